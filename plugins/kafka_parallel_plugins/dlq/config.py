@@ -1,0 +1,98 @@
+"""How the producer is configured: the consumer's connection, the guarantees of a dead letter, the user's overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+
+from kafka_parallel import ConfigurationError
+
+_CONNECTION = frozenset(
+    {
+        "api_version",
+        "api_version_auto_timeout_ms",
+        "bootstrap_servers",
+        "bootstrap_timeout_ms",
+        "client_dns_lookup",
+        "connections_max_idle_ms",
+        "proxy_url",
+        "reconnect_backoff_max_ms",
+        "reconnect_backoff_ms",
+        "request_timeout_ms",
+        "retry_backoff_ms",
+        "security_protocol",
+        "selector",
+        "socket_options",
+        "socks5_proxy",
+    }
+)
+_SECURITY = ("ssl_", "sasl_")
+
+_REFUSED = {
+    "acks": "a dead letter always waits for all in-sync replicas",
+    "key_serializer": "a dead letter has the very bytes of its record",
+    "value_serializer": "a dead letter has the very bytes of its record",
+    "transactional_id": "a dead letter is written outside of transactions",
+    "max_block_ms": "set timeout_ms of the plugin",
+    "delivery_timeout_ms": "set timeout_ms of the plugin",
+}
+
+# What the consumer could fetch must not be too large to send, so the limit that counts is the topic's
+# max.message.bytes. This one is what a broker accepts as one request (socket.request.max.bytes).
+_MAX_REQUEST_BYTES = 100 * 1024 * 1024
+
+
+def producer_config(
+    consumer_config: Mapping[str, Any], overrides: Mapping[str, Any], timeout_ms: float
+) -> dict[str, Any]:
+    """Return the arguments of ``KafkaProducer``, only ones that the installed version knows.
+
+    :param consumer_config: the configuration of the consumer, defaults included.
+    :param overrides: the user's ``producer_config``, checked by `check_overrides`.
+    :param timeout_ms: most milliseconds that one dead letter may take.
+    """
+    inherited = _inherited(consumer_config)
+    patience = inherited.get("request_timeout_ms", KafkaProducer.DEFAULT_CONFIG["request_timeout_ms"])
+    config = {
+        **inherited,
+        "client_id": f"{consumer_config.get('client_id', 'kafka-parallel')}-dlq",
+        "acks": "all",
+        "enable_idempotence": True,
+        "max_request_size": _MAX_REQUEST_BYTES,
+        "max_block_ms": timeout_ms,
+        "delivery_timeout_ms": timeout_ms,
+        # half, so that a request that got lost leaves time for a second one
+        "request_timeout_ms": min(patience, timeout_ms / 2),
+        **overrides,
+    }
+    return {name: value for name, value in config.items() if name in KafkaProducer.DEFAULT_CONFIG}
+
+
+def check_overrides(overrides: Mapping[str, Any]) -> None:
+    """Refuse settings that no producer knows or that would break the promise of a dead letter.
+
+    Messages name settings and never show their values: some are passwords.
+
+    :raises ConfigurationError: naming the setting.
+    """
+    if not isinstance(overrides, Mapping):
+        raise ConfigurationError(f"producer_config of plugin dlq is a {type(overrides).__name__}, not a mapping")
+    for name in overrides:
+        if name in _REFUSED:
+            raise ConfigurationError(f"producer_config of plugin dlq must not set {name!r}: {_REFUSED[name]}")
+        if name not in KafkaProducer.DEFAULT_CONFIG:
+            raise ConfigurationError(
+                f"producer_config of plugin dlq sets {name!r}, which the installed KafkaProducer does not know: check "
+                "its spelling"
+            )
+
+
+def _inherited(consumer_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the user told the consumer about the connection; the consumer's own defaults suit no producer."""
+    return {
+        name: value
+        for name, value in consumer_config.items()
+        if (name in _CONNECTION or name.startswith(_SECURITY)) and value != KafkaConsumer.DEFAULT_CONFIG.get(name)
+    }
