@@ -1,26 +1,27 @@
 """Where does a test get a real Kafka from.
 
-:func:`start_broker` finds or starts one: the broker named in ``KAFKA_BOOTSTRAP_SERVERS``, else a container, else a child process.
-Whatever it started goes when this process goes, even if it is killed. From a shell::
+:func:`start_broker` finds or starts one: the broker named in ``KAFKA_BOOTSTRAP_SERVERS``, else a container, else a
+child process. Whatever it started goes when this process goes, even if it is killed. From a shell::
 
     python -m kafka_parallel.testing.broker
 """
 
 from __future__ import annotations
 
-import os
+import argparse
+import signal
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
-from typing import Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Protocol
 
 from kafka_parallel.errors import BrokerError
+from kafka_parallel.testing.broker_docker import start_docker_broker
+from kafka_parallel.testing.broker_external import start_external_broker
 from kafka_parallel.testing.broker_jvm import JvmBroker, start_jvm_broker
-from kafka_parallel.testing.probe import wait_until_ready
-
-Kind: TypeAlias = Literal["external", "docker", "jvm"]
-
-SERVERS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+from kafka_parallel.testing.faults import NotAvailableError
 
 
 class Backend(Protocol):
@@ -35,16 +36,6 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True)
-class ExternalBroker:
-    """A broker that somebody else started and will stop."""
-
-    bootstrap_servers: str
-
-    def stop(self) -> None:
-        """Leave it running."""
-
-
-@dataclass(frozen=True)
 class Broker:
     """A running Kafka. Made by :func:`start_broker`; methods may be called from any thread, one at a time.
 
@@ -53,7 +44,7 @@ class Broker:
     :ivar kind: where it came from: "external", "docker" or "jvm".
     """
 
-    kind: Kind
+    kind: str
     _backend: Backend = field(repr=False)
 
     @property
@@ -92,7 +83,7 @@ class Broker:
     def __enter__(self) -> Broker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _jvm(self, what: str) -> JvmBroker:
@@ -110,30 +101,61 @@ def start_broker(
 ) -> Broker:
     """Find or start a Kafka broker, and wait until it serves.
 
-    :param kind: "external" (named in ``KAFKA_BOOTSTRAP_SERVERS``), "docker" or "jvm"; None takes the first that is to be had.
+    :param kind: "external" (named in ``KAFKA_BOOTSTRAP_SERVERS``), "docker" or "jvm"; None takes the first to be had.
     :param progress: show a bar on standard error while Kafka is downloaded, once per machine.
     :param timeout_ms: how long the broker may take to get ready, in milliseconds; downloads are not counted.
     :param config: settings of the broker that are added or replaced; refused for an external one.
     :raises BrokerError: no broker is to be had, or it did not get ready; nothing is left of it.
     """
-    starters: dict[str, Callable[[], Broker]] = {
-        "external": lambda: Broker("external", _external(config, timeout_ms)),
-        "jvm": lambda: Broker("jvm", start_jvm_broker(config, timeout_ms, progress=progress)),
+    starters: dict[str, Callable[[], Backend]] = {
+        "external": lambda: start_external_broker(config, timeout_ms),
+        "docker": lambda: start_docker_broker(config, timeout_ms, progress=progress),
+        "jvm": lambda: start_jvm_broker(config, timeout_ms, progress=progress),
     }
     if kind is None:
-        kind = "external" if os.environ.get(SERVERS_VARIABLE) else "jvm"
+        return _first(starters)
     if kind not in starters:
         raise BrokerError(f"unknown kind of broker {kind!r}; it can be {', '.join(map(repr, starters))} or None")
-    return starters[kind]()
+    return Broker(kind, starters[kind]())
 
 
-def _external(config: Mapping[str, str], timeout_ms: int) -> ExternalBroker:
-    servers = os.environ.get(SERVERS_VARIABLE)
-    if not servers:
-        raise BrokerError(f"no external broker is named; set {SERVERS_VARIABLE} to its host:port")
-    if config:
-        raise BrokerError(f"settings {sorted(config)} cannot be given to the broker of {SERVERS_VARIABLE}={servers}; unset it")
-    reason = wait_until_ready(servers, timeout_ms / 1000)
-    if reason is not None:
-        raise BrokerError(f"no broker answers at {SERVERS_VARIABLE}={servers} in {timeout_ms} ms: {reason}; start it or unset it")
-    return ExternalBroker(servers)
+def _first(starters: Mapping[str, Callable[[], Backend]]) -> Broker:
+    """Only what is not to be had is passed over: a broker that fails is somebody's fault, and is not hidden."""
+    reasons = []
+    for kind, start in starters.items():
+        try:
+            return Broker(kind, start())
+        except NotAvailableError as error:
+            reasons.append(f"{kind}: {error}")
+    raise BrokerError("no Kafka broker is to be had here: " + "; ".join(reasons))
+
+
+def main() -> None:
+    """Start a broker, print ``bootstrap_servers=host:port``, and keep it until a signal comes or standard input ends."""
+    options = _parser().parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    config = dict(setting.split("=", 1) for setting in options.config)
+    try:
+        broker = start_broker(kind=options.kind, timeout_ms=options.timeout_ms, config=config)
+    except BrokerError as error:
+        sys.exit(f"error: {error}")
+    with broker:
+        print(f"bootstrap_servers={broker.bootstrap_servers}", flush=True)
+        if options.stdin:
+            sys.stdin.read()
+        else:
+            threading.Event().wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m kafka_parallel.testing.broker", description=main.__doc__)
+    parser.add_argument("--kind", help="external, docker or jvm; the first that is to be had if not given")
+    parser.add_argument("--timeout-ms", type=int, default=60_000, help="how long the broker may take to get ready")
+    parser.add_argument("--config", action="append", default=[], metavar="NAME=VALUE", help="a setting of the broker")
+    parser.add_argument("--stdin", action="store_true", help="also end when standard input ends")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

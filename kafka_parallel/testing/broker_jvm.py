@@ -8,17 +8,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.extra import needs_extra
+from kafka_parallel.testing.faults import broker_failed, needs_extra, with_free_port
 from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.jars import fetch_jars, read_lock
 from kafka_parallel.testing.probe import wait_until_ready
-from kafka_parallel.testing.server_config import HOST, free_ports, server_properties
+from kafka_parallel.testing.server_config import HOST, cluster_id, free_ports, server_properties
 
 # Started often and living for seconds: a small heap, one collector thread, no time spent on the second compiler.
 # Performance data would be a file outside our folder, which nobody removes after a kill.
@@ -45,10 +43,6 @@ logger.config.level = warn
 
 # After a kill the controller refuses the new process until the session of the old one ends, nine seconds by default.
 AFTER_KILL = ["--override", "broker.session.timeout.ms=2000", "--override", "broker.heartbeat.interval.ms=500"]
-
-LOG_TAIL_LINES = 15
-PORT_TRIES = 3
-PORT_TAKEN = "Address already in use"
 
 
 class JvmBroker:
@@ -94,7 +88,7 @@ class JvmBroker:
         settings.setdefault("log.dirs", str(self._guard.directory / "data"))
         self._write("server.properties", _properties(settings))
         self._write("log4j2.properties", LOGGING)
-        self._run("kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", "server.properties")
+        self._run("kafka.tools.StorageTool", "format", "--cluster-id", cluster_id(), "--config", "server.properties")
         self._wait(lambda: self._guard.exit_code() is not None, "formatted its folder")
         if self._guard.exit_code() != 0:
             raise self._error(f"formatting the broker's folder failed with exit code {self._guard.exit_code()}")
@@ -124,27 +118,20 @@ class JvmBroker:
         (self._guard.directory / name).write_text(text, encoding="utf-8")
 
     def _error(self, what: str) -> BrokerError:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return BrokerError(f"{what}; the last lines of its log:\n" + "\n".join(f"    {line}" for line in lines))
+        return broker_failed(what, self._log.read_text(encoding="utf-8", errors="replace"))
 
 
 def start_jvm_broker(config: Mapping[str, str], timeout_ms: int, *, progress: bool) -> JvmBroker:
     """Start Kafka in a JVM of its own; jars that are missing are downloaded first, which *timeout_ms* does not count.
 
-    :raises MissingExtraError: a package of the extra ``testing`` is not installed.
+    :raises NotAvailableError: a package of the extra ``testing`` is not installed.
     :raises BrokerError: the jars cannot be had, or the broker did not get ready.
     """
     if sys.platform == "win32":
         raise BrokerError("Kafka does not run on Windows; use docker, or name a broker in KAFKA_BOOTSTRAP_SERVERS")
     _java()
     classpath = os.pathsep.join(str(path) for path in fetch_jars(read_lock(), progress=progress))
-    for attempt in range(1, PORT_TRIES + 1):
-        try:
-            return JvmBroker(classpath, config, timeout_ms)
-        except BrokerError as error:
-            if PORT_TAKEN not in str(error) or attempt == PORT_TRIES:
-                raise
-    raise AssertionError("unreachable")
+    return with_free_port(lambda: JvmBroker(classpath, config, timeout_ms))
 
 
 def _java() -> str:
@@ -157,8 +144,3 @@ def _properties(settings: Mapping[str, str]) -> str:
     """Text of a Java properties file, where a backslash escapes."""
     escaped = ((key, value.replace("\\", "\\\\").replace("\n", "\\n")) for key, value in settings.items())
     return "".join(f"{key}={value}\n" for key, value in escaped)
-
-
-def _cluster_id() -> str:
-    """Sixteen random bytes as Kafka writes them; a leading dash would be read as an option."""
-    return "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.extra import needs_extra
+from kafka_parallel.testing.faults import needs_extra
 
 Progress: TypeAlias = Callable[[int], None]
 """Told how many bytes more there are; any thread."""
@@ -32,17 +32,24 @@ def download(url: str, part: Path, size: int, advance: Progress) -> None:
     if _size_of(part) > size:
         part.unlink()
     advance(_size_of(part))
-    for attempt in range(1, TRIES + 1):
-        try:
-            _receive(url, part, size, advance)
-        except (OSError, http.client.HTTPException) as error:
-            if attempt == TRIES or isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                raise BrokerError(
-                    f"cannot download {url}: {error}; {_size_of(part)} of {size} bytes are kept. Check the network and "
-                    "the proxy (HTTPS_PROXY, SSL_CERT_FILE), or name a mirror of Maven Central in KAFKA_PARALLEL_MAVEN_URL"
-                ) from error
-        else:
+    for _ in range(TRIES):
+        error = _try_to_receive(url, part, size, advance)
+        if error is None:
             return
+        if isinstance(error, urllib.error.HTTPError) and error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            break  # the server's last word
+    raise BrokerError(
+        f"cannot download {url}: {error}; {_size_of(part)} of {size} bytes are kept. Check the network and the proxy "
+        "(HTTPS_PROXY, SSL_CERT_FILE), or name a mirror of Maven Central in KAFKA_PARALLEL_MAVEN_URL"
+    ) from error
+
+
+def _try_to_receive(url: str, part: Path, size: int, advance: Progress) -> Exception | None:
+    try:
+        _receive(url, part, size, advance)
+    except (OSError, http.client.HTTPException) as error:
+        return error
+    return None
 
 
 def _receive(url: str, part: Path, size: int, advance: Progress) -> None:
@@ -50,8 +57,9 @@ def _receive(url: str, part: Path, size: int, advance: Progress) -> None:
     have = _size_of(part)
     if have == size:
         return
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the user's choice
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
         if have and response.status != http.HTTPStatus.PARTIAL_CONTENT:
             # The server knows no ranges and sends all of it.
             advance(-have)
@@ -72,7 +80,7 @@ def _size_of(path: Path) -> int:
 def progress_bar(total: int, title: str, *, shown: bool) -> Iterator[Progress]:
     """A bar for *total* bytes on standard error; without one, the answers go nowhere.
 
-    :raises MissingExtraError: rich is not installed.
+    :raises NotAvailableError: rich is not installed.
     """
     if not shown:
         yield lambda _: None

@@ -1,8 +1,8 @@
 """How does a broker disappear with its parent, even when the parent is killed.
 
-Run as a script, this file is a process of its own between the parent and the broker. It owns a temporary folder and at most one
-child process. The parent talks to it through a pipe, one JSON object a line. Whatever happens to the parent, the pipe
-ends, and the guard kills the child, removes the folder and leaves.
+Run as a script, this file is a process of its own between the parent and the broker. It owns a temporary folder and at
+most one child process. The parent talks to it through a pipe, one JSON object a line. Whatever happens to the parent,
+the pipe ends, and the guard kills the child, removes the folder and leaves.
 
 Rule 1: the child is started, killed and reaped here and nowhere else, so its process id is never a stranger's.
 Rule 2: only the standard library is imported, because the guard runs isolated from the parent's environment.
@@ -21,10 +21,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 PARENT_CHECK_S = 0.5
+FAREWELL_S = 30.0
 
 
 class Guard:
@@ -37,24 +39,32 @@ class Guard:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what one line of the parent asks; unknown requests are a bug of the parent and end the guard."""
-        return {"run": self._run, "poll": self._poll, "kill": self._kill, "farewell": self._set_farewell}[request.pop("do")](**request)
+        acts: dict[str, Callable[..., dict[str, Any]]] = {
+            "run": self._run,
+            "poll": self._poll,
+            "kill": self._kill,
+            "farewell": self._set_farewell,
+        }
+        return acts[request.pop("do")](**request)
 
     def leave(self) -> None:
         """Kill the child, run the farewell command, remove the folder."""
         self._kill()
         if self._farewell:
-            subprocess.run(self._farewell, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False, timeout=30)
+            subprocess.run(  # noqa: S603 - the parent's command
+                self._farewell, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False, timeout=FAREWELL_S
+            )
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _run(self, argv: list[str], log: str) -> dict[str, Any]:
         with Path(log).open("ab") as output:
-            self._child = subprocess.Popen(
+            self._child = subprocess.Popen(  # noqa: S603 - the parent's command
                 argv,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread
             )
         return {"pid": self._child.pid}
 
@@ -83,7 +93,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def _lines_of_parent() -> Any:
+def _lines_of_parent() -> Iterator[bytes]:
     """Yield the parent's requests until it is gone."""
     parent = os.getppid()
     buffered = b""

@@ -32,7 +32,7 @@ class Guarded:
         self._owner = os.getpid()
         self._lock = threading.Lock()
         # A session of its own: Ctrl-C in the terminal is for the parent, which then stops the broker in its own time.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own file
             [sys.executable, "-I", "-S", guard.__file__, prefix],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

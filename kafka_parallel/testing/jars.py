@@ -1,8 +1,8 @@
 """Where do Kafka's jars come from, and are they the right ones.
 
-``jars.lock`` beside this file names every jar of the broker with its size and SHA-256. A jar that is in the cache folder or in
-Maven's own repository, and has that SHA-256, is used as it is; the others are downloaded from Maven Central once. To lock another
-version of Kafka, let Maven resolve it and write the list again::
+``jars.lock`` beside this file names every jar of the broker with its size and SHA-256. A jar that is in the cache folder
+or in Maven's own repository, and has that SHA-256, is used as it is; the others are downloaded from Maven Central once.
+To lock another version of Kafka, let Maven resolve it and write the list again::
 
     mvn dependency:copy-dependencies -DincludeScope=runtime -Dmdep.useRepositoryLayout=true -DoutputDirectory=DIRECTORY
     python -m kafka_parallel.testing.jars DIRECTORY > kafka_parallel/testing/jars.lock
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.download import Progress, download, progress_bar
-from kafka_parallel.testing.extra import needs_extra
+from kafka_parallel.testing.faults import needs_extra
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 CENTRAL = "https://repo1.maven.org/maven2"
@@ -64,10 +64,13 @@ class Jar:
 def read_lock(path: Path = LOCK_FILE) -> list[Jar]:
     """Jars of the lock file at *path*."""
     lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
-    return [
-        Jar(*coordinates.split(":"), size=int(size), sha256=sha256)
-        for coordinates, size, sha256 in (line for line in lines if line and not line[0].startswith("#"))
-    ]
+    return [_jar_of(line) for line in lines if line and not line[0].startswith("#")]
+
+
+def _jar_of(words: list[str]) -> Jar:
+    coordinates, size, sha256 = words
+    group, artifact, version = coordinates.split(":")
+    return Jar(group, artifact, version, int(size), sha256)
 
 
 def kafka_version(jars: Iterable[Jar]) -> str:

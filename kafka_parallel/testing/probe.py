@@ -1,7 +1,8 @@
 """Does a Kafka broker answer at an address.
 
-An open port is not enough: a broker may accept connections before it serves, and something else may listen there. So one
-metadata request is sent, by hand: a client would bring threads, retries and time-outs of its own, and differ by version.
+An open port is not enough: a broker may accept connections before it serves, and something else may listen there. So
+one metadata request is sent, by hand: a client would bring threads, retries and time-outs of its own, and differ by
+version.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 import time
 from collections.abc import Callable
 
-# Metadata, version 4, correlation id 1, no client id; no topics, and none to be created. Spoken by Kafka 0.11 and later.
+# Metadata, version 4, correlation id 1, no client id; no topics, none to be created. Spoken by Kafka 0.11 and later.
 _HEADER = struct.pack(">hhih", 3, 4, 1, -1)
 _REQUEST = _HEADER + struct.pack(">ib", 0, 0)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import random
 import socket
+import uuid
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
 from kafka_parallel.errors import BrokerError
 
 HOST = "127.0.0.1"
 
-# Outside the ranges from which Linux (32768-) and macOS (49152-) give ports to outgoing connections: a client that keeps
-# reconnecting to a broker that is down could otherwise be given the broker's own port, and connect to itself.
+# Outside the ranges from which Linux (32768-) and macOS (49152-) give ports to outgoing connections: a client that
+# reconnects to a broker that is down could otherwise be given the broker's own port, and connect to itself.
 PORTS = range(20_000, 32_000)
 
 SINGLE_NODE = {
@@ -55,6 +57,11 @@ def server_properties(port: int, controller_port: int, *, bind: str, config: Map
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         **config,
     }
+
+
+def cluster_id() -> str:
+    """A new id: sixteen random bytes as Kafka writes them. A leading dash would be read as an option."""
+    return "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def free_ports(count: int) -> list[int]:

@@ -32,7 +32,8 @@ def create_topic(bootstrap_servers: str, name: str, partitions: int, config: Map
             admin.close()
     except KafkaError as error:
         raise BrokerError(
-            f"cannot create the topic {name!r} with {partitions} partitions and {dict(config)} at {bootstrap_servers}: {error}"
+            f"cannot create the topic {name!r} with {partitions} partitions and the settings {dict(config)} "
+            f"at {bootstrap_servers}: {error}"
         ) from error
 
 
@@ -40,7 +41,9 @@ def _wait_for_leaders(admin: Any, name: str, partitions: int) -> None:
     deadline = time.monotonic() + LEADERS_S
     while _with_leader(admin, name) < partitions:
         if time.monotonic() > deadline:
-            raise BrokerError(f"the topic {name!r} was created, but not all partitions had a leader after {LEADERS_S} s")
+            raise BrokerError(
+                f"the topic {name!r} was created, but has partitions without a leader after {LEADERS_S} s"
+            )
         time.sleep(PAUSE_S)
 
 
