@@ -1,0 +1,47 @@
+"""Process the records of an existing kafka-python consumer in parallel, in order per key, without losing any."""
+
+from kafka_parallel import hookspecs
+from kafka_parallel.consumer import ParallelConsumer
+from kafka_parallel.errors import (
+    CommitFailed,
+    ConfigurationError,
+    KafkaParallelError,
+    PluginError,
+    RecordFailed,
+    StateError,
+)
+from kafka_parallel.executors import Chunk, Executor, Work
+from kafka_parallel.hookspecs import hookimpl
+from kafka_parallel.values import (
+    BackpressureEvent,
+    CommitContext,
+    Halt,
+    RecordContext,
+    Retry,
+    Settings,
+    Skip,
+    Statistics,
+)
+
+__all__ = [
+    "BackpressureEvent",
+    "Chunk",
+    "CommitContext",
+    "CommitFailed",
+    "ConfigurationError",
+    "Executor",
+    "Halt",
+    "KafkaParallelError",
+    "ParallelConsumer",
+    "PluginError",
+    "RecordContext",
+    "RecordFailed",
+    "Retry",
+    "Settings",
+    "Skip",
+    "StateError",
+    "Statistics",
+    "Work",
+    "hookimpl",
+    "hookspecs",
+]

@@ -1,0 +1,103 @@
+"""How plugins are called, once it is known which there are.
+
+A pluggy call costs microseconds where a direct call costs a tenth of one, so every chain is put together once, at
+start; with no plugin in it, the chain *is* the handler. The rules are pluggy's own: the last registered plugin is asked
+first, a wrapper sees the result or the error of everything inside it, the first answer that is not ``None`` counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import pluggy
+
+log = logging.getLogger(__name__)
+
+Call: TypeAlias = "Callable[..., Any]"
+
+
+def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+    """Compose the implementations of *hook* around *innermost*.
+
+    :param innermost: called with one positional argument for each of *names*.
+    :param names: the arguments of the hook, in the order the composed function takes them.
+    :returns: *innermost* itself if nobody implements the hook.
+    """
+    impls = hook.get_hookimpls()
+    composed = innermost
+    answers = [_positional(impl, names) for impl in reversed(impls) if not impl.wrapper]
+    if answers:
+        composed = _first_answer(answers, innermost)
+    for impl in impls:
+        if impl.wrapper:
+            composed = _wrap(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
+    return composed
+
+
+def _positional(impl: pluggy.HookImpl, names: Sequence[str]) -> Call:
+    """Return the implementation as a function of all *names*, although it may take fewer."""
+    function = impl.function
+    if tuple(impl.argnames) == tuple(names):
+        return function
+    places = [names.index(name) for name in impl.argnames]
+    return lambda *args: function(*[args[place] for place in places])
+
+
+def _first_answer(answers: Sequence[Call], innermost: Call) -> Call:
+    def call(*args: Any) -> Any:
+        for answer in answers:
+            result = answer(*args)
+            if result is not None:
+                return result
+        return innermost(*args)
+
+    return call
+
+
+def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
+    def call(*args: Any) -> Any:
+        around: Generator[None, Any, Any] = wrapper(*args)
+        try:
+            next(around)
+        except StopIteration:
+            raise RuntimeError(f"plugin {who} did not yield: a wrapper must yield exactly once") from None
+        try:
+            result = inner(*args)
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            return _leave(around, who, partial(around.throw, error))
+        return _leave(around, who, partial(around.send, result))
+
+    return call
+
+
+def _leave(around: Generator[None, Any, Any], who: str, resume: Callable[[], object]) -> Any:
+    """Resume a wrapper after its yield and return what it returns; let out what it raises."""
+    try:
+        resume()
+    except StopIteration as end:
+        return end.value
+    around.close()
+    raise RuntimeError(f"plugin {who} yielded twice: a wrapper must yield exactly once")
+
+
+class Observers:
+    """The plugins that hear one hook; one that raises is logged and hears no more of it."""
+
+    def __init__(self, hook: pluggy.HookCaller) -> None:
+        self._name = hook.name
+        self._impls = list(reversed(hook.get_hookimpls()))
+
+    def tell(self, **arguments: object) -> list[Any]:
+        """Tell every plugin; return what they answered, without ``None``."""
+        return [answer for impl in list(self._impls) if (answer := self._tell(impl, arguments)) is not None]
+
+    def _tell(self, impl: pluggy.HookImpl, arguments: dict[str, object]) -> Any:
+        try:
+            return impl.function(*(arguments[name] for name in impl.argnames))
+        except Exception:
+            self._impls.remove(impl)
+            log.exception("plugin %r failed in %s and will not be called for it again", impl.plugin_name, self._name)
+            return None

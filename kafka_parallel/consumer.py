@@ -1,0 +1,193 @@
+"""The public consumer: wraps a ``KafkaConsumer`` and runs a handler on its records in parallel."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.manager import Plugins
+from kafka_parallel.options import (
+    REVOKE_TIMEOUT_MS,
+    STOP_TIMEOUT_MS,
+    Options,
+    OrderingOption,
+    PluginOption,
+)
+from kafka_parallel.runtime.client import Client
+from kafka_parallel.runtime.engine import Engine
+from kafka_parallel.runtime.shutdown import Shutdown, Signals
+from kafka_parallel.values import Statistics
+
+log = logging.getLogger(__name__)
+
+# Built-in orderings by the name that users know; "unordered" needs no plugin.
+ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
+
+
+class ParallelConsumer:
+    """Runs a handler on many records of a ``KafkaConsumer`` at once, in order per key or partition.
+
+    The consumer belongs to this object from now on: auto-commit is switched off, offsets are committed here, and
+    ``run()`` closes it at its end. Use one object for one ``run()``.
+
+    :param consumer: a ``kafka.KafkaConsumer``, subscribed or with assigned partitions.
+    :param ordering: ``"key"`` (default): records with the same key of a partition one at a time, in offset order;
+        ``"partition"``; ``"unordered"``; the name of a plugin that provides an ordering; or a function from a record to
+        a hashable ordering key (``None`` = this record needs no order), called on the thread of run().
+    :param workers: most handlers that run at once.
+    :param executor: the name of a plugin that provides an executor; default ``"thread-pool"``, or ``"asyncio"`` for an
+        ``async def`` handler.
+    :param plugins: names, ``(name, {settings})`` pairs, plugin objects or modules; ``"no:name"`` blocks one. The
+        environment variable ``KAFKA_PARALLEL_PLUGINS=a,b`` adds names.
+    :param max_buffered_records: most records taken from ``poll()`` and not finished, over all partitions.
+    :param max_buffered_bytes: most bytes of them (keys, values, headers).
+    :param max_uncommitted: offsets from the committed one to the newest taken, per partition, above which a partition
+        pauses: what a crash repeats at most.
+    :param revoke_timeout_ms: milliseconds that running records get before their partitions leave in a rebalance.
+    :param stop_timeout_ms: milliseconds that running records get when the consumer stops.
+    :param install_signal_handlers: whether run() on the main thread stops on SIGTERM and SIGINT (the second one
+        abandons what still runs).
+    :raises ConfigurationError: for an option or a consumer that cannot work.
+    :raises PluginError: for a plugin that cannot be found, loaded or combined with the others.
+    """
+
+    def __init__(
+        self,
+        consumer: Any,
+        *,
+        ordering: OrderingOption = None,
+        workers: int = 16,
+        executor: str | None = None,
+        plugins: Sequence[PluginOption] = (),
+        max_buffered_records: int = 10_000,
+        max_buffered_bytes: int = 64 * 1024 * 1024,
+        max_uncommitted: int = 10_000,
+        revoke_timeout_ms: float = REVOKE_TIMEOUT_MS,
+        stop_timeout_ms: float = STOP_TIMEOUT_MS,
+        install_signal_handlers: bool = True,
+    ) -> None:
+        self._options = Options(
+            ordering=ordering,
+            workers=workers,
+            executor=executor,
+            plugins=plugins,
+            max_buffered_records=max_buffered_records,
+            max_buffered_bytes=max_buffered_bytes,
+            max_uncommitted=max_uncommitted,
+            revoke_timeout_ms=revoke_timeout_ms,
+            stop_timeout_ms=stop_timeout_ms,
+            install_signal_handlers=install_signal_handlers,
+        )
+        self._client = Client(consumer)
+        also = [name for name in (self._ordering_plugin(), executor) if name is not None]
+        self._plugins = Plugins(plugins, os.environ, also)
+        self._shutdown = Shutdown(stop_timeout_ms / 1000)
+        self._engine: Engine | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._started = threading.Lock()
+
+    def run(self, handler: Callable[[Any], Any]) -> None:
+        """Process records until stopped; blocks.
+
+        Returns after `stop`, after SIGTERM or SIGINT, or when the consumer's ``consumer_timeout_ms`` passes without a
+        record and without work. Whatever ends it, running records get to finish within the stop timeout, what is
+        finished is committed, and the consumer leaves its group and is closed.
+
+        :param handler: called with one ``ConsumerRecord`` on a worker, many at once; a raise fails the record.
+        :raises RecordFailed: if a record failed and no plugin chose to retry or skip it; ``__cause__`` is the error.
+        :raises StateError: if it was started before.
+        :raises ConfigurationError: if the handler is not callable, or the consumer is closed or not subscribed.
+        :raises CommitFailed: if the group coordinator refuses commits for good.
+        """
+        engine = self._begin(handler)
+        with Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext():
+            engine.run()
+
+    def start(self, handler: Callable[[Any], Any]) -> None:
+        """Do the same as `run` on a thread of its own; errors come out of `join`. Installs no signal handlers."""
+        engine = self._begin(handler)
+
+        def run() -> None:
+            try:
+                engine.run()
+            except BaseException as error:  # noqa: BLE001 - raised by join()
+                self._error = error
+
+        self._thread = threading.Thread(target=run, name="kafka-parallel-loop")
+        self._thread.start()
+
+    def join(self, timeout_ms: float | None = None) -> bool:
+        """Wait for what `start` started; tell whether it has ended.
+
+        :param timeout_ms: milliseconds to wait; ``None`` = for ever.
+        :raises Exception: what `run` would have raised, once.
+        """
+        if self._thread is None:
+            raise StateError("join() without start(): run() blocks by itself")
+        self._thread.join(None if timeout_ms is None else timeout_ms / 1000)
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return not self._thread.is_alive()
+
+    def stop(self, timeout_ms: float | None = None) -> None:
+        """Ask to stop, from any thread or signal handler; `run` returns (or `join` ends) when it is done.
+
+        No new record is started, except those below the highest one that was: without them the next start would repeat
+        what is finished above. Then the rest is committed.
+
+        :param timeout_ms: milliseconds that running records get instead of ``stop_timeout_ms``.
+        """
+        self._shutdown.request(None if timeout_ms is None else timeout_ms / 1000)
+
+    def statistics(self) -> Statistics:
+        """Return one consistent view of what happens; from any thread.
+
+        :raises StateError: before `run` or `start`.
+        """
+        if self._engine is None:
+            raise StateError("statistics() before run() or start(): there is nothing to count yet")
+        return self._engine.statistics()
+
+    def __enter__(self) -> ParallelConsumer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._thread is not None:
+            self.join()
+
+    def _ordering_plugin(self) -> str | None:
+        ordering = self._options.ordering
+        if not isinstance(ordering, str) or ordering == "unordered":
+            return None
+        return ORDERINGS.get(ordering, ordering)
+
+    def _begin(self, handler: Callable[[Any], Any]) -> Engine:
+        """Check what can only be checked now, and put everything together."""
+        if not callable(handler):
+            raise ConfigurationError(f"handler={handler!r}: give a function of one record")
+        self._client.require_open()
+        if not self._client.is_subscribed:
+            raise ConfigurationError(
+                "the KafkaConsumer reads nothing: give it topics, or call its subscribe() or assign(), before run()"
+            )
+        if not self._started.acquire(blocking=False):
+            raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
+        if self._options.ordering is None and not self._plugins.hook.provide_ordering.get_hookimpls():
+            self._plugins.load("key-ordered")
+        if self._options.executor is None and not self._plugins.hook.provide_executor.get_hookimpls():
+            self._plugins.load("asyncio" if _is_async(handler) else "thread-pool")
+        self._engine = Engine(self._client, self._plugins, self._options, self._shutdown, handler)
+        return self._engine
+
+
+def _is_async(handler: Callable[[Any], Any]) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004

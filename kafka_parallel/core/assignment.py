@@ -1,0 +1,122 @@
+"""Which partitions are ours, and which work belongs to an assignment that has ended.
+
+Rule 1: an assignment is one partition during one uninterrupted ownership. It gets a number (its epoch) that is never
+used again. Taking the partition again, or jumping back in it, is a new assignment.
+Rule 2: what finishes under an assignment that has ended changes nothing but the lane it held.
+Rule 3: an assignment goes live -> draining -> ended, never back. While draining it takes nothing new.
+
+The assignment object itself is the identity: every task points at it, and ended assignments are only reachable
+through tasks that are still running.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Hashable, Iterable
+from typing import Generic, TypeVar
+
+from kafka_parallel.core.offsets import OffsetLedger
+from kafka_parallel.core.ordering import LaneTable
+
+P = TypeVar("P", bound=Hashable)
+
+
+class Assignment:
+    """One partition under one epoch.
+
+    :ivar partition: which partition, as the caller names it.
+    :ivar epoch: the number of this assignment.
+    :ivar ledger: its offsets.
+    :ivar lanes: the lanes of its partition, shared with the assignments before and after it.
+    :ivar live: false once the partition was taken away.
+    :ivar draining: true once no new record is accepted.
+    :ivar committed: the newest offset the broker confirmed under this assignment.
+    :ivar done: offsets that were handled elsewhere and finish on arrival.
+    :ivar attempts: attempts already made under an earlier assignment here: offset -> (attempt, first failure time).
+    :ivar halted: offsets whose failure stopped the consumer; they stay unfinished.
+    """
+
+    __slots__ = (
+        "_leader_epochs", "attempts", "committed", "done", "draining", "epoch", "halted", "lanes", "ledger", "live",
+        "partition",
+    )  # fmt: skip
+
+    def __init__(self, partition: Hashable, epoch: int, lanes: LaneTable) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.ledger = OffsetLedger()
+        self.lanes = lanes
+        self.live = True
+        self.draining = False
+        self.committed: int | None = None
+        self.done: Collection[int] = ()
+        self.attempts: dict[int, tuple[int, float | None]] = {}
+        self.halted: set[int] = set()
+        self._leader_epochs: list[tuple[int, int]] = []
+
+    def __repr__(self) -> str:
+        return f"{self.partition}#{self.epoch}"
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is left that could still finish."""
+        return self.ledger.records == len(self.halted)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is something to commit."""
+        return self.ledger.committable is not None and self.ledger.committable != self.committed
+
+    def saw_leader_epoch(self, offset: int, leader_epoch: int) -> None:
+        """Note that records from *offset* on were written under *leader_epoch* (KIP-320)."""
+        if not self._leader_epochs or self._leader_epochs[-1][1] != leader_epoch:
+            self._leader_epochs.append((offset, leader_epoch))
+
+    def leader_epoch_below(self, offset: int) -> int:
+        """Return the leader epoch of the newest record below *offset*, -1 if unknown; forget older ones."""
+        place = bisect_right(self._leader_epochs, (offset - 1, 1 << 62)) - 1
+        if place < 0:
+            return -1
+        del self._leader_epochs[:place]
+        return self._leader_epochs[0][1]
+
+
+class Assignments(Generic[P]):
+    """The assignments that are live now."""
+
+    def __init__(self) -> None:
+        self._current: dict[P, Assignment] = {}
+        self._epochs = 0
+        self._attempts: dict[P, dict[int, tuple[int, float | None]]] = {}
+        self._lanes: dict[P, LaneTable] = {}
+
+    def assign(self, partition: P) -> Assignment:
+        """Begin a new assignment of *partition*; one that is still live must have been ended before."""
+        if partition in self._current:
+            raise ValueError(f"{partition} is already assigned")
+        self._epochs += 1
+        lanes = self._lanes.setdefault(partition, {})
+        found = self._current[partition] = Assignment(partition, self._epochs, lanes)
+        found.attempts = self._attempts.pop(partition, {})
+        return found
+
+    def end(self, partition: P, attempts: dict[int, tuple[int, float | None]]) -> Assignment | None:
+        """End the assignment of *partition* and keep *attempts* for its next one here."""
+        ended = self._current.pop(partition, None)
+        if ended is not None:
+            ended.live = False
+            ended.draining = True
+            self._attempts[partition] = attempts
+            if not ended.lanes:
+                del self._lanes[partition]
+        return ended
+
+    def get(self, partition: P) -> Assignment | None:
+        """Return the live assignment of *partition*."""
+        return self._current.get(partition)
+
+    def select(self, partitions: Iterable[P] | None = None) -> list[tuple[P, Assignment]]:
+        """Return the live assignments among *partitions* (all without it)."""
+        if partitions is None:
+            return list(self._current.items())
+        return [(partition, self._current[partition]) for partition in partitions if partition in self._current]

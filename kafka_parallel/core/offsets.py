@@ -1,0 +1,108 @@
+"""Which offset of one partition is safe to commit.
+
+Rule 1: offsets are added in increasing order and may have gaps (compaction, transaction markers). A gap is
+finished by definition: nobody will ever handle it.
+Rule 2: the commit point is the lowest offset that is not finished, or one past the newest offset if all are.
+Rule 3: an offset that was dropped (taken from ``poll()`` but given up before it ran) counts as not finished for
+ever. The commit point can never pass it, whatever else happens to this ledger.
+Rule 4: this file does not know about threads. Its caller holds the lock.
+
+Theory. Records of a partition finish out of order, but Kafka's commit is one number that says "everything below me is
+done". So the ledger keeps the offsets in order of arrival in a deque and the unfinished ones in a dict; finishing
+removes from the dict, and the deque's head is moved past everything the dict does not hold any more. Each offset
+enters and leaves the deque once, so a finish costs O(1) amortised in every order of finishing. A dict alone would do,
+for it keeps its keys in order, but asking a dict for its first key walks over the keys removed before it, and records
+mostly finish in order: that is quadratic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+
+class OffsetLedger:
+    """Offsets of one partition under one assignment, from ``poll()`` to commit."""
+
+    __slots__ = ("_bytes", "_dropped_from", "_next", "_order", "_unfinished")
+
+    def __init__(self) -> None:
+        self._order: deque[int] = deque()
+        self._unfinished: dict[int, int] = {}
+        self._next: int | None = None
+        self._dropped_from: int | None = None
+        self._bytes = 0
+
+    def add(self, offset: int, size: int) -> None:
+        """Take in *offset*, whose record is *size* bytes long.
+
+        :raises ValueError: if *offset* is not above every offset added before.
+        """
+        if self._next is not None and offset < self._next:
+            raise ValueError(f"offset {offset} is below {self._next}, the next one expected")
+        self._order.append(offset)
+        self._unfinished[offset] = size
+        self._bytes += size
+        self._next = offset + 1
+
+    def finish(self, offset: int) -> bool:
+        """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
+        size = self._unfinished.pop(offset, None)
+        if size is None:
+            return False
+        self._bytes -= size
+        order = self._order
+        while order and order[0] not in self._unfinished:
+            order.popleft()
+        return True
+
+    def drop(self, offsets: Iterable[int]) -> None:
+        """Give up unfinished *offsets*: they are not buffered any more and never counted as finished."""
+        for offset in offsets:
+            self._bytes -= self._unfinished.pop(offset)
+            if self._dropped_from is None or offset < self._dropped_from:
+                self._dropped_from = offset
+        while self._order and self._order[0] not in self._unfinished:
+            self._order.popleft()
+
+    @property
+    def committable(self) -> int | None:
+        """The offset to commit: all below it are finished. ``None`` before the first offset was added."""
+        candidate = self._order[0] if self._order else self._next
+        if self._dropped_from is not None and candidate is not None:
+            return min(candidate, self._dropped_from)
+        return candidate
+
+    @property
+    def next(self) -> int | None:
+        """One past the newest offset added."""
+        return self._next
+
+    @property
+    def span(self) -> int:
+        """Offsets from the commit point to one past the newest: what a crash would repeat at most."""
+        low = self.committable
+        return 0 if low is None or self._next is None else self._next - low
+
+    @property
+    def unfinished(self) -> Iterable[int]:
+        """The offsets that are neither finished nor dropped, in increasing order. A live view."""
+        return self._unfinished.keys()
+
+    @property
+    def finished_above(self) -> int | None:
+        """The highest offset that is finished although one below it is not; ``None`` if there is none."""
+        for offset in reversed(self._order):
+            if offset not in self._unfinished and (self._dropped_from is None or offset < self._dropped_from):
+                return offset
+        return None
+
+    @property
+    def records(self) -> int:
+        """How many offsets are unfinished."""
+        return len(self._unfinished)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the unfinished records hold."""
+        return self._bytes

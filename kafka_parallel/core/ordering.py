@@ -1,0 +1,151 @@
+"""Which records may run now.
+
+Rule 1: a lane is one ordering key in one partition. At most one unit of a lane is out at any time, and a unit is the
+lane's oldest tasks in offset order. So records of one key run one at a time and in order.
+Rule 2: a lane belongs to its partition, not to an assignment. A unit that still runs when its assignment ends keeps
+the lane held, and records of a later assignment of the same partition and key wait for it.
+Rule 3: a lane that waits for a retry stays held by it. Nothing else waits for that retry.
+Rule 4: of everything that may run, what arrived first runs first.
+
+Theory. Rule 4 is not only fairness. A busy key's next record arrived long before the newest records of the other
+keys, so it is always near the front: the busiest key is never idle while others are served, and the total time comes
+close to the bound that this key sets. The oldest records are also what holds the commit point back.
+
+New tasks arrive in order, so what becomes ready on arrival is a plain deque. Only what becomes ready *again* (a lane
+with a backlog, a retry) is older than the deque's tail; it goes into a heap. The next one is the older of the two
+heads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from heapq import heapify, heappop, heappush
+from typing import TypeAlias
+
+from kafka_parallel.core.task import Task
+
+
+class Lane:
+    """The waiting tasks of one ordering key in one partition."""
+
+    __slots__ = ("held", "key", "table", "waiting")
+
+    def __init__(self, key: Hashable, table: LaneTable) -> None:
+        self.key = key
+        self.table = table
+        self.waiting: deque[Task] = deque()
+        self.held = False
+
+
+LaneTable: TypeAlias = "dict[Hashable, Lane]"
+
+
+class Unit:
+    """Tasks that must run in order, by one worker: some of a lane, or a single one without order."""
+
+    __slots__ = ("lane", "tasks")
+
+    def __init__(self, lane: Lane | None, tasks: deque[Task]) -> None:
+        self.lane = lane
+        self.tasks = tasks
+
+
+class ReadyQueue:
+    """Everything that may run now, oldest first, over all partitions."""
+
+    def __init__(self) -> None:
+        self._fresh: deque[Task | Lane] = deque()
+        self._again: list[tuple[int, Task | Lane]] = []
+        self._seq = 0
+
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._again)
+
+    def add(self, task: Task, table: LaneTable) -> None:
+        """Take in a new task; *table* holds the lanes of its partition."""
+        self._seq += 1
+        task.seq = self._seq
+        key = task.key
+        if key is None:
+            self._fresh.append(task)
+            return
+        lane = table.get(key)
+        if lane is None:
+            lane = table[key] = Lane(key, table)
+        task.lane = lane
+        lane.waiting.append(task)
+        if not lane.held and len(lane.waiting) == 1:
+            self._fresh.append(lane)
+
+    def take(self, limit: int) -> list[Unit]:
+        """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
+        units: list[Unit] = []
+        while limit > 0 and (entry := self._oldest()) is not None:
+            if isinstance(entry, Task):
+                units.append(Unit(None, deque((entry,))))
+                limit -= 1
+            else:
+                unit = self._claim(entry, limit)
+                units.append(unit)
+                limit -= len(unit.tasks)
+        return units
+
+    def release(self, lane: Lane) -> None:
+        """Let go of *lane*: its next task may run, or it is forgotten if it has none."""
+        lane.held = False
+        if lane.waiting:
+            heappush(self._again, (lane.waiting[0].seq, lane))
+        else:
+            lane.table.pop(lane.key, None)
+
+    def put_back(self, unit: Unit) -> None:
+        """Take back the tasks of *unit* that were never started, at the front of their lane; keep it held."""
+        if unit.lane is not None:
+            unit.lane.waiting.extendleft(reversed(unit.tasks))
+
+    def again(self, task: Task) -> None:
+        """Let *task* run again, now; the lane it held is free for it."""
+        if task.lane is None:
+            heappush(self._again, (task.seq, task))
+        else:
+            task.lane.waiting.appendleft(task)
+            self.release(task.lane)
+
+    def discard(self, tables: Iterable[LaneTable], loose: set[Task]) -> None:
+        """Forget *loose* tasks and every lane of *tables* that has nothing waiting and is not held."""
+        for table in tables:
+            for lane in [lane for lane in table.values() if not lane.waiting and not lane.held]:
+                del table[lane.key]
+        self._fresh = deque(entry for entry in self._fresh if self._is_alive(entry, loose))
+        self._again = [(self._seq_of(entry), entry) for _, entry in self._again if self._is_alive(entry, loose)]
+        heapify(self._again)
+
+    def loose(self) -> list[Task]:
+        """Return the tasks without order that wait."""
+        entries = [*self._fresh, *(entry for _, entry in self._again)]
+        return [entry for entry in entries if isinstance(entry, Task)]
+
+    def _oldest(self) -> Task | Lane | None:
+        if not self._again:
+            return self._fresh.popleft() if self._fresh else None
+        if self._fresh and self._seq_of(self._fresh[0]) < self._again[0][0]:
+            return self._fresh.popleft()
+        return heappop(self._again)[1]
+
+    @staticmethod
+    def _claim(lane: Lane, limit: int) -> Unit:
+        lane.held = True
+        waiting = lane.waiting
+        if len(waiting) <= limit:
+            lane.waiting = deque()
+            return Unit(lane, waiting)
+        return Unit(lane, deque(waiting.popleft() for _ in range(limit)))
+
+    @staticmethod
+    def _seq_of(entry: Task | Lane) -> int:
+        return entry.seq if isinstance(entry, Task) else entry.waiting[0].seq
+
+    @staticmethod
+    def _is_alive(entry: Task | Lane, loose: set[Task]) -> bool:
+        return entry not in loose if isinstance(entry, Task) else bool(entry.waiting) and not entry.held

@@ -1,0 +1,85 @@
+"""When a partition must pause and when it may resume.
+
+Rule 1: buffered records and bytes have a limit over all partitions. Nothing is ever fetched that has no room: the room
+that is left bounds the next poll.
+Rule 2: a partition may hold as much as is still free, so it is paused while it holds more than the rest of the buffer
+has room. One stuck partition alone holds at most half of the buffer, two hold a third each, and a partition that keeps
+up always finds room. (Dynamic thresholds with alpha 1: Choudhury and Hahne, IEEE/ACM Trans. on Networking 6(2), 1998.)
+Rule 3: the span from the commit point to the newest record is limited per partition: it is what a crash repeats.
+Rule 4: pausing and resuming have marks that are wide apart (resume at half of what pauses), because kafka-python 2.x
+throws away what it has prefetched for a paused partition.
+Rule 5: if nothing is buffered, one record may always come, however large it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# Before any record was seen, its size is taken for the broker's default message.max.bytes.
+UNSEEN_RECORD_BYTES = 1 << 20
+# How fast the memory of a large record fades, per poll.
+FADING = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be buffered.
+
+    :ivar records: records taken and not finished, over all partitions.
+    :ivar bytes: their bytes.
+    :ivar uncommitted: offsets from the commit point to the newest record, per partition.
+    """
+
+    records: int
+    bytes: int
+    uncommitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one partition, or all of them together, hold."""
+
+    records: int
+    bytes: int
+    span: int = 0
+
+
+class Pressure:
+    """Pause and resume decisions of one consumer."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._largest = float(UNSEEN_RECORD_BYTES)
+
+    def saw(self, sizes: Iterable[int]) -> None:
+        """Learn the *sizes* of the records of one poll."""
+        largest = max(sizes, default=0)
+        seen_any = self._largest != UNSEEN_RECORD_BYTES
+        self._largest = max(largest, self._largest * FADING if seen_any else 1.0)
+
+    def room(self, total: Load) -> int:
+        """How many records the next poll may bring while *total* is buffered."""
+        if total.records == 0:
+            return max(1, min(self._limits.records, int(self._limits.bytes / self._largest)))
+        records = self._limits.records - total.records
+        return max(0, min(records, int((self._limits.bytes - total.bytes) / self._largest)))
+
+    def pause_reason(self, load: Load, total: Load) -> str | None:
+        """Why a partition with *load* must pause now, or ``None``."""
+        if load.span >= self._limits.uncommitted:
+            return "uncommitted"
+        if load.records and load.records >= self._limits.records - total.records:
+            return "records"
+        if load.records and load.bytes >= self._limits.bytes - total.bytes:
+            return "bytes"
+        return None
+
+    def may_resume(self, load: Load, total: Load) -> bool:
+        """Tell whether a paused partition with *load* may resume."""
+        return (
+            self.room(total) > 0
+            and load.span <= self._limits.uncommitted // 2
+            and load.records <= (self._limits.records - total.records) // 2
+            and load.bytes <= (self._limits.bytes - total.bytes) // 2
+        )

@@ -1,0 +1,376 @@
+"""What happens to a record between ``poll()`` and commit: the rules of the other core files put together.
+
+Rule 1: every method is one atomic act. It does no I/O, calls no user code and never waits; its caller holds the lock.
+Rule 2: counters are derived: what is buffered is what the ledgers hold, what is in flight is what the chunks hold.
+Rule 3: leaving takes three acts. `drain` stops intake and drops what never started, except below the highest record
+that did start: those still run, because otherwise everything finished above them would be repeated. `is_drained` tells
+when that is done. `end` gives up the rest.
+Rule 4: a commit is computed from one `Snapshot` and marked as done with the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kafka_parallel.core.assignment import Assignment, Assignments
+from kafka_parallel.core.chunk import Chunk, Failure, Outcome
+from kafka_parallel.core.ordering import ReadyQueue, Unit
+from kafka_parallel.core.pressure import Limits, Load, Pressure
+from kafka_parallel.core.retries import Retries
+from kafka_parallel.core.task import Task
+from kafka_parallel.values import Retry, Skip
+
+P = TypeVar("P", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[P]):
+    """What one commit says.
+
+    :ivar offsets: the offset and leader epoch to commit, per partition.
+    :ivar assignments: the assignment each of them belongs to.
+    """
+
+    offsets: Mapping[P, tuple[int, int]]
+    assignments: Mapping[P, Assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[P]):
+    """What to pause and resume now, and how many records the next poll may bring (0: none)."""
+
+    pause: Mapping[P, str]
+    resume: frozenset[P]
+    room: int
+    total: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one assignment ended: where its next owner starts, and how many records still run."""
+
+    resume_at: int | None
+    abandoned: int
+    was_paused: bool
+
+
+@dataclass(slots=True)
+class Totals:
+    """What only ever grows."""
+
+    processed: int = 0
+    failed: int = 0
+    retried: int = 0
+    skipped: int = 0
+    abandoned: int = 0
+
+
+class Scheduler(Generic[P]):
+    """The state of one consumer's records.
+
+    :param limits: what may be buffered.
+    :param commits: false for a consumer without a group.
+    """
+
+    def __init__(self, limits: Limits, *, commits: bool) -> None:
+        self._limits = limits
+        self._commits = commits
+        self._assignments: Assignments[P] = Assignments()
+        self._ready = ReadyQueue()
+        self._retries = Retries()
+        self._pressure = Pressure(limits)
+        self._chunks: set[Chunk] = set()
+        self._paused: dict[P, str] = {}
+        self.totals = Totals()
+
+    # Intake
+
+    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]] | None = None) -> None:
+        """Begin assignments of *partitions*; the offsets in *done* finish on arrival."""
+        for partition in partitions:
+            self._assignments.assign(partition).done = (done or {}).get(partition, ())
+
+    def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
+        """Learn at which offsets the next records begin; return the partitions that begin there anew.
+
+        That is the first fetch of an assignment, or a jump back (a seek, a reset): the latter ends the assignment and
+        begins a new one. The snapshot says where the partitions are, for whoever wants to commit it.
+        """
+        back = [p for p, assignment in self._assignments.select(firsts) if firsts[p] < (assignment.ledger.next or 0)]
+        if back:
+            self.end(back)
+            self.assign(back)
+        new = {p: assignment for p, assignment in self._assignments.select(firsts) if assignment.ledger.next is None}
+        return Snapshot({partition: (firsts[partition], -1) for partition in new}, new)
+
+    def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
+        """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
+
+        *leader_epochs* tells from which offset on which leader epoch holds (KIP-320).
+        """
+        for partition, tasks in batch.items():
+            assignment = self._assignments.get(partition)
+            if assignment is not None and not assignment.draining:
+                self._feed(assignment, tasks)
+                for offset, leader_epoch in leader_epochs.get(partition, ()):
+                    assignment.saw_leader_epoch(offset, leader_epoch)
+        self._pressure.saw(task.size for tasks in batch.values() for task in tasks)
+
+    def _feed(self, assignment: Assignment, tasks: Sequence[Task]) -> None:
+        add, ready, lanes = assignment.ledger.add, self._ready.add, assignment.lanes
+        for task in tasks:
+            task.assignment = assignment
+            add(task.offset, task.size)
+            if assignment.attempts and task.offset in assignment.attempts:
+                task.attempt, task.first_failed_at = assignment.attempts.pop(task.offset)
+            if task.offset in assignment.done:
+                assignment.ledger.finish(task.offset)
+            else:
+                ready(task, lanes)
+
+    # Work
+
+    def take(self, limit: int, now: float) -> Chunk | None:
+        """Take at most *limit* tasks that may run now; steal from another chunk if there is nothing else."""
+        for task in self._retries.due(now):
+            self._ready.again(task)
+        units = self._ready.take(limit) or self._steal(limit)
+        if not units:
+            return None
+        chunk = Chunk(units)
+        self._chunks.add(chunk)
+        return chunk
+
+    def _steal(self, limit: int) -> list[Unit]:
+        victim = max(self._chunks, key=lambda chunk: chunk.unclaimed, default=None)
+        return victim.steal(limit) if victim is not None and victim.unclaimed else []
+
+    def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what *chunk* has settled so far; return the records that stop the consumer."""
+        outcomes, ended = chunk.collect()
+        for unit, task, _ in ended:
+            self._put_back(chunk, unit, task)
+        for task, outcome in outcomes:
+            self._settle(task, outcome, now)
+        for unit, task, outcome in ended:
+            self._release(unit, task, outcome)
+        chunk.taken -= len(outcomes)
+        if chunk.taken == 0:
+            self._chunks.discard(chunk)
+        return [(task, outcome) for task, outcome in outcomes if isinstance(outcome, Failure)]
+
+    def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:
+        """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
+        chunk.taken -= len(unit.tasks)
+        if unit.tasks and last.assignment.live:
+            self._ready.put_back(unit)
+
+    def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
+        assignment = task.assignment
+        if assignment.live and outcome is None:
+            self.totals.processed += assignment.ledger.finish(task.offset)
+        elif assignment.live:
+            self._settle_failed(task, outcome, now)
+
+    def _settle_failed(self, task: Task, outcome: Outcome, now: float) -> None:
+        self.totals.failed += 1
+        if isinstance(outcome, Skip):
+            self.totals.skipped += task.assignment.ledger.finish(task.offset)
+        elif isinstance(outcome, Retry):
+            self.totals.retried += 1
+            task.attempt += 1
+            self._retries.add(task, now + outcome.delay_ms / 1000)
+        else:
+            task.assignment.halted.add(task.offset)
+            self._drop_above({task.assignment: task.offset})
+
+    def _release(self, unit: Unit, last: Task, outcome: Outcome) -> None:
+        """Let go of the unit's lane, unless its last task waits for a retry or stopped the consumer."""
+        holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live
+        if unit.lane is not None and not holds:
+            self._ready.release(unit.lane)
+
+    # Leaving
+
+    def drain(self, partitions: Iterable[P] | None = None) -> None:
+        """Take in nothing more for *partitions* (all without it) and drop what nobody needs to run any more."""
+        leaving = [assignment for _, assignment in self._assignments.select(partitions)]
+        for assignment in leaving:
+            assignment.draining = True
+        unstarted = self._unstarted(leaving)
+        self._drop_above(
+            {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
+        )
+
+    def is_drained(self, partitions: Iterable[P] | None = None) -> bool:
+        """Tell whether nothing of *partitions* (all without it) can still finish."""
+        return all(assignment.drained for _, assignment in self._assignments.select(partitions))
+
+    def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
+        """End the assignments of *partitions*. What still runs will change nothing any more."""
+        leaving = self._assignments.select(partitions)
+        unstarted = self._unstarted([assignment for _, assignment in leaving])
+        self._drop_above({assignment: -1 for _, assignment in leaving})
+        return {partition: self._end(partition, assignment, unstarted[assignment]) for partition, assignment in leaving}
+
+    def _end(self, partition: P, assignment: Assignment, unstarted: list[Task]) -> Ended:
+        attempts = {task.offset: (task.attempt, task.first_failed_at) for task in unstarted if task.attempt > 1}
+        self._assignments.end(partition, attempts)
+        running = assignment.ledger.records - len(assignment.halted)
+        self.totals.abandoned += running
+        return Ended(assignment.ledger.committable, running, self._paused.pop(partition, None) is not None)
+
+    def _unstarted(self, assignments: Sequence[Assignment]) -> dict[Assignment, list[Task]]:
+        """The tasks of *assignments* that no worker has: in lanes, without order, or waiting for a retry."""
+        found: dict[Assignment, list[Task]] = {assignment: [] for assignment in assignments}
+        lanes = [lane for assignment in assignments for lane in assignment.lanes.values()]
+        in_lanes = (task for lane in lanes for task in lane.waiting)
+        for task in (*in_lanes, *self._ready.loose(), *self._retries.tasks()):
+            if task.assignment in found:
+                found[task.assignment].append(task)
+        return found
+
+    @staticmethod
+    def _highest_started(assignment: Assignment, unstarted: list[Task]) -> int:
+        """The highest offset that ran or runs, -1 if there is none; nothing is needed above one that stopped us."""
+        if assignment.halted:
+            return min(assignment.halted)
+        idle = {task.offset for task in unstarted}
+        running = max((offset for offset in assignment.ledger.unfinished if offset not in idle), default=-1)
+        finished = assignment.ledger.finished_above
+        return running if finished is None else max(running, finished)
+
+    def _drop_above(self, ceilings: Mapping[Assignment, int]) -> None:
+        """Drop the tasks above the given offset that no worker has."""
+
+        def is_above(task: Task) -> bool:
+            return task.offset > ceilings.get(task.assignment, task.offset)
+
+        tables = [assignment.lanes for assignment in ceilings]
+        loose = {task for task in self._ready.loose() if is_above(task)}
+        waiting = self._retries.take_out(is_above)
+        dropped = [*loose, *waiting]
+        for lane in [lane for table in tables for lane in table.values()]:
+            dropped += [task for task in lane.waiting if is_above(task)]
+            lane.waiting = type(lane.waiting)(task for task in lane.waiting if not is_above(task))
+        for task in dropped:
+            task.assignment.ledger.drop([task.offset])
+        for lane in [task.lane for task in waiting if task.lane is not None]:
+            self._ready.release(lane)
+        self._ready.discard(tables, loose)
+
+    # Commits
+
+    def snapshot(self, partitions: Iterable[P] | None = None) -> Snapshot[P]:
+        """What to commit now for *partitions* (all without it): only those where something changed."""
+        dirty = {p: assignment for p, assignment in self._assignments.select(partitions) if assignment.is_dirty}
+        return Snapshot({p: self._position(assignment) for p, assignment in dirty.items()}, dirty)
+
+    @staticmethod
+    def _position(assignment: Assignment) -> tuple[int, int]:
+        offset = assignment.ledger.committable
+        if offset is None:
+            raise ValueError(f"{assignment} has no offset to commit")
+        return offset, assignment.leader_epoch_below(offset)
+
+    @staticmethod
+    def committed(snapshot: Snapshot[P]) -> None:
+        """Note that the broker confirmed *snapshot*."""
+        for partition, (offset, _) in snapshot.offsets.items():
+            snapshot.assignments[partition].committed = offset
+
+    # Back-pressure
+
+    def decide(self, fed: Iterable[P]) -> Decision[P]:
+        """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
+        total = self._total()
+        room = self._pressure.room(total)
+        pause = {}
+        for partition, assignment in self._assignments.select(fed if room else None):
+            reason = self._pressure.pause_reason(self._load(assignment), total) or (None if room else "records")
+            if reason is not None and partition not in self._paused:
+                pause[partition] = reason
+        resume = frozenset(
+            partition
+            for partition, assignment in self._assignments.select(self._paused)
+            if self._pressure.may_resume(self._load(assignment), total)
+        )
+        self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
+        return Decision(pause, resume, room, total)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether workers have run out of work and some paused partition may bring more."""
+        if self._ready:
+            return False
+        total = self._total()
+        paused = self._assignments.select(self._paused)
+        return any(self._pressure.may_resume(self._load(assignment), total) for _, assignment in paused)
+
+    def is_commit_urgent(self) -> bool:
+        """Tell whether finished records fill half of some partition's span, so that a commit would make room."""
+        return self._commits and any(
+            (assignment.ledger.committable or 0) - (assignment.committed or 0) >= self._limits.uncommitted // 2
+            for _, assignment in self._assignments.select()
+            if assignment.committed is not None
+        )
+
+    def _load(self, assignment: Assignment) -> Load:
+        ledger = assignment.ledger
+        committed = assignment.committed if self._commits else None
+        span = ledger.span if committed is None or ledger.next is None else ledger.next - committed
+        return Load(ledger.records, ledger.bytes, span)
+
+    def _total(self) -> Load:
+        ledgers = [assignment.ledger for _, assignment in self._assignments.select()]
+        return Load(sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
+
+    # Questions
+
+    @property
+    def ready(self) -> int:
+        """How many lanes and tasks without order may run now."""
+        return len(self._ready)
+
+    @property
+    def buffered(self) -> Load:
+        """What all partitions together hold."""
+        return self._total()
+
+    @property
+    def in_flight(self) -> int:
+        """How many tasks workers have."""
+        return sum(chunk.taken for chunk in self._chunks)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a retry."""
+        return len(self._retries)
+
+    @property
+    def next_retry(self) -> float | None:
+        """When the next retry is due."""
+        return self._retries.next_due
+
+    @property
+    def can_steal(self) -> bool:
+        """Whether some worker has units that it has not begun."""
+        return any(chunk.unclaimed for chunk in self._chunks)
+
+    @property
+    def assigned(self) -> frozenset[P]:
+        """The partitions that are ours."""
+        return frozenset(partition for partition, _ in self._assignments.select())
+
+    @property
+    def paused(self) -> frozenset[P]:
+        """The partitions that back-pressure paused."""
+        return frozenset(self._paused)
+
+    def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
+        """Return the committed offset and the lag of each partition that has them."""
+        live = self._assignments.select()
+        committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}
+        return committed, {p: self._load(assignment).span for p, assignment in live}

@@ -1,0 +1,52 @@
+"""What a worker runs: one record, under one assignment, in at most one lane.
+
+Rule 1: the identity of a task is (topic, partition, epoch, offset); the epoch is the `Assignment` it belongs to. The
+same offset taken twice under two assignments is two tasks.
+Rule 2: tasks and units hold data. Who may run when is decided in ``ordering.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kafka_parallel.core.assignment import Assignment
+    from kafka_parallel.core.ordering import Lane
+
+
+class Task:
+    """One record on its way through the consumer.
+
+    :ivar record: the record as Kafka delivered it; this file never looks inside.
+    :ivar offset: its offset.
+    :ivar key: its ordering key; ``None`` = it needs no order.
+    :ivar size: its bytes.
+    :ivar queued_at: when it came, in seconds of the monotonic clock.
+    :ivar seq: its place in the order of arrival over all partitions.
+    :ivar attempt: 1 for the first attempt.
+    :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch.
+    :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
+    """
+
+    __slots__ = (
+        "assignment", "attempt", "error", "first_failed_at", "key", "lane", "offset", "queued_at", "record", "seq",
+        "size",
+    )  # fmt: skip
+
+    def __init__(self, record: Any, offset: int, key: Hashable | None, size: int, queued_at: float) -> None:
+        self.record = record
+        self.offset = offset
+        self.key = key
+        self.size = size
+        self.queued_at = queued_at
+        self.seq = 0
+        self.attempt = 1
+        self.first_failed_at: float | None = None
+        self.error: Exception | None = None
+        self.lane: Lane | None = None
+        self.assignment: Assignment
+
+    def __repr__(self) -> str:
+        return f"<Task {self.assignment} @{self.offset} attempt {self.attempt}>"

@@ -1,0 +1,47 @@
+"""Which errors the library raises on purpose, and whose fault each one is."""
+
+from __future__ import annotations
+
+
+class KafkaParallelError(Exception):
+    """Everything this library raises on purpose."""
+
+
+class ConfigurationError(KafkaParallelError, ValueError):
+    """The caller's fault: an option, a handler or a consumer that cannot work. Raised before any record is taken."""
+
+
+class PluginError(KafkaParallelError):
+    """A plugin's fault: it cannot be found, loaded or combined, or it broke the contract of a hook."""
+
+
+class RecordFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the record
+    """A record's handler failed and nobody chose to retry or skip it; ``__cause__`` is the handler's error.
+
+    Nothing at or above the record was committed in its partition: the next run sees it again.
+
+    :ivar topic: topic of the record.
+    :ivar partition: partition of the record.
+    :ivar offset: offset of the record.
+    """
+
+    def __init__(self, topic: str, partition: int, offset: int, reason: str) -> None:
+        super().__init__(
+            f"record {topic}[{partition}]@{offset} failed: {reason}; "
+            "nothing at or above it was committed in its partition, so it will be processed again"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+
+
+class CommitFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the commit
+    """The group coordinator refused a commit for good (authorisation, invalid request); ``__cause__`` is its answer."""
+
+
+class StateError(KafkaParallelError, RuntimeError):
+    """The caller's fault: a call in the wrong order, such as run() a second time."""
+
+
+class BrokerError(KafkaParallelError):
+    """The test broker could not be prepared or started; the message says why and what to do."""

@@ -1,0 +1,47 @@
+"""How an executor gets work and gives it back: the two sides of ``provide_executor``.
+
+An executor owns threads (or processes, or an event loop) and pulls: its workers take chunks of tasks from a `Work`,
+run them in the order the chunk gives them, and hand the chunk back. It decides nothing about order, retries or
+commits; it only decides how much to take and where to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+
+class Chunk(Protocol):
+    """Tasks that one worker took together.
+
+    Iterating claims one task after the other; an idle worker may take tasks that are not claimed yet out of it again.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        """Claim the tasks one by one, in an order that keeps every ordering key in offset order."""
+
+
+class Work(Protocol):
+    """Where workers get tasks from. Every method may be called from any thread."""
+
+    def take(self, limit: int) -> Chunk | None:
+        """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker."""
+
+    def run(self, chunk: Any, task: Any) -> None:
+        """Run the handler and its hooks on *task* here and now; keep the outcome in *chunk*. Never raises."""
+
+    def finish(self, chunk: Any) -> None:
+        """Hand over the outcomes *chunk* has so far. May be called several times; must be called at its end."""
+
+    def fail(self, error: BaseException) -> None:
+        """Stop run() with *error*: for an executor whose own code broke."""
+
+
+class Executor(Protocol):
+    """What ``provide_executor`` hands back."""
+
+    def start(self, work: Work) -> None:
+        """Start taking work. Called once."""
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to *timeout* seconds for all workers to end (``take`` gives them ``None``); tell whether they did."""

@@ -1,0 +1,159 @@
+"""Which moments a plugin can hear, answer or surround.
+
+Four kinds of hook, and each hook says which it is:
+
+- *surround*: the real work is the innermost implementation; plugins wrap it with ``@hookimpl(wrapper=True)``.
+- *decide*: plugins are asked in turn until one answers something other than ``None``.
+- *observe*: everybody is told; nobody can stop it.
+- *provide*: asked once at start, never per record.
+
+Order among plugins of the same kind is that of pluggy: last registered, first called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from kafka import OffsetAndMetadata, TopicPartition
+    from kafka.consumer.fetcher import ConsumerRecord
+
+    from kafka_parallel.executors import Executor
+    from kafka_parallel.values import BackpressureEvent, CommitContext, Halt, RecordContext, Retry, Settings, Skip
+
+PROJECT = "kafka_parallel"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
+    """Surround: a record is handled; the handler is the innermost implementation.
+
+    A wrapper is entered right before the handler starts and left when it has finished, for sync and async handlers
+    alike. An implementation that is not a wrapper and returns something other than ``None`` answers instead of the
+    handler. The result of the outermost wrapper is dropped.
+
+    Runs on: the thread that runs the handler.
+    If it raises: the record failed, exactly as if its handler had raised.
+
+    :param record: the record as the handler sees it (deserialised).
+    :param context: attempt, epoch, times and the raw record.
+    """
+
+
+@hookspec(firstresult=True)
+def on_error(record: ConsumerRecord, error: Exception, context: RecordContext) -> Retry | Skip | Halt | None:
+    """Decide: an attempt at a record failed. ``None`` asks the next plugin; if nobody answers it is ``Halt``.
+
+    Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
+    If it raises: run() stops as for ``Halt``, with the raised error as the cause.
+
+    :param record: the record as the handler saw it, or the raw one if it could not be deserialised.
+    :param error: what the handler, a wrapper or a deserialiser raised.
+    :param context: attempt, epoch, times and the raw record.
+    """
+
+
+@hookspec(firstresult=True)
+def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitContext) -> Any:
+    """Surround: offsets are committed; the consumer's own commit is the innermost implementation.
+
+    A wrapper may put metadata into *offsets* before it yields, never change an offset number. An implementation that
+    is not a wrapper and returns something other than ``None`` has committed by itself (an own offset store).
+
+    Runs on: the loop, or the thread that answers a rebalance.
+    If it raises: nothing counts as committed; the offsets stay due and are tried again with newer ones.
+
+    :param offsets: what will be committed; a copy made for this call.
+    :param context: the reason and the time limit.
+    """
+
+
+@hookspec
+def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
+    """Observe: partitions were paused or resumed.
+
+    Runs on: the loop. Return promptly: nothing is fetched meanwhile.
+    If it raises: the exception is logged and the plugin does not hear this hook again.
+
+    :param event: which partitions, why, and how full the buffer is.
+    :param context: the settings of the consumer.
+    """
+
+
+@hookspec
+def on_start(context: Settings) -> None:
+    """Observe: run() is about to take the first record.
+
+    Runs on: the caller of run() or the thread of start().
+    If it raises: the start fails and run() raises it; nothing was taken yet.
+
+    :param context: the settings of the consumer.
+    """
+
+
+@hookspec
+def on_stop(context: Settings, error: BaseException | None) -> None:
+    """Observe: the last commit was made and the consumer has left its group. Close what on_start opened.
+
+    Runs on: the thread of run().
+    If it raises: the exception is logged; the other plugins are still told.
+
+    :param context: the settings of the consumer.
+    :param error: what run() is about to raise, or ``None``.
+    """
+
+
+@hookspec
+def on_assign(
+    partitions: frozenset[TopicPartition], context: Settings
+) -> Mapping[TopicPartition, Collection[int]] | None:
+    """Observe: partitions were assigned. May hand back offsets that are done already and must not be handled again.
+
+    Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
+    If it raises: the exception is logged and the plugin does not hear this hook again.
+
+    :param partitions: the partitions that are ours from now on, in addition to those we had.
+    :param context: the settings of the consumer.
+    """
+
+
+@hookspec
+def on_revoke(partitions: frozenset[TopicPartition], context: Settings, lost: bool) -> None:  # noqa: FBT001
+    """Observe: partitions are not ours any more; what finished in time has been committed.
+
+    Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
+    If it raises: the exception is logged and the plugin does not hear this hook again.
+
+    :param partitions: the partitions that left.
+    :param context: the settings of the consumer.
+    :param lost: true if they were taken away without a chance to commit.
+    """
+
+
+@hookspec
+def provide_ordering(settings: Settings) -> Callable[[ConsumerRecord], Hashable | None] | None:
+    """Provide: a function from a raw record to its ordering key within its partition; ``None`` = needs no order.
+
+    Records of one partition with equal keys run one at a time, in offset order.
+
+    Runs on: asked once on the caller of run(); the function runs on the loop, once per record.
+    If it raises: the start fails. If the function raises, that record failed and goes to ``on_error``.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+@hookspec
+def provide_executor(settings: Settings) -> Executor | None:
+    """Provide: what runs handlers.
+
+    Runs on: asked once on the caller of run().
+    If it raises: the start fails.
+
+    :param settings: the settings of the consumer.
+    """

@@ -1,0 +1,59 @@
+"""Which settings a consumer runs with, and which combinations are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from kafka_parallel.errors import ConfigurationError
+
+OrderingOption: TypeAlias = "str | Callable[[Any], Hashable | None] | None"
+PluginOption: TypeAlias = "str | tuple[str, Mapping[str, Any]] | object"
+
+# Below the 30 seconds that Kubernetes grants between SIGTERM and SIGKILL, with room for the last commit.
+STOP_TIMEOUT_MS = 20_000
+# Well below kafka-python's max_poll_interval_ms (300 s): the whole group waits for a revoke.
+REVOKE_TIMEOUT_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Settings of one consumer; see `ParallelConsumer` for what each means.
+
+    :raises ConfigurationError: for a value that cannot work, naming it.
+    """
+
+    ordering: OrderingOption = None
+    workers: int = 16
+    executor: str | None = None
+    plugins: Sequence[PluginOption] = ()
+    max_buffered_records: int = 10_000
+    max_buffered_bytes: int = 64 * 1024 * 1024
+    max_uncommitted: int = 10_000
+    revoke_timeout_ms: float = REVOKE_TIMEOUT_MS
+    stop_timeout_ms: float = STOP_TIMEOUT_MS
+    install_signal_handlers: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "max_buffered_records", "max_buffered_bytes", "max_uncommitted"):
+            _require_count(name, getattr(self, name))
+        for name in ("revoke_timeout_ms", "stop_timeout_ms"):
+            _require_duration(name, getattr(self, name))
+        if not (self.ordering is None or isinstance(self.ordering, str) or callable(self.ordering)):
+            raise ConfigurationError(
+                f"ordering={self.ordering!r}: give 'key', 'partition', 'unordered', the name of a plugin "
+                "that provides an ordering, or a function from a record to its ordering key"
+            )
+        if isinstance(self.plugins, (str, bytes)) or not isinstance(self.plugins, Sequence):
+            raise ConfigurationError(f"plugins={self.plugins!r}: give a list of plugins, even for a single one")
+
+
+def _require_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}={value!r}: must be an integer of at least 1")
+
+
+def _require_duration(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise ConfigurationError(f"{name}={value!r}: must be a finite number of milliseconds, 0 or more")

@@ -1,0 +1,1 @@
+"""Everything that touches a thread, a clock or a broker."""

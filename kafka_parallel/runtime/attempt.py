@@ -1,0 +1,94 @@
+"""How one record is run, and what its failure means.
+
+One attempt is: deserialise, enter the wrappers of ``on_record``, call the handler, leave the wrappers. If any of it
+raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever happens is turned
+into an outcome.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.core.chunk import Failure, Outcome
+from kafka_parallel.errors import PluginError
+from kafka_parallel.values import Halt, RecordContext, Retry, Skip
+
+if TYPE_CHECKING:
+    from kafka_parallel.core.task import Task
+
+NOBODY = "no plugin decided to retry or skip it"
+
+
+class Attempts:
+    """Runs tasks.
+
+    :param handler: what the user gave.
+    :param surrounded: the handler inside the wrappers of ``on_record``, a function of record and context; ``None`` if
+        nobody implements the hook: then the handler is called directly.
+    :param decide: ``on_error``, called with keywords; answers the first decision or ``None``.
+    :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
+    :param wall: seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Any],
+        surrounded: Callable[[Any, RecordContext], Any] | None,
+        decide: Callable[..., Any],
+        deserialize: Callable[[Any], Any] | None,
+        wall: Callable[[], float],
+    ) -> None:
+        self._handler = handler
+        self._surrounded = surrounded
+        self._decide = decide
+        self._deserialize = deserialize
+        self._wall = wall
+        self._variables = contextvars.copy_context()
+
+    def __call__(self, task: Task) -> Outcome:
+        """Run *task* and tell how it ended."""
+        record = task.record
+        try:
+            if task.error is not None or self._deserialize is not None:
+                record = self._prepare(task)
+            if self._surrounded is None:
+                self._variables.copy().run(self._handler, record)
+            else:
+                self._variables.copy().run(self._surrounded, record, context_of(task))
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return self._failed(task, record, error)
+        return None
+
+    def _prepare(self, task: Task) -> Any:
+        if task.error is not None:
+            raise task.error
+        return task.record if self._deserialize is None else self._deserialize(task.record)
+
+    def _failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
+        if not isinstance(error, Exception) or isinstance(error, MemoryError):
+            return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
+        if task.first_failed_at is None:
+            task.first_failed_at = self._wall()
+        try:
+            answer = self._decide(record=record, error=error, context=context_of(task))
+        except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return Failure(raised, "a plugin raised in on_error", is_fatal=not isinstance(raised, Exception))
+        return _outcome(answer, error)
+
+
+def context_of(task: Task) -> RecordContext:
+    """What hooks may know about this attempt at *task*."""
+    return RecordContext(task.record, task.attempt, task.assignment.epoch, task.queued_at, task.first_failed_at)
+
+
+def _outcome(answer: object, error: Exception) -> Outcome:
+    if isinstance(answer, (Retry, Skip)):
+        return answer
+    if answer is None:
+        return Failure(error, NOBODY)
+    if isinstance(answer, Halt):
+        return Failure(error, answer.reason)
+    broken = PluginError(f"on_error answered {answer!r}, which is not Retry, Skip, Halt or None")
+    return Failure(broken, "a plugin broke on_error")

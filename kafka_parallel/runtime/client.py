@@ -1,0 +1,243 @@
+"""What kafka-python really does, and the only file that knows 2.x from 3.x.
+
+Pinned semantics, measured against both (see docs/explanation/design.md):
+
+1. Rebalance callbacks run inside ``poll()`` of the loop in both: 2.x calls them on the loop's thread, 3.x on its I/O
+   thread while ``poll()`` waits for it. So nothing is fetched while one runs.
+2. A blocking callback is harmless in 2.x (heartbeats have their own thread). In 3.x it would stop the heartbeats, so
+   the listener is a coroutine that waits for a helper thread.
+3. A partition that an eager rebalance gives back keeps its position in 3.x and loses it in 2.x. Whoever dropped records
+   of it must seek back if the position is still there.
+4. Deserialisers run inside ``poll()``, and one that raises stops the consumer for good. They are swapped for ones that
+   pass bytes through, and run by the worker.
+5. Auto-commit would commit records that are still being processed. It is switched off, and a bare ``commit()`` of the
+   user (in a rebalance listener, say) commits only what is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
+
+from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.runtime.deserializers import PassThrough, deserialized
+from kafka_parallel.runtime.listeners import Act, chained_listener
+
+if TYPE_CHECKING:
+    import re
+
+    from kafka.consumer.fetcher import ConsumerRecord
+
+NEEDED = ("poll", "commit", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
+LOST = tuple(
+    getattr(kafka_errors, name)
+    for name in ("CommitFailedError", "IllegalGenerationError", "UnknownMemberIdError", "FencedInstanceIdError")
+    if hasattr(kafka_errors, name)
+)
+
+
+class Client:
+    """One ``KafkaConsumer``, taken over.
+
+    :param consumer: the user's consumer; it must not be used by anyone else from now on.
+    :raises ConfigurationError: if it is not a consumer, is closed, or cannot be taken over.
+    """
+
+    def __init__(self, consumer: Any) -> None:
+        missing = [name for name in NEEDED if not hasattr(consumer, name)]
+        if missing:
+            raise ConfigurationError(
+                f"{consumer!r} is not a kafka-python KafkaConsumer (it has no {', '.join(missing)}): pass one"
+            )
+        self._consumer = consumer
+        self.require_open()
+        self._commit = consumer.commit
+        self._deserializers: tuple[Any, Any] = (None, None)
+
+    def require_open(self) -> None:
+        """Refuse a closed consumer."""
+        if getattr(self._consumer, "_closed", False):
+            raise ConfigurationError("the KafkaConsumer is closed: build a new one and pass it")
+
+    # Configuration
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The consumer's configuration, read-only. It may hold passwords."""
+        return MappingProxyType(self._consumer.config)
+
+    @property
+    def group_id(self) -> str | None:
+        """The consumer group, or ``None``."""
+        group_id: str | None = self._consumer.config.get("group_id")
+        return group_id
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics subscribed to, or of the partitions assigned by the user."""
+        if self.pattern is not None:
+            return frozenset()
+        subscribed = self._consumer.subscription() or ()
+        return frozenset(subscribed) or frozenset(partition.topic for partition in self.assignment())
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The subscribed pattern, or ``None``."""
+        found: re.Pattern[str] | None = getattr(self._subscription, "subscribed_pattern", None)
+        return found
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the consumer reads anything at all."""
+        return bool(self.pattern or self._consumer.subscription() or self.assignment())
+
+    @property
+    def has_group_assignment(self) -> bool:
+        """Whether partitions come by rebalances, which call the listener; otherwise `assignment` has to be watched."""
+        return self.group_id is not None and bool(self.pattern or self._consumer.subscription())
+
+    @property
+    def _subscription(self) -> Any:
+        return getattr(self._consumer, "_subscription", None)
+
+    # Taking over
+
+    def take_over(self, finished: Callable[[], Mapping[TopicPartition, tuple[int, int]]]) -> None:
+        """Switch off what would commit unfinished records, and take the deserialisers out of ``poll()``.
+
+        :param finished: what is safe to commit now, for a bare ``commit()`` of the user.
+        """
+        self._switch_off_auto_commit()
+        self._guard_commit(finished)
+        self._take_deserializers()
+
+    def _switch_off_auto_commit(self) -> None:
+        coordinator = getattr(self._consumer, "_coordinator", None)
+        configs = [self._consumer.config, getattr(coordinator, "config", None)]
+        for config in configs:
+            if isinstance(config, dict):
+                config["enable_auto_commit"] = False
+        if not all(isinstance(config, dict) and config.get("enable_auto_commit") is False for config in configs):
+            raise ConfigurationError(
+                "auto-commit of this KafkaConsumer cannot be switched off, and it would commit records that are still "
+                "being processed: build it with enable_auto_commit=False"
+            )
+
+    def _guard_commit(self, finished: Callable[[], Mapping[TopicPartition, tuple[int, int]]]) -> None:
+        """Make a commit without offsets mean "what is finished" instead of "what was polled"."""
+        consumer, original_async = self._consumer, getattr(self._consumer, "commit_async", None)
+
+        def commit(offsets: Any = None, timeout_ms: float | None = None) -> Any:
+            chosen = metadata_of(finished()) if offsets is None else offsets
+            return self._commit(chosen, timeout_ms) if chosen else None
+
+        def commit_async(offsets: Any = None, callback: Any = None) -> Any:
+            chosen = metadata_of(finished()) if offsets is None else offsets
+            return original_async(chosen, callback) if original_async else None
+
+        consumer.commit, consumer.commit_async = commit, commit_async
+
+    def _take_deserializers(self) -> None:
+        names = ("key_deserializer", "value_deserializer")
+        config = getattr(getattr(self._consumer, "_fetcher", None), "config", {})
+        key, value = (config.get(name) for name in names)
+        if key is None and value is None:
+            return
+        self._deserializers = (key, value)
+        for name, deserializer in zip(names, (key, value), strict=True):
+            if deserializer is not None:
+                config[name] = PassThrough()
+        for partition in self.assignment():  # what was parsed before the swap is fetched and parsed again
+            if self.has_position(partition):
+                self.seek(partition, self._consumer.position(partition))
+
+    @property
+    def deserialize(self) -> Callable[[ConsumerRecord], ConsumerRecord] | None:
+        """Turns a raw record into the one the user expects; ``None`` if they are the same."""
+        return None if self._deserializers == (None, None) else self._deserialize
+
+    def _deserialize(self, record: Any) -> Any:
+        key, value = self._deserializers
+        return record._replace(
+            key=deserialized(key, record, record.key), value=deserialized(value, record, record.value)
+        )
+
+    def listen(self, assigned: Act, revoked: Act, lost: Act) -> None:
+        """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener."""
+        users = getattr(self._subscription, "rebalance_listener", None)
+        self._subscription.rebalance_listener = chained_listener(self._consumer, users, assigned, revoked, lost)
+
+    # Acts
+
+    def poll(self, timeout: float, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Fetch at most *max_records* records; wait up to *timeout* seconds for the first."""
+        self._free_parking()
+        found: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
+            timeout_ms=int(timeout * 1000), max_records=max_records
+        )
+        return found
+
+    def _free_parking(self) -> None:
+        """Let 3.x take up records again that it parked for a paused partition.
+
+        It does so only while its slot for the current batch is ``None``, but a batch that was read to its end stays in
+        the slot: in 3.0.12 a resumed partition could wait for ever. The slot is only touched by ``poll()``'s caller.
+        """
+        fetcher = getattr(self._consumer, "_fetcher", None)
+        if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:  # noqa: SLF001
+            fetcher._next_partition_records = None  # noqa: SLF001
+
+    def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout: float) -> None:
+        """Commit and wait for the answer, *timeout* seconds at most."""
+        self._commit(dict(offsets), timeout_ms=timeout * 1000)
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions the client has now."""
+        return frozenset(self._consumer.assignment() or ())
+
+    def pause(self, partitions: Collection[TopicPartition]) -> frozenset[TopicPartition]:
+        """Pause those of *partitions* that are assigned and that the user has not paused; return them."""
+        paused = frozenset(partitions) & self.assignment() - frozenset(self._consumer.paused())
+        if paused:
+            self._consumer.pause(*paused)
+        return paused
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Resume those of *partitions* that are assigned."""
+        resumed = frozenset(partitions) & self.assignment()
+        if resumed:
+            self._consumer.resume(*resumed)
+
+    def has_position(self, partition: TopicPartition) -> bool:
+        """Whether the client still knows where it was in *partition*."""
+        state = getattr(self._subscription, "assignment", {}).get(partition)
+        return bool(getattr(state, "has_valid_position", False))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Fetch *partition* from *offset* on."""
+        self._consumer.seek(partition, offset)
+
+    def close(self, timeout: float) -> None:
+        """Leave the group and close the connections."""
+        self._consumer.close(autocommit=False, timeout_ms=timeout * 1000)
+
+
+def metadata_of(offsets: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Turn offsets and leader epochs into what commit() takes."""
+    return {partition: OffsetAndMetadata(offset, "", epoch) for partition, (offset, epoch) in offsets.items()}
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether *error* says that the member was thrown out or is out of date: its partitions are not ours any more."""
+    return isinstance(error, LOST)
+
+
+def is_retriable(error: BaseException) -> bool:
+    """Whether the same call may succeed later."""
+    if isinstance(error, kafka_errors.RebalanceInProgressError):
+        return True
+    return bool(getattr(error, "retriable", False))

@@ -1,0 +1,34 @@
+"""How a record gets its objects outside of ``poll()``, exactly as the client would have made them inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
+
+
+class PassThrough:
+    """A deserialiser that leaves bytes alone, in both of kafka-python's calling conventions."""
+
+    def __call__(self, data: bytes | None) -> bytes | None:
+        """As a plain function (2.x)."""
+        return data
+
+    def deserialize(self, topic: str, *rest: Any) -> bytes | None:  # noqa: ARG002 - the client's signature
+        """As a ``Deserializer``: (topic, data) in 2.x, (topic, headers, data) in 3.x."""
+        data: bytes | None = rest[-1]
+        return data
+
+
+def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
+    """Do what the client would have done in ``poll()``."""
+    if deserializer is None:
+        return data
+    if not hasattr(deserializer, "deserialize"):
+        return deserializer(data)
+    if not KAFKA_PYTHON_3:
+        return deserializer.deserialize(record.topic, data)
+    try:
+        return deserializer.deserialize(record.topic, record.headers, data)
+    except TypeError:  # one written for 2.x: the client tries the same
+        return deserializer.deserialize(record.topic, data)

@@ -1,0 +1,231 @@
+"""Which parts one run() is made of, and in which order it begins and ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.chains import Observers, surround
+from kafka_parallel.core.cadence import CommitCadence
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.errors import ConfigurationError, PluginError, RecordFailed
+from kafka_parallel.runtime.attempt import Attempts
+from kafka_parallel.runtime.clock import Clock, SystemClock
+from kafka_parallel.runtime.commits import Committer
+from kafka_parallel.runtime.loop import Loop
+from kafka_parallel.runtime.rebalance import Rebalance
+from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel.values import Settings, Statistics
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel.executors import Executor
+    from kafka_parallel.manager import Plugins
+    from kafka_parallel.options import Options
+    from kafka_parallel.runtime.client import Client
+    from kafka_parallel.runtime.shutdown import Shutdown
+
+log = logging.getLogger(__name__)
+
+# How long workers get to end once there is no work for them, in seconds.
+JOIN_TIMEOUT = 1.0
+# How long leaving the group may take, in seconds.
+CLOSE_TIMEOUT = 5.0
+
+
+class Engine:
+    """Everything one run() needs.
+
+    :raises PluginError: if a provide-hook fails or two answer it.
+    :raises ConfigurationError: if the consumer cannot be taken over.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        plugins: Plugins,
+        options: Options,
+        shutdown: Shutdown,
+        handler: Callable[[Any], Any],
+        clock: Clock | None = None,
+    ) -> None:
+        self._client = client
+        self._plugins = plugins
+        self._options = options
+        self._shutdown = shutdown
+        self._clock = clock = clock or SystemClock()
+        client.take_over(lambda: self._queue.snapshot().offsets)
+        self._settings = self._make_settings()
+        ordering = self._ordering()
+        self._executor = self._make_executor()
+        self._queue = self._make_queue(handler)
+        self._committer = Committer(client, self._queue, plugins.hook.on_commit)
+        self._rebalance = self._make_rebalance()
+        self._loop = Loop(
+            client,
+            self._queue,
+            self._committer,
+            self._rebalance,
+            CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
+            shutdown,
+            clock,
+            ordering=ordering,
+            backpressure_observers=Observers(plugins.hook.on_backpressure),
+            settings=self._settings,
+            idle_timeout=client.config["consumer_timeout_ms"] / 1000,
+        )
+
+    def run(self) -> None:
+        """Begin, loop, leave; raise what stopped it."""
+        error: BaseException | None = None
+        try:
+            self._begin()
+            while not self._loop.is_over:
+                self._loop.step()
+        except BaseException as raised:  # noqa: BLE001 - raised again below, after leaving in good order
+            error = raised
+        error = self._leave(error)
+        if error is not None:
+            raise error
+
+    def statistics(self) -> Statistics:
+        """Return one consistent view."""
+        return self._queue.ask(
+            lambda scheduler: Statistics(
+                processed=scheduler.totals.processed,
+                failed=scheduler.totals.failed,
+                retried=scheduler.totals.retried,
+                skipped=scheduler.totals.skipped,
+                in_flight=scheduler.in_flight,
+                waiting=scheduler.waiting,
+                buffered=scheduler.buffered.records,
+                buffered_bytes=scheduler.buffered.bytes,
+                paused=scheduler.paused,
+                committed=scheduler.offsets()[0],
+                lag=scheduler.offsets()[1],
+                commits=self._committer.commits,
+                commit_failures=self._committer.failures,
+                abandoned=scheduler.totals.abandoned,
+            )
+        )
+
+    # Beginning
+
+    def _make_settings(self) -> Settings:
+        return Settings(
+            workers=self._options.workers,
+            group_id=self._client.group_id,
+            topics=self._client.topics,
+            pattern=self._client.pattern,
+            consumer_config=self._client.config,
+            deserialize=self._client.deserialize or (lambda record: record),
+            clock=self._clock.monotonic,
+        )
+
+    def _ordering(self) -> Callable[[Any], Hashable | None] | None:
+        """The function from a raw record to its ordering key; ``None`` for no order at all."""
+        chosen = self._options.ordering
+        if chosen == "unordered":
+            return None
+        if chosen is not None and not isinstance(chosen, str):
+            deserialize = self._client.deserialize
+            return chosen if deserialize is None else lambda record: chosen(deserialize(record))
+        provided = self._plugins.provided(self._plugins.hook.provide_ordering, self._settings)
+        if provided is None:
+            raise PluginError(f"ordering={chosen!r}: {self._plugins.describe(str(chosen))} provides no ordering")
+        name, ordering = provided
+        if not callable(ordering):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided the ordering {ordering!r}, which is no function"
+            )
+        return ordering  # type: ignore[no-any-return]
+
+    def _make_executor(self) -> Executor:
+        provided = self._plugins.provided(self._plugins.hook.provide_executor, self._settings)
+        if provided is None:
+            raise PluginError(f"executor={self._options.executor!r}: that plugin provides no executor")
+        name, executor = provided
+        if not (hasattr(executor, "start") and hasattr(executor, "join")):
+            raise PluginError(f"{self._plugins.describe(name)} provided {executor!r}, which has no start() and join()")
+        return executor  # type: ignore[no-any-return]
+
+    def _make_queue(self, handler: Callable[[Any], Any]) -> WorkQueue[TopicPartition]:
+        hook = self._plugins.hook
+        surrounded = None
+        if hook.on_record.get_hookimpls():
+            surrounded = surround(hook.on_record, lambda record, _: handler(record), ("record", "context"))
+        attempt = Attempts(handler, surrounded, hook.on_error, self._client.deserialize, self._clock.wall)
+        options = self._options
+        limits = Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted)
+        commits = self._client.group_id is not None
+        return WorkQueue(limits, commits=commits, attempt=attempt, clock=self._clock)
+
+    def _make_rebalance(self) -> Rebalance:
+        longest = self._client.config["max_poll_interval_ms"] / 1000
+        drain_timeout = self._options.revoke_timeout_ms / 1000
+        if drain_timeout >= longest:
+            raise ConfigurationError(
+                f"revoke_timeout_ms={self._options.revoke_timeout_ms} must be smaller than the consumer's "
+                f"max_poll_interval_ms={self._client.config['max_poll_interval_ms']}, or the group gives up on us"
+            )
+        return Rebalance(
+            self._client,
+            self._queue,
+            self._committer,
+            self._clock,
+            assign_observers=Observers(self._plugins.hook.on_assign),
+            revoke_observers=Observers(self._plugins.hook.on_revoke),
+            settings=self._settings,
+            drain_timeout=drain_timeout,
+            is_abandoned=lambda: self._shutdown.is_abandoned,
+        )
+
+    def _begin(self) -> None:
+        for impl in self._plugins.hook.on_start.get_hookimpls():
+            impl.function(*([self._settings] if impl.argnames else []))
+        self._executor.start(self._queue)
+        if self._client.has_group_assignment:
+            self._client.listen(self._rebalance.assigned, self._rebalance.revoked, self._rebalance.lost)
+            self._rebalance.assigned(self._client.assignment())
+
+    # Ending
+
+    def _leave(self, error: BaseException | None) -> BaseException | None:
+        """Finish, commit, close; return what run() shall raise: the first error, a record's before all others."""
+        for act in (self._drain_and_commit, self._end_workers, self._close_client):
+            try:
+                act()
+            except Exception as raised:
+                if error is not None:
+                    log.exception("a second error on the way out")
+                error = error or raised
+        error = self._record_error() or error
+        Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
+        return error
+
+    def _drain_and_commit(self) -> None:
+        abandoned = self._loop.leave()
+        if abandoned:
+            log.warning("%d records were still running at the end: they will be processed again", abandoned)
+
+    def _end_workers(self) -> None:
+        self._queue.close()
+        if not self._executor.join(JOIN_TIMEOUT):
+            log.warning("some handlers still run; their threads end with the process, their results are ignored")
+
+    def _close_client(self) -> None:
+        self._client.close(CLOSE_TIMEOUT)
+
+    def _record_error(self) -> BaseException | None:
+        failure = self._queue.failure
+        if failure is None:
+            return None
+        task, cause, reason = failure
+        if task is None or not isinstance(cause, Exception) or isinstance(cause, MemoryError):
+            return cause
+        record = task.record
+        failed = RecordFailed(record.topic, record.partition, record.offset, f"{cause!r} ({reason})")
+        failed.__cause__ = cause
+        return failed

@@ -1,0 +1,251 @@
+"""What the thread of run() does: the only one that polls.
+
+`Loop.step` is one round: apply pressure, commit if due, poll, feed. `Loop.leave` is the way out: drain, commit, end.
+Both only wait through the client, the queue and the clock they were given, so a test can drive them act by act.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.core.scheduler import Decision
+from kafka_parallel.core.task import Task
+from kafka_parallel.runtime.client import is_retriable
+from kafka_parallel.runtime.commits import Answer
+from kafka_parallel.values import BackpressureEvent
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel.chains import Observers
+    from kafka_parallel.core.cadence import CommitCadence
+    from kafka_parallel.runtime.client import Client
+    from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.commits import Committer
+    from kafka_parallel.runtime.rebalance import Rebalance
+    from kafka_parallel.runtime.shutdown import Shutdown
+    from kafka_parallel.runtime.workqueue import WorkQueue
+    from kafka_parallel.values import Settings
+
+log = logging.getLogger(__name__)
+
+# The longest poll, in seconds: how late stop() may be noticed.
+LONGEST_POLL = 0.1
+# The longest poll while a partition is paused, and so may have to be resumed.
+POLL_WHILE_PAUSED = 0.01
+# How long to wait for work to run out between two polls that only keep the member alive.
+KEEP_ALIVE = 0.05
+# How long one commit may wait for its answer while records go on being processed.
+COMMIT_TIMEOUT = 10.0
+
+
+class Loop:
+    """One consumer's poll loop.
+
+    :param ordering: from a raw record to its ordering key.
+    :param idle_timeout: seconds without a record and without work after which the loop ends.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue[TopicPartition],
+        committer: Committer,
+        rebalance: Rebalance,
+        cadence: CommitCadence,
+        shutdown: Shutdown,
+        clock: Clock,
+        *,
+        ordering: Callable[[Any], Hashable | None] | None,
+        backpressure_observers: Observers,
+        settings: Settings,
+        idle_timeout: float,
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._committer = committer
+        self._rebalance = rebalance
+        self._cadence = cadence
+        self._shutdown = shutdown
+        self._clock = clock
+        self._ordering = ordering
+        self._backpressure_observers = backpressure_observers
+        self._settings = settings
+        self._max_poll_records = client.config["max_poll_records"]
+        self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
+        self._idle_timeout = idle_timeout
+        self._fed: Collection[TopicPartition] = ()
+        self._paused: frozenset[TopicPartition] = frozenset()
+        self._last_activity = clock.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is a reason to leave."""
+        return (
+            self._shutdown.is_requested
+            or self._queue.failure is not None
+            or self._clock.monotonic() - self._last_activity >= self._idle_timeout
+        )
+
+    def step(self) -> None:
+        """Do one round.
+
+        :raises Exception: what polling, committing or a rebalance raised for good.
+        """
+        if not self._client.has_group_assignment:
+            self._watch_assignment()
+        decision = self._queue.decide(self._fed)
+        self._apply(decision)
+        self._commit_if_due()
+        self._feed(self._poll(decision))
+        if self._rebalance.failure is not None:
+            raise self._rebalance.failure
+
+    # Assignment without a group
+
+    def _watch_assignment(self) -> None:
+        """Notice what assign() changed: without a group's rebalance nobody tells us."""
+        now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
+        if before - now:
+            self._rebalance.revoked(before - now)
+        if now - before:
+            self._rebalance.assigned(now - before)
+
+    # Back-pressure
+
+    def _apply(self, decision: Decision[TopicPartition]) -> None:
+        if not decision.pause and not decision.resume:
+            return
+        self._paused |= self._client.pause(list(decision.pause))
+        self._client.resume(decision.resume & self._paused)
+        self._paused -= decision.resume
+        event = BackpressureEvent(decision.pause, decision.resume, decision.total.records, decision.total.bytes)
+        self._backpressure_observers.tell(event=event, context=self._settings)
+
+    # Commits
+
+    def _commit_if_due(self) -> None:
+        if self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
+            self._answered(self._committer.commit("interval", COMMIT_TIMEOUT))
+
+    def _answered(self, answer: Answer) -> None:
+        now = self._clock.monotonic()
+        if answer is Answer.RETRY:
+            self._cadence.did_fail(now)
+            return
+        self._cadence.did_commit(now)
+        if answer is Answer.LOST:
+            self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))
+
+    # Fetching
+
+    def _poll(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        try:
+            if decision.room == 0 or self._is_all_paused():
+                self._queue.wait_until(lambda scheduler: scheduler.wants_more, KEEP_ALIVE)
+                return self._client.poll(0, 1)
+            return self._client.poll(self._poll_timeout(), min(self._max_poll_records, decision.room))
+        except Exception as error:
+            if not is_retriable(error):
+                raise
+            log.warning("poll() failed and is tried again: %r", error)
+            self._queue.wait_until(lambda _: False, LONGEST_POLL)
+            return {}
+
+    def _is_all_paused(self) -> bool:
+        paused, assigned = self._queue.ask(lambda scheduler: (scheduler.paused, scheduler.assigned))
+        return bool(assigned) and paused >= assigned
+
+    def _poll_timeout(self) -> float:
+        longest = POLL_WHILE_PAUSED if self._paused else LONGEST_POLL
+        return min(longest, self._cadence.wait(self._clock.monotonic()))
+
+    def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        now = self._clock.monotonic()
+        self._fed = tuple(batch)
+        if not batch:
+            if self._queue.ask(lambda scheduler: scheduler.buffered.records):
+                self._last_activity = now
+            return
+        self._last_activity = now
+        self._begin({partition: records[0].offset for partition, records in batch.items()})
+        tasks = {partition: [self._task(record, now) for record in records] for partition, records in batch.items()}
+        self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in batch.items()})
+
+    def _begin(self, firsts: Mapping[TopicPartition, int]) -> None:
+        """Commit where an assignment begins before anything of it is handled.
+
+        Without a committed offset, a crash before the first commit would send the next start to the end of the log
+        (``auto_offset_reset="latest"``, the default) and lose what was taken. With "earliest" it would see it again.
+        """
+        starts = self._queue.begin(firsts)
+        if self._commits_start and starts.offsets:
+            self._answered(self._committer.commit_snapshot(starts, "interval", COMMIT_TIMEOUT))
+
+    def _task(self, record: Any, now: float) -> Task:
+        key_size, value_size, headers = record.serialized_key_size, record.serialized_value_size, record.headers
+        size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
+        if headers:
+            size += record.serialized_header_size
+        if self._ordering is None:
+            return Task(record, record.offset, None, size, now)
+        try:
+            key = self._ordering(record)
+            hash(key)
+        except Exception as error:  # noqa: BLE001 - the record failed: on_error decides
+            task = Task(record, record.offset, None, size, now)
+            task.error = error
+            return task
+        return Task(record, record.offset, key, size, now)
+
+    # The way out
+
+    def leave(self) -> int:
+        """Drain, commit, end all assignments; return how many records still run.
+
+        :raises CommitFailed: if the coordinator refuses the last commit for good.
+        """
+        deadline = self._clock.monotonic() + self._shutdown.timeout
+        self._queue.drain()
+        self._client.pause(self._client.assignment())
+        while not self._is_drained(deadline):
+            self._keep_alive()
+        try:
+            self._commit_last()
+        finally:
+            ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
+        return sum(how.abandoned for how in ended.values())
+
+    def _is_drained(self, deadline: float) -> bool:
+        left = deadline - self._clock.monotonic()
+        if left <= 0 or self._shutdown.is_abandoned:
+            return True
+        return self._queue.wait_until(lambda scheduler: scheduler.is_drained(), min(KEEP_ALIVE, left))
+
+    def _keep_alive(self) -> None:
+        """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched."""
+        try:
+            self._client.pause(self._client.assignment())
+            self._client.poll(0, 1)
+        except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
+            log.warning("poll() failed while the last records were finished: %r", error)
+
+    def _commit_last(self) -> None:
+        """Commit, again if it may help: at once if work was abandoned, for a few seconds otherwise."""
+        patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
+        deadline = self._clock.monotonic() + patience
+        while self._committer.commit("stop", patience) is Answer.RETRY:
+            if self._clock.monotonic() >= deadline:
+                log.error("the last commit failed: the records finished since the one before will be processed again")
+                return
+            self._queue.wait_until(lambda _: False, LONGEST_POLL)
+            self._keep_alive()
+
+
+def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:
+    """From which offset on which leader epoch holds; nearly always one for a whole batch."""
+    if records[0].leader_epoch == records[-1].leader_epoch:
+        records = records[:1]
+    return [(record.offset, record.leader_epoch) for record in records if record.leader_epoch is not None]

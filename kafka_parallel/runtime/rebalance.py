@@ -1,0 +1,138 @@
+"""What happens when partitions come and go.
+
+The acts are called by the listener (see ``listeners.py``) while the loop is inside ``poll()``, so nothing is fetched or
+fed meanwhile; workers go on. Partitions that a cooperative rebalance leaves with us are never mentioned and never
+disturbed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
+
+from kafka_parallel.chains import Observers
+from kafka_parallel.runtime.commits import Answer, Committer
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel.core.scheduler import Ended
+    from kafka_parallel.runtime.client import Client
+    from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.workqueue import WorkQueue
+    from kafka_parallel.values import Settings
+
+log = logging.getLogger(__name__)
+
+# How long one wait lasts before it is looked whether the consumer was told to abandon its work, in seconds.
+SLICE = 0.1
+# How long the commit before a revoke may take in all, in seconds.
+COMMIT_TIMEOUT = 5.0
+
+
+class Rebalance:
+    """Answers to rebalances.
+
+    :param drain_timeout: seconds that running records get to finish before their partitions leave.
+    :param is_abandoned: tells whether nothing shall be waited for any more.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue[TopicPartition],
+        committer: Committer,
+        clock: Clock,
+        *,
+        assign_observers: Observers,
+        revoke_observers: Observers,
+        settings: Settings,
+        drain_timeout: float,
+        is_abandoned: Callable[[], bool],
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._committer = committer
+        self._clock = clock
+        self._assign_observers = assign_observers
+        self._revoke_observers = revoke_observers
+        self._settings = settings
+        self._drain_timeout = drain_timeout
+        self._is_abandoned = is_abandoned
+        self._resume_at: dict[TopicPartition, int] = {}
+        self.failure: Exception | None = None
+
+    def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Begin assignments of those *partitions* that are not ours yet."""
+        new = partitions - self._queue.ask(lambda scheduler: scheduler.assigned)
+        if not new:
+            return
+        done = self._ask_done(new)
+        for partition in new:
+            offset = self._resume_at.pop(partition, None)
+            if offset is not None and self._client.has_position(partition):
+                self._client.seek(partition, offset)
+        self._queue.assign(new, done)
+
+    def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Let what runs in *partitions* finish within the bound, commit, and end their assignments."""
+        ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
+        if not ours:
+            return
+        try:
+            self._drain(ours)
+            answer = self._commit(ours)
+        except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
+            self.failure = error
+            answer = Answer.LOST
+        self._end(ours, lost=answer is Answer.LOST)
+
+    def lost(self, partitions: frozenset[TopicPartition]) -> None:
+        """End the assignments of *partitions*, which are somebody else's already; nothing is committed."""
+        ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
+        if ours:
+            self._end(ours, lost=True)
+        for partition in partitions:
+            self._resume_at.pop(partition, None)
+
+    def _ask_done(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, Collection[int]]:
+        done: dict[TopicPartition, Collection[int]] = {}
+        for answer in self._assign_observers.tell(partitions=partitions, context=self._settings):
+            if isinstance(answer, Mapping):
+                done.update({partition: frozenset(offsets) for partition, offsets in answer.items()})
+            else:
+                log.error("on_assign answered %r, not a mapping of partitions to offsets: it is ignored", answer)
+        return done
+
+    def _drain(self, partitions: frozenset[TopicPartition]) -> None:
+        self._queue.drain(partitions)
+        deadline = self._clock.monotonic() + self._drain_timeout
+        while not self._is_abandoned() and (left := deadline - self._clock.monotonic()) > 0:
+            if self._queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(SLICE, left)):
+                return
+
+    def _commit(self, partitions: frozenset[TopicPartition]) -> Answer:
+        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
+        answer = self._committer.commit("revoke", COMMIT_TIMEOUT, partitions)
+        while answer is Answer.RETRY and (left := deadline - self._clock.monotonic()) > 0:
+            self._queue.wait_until(lambda _: False, min(SLICE, left))
+            answer = self._committer.commit("revoke", left, partitions)
+        return answer
+
+    def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
+        ended = self._queue.end(partitions)
+        self._client.resume([partition for partition, how in ended.items() if how.was_paused])
+        for partition, how in ended.items():
+            self._remember(partition, how, lost=lost)
+        self._revoke_observers.tell(partitions=partitions, context=self._settings, lost=lost)
+
+    def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
+        if how.resume_at is not None:
+            self._resume_at[partition] = how.resume_at
+        if how.abandoned:
+            log.warning(
+                "%d records of %s[%d] were still running when the partition %s: they will be processed again "
+                "by its next owner", how.abandoned, partition.topic, partition.partition,
+                "was lost" if lost else "was revoked",
+            )  # fmt: skip

@@ -1,0 +1,71 @@
+"""Who asked the consumer to stop, how urgently, and how signals ask.
+
+Everything here is a plain assignment: no lock, no logging, nothing that a signal handler could interrupt half-way and
+then wait for. The loop looks at it several times a second.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Shutdown:
+    """A request to stop.
+
+    :param timeout: seconds that running records get, unless the request says otherwise.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.is_requested = False
+        self.is_abandoned = False
+
+    def request(self, timeout: float | None = None) -> None:
+        """Ask to stop; running records get *timeout* seconds."""
+        if timeout is not None:
+            self.timeout = timeout
+        self.is_requested = True
+
+    def signalled(self) -> None:
+        """Ask to stop; the second time, not to wait for anything any more."""
+        if self.is_requested:
+            self.is_abandoned = True
+        self.request()
+
+
+class Signals:
+    """Signal handlers for the time of one run(): a context manager that does nothing off the main thread."""
+
+    def __init__(self, shutdown: Shutdown) -> None:
+        self._shutdown = shutdown
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                previous = signal.getsignal(number)
+                signal.signal(number, self._handler(previous))
+                self._previous[number] = previous
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, previous in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)
+        self._previous.clear()
+
+    def _handler(self, previous: Any) -> Callable[[int, FrameType | None], None]:
+        """Stop, and call the user's own handler; Python's default for SIGINT would raise in the middle of the loop."""
+        chained = previous if callable(previous) and previous is not signal.default_int_handler else None
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._shutdown.signalled()
+            if chained is not None:
+                chained(number, frame)
+
+        return handle

@@ -1,0 +1,216 @@
+"""Who may touch the scheduler, and who waits for what.
+
+`WorkQueue` owns the one lock of a consumer. **The lock guards the scheduler and the reasons to stop; nothing else.**
+Decisions are made under it, acts happen outside: no user code, no plugin, no Kafka call and no log line runs with it
+held, and nobody waits holding it.
+
+Two conditions share the lock. Workers without work wait on ``_work``, the loop and a rebalance on ``_progress``.
+Waking a thread costs more than handling a fast record, so nobody is woken without a reason: feeding wakes one worker,
+and a worker that leaves something behind wakes the next. One idle worker at a time keeps watch, with a time limit, for
+what no event announces: a retry that falls due, and a chunk whose worker is stuck and has something to steal.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kafka_parallel.core.chunk import Chunk, Failure, Outcome
+    from kafka_parallel.core.pressure import Limits
+    from kafka_parallel.core.task import Task
+    from kafka_parallel.runtime.clock import Clock
+
+P = TypeVar("P", bound="Hashable")
+R = TypeVar("R")
+
+# How long an idle worker leaves another one's unbegun units alone, in seconds.
+STEAL_AFTER = 0.002
+
+
+class WorkQueue(Generic[P]):
+    """The scheduler behind its lock; also the `Work` that executors pull from.
+
+    :param limits: what may be buffered.
+    :param commits: false for a consumer without a group.
+    :param attempt: runs one task (handler and hooks) and tells how it ended; never raises.
+    :param clock: the time.
+    """
+
+    def __init__(self, limits: Limits, *, commits: bool, attempt: Callable[[Task], Outcome], clock: Clock) -> None:
+        self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits)
+        self._attempt = attempt
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._progress = threading.Condition(self._lock)
+        self._awaited: list[Callable[[], bool]] = []
+        self._idle = 0
+        self._watch_until = float("inf")
+        self._closed = False
+        self._failure: tuple[Task | None, BaseException, str] | None = None
+
+    # The executor's side: see `kafka_parallel.executors.Work`
+
+    def take(self, limit: int) -> Chunk | None:
+        """Wait for work and take at most *limit* tasks; ``None`` once there will never be more."""
+        with self._lock:
+            while not self._closed:
+                chunk = self._scheduler.take(limit, self._clock.monotonic())
+                if chunk is not None:
+                    self._wake_worker()
+                    return chunk
+                self._notify_progress()
+                self._wait_for_work()
+            return None
+
+    def take_nowait(self, limit: int) -> Chunk | None:
+        """Take at most *limit* tasks, or ``None`` if nothing may run now."""
+        with self._lock:
+            return None if self._closed else self._scheduler.take(limit, self._clock.monotonic())
+
+    def run(self, chunk: Chunk, task: Task) -> None:
+        """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all."""
+        runs = task.assignment.live and not self._closed
+        chunk.settle(task, self._attempt(task) if runs else None)
+
+    def finish(self, chunk: Chunk) -> None:
+        """Hand over the outcomes *chunk* has so far."""
+        with self._lock:
+            failures = self._scheduler.finish(chunk, self._clock.monotonic())
+            for task, failure in failures:
+                self._fail(task, failure)
+            if self._idle and (self._scheduler.ready or self._next_watch() < self._watch_until):
+                self._work.notify()
+            if self._awaited:
+                self._notify_progress()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop the consumer because the executor itself broke."""
+        with self._lock:
+            self._failure = self._failure or (None, error, "the executor broke")
+            self._progress.notify_all()
+
+    def _fail(self, task: Task, failure: Failure) -> None:
+        if self._failure is None or (failure.is_fatal and isinstance(self._failure[1], Exception)):
+            self._failure = (task, failure.error, failure.reason)
+        self._progress.notify_all()
+
+    def _wait_for_work(self) -> None:
+        """Wait until woken; keep watch if something falls due before whoever watches now would look."""
+        due = self._next_watch()
+        watches = due < self._watch_until
+        if watches:
+            self._watch_until = due
+        self._idle += 1
+        self._clock.wait(self._work, max(0.0, due - self._clock.monotonic()) if watches else None)
+        self._idle -= 1
+        if watches:
+            self._watch_until = float("inf")
+
+    def _next_watch(self) -> float:
+        retry = self._scheduler.next_retry
+        steal = self._clock.monotonic() + STEAL_AFTER if self._scheduler.can_steal else None
+        return min((due for due in (retry, steal) if due is not None), default=float("inf"))
+
+    def _wake_worker(self) -> None:
+        if self._idle and (self._scheduler.ready or self._next_watch() < self._watch_until):
+            self._work.notify()
+
+    def _notify_progress(self) -> None:
+        if any(predicate() for predicate in self._awaited):
+            self._progress.notify_all()
+
+    # The loop's side
+
+    def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
+        """Learn at which offsets the next records begin; return the partitions that begin there anew."""
+        with self._lock:
+            return self._scheduler.begin(firsts)
+
+    def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
+        """Take in new tasks."""
+        with self._lock:
+            self._scheduler.feed(batch, leader_epochs)
+            self._wake_worker()
+
+    def decide(self, fed: Iterable[P]) -> Decision[P]:
+        """Decide what to pause and resume."""
+        with self._lock:
+            return self._scheduler.decide(fed)
+
+    def is_commit_urgent(self) -> bool:
+        """Tell whether a commit would make room."""
+        with self._lock:
+            return self._scheduler.is_commit_urgent()
+
+    def snapshot(self, partitions: Iterable[P] | None = None) -> Snapshot[P]:
+        """What to commit now."""
+        with self._lock:
+            return self._scheduler.snapshot(partitions)
+
+    def committed(self, snapshot: Snapshot[P]) -> None:
+        """Note that the broker confirmed *snapshot*."""
+        with self._lock:
+            self._scheduler.committed(snapshot)
+
+    def wait_until(self, predicate: Callable[[Scheduler[P]], bool], timeout: float) -> bool:
+        """Wait until *predicate* holds, *timeout* seconds at most; tell whether it holds.
+
+        Workers evaluate it under the lock whenever they finish something, so that nobody is woken in vain.
+        """
+        deadline = self._clock.monotonic() + timeout
+
+        def holds() -> bool:
+            return predicate(self._scheduler)
+
+        with self._lock:
+            self._awaited.append(holds)
+            try:
+                while not holds() and (left := deadline - self._clock.monotonic()) > 0:
+                    self._clock.wait(self._progress, left)
+                return holds()
+            finally:
+                self._awaited.remove(holds)
+
+    # A rebalance's side
+
+    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]] | None = None) -> None:
+        """Begin assignments of *partitions*."""
+        with self._lock:
+            self._scheduler.assign(partitions, done)
+
+    def drain(self, partitions: Iterable[P] | None = None) -> None:
+        """Take in nothing more for *partitions* (all without it) and drop what need not run any more."""
+        with self._lock:
+            self._scheduler.drain(partitions)
+            self._work.notify_all()
+
+    def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
+        """End the assignments of *partitions*."""
+        with self._lock:
+            return self._scheduler.end(partitions)
+
+    # Anyone's side
+
+    def close(self) -> None:
+        """Give out no more work: workers end after what they run now."""
+        with self._lock:
+            self._closed = True
+            self._work.notify_all()
+            self._progress.notify_all()
+
+    @property
+    def failure(self) -> tuple[Task | None, BaseException, str] | None:
+        """What stops the consumer: the record, the error and the reason; ``None`` while nothing does."""
+        return self._failure
+
+    def ask(self, question: Callable[[Scheduler[P]], R]) -> R:
+        """Answer *question* from one consistent state."""
+        with self._lock:
+            return question(self._scheduler)

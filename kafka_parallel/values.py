@@ -1,0 +1,153 @@
+"""Which values travel between the consumer and its plugins.
+
+All of them are immutable. Times named ``_at`` are seconds of the consumer's monotonic clock
+unless the text says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kafka_parallel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import re
+
+    from kafka import TopicPartition
+    from kafka.consumer.fetcher import ConsumerRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Answer of ``on_error``: run the record again after *delay_ms* milliseconds; its worker is free meanwhile."""
+
+    delay_ms: float = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.delay_ms < float("inf"):
+            raise ConfigurationError(f"Retry(delay_ms={self.delay_ms!r}): the delay must be 0 or more and finite")
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Answer of ``on_error``: the record counts as finished although its handler failed (say why in *reason*)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Answer of ``on_error``: stop run(); nothing at or above the record is committed in its partition."""
+
+    reason: str
+
+
+class RecordContext(NamedTuple):
+    """What is known about one attempt at one record.
+
+    :ivar raw: the record as Kafka delivered it, key and value still bytes.
+    :ivar attempt: 1 for the first attempt.
+    :ivar epoch: number of the assignment under which the record was taken.
+    :ivar queued_at: when the record was taken from ``poll()``.
+    :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch; ``None`` before that.
+    """
+
+    raw: ConsumerRecord
+    attempt: int
+    epoch: int
+    queued_at: float
+    first_failed_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitContext:
+    """Why a commit happens and how long it may take.
+
+    :ivar reason: ``"interval"`` while running, ``"revoke"`` before partitions leave, ``"stop"`` at the end.
+    :ivar timeout_ms: milliseconds until the commit counts as failed.
+    """
+
+    reason: Literal["interval", "revoke", "stop"]
+    timeout_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackpressureEvent:
+    """Partitions were paused or resumed because of what is buffered.
+
+    :ivar paused: partitions paused now, each with the limit it reached: ``"records"``, ``"bytes"``, ``"uncommitted"``.
+    :ivar resumed: partitions resumed now.
+    :ivar buffered_records: records taken and not finished, over all partitions.
+    :ivar buffered_bytes: their keys, values and headers, in bytes.
+    """
+
+    paused: Mapping[TopicPartition, str]
+    resumed: frozenset[TopicPartition]
+    buffered_records: int
+    buffered_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a plugin may know about the consumer it belongs to.
+
+    :ivar workers: most handlers that may run at once.
+    :ivar group_id: the consumer group, or ``None``.
+    :ivar topics: topics subscribed to or assigned by name; empty for a pattern.
+    :ivar pattern: the subscribed pattern, or ``None``.
+    :ivar consumer_config: the configuration of the wrapped ``KafkaConsumer``; it may hold passwords, so ``repr`` does
+        not show it.
+    :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
+    :ivar clock: the consumer's monotonic clock, in seconds.
+    """
+
+    workers: int
+    group_id: str | None
+    topics: frozenset[str]
+    pattern: re.Pattern[str] | None
+    consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
+    clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
+
+    def reads(self, topic: str) -> bool:
+        """Tell whether the consumer itself reads *topic*."""
+        return topic in self.topics or (self.pattern is not None and self.pattern.match(topic) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """One consistent view of a consumer; totals count since run() began.
+
+    :ivar processed: records whose handler returned.
+    :ivar failed: attempts that raised.
+    :ivar retried: attempts that were scheduled again.
+    :ivar skipped: records finished by ``Skip``, dead letters included.
+    :ivar in_flight: records taken by a worker and not finished.
+    :ivar waiting: records waiting for a retry.
+    :ivar buffered: records taken from ``poll()`` and not finished; contains the two above.
+    :ivar buffered_bytes: bytes of the buffered records.
+    :ivar paused: partitions paused by back-pressure.
+    :ivar committed: newest offset that the broker confirmed, per partition of the current assignment.
+    :ivar lag: finished records above the commit point plus unfinished ones, per partition.
+    :ivar commits: commits that the broker confirmed.
+    :ivar commit_failures: commits that failed.
+    :ivar abandoned: records still running when their partition was taken away or the consumer stopped.
+    """
+
+    processed: int
+    failed: int
+    retried: int
+    skipped: int
+    in_flight: int
+    waiting: int
+    buffered: int
+    buffered_bytes: int
+    paused: frozenset[TopicPartition]
+    committed: Mapping[TopicPartition, int]
+    lag: Mapping[TopicPartition, int]
+    commits: int
+    commit_failures: int
+    abandoned: int

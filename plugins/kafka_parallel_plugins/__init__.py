@@ -1,0 +1,1 @@
+"""The plugins that ship with kafka-parallel, on the same terms as anyone's: found by entry point, public names only."""

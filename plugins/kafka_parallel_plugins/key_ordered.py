@@ -1,0 +1,61 @@
+"""Order per key: records with the same key in one partition run one at a time in offset order, keys side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal
+
+from kafka_parallel import ConfigurationError, Settings, hookimpl
+
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+NULL_KEYS = ("unordered", "partition")
+
+
+class NullKey:
+    """The ordering key of records without one, if they are to stay in order; equal to nothing else."""
+
+
+class KeyOrdered:
+    """Provides the ordering ``"key"``.
+
+    :param null_keys: what a record without a key means: ``"unordered"`` = it needs no order, ``"partition"`` = all such
+        records of a partition stay in order among themselves.
+    :param key: a function from the record, as the handler sees it, to its ordering key; default: the bytes of the
+        record's key, which are equal exactly if Kafka's are.
+    :raises ConfigurationError: for anything else.
+    """
+
+    def __init__(
+        self,
+        *,
+        null_keys: Literal["unordered", "partition"] = "unordered",
+        key: Callable[[ConsumerRecord], Hashable | None] | None = None,
+    ) -> None:
+        if null_keys not in NULL_KEYS:
+            raise ConfigurationError(f"key-ordered: null_keys={null_keys!r}: choose one of {', '.join(NULL_KEYS)}")
+        if key is not None and not callable(key):
+            raise ConfigurationError(f"key-ordered: key={key!r}: give a function from a record to its ordering key")
+        self._null_keys = null_keys
+        self._key = key
+
+    @hookimpl
+    def provide_ordering(self, settings: Settings) -> Callable[[ConsumerRecord], Hashable | None]:
+        """Provide the function from a raw record to its ordering key."""
+        key = self._of_record(settings)
+        if self._null_keys == "unordered":
+            return key
+
+        def key_or_null(record: ConsumerRecord) -> Hashable:
+            found = key(record)
+            return NullKey if found is None else found
+
+        return key_or_null
+
+    def _of_record(self, settings: Settings) -> Callable[[ConsumerRecord], Hashable | None]:
+        chosen = self._key
+        if chosen is None:
+            return attrgetter("key")
+        return lambda record: chosen(settings.deserialize(record))
