@@ -176,10 +176,21 @@ class Client:
     def poll(self, timeout: float, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Fetch at most *max_records* records; wait up to *timeout* seconds for the first."""
         self._free_parking()
+        self._finish_joining()
         found: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
             timeout_ms=int(timeout * 1000), max_records=max_records
         )
         return found
+
+    def _finish_joining(self) -> None:
+        """Make the client take up a join again that an earlier poll left half done.
+
+        If new metadata asked for the join and the poll's time was over before its answer came, both 2.3.3 and 3.0.12
+        consider the metadata dealt with and never look at the answer: the member stays without partitions for ever.
+        """
+        coordinator = getattr(self._consumer, "_coordinator", None)
+        if getattr(coordinator, "rejoining", False) and not coordinator.rejoin_needed:
+            coordinator.request_rejoin()
 
     def _free_parking(self) -> None:
         """Let 3.x take up records again that it parked for a paused partition.
