@@ -74,19 +74,20 @@ class ReadyQueue:
         if lane is None:
             lane = table[key] = Lane(key, table)
         task.lane = lane
-        lane.waiting.append(task)
-        if not lane.held and len(lane.waiting) == 1:
+        waiting = lane.waiting
+        waiting.append(task)
+        if not lane.held and len(waiting) == 1:
             self._fresh.append(lane)
 
     def take(self, limit: int) -> list[Unit]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
         units: list[Unit] = []
         while limit > 0 and (entry := self._oldest()) is not None:
-            if isinstance(entry, Task):
+            if type(entry) is Task:
                 units.append(Unit(None, deque((entry,))))
                 limit -= 1
             else:
-                unit = self._claim(entry, limit)
+                unit = self._claim(entry, limit)  # type: ignore[arg-type]
                 units.append(unit)
                 limit -= len(unit.tasks)
         return units

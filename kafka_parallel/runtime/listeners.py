@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import kafka
@@ -24,73 +24,72 @@ Act: TypeAlias = "Callable[[frozenset[TopicPartition]], None]"
 def chained_listener(consumer: Any, users: Any, assigned: Act, revoked: Act, lost: Act) -> Any:
     """Return a listener for the installed kafka-python that calls the acts and then the *users* listener."""
     if KAFKA_PYTHON_3:
-        return _listener_on_io_thread(consumer, users, assigned, revoked, lost)
-    return _listener_in_poll(users, assigned, revoked)
+        return IoThreadListener(consumer, users, {"assigned": assigned, "revoked": revoked, "lost": lost})
+    return PollListener(users, assigned, revoked)
 
 
-def _listener_in_poll(users: Any, assigned: Act, revoked: Act) -> Any:
+class PollListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
     """For 2.x: callbacks run on the loop's thread and may block. There is no "lost": a failed commit says so."""
 
-    class PollListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
-        """Ours first, then the user's."""
+    def __init__(self, users: Any, assigned: Act, revoked: Act) -> None:
+        self._users = users
+        self._assigned = assigned
+        self._revoked = revoked
 
-        def on_partitions_revoked(self, partitions: Iterable[TopicPartition]) -> None:
-            """Drain and commit before the partitions leave."""
-            revoked(frozenset(partitions))
-            if users is not None:
-                users.on_partitions_revoked(partitions)
+    def on_partitions_revoked(self, partitions: Iterable[TopicPartition]) -> None:
+        """Drain and commit before the partitions leave."""
+        self._revoked(frozenset(partitions))
+        if self._users is not None:
+            self._users.on_partitions_revoked(partitions)
 
-        def on_partitions_assigned(self, partitions: Iterable[TopicPartition]) -> None:
-            """Begin the new assignments before the user may seek in them."""
-            assigned(frozenset(partitions))
-            if users is not None:
-                users.on_partitions_assigned(partitions)
-
-    return PollListener()
+    def on_partitions_assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Begin the new assignments before the user may seek in them."""
+        self._assigned(frozenset(partitions))
+        if self._users is not None:
+            self._users.on_partitions_assigned(partitions)
 
 
-def _listener_on_io_thread(consumer: Any, users: Any, assigned: Act, revoked: Act, lost: Act) -> Any:
-    """For 3.x: callbacks run on the I/O thread, which must go on sending heartbeats."""
+class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
+    """For 3.x: callbacks run on the I/O thread, which must go on sending heartbeats, so they are coroutines."""
 
-    async def beside(act: Act, partitions: Iterable[TopicPartition]) -> None:
+    def __init__(self, consumer: Any, users: Any, acts: Mapping[str, Act]) -> None:
+        self._consumer = consumer
+        self._users = users
+        self._acts = acts
+
+    async def on_partitions_revoked(self, partitions: Iterable[TopicPartition]) -> None:
+        """Drain and commit before the partitions leave."""
+        await self._answer("revoked", partitions)
+
+    async def on_partitions_assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Begin the new assignments before the user may seek in them."""
+        await self._answer("assigned", partitions)
+
+    async def on_partitions_lost(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forget the partitions; they are somebody else's already."""
+        await self._answer("lost", partitions)
+
+    async def _answer(self, what: str, partitions: Iterable[TopicPartition]) -> None:
+        await self._beside(self._acts[what], frozenset(partitions))
+        users = getattr(self._users, f"on_partitions_{what}", None)
+        if inspect.iscoroutinefunction(users):
+            await users(partitions)
+        elif users is not None:
+            users(partitions)
+
+    async def _beside(self, act: Act, partitions: frozenset[TopicPartition]) -> None:
+        """Run *act* on a thread of its own, and wait without stopping the client's loop."""
         errors: list[BaseException] = []
 
         def run() -> None:
             try:
-                act(frozenset(partitions))
+                act(partitions)
             except BaseException as error:  # noqa: BLE001 - raised again by the coroutine
                 errors.append(error)
 
         thread = threading.Thread(target=run, name="kafka-parallel-rebalance", daemon=True)
         thread.start()
         while thread.is_alive():
-            await consumer._net.sleep(TICK)  # noqa: SLF001 - the client's only way to wait on its own loop
+            await self._consumer._net.sleep(TICK)  # noqa: SLF001 - the client's only way to wait on its own loop
         if errors:
             raise errors[0]
-
-    async def then_users(name: str, partitions: Iterable[TopicPartition]) -> None:
-        method = getattr(users, name, None)
-        if inspect.iscoroutinefunction(method):
-            await method(partitions)
-        elif method is not None:
-            method(partitions)
-
-    class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
-        """Ours first, then the user's."""
-
-        async def on_partitions_revoked(self, partitions: Iterable[TopicPartition]) -> None:
-            """Drain and commit before the partitions leave."""
-            await beside(revoked, partitions)
-            await then_users("on_partitions_revoked", partitions)
-
-        async def on_partitions_assigned(self, partitions: Iterable[TopicPartition]) -> None:
-            """Begin the new assignments before the user may seek in them."""
-            await beside(assigned, partitions)
-            await then_users("on_partitions_assigned", partitions)
-
-        async def on_partitions_lost(self, partitions: Iterable[TopicPartition]) -> None:
-            """Forget the partitions; they are somebody else's already."""
-            await beside(lost, partitions)
-            await then_users("on_partitions_lost", partitions)
-
-    return IoThreadListener()

@@ -171,7 +171,7 @@ class Loop:
             return
         self._last_activity = now
         self._begin({partition: records[0].offset for partition, records in batch.items()})
-        tasks = {partition: [self._task(record, now) for record in records] for partition, records in batch.items()}
+        tasks = {partition: self._tasks(records, now) for partition, records in batch.items()}
         self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in batch.items()})
 
     def _begin(self, firsts: Mapping[TopicPartition, int]) -> None:
@@ -184,21 +184,25 @@ class Loop:
         if self._commits_start and starts.offsets:
             self._answered(self._committer.commit_snapshot(starts, "interval", COMMIT_TIMEOUT))
 
-    def _task(self, record: Any, now: float) -> Task:
-        key_size, value_size, headers = record.serialized_key_size, record.serialized_value_size, record.headers
-        size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
-        if headers:
-            size += record.serialized_header_size
-        if self._ordering is None:
-            return Task(record, record.offset, None, size, now)
-        try:
-            key = self._ordering(record)
-            hash(key)
-        except Exception as error:  # noqa: BLE001 - the record failed: on_error decides
-            task = Task(record, record.offset, None, size, now)
-            task.error = error
-            return task
-        return Task(record, record.offset, key, size, now)
+    def _tasks(self, records: Sequence[Any], now: float) -> list[Task]:
+        """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
+        ordering, tasks = self._ordering, []
+        for record in records:
+            key, error = None, None
+            if ordering is not None:
+                try:
+                    key = ordering(record)
+                    hash(key)
+                except Exception as raised:  # noqa: BLE001 - the record failed: on_error decides
+                    key, error = None, raised
+            key_size, value_size = record.serialized_key_size, record.serialized_value_size
+            size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
+            if record.headers:
+                size += record.serialized_header_size
+            tasks.append(Task(record, record.offset, key, size, now))
+            if error is not None:
+                tasks[-1].error = error
+        return tasks
 
     # The way out
 

@@ -93,8 +93,6 @@ class Rebalance:
         ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
         if ours:
             self._end(ours, lost=True)
-        for partition in partitions:
-            self._resume_at.pop(partition, None)
 
     def _ask_done(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, Collection[int]]:
         done: dict[TopicPartition, Collection[int]] = {}
@@ -128,7 +126,8 @@ class Rebalance:
         self._revoke_observers.tell(partitions=partitions, context=self._settings, lost=lost)
 
     def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
-        if how.resume_at is not None:
+        """Note where to go on if the partition comes back and the client kept a position past what was dropped."""
+        if how.resume_at is not None and self._client.has_group_assignment:
             self._resume_at[partition] = how.resume_at
         if how.abandoned:
             log.warning(

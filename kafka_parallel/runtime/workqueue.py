@@ -63,7 +63,7 @@ class WorkQueue(Generic[P]):
             while not self._closed:
                 chunk = self._scheduler.take(limit, self._clock.monotonic())
                 if chunk is not None:
-                    self._wake_worker()
+                    self._wake_worker(limit)
                     return chunk
                 self._notify_progress()
                 self._wait_for_work()
@@ -85,8 +85,8 @@ class WorkQueue(Generic[P]):
             failures = self._scheduler.finish(chunk, self._clock.monotonic())
             for task, failure in failures:
                 self._fail(task, failure)
-            if self._idle and (self._scheduler.ready or self._next_watch() < self._watch_until):
-                self._work.notify()
+            # A worker with nothing left takes the first of what may run now by itself.
+            self._wake_worker(1 if chunk.taken else 2)
             if self._awaited:
                 self._notify_progress()
 
@@ -118,8 +118,9 @@ class WorkQueue(Generic[P]):
         steal = self._clock.monotonic() + STEAL_AFTER if self._scheduler.can_steal else None
         return min((due for due in (retry, steal) if due is not None), default=float("inf"))
 
-    def _wake_worker(self) -> None:
-        if self._idle and (self._scheduler.ready or self._next_watch() < self._watch_until):
+    def _wake_worker(self, enough: int) -> None:
+        """Wake an idle worker if *enough* may run now, or if nobody watches what falls due."""
+        if self._idle and (self._scheduler.ready >= enough or self._next_watch() < self._watch_until):
             self._work.notify()
 
     def _notify_progress(self) -> None:
@@ -137,7 +138,7 @@ class WorkQueue(Generic[P]):
         """Take in new tasks."""
         with self._lock:
             self._scheduler.feed(batch, leader_epochs)
-            self._wake_worker()
+            self._wake_worker(1)
 
     def decide(self, fed: Iterable[P]) -> Decision[P]:
         """Decide what to pause and resume."""
