@@ -116,7 +116,7 @@ class Client:
         self._take_deserializers()
 
     def _switch_off_auto_commit(self) -> None:
-        coordinator = getattr(self._consumer, "_coordinator", None)
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
         configs = [self._consumer.config, getattr(coordinator, "config", None)]
         for config in configs:
             if isinstance(config, dict):
@@ -188,7 +188,7 @@ class Client:
         If new metadata asked for the join and the poll's time was over before its answer came, both 2.3.3 and 3.0.12
         consider the metadata dealt with and never look at the answer: the member stays without partitions for ever.
         """
-        coordinator = getattr(self._consumer, "_coordinator", None)
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
         if getattr(coordinator, "rejoining", False) and not coordinator.rejoin_needed:
             coordinator.request_rejoin()
 
@@ -198,7 +198,7 @@ class Client:
         It does so only while its slot for the current batch is ``None``, but a batch that was read to its end stays in
         the slot: in 3.0.12 a resumed partition could wait for ever. The slot is only touched by ``poll()``'s caller.
         """
-        fetcher = getattr(self._consumer, "_fetcher", None)
+        fetcher: Any = getattr(self._consumer, "_fetcher", None)
         if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:  # noqa: SLF001
             fetcher._next_partition_records = None  # noqa: SLF001
 
