@@ -1,0 +1,250 @@
+"""What handlers really did, written down by themselves, and what an independent judge makes of it.
+
+A history is a file of fixed-size entries. Every handler run appends two (start, end) with one ``write`` each to a file
+opened with ``O_APPEND``, so entries of many threads and processes never mix, and a SIGKILL loses nothing that was
+written. The judge knows records, keys, offsets and times; of the consumer under test it knows nothing.
+
+Entry, little-endian, 48 bytes: nanoseconds of the machine-wide monotonic clock (q), kind (q), run (q: which start of
+which process), topic hash and partition (I, I), offset (q), key hash (Q).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kafka_parallel.errors import KafkaParallelError
+
+ENTRY = struct.Struct("<qqqIIqQ")
+
+
+class HistoryError(KafkaParallelError):
+    """A history file that cannot be judged: missing, cut or corrupt."""
+
+
+class Kind(IntEnum):
+    """What an entry says."""
+
+    START = 1
+    END = 2
+    FAILED = 3
+    COMMITTED = 4  # offset = what the broker had as committed at that moment
+    KILLED = 5  # the process of this run is gone
+
+
+class Entry(NamedTuple):
+    """One line of a history."""
+
+    at: int
+    kind: int
+    run: int
+    topic: int
+    partition: int
+    offset: int
+    key: int
+
+
+class History:
+    """A history file that this process appends to.
+
+    :param path: the file; created if it is not there.
+    :param run: a number for this start of the program; the process id serves.
+    """
+
+    def __init__(self, path: str | Path, run: int | None = None) -> None:
+        self.path = Path(path)
+        self.run = os.getpid() if run is None else run
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def recording(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return *handler* with its starts and ends written down; a raise is written down and passed on."""
+
+        def recorded(record: Any) -> Any:
+            place = (_hash32(record.topic), record.partition, record.offset, _hash64(record.key))
+            self.write(Kind.START, *place)
+            try:
+                result = handler(record)
+            except BaseException:
+                self.write(Kind.FAILED, *place)
+                raise
+            self.write(Kind.END, *place)
+            return result
+
+        return recorded
+
+    def write(self, kind: Kind, topic: int, partition: int, offset: int, key: int = 0) -> None:
+        """Append one entry; safe from any thread."""
+        os.write(self._file, ENTRY.pack(time.monotonic_ns(), kind, self.run, topic, partition, offset, key))
+
+    def committed(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Note what the broker has as committed now, per partition of *topic*."""
+        for partition, offset in offsets.items():
+            self.write(Kind.COMMITTED, _hash32(topic), partition, offset)
+
+    def killed(self, run: int) -> None:
+        """Note that the process of *run* is gone; call it after waiting for its end."""
+        os.write(self._file, ENTRY.pack(time.monotonic_ns(), Kind.KILLED, run, 0, 0, 0, 0))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """What there was to handle.
+
+    :ivar topic: the topic.
+    :ivar keys: the key of every record, by partition and offset.
+    """
+
+    topic: str
+    keys: Mapping[int, Mapping[int, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge found; each problem names partition and offset.
+
+    :ivar records: how many records there were to handle.
+    :ivar lost: never finished by anyone.
+    :ivar repeated: finished runs beyond the first of a record.
+    :ivar reordered: a record started after a later one of its lane, in one run of one process.
+    :ivar overlapping: two records of a lane at the same time, in one run of one process.
+    :ivar committed_too_far: a commit above a record that nobody had finished.
+    """
+
+    records: int
+    lost: list[tuple[int, int]]
+    repeated: int
+    reordered: list[tuple[int, int]]
+    overlapping: list[tuple[int, int]]
+    committed_too_far: list[tuple[int, int]]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost, reordered, overlapping or committed too far. Repeats are for the caller to judge."""
+        return not (self.lost or self.reordered or self.overlapping or self.committed_too_far)
+
+
+def read(path: str | Path) -> Iterator[Entry]:
+    """Read a history in order of time.
+
+    :raises HistoryError: if the file is missing, cut in the middle of an entry, or holds an unknown kind.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise HistoryError(f"history {path} cannot be read: {error}") from error
+    if len(data) % ENTRY.size:
+        raise HistoryError(f"history {path} is cut: {len(data)} bytes are no multiple of {ENTRY.size}")
+    entries = [Entry(*fields) for fields in ENTRY.iter_unpack(data)]
+    for number, entry in enumerate(entries):
+        if entry.kind not in Kind._value2member_map_ or entry.at <= 0:
+            raise HistoryError(f"history {path} is corrupt: entry {number} is {entry}")
+    return iter(sorted(entries, key=lambda entry: entry.at))
+
+
+def judge(entries: Iterable[Entry], produced: Produced, *, lane: str = "key") -> Verdict:
+    """Judge a history.
+
+    :param lane: what has to stay in order: ``"key"`` (records without a key are free), ``"partition"`` or ``"none"``.
+    """
+    court = _Court(produced, lane)
+    for entry in entries:
+        court.hear(entry)
+    return court.verdict()
+
+
+class _Court:
+    """Everything heard so far."""
+
+    def __init__(self, produced: Produced, lane: str) -> None:
+        self._topic = _hash32(produced.topic)
+        self._lane = lane
+        self._unfinished = {p: dict.fromkeys(sorted(keys)) for p, keys in produced.keys.items()}
+        self._produced = produced
+        self._finished: dict[tuple[int, int], int] = {}
+        self._highest: dict[tuple[int, Any], int] = {}
+        self._running: dict[tuple[int, Any], int] = {}
+        self._reordered: list[tuple[int, int]] = []
+        self._overlapping: list[tuple[int, int]] = []
+        self._too_far: list[tuple[int, int]] = []
+
+    def hear(self, entry: Entry) -> None:
+        """Take in the next entry."""
+        if entry.kind == Kind.KILLED:
+            self._running = {place: offset for place, offset in self._running.items() if place[0] != entry.run}
+        elif entry.topic != self._topic:
+            return
+        elif entry.kind == Kind.COMMITTED:
+            self._hear_commit(entry)
+        elif entry.kind == Kind.START:
+            self._hear_start(entry)
+        else:
+            self._hear_end(entry)
+
+    def _hear_start(self, entry: Entry) -> None:
+        place = self._place(entry)
+        if place is None:
+            return
+        where = (entry.partition, entry.offset)
+        if place in self._running:
+            self._overlapping.append(where)
+        if entry.offset < self._highest.get(place, -1):
+            self._reordered.append(where)
+        self._highest[place] = max(entry.offset, self._highest.get(place, -1))
+        self._running[place] = entry.offset
+
+    def _hear_end(self, entry: Entry) -> None:
+        place = self._place(entry)
+        if place is not None and self._running.get(place) == entry.offset:
+            del self._running[place]
+        if entry.kind == Kind.END:
+            where = (entry.partition, entry.offset)
+            self._finished[where] = self._finished.get(where, 0) + 1
+            self._unfinished.get(entry.partition, {}).pop(entry.offset, None)
+
+    def _hear_commit(self, entry: Entry) -> None:
+        """Everything below a committed offset must have been finished by now. Offsets come in order in the dict."""
+        lowest = next(iter(self._unfinished.get(entry.partition, {})), None)
+        if lowest is not None and entry.offset > lowest:
+            self._too_far.append((entry.partition, lowest))
+
+    def _place(self, entry: Entry) -> tuple[int, Any] | None:
+        """The lane that *entry* belongs to, in its run; ``None`` if it needs no order."""
+        if self._lane == "partition":
+            return entry.run, entry.partition
+        if self._lane == "key" and entry.key:
+            return entry.run, (entry.partition, entry.key)
+        return None
+
+    def verdict(self) -> Verdict:
+        """What was found."""
+        lost = [(partition, offset) for partition, left in self._unfinished.items() for offset in left]
+        return Verdict(
+            records=sum(len(keys) for keys in self._produced.keys.values()),
+            lost=lost,
+            repeated=sum(count - 1 for count in self._finished.values()),
+            reordered=self._reordered,
+            overlapping=self._overlapping,
+            committed_too_far=self._too_far,
+        )
+
+
+def _hash32(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
+
+
+def _hash64(key: bytes | None) -> int:
+    """A number for a key; 0 means that there is none."""
+    if key is None:
+        return 0
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") or 1
