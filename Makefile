@@ -1,0 +1,52 @@
+# Every target does its own set-up; PYTHON chooses the interpreter: make test PYTHON=python3.12
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV ?= .venv-$(VERSION)
+VENV2 ?= .venv-$(VERSION)-kafka2
+BIN := $(VENV)/bin
+
+.PHONY: setup test lint unit broker kafka2 demo bench clean help
+
+help:  ## Say what can be made
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+setup: $(VENV)/ready  ## Make a virtual environment with everything in it
+
+test: lint unit broker kafka2  ## Run all checks and tests
+
+lint: $(VENV)/ready  ## Check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/ready  ## Run the tests that need no Kafka
+	$(BIN)/pytest -m "not broker"
+
+broker: $(VENV)/ready  ## Run the tests on a real Kafka
+	$(BIN)/pytest -m broker
+
+kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.3
+	$(VENV2)/bin/pytest -q tests/runtime tests/contract tests/integration/test_order.py tests/integration/test_kill.py \
+		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py
+
+demo: $(VENV)/ready  ## Show it on a real Kafka
+	$(BIN)/python -m examples.demo
+
+bench: $(VENV)/ready  ## Measure ratios against the plain poll loop
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what was made
+	rm -rf .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install -q --group dev -e ".[demo]"
+	touch $@
+
+$(VENV2)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV2)
+	$(VENV2)/bin/python -m pip install -q --upgrade "pip>=25.1"
+	$(VENV2)/bin/python -m pip install -q --group dev -e ".[demo]" "kafka-python==2.3.3"
+	touch $@
