@@ -136,9 +136,8 @@ def main() -> None:
     options = _parser().parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
-    config = dict(setting.split("=", 1) for setting in options.config)
     try:
-        broker = start_broker(kind=options.kind, timeout_ms=options.timeout_ms, config=config)
+        broker = start_broker(kind=options.kind, timeout_ms=options.timeout_ms, config=dict(options.config))
     except BrokerError as error:
         sys.exit(f"error: {error}")
     with broker:
@@ -153,9 +152,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m kafka_parallel.testing.broker", description=main.__doc__)
     parser.add_argument("--kind", help="external, docker or jvm; the first that is to be had if not given")
     parser.add_argument("--timeout-ms", type=int, default=60_000, help="how long the broker may take to get ready")
-    parser.add_argument("--config", action="append", default=[], metavar="NAME=VALUE", help="a setting of the broker")
+    parser.add_argument(
+        "--config", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a setting of the broker"
+    )
     parser.add_argument("--stdin", action="store_true", help="also end when standard input ends")
     return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
 
 
 if __name__ == "__main__":

@@ -48,13 +48,13 @@ class Guard:
         return acts[request.pop("do")](**request)
 
     def leave(self) -> None:
-        """Kill the child, run the farewell command, remove the folder."""
+        """Kill the child, remove the folder, run the farewell command."""
         self._kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
         if self._farewell:
             subprocess.run(  # noqa: S603 - the parent's command
                 self._farewell, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False, timeout=FAREWELL_S
             )
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def _run(self, argv: list[str], log: str) -> dict[str, Any]:
         with Path(log).open("ab") as output:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -66,7 +67,8 @@ class Guarded:
         if os.getpid() != self._owner or self._process.stdin is None:
             return
         with self._lock:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # the guard is gone already
+                self._process.stdin.close()
             self._process.wait(LEAVE_S)
             if self._process.stdout is not None:
                 self._process.stdout.close()

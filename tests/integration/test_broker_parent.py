@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.probe import why_not_ready
 from kafka_parallel.testing.pytest_plugin import broker_or_skip
@@ -22,6 +23,7 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = """
 import sys, threading
 from pathlib import Path
+from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.guarded import Guarded
 guarded = Guarded()
 print(guarded.run([sys.executable, "-c", "import time; time.sleep(600)"], guarded.directory / "log"), flush=True)
@@ -90,19 +92,14 @@ def test_a_child_goes_although_a_fork_of_the_parent_lives_on(own_tmp):
 
 
 def test_a_fork_of_the_parent_cannot_end_the_child(own_tmp):
-    guarded = Guarded()
-    child = guarded.run(SLEEPER, guarded.directory / "log")
+    then = (
+        "import os\nfork = os.fork()\nguarded.close() if fork == 0 else os.waitpid(fork, 0)\nif fork == 0: os._exit(0)"
+    )
+    with started("-c", PARENT.format(then=f"{then}\nprint(guarded.exit_code(), flush=True)")) as parent:
+        child = int(parent.stdout.readline())
 
-    fork = os.fork()
-    if fork == 0:
-        guarded.close()
-        os._exit(0)
-    os.waitpid(fork, 0)
-
-    assert guarded.exit_code() is None
-    guarded.close()
-    assert is_gone(child)
-    assert is_empty(own_tmp)
+        assert parent.stdout.readline() == "None\n"
+        assert not is_gone(child)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child whose parent is killed")
@@ -113,6 +110,8 @@ def test_a_child_goes_with_its_killed_guard(own_tmp):
     os.kill(guarded._process.pid, signal.SIGKILL)
 
     assert_soon(lambda: is_gone(child))
+    with pytest.raises(BrokerError, match="guard process of the broker ended with exit code -9"):
+        guarded.exit_code()
     guarded.close()
 
 
@@ -165,7 +164,17 @@ def test_a_command_that_is_killed_while_it_starts_leaves_nothing(own_tmp):
         assert_soon(lambda: is_empty(own_tmp))
 
 
-def test_the_command_says_what_is_wrong_and_fails():
-    with started("-m", "kafka_parallel.testing.broker", "--kind", "podman") as command:
-        assert command.wait(30) == 1
-        assert command.stdout.read() == ""
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--kind", "podman"], 1, "error: unknown kind of broker 'podman'"),
+        (["--config", "num.partitions"], 2, "'num.partitions' is not of the form NAME=VALUE"),
+    ],
+)
+def test_the_command_says_what_is_wrong_and_fails(arguments, code, said):
+    command = [sys.executable, "-m", "kafka_parallel.testing.broker", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+    assert result.returncode == code
+    assert said in result.stderr
+    assert result.stdout == ""
