@@ -151,16 +151,15 @@ class TestNoAcknowledgement:
         [KafkaTimeoutError("no metadata"), AssertionError("Unrecognized partition"), ValueError("too large")],
         ids=lambda error: type(error).__name__,
     )
-    def test_it_halts_with_the_cause(self, call, error, caplog):
+    def test_it_halts_with_the_cause(self, call, error):
         plugin, producer = started()
         producer.calls[call] = error
 
         verdict = plugin.on_error(KeyError("amount"), context())
 
         assert isinstance(verdict, Halt)
-        assert verdict.reason.startswith("KeyError, and its dead letter was not acknowledged by topic 'orders-dlq'")
-        assert f"{type(error).__name__}: {error}" in verdict.reason
-        assert caplog.records[0].exc_info[1] is error
+        assert verdict.reason.startswith("KeyError, and topic 'orders-dlq' did not acknowledge its dead letter")
+        assert repr(error) in verdict.reason
 
     def test_the_wait_for_the_answer_is_what_the_metadata_left_over(self):
         plugin, producer = started(timeout_ms=30_000)
@@ -219,7 +218,7 @@ class TestStart:
     def test_it_looks_up_the_topics_that_are_known(self):
         missing = {("partitions_for", "bills-dlq"): KafkaTimeoutError("no metadata")}
 
-        with pytest.raises(ConfigurationError, match=r"'bills-dlq' \(KafkaTimeoutError: .*create the topic") as caught:
+        with pytest.raises(ConfigurationError, match=r"'bills-dlq' \(KafkaTimeoutError\(.*create the topic") as caught:
             started(settings(topics=["bills", "orders"]), producer={"calls": missing})
 
         assert isinstance(caught.value.__cause__, KafkaTimeoutError)
@@ -301,6 +300,12 @@ class TestProducerConfig:
 
         assert producer.config["max_block_ms"] == producer.config["delivery_timeout_ms"] == timeout_ms
         assert producer.config["request_timeout_ms"] == answer_ms
+
+    def test_a_fraction_of_a_millisecond_is_rounded_up_because_requests_carry_integers(self):
+        _, producer = started(timeout_ms=2_000.5)
+
+        waits = [producer.config[name] for name in ("max_block_ms", "delivery_timeout_ms", "request_timeout_ms")]
+        assert list(map(repr, waits)) == ["2001", "2001", "1001"]
 
     def test_a_setting_of_the_user_wins(self):
         overrides = {"client_id": "dead-letters", "compression_type": "gzip"}

@@ -111,10 +111,9 @@ class DeadLetterQueue:
         try:
             written = outbox.write(topic, raw, dead_letter_headers(error, context, group_id))
         except FAILURES as failure:
-            log.exception("no dead letter for %s[%d]@%d in topic %r", raw.topic, raw.partition, raw.offset, topic)
             return Halt(
-                f"{name}, and its dead letter was not acknowledged by topic {topic!r} within {self._timeout_ms:g} ms "
-                f"({type(failure).__name__}: {failure}); check that the topic exists, may be written and takes records "
+                f"{name}, and topic {topic!r} did not acknowledge its dead letter (timeout_ms={self._timeout_ms:g}, "
+                f"{failure!r}): check that the topic exists, may be written and takes records "
                 "of this size"
             )
         place = f"{written.topic}[{written.partition}]@{written.offset}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,7 @@ def producer_config(
     :param timeout_ms: most milliseconds that one dead letter may take.
     """
     inherited = _inherited(consumer_config)
+    whole = math.ceil(timeout_ms)  # these go into requests as integers; a float would kill the producer's thread
     patience = inherited.get("request_timeout_ms", KafkaProducer.DEFAULT_CONFIG["request_timeout_ms"])
     config = {
         **inherited,
@@ -61,10 +63,10 @@ def producer_config(
         "acks": "all",
         "enable_idempotence": True,
         "max_request_size": _MAX_REQUEST_BYTES,
-        "max_block_ms": timeout_ms,
-        "delivery_timeout_ms": timeout_ms,
+        "max_block_ms": whole,
+        "delivery_timeout_ms": whole,
         # half, so that a request that got lost leaves time for a second one
-        "request_timeout_ms": min(patience, timeout_ms / 2),
+        "request_timeout_ms": min(patience, math.ceil(whole / 2)),
         **overrides,
     }
     return {name: value for name, value in config.items() if name in KafkaProducer.DEFAULT_CONFIG}

@@ -82,7 +82,7 @@ class Outbox:
             self._producer.partitions_for(topic)
         except FAILURES as error:
             raise ConfigurationError(
-                f"plugin dlq cannot reach its topic {topic!r} ({type(error).__name__}: {error}): create the topic, or "
+                f"plugin dlq cannot reach its topic {topic!r} ({error!r}): create the topic, or "
                 "allow the user of the consumer's connection to describe and write it"
             ) from error
 
@@ -130,6 +130,6 @@ def _connect(make_producer: Callable[..., Producer], config: Mapping[str, Any]) 
         return make_producer(**config, key_serializer=ExactBytes())
     except FAILURES as error:
         raise ConfigurationError(
-            f"plugin dlq cannot start its producer ({type(error).__name__}: {error}): check the consumer's connection "
+            f"plugin dlq cannot start its producer ({error!r}): check the consumer's connection "
             f"settings and the plugin's producer_config; together they set {', '.join(sorted(config))}"
         ) from error
