@@ -1,0 +1,95 @@
+"""What the integration tests share: records in a topic, a worker process, and what the broker says is committed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from kafka_parallel.testing.history import Produced
+
+WORKER = Path(__file__).with_name("worker.py")
+# No test waits longer for anything, in seconds.
+PATIENCE = 60.0
+
+
+def produce(
+    bootstrap: str, topic: str, count: int, *, keys: Sequence[bytes | None] = (None,), value: bytes = b"x"
+) -> Produced:
+    """Send *count* records, the key of each taken from *keys* in turn; return where the broker put them."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, acks="all")
+    sent = [(keys[n % len(keys)], producer.send(topic, key=keys[n % len(keys)], value=value)) for n in range(count)]
+    producer.flush()
+    placed: dict[int, dict[int, bytes | None]] = {}
+    for key, future in sent:
+        metadata = future.get(timeout=PATIENCE)
+        placed.setdefault(metadata.partition, {})[metadata.offset] = key
+    producer.close()
+    return Produced(topic, placed)
+
+
+def consume(bootstrap: str, topic: str, group: str | None, **config: Any) -> KafkaConsumer:
+    """A consumer of *topic* from the earliest record, that ends when it hears nothing for three seconds."""
+    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 3000, **config}
+    return KafkaConsumer(topic, group_id=group, bootstrap_servers=bootstrap, **config)
+
+
+@contextmanager
+def observer(bootstrap: str, group: str) -> Iterator[KafkaConsumer]:
+    """A consumer that only asks about the offsets of *group* and never joins it."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def committed(bootstrap: str, group: str, produced: Produced) -> dict[int, int]:
+    """What the broker has as committed for *group*, per partition that has records; 0 if nothing."""
+    with observer(bootstrap, group) as consumer:
+        return {p: consumer.committed(TopicPartition(produced.topic, p)) or 0 for p in produced.keys}
+
+
+def ends(produced: Produced) -> dict[int, int]:
+    """One past the last offset of each partition."""
+    return {partition: max(keys) + 1 for partition, keys in produced.keys.items()}
+
+
+class Worker:
+    """A process of its own that runs worker.py."""
+
+    def __init__(self, bootstrap: str, topic: str, group: str, history: Path, **options: object) -> None:
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER), bootstrap, topic, group, str(history), *arguments],
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        return self.process.wait(timeout)
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
+    """Wait until *condition* holds; fail with *what* if it never does."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout} s for {what}"
+        time.sleep(0.02)

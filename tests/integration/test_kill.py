@@ -1,0 +1,45 @@
+"""A process that is killed loses nothing, and its commits never ran ahead of its work."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from functools import partial
+
+import pytest
+
+from kafka_parallel.testing.history import History, Kind, judge, read
+from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+
+pytestmark = pytest.mark.broker
+
+KILLS = 10
+
+
+def has_grown(path, size):
+    return path.stat().st_size > size
+
+
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_by_ten_kills_at_random_moments(kafka_broker, topic, tmp_path):
+    bootstrap, chance = kafka_broker.bootstrap_servers, random.Random()
+    produced = produce(bootstrap, topic(4), 20_000, keys=[b"key-%d" % number for number in range(200)])
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    for _ in range(KILLS):
+        with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=8, session_ms=1000) as worker:
+            wait_for(partial(has_grown, history.path, history.path.stat().st_size), "the worker to handle a record")
+            time.sleep(chance.random() * 0.8)
+            worker.signal(signal.SIGKILL)
+            worker.wait()
+        history.killed(worker.process.pid)
+        history.committed(produced.topic, committed(bootstrap, group, produced))
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, session_ms=1000, idle_ms=4000) as worker:
+        assert worker.wait() == 0
+
+    entries = list(read(history.path))
+    verdict = judge(entries, produced)
+    assert verdict.is_good, verdict
+    assert sum(entry.kind == Kind.KILLED for entry in entries) == KILLS
+    assert committed(bootstrap, group, produced) == ends(produced)

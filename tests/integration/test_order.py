@@ -1,0 +1,62 @@
+"""Every record once, in order, and everything committed."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing.history import History, judge, read
+from tests.integration.kafka_app import committed, consume, ends, produce
+
+pytestmark = pytest.mark.broker
+
+KEYS = [b"key-%d" % number for number in range(1000)]
+
+
+@pytest.mark.parametrize("ordering", ["key", "partition", "unordered"])
+def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path, ordering):
+    count, longest = (20_000, 0.004) if ordering != "partition" else (4_000, 0.002)
+    produced = produce(kafka_broker.bootstrap_servers, topic(4), count, keys=KEYS)
+    history = History(tmp_path / "history")
+    consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
+
+    ParallelConsumer(consumer, workers=64, ordering=ordering).run(
+        history.recording(lambda record: time.sleep(random.random() * longest))
+    )
+
+    verdict = judge(read(history.path), produced, lane={"unordered": "none"}.get(ordering, ordering))
+    assert verdict.is_good, verdict
+    assert verdict.records == count
+    assert verdict.repeated == 0
+    assert committed(kafka_broker.bootstrap_servers, "g-" + produced.topic, produced) == ends(produced)
+
+
+@pytest.mark.parametrize("null_keys", ["unordered", "partition"])
+def test_records_without_a_key_are_in_order_only_if_asked_for(kafka_broker, topic, tmp_path, null_keys):
+    produced = produce(kafka_broker.bootstrap_servers, topic(2), 2_000)
+    history = History(tmp_path / "history")
+    consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
+    plugins = [("key-ordered", {"null_keys": null_keys})]
+
+    ParallelConsumer(consumer, plugins=plugins).run(
+        history.recording(lambda record: time.sleep(random.random() * 0.002))
+    )
+
+    verdict = judge(read(history.path), produced, lane="partition")
+    assert verdict.lost == []
+    assert bool(verdict.overlapping) == (null_keys == "unordered")
+
+
+def test_a_function_can_say_what_has_to_stay_in_order(kafka_broker, topic, tmp_path):
+    produced = produce(kafka_broker.bootstrap_servers, topic(2), 2_000, keys=KEYS)
+    history = History(tmp_path / "history")
+    consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
+
+    ParallelConsumer(consumer, ordering=lambda record: record.partition % 2).run(
+        history.recording(lambda record: time.sleep(random.random() * 0.001))
+    )
+
+    assert judge(read(history.path), produced, lane="partition").is_good

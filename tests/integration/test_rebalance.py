@@ -1,0 +1,83 @@
+"""Members come and go while records are in flight: nothing is lost, and nothing repeated if handlers finish in time."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from kafka_parallel.testing.history import History, judge, read
+from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+
+pytestmark = pytest.mark.broker
+
+try:
+    import kafka.coordinator.assignors.cooperative_sticky  # noqa: F401
+
+    ASSIGNORS = ["range", "cooperative-sticky"]
+except ImportError:
+    ASSIGNORS = ["range"]
+
+
+def runs(path):
+    return {entry.run for entry in read(path)}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("assignor", ASSIGNORS)
+def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_path, assignor):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(4), 20_000, keys=[b"key-%d" % number for number in range(200)])
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"sleep_ms": 16, "assignor": assignor}
+
+    with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
+        wait_for(lambda: history.path.stat().st_size > 0, "the first member to work")
+        with Worker(bootstrap, produced.topic, group, history.path, **options) as leaves:
+            wait_for(lambda: leaves.process.pid in runs(history.path), "the second member to work")
+            time.sleep(1)
+            leaves.signal(signal.SIGTERM)
+            assert leaves.wait() == 0
+        assert stays.wait() == 0
+
+    verdict = judge(read(history.path), produced)
+    assert verdict.is_good, verdict
+    assert verdict.repeated == 0
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(4), 10_000, keys=[b"key-%d" % number for number in range(200)])
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16) as first:
+        wait_for(lambda: history.path.stat().st_size > 0, "the first start to work")
+        time.sleep(1)
+        first.signal(signal.SIGTERM)
+        assert first.wait() == 0
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, idle_ms=3000) as second:
+        assert second.wait() == 0
+
+    verdict = judge(read(history.path), produced)
+    assert len(runs(history.path)) == 2
+    assert verdict.is_good, verdict
+    assert verdict.repeated == 0
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+def test_a_second_sigterm_abandons_at_once(kafka_broker, topic, tmp_path):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(1), 10)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=-1) as worker:
+        wait_for(lambda: history.path.stat().st_size > 0, "the handler to be stuck")
+        worker.signal(signal.SIGTERM)
+        time.sleep(1)
+        assert worker.process.poll() is None
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(timeout=10) == 0
+
+    assert committed(bootstrap, group, produced) == {0: 0}

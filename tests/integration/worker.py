@@ -1,0 +1,62 @@
+"""A consumer in a process of its own, for tests that kill, signal or join it."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import random
+import time
+
+from kafka import KafkaConsumer
+
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing.history import History
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("bootstrap", "topic", "group", "history"):
+        parser.add_argument(name)
+    parser.add_argument("--ordering", default="key")
+    parser.add_argument("--workers", type=int, default=16)
+    parser.add_argument("--sleep-ms", type=float, default=4)
+    parser.add_argument("--commit-interval-ms", type=int, default=200)
+    parser.add_argument("--idle-ms", type=float, default=60_000)
+    parser.add_argument("--assignor", default="range")
+    parser.add_argument("--session-ms", type=int, default=6000)
+    options = parser.parse_args()
+    faulthandler.dump_traceback_later(120, exit=True)
+
+    history = History(options.history)
+    consumer = KafkaConsumer(
+        options.topic,
+        group_id=options.group,
+        bootstrap_servers=options.bootstrap,
+        auto_offset_reset="earliest",
+        auto_commit_interval_ms=options.commit_interval_ms,
+        consumer_timeout_ms=options.idle_ms,
+        session_timeout_ms=options.session_ms,
+        heartbeat_interval_ms=options.session_ms // 4,
+        partition_assignment_strategy=[assignor(options.assignor)],
+    )
+
+    def handle(record: object) -> None:
+        if options.sleep_ms < 0:
+            time.sleep(600)
+        time.sleep(random.random() * options.sleep_ms / 1000)
+
+    ParallelConsumer(consumer, ordering=options.ordering, workers=options.workers).run(history.recording(handle))
+
+
+def assignor(name: str) -> type:
+    if name == "cooperative-sticky":
+        from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+        return CooperativeStickyAssignor
+    from kafka.coordinator.assignors.range import RangePartitionAssignor
+
+    return RangePartitionAssignor
+
+
+if __name__ == "__main__":
+    main()
