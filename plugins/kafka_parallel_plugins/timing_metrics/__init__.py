@@ -1,0 +1,176 @@
+"""How long records wait, how long handlers run, and what the loop loses: measured around every record.
+
+Cost, measured around a handler that does nothing, on one thread of a shared machine: 1.1 µs per record with CPython
+3.11 and 3.13, 1.6 µs with 3.10, on top of a wrapper that does nothing, which is 0.5 µs itself. A snapshot takes half a
+millisecond per topic and thread. Resolution: quantiles are within 0.8 % of the exact ones, or 1 µs if that is more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator
+from threading import Lock
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel import ConfigurationError, Retry, Settings, Skip, hookimpl
+from kafka_parallel_plugins.timing_metrics import report as shown
+from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime
+from kafka_parallel_plugins.timing_metrics.recorders import Recorder, Recorders
+from kafka_parallel_plugins.timing_metrics.snapshot import (
+    CommitTimings,
+    Distribution,
+    Snapshot,
+    TopicTimings,
+    topic_timings,
+)
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel import BackpressureEvent, RecordContext
+
+__all__ = ["CommitTimings", "Distribution", "Snapshot", "TimingMetrics", "TopicTimings"]
+
+log = logging.getLogger(__name__)
+
+
+class TimingMetrics:
+    """Times records per topic, commits and back-pressure; read it at any time with `snapshot`.
+
+    Name it last in ``plugins=[...]`` to see the time of the other plugins' wrappers too, first to leave it out.
+
+    Threads: the hooks run where the consumer calls them; any thread may call `snapshot`.
+
+    :param log_interval_ms: log the numbers (level INFO) as often as this while records arrive, and at the end; ``None``
+        means never. The line is written by the worker whose record comes first when it is due.
+    :param report: print the numbers as tables on standard error when the consumer stops; needs the extra ``metrics``.
+    :param wall_clock: seconds since the Unix epoch, compared with the timestamps of records.
+    :raises ConfigurationError: a setting cannot work, or rich is needed and not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        log_interval_ms: float | None = None,
+        report: bool = False,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._log_interval = _seconds(log_interval_ms)
+        self._console = shown.console() if report else None
+        self._wall_clock = wall_clock
+        self._clock: Callable[[], float] = time.monotonic
+        self._recorders = Recorders()
+        self._commits = CommitTimes()
+        self._paused = PausedTime()
+        self._log_lock = Lock()
+        self._log_due = float("inf")
+
+    def snapshot(self) -> Snapshot:
+        """Return all numbers up to now; a record handled meanwhile may be in one of them and not yet in another."""
+        topics = {topic: topic_timings(recorders) for topic, recorders in self._recorders.by_topic().items()}
+        paused = self._paused.seconds(self._clock())
+        return Snapshot(MappingProxyType(topics), self._commits.timings(), paused * 1000)
+
+    @hookimpl
+    def on_start(self, context: Settings) -> None:
+        """Take over the consumer's clock."""
+        self._clock = context.clock
+        self._log_due = self._clock() + self._log_interval
+
+    @hookimpl(wrapper=True)
+    def on_record(
+        self,
+        record: object,  # noqa: ARG002 - taking all arguments of the hook saves a call per record
+        context: RecordContext,
+    ) -> Generator[None, Any, Any]:
+        """Time the handler."""
+        started = self._clock()
+        try:
+            result = yield
+        except Exception:
+            self._time(context, started).failed += 1
+            raise
+        recorder = self._time(context, started)
+        timestamp = context.raw.timestamp
+        if timestamp is not None and timestamp >= 0:
+            recorder.end_to_end.add(int(self._wall_clock() * 1e6) - timestamp * 1000)
+        return result
+
+    @hookimpl(wrapper=True)
+    def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
+        """Count what was decided."""
+        answer = None
+        try:
+            answer = yield
+        finally:
+            recorder = self._recorders.mine(context.raw.topic)
+            recorder.retried += isinstance(answer, Retry)
+            recorder.skipped += isinstance(answer, Skip)
+            recorder.halted += not isinstance(answer, Retry | Skip)
+        return answer
+
+    @hookimpl(wrapper=True)
+    def on_commit(self) -> Generator[None, Any, Any]:
+        """Time the commit."""
+        started = self._clock()
+        try:
+            result = yield
+        except Exception:
+            self._commits.add(self._clock() - started, failed=True)
+            raise
+        self._commits.add(self._clock() - started, failed=False)
+        return result
+
+    @hookimpl
+    def on_backpressure(self, event: BackpressureEvent) -> None:
+        """Note which partitions are paused from now on."""
+        now = self._clock()
+        self._paused.pause(event.paused.keys(), now)
+        self._paused.resume(event.resumed, now)
+
+    @hookimpl
+    def on_revoke(self, partitions: frozenset[TopicPartition]) -> None:
+        """Forget that *partitions* were paused: nobody will say that they are resumed."""
+        self._paused.resume(partitions, self._clock())
+
+    @hookimpl
+    def on_stop(self) -> None:
+        """Log and print what was asked for."""
+        self._paused.stop(self._clock())
+        if self._log_interval != float("inf"):
+            self._log()
+        if self._console is not None:
+            self._console.print(*shown.tables(self.snapshot()), sep="\n")
+
+    def _time(self, context: RecordContext, started: float) -> Recorder:
+        ended = self._clock()
+        recorder = self._recorders.mine(context.raw.topic)
+        if context.attempt == 1:
+            recorder.queue.add(int((started - context.queued_at) * 1e6))
+        recorder.handler.add(int((ended - started) * 1e6))
+        if ended >= self._log_due:
+            self._log_if_due(ended)
+        return recorder
+
+    def _log_if_due(self, now: float) -> None:
+        with self._log_lock:
+            if now < self._log_due:
+                return
+            self._log_due = now + self._log_interval
+        self._log()
+
+    def _log(self) -> None:
+        for line in shown.lines(self.snapshot()):
+            log.info(line)
+
+
+def _seconds(log_interval_ms: float | None) -> float:
+    if log_interval_ms is None:
+        return float("inf")
+    if not isinstance(log_interval_ms, int | float) or not 0 < log_interval_ms < float("inf"):
+        raise ConfigurationError(
+            f"timing-metrics: log_interval_ms={log_interval_ms!r}: set a number above 0, not infinite, or leave it out"
+        )
+    return log_interval_ms / 1000
