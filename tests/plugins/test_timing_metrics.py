@@ -378,7 +378,7 @@ class TestReport:
         assert rows["orders handler"].count("250.00") == 3
         assert rows["commit"].count("7.00") == 4
         assert rows["orders"].replace("│", "").split() == ["orders", "1", "1", "0", "1", "0"]
-        assert "1 commits, 0 failed; 0 ms with a partition paused" in err
+        assert "commits 1, failures 0; back-pressure 0 ms" in err
 
     def test_without_rich_the_extra_is_named(self):
         script = (

@@ -54,8 +54,8 @@ def tables(snapshot: Snapshot) -> Iterator[Table]:
     for topic, timings in snapshot.topics.items():
         counts.add_row(topic, *(str(getattr(timings, name)) for name in OUTCOMES))
     counts.caption = (
-        f"{snapshot.commits.count} commits, {snapshot.commits.failures} failed; "
-        f"{snapshot.backpressure_ms:.0f} ms with a partition paused"
+        f"commits {snapshot.commits.count}, failures {snapshot.commits.failures}; "
+        f"back-pressure {snapshot.backpressure_ms:.0f} ms"
     )
     yield counts
 
