@@ -130,7 +130,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, reordered, overlapping or committed too far. Repeats are for the caller to judge."""
+        """Whether nothing was lost, reordered, overlapping or committed too far; repeats are the caller's to judge."""
         return not (self.lost or self.reordered or self.overlapping or self.committed_too_far)
 
 
