@@ -8,7 +8,6 @@ import time
 import docker
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
-from local_kafka_image import build_image, docker_host
 
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.broker import start_broker
@@ -16,6 +15,7 @@ from kafka_parallel.testing.broker_docker import LABEL
 from kafka_parallel.testing.faults import NotAvailableError
 from kafka_parallel.testing.probe import why_not_ready
 from kafka_parallel.testing.pytest_plugin import in_ci
+from tests.integration.local_kafka_image import build_image, docker_host
 
 pytestmark = [pytest.mark.broker, pytest.mark.docker, pytest.mark.timeout(180)]
 
