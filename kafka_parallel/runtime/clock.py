@@ -1,14 +1,14 @@
-"""What time it is, and how to wait: the seam that tests replace."""
+"""What time it is, and what threads wait on: the seam that a simulation replaces."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
-    """Two clocks and a way to wait on a condition."""
+    """Two clocks, and what to wait on."""
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
@@ -16,17 +16,17 @@ class Clock(Protocol):
     def wall(self) -> float:
         """Seconds since the Unix epoch."""
 
-    def wait(self, condition: threading.Condition, timeout: float | None) -> None:
-        """Wait until *condition* (whose lock is held) is notified, *timeout* seconds at most; may return early."""
+    def lock(self) -> Any:
+        """Make a lock: what ``threading.Lock`` makes, or something that behaves like it."""
+
+    def condition(self, lock: Any) -> Any:
+        """Make a condition of *lock*, as in ``threading``."""
 
 
 class SystemClock:
-    """The clocks of this machine."""
+    """The clocks and the threads of this machine."""
 
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
-
-    @staticmethod
-    def wait(condition: threading.Condition, timeout: float | None) -> None:
-        """Wait until *condition* is notified, *timeout* seconds at most."""
-        condition.wait(timeout)
+    lock = staticmethod(threading.Lock)
+    condition = staticmethod(threading.Condition)

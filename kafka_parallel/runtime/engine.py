@@ -55,7 +55,7 @@ class Engine:
         self._plugins = plugins
         self._options = options
         self._shutdown = shutdown
-        self._clock = clock = clock or SystemClock()
+        self._clock: Clock = clock or SystemClock()
         client.take_over(lambda: self._queue.snapshot().offsets)
         self._settings = self._make_settings()
         ordering = self._ordering()
@@ -70,7 +70,7 @@ class Engine:
             self._rebalance,
             CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
             shutdown,
-            clock,
+            self._clock,
             ordering=ordering,
             backpressure_observers=Observers(plugins.hook.on_backpressure),
             settings=self._settings,

@@ -22,8 +22,8 @@ Act: TypeAlias = "Callable[[frozenset[TopicPartition]], None]"
 
 
 def chained_listener(consumer: Any, users: Any, assigned: Act, revoked: Act, lost: Act) -> Any:
-    """Return a listener for the installed kafka-python that calls the acts and then the *users* listener."""
-    if KAFKA_PYTHON_3:
+    """Return a listener that calls the acts and then the *users* listener, on the thread this consumer calls it on."""
+    if hasattr(consumer, "_net"):  # 3.x has an I/O thread
         return IoThreadListener(consumer, users, {"assigned": assigned, "revoked": revoked, "lost": lost})
     return PollListener(users, assigned, revoked)
 

@@ -12,7 +12,6 @@ what no event announces: a retry that falls due, and a chunk whose worker is stu
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -46,9 +45,9 @@ class WorkQueue(Generic[P]):
         self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits)
         self._attempt = attempt
         self._clock = clock
-        self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._progress = threading.Condition(self._lock)
+        self._lock = clock.lock()
+        self._work = clock.condition(self._lock)
+        self._progress = clock.condition(self._lock)
         self._awaited: list[Callable[[], bool]] = []
         self._idle = 0
         self._watch_until = float("inf")
@@ -108,7 +107,7 @@ class WorkQueue(Generic[P]):
         if watches:
             self._watch_until = due
         self._idle += 1
-        self._clock.wait(self._work, max(0.0, due - self._clock.monotonic()) if watches else None)
+        self._work.wait(max(0.0, due - self._clock.monotonic()) if watches else None)
         self._idle -= 1
         if watches:
             self._watch_until = float("inf")
@@ -174,7 +173,7 @@ class WorkQueue(Generic[P]):
             self._awaited.append(holds)
             try:
                 while not holds() and (left := deadline - self._clock.monotonic()) > 0:
-                    self._clock.wait(self._progress, left)
+                    self._progress.wait(left)
                 return holds()
             finally:
                 self._awaited.remove(holds)
