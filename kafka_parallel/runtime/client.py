@@ -16,6 +16,7 @@ Pinned semantics, measured against both (see docs/explanation/design.md):
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -178,7 +179,7 @@ class Client:
         self._free_parking()
         self._finish_joining()
         found: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
-            timeout_ms=int(timeout * 1000), max_records=max_records
+            timeout_ms=math.ceil(timeout * 1000), max_records=max_records
         )
         return found
 
