@@ -33,6 +33,10 @@ class OffsetLedger:
         self._dropped_from: int | None = None
         self._bytes = 0
 
+    def begin(self, offset: int) -> None:
+        """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
+        self._next = offset
+
     def add(self, offset: int, size: int) -> None:
         """Take in *offset*, whose record is *size* bytes long.
 
@@ -67,7 +71,7 @@ class OffsetLedger:
 
     @property
     def committable(self) -> int | None:
-        """The offset to commit: all below it are finished. ``None`` before the first offset was added."""
+        """The offset to commit: all below it are finished. ``None`` before the first offset is known."""
         candidate = self._order[0] if self._order else self._next
         if self._dropped_from is not None and candidate is not None:
             return min(candidate, self._dropped_from)

@@ -39,10 +39,20 @@ class Snapshot(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[P]):
-    """What to pause and resume now, and how many records the next poll may bring (0: none)."""
+    """What to pause and resume now, and what holds after that.
+
+    :ivar pause: partitions to pause, each with the limit it reached.
+    :ivar resume: partitions to resume.
+    :ivar paused: all that are paused now.
+    :ivar is_all_paused: whether nothing is left to be fetched.
+    :ivar room: how many records the next poll may bring.
+    :ivar total: what is buffered.
+    """
 
     pause: Mapping[P, str]
     resume: frozenset[P]
+    paused: frozenset[P]
+    is_all_paused: bool
     room: int
     total: Load
 
@@ -87,10 +97,22 @@ class Scheduler(Generic[P]):
 
     # Intake
 
-    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]] | None = None) -> None:
-        """Begin assignments of *partitions*; the offsets in *done* finish on arrival."""
+    def assign(
+        self,
+        partitions: Iterable[P],
+        done: Mapping[P, Collection[int]] | None = None,
+        starts: Mapping[P, int] | None = None,
+    ) -> None:
+        """Begin assignments of *partitions*.
+
+        The offsets in *done* finish on arrival. *starts* tells where some of them go on after an earlier assignment
+        here: everything below is finished, although the broker may never have confirmed it.
+        """
         for partition in partitions:
-            self._assignments.assign(partition).done = (done or {}).get(partition, ())
+            assignment = self._assignments.assign(partition)
+            assignment.done = (done or {}).get(partition, ())
+            if starts and partition in starts:
+                assignment.ledger.begin(starts[partition])
 
     def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
         """Learn at which offsets the next records begin; return the partitions that begin there anew.
@@ -103,6 +125,8 @@ class Scheduler(Generic[P]):
             self.end(back)
             self.assign(back)
         new = {p: assignment for p, assignment in self._assignments.select(firsts) if assignment.ledger.next is None}
+        for partition, assignment in new.items():
+            assignment.ledger.begin(firsts[partition])
         return Snapshot({partition: (firsts[partition], -1) for partition in new}, new)
 
     def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
@@ -298,7 +322,8 @@ class Scheduler(Generic[P]):
             if self._pressure.may_resume(self._load(assignment), total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
-        return Decision(pause, resume, room, total)
+        paused, assigned = self.paused, self.assigned
+        return Decision(pause, resume, paused, bool(paused) and paused >= assigned, room, total)
 
     @property
     def wants_more(self) -> bool:

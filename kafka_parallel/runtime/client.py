@@ -58,6 +58,7 @@ class Client:
         self.require_open()
         self._commit = consumer.commit
         self._deserializers: tuple[Any, Any] = (None, None)
+        self._paused: set[TopicPartition] = set()
 
     def require_open(self) -> None:
         """Refuse a closed consumer."""
@@ -211,18 +212,19 @@ class Client:
         """The partitions the client has now."""
         return frozenset(self._consumer.assignment() or ())
 
-    def pause(self, partitions: Collection[TopicPartition]) -> frozenset[TopicPartition]:
-        """Pause those of *partitions* that are assigned and that the user has not paused; return them."""
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Pause those of *partitions* that are assigned and not paused by the user."""
         paused = frozenset(partitions) & self.assignment() - frozenset(self._consumer.paused())
         if paused:
             self._consumer.pause(*paused)
-        return paused
+            self._paused |= paused
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Resume those of *partitions* that are assigned."""
-        resumed = frozenset(partitions) & self.assignment()
-        if resumed:
-            self._consumer.resume(*resumed)
+        """Resume those of *partitions* that `pause` paused, never one that the user did."""
+        resumed = self._paused.intersection(partitions)
+        self._paused -= resumed
+        if resumed & self.assignment():
+            self._consumer.resume(*(resumed & self.assignment()))
 
     def has_position(self, partition: TopicPartition) -> bool:
         """Whether the client still knows where it was in *partition*."""
@@ -245,11 +247,15 @@ def metadata_of(offsets: Mapping[TopicPartition, tuple[int, int]]) -> dict[Topic
 
 def is_lost(error: BaseException) -> bool:
     """Whether *error* says that the member was thrown out or is out of date: its partitions are not ours any more."""
-    return isinstance(error, LOST)
+    return isinstance(error, LOST) and not _is_rebalancing(error)
 
 
 def is_retriable(error: BaseException) -> bool:
     """Whether the same call may succeed later."""
-    if isinstance(error, kafka_errors.RebalanceInProgressError):
-        return True
-    return bool(getattr(error, "retriable", False))
+    return _is_rebalancing(error) or bool(getattr(error, "retriable", False))
+
+
+def _is_rebalancing(error: BaseException) -> bool:
+    """Whether the group is being rebalanced; kafka-python wraps the broker's word for it into CommitFailedError."""
+    causes = (error, *error.args)
+    return any(isinstance(cause, kafka_errors.RebalanceInProgressError) for cause in causes)

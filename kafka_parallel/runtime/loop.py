@@ -77,7 +77,7 @@ class Loop:
         self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
-        self._paused: frozenset[TopicPartition] = frozenset()
+        self._may_differ = False
         self._last_activity = clock.monotonic()
 
     @property
@@ -94,7 +94,7 @@ class Loop:
 
         :raises Exception: what polling, committing or a rebalance raised for good.
         """
-        if not self._client.has_group_assignment:
+        if self._may_differ or not self._client.has_group_assignment:
             self._watch_assignment()
         decision = self._queue.decide(self._fed)
         self._apply(decision)
@@ -103,11 +103,12 @@ class Loop:
         if self._rebalance.failure is not None:
             raise self._rebalance.failure
 
-    # Assignment without a group
+    # Assignment that no rebalance tells us about
 
     def _watch_assignment(self) -> None:
-        """Notice what assign() changed: without a group's rebalance nobody tells us."""
+        """Notice what assign() changed, or what we gave up after a refused commit and the client never lost."""
         now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
+        self._may_differ = now != before
         if before - now:
             self._rebalance.revoked(before - now)
         if now - before:
@@ -118,9 +119,8 @@ class Loop:
     def _apply(self, decision: Decision[TopicPartition]) -> None:
         if not decision.pause and not decision.resume:
             return
-        self._paused |= self._client.pause(list(decision.pause))
-        self._client.resume(decision.resume & self._paused)
-        self._paused -= decision.resume
+        self._client.pause(list(decision.pause))
+        self._client.resume(decision.resume)
         event = BackpressureEvent(decision.pause, decision.resume, decision.total.records, decision.total.bytes)
         self._backpressure_observers.tell(event=event, context=self._settings)
 
@@ -138,29 +138,24 @@ class Loop:
         self._cadence.did_commit(now)
         if answer is Answer.LOST:
             self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))
+            self._may_differ = True
 
     # Fetching
 
     def _poll(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
-            if decision.room == 0 or self._is_all_paused():
+            if decision.room == 0 or decision.is_all_paused:
                 self._queue.wait_until(lambda scheduler: scheduler.wants_more, KEEP_ALIVE)
                 return self._client.poll(0, 1)
-            return self._client.poll(self._poll_timeout(), min(self._max_poll_records, decision.room))
+            longest = POLL_WHILE_PAUSED if decision.paused else LONGEST_POLL
+            timeout = min(longest, self._cadence.wait(self._clock.monotonic()))
+            return self._client.poll(timeout, min(self._max_poll_records, decision.room))
         except Exception as error:
             if not is_retriable(error):
                 raise
             log.warning("poll() failed and is tried again: %r", error)
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
             return {}
-
-    def _is_all_paused(self) -> bool:
-        paused, assigned = self._queue.ask(lambda scheduler: (scheduler.paused, scheduler.assigned))
-        return bool(assigned) and paused >= assigned
-
-    def _poll_timeout(self) -> float:
-        longest = POLL_WHILE_PAUSED if self._paused else LONGEST_POLL
-        return min(longest, self._cadence.wait(self._clock.monotonic()))
 
     def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
         now = self._clock.monotonic()

@@ -69,11 +69,7 @@ class Rebalance:
         if not new:
             return
         done = self._ask_done(new)
-        for partition in new:
-            offset = self._resume_at.pop(partition, None)
-            if offset is not None and self._client.has_position(partition):
-                self._client.seek(partition, offset)
-        self._queue.assign(new, done)
+        self._queue.assign(new, done, self._go_on(new))
 
     def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Let what runs in *partitions* finish within the bound, commit, and end their assignments."""
@@ -93,6 +89,14 @@ class Rebalance:
         ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
         if ours:
             self._end(ours, lost=True)
+
+    def _go_on(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        """Seek back to what was dropped where the client kept a position past it; return these offsets."""
+        known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
+        kept = {partition: offset for partition, offset in known.items() if self._client.has_position(partition)}
+        for partition, offset in kept.items():
+            self._client.seek(partition, offset)
+        return kept
 
     def _ask_done(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, Collection[int]]:
         done: dict[TopicPartition, Collection[int]] = {}

@@ -180,10 +180,10 @@ class WorkQueue(Generic[P]):
 
     # A rebalance's side
 
-    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]] | None = None) -> None:
+    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]], starts: Mapping[P, int]) -> None:
         """Begin assignments of *partitions*."""
         with self._lock:
-            self._scheduler.assign(partitions, done)
+            self._scheduler.assign(partitions, done, starts)
 
     def drain(self, partitions: Iterable[P] | None = None) -> None:
         """Take in nothing more for *partitions* (all without it) and drop what need not run any more."""

@@ -1,0 +1,109 @@
+"""One process of the simulated application: the real engine on a fake consumer, with actors for its threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import greenlet
+
+from kafka_parallel import Executor, Settings, Work, hookimpl
+from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
+from kafka_parallel.options import Options
+from kafka_parallel.runtime.client import Client
+from kafka_parallel.runtime.engine import Engine
+from kafka_parallel.runtime.shutdown import Shutdown
+from kafka_parallel.testing.simulation.world import World
+
+
+class Actors:
+    """An executor whose workers are actors of the world."""
+
+    def __init__(self, world: World, spawn: Callable[[Callable[[], Any]], greenlet], workers: int, chunk: int) -> None:
+        self._world = world
+        self._spawn = spawn
+        self._workers = workers
+        self._chunk = chunk
+        self._alive = 0
+
+    @hookimpl
+    def provide_executor(self, settings: Settings) -> Executor:
+        """Provide itself."""
+        return self
+
+    def start(self, work: Work) -> None:
+        """Start the workers."""
+        for _ in range(self._workers):
+            self._alive += 1
+            self._spawn(lambda: self._pull(work))
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the workers to end."""
+        deadline = self._world.now + timeout
+        while self._alive and self._world.now < deadline:
+            self._world.sleep(0.01)
+        return not self._alive
+
+    def _pull(self, work: Work) -> None:
+        while (chunk := work.take(self._world.random.randint(1, self._chunk))) is not None:
+            for task in chunk:
+                work.run(chunk, task)
+                if self._world.random.random() < 0.5:
+                    work.finish(chunk)
+            work.finish(chunk)
+        self._alive -= 1
+
+
+class Instance:
+    """One start of the application.
+
+    :param name: what the checker calls it.
+    :param consumer: its fake consumer.
+    :param plugins: plugin objects, without an executor.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        consumer: Any,
+        options: Options,
+        plugins: list[object],
+        handler: Callable[[Any], Any],
+    ) -> None:
+        self.name = name
+        self._world = world
+        self._actors: list[greenlet] = []
+        self._shutdown = Shutdown(options.stop_timeout_ms / 1000)
+        executor = Actors(world, self._spawn, options.workers, world.random.choice([1, 1, 3, 8]))
+        found = Plugins([executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
+        self._engine = Engine(Client(consumer), found, options, self._shutdown, handler, world)
+        self.is_alive = True
+        self.error: BaseException | None = None
+        self._spawn(self._run)
+
+    def _spawn(self, act: Callable[[], Any]) -> greenlet:
+        self._actors.append(self._world.spawn(act))
+        return self._actors[-1]
+
+    def _run(self) -> None:
+        try:
+            self._engine.run()
+        except Exception as error:  # noqa: BLE001 - what the process would have died of
+            self.error = error
+        self.is_alive = False
+
+    def stop(self) -> None:
+        """Send SIGTERM; the second one abandons."""
+        self._shutdown.signalled()
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        for actor in self._actors:
+            self._world.forget(actor)
+        self.is_alive = False
+
+    def exit(self) -> None:
+        """End the process after run() has returned: handlers that still run are gone."""
+        for actor in self._actors:
+            self._world.forget(actor)

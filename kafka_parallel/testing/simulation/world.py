@@ -1,0 +1,187 @@
+"""Who acts next, and what time it is.
+
+Everything runs in one thread, in greenlets. An actor gives up control when it sleeps, waits on a condition, or takes a
+lock; who goes on is drawn from the seed. Time only passes when nobody can act. So a seed decides the whole run, and two
+runs of one seed are the same, step by step.
+
+The real code is not patched: it asks its clock for locks, conditions and the time, and gets the ones of this file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+
+class StalledError(AssertionError):
+    """Nobody can act and nothing will ever happen, or it takes too many steps."""
+
+
+class World:
+    """Actors, the time, and the random numbers.
+
+    :param seed: decides everything.
+    :param most_steps: more are taken for an endless loop.
+    """
+
+    def __init__(self, seed: int, most_steps: int = 200_000) -> None:
+        self.random = random.Random(f"kafka-parallel {seed}")
+        self.now = 0.0
+        self._actors: dict[greenlet, float] = {}
+        self._steps_left = most_steps
+        self._main = getcurrent()
+        self._errors: list[BaseException] = []
+        self._trace = hashlib.blake2b(digest_size=8)
+        self._number = 0
+
+    # Actors
+
+    def spawn(self, act: Callable[[], Any]) -> greenlet:
+        """Let *act* run as an actor of its own."""
+
+        def run() -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - raised by run()
+                self._errors.append(error)
+            self._actors.pop(actor, None)
+
+        actor = greenlet(run, parent=self._main)
+        self._actors[actor] = self.now
+        return actor
+
+    def forget(self, actor: greenlet) -> None:
+        """Never let *actor* act again (its process was killed)."""
+        self._actors.pop(actor, None)
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Let actors act until *until* holds.
+
+        :raises StalledError: if that never happens.
+        """
+        while not until():
+            if self._errors:
+                raise self._errors[0]
+            ready = [actor for actor, due in self._actors.items() if due <= self.now]
+            if not ready:
+                self._pass_time()
+                continue
+            self._steps_left -= 1
+            if self._steps_left < 0:
+                raise StalledError(f"more steps than a run can need, at {self.now:.3f} s")
+            place = self.random.randrange(len(ready)) if len(ready) > 1 else 0
+            self._number += 1
+            self.note(place, len(ready))
+            ready[place].switch()
+
+    def _pass_time(self) -> None:
+        due = min(self._actors.values(), default=float("inf"))
+        if due == float("inf"):
+            raise StalledError(f"nobody can act any more at {self.now:.3f} s")
+        self.now = due
+
+    def note(self, *what: object) -> None:
+        """Add to the trace, by which two runs can be compared."""
+        self._trace.update(repr(what).encode())
+
+    @property
+    def trace(self) -> str:
+        """A digest of everything that happened so far."""
+        return f"{self._number} steps, {self._trace.hexdigest()}"
+
+    # Waiting
+
+    def sleep(self, seconds: float) -> None:
+        """Give up control for *seconds*."""
+        self.park(self.now + seconds)
+
+    def park(self, until: float) -> None:
+        """Give up control until *until*, or until somebody calls `wake`."""
+        me = getcurrent()
+        if me is self._main:
+            raise RuntimeError("only actors may wait")
+        if me not in self._actors:  # killed while it ran
+            until = float("inf")
+            self._main.switch()
+        self._actors[me] = until
+        self._main.switch()
+
+    def wake(self, actor: greenlet) -> None:
+        """Let *actor* act now."""
+        if actor in self._actors:
+            self._actors[actor] = min(self._actors[actor], self.now)
+
+    # What runtime.clock.Clock promises
+
+    def monotonic(self) -> float:
+        """Seconds since the world began."""
+        return self.now
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch."""
+        return 1_700_000_000 + self.now
+
+    def lock(self) -> Lock:
+        """Make a lock."""
+        return Lock(self)
+
+    def condition(self, lock: Lock) -> Condition:
+        """Make a condition of *lock*."""
+        return Condition(self, lock)
+
+
+class Lock:
+    """A lock; taking it is a moment at which somebody else may act first."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.holder: greenlet | None = None
+
+    def __enter__(self) -> bool:
+        world = self._world
+        if getcurrent() is world._main:  # noqa: SLF001 - a question from outside of the world
+            return True
+        if world.random.random() < 0.2:
+            world.sleep(0)
+        while self.holder is not None:
+            world.sleep(0)
+        self.holder = getcurrent()
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        self.holder = None
+
+
+class Condition:
+    """A condition with the semantics of ``threading``: who was not waiting when it was notified has missed it."""
+
+    def __init__(self, world: World, lock: Lock) -> None:
+        self._world = world
+        self._lock = lock
+        self._waiting: list[greenlet] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Release the lock, wait, take the lock again."""
+        me = getcurrent()
+        self._waiting.append(me)
+        self._lock.__exit__()
+        self._world.park(float("inf") if timeout is None else self._world.now + timeout)
+        notified = me not in self._waiting
+        if not notified:
+            self._waiting.remove(me)
+        self._lock.__enter__()
+        return notified
+
+    def notify(self, n: int = 1) -> None:
+        """Wake *n* who wait, drawn from the seed: nobody may rely on an order."""
+        for _ in range(min(n, len(self._waiting))):
+            chosen = self._waiting.pop(self._world.random.randrange(len(self._waiting)))
+            self._world.wake(chosen)
+
+    def notify_all(self) -> None:
+        """Wake all who wait."""
+        self.notify(len(self._waiting))
