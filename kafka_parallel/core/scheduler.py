@@ -91,7 +91,7 @@ class Scheduler(Generic[P]):
         self._ready = ReadyQueue()
         self._retries = Retries()
         self._pressure = Pressure(limits)
-        self._chunks: set[Chunk] = set()
+        self._chunks: dict[Chunk, None] = {}  # a set whose order does not depend on addresses
         self._paused: dict[P, str] = {}
         self.totals = Totals()
 
@@ -164,7 +164,7 @@ class Scheduler(Generic[P]):
         if not units:
             return None
         chunk = Chunk(units)
-        self._chunks.add(chunk)
+        self._chunks[chunk] = None
         return chunk
 
     def _steal(self, limit: int) -> list[Unit]:
@@ -182,7 +182,7 @@ class Scheduler(Generic[P]):
             self._release(unit, task, outcome)
         chunk.taken -= len(outcomes)
         if chunk.taken == 0:
-            self._chunks.discard(chunk)
+            self._chunks.pop(chunk, None)
         return [(task, outcome) for task, outcome in outcomes if isinstance(outcome, Failure)]
 
     def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:

@@ -1,4 +1,4 @@
-"""What must hold at every moment of a simulated run. It knows records, handlers and the broker, and nothing of our code."""
+"""What must hold at every moment of a simulated run. It knows records and the broker, and nothing of our code."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -54,7 +55,7 @@ class FakeCluster:
         log = self.logs[partition]
         offset = (log[-1].offset + 1 if log else 0) + gap
         sizes = (-1 if key is None else len(key), len(value), -1)
-        fields = (partition.topic, partition.partition, 0, offset, 0, 0, key, value, [], None)
+        fields: tuple[Any, ...] = (partition.topic, partition.partition, 0, offset, 0, 0, key, value, [], None)
         log.append(ConsumerRecord(*fields, *sizes))
         return log[-1]
 
@@ -97,7 +98,7 @@ class FakeCluster:
             self._rebalance(group)
 
     def gave_up(self, group_id: str, member: str, keeps: set[TopicPartition]) -> None:
-        """Note that *member* has only the partitions it *keeps*; who is to have the others gets them in a next round."""
+        """Note that *member* has only the partitions it *keeps*; the others go to their new owners in a next round."""
         group = self.group(group_id)
         gone = group.owned.get(member, set()) - keeps
         group.owned[member] = keeps

@@ -55,7 +55,7 @@ class FakeConsumer:
         self._fault = fault
         self._closed = False
         self._generation = -1
-        self._coordinator = SimpleNamespace(config=self.config, rejoining=False)
+        self._coordinator = SimpleNamespace(config=self.config, rejoining=False, rejoin_needed=True)
         self._fetcher = SimpleNamespace(config={})
         self._subscription = SimpleNamespace(rebalance_listener=None, subscribed_pattern=None, assignment={})
 
@@ -80,6 +80,8 @@ class FakeConsumer:
         """Commit."""
         self._fault("commit")
         self._sleep(0.005)
+        if self._coordinator.rejoining:  # the client knows, and does not even ask
+            raise RebalanceInProgressError
         try:
             self._cluster.commit(self.config["group_id"], self._name, self._generation, offsets)
         except CommitFailedError as error:
@@ -143,6 +145,7 @@ class FakeConsumer:
             if not self._keeps_position:
                 self._states.clear()
         self._cluster.join(group_id, self._name)
+        self._coordinator.rejoining = not group.is_stable
         if not group.is_stable:
             return False
         self._generation = group.generation
@@ -162,7 +165,7 @@ class FakeConsumer:
         if self._is_cooperative and before - partitions:
             self._tell("on_partitions_revoked", before - partitions)
         self._cluster.gave_up(self.config["group_id"], self._name, partitions)
-        for partition in partitions - set(self._states):
+        for partition in sorted(partitions - set(self._states)):
             self._states[partition] = SimpleNamespace(paused=False, position=None, has_valid_position=False)
         self._tell("on_partitions_assigned", partitions - before if self._is_cooperative else partitions)
 

@@ -75,7 +75,7 @@ class Instance:
         self._world = world
         self._actors: list[greenlet] = []
         self._shutdown = Shutdown(options.stop_timeout_ms / 1000)
-        executor = Actors(world, self._spawn, options.workers, world.random.choice([1, 1, 3, 8]))
+        executor = Actors(world, self._spawn, options.workers, world.random.choice([1, 3, 8]))
         found = Plugins([executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
         self._engine = Engine(Client(consumer), found, options, self._shutdown, handler, world)
         self.is_alive = True
@@ -92,6 +92,11 @@ class Instance:
         except Exception as error:  # noqa: BLE001 - what the process would have died of
             self.error = error
         self.is_alive = False
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it got a SIGTERM."""
+        return self._shutdown.is_requested
 
     def stop(self) -> None:
         """Send SIGTERM; the second one abandons."""
