@@ -21,14 +21,15 @@ lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready  ## Run the tests that need no Kafka
-	$(BIN)/pytest -m "not broker"
+	$(BIN)/pytest -n 2 -m "not broker"
 
 broker: $(VENV)/ready  ## Run the tests on a real Kafka
-	$(BIN)/pytest -m broker
+	$(BIN)/pytest -n 3 --dist loadfile -m broker
 
 kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.3
-	$(VENV2)/bin/pytest -q tests/runtime tests/contract tests/integration/test_order.py tests/integration/test_kill.py \
-		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py
+	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
+		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py \
+		tests/integration/test_slow_handler.py tests/integration/test_bad_input.py tests/integration/test_backpressure.py
 
 demo: $(VENV)/ready  ## Show it on a real Kafka
 	$(BIN)/python -m examples.demo

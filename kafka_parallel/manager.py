@@ -184,7 +184,7 @@ def _find(name: str) -> importlib.metadata.EntryPoint:
     """Find the entry point *name*; a built-in before anyone else's."""
     named = importlib.metadata.entry_points(group=NAMED_GROUP)
     automatic = importlib.metadata.entry_points(group=AUTOLOAD_GROUP)
-    found = {(point.value, point.group): point for point in (*named, *automatic) if point.name == name}
+    found = {(_distribution(point), point.value): point for point in (*named, *automatic) if point.name == name}
     own = [point for point in _own_entry_points() if point.name == name]
     candidates = own or list(found.values())
     if len(candidates) == 1:

@@ -62,7 +62,10 @@ class Chunk:
                 return
             self._unit = unit
             while self._unit is not None:
-                yield unit.tasks[0]
+                task = unit.tasks[0]
+                yield task
+                if self._unit is not None and unit.tasks[0] is task:
+                    raise ValueError(f"{task} was claimed but not run: an executor must run each task it takes")
 
     def settle(self, task: Task, outcome: Outcome) -> None:
         """Note how the task that was claimed last ended."""

@@ -84,9 +84,6 @@ PLANTED: dict = {
     "mark as committed what was only sent": lambda patch: patch.setattr(
         Scheduler, "snapshot", snapshot_and_mark(Scheduler.snapshot)
     ),
-    "put tasks back in the wrong order": lambda patch: patch.setattr(
-        ReadyQueue, "put_back", lambda self, unit: unit.lane and unit.lane.waiting.extendleft(unit.tasks)
-    ),
 }
 
 

@@ -1,0 +1,149 @@
+"""Which records may run now."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka_parallel.core.ordering import ReadyQueue, Unit
+from kafka_parallel.core.retries import Retries
+from kafka_parallel.core.task import Task
+
+
+def task(offset, key=None):
+    return Task(None, offset, key, 1, 0.0)
+
+
+def filled(*keys):
+    queue, table = ReadyQueue(), {}
+    for offset, key in enumerate(keys):
+        queue.add(task(offset, key), table)
+    return queue, table
+
+
+def offsets(units):
+    return [[one.offset for one in unit.tasks] for unit in units]
+
+
+def test_records_without_order_run_each_on_its_own():
+    queue, _ = filled(None, None, None)
+
+    assert offsets(queue.take(2)) == [[0], [1]]
+
+
+def test_a_unit_is_the_oldest_records_of_one_key():
+    queue, _ = filled("a", "b", "a", "a")
+
+    assert offsets(queue.take(3)) == [[0, 2, 3]]
+
+
+def test_a_held_lane_gives_out_nothing():
+    queue, _ = filled("a", "a")
+    queue.take(1)
+
+    assert queue.take(5) == []
+
+
+def test_the_oldest_head_runs_first_even_if_it_became_ready_last():
+    queue, _ = filled("a", "a", "b", None)
+    first = queue.take(1)[0]
+
+    queue.release(first.lane)
+
+    assert offsets(queue.take(3)) == [[1], [2], [3]]
+
+
+def test_what_was_never_started_goes_back_in_order():
+    queue, table = filled("a", "a", "a", "a")
+    unit = queue.take(3)[0]
+    unit.tasks.popleft()
+
+    queue.put_back(unit)
+    queue.release(table["a"])
+
+    assert offsets(queue.take(9)) == [[1, 2, 3]]
+
+
+def test_an_idle_lane_is_forgotten():
+    queue, table = filled("a")
+
+    queue.release(queue.take(1)[0].lane)
+
+    assert table == {}
+
+
+def test_a_retry_runs_before_what_waited_behind_it():
+    queue, _ = filled("a", "a", "b")
+    failed = queue.take(1)[0].tasks.popleft()
+
+    queue.again(failed)
+
+    assert offsets(queue.take(1)) == [[0]]
+
+
+def test_discarding_forgets_loose_tasks_and_empty_lanes():
+    queue, table = filled(None, "a", None)
+    loose = queue.loose()
+    table["a"].waiting.clear()
+
+    queue.discard([table], {loose[0]})
+
+    assert offsets(queue.take(9)) == [[2]]
+    assert table == {}
+
+
+def test_a_unit_without_lane_goes_nowhere():
+    queue, _ = filled()
+
+    queue.put_back(Unit(None, deque([task(0)])))
+
+    assert len(queue) == 0
+
+
+def test_retries_are_due_in_order_of_time():
+    retries = Retries()
+    early, late = task(1), task(2)
+    retries.add(late, due=5.0)
+    retries.add(early, due=3.0)
+
+    assert retries.next_due == 3.0
+    assert retries.due(now=2.9) == []
+    assert retries.due(now=5.0) == [early, late]
+    assert len(retries) == 0
+
+
+def test_chosen_retries_can_be_taken_out():
+    retries = Retries()
+    first, second = task(1), task(2)
+    retries.add(first, due=5.0)
+    retries.add(second, due=3.0)
+
+    assert retries.take_out(lambda one: one is second) == [second]
+    assert retries.tasks() == [first]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=40), st.data())
+def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
+    queue, table = filled(*keys)
+    out, ran = [], []
+
+    while len(queue) or out:
+        if len(queue) and (not out or data.draw(st.booleans())):
+            out += queue.take(data.draw(st.integers(1, 4)))
+            lanes = [unit.lane for unit in out if unit.lane is not None]
+            assert len(lanes) == len(set(map(id, lanes)))
+        else:
+            unit = out.pop(data.draw(st.integers(0, len(out) - 1)))
+            done = data.draw(st.integers(1, len(unit.tasks)))
+            ran += [unit.tasks.popleft().offset for _ in range(done)]
+            queue.put_back(unit)
+            if unit.lane is not None:
+                queue.release(unit.lane)
+
+    assert sorted(ran) == list(range(len(keys)))
+    for key in "abc":
+        of_key = [offset for offset in ran if keys[offset] == key]
+        assert of_key == sorted(of_key)
+    assert table == {}

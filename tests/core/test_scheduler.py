@@ -1,0 +1,319 @@
+"""From poll() to commit: random walks of the scheduler against the plainest model, and what each rule means."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from kafka_parallel.core.chunk import Chunk, Failure
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.core.scheduler import Scheduler
+from kafka_parallel.core.task import Task
+from kafka_parallel.values import Retry, Skip
+
+LIMITS = Limits(1000, 100_000, 1000)
+
+
+def scheduler(*partitions, limits=LIMITS):
+    found = Scheduler(limits, commits=True)
+    found.assign(partitions)
+    return found
+
+
+def feed(found, partition, *records):
+    tasks = [Task(None, offset, key, 1, 0.0) for offset, key in records]
+    found.begin({partition: tasks[0].offset})
+    found.feed({partition: tasks}, {partition: [(tasks[0].offset, 3)]})
+
+
+def tasks_of(chunk):
+    """What a chunk holds, without claiming it."""
+    return [task for unit in chunk._units for task in unit.tasks]
+
+
+def offsets_of(chunk):
+    return [task.offset for task in tasks_of(chunk)]
+
+
+def run(found, chunk, outcome=None, now=0.0):
+    for task in chunk:
+        chunk.settle(task, outcome)
+    return found.finish(chunk, now)
+
+
+def test_an_idle_worker_steals_what_a_stuck_one_has_not_begun():
+    found = scheduler("p")
+    feed(found, "p", (0, None), (1, None), (2, None))
+    stuck = found.take(3, 0.0)
+    next(iter(stuck))
+
+    stolen = found.take(3, 0.0)
+
+    assert offsets_of(stolen) == [2]
+    assert found.in_flight == 3
+
+
+def test_a_retry_frees_the_worker_and_holds_its_key():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"), (1, "a"), (2, "b"))
+
+    run(found, found.take(1, 0.0), Retry(1000))
+
+    assert offsets_of(found.take(5, 0.5)) == [2]
+    assert found.waiting == 1
+    assert [(task.offset, task.attempt) for task in tasks_of(found.take(1, 1.0))] == [(0, 2)]
+
+
+def test_leaving_fills_the_holes_and_drops_the_rest():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"), (1, "a"), (2, "b"), (3, "c"))
+    hot = found.take(1, 0.0)
+    run(found, found.take(1, 0.0))
+
+    found.drain()
+    run(found, hot)
+
+    assert found.buffered.records == 1
+    assert offsets_of(found.take(9, 0.0)) == [1]
+
+
+def test_what_finishes_after_its_assignment_changes_nothing():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"), (1, "b"))
+    late = found.take(1, 0.0)
+    for task in late:
+        late.settle(task, None)
+
+    ended = found.end(["p"])
+    found.assign(["p"])
+    feed(found, "p", (0, "a"), (1, "b"))
+    found.finish(late, 0.0)
+
+    assert ended["p"].resume_at == 0
+    assert ended["p"].abandoned == 1
+    assert found.totals.processed == 0
+    assert found.snapshot().offsets == {"p": (0, -1)}
+
+
+def test_a_key_waits_for_its_record_of_an_earlier_assignment():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"), (1, "b"))
+    late = found.take(1, 0.0)
+    claimed = next(iter(late))
+
+    found.end(["p"])
+    found.assign(["p"])
+    feed(found, "p", (0, "a"), (1, "b"))
+
+    assert offsets_of(found.take(9, 0.0)) == [1]
+    late.settle(claimed, None)
+    found.finish(late, 0.0)
+    assert offsets_of(found.take(9, 0.0)) == [0]
+
+
+def test_a_record_that_stops_the_consumer_stays_unfinished():
+    found = scheduler("p")
+    feed(found, "p", (0, None), (1, None), (2, None))
+
+    failures = run(found, found.take(1, 0.0), Failure(ValueError(), "why"))
+
+    assert [task.offset for task, _ in failures] == [0]
+    assert found.take(9, 0.0) is None
+    assert found.is_drained()
+    assert found.snapshot().offsets == {"p": (0, -1)}
+
+
+def test_attempts_survive_an_assignment():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"))
+    run(found, found.take(1, 0.0), Retry(60_000))
+
+    found.end(["p"])
+    found.assign(["p"])
+    feed(found, "p", (0, "a"))
+
+    assert [task.attempt for task in tasks_of(found.take(1, 0.0))] == [2]
+
+
+def test_a_jump_back_begins_a_new_assignment():
+    found = scheduler("p")
+    feed(found, "p", (10, None), (11, None))
+    old = found.take(2, 0.0)
+
+    feed(found, "p", (5, None))
+    run(found, old)
+
+    assert found.snapshot().offsets == {"p": (5, -1)}
+
+
+def test_offsets_that_are_done_already_finish_on_arrival():
+    found = Scheduler(LIMITS, commits=True)
+    found.assign(["p"], {"p": {0, 1}})
+
+    feed(found, "p", (0, None), (1, None), (2, None))
+
+    assert offsets_of(found.take(9, 0.0)) == [2]
+
+
+def test_the_leader_epoch_is_that_of_the_last_record_below_the_commit():
+    found = scheduler("p")
+    tasks = [Task(None, offset, None, 1, 0.0) for offset in range(3)]
+    found.begin({"p": 0})
+    found.feed({"p": tasks}, {"p": [(0, 7), (2, 8)]})
+
+    run(found, found.take(1, 0.0))
+    assert found.snapshot().offsets == {"p": (1, 7)}
+    run(found, found.take(9, 0.0))
+    assert found.snapshot().offsets == {"p": (3, 8)}
+
+
+def test_only_full_partitions_pause_and_the_room_bounds_the_next_poll():
+    found = scheduler("full", "other", limits=Limits(10, 100_000, 1000))
+    feed(found, "full", *[(offset, None) for offset in range(6)])
+
+    decision = found.decide(["full"])
+
+    assert decision.pause == {"full": "records"}
+    assert decision.room == 4
+    assert not decision.is_all_paused
+
+
+def test_a_task_that_is_claimed_must_be_run():
+    found = scheduler("p")
+    feed(found, "p", (0, None))
+    claims = iter(found.take(1, 0.0))
+    next(claims)
+
+    with pytest.raises(ValueError, match="claimed but not run"):
+        next(claims)
+
+
+def test_a_task_can_only_be_settled_while_it_is_claimed():
+    found = scheduler("p")
+    feed(found, "p", (0, None), (1, None))
+    chunk, other = found.take(1, 0.0), found.take(1, 0.0)
+
+    with pytest.raises(ValueError, match="not the task that was claimed"):
+        chunk.settle(tasks_of(other)[0], None)
+
+
+class Walk(RuleBasedStateMachine):
+    """Random walks; the model knows offsets and keys and nothing of lanes, ledgers or chunks."""
+
+    PARTITIONS = ("p", "q")
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+        self.found = scheduler(*self.PARTITIONS)
+        self.next = dict.fromkeys(self.PARTITIONS, 0)
+        self.fed = {partition: {} for partition in self.PARTITIONS}
+        self.done = {partition: set() for partition in self.PARTITIONS}
+        self.epoch = dict.fromkeys(self.PARTITIONS, 0)
+        self.draining = set()
+        self.out: list[tuple[Chunk, list]] = []
+        self.running = {}
+        self.started = {}
+
+    @rule(
+        partition=st.sampled_from(PARTITIONS),
+        keys=st.lists(st.sampled_from("ab0"), min_size=1, max_size=6),
+        gap=st.integers(0, 2),
+    )
+    def feed_some(self, partition, keys, gap):
+        if partition in self.draining:
+            return
+        first = self.next[partition] + gap
+        records = [(first + place, None if key == "0" else key) for place, key in enumerate(keys)]
+        feed(self.found, partition, *records)
+        self.fed[partition].update(dict(records))
+        self.next[partition] = first + len(records)
+
+    @rule(limit=st.integers(1, 4))
+    def take_some(self, limit):
+        chunk = self.found.take(limit, self.now)
+        if chunk is not None:
+            self.out.append((chunk, iter(chunk)))
+
+    @precondition(lambda self: self.out)
+    @rule(data=st.data(), outcome=st.sampled_from(["done", "done", "done", "retry", "skip"]), hands_over=st.booleans())
+    def run_one(self, data, outcome, hands_over):
+        place = data.draw(st.integers(0, len(self.out) - 1))
+        chunk, claims = self.out[place]
+        task = next(claims, None)
+        if task is None:
+            self.found.finish(chunk, self.now)
+            del self.out[place]
+            return
+        self.check_start(task)
+        chunk.settle(task, {"done": None, "retry": Retry(5), "skip": Skip("x")}[outcome])
+        partition = task.assignment.partition
+        if outcome != "retry" and task.assignment.live:
+            self.done[partition].add(task.offset)
+        if hands_over:
+            self.found.finish(chunk, self.now)
+
+    def check_start(self, task):
+        partition = task.assignment.partition
+        if task.key is not None and task.assignment.live:
+            place = (partition, task.key, self.epoch[partition])
+            assert task.offset >= self.started.get(place, -1)
+            self.started[place] = task.offset
+
+    @rule(seconds=st.sampled_from([0.001, 0.01]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @rule(partition=st.sampled_from(PARTITIONS))
+    def drain(self, partition):
+        self.found.drain([partition])
+        self.draining.add(partition)
+
+    @rule(partition=st.sampled_from(PARTITIONS))
+    def come_back(self, partition):
+        """End the assignment and begin the next one where the last one can be resumed, as 3.x does."""
+        ended = self.found.end([partition])[partition]
+        self.found.assign([partition])
+        self.draining.discard(partition)
+        self.epoch[partition] += 1
+        if ended.resume_at is not None:
+            self.next[partition] = ended.resume_at
+            self.fed[partition] = {o: key for o, key in self.fed[partition].items() if o < ended.resume_at}
+            self.done[partition] = {offset for offset in self.done[partition] if offset < ended.resume_at}
+
+    @invariant()
+    def nothing_unfinished_is_committed(self):
+        for partition, (offset, _) in self.found.snapshot().offsets.items():
+            below = {one for one in self.fed[partition] if one < offset}
+            assert below <= self.done[partition]
+
+    @invariant()
+    def the_counters_are_what_is_there(self):
+        assert self.found.in_flight >= 0
+        assert self.found.buffered.records >= self.found.waiting
+
+    def teardown(self):
+        """Run everything to its end: nothing may be lost or stuck."""
+        for _ in range(2000):
+            for chunk, claims in self.out:
+                for task in claims:
+                    self.check_start(task)
+                    chunk.settle(task, None)
+                    if task.assignment.live:
+                        self.done[task.assignment.partition].add(task.offset)
+                self.found.finish(chunk, self.now)
+            self.out.clear()
+            self.now += 1.0
+            self.take_some(3)
+            if not self.out:
+                break
+        assert self.found.is_drained()
+        assert self.found.in_flight == 0
+        for partition in set(self.PARTITIONS) - self.draining:
+            assert self.done[partition] == set(self.fed[partition])
+
+
+TestWalk = Walk.TestCase
+TestWalk.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,127 @@
+"""A composed chain does what pluggy's own call does."""
+
+from __future__ import annotations
+
+import logging
+
+import pluggy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka_parallel import hookimpl, hookspecs
+from kafka_parallel.chains import Observers, surround
+
+NAMES = ("record", "context")
+
+
+def manager(*plugins):
+    found = pluggy.PluginManager("kafka_parallel")
+    found.add_hookspecs(hookspecs)
+    for number, plugin in enumerate(plugins):
+        found.register(plugin, f"plugin-{number}")
+    return found
+
+
+def plugin(kind, number, log):
+    class Wrapper:
+        @hookimpl(wrapper=True)
+        def on_record(self, record, context):
+            log.append(("in", number))
+            try:
+                result = yield
+            except ValueError as error:
+                log.append(("error", number, str(error)))
+                if kind == "rescue":
+                    return f"rescued by {number}"
+                raise
+            log.append(("out", number))
+            return f"{result}+{number}" if kind == "change" else result
+
+    class Answer:
+        @hookimpl
+        def on_record(self, record):
+            log.append(("asked", number))
+            if kind == "raise":
+                raise ValueError(f"from {number}")
+            return f"answer of {number}" if kind == "answer" else None
+
+    return Answer() if kind in ("answer", "pass", "raise") else Wrapper()
+
+
+@given(st.lists(st.sampled_from(["change", "look", "rescue", "answer", "pass", "raise"]), max_size=5), st.booleans())
+def test_it_equals_pluggy(kinds, fails):
+    def handler(record, log):
+        log.append("handler")
+        if fails:
+            raise ValueError("handler")
+        return "handled"
+
+    def outcome(call):
+        try:
+            return call()
+        except ValueError as error:
+            return f"raised {error}"
+
+    ours, theirs = [], []
+    composed = surround(
+        manager(*[plugin(kind, number, ours) for number, kind in enumerate(kinds)]).hook.on_record,
+        lambda record, context: handler(record, ours),
+        NAMES,
+    )
+
+    class Handler:
+        @hookimpl(trylast=True)
+        def on_record(self, record):
+            return handler(record, theirs)
+
+    reference = manager(Handler(), *[plugin(kind, number, theirs) for number, kind in enumerate(kinds)])
+
+    expected = outcome(lambda: reference.hook.on_record(record=1, context=2))
+    assert outcome(lambda: composed(1, 2)) == expected
+    assert ours == theirs
+
+
+def test_without_plugins_the_chain_is_the_handler():
+    def handler(record, context):
+        """Nothing around it."""
+
+    assert surround(manager().hook.on_record, handler, NAMES) is handler
+
+
+@pytest.mark.parametrize(("yields", "said"), [(0, "did not yield"), (2, "yielded twice")])
+def test_a_wrapper_must_yield_exactly_once(yields, said):
+    class Wrong:
+        @hookimpl(wrapper=True)
+        def on_record(self):
+            for _ in range(yields):
+                yield
+
+    chain = surround(manager(Wrong()).hook.on_record, lambda record, context: None, NAMES)
+
+    with pytest.raises(RuntimeError, match=f"'plugin-0' in on_record {said}"):
+        chain(1, 2)
+
+
+def test_an_observer_that_raises_hears_no_more_of_that_hook(caplog):
+    heard = []
+
+    class Raises:
+        @hookimpl
+        def on_stop(self, error):
+            heard.append("raises")
+            raise RuntimeError("no")
+
+    class Hears:
+        @hookimpl
+        def on_stop(self):
+            heard.append("hears")
+
+    observers = Observers(manager(Hears(), Raises()).hook.on_stop)
+
+    with caplog.at_level(logging.ERROR):
+        observers.tell(context=None, error=None)
+        observers.tell(context=None, error=None)
+
+    assert heard == ["raises", "hears", "hears"]
+    assert "plugin 'plugin-1' failed in on_stop and will not be called for it again" in caplog.text

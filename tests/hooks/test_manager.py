@@ -1,0 +1,169 @@
+"""Plugins are found, blocked, loaded and checked, each on its own."""
+
+from __future__ import annotations
+
+import logging
+import types
+
+import pytest
+
+from kafka_parallel import ConfigurationError, PluginError, hookimpl
+from kafka_parallel.manager import Plugins
+
+
+GROUPS = {"named": "kafka_parallel", "autoload": "kafka_parallel.autoload"}
+
+
+class Stopper:
+    @hookimpl
+    def on_stop(self):
+        """Heard."""
+
+
+class Configured:
+    def __init__(self, *, size=1):
+        self.size = size
+
+    @hookimpl
+    def on_stop(self):
+        """Heard."""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a distribution of one module with entry points."""
+
+    def write(name, code, **groups):
+        (tmp_path / f"{name}.py").write_text(code)
+        info = tmp_path / f"{name}-1.5.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
+        lines = [f"[{GROUPS[group]}]\n{point} = {target}" for group, (point, target) in groups.items()]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return write
+
+
+GOOD = "from kafka_parallel import hookimpl\nclass P:\n    @hookimpl\n    def on_stop(self):\n        pass\n"
+
+
+def test_an_object_a_module_and_a_class_are_plugins():
+    module = types.ModuleType("mine")
+    module.on_start = hookimpl(lambda: None)
+
+    assert Plugins([Stopper(), module, Configured], {}).names() == ["Stopper", "mine", "Configured"]
+
+
+def test_a_named_plugin_gets_its_settings(install):
+    install("sized", "from tests.hooks.test_manager import Configured", named=("sized", "sized:Configured"))
+
+    plugins = Plugins([("sized", {"size": 5})], {})
+
+    assert plugins.names() == ["sized"]
+    assert plugins.describe("sized") == "plugin 'sized' (sized 1.5)"
+    with pytest.raises(ConfigurationError, match=r"'sized' of sized 1\.5 does not take these settings \(colour\)"):
+        Plugins([("sized", {"colour": 5})], {})
+
+
+def test_an_unknown_name_lists_what_there_is():
+    with pytest.raises(PluginError, match=r"there is no plugin 'dql'; installed are: .*dlq"):
+        Plugins(["dql"], {})
+
+
+def test_a_broken_plugin_stops_the_start_only_if_it_was_named(install, caplog):
+    install("broken", "import nothing_like_this", autoload=("broken", "broken:P"))
+
+    with caplog.at_level(logging.WARNING):
+        assert Plugins([], {}).names() == []
+    assert "broken 1.5" in caplog.text
+    assert "nothing_like_this" in caplog.text
+    with pytest.raises(PluginError, match=r"'broken' of broken 1\.5 \(broken:P\) cannot be imported: ModuleNotFound"):
+        Plugins(["broken"], {})
+
+
+def test_an_installed_plugin_is_active_unless_blocked_or_switched_off(install):
+    install("auto", GOOD, autoload=("auto", "auto:P"))
+
+    assert Plugins([], {}).names() == ["auto"]
+    assert Plugins(["no:auto"], {}).names() == []
+    assert Plugins([], {"KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD": "1"}).names() == []
+    assert Plugins(["auto"], {"KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD": "1"}).names() == ["auto"]
+
+
+def test_one_distribution_may_offer_a_plugin_both_ways(install):
+    install("both", GOOD, autoload=("both", "both:P"), named=("both", "both:P"))
+
+    assert Plugins(["both"], {}).names() == ["both"]
+
+
+def test_a_blocked_plugin_is_not_even_imported(install):
+    install("explosive", "raise SystemExit('imported')", autoload=("explosive", "explosive:P"))
+
+    assert Plugins(["no:explosive"], {}).names() == []
+
+
+def test_the_environment_adds_and_blocks_names(install):
+    install("named", GOOD, named=("named", "named:P"))
+
+    assert Plugins([], {"KAFKA_PARALLEL_PLUGINS": "named, no:auto"}).names() == ["named"]
+
+
+def test_a_plugin_that_is_named_and_blocked_is_refused():
+    with pytest.raises(PluginError, match="'dlq' is named and blocked by 'no:dlq'"):
+        Plugins(["dlq", "no:dlq"], {})
+
+
+def test_the_name_of_a_built_in_cannot_be_taken(install, caplog):
+    install("thief", GOOD, autoload=("dlq", "thief:P"))
+
+    with caplog.at_level(logging.WARNING):
+        assert Plugins([], {}).names() == []
+    assert "takes the name of a built-in plugin" in caplog.text
+
+
+def test_a_plugin_without_hooks_is_refused():
+    class Nothing:
+        def on_stop(self):
+            """Not marked."""
+
+    with pytest.raises(PluginError, match=r"'Nothing' .* has no hook: decorate"):
+        Plugins([Nothing()], {})
+
+
+def test_a_misspelt_hook_is_refused():
+    class Misspelt:
+        @hookimpl
+        def on_recrod(self, record):
+            """Not a hook."""
+
+    with pytest.raises(PluginError, match=r"'Misspelt' .* on_recrod"):
+        Plugins([Misspelt()], {})
+
+
+def test_an_argument_that_the_hook_does_not_have_is_refused():
+    class Wrong:
+        @hookimpl
+        def on_error(self, exception):
+            """Not its argument."""
+
+    with pytest.raises(PluginError, match=r"(?s)'Wrong' .*exception"):
+        Plugins([Wrong()], {})
+
+
+def test_a_plugin_given_twice_is_refused():
+    with pytest.raises(PluginError, match="'Stopper' is given twice"):
+        Plugins([Stopper(), Stopper()], {})
+
+
+@pytest.mark.parametrize("junk", [None, 3, {"dlq": {}}, ("dlq",), ("dlq", 3), [Stopper()]])
+def test_what_is_no_plugin_is_refused(junk):
+    with pytest.raises(ConfigurationError, match="is no plugin"):
+        Plugins([junk], {})
+
+
+def test_two_answers_to_a_question_that_is_asked_once_are_refused():
+    plugins = Plugins(["key-ordered", "partition-queue"], {})
+
+    with pytest.raises(PluginError, match=r"'key-ordered' \(kafka-parallel .*'partition-queue' .* both answer"):
+        plugins.provided(plugins.hook.provide_ordering, None)

@@ -1,0 +1,73 @@
+"""What is buffered stays under the limits, and a stuck key stops nobody else."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from kafka import TopicPartition
+
+from kafka_parallel import ParallelConsumer, hookimpl
+from tests.integration.kafka_app import consume, produce, wait_for
+
+pytestmark = pytest.mark.broker
+
+
+class Events:
+    def __init__(self):
+        self.heard = []
+
+    @hookimpl
+    def on_backpressure(self, event):
+        self.heard.append(event)
+
+
+def test_a_slow_handler_fills_the_buffer_up_to_its_limits_and_no_further(kafka_broker, topic):
+    bootstrap, events, samples = kafka_broker.bootstrap_servers, Events(), []
+    produced = produce(
+        bootstrap, topic(4), 100_000, keys=[b"key-%d" % number for number in range(100)], value=b"v" * 2048
+    )
+    consumer = consume(bootstrap, produced.topic, "g-" + produced.topic)
+    parallel = ParallelConsumer(
+        consumer,
+        workers=8,
+        plugins=[events],
+        max_buffered_records=1000,
+        max_buffered_bytes=1 << 20,
+        stop_timeout_ms=100,
+    )
+
+    with parallel:
+        parallel.start(lambda record: time.sleep(0.02))
+        wait_for(lambda: bool(parallel.statistics().paused), "a partition to be paused")
+        for _ in range(200):
+            samples.append(parallel.statistics())
+            time.sleep(0.01)
+
+    assert max(sample.buffered for sample in samples) <= 1000
+    assert 0 < max(sample.buffered_bytes for sample in samples) <= 1 << 20
+    assert events.heard
+    assert {reason for event in events.heard for reason in event.paused.values()} <= {"records", "bytes"}
+
+
+def test_a_stuck_key_never_stops_another_partition(kafka_broker, topic):
+    bootstrap, release, handled = kafka_broker.bootstrap_servers, threading.Event(), []
+    name = topic(2)
+    produced = produce(bootstrap, name, 4_000, keys=[b"key-%d" % number for number in range(40)])
+    stuck = TopicPartition(name, 0)
+    consumer = consume(bootstrap, name, "g-" + name)
+
+    def handle(record):
+        if (record.partition, record.offset) == (0, 0):
+            release.wait(30)
+        handled.append((record.partition, record.offset))
+
+    parallel = ParallelConsumer(consumer, workers=4, max_buffered_records=500, max_uncommitted=200)
+    with parallel:
+        parallel.start(handle)
+        others = len(produced.keys[1])
+        wait_for(lambda: sum(partition == 1 for partition, _ in handled) == others, "the other partition to be handled")
+        assert parallel.statistics().paused == {stuck}
+        release.set()
+        wait_for(lambda: len(handled) == 4_000, "everything to be handled")
