@@ -10,7 +10,6 @@ import pytest
 from kafka_parallel import ConfigurationError, PluginError, hookimpl
 from kafka_parallel.manager import Plugins
 
-
 GROUPS = {"named": "kafka_parallel", "autoload": "kafka_parallel.autoload"}
 
 
