@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import threading
@@ -181,13 +180,5 @@ class ParallelConsumer:
             )
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
-        if self._options.ordering is None and not self._plugins.hook.provide_ordering.get_hookimpls():
-            self._plugins.load("key-ordered")
-        if self._options.executor is None and not self._plugins.hook.provide_executor.get_hookimpls():
-            self._plugins.load("asyncio" if _is_async(handler) else "thread-pool")
         self._engine = Engine(self._client, self._plugins, self._options, self._shutdown, handler)
         return self._engine
-
-
-def _is_async(handler: Callable[[Any], Any]) -> bool:
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004

@@ -63,8 +63,8 @@ class Plugins:
         """Name a plugin and where it comes from."""
         return f"plugin {name!r} ({self._distributions.get(name, 'given as an object')})"
 
-    def provided(self, hook: pluggy.HookCaller, settings: object) -> tuple[str, Any] | None:
-        """Ask a provide-hook; return who answered and what.
+    def provided(self, hook: pluggy.HookCaller, settings: object, default: str | None = None) -> tuple[str, Any] | None:
+        """Ask a provide-hook; return who answered and what. The plugin *default* is loaded if nobody answers.
 
         :raises PluginError: if two plugins answer, naming both, or if one raises.
         """
@@ -79,6 +79,9 @@ class Plugins:
         if len(answers) > 1:
             names = " and ".join(self.describe(name) for name, _ in answers)
             raise PluginError(f"{names} both answer {hook.name}: only one may; leave one of them out")
+        if not answers and default is not None:
+            self.load(default)
+            return self.provided(hook, settings)
         return answers[0] if answers else None
 
     def load(self, name: str) -> None:

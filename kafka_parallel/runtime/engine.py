@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class Engine:
         client.take_over(lambda: self._queue.snapshot().offsets)
         self._settings = self._make_settings()
         ordering = self._ordering()
-        self._executor = self._make_executor()
+        self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         self._queue = self._make_queue(handler)
         self._committer = Committer(client, self._queue, plugins.hook.on_commit)
         self._rebalance = self._make_rebalance()
@@ -132,7 +133,8 @@ class Engine:
         if chosen is not None and not isinstance(chosen, str):
             deserialize = self._client.deserialize
             return chosen if deserialize is None else lambda record: chosen(deserialize(record))
-        provided = self._plugins.provided(self._plugins.hook.provide_ordering, self._settings)
+        default = "key-ordered" if chosen is None else None
+        provided = self._plugins.provided(self._plugins.hook.provide_ordering, self._settings, default)
         if provided is None:
             raise PluginError(f"ordering={chosen!r}: {self._plugins.describe(str(chosen))} provides no ordering")
         name, ordering = provided
@@ -142,8 +144,9 @@ class Engine:
             )
         return ordering  # type: ignore[no-any-return]
 
-    def _make_executor(self) -> Executor:
-        provided = self._plugins.provided(self._plugins.hook.provide_executor, self._settings)
+    def _make_executor(self, usual: str) -> Executor:
+        default = usual if self._options.executor is None else None
+        provided = self._plugins.provided(self._plugins.hook.provide_executor, self._settings, default)
         if provided is None:
             raise PluginError(f"executor={self._options.executor!r}: that plugin provides no executor")
         name, executor = provided
@@ -229,3 +232,7 @@ class Engine:
         failed = RecordFailed(record.topic, record.partition, record.offset, f"{cause!r} ({reason})")
         failed.__cause__ = cause
         return failed
+
+
+def _is_async(handler: Callable[[Any], Any]) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 
 from kafka_parallel import (
     ConfigurationError,
@@ -147,6 +147,14 @@ class Raising:
     def on_backpressure(self):
         self._hear("on_backpressure")
 
+    @hookimpl
+    def provide_ordering(self):
+        self._hear("provide_ordering")
+
+    @hookimpl
+    def provide_executor(self):
+        self._hear("provide_executor")
+
 
 @pytest.mark.parametrize("hook", ["on_assign", "on_stop", "on_backpressure", "on_commit"])
 def test_an_observer_that_raises_stops_nothing(kafka_broker, topic, hook, caplog):
@@ -156,7 +164,8 @@ def test_an_observer_that_raises_stops_nothing(kafka_broker, topic, hook, caplog
     consumer = consume(bootstrap, produced.topic, group, auto_commit_interval_ms=100)
 
     with caplog.at_level(logging.ERROR, "kafka_parallel"):
-        ParallelConsumer(consumer, plugins=[plugin], max_buffered_records=20).run(seen.append)
+        parallel = ParallelConsumer(consumer, plugins=[plugin], max_buffered_records=20)
+        parallel.run(seen.append)
 
     assert len(seen) == 200
     assert committed(bootstrap, group, produced) == ends(produced)
@@ -175,12 +184,48 @@ def test_a_decision_that_raises_stops_and_loses_nothing(kafka_broker, topic, hoo
             raise ValueError("handler")
 
     kind = RuntimeError if hook == "on_start" else RecordFailed
+    parallel = ParallelConsumer(consume(bootstrap, produced.topic, group), plugins=[Raising(hook)])
     with pytest.raises(kind) as caught:
-        ParallelConsumer(consume(bootstrap, produced.topic, group), plugins=[Raising(hook)]).run(handle)
+        parallel.run(handle)
 
     cause = caught.value if hook == "on_start" else caught.value.__cause__
     assert str(cause) == f"{hook} is broken"
     assert committed(bootstrap, group, produced) == {0: 0}
+
+
+@pytest.mark.parametrize("hook", ["provide_ordering", "provide_executor"])
+def test_a_provider_that_raises_stops_the_start(consumer, hook):
+    seen = []
+
+    with pytest.raises(PluginError, match=f"'Raising' .* failed in {hook}"):
+        ParallelConsumer(consumer, plugins=[Raising(hook)]).run(seen.append)
+
+    assert seen == []
+
+
+def test_a_plugin_that_raises_when_a_partition_leaves_stops_nothing(kafka_broker, topic, caplog):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(2), 100, keys=[b"a", b"b", b"c"])
+    group, seen = "g-" + produced.topic, []
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest", auto_commit_interval_ms=50,
+        consumer_timeout_ms=3000,
+    )  # fmt: skip
+    partitions = [TopicPartition(produced.topic, number) for number in (0, 1)]
+    consumer.assign(partitions)
+
+    class GivesOneUp(Raising):
+        @hookimpl(wrapper=True)
+        def on_commit(self):
+            consumer.assign(partitions[:1])  # on the loop's thread, as a plugin may
+            return (yield)
+
+    parallel = ParallelConsumer(consumer, plugins=[GivesOneUp("on_revoke")])
+    parallel.run(seen.append)
+
+    assert len(seen) == 100
+    assert committed(bootstrap, group, produced) == ends(produced)
+    assert "failed in on_revoke" in caplog.text
 
 
 def test_a_nonsense_answer_stops_and_loses_nothing(kafka_broker, topic):

@@ -18,7 +18,7 @@ KEYS = [b"key-%d" % number for number in range(1000)]
 
 @pytest.mark.parametrize("ordering", ["key", "partition", "unordered"])
 def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path, ordering):
-    count, longest = (20_000, 0.004) if ordering != "partition" else (4_000, 0.002)
+    count, longest = 20_000, 0.004
     produced = produce(kafka_broker.bootstrap_servers, topic(4), count, keys=KEYS)
     history = History(tmp_path / "history")
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
