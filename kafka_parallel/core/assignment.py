@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kafka_parallel.core.offsets import OffsetLedger
 from kafka_parallel.core.ordering import LaneTable
@@ -32,7 +32,8 @@ class Assignment:
     :ivar draining: true once no new record is accepted.
     :ivar committed: the newest offset the broker confirmed under this assignment.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
-    :ivar attempts: attempts already made under an earlier assignment here: offset -> (attempt, first failure time).
+    :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
+        (number of the next attempt, time of the first failure).
     :ivar halted: offsets whose failure stopped the consumer; they stay unfinished.
     """
 
@@ -67,6 +68,17 @@ class Assignment:
         """Whether there is something to commit."""
         return self.ledger.committable is not None and self.ledger.committable != self.committed
 
+    def begin(self, offset: int) -> None:
+        """Note that the first offset to come is *offset*; what lies below it was finished by somebody else."""
+        self.ledger.begin(offset)
+        self.attempts = {failed: attempt for failed, attempt in self.attempts.items() if failed >= offset}
+
+    def finish(self, offset: int) -> bool:
+        """Note that *offset* needs no more work; false if that was known."""
+        if self.attempts:
+            self.attempts.pop(offset, None)
+        return self.ledger.finish(offset)
+
     def saw_leader_epoch(self, offset: int, leader_epoch: int) -> None:
         """Note that records from *offset* on were written under *leader_epoch* (KIP-320)."""
         if not self._leader_epochs or self._leader_epochs[-1][1] != leader_epoch:
@@ -100,16 +112,24 @@ class Assignments(Generic[P]):
         found.attempts = self._attempts.pop(partition, {})
         return found
 
-    def end(self, partition: P, attempts: dict[int, tuple[int, float | None]]) -> Assignment | None:
-        """End the assignment of *partition* and keep *attempts* for its next one here."""
+    def end(self, partition: P) -> Assignment | None:
+        """End the assignment of *partition* and keep its attempts for its next one here."""
         ended = self._current.pop(partition, None)
         if ended is not None:
             ended.live = False
             ended.draining = True
-            self._attempts[partition] = attempts
+            self._attempts[partition] = ended.attempts
             if not ended.lanes:
                 del self._lanes[partition]
         return ended
+
+    def failed_late(self, partition: Any, offset: int, attempt: int, first_failed_at: float | None) -> None:
+        """Note an attempt that failed after its assignment had ended, for when the record comes again."""
+        live = self._current.get(partition)
+        if live is None:
+            self._attempts.setdefault(partition, {})[offset] = (attempt, first_failed_at)
+        elif live.ledger.next is None or offset >= live.ledger.next:
+            live.attempts[offset] = (attempt, first_failed_at)
 
     def get(self, partition: P) -> Assignment | None:
         """Return the live assignment of *partition*."""

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.chunk import Chunk, Failure, Outcome
+from kafka_parallel.core.offsets import OffsetLedger
 from kafka_parallel.core.ordering import ReadyQueue, Unit
 from kafka_parallel.core.pressure import Limits, Load, Pressure
 from kafka_parallel.core.retries import Retries
@@ -112,22 +113,30 @@ class Scheduler(Generic[P]):
             assignment = self._assignments.assign(partition)
             assignment.done = (done or {}).get(partition, ())
             if starts and partition in starts:
-                assignment.ledger.begin(starts[partition])
+                assignment.begin(starts[partition])
 
     def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
-        """Learn at which offsets the next records begin; return the partitions that begin there anew.
+        """Learn at which offsets the next records begin; return where assignments are that nothing is confirmed of.
 
-        That is the first fetch of an assignment, or a jump back (a seek, a reset): the latter ends the assignment and
-        begins a new one. The snapshot says where the partitions are, for whoever wants to commit it.
+        A jump back (a seek, a reset) ends the assignment and begins a new one. The snapshot is for whoever has to
+        commit where an assignment begins before anything of it is handled.
         """
         back = [p for p, assignment in self._assignments.select(firsts) if firsts[p] < (assignment.ledger.next or 0)]
         if back:
             self.end(back)
             self.assign(back)
-        new = {p: assignment for p, assignment in self._assignments.select(firsts) if assignment.ledger.next is None}
-        for partition, assignment in new.items():
-            assignment.ledger.begin(firsts[partition])
-        return Snapshot({partition: (firsts[partition], -1) for partition in new}, new)
+        assignments = self._assignments.select(firsts)
+        for partition, assignment in assignments:
+            if assignment.ledger.next is None:
+                assignment.begin(firsts[partition])
+        new = {partition: assignment for partition, assignment in assignments if assignment.committed is None}
+        return Snapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
+
+    @staticmethod
+    def put_off(starts: Snapshot[P]) -> None:
+        """Take back that the assignments of *starts* have begun; nothing was fed to them yet."""
+        for assignment in starts.assignments.values():
+            assignment.ledger = OffsetLedger()
 
     def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
@@ -148,7 +157,7 @@ class Scheduler(Generic[P]):
             task.assignment = assignment
             add(task.offset, task.size)
             if assignment.attempts and task.offset in assignment.attempts:
-                task.attempt, task.first_failed_at = assignment.attempts.pop(task.offset)
+                task.attempt, task.first_failed_at = assignment.attempts[task.offset]
             if task.offset in assignment.done:
                 assignment.ledger.finish(task.offset)
             else:
@@ -194,17 +203,20 @@ class Scheduler(Generic[P]):
     def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
         assignment = task.assignment
         if assignment.live and outcome is None:
-            self.totals.processed += assignment.ledger.finish(task.offset)
+            self.totals.processed += assignment.finish(task.offset)
         elif assignment.live:
             self._settle_failed(task, outcome, now)
+        elif isinstance(outcome, Retry):  # too late for this assignment, but the attempt was made
+            self._assignments.failed_late(assignment.partition, task.offset, task.attempt + 1, task.first_failed_at)
 
     def _settle_failed(self, task: Task, outcome: Outcome, now: float) -> None:
         self.totals.failed += 1
         if isinstance(outcome, Skip):
-            self.totals.skipped += task.assignment.ledger.finish(task.offset)
+            self.totals.skipped += task.assignment.finish(task.offset)
         elif isinstance(outcome, Retry):
             self.totals.retried += 1
             task.attempt += 1
+            task.assignment.attempts[task.offset] = (task.attempt, task.first_failed_at)
             self._retries.add(task, now + outcome.delay_ms / 1000)
         else:
             task.assignment.halted.add(task.offset)
@@ -235,13 +247,11 @@ class Scheduler(Generic[P]):
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*. What still runs will change nothing any more."""
         leaving = self._assignments.select(partitions)
-        unstarted = self._unstarted([assignment for _, assignment in leaving])
         self._drop_above({assignment: -1 for _, assignment in leaving})
-        return {partition: self._end(partition, assignment, unstarted[assignment]) for partition, assignment in leaving}
+        return {partition: self._end(partition, assignment) for partition, assignment in leaving}
 
-    def _end(self, partition: P, assignment: Assignment, unstarted: list[Task]) -> Ended:
-        attempts = {task.offset: (task.attempt, task.first_failed_at) for task in unstarted if task.attempt > 1}
-        self._assignments.end(partition, attempts)
+    def _end(self, partition: P, assignment: Assignment) -> Ended:
+        self._assignments.end(partition)
         running = assignment.ledger.records - len(assignment.halted)
         self.totals.abandoned += running
         return Ended(assignment.ledger.committable, running, self._paused.pop(partition, None) is not None)
@@ -349,8 +359,11 @@ class Scheduler(Generic[P]):
         return Load(ledger.records, ledger.bytes, span)
 
     def _total(self) -> Load:
-        ledgers = [assignment.ledger for _, assignment in self._assignments.select()]
-        return Load(sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
+        records = size = 0
+        for _, assignment in self._assignments.select():
+            records += assignment.ledger.records
+            size += assignment.ledger.bytes
+        return Load(records, size)
 
     # Questions
 

@@ -26,7 +26,7 @@ from kafka import errors as kafka_errors
 
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.runtime.deserializers import PassThrough, deserialized
-from kafka_parallel.runtime.listeners import Act, chained_listener
+from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
 
 if TYPE_CHECKING:
     import re
@@ -168,10 +168,15 @@ class Client:
             key=deserialized(key, record, record.key), value=deserialized(value, record, record.value)
         )
 
-    def listen(self, assigned: Act, revoked: Act, lost: Act) -> None:
-        """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener."""
+    def listen(self, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act) -> None:
+        """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener.
+
+        :param start_thread: runs a function on a thread of its own, for clients whose own thread may not wait.
+        """
         users = getattr(self._subscription, "rebalance_listener", None)
-        self._subscription.rebalance_listener = chained_listener(self._consumer, users, assigned, revoked, lost)
+        self._subscription.rebalance_listener = chained_listener(
+            self._consumer, users, start_thread, assigned, revoked, lost
+        )
 
     # Acts
 
@@ -230,6 +235,16 @@ class Client:
         """Whether the client still knows where it was in *partition*."""
         state = getattr(self._subscription, "assignment", {}).get(partition)
         return bool(getattr(state, "has_valid_position", False))
+
+    def position(self, partition: TopicPartition) -> int:
+        """The offset of the next record to be fetched, where `has_position` says that it is known."""
+        offset: int = self._consumer.position(partition)
+        return offset
+
+    def committed(self, partition: TopicPartition, timeout: float) -> int | None:
+        """What the group has committed for *partition*; ``None`` if nothing."""
+        found: int | None = self._consumer.committed(partition, timeout_ms=timeout * 1000)
+        return found
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Fetch *partition* from *offset* on."""

@@ -95,14 +95,15 @@ class Committer:
         if error not in self._errors:
             log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
             return Answer.RETRY
-        if is_lost(error):
+        if is_lost(error) and self._client.has_group_assignment:
             log.warning("commit refused, the partitions are not ours any more: their records will be processed again "
                         "by their new owner (%s)", error)  # fmt: skip
             return Answer.LOST
         if is_retriable(error):
             log.warning("commit failed and will be tried again with newer offsets (%r)", error)
             return Answer.RETRY
+        hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
         raise CommitFailed(
-            f"the group coordinator refused to commit {dict(self._snapshot.offsets)}: {error}; "
+            f"the group coordinator refused to commit {dict(self._snapshot.offsets)}: {error}{hint}; "
             "these records will be processed again"
         ) from error

@@ -190,7 +190,9 @@ class Engine:
             impl.function(*([self._settings] if impl.argnames else []))
         self._executor.start(self._queue)
         if self._client.has_group_assignment:
-            self._client.listen(self._rebalance.assigned, self._rebalance.revoked, self._rebalance.lost)
+            rebalance = self._rebalance
+            start_thread = self._clock.start_thread
+            self._client.listen(start_thread, rebalance.assigned, rebalance.revoked, rebalance.lost)
             self._rebalance.assigned(self._client.assignment())
 
     # Ending

@@ -7,24 +7,29 @@ seek in them. Then the user's listener is called on the thread, and in the way, 
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import kafka
 from kafka import TopicPartition
 
+from kafka_parallel.runtime.clock import Thread
+
 KAFKA_PYTHON_3 = int(kafka.__version__.split(".")[0]) >= 3
 # How often the 3.x listener looks whether its helper thread is done, in seconds.
 TICK = 0.01
 
 Act: TypeAlias = "Callable[[frozenset[TopicPartition]], None]"
+StartThread: TypeAlias = "Callable[[Callable[[], None], str], Thread]"
 
 
-def chained_listener(consumer: Any, users: Any, assigned: Act, revoked: Act, lost: Act) -> Any:
+def chained_listener(
+    consumer: Any, users: Any, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act
+) -> Any:
     """Return a listener that calls the acts and then the *users* listener, on the thread this consumer calls it on."""
     if hasattr(consumer, "_net"):  # 3.x has an I/O thread
-        return IoThreadListener(consumer, users, {"assigned": assigned, "revoked": revoked, "lost": lost})
+        acts = {"assigned": assigned, "revoked": revoked, "lost": lost}
+        return IoThreadListener(consumer, users, start_thread, acts)
     return PollListener(users, assigned, revoked)
 
 
@@ -52,9 +57,10 @@ class PollListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
 class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
     """For 3.x: callbacks run on the I/O thread, which must go on sending heartbeats, so they are coroutines."""
 
-    def __init__(self, consumer: Any, users: Any, acts: Mapping[str, Act]) -> None:
+    def __init__(self, consumer: Any, users: Any, start_thread: StartThread, acts: Mapping[str, Act]) -> None:
         self._consumer = consumer
         self._users = users
+        self._start_thread = start_thread
         self._acts = acts
 
     async def on_partitions_revoked(self, partitions: Iterable[TopicPartition]) -> None:
@@ -87,8 +93,7 @@ class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
             except BaseException as error:  # noqa: BLE001 - raised again by the coroutine
                 errors.append(error)
 
-        thread = threading.Thread(target=run, name="kafka-parallel-rebalance", daemon=True)
-        thread.start()
+        thread = self._start_thread(run, "kafka-parallel-rebalance")
         while thread.is_alive():
             await self._consumer._net.sleep(TICK)  # noqa: SLF001 - the client's only way to wait on its own loop
         if errors:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.scheduler import Decision
+from kafka_parallel.core.scheduler import Decision, Snapshot
 from kafka_parallel.core.task import Task
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer
@@ -99,7 +99,8 @@ class Loop:
         decision = self._queue.decide(self._fed)
         self._apply(decision)
         self._commit_if_due()
-        self._feed(self._poll(decision))
+        batch = self._poll(decision)
+        self._feed(batch if decision.room else self._give_back(batch))
         if self._rebalance.failure is not None:
             raise self._rebalance.failure
 
@@ -117,9 +118,10 @@ class Loop:
     # Back-pressure
 
     def _apply(self, decision: Decision[TopicPartition]) -> None:
+        if decision.paused:  # each time anew: the user may have resumed one that he had paused before us
+            self._client.pause(decision.paused)
         if not decision.pause and not decision.resume:
             return
-        self._client.pause(list(decision.pause))
         self._client.resume(decision.resume)
         event = BackpressureEvent(decision.pause, decision.resume, decision.total.records, decision.total.bytes)
         self._backpressure_observers.tell(event=event, context=self._settings)
@@ -157,6 +159,12 @@ class Loop:
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
             return {}
 
+    def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Take nothing of what a poll brought that was only to keep the member alive: of a partition assigned in it."""
+        for partition, records in batch.items():
+            self._client.seek(partition, records[0].offset)
+        return {}
+
     def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
         now = self._clock.monotonic()
         self._fed = tuple(batch)
@@ -165,19 +173,33 @@ class Loop:
                 self._last_activity = now
             return
         self._last_activity = now
-        self._begin({partition: records[0].offset for partition, records in batch.items()})
-        tasks = {partition: self._tasks(records, now) for partition, records in batch.items()}
-        self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in batch.items()})
+        put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
+        taken = {partition: records for partition, records in batch.items() if partition not in put_off}
+        tasks = {partition: self._tasks(records, now) for partition, records in taken.items()}
+        self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in taken.items()})
 
-    def _begin(self, firsts: Mapping[TopicPartition, int]) -> None:
-        """Commit where an assignment begins before anything of it is handled.
+    def _begin(self, firsts: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
+        """Commit where an assignment begins before anything of it is handled; return the partitions to be put off.
 
         Without a committed offset, a crash before the first commit would send the next start to the end of the log
         (``auto_offset_reset="latest"``, the default) and lose what was taken. With "earliest" it would see it again.
         """
         starts = self._queue.begin(firsts)
-        if self._commits_start and starts.offsets:
-            self._answered(self._committer.commit_snapshot(starts, "interval", COMMIT_TIMEOUT))
+        if not (self._commits_start and starts.offsets):
+            return ()
+        answer = self._committer.commit_snapshot(starts, "interval", COMMIT_TIMEOUT)
+        self._answered(answer)
+        if answer is not Answer.RETRY:
+            return ()
+        self._put_off(starts)
+        return starts.offsets.keys()
+
+    def _put_off(self, starts: Snapshot[TopicPartition]) -> None:
+        """Fetch the first records of assignments again: a rebalance may have to go on before their start is stored."""
+        self._queue.put_off(starts)
+        for partition, (offset, _) in starts.offsets.items():
+            self._client.seek(partition, offset)
+        self._queue.wait_until(lambda _: False, LONGEST_POLL)
 
     def _tasks(self, records: Sequence[Any], now: float) -> list[Task]:
         """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers
+from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer, Committer
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Rebalance:
         self._settings = settings
         self._drain_timeout = drain_timeout
         self._is_abandoned = is_abandoned
-        self._resume_at: dict[TopicPartition, int] = {}
+        self._resume_at: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
@@ -94,9 +95,29 @@ class Rebalance:
         """Seek back to what was dropped where the client kept a position past it; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
         kept = {partition: offset for partition, offset in known.items() if self._client.has_position(partition)}
-        for partition, offset in kept.items():
+        starts = {
+            partition: max(self._client.position(partition) if offset is None else offset, self._committed(partition))
+            for partition, offset in kept.items()
+        }
+        for partition, offset in starts.items():
             self._client.seek(partition, offset)
-        return kept
+        return {partition: offset for partition, offset in starts.items() if known[partition] is not None}
+
+    def _committed(self, partition: TopicPartition) -> int:
+        """What the group has committed: others may have had the partition since we gave it up. -1 if unknown."""
+        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
+        while (left := deadline - self._clock.monotonic()) > 0:
+            try:
+                offset = self._client.committed(partition, left)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rebalance goes on
+                if not is_retriable(error):
+                    break
+                self._queue.wait_until(lambda _: False, min(SLICE, left))
+            else:
+                return -1 if offset is None else offset
+        log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
+                    "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
+        return -1
 
     def _ask_done(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, Collection[int]]:
         done: dict[TopicPartition, Collection[int]] = {}
@@ -131,7 +152,7 @@ class Rebalance:
 
     def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
         """Note where to go on if the partition comes back and the client kept a position past what was dropped."""
-        if how.resume_at is not None and self._client.has_group_assignment:
+        if self._client.has_group_assignment:
             self._resume_at[partition] = how.resume_at
         if how.abandoned:
             log.warning(

@@ -129,9 +129,14 @@ class WorkQueue(Generic[P]):
     # The loop's side
 
     def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
-        """Learn at which offsets the next records begin; return the partitions that begin there anew."""
+        """Learn at which offsets the next records begin; return where assignments are that nothing is confirmed of."""
         with self._lock:
             return self._scheduler.begin(firsts)
+
+    def put_off(self, starts: Snapshot[P]) -> None:
+        """Take back that the assignments of *starts* have begun: their first records will come again."""
+        with self._lock:
+            self._scheduler.put_off(starts)
 
     def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
         """Take in new tasks."""

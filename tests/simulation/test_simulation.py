@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import faulthandler
+import json
 import logging
+import re
 import secrets
+import subprocess
+import sys
 
 import pytest
 from kafka import TopicPartition
 
-from kafka_parallel.core.assignment import Assignment
-from kafka_parallel.core.offsets import OffsetLedger
-from kafka_parallel.core.ordering import ReadyQueue
-from kafka_parallel.core.scheduler import Scheduler
-from kafka_parallel.runtime import client
+from kafka_parallel.testing import FakeCluster
+from kafka_parallel.testing.simulation import __main__ as command
+from kafka_parallel.testing.simulation import shrink
 from kafka_parallel.testing.simulation.checker import Checker, Violation
-from kafka_parallel.testing.simulation.fake_cluster import FakeCluster
+from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
+from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed
 from kafka_parallel.testing.simulation.world import StalledError, World
 
-SEEDS = 2000
-# Seeds that once found a bug.
-REGRESSIONS = [0, 26, 68, 73, 91, 100, 108, 124, 129, 134, 184, 337, 491, 1036, 1052, 1145, 1176, 1311, 1392, 1549]
-# A planted bug must be found within so many seeds.
-ENOUGH = 1000
+# 10,000 fresh seeds in each run of the tests, in parts that are run side by side.
+PARTS, SEEDS = 8, 1250
+# Seeds that once found a bug, with the scenarios of the time or of now.
+REGRESSIONS = [
+    0, 26, 68, 73, 91, 100, 108, 117, 124, 129, 134, 184, 242, 278, 337, 491, 555, 582, 594, 674, 993, 1020, 1036, 1052,
+    1145, 1176, 1311, 1392, 1549, 1725, 1931, 2274, 3895, 22270,
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +38,18 @@ def _quiet():
     logging.disable(logging.NOTSET)
 
 
-def test_fresh_seeds_hold():
+@pytest.mark.parametrize("part", range(PARTS))
+def test_fresh_seeds_hold(part):
     first = secrets.randbelow(1 << 40)
 
     for seed in range(first, first + SEEDS):
+        faulthandler.dump_traceback_later(60, exit=True)
         try:
             Simulation(seed).run()
         except Exception as error:
-            raise AssertionError(f"seed {seed} failed: replay it with Simulation({seed}).run()") from error
+            raise AssertionError(shrink.report(seed)) from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.mark.parametrize("seed", REGRESSIONS)
@@ -47,82 +57,37 @@ def test_a_seed_that_once_failed_holds(seed):
     Simulation(seed).run()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_a_seed_decides_every_step(seed):
     assert Simulation(seed).run() == Simulation(seed).run()
 
 
-def commit_highest(ledger):
-    return ledger.next
+def test_a_seed_decides_every_step_in_every_process():
+    code = "from kafka_parallel.testing.simulation.scenario import Simulation; print(Simulation(7).run().trace)"
+    traces = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
 
-
-PLANTED: dict = {
-    "commit the highest offset, not the contiguous one": lambda patch: patch.setattr(
-        OffsetLedger, "committable", property(commit_highest)
-    ),
-    "forget what was dropped": lambda patch: patch.setattr(
-        OffsetLedger, "drop", lambda self, offsets: [self.finish(offset) for offset in offsets]
-    ),
-    "let two units of a lane out": lambda patch: patch.setattr(
-        ReadyQueue, "release", lambda self, lane: setattr(lane, "held", False)
-    ),
-    "release the lane while its retry waits": lambda patch: patch.setattr(
-        Scheduler, "_release", lambda self, unit, last, outcome: unit.lane and self._ready.release(unit.lane)
-    ),
-    "drop everything that has not started": lambda patch: patch.setattr(
-        Scheduler, "_highest_started", staticmethod(lambda assignment, unstarted: -1)
-    ),
-    "give up a partition whose commit was refused in a rebalance": lambda patch: patch.setattr(
-        client, "_is_rebalancing", lambda error: False
-    ),
-    "do not seek back to what was dropped": lambda patch: patch.setattr(
-        client.Client, "seek", lambda self, partition, offset: None
-    ),
-    "leave without waiting for what still runs": lambda patch: patch.setattr(
-        Assignment, "drained", property(lambda self: True)
-    ),
-    "mark as committed what was only sent": lambda patch: patch.setattr(
-        Scheduler, "snapshot", snapshot_and_mark(Scheduler.snapshot)
-    ),
-}
-
-
-def snapshot_and_mark(original):
-    def snapshot(self, partitions=None):
-        found = original(self, partitions)
-        self.committed(found)
-        return found
-
-    return snapshot
-
-
-@pytest.mark.parametrize("bug", PLANTED)
-def test_a_planted_bug_is_found(bug, monkeypatch):
-    PLANTED[bug](monkeypatch)
-
-    for seed in range(ENOUGH):
-        try:
-            Simulation(seed).run()
-        except Exception:
-            return
-    pytest.fail(f"{ENOUGH} seeds did not notice: {bug}")
+    assert traces == {Simulation(7).run().trace + "\n"}
 
 
 def test_the_checker_sees_a_commit_that_runs_ahead():
-    cluster = FakeCluster(lambda: 0.0)
+    cluster = FakeCluster(World(0))
     cluster.create_topic("t", 1)
     partition = TopicPartition("t", 0)
-    record = cluster.append(partition, b"k", b"v")
-    checker = Checker(cluster, lambda record: record.key)
+    record = cluster.append("t", b"v", b"k", partition=0)
+    checker = Checker(cluster, lambda record: record.key, 10, "earliest")
 
     class Offset:
         offset = record.offset + 1
 
+    checker.fetched("i", {partition: [record]}, {partition})
     with pytest.raises(Violation, match="is not done"):
         cluster.on_commit("g", {partition: Offset})
-    checker.started("i", record)
-    with pytest.raises(Violation, match="still ran"):
-        checker.started("i", record)
+    checker.started("i", record, is_owner=True, is_prompt=True)
+    with pytest.raises(Violation, match="committed"):
+        checker.started("i", record, is_owner=True, is_prompt=True)
 
 
 def test_a_world_in_which_nobody_can_act_is_a_stall():
@@ -131,3 +96,70 @@ def test_a_world_in_which_nobody_can_act_is_a_stall():
 
     with pytest.raises(StalledError, match="nobody can act"):
         world.run(until=lambda: False)
+
+
+# A failure that people can read
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A checker that takes every second record of a run for lost."""
+
+    def _commit(self, group, offsets):
+        if len(self.done) > 4:
+            self._violate("on purpose")
+
+    monkeypatch.setattr(Checker, "_commit", _commit)
+
+
+def test_a_failing_plan_is_made_smaller(broken):
+    plan, story = shrink.shrink(3, draw(3))
+
+    assert len(plan.records) < len(draw(3).records)
+    assert plan.events == ()
+    assert story[-1] == "Violation: on purpose"
+
+
+def test_a_plan_that_holds_cannot_be_made_smaller():
+    with pytest.raises(ValueError, match="seed 3 does not fail"):
+        shrink.shrink(3, draw(3))
+
+
+# The command
+
+
+def test_the_command_runs_seeds(capsys):
+    assert command.main(["--seeds", "30", "--first", "0"]) == 0
+    assert "30 seeds from 0:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--first", "-1"], ["--seeds", "0"]])
+def test_the_command_refuses_seeds_that_do_not_exist(wrong, capsys):
+    assert command.main(wrong) == 2
+    assert "seeds are whole numbers from 0" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    notes = tmp_path / "notes"
+    Sweep(5, 40, done=30, records=3, failed={6: "why"}).save(notes)
+
+    sweep = resumed(notes, 40)
+
+    assert (sweep.first, sweep.done, sweep.failed) == (5, 30, {6: "why"})
+    assert list(sweep.run()) == [40]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"first": 1}', json.dumps({"first": 1, "seeds": "x", "failed": {}})])
+def test_notes_that_are_cut_or_corrupt_are_refused(tmp_path, text, capsys):
+    notes = tmp_path / "notes"
+    notes.write_text(text)
+
+    assert command.main(["--seeds", "9", "--state", str(notes)]) == 2
+    assert re.search("are cut or corrupt|seeds are whole numbers", capsys.readouterr().err)
+
+
+def test_notes_of_another_run_are_refused(tmp_path):
+    Sweep(5, 40).save(tmp_path / "notes")
+
+    with pytest.raises(SweepError, match="of a run of 40 seeds, not 41: remove the file"):
+        resumed(tmp_path / "notes", 41)

@@ -1,4 +1,8 @@
-"""Run many seeds: ``python -m kafka_parallel.testing.simulation --seeds 10000``; a failing seed is printed."""
+"""Run many seeds: ``python -m kafka_parallel.testing.simulation --seeds 10000``.
+
+A seed that fails is printed with the smallest failing plan found from it. The exit code is 1 if one failed, 2 if what
+was asked for makes no sense.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +10,76 @@ import argparse
 import logging
 import secrets
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
-from kafka_parallel.testing.simulation.scenario import Simulation
+from kafka_parallel.testing.simulation.shrink import report
+from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed
 
-BATCH = 50
+# How many failing seeds are looked at closely, and how often notes are written, in seconds.
+MOST_REPORTS = 3
+SAVE_EVERY = 5.0
 
 
-def run_batch(count: int, first: int) -> tuple[int, int, list[str]]:
-    """Run *count* seeds from *first* on; return records, repeats and what failed."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the seeds on all cores."""
+    options = _parser().parse_args(arguments)
+    try:
+        sweep = _sweep(options)
+        _run(sweep, options.state)
+    except SweepError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except BrokenProcessPool:
+        sys.stderr.write("error: a process of the run died or hung; its stacks are above\n")
+        return 1
     logging.disable(logging.CRITICAL)
-    records, repeats, failed = 0, 0, []
-    for seed in range(first, first + count):
-        try:
-            run = Simulation(seed).run()
-        except Exception as error:  # noqa: BLE001 - any failure is a finding
-            failed.append(f"seed {seed}: {type(error).__name__}: {error}")
-        else:
-            records, repeats = records + run.records, repeats + run.repeats
-    return records, repeats, failed
+    for seed in [*sweep.failed][:MOST_REPORTS]:
+        sys.stdout.write(report(seed) + "\n")
+    for seed, what in [*sweep.failed.items()][MOST_REPORTS:]:
+        sys.stdout.write(f"seed {seed}: {what}\n")
+    sys.stdout.write(
+        f"{sweep.done} seeds from {sweep.first}: {sweep.records} records, {sweep.repeats} repeats, "
+        f"{len(sweep.failed)} failed, {sweep.seconds:.0f} s\n"
+    )
+    if options.state is not None:
+        options.state.unlink(missing_ok=True)
+    return 1 if sweep.failed else 0
 
 
-def main() -> int:
-    """Run the seeds on all cores; 1 if one failed."""
-    parser = argparse.ArgumentParser(prog="kafka_parallel.testing.simulation", description=__doc__)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kafka_parallel.testing.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, help="the first seed (default: drawn anew each time)")
-    options = parser.parse_args()
-    if options.seeds < 1 or (options.first or 0) < 0:
-        parser.error("--seeds must be at least 1 and --first at least 0")
+    parser.add_argument("--state", type=Path, help="a file for notes, by which an interrupted run goes on")
+    return parser
+
+
+def _sweep(options: argparse.Namespace) -> Sweep:
     first = secrets.randbelow(1 << 40) if options.first is None else options.first
-    firsts = range(first, first + options.seeds, BATCH)
-    counts = [min(BATCH, first + options.seeds - begin) for begin in firsts]
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        results = list(pool.map(run_batch, counts, firsts))
-    failed = [line for _, _, lines in results for line in lines]
-    records, repeats = sum(count for count, _, _ in results), sum(count for _, count, _ in results)
-    lines = [*failed, f"{options.seeds} seeds from {first}: {records} records, {repeats} repeats, {len(failed)} failed"]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 1 if failed else 0
+    return (options.state and resumed(options.state, options.seeds)) or Sweep(first, options.seeds)
+
+
+def _run(sweep: Sweep, state: Path | None) -> None:
+    """Run it with a progress bar, and write notes now and then."""
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        *Progress.get_default_columns()[:2],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+    )
+    before, began, saved = sweep.seconds, time.monotonic(), time.monotonic()
+    with Progress(*columns) as progress:
+        task = progress.add_task("seeds", total=sweep.seeds, completed=sweep.done, failed=len(sweep.failed))
+        for done in sweep.run():
+            sweep.seconds = before + time.monotonic() - began
+            progress.update(task, completed=done, failed=len(sweep.failed))
+            if state is not None and time.monotonic() - saved > SAVE_EVERY:
+                sweep.save(state)
+                saved = time.monotonic()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 
-from kafka_parallel.testing.simulation.fake_cluster import FakeCluster
+from kafka_parallel.testing.fake import FakeCluster
+
+Place = tuple[TopicPartition, int]
 
 
 class Violation(AssertionError):  # noqa: N818 - what it is
@@ -15,39 +18,86 @@ class Violation(AssertionError):  # noqa: N818 - what it is
 
 
 class Checker:
-    """Watches handlers and commits.
+    """Watches fetches, handlers and commits.
 
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
+    :param most_buffered: how many records one instance may hold.
+    :ivar has_news: whether something was committed since `is_complete` was asked.
+    :param reset: where a group without a committed offset begins: "earliest", or "latest" = with the first fetch.
     """
 
-    def __init__(self, cluster: FakeCluster, lane_of: Any) -> None:
+    def __init__(
+        self, cluster: FakeCluster, lane_of: Callable[[Any], Hashable | None], most_buffered: int, reset: str
+    ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of
+        self._most_buffered = most_buffered
+        self._reset = reset
         self._running: dict[tuple[str, TopicPartition, Hashable], int] = {}
         self._latest: dict[tuple[str, int, TopicPartition, Hashable], int] = {}
         self._periods: dict[tuple[str, TopicPartition], int] = {}
+        self._held: dict[str, set[Place]] = defaultdict(set)
         self._committed: dict[TopicPartition, int] = {}
-        self.done: dict[tuple[TopicPartition, int], int] = {}
+        self._fetched: dict[tuple[str, TopicPartition], int] = {}
+        self._first: dict[TopicPartition, int] = {}
+        self.done: dict[Place, int] = {}
+        self.violation: Violation | None = None
+        self.has_news = True
         cluster.on_commit = self._commit
 
-    def assigned(self, instance: str, partitions: frozenset[TopicPartition]) -> None:
+    def _violate(self, what: str) -> None:
+        """Note the first violation, for whoever runs the world: code under test may catch what is raised here."""
+        self.violation = self.violation or Violation(what)
+        raise self.violation
+
+    # What instances do
+
+    def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *instance* got *partitions*: it may see records again."""
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
+        self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
 
-    def started(self, instance: str, record: Any) -> None:
-        """Note that a handler began."""
+    def fetched(
+        self, instance: str, batch: Mapping[TopicPartition, Iterable[Any]], owned: Collection[TopicPartition]
+    ) -> None:
+        """Note that *instance*, which owns *owned*, got records."""
+        for partition, records in batch.items():
+            self._fetched.setdefault((instance, partition), next(iter(records)).offset)
+        held = {place for place in self._held[instance] if place[0] in owned}
+        held |= {(partition, record.offset) for partition, records in batch.items() for record in records}
+        self._held[instance] = held
+
+    def fetches(self, instance: str) -> None:
+        """Note that *instance* asks for more: what it got before is taken now, or given back."""
+        if (count := len(self._held[instance])) > self._most_buffered:
+            self._violate(f"{instance} holds {count} records, more than {self._most_buffered}")
+
+    def sought(self, instance: str, partition: TopicPartition, offset: int) -> None:
+        """Note that *instance* gave back what it had fetched of *partition* from *offset* on."""
+        self._held[instance] = {place for place in self._held[instance] if place[0] != partition or place[1] < offset}
+
+    def started(self, instance: str, record: Any, *, is_owner: bool, is_prompt: bool) -> None:
+        """Note that a handler began.
+
+        :param is_owner: the group considers the partition this instance's.
+        :param is_prompt: nothing can have slept between the decision to run it and its handler. If something did, its
+            assignment may be history by now, and a later one may have gone back.
+        """
         partition = TopicPartition(record.topic, record.partition)
+        self._first.setdefault(partition, self._fetched[instance, partition])
+        if is_prompt and is_owner and record.offset < self._committed.get(partition, 0):
+            self._violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
         lane = self._lane_of(record)
         if lane is None:
             return
         place = (instance, partition, lane)
         if place in self._running:
-            raise Violation(f"{partition} @{record.offset} began while @{self._running[place]} of its lane still ran")
+            self._violate(f"{partition} @{record.offset} began while @{self._running[place]} of its lane still ran")
         self._running[place] = record.offset
         latest = (instance, self._periods.get((instance, partition), 0), partition, lane)
-        if record.offset < self._latest.get(latest, -1):
-            raise Violation(f"{partition} @{record.offset} began after @{self._latest[latest]} of its lane")
+        if is_prompt and record.offset < self._latest.get(latest, -1):
+            self._violate(f"{partition} @{record.offset} began after @{self._latest[latest]} of its lane")
         self._latest[latest] = record.offset
 
     def ended(self, instance: str, record: Any, *, is_done: bool) -> None:
@@ -59,27 +109,58 @@ class Checker:
 
     def finish(self, partition: TopicPartition, offset: int) -> None:
         """Note that a record needs no more work."""
+        for held in self._held.values():
+            held.discard((partition, offset))
         self.done[partition, offset] = self.done.get((partition, offset), 0) + 1
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
         self._running = {place: offset for place, offset in self._running.items() if place[0] != instance}
+        self._held.pop(instance, None)
 
     def _commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         for partition, committed in offsets.items():
-            for record in self._cluster.logs[partition]:
-                if record.offset < committed.offset and (partition, record.offset) not in self.done:
-                    raise Violation(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
-            if committed.offset < self._committed.get(partition, 0):
-                raise Violation(f"{partition}: the commit went back from {self._committed[partition]} to {committed}")
+            before = self._committed.get(partition, 0)
+            self._first.setdefault(partition, committed.offset)
+            log = self._cluster.logs[partition]
+            if committed.offset < before:
+                self._violate(f"{partition}: the commit went back from {before} to {committed.offset}")
+            if committed.offset > log.end:
+                self._violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
+            for record in log.read(max(before, self._begin(partition)), len(log.records)):
+                if record.offset >= committed.offset:
+                    break
+                if (partition, record.offset) not in self.done:
+                    self._violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
             self._committed[partition] = committed.offset
+        self.has_news = True
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every record is done and committed."""
+    def _begin(self, partition: TopicPartition) -> int:
+        """The first offset that has to be handled; the end of the log while that is not decided.
+
+        With "latest" it is decided by the first commit or the first handler. Who dies between a fetch and either has
+        done nothing yet, and the next start begins at a later end.
+        """
+        log = self._cluster.logs[partition]
+        return self._first.get(partition, log.end) if self._reset == "latest" else log.start
+
+    # What is left
+
+    def is_complete(self, partitions: Iterable[TopicPartition]) -> bool:
+        """Tell whether every record of *partitions* is done and committed."""
+        self.has_news = False
+        logs = self._cluster.logs
         return all(
-            self._committed.get(partition, 0) >= self._cluster.end(partition) for partition in self._cluster.logs
+            self._committed.get(partition, 0) > record.offset
+            for partition in partitions
+            for record in logs[partition].records[-1:]
+            if record.offset >= self._begin(partition)
         )
+
+    def state(self) -> str:
+        """What is not committed, for people."""
+        ends = {partition: log.end for partition, log in self._cluster.logs.items()}
+        return ", ".join(f"{p.topic}[{p.partition}] {self._committed.get(p, 0)} of {end}" for p, end in ends.items())
 
     @property
     def repeats(self) -> int:

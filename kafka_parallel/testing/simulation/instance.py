@@ -1,11 +1,11 @@
-"""One process of the simulated application: the real engine on a fake consumer, with actors for its threads."""
+"""One start of the simulated application: the real engine on a fake consumer, with actors for its threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import greenlet
+from greenlet import GreenletExit
 
 from kafka_parallel import Executor, Settings, Work, hookimpl
 from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
@@ -13,15 +13,16 @@ from kafka_parallel.options import Options
 from kafka_parallel.runtime.client import Client
 from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.shutdown import Shutdown
+from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.world import World
 
 
 class Actors:
     """An executor whose workers are actors of the world."""
 
-    def __init__(self, world: World, spawn: Callable[[Callable[[], Any]], greenlet], workers: int, chunk: int) -> None:
+    def __init__(self, world: World, process: Process, workers: int, chunk: int) -> None:
         self._world = world
-        self._spawn = spawn
+        self._process = process
         self._workers = workers
         self._chunk = chunk
         self._alive = 0
@@ -33,9 +34,9 @@ class Actors:
 
     def start(self, work: Work) -> None:
         """Start the workers."""
-        for _ in range(self._workers):
+        for number in range(self._workers):
             self._alive += 1
-            self._spawn(lambda: self._pull(work))
+            self._process.start_thread(lambda: self._pull(work), f"worker-{number}")
 
     def join(self, timeout: float) -> bool:
         """Wait for the workers to end."""
@@ -58,38 +59,40 @@ class Instance:
     """One start of the application.
 
     :param name: what the checker calls it.
+    :param process: what it runs in, and gets its time from.
     :param consumer: its fake consumer.
-    :param plugins: plugin objects, without an executor.
+    :param plugins: plugins, without an executor.
+    :ivar error: what run() raised.
     """
 
     def __init__(
         self,
         world: World,
         name: str,
+        process: Process,
         consumer: Any,
         options: Options,
         plugins: list[object],
         handler: Callable[[Any], Any],
     ) -> None:
         self.name = name
-        self._world = world
-        self._actors: list[greenlet] = []
+        self.consumer = consumer
+        self._process = process
         self._shutdown = Shutdown(options.stop_timeout_ms / 1000)
-        executor = Actors(world, self._spawn, options.workers, world.random.choice([1, 3, 8]))
+        executor = Actors(world, process, options.workers, world.random.choice([1, 3, 8]))
         found = Plugins([executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
-        self._engine = Engine(Client(consumer), found, options, self._shutdown, handler, world)
+        self._engine = Engine(Client(consumer), found, options, self._shutdown, handler, process)
         self.is_alive = True
+        self.was_frozen = False
         self.error: BaseException | None = None
-        self._spawn(self._run)
-
-    def _spawn(self, act: Callable[[], Any]) -> greenlet:
-        self._actors.append(self._world.spawn(act))
-        return self._actors[-1]
+        process.start_thread(self._run, "main")
 
     def _run(self) -> None:
         try:
             self._engine.run()
-        except Exception as error:  # noqa: BLE001 - what the process would have died of
+        except GreenletExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - what the process would have died of
             self.error = error
         self.is_alive = False
 
@@ -103,12 +106,11 @@ class Instance:
         self._shutdown.signalled()
 
     def kill(self) -> None:
-        """Send SIGKILL."""
-        for actor in self._actors:
-            self._world.forget(actor)
+        """Send SIGKILL, or end the process after run() has returned: handlers that still run are gone."""
+        self._process.kill()
         self.is_alive = False
 
-    def exit(self) -> None:
-        """End the process after run() has returned: handlers that still run are gone."""
-        for actor in self._actors:
-            self._world.forget(actor)
+    def freeze(self, seconds: float) -> None:
+        """Send SIGSTOP, and SIGCONT after *seconds*."""
+        self.was_frozen = True
+        self._process.freeze(seconds)

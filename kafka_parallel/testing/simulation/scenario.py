@@ -1,24 +1,37 @@
-"""What happens in one simulated run: drawn from the seed, down to the last handler's time."""
+"""One simulated run, from its plan to its end."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError, RebalanceInProgressError
+from kafka.errors import FencedInstanceIdError
 
-from kafka_parallel import RecordFailed, Retry, Skip, hookimpl
+from kafka_parallel import RecordFailed
+from kafka_parallel.errors import CommitFailed
 from kafka_parallel.options import Options
+from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.simulation.checker import Checker, Violation
-from kafka_parallel.testing.simulation.fake_cluster import FakeCluster
-from kafka_parallel.testing.simulation.fake_consumer import FakeConsumer
+from kafka_parallel.testing.simulation.faults import FATAL, Faults
+from kafka_parallel.testing.simulation.hostile import Hostile, MisbehaviourError, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
+from kafka_parallel.testing.simulation.plan import Event, Plan, draw
+from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.world import World
 
-GROUP = "group"
+GROUP, TOPIC, DEAD = "group", "t", "dead"
+SESSION_TIMEOUT = 10.0
 # Simulated seconds within which every run must have handled and committed everything.
-PATIENCE = 600.0
+PATIENCE = 900.0
+# How many instances may be alive at once.
+MOST_INSTANCES = 4
+# When records are produced with "latest": after the first member has found its positions, or it would skip them.
+LATE_ENOUGH, SETTLED = 0.3, 2.0
+# How many group.instance.ids static members have between them.
+STATIC_IDS = 3
 
 
 @dataclass(frozen=True)
@@ -40,183 +53,287 @@ class Run:
 class Simulation:
     """One run.
 
-    :param seed: decides everything.
+    :param seed: decides everything that the plan leaves open.
+    :param plan: what shall happen; drawn from the seed if not given.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.world = world = World(seed)
-        self.random = chance = world.random
-        self.cluster = FakeCluster(world.monotonic)
-        self.cluster.create_topic("t", chance.randint(1, 3))
-        self._ordering = chance.choice(["key", "key", "partition", "unordered"])
-        self.checker = Checker(self.cluster, self._lane_of)
-        self._keeps_position, self._is_cooperative = chance.random() < 0.5, chance.random() < 0.3
-        self._is_calm = is_calm = chance.random() < 0.4  # nothing happens that would excuse a repeat
-        self._slow = 0.0 if is_calm else chance.choice([0.0, 0.0, 0.02])
-        self._failing = 0.0 if is_calm else chance.choice([0.0, 0.0, 0.1, 0.3])
-        self._commit_faults = 0.0 if is_calm else chance.choice([0.0, 0.0, 0.2])
-        self._halting = chance.random() < 0.1
-        self._options = self._draw_options()
+    def __init__(self, seed: int, plan: Plan | None = None) -> None:
+        self.plan = plan = plan or draw(seed)
+        self.world = World(seed)
+        self.cluster = FakeCluster(self.world)
+        self.cluster.create_topic(TOPIC, plan.partitions)
+        self.cluster.create_topic(DEAD, 1)
+        self.checker = Checker(self.cluster, self._lane_of, plan.options["max_buffered_records"], plan.reset)
+        self._faults = Faults(self.world, plan)
+        self.cluster.on_call = self._faults.strike
+        ordering = self._lane_of if plan.lanes != "unordered" else "unordered"
+        self._options = Options(ordering=ordering, **plan.options)
         self._instances: list[Instance] = []
-        self._records = 0
-        self.may_repeat = not is_calm
-
-    def _draw_options(self) -> Options:
-        chance = self.random
-        return Options(
-            workers=chance.randint(1, 4),
-            ordering={"key": self._lane_of, "partition": self._lane_of}.get(self._ordering, "unordered"),
-            max_buffered_records=chance.choice([2, 5, 20, 1000]),
-            max_buffered_bytes=chance.choice([40, 10_000_000]),
-            max_uncommitted=chance.choice([3, 10, 1000]),
-            revoke_timeout_ms=20_000 if self._is_calm else chance.choice([100, 5000]),
-            stop_timeout_ms=20_000 if self._is_calm else chance.choice([100, 20_000]),
-        )
+        self._numbers = itertools.count()
+        self._is_produced = self._is_quiet = False
+        self.may_repeat = not plan.is_calm
 
     def _lane_of(self, record: Any) -> Any:
-        return {"key": record.key, "partition": "all"}.get(self._ordering)
+        return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
 
     def run(self) -> Run:
-        """Run it to its end.
+        """Run it to its end, once.
 
         :raises Violation: if a promise was broken.
         :raises StalledError: if it does not come to an end.
         """
+        try:
+            return self._run()
+        finally:
+            self.world.close()
+
+    def _run(self) -> Run:
         self.world.spawn(self._produce)
         self._start()
-        self.world.spawn(self._chaos)
-        self.world.run(until=lambda: self._produced and self.checker.is_complete and self._chaos_is_over)
+        self.world.spawn(self._happen)
+        self.world.run(until=self._is_over)
         for instance in self._instances:
             instance.stop()
         self.world.run(until=lambda: not any(instance.is_alive for instance in self._instances))
+        if self.checker.violation is not None:
+            raise self.checker.violation
         repeats = self.checker.repeats
         if repeats and not self.may_repeat:
             raise Violation(f"{repeats} records were repeated although nothing made it necessary")
-        return Run(self.world.trace, self._records, repeats, self.may_repeat)
+        return Run(self.world.trace, len(self.plan.records), repeats, self.may_repeat)
+
+    def _is_over(self) -> bool:
+        if self.checker.violation is not None:
+            raise self.checker.violation
+        if self.plan.reset == "latest" and self.world.now < SETTLED:
+            return False  # whether there is anything to do shows with the first fetch
+        if not (self._is_produced and self._is_quiet and self.checker.has_news):
+            return False
+        return self.checker.is_complete(partition for partition in self.cluster.logs if partition.topic == TOPIC)
 
     # What happens
 
-    _produced = False
-    _chaos_is_over = False
-
     def _produce(self) -> None:
-        chance = self.random
-        keys = [None, *(b"k%d" % number for number in range(chance.randint(1, 5)))]
-        for _ in range(chance.randint(5, 60)):
-            partition = chance.choice(sorted(self.cluster.logs))
+        if self.plan.reset == "latest":
+            self.world.sleep(LATE_ENOUGH)
+        for planned in self.plan.records:
+            if planned.wait:
+                self.world.sleep(planned.wait)
             self.cluster.append(
-                partition, chance.choice(keys), b"v" * chance.randint(0, 9), chance.choice([0, 0, 0, 3])
+                TOPIC, planned.value, planned.key, partition=planned.partition % self.plan.partitions, gap=planned.gap
             )
-            self._records += 1
-            if chance.random() < 0.1:
-                self.world.sleep(chance.choice([0.0, 0.1, 1.0]))
-        self._produced = True
+        self._is_produced = True
 
-    def _chaos(self) -> None:
-        for _ in range(self.random.choice([0, 1, 2, 5])):
-            self.world.sleep(self.random.choice([0.001, 0.005, 0.02, 0.05, 0.1, 1.0]))
-            self.random.choice([self._start, self._start, self._stop, self._kill, self._rebalance])()
-        self._chaos_is_over = True
+    def _happen(self) -> None:
+        for wait, event in self.plan.events:
+            self.world.sleep(wait)
+            self.world.note(event)
+            self._events[event](self)
+        self._is_quiet = True
         while True:
             self._bury()
             if not any(instance.is_alive for instance in self._instances):
                 self._start()
             if self.world.now > PATIENCE:
-                raise Violation(f"not everything was handled and committed after {PATIENCE} s: {self.cluster.groups}")
+                raise Violation(f"not everything was committed after {PATIENCE} s: {self.checker.state()}")
             self.world.sleep(1.0)
 
     def _bury(self) -> None:
         """Let processes end whose run() has returned."""
         for instance in [instance for instance in self._instances if not instance.is_alive]:
             self._instances.remove(instance)
-            instance.exit()
+            instance.kill()
             self.checker.killed(instance.name)
+            self.cluster.vanish(instance.consumer.name, SESSION_TIMEOUT)
             if instance.error is not None:
-                if not (self._halting and isinstance(instance.error, RecordFailed)):
-                    raise instance.error
-                self.may_repeat = True
+                self._explain(instance, instance.error)
+
+    def _explain(self, instance: Instance, error: BaseException) -> None:
+        """Accept what the plan made an instance die of, and raise everything else."""
+        plan = self.plan
+        self.world.note(f"{instance.name} died of {error!r}")
+        expected = (
+            (isinstance(error, RecordFailed) and (plan.is_halting or plan.dead_letters or plan.hostile > 0))
+            or (isinstance(error, (*FATAL, CommitFailed)) and plan.is_fatal)
+            or (isinstance(error, CommitFailed) and plan.membership == "assigned" and plan.commit_faults > 0)
+            or (isinstance(error, FencedInstanceIdError) and plan.membership == "static")
+            or (isinstance(error, SystemExit | MisbehaviourError) and plan.hostile > 0)
+        )
+        if not expected:
+            raise error
+        self.may_repeat = True
 
     def _start(self) -> None:
-        number = self.world.random.getrandbits(32)
-        name = f"i{number}"
-        consumer = FakeConsumer(
-            self.cluster,
-            "t",
-            name=name,
-            sleep=self.world.sleep,
-            keeps_position=self._keeps_position,
-            is_cooperative=self._is_cooperative,
-            fault=self._fault,
-            group_id=GROUP,
-            max_poll_records=self.random.choice([1, 7, 500]),
-            auto_commit_interval_ms=self.random.choice([10, 200, 5000]),
-            auto_offset_reset=self.random.choice(["earliest", "latest"]),
-        )
-        plugin = Watcher(self, name)
-        self._instances.append(Instance(self.world, name, consumer, self._options, [plugin], self._handler(name)))
-
-    def _stop(self) -> None:
-        if self._instances:
-            chosen = self.random.choice(self._instances)
-            self.may_repeat = self.may_repeat or chosen.is_stopping  # the second signal abandons
-            chosen.stop()
-
-    def _kill(self) -> None:
-        if self._instances:
-            chosen = self.random.choice(self._instances)
-            chosen.kill()
-            self.checker.killed(chosen.name)
-            self.may_repeat = True
-
-    def _rebalance(self) -> None:
-        self.cluster.rebalance(GROUP)
-
-    def _fault(self, act: str) -> None:
-        """Let commits fail before or after they were stored."""
-        if act == "poll" or self.random.random() >= self._commit_faults:
+        alive = sum(instance.is_alive for instance in self._instances)
+        if alive >= MOST_INSTANCES or (alive and self.plan.membership == "assigned"):
             return
-        raise self.random.choice([KafkaTimeoutError("no answer"), RebalanceInProgressError()])
+        number = next(self._numbers)
+        name, process = f"i{number}", Process(self.world)
+        if self.plan.membership == "static" and alive and number >= STATIC_IDS:
+            self.may_repeat = True  # it may fence one that is alive
+        consumer = WatchedConsumer(self, name, process, self._consumer_config(number))
+        if self.plan.membership == "assigned":
+            consumer.assign([partition for partition in self.cluster.logs if partition.topic == TOPIC])
+        else:
+            consumer.subscribe([TOPIC])
+        instance = Instance(
+            self.world, name, process, consumer, self._options, self._plugins(name), self._handler(name, consumer)
+        )
+        self._instances.append(instance)
 
-    def _handler(self, name: str) -> Any:
+    def _consumer_config(self, number: int) -> dict[str, Any]:
+        chance, membership = self.world.random, self.plan.membership
+        return {
+            "client_id": f"i{number}",
+            "group_id": GROUP,
+            "group_instance_id": f"static-{number % STATIC_IDS}" if membership == "static" else None,
+            "partition_assignment_strategy": ["cooperative-sticky" if membership == "cooperative" else "range"],
+            "max_poll_records": chance.choice([1, 7, 500]),
+            "auto_commit_interval_ms": chance.choice([10, 200, 1000]),
+            "auto_offset_reset": self.plan.reset,
+            "session_timeout_ms": SESSION_TIMEOUT * 1000,
+            "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
+        }
+
+    def _plugins(self, name: str) -> list[object]:
+        plugins: list[object] = [Watcher(self.world, self.checker, self.plan, name)]
+        if self.plan.hostile:
+            plugins.append(Hostile(self.world, self.plan.hostile))
+        if self.plan.dead_letters:
+            plugins.append(("dlq", {"topic": DEAD, "make_producer": self._producer}))
+        return plugins
+
+    def _producer(self, **config: Any) -> FakeProducer:
+        return WatchedProducer(self, **config)
+
+    def _handler(self, name: str, consumer: WatchedConsumer) -> Callable[[Any], None]:
+        world, plan, chance = self.world, self.plan, self.world.random
+
         def handle(record: Any) -> None:
-            self.checker.started(name, record)
-            self.world.note("start", name, record.partition, record.offset)
-            try:
-                self.world.sleep(self._handler_time())
-                if self.random.random() < self._failing:
-                    raise ValueError("no luck")
-            except ValueError:
-                self.checker.ended(name, record, is_done=False)
-                raise
-            self.checker.ended(name, record, is_done=True)
+            partition = TopicPartition(record.topic, record.partition)
+            is_owner = consumer.owns(partition)
+            self.checker.started(name, record, is_owner=is_owner, is_prompt=not plan.hostile)
+            world.note(f"{name} begins {record.partition}@{record.offset} {record.key}")
+            is_slow = chance.random() < plan.slow
+            world.sleep(chance.choice([1.0, 8.0] if is_slow else [0.0, 0.001, 0.01, 0.05]))
+            fails = chance.random() < plan.failing
+            world.note(f"{name} {'fails' if fails else 'ends'} {record.partition}@{record.offset}")
+            self.checker.ended(name, record, is_done=not fails)
+            if fails:
+                raise ValueError("no luck")
+            if plan.hostile and chance.random() < plan.hostile / 10:
+                raise SystemExit("on purpose")
 
         return handle
 
-    def _handler_time(self) -> float:
-        if self.random.random() < self._slow:
-            return self.random.choice([1.0, 8.0])
-        return self.random.choice([0.0, 0.001, 0.01, 0.05])
+    # Events
+
+    def _chosen(self) -> list[Instance]:
+        alive = [instance for instance in self._instances if instance.is_alive]
+        return [self.world.random.choice(alive)] if alive else []
+
+    def _stop(self) -> None:
+        for instance in self._chosen():
+            self.may_repeat = self.may_repeat or instance.is_stopping  # the second signal abandons
+            instance.stop()
+
+    def _kill(self) -> None:
+        for instance in self._chosen():
+            self.world.note(f"{instance.name} is killed")
+            self.may_repeat = True
+            instance.kill()
+
+    def _freeze(self) -> None:
+        if self.plan.membership == "assigned":
+            return  # without a group nothing stops two owners
+        for instance in self._chosen():
+            self.world.note(f"{instance.name} is frozen")
+            self.may_repeat = True
+            self.cluster.vanish(instance.consumer.name, SESSION_TIMEOUT)
+            instance.freeze(SESSION_TIMEOUT * 2)
+
+    def _freeze_in_rebalance(self) -> None:
+        """Freeze a member that has given its partitions up and not yet joined again."""
+        self._start()
+        self._rebalance()
+        self.world.sleep(self.world.random.random() * 0.12)
+        self._freeze()
+
+    def _expire(self) -> None:
+        for instance in self._chosen():
+            self.may_repeat = True
+            self.cluster.group(GROUP).leave(instance.consumer.name)
+
+    def _rebalance(self) -> None:
+        self.cluster.group(GROUP).rebalance()
+
+    def _add_partition(self) -> None:
+        if self.plan.membership != "assigned":
+            total = len(self.cluster.partitions_of(TOPIC)) + 1
+            self.cluster.add_partitions(TOPIC, total)
+            self.cluster.append(TOPIC, b"new", b"a", partition=total - 1)
+
+    def _delete_records(self) -> None:
+        for partition, log in self.cluster.logs.items():
+            if partition.topic == TOPIC and log.records:
+                log.delete_before(self.world.random.choice(log.records).offset)
+
+    def _pause(self) -> None:
+        """Let the user pause a partition after the next poll, and resume it after the one after that."""
+        for instance in self._chosen():
+            instance.consumer.wishes = [FakeConsumer.pause, FakeConsumer.resume]
+
+    _events: dict[Event, Callable[[Simulation], None]] = {  # noqa: RUF012 - a table of this class's methods
+        "start": _start, "stop": _stop, "kill": _kill, "freeze": _freeze,
+        "freeze in rebalance": _freeze_in_rebalance, "expire": _expire, "rebalance": _rebalance,
+        "add partition": _add_partition, "delete records": _delete_records, "pause": _pause,
+    }  # fmt: skip
 
 
-class Watcher:
-    """A plugin of the simulated application: tells the checker about assignments, and decides about failures."""
+class WatchedConsumer(FakeConsumer):
+    """Tells the checker what was fetched."""
 
-    def __init__(self, simulation: Simulation, name: str) -> None:
-        self._simulation = simulation
-        self._name = name
+    def __init__(self, simulation: Simulation, instance: str, process: Process, config: dict[str, Any]) -> None:
+        super().__init__(cluster=simulation.cluster, habits=simulation.plan.habits, clock=process, **config)
+        self._checker = simulation.checker
+        self._instance = instance
+        self._wished: list[TopicPartition] = []
+        self.wishes: list[Callable[..., None]] = []
 
-    @hookimpl
-    def on_assign(self, partitions: frozenset[TopicPartition]) -> None:
-        """Tell the checker."""
-        self._simulation.checker.assigned(self._name, partitions)
+    def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
+        """Fetch."""
+        self._checker.fetches(self._instance)
+        batch = super().poll(*arguments, **options)
+        self._checker.fetched(self._instance, batch, self._states)
+        if self.wishes:
+            self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
+            self.wishes.pop(0)(self, *self._wished)
+        return batch
 
-    @hookimpl
-    def on_error(self, record: Any) -> Retry | Skip | None:
-        """Decide by lot."""
-        simulation = self._simulation
-        if simulation._halting and simulation.random.random() < 0.1:  # noqa: SLF001 - its other half
-            return None
-        if simulation.random.random() < 0.3:
-            simulation.checker.finish(TopicPartition(record.topic, record.partition), record.offset)
-            return Skip("by lot")
-        return Retry(simulation.random.choice([0, 5, 300]))
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
+        super().seek(partition, offset)
+        self._checker.sought(self._instance, partition, offset)
+
+    def owns(self, partition: TopicPartition) -> bool:
+        """Tell whether the cluster considers *partition* this member's."""
+        if not self._subscription.is_by_group:
+            return True
+        group = self._cluster.group(GROUP)
+        return self._coordinator.is_current() and partition in group.members[self.name].assigned
+
+
+class WatchedProducer(FakeProducer):
+    """Tells the checker which records became dead letters."""
+
+    def __init__(self, simulation: Simulation, **config: Any) -> None:
+        super().__init__(cluster=simulation.cluster, **config)
+        self._checker = simulation.checker
+
+    def send(self, topic: str, *arguments: Any, **options: Any) -> Any:
+        """Write a dead letter."""
+        sent = super().send(topic, *arguments, **options)
+        headers = dict(options["headers"])
+        partition = TopicPartition(TOPIC, int(headers["__dlq.errors.partition"]))
+        self._checker.finish(partition, int(headers["__dlq.errors.offset"]))
+        return sent

@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 
 class StalledError(AssertionError):
@@ -35,8 +35,12 @@ class World:
         self._steps_left = most_steps
         self._main = getcurrent()
         self._errors: list[BaseException] = []
+        self._frozen: dict[greenlet, float] = {}
+        self._spawned: list[greenlet] = []
+        self._is_over = False
         self._trace = hashlib.blake2b(digest_size=8)
         self._number = 0
+        self.story: list[str] = []
 
     # Actors
 
@@ -52,11 +56,22 @@ class World:
 
         actor = greenlet(run, parent=self._main)
         self._actors[actor] = self.now
+        self._spawned.append(actor)
         return actor
+
+    def close(self) -> None:
+        """End all actors, wherever they are: a suspended greenlet would keep everything it knows in memory."""
+        self._is_over = True
+        for actor in self._spawned:
+            actor.throw(GreenletExit)
 
     def forget(self, actor: greenlet) -> None:
         """Never let *actor* act again (its process was killed)."""
         self._actors.pop(actor, None)
+
+    def freeze(self, actor: greenlet, until: float) -> None:
+        """Let *actor* not act before *until*, whatever happens (its process was stopped)."""
+        self._frozen[actor] = until
 
     def run(self, until: Callable[[], bool]) -> None:
         """Let actors act until *until* holds.
@@ -67,6 +82,8 @@ class World:
             if self._errors:
                 raise self._errors[0]
             ready = [actor for actor, due in self._actors.items() if due <= self.now]
+            if self._frozen:
+                ready = [actor for actor in ready if self._frozen.get(actor, 0.0) <= self.now]
             if not ready:
                 self._pass_time()
                 continue
@@ -75,18 +92,23 @@ class World:
                 raise StalledError(f"more steps than a run can need, at {self.now:.3f} s")
             place = self.random.randrange(len(ready)) if len(ready) > 1 else 0
             self._number += 1
-            self.note(place, len(ready))
+            self._trace.update(b"%d/%d" % (place, len(ready)))
             ready[place].switch()
 
     def _pass_time(self) -> None:
-        due = min(self._actors.values(), default=float("inf"))
+        dues, frozen = self._actors.values(), self._frozen
+        if frozen:
+            dues = [max(due, frozen.get(actor, 0.0)) for actor, due in self._actors.items()]  # type: ignore[assignment]
+        due = min(dues, default=float("inf"))
         if due == float("inf"):
             raise StalledError(f"nobody can act any more at {self.now:.3f} s")
         self.now = due
 
-    def note(self, *what: object) -> None:
-        """Add to the trace, by which two runs can be compared."""
-        self._trace.update(repr(what).encode())
+    def note(self, what: str) -> None:
+        """Add to the story, which tells people what happened, and to the trace, by which two runs are compared."""
+        line = f"{self.now:9.3f} {what}"
+        self.story.append(line)
+        self._trace.update(line.encode())
 
     @property
     def trace(self) -> str:
@@ -104,10 +126,10 @@ class World:
         me = getcurrent()
         if me is self._main:
             raise RuntimeError("only actors may wait")
-        if me not in self._actors:  # killed while it ran
-            until = float("inf")
-            self._main.switch()
-        self._actors[me] = until
+        if self._is_over:
+            raise GreenletExit
+        if me in self._actors:  # else it was killed while it ran, and never goes on
+            self._actors[me] = until
         self._main.switch()
 
     def wake(self, actor: greenlet) -> None:
@@ -115,7 +137,7 @@ class World:
         if actor in self._actors:
             self._actors[actor] = min(self._actors[actor], self.now)
 
-    # What runtime.clock.Clock promises
+    # What runtime.clock.Clock promises, but for threads: those belong to a process
 
     def monotonic(self) -> float:
         """Seconds since the world began."""
@@ -132,6 +154,10 @@ class World:
     def condition(self, lock: Lock) -> Condition:
         """Make a condition of *lock*."""
         return Condition(self, lock)
+
+    def start_thread(self, act: Callable[[], Any], name: str) -> Any:
+        """Refuse: a thread belongs to a process, which may be killed."""
+        raise NotImplementedError(f"{name} was started outside of a process")
 
 
 class Lock:

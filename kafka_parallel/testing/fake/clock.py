@@ -1,0 +1,104 @@
+"""What time it is in a test.
+
+`ManualClock` stands still until somebody moves it or waits on it; `ThreadClock` is the machine's. Both are what
+``kafka_parallel.runtime.clock.Clock`` asks for, and can sleep.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from kafka_parallel.runtime.clock import Clock, SystemClock
+
+
+class Timeline(Clock, Protocol):
+    """A clock that one can also wait on."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+
+
+class ThreadClock(SystemClock):
+    """The clocks and the threads of this machine: for tests that run the real thing in real threads."""
+
+    sleep = staticmethod(time.sleep)
+
+
+class ManualClock:
+    """A clock that only moves when it is told to, or when somebody waits on it. For one thread.
+
+    Nobody else acts while one waits: a wait on a condition just lets its time pass, and a thread that is started runs
+    to its end at once.
+
+    :param now: what it shows first, in seconds.
+    """
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def monotonic(self) -> float:
+        """Seconds since it was made."""
+        return self.now
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch."""
+        return 1_700_000_000 + self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* pass.
+
+        :raises ValueError: if *seconds* is negative: time does not go back.
+        """
+        if seconds < 0:
+            raise ValueError(f"time does not go back: advance({seconds})")
+        self.now += seconds
+
+    sleep = advance
+
+    def lock(self) -> Any:
+        """Make a lock."""
+        return threading.Lock()
+
+    def condition(self, lock: Any) -> Any:
+        """Make a condition whose waits let time pass."""
+        return _LonelyCondition(self)
+
+    def start_thread(self, act: Callable[[], None], name: str) -> _Ended:
+        """Run *act*; hand back a thread that has ended."""
+        act()
+        return _Ended()
+
+
+class _Ended:
+    """A thread that has ended."""
+
+    @staticmethod
+    def is_alive() -> bool:
+        """Tell that it does not run."""
+        return False
+
+
+class _LonelyCondition:
+    """A condition that nobody else will ever notify."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let *timeout* seconds pass.
+
+        :raises RuntimeError: without a timeout: it would wait for ever.
+        """
+        if timeout is None:
+            raise RuntimeError("a wait without a timeout on a ManualClock never ends: nobody else can act")
+        self._clock.advance(timeout)
+        return False
+
+    def notify(self, n: int = 1) -> None:
+        """Do nothing: nobody waits."""
+
+    def notify_all(self) -> None:
+        """Do nothing: nobody waits."""

@@ -1,0 +1,187 @@
+"""A Kafka cluster in memory: topics with gaps and retention, consumer groups, and errors on demand."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import OffsetMetadataTooLargeError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+
+from kafka_parallel.testing.fake.clock import ThreadClock, Timeline
+from kafka_parallel.testing.fake.group import Group
+from kafka_parallel.testing.fake.log import Headers, PartitionLog
+
+# Kafka's default of offset.metadata.max.bytes.
+MOST_METADATA = 4096
+
+Moment: TypeAlias = Literal["before", "after"]
+
+
+class FakeCluster:
+    """One broker that is leader and coordinator of everything. Every method may be called from any thread.
+
+    :param clock: the time; the machine's by default, a `ManualClock` for tests of one thread.
+    :ivar on_call: called with the name of each call of a client ("poll", "commit", "send") and its moment, "before" or
+        "after" it took effect; what it raises is the call's answer. `fail` is the simple way to use it.
+    :ivar on_commit: called with each group and the offsets it is about to store.
+    """
+
+    def __init__(self, clock: Timeline | None = None) -> None:
+        self.clock: Timeline = clock or ThreadClock()
+        self.logs: dict[TopicPartition, PartitionLog] = {}
+        self.groups: dict[str, Group] = {}
+        self.on_call: Callable[[str, Moment], None] = self._fail_if_due
+        self.on_commit: Callable[[str, Mapping[TopicPartition, OffsetAndMetadata]], None] = lambda *_: None
+        self._failures: list[tuple[str, Moment, Exception]] = []
+        self._members = itertools.count()
+        self._lock = threading.RLock()
+
+    # Topics
+
+    def create_topic(self, topic: str, partitions: int = 1) -> None:
+        """Create *topic*.
+
+        :raises TopicAlreadyExistsError: it is there.
+        """
+        if self.partitions_of(topic):
+            raise TopicAlreadyExistsError(f"topic {topic!r} exists")
+        self.add_partitions(topic, partitions)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Raise the number of partitions of *topic* to *total*; its groups rebalance."""
+        with self._lock:
+            for number in range(len(self.partitions_of(topic)), total):
+                partition = TopicPartition(topic, number)
+                self.logs[partition] = PartitionLog(partition)
+            self._rebalance_readers(topic)
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete *topic*; its groups rebalance."""
+        with self._lock:
+            self.logs = {partition: log for partition, log in self.logs.items() if partition.topic != topic}
+            self._rebalance_readers(topic)
+
+    def _rebalance_readers(self, topic: str) -> None:
+        for group in self.groups.values():
+            if any(member.wants(topic) for member in group.members.values()):
+                group.rebalance()
+
+    def partitions_of(self, topic: str) -> list[int]:
+        """The partitions of *topic*; none if it does not exist."""
+        return sorted(partition.partition for partition in self.logs if partition.topic == topic)
+
+    def topics(self) -> set[str]:
+        """The topics there are."""
+        return {partition.topic for partition in self.logs}
+
+    def log(self, partition: TopicPartition) -> PartitionLog:
+        """The log of *partition*.
+
+        :raises UnknownTopicOrPartitionError: there is none.
+        """
+        if partition not in self.logs:
+            raise UnknownTopicOrPartitionError(f"{partition.topic}[{partition.partition}] does not exist")
+        return self.logs[partition]
+
+    def append(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        partition: int | None = None,
+        headers: Headers = (),
+        gap: int = 0,
+    ) -> ConsumerRecord:
+        """Append a record and return it as a consumer will see it.
+
+        :param partition: where to; by the key's hash if not given.
+        :param gap: how many offsets before it hold no record (compaction, transaction markers).
+        :raises UnknownTopicOrPartitionError: the partition does not exist.
+        """
+        with self._lock:
+            count = len(self.partitions_of(topic))
+            number = zlib.crc32(key or b"") % max(1, count) if partition is None else partition
+            timestamp_ms = int(self.clock.wall() * 1000)
+            return self.log(TopicPartition(topic, number)).append(key, value, headers, timestamp_ms, gap)
+
+    # Groups
+
+    def group(self, group_id: str) -> Group:
+        """The group, made when first asked for."""
+        found = self.groups.get(group_id)
+        return found if found is not None else self.groups.setdefault(group_id, Group())
+
+    def new_member(self, client_id: str) -> str:
+        """Make a member id that nobody had."""
+        return f"{client_id}-{next(self._members)}"
+
+    def join(
+        self, group_id: str, name: str, wants: Callable[[str], bool], instance_id: str | None, until: float
+    ) -> None:
+        """Let the member *name* take part in the next generation, and end the rebalance if it was the last."""
+        with self._lock:
+            group = self.group(group_id)
+            group.join(name, wants, instance_id, until)
+            group.expire(self.clock.monotonic())
+            if group.is_complete():
+                group.assign(self.logs)
+
+    def keep(self, group_id: str, name: str, until: float) -> Group:
+        """Let the member *name* stay until *until*; return the group."""
+        with self._lock:
+            group = self.group(group_id)
+            group.keep(name, until, self.clock.monotonic())
+            return group
+
+    def vanish(self, name: str, session_timeout: float) -> None:
+        """Let the process of the member *name* die or freeze: its heartbeats end."""
+        with self._lock:
+            for group in self.groups.values():
+                if name in group.members:
+                    group.members[name].deadline = self.clock.monotonic() + session_timeout
+
+    def commit(
+        self, group_id: str, member: tuple[str, int] | None, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+    ) -> None:
+        """Store *offsets* for *member* (name and generation), or for somebody who is none.
+
+        :raises CommitFailedError: the member was thrown out, its generation is over, or it has to wait for the others.
+        :raises FencedInstanceIdError: a younger member has its instance id.
+        :raises OffsetMetadataTooLargeError: the text beside an offset is longer than the broker stores.
+        """
+        with self._lock:
+            group = self.group(group_id)
+            group.expire(self.clock.monotonic())
+            if member is not None:
+                group.require_member(*member)
+            for partition, offset in offsets.items():
+                if len((offset.metadata or "").encode()) > MOST_METADATA:
+                    raise OffsetMetadataTooLargeError(f"{partition}: more than {MOST_METADATA} bytes of metadata")
+            self.on_commit(group_id, offsets)
+            group.commit(offsets)
+
+    def committed(self, group_id: str, partition: TopicPartition) -> OffsetAndMetadata | None:
+        """What *group_id* has committed for *partition*."""
+        return self.group(group_id).committed.get(partition)
+
+    # Errors
+
+    def fail(self, call: str, error: Exception, *, times: int = 1, moment: Moment = "before") -> None:
+        """Let the next *times* calls of the name *call* raise *error*.
+
+        :param call: "poll", "commit", "committed", "position" or "send".
+        :param moment: "before" the call takes effect, or "after": then it did, and only its answer was lost.
+        """
+        self._failures += [(call, moment, error)] * times
+
+    def _fail_if_due(self, call: str, moment: Moment) -> None:
+        for place, (name, when, error) in enumerate(self._failures):
+            if (name, when) == (call, moment):
+                del self._failures[place]
+                raise error

@@ -1,0 +1,282 @@
+"""A ``KafkaConsumer`` of the fake cluster, with the habits of kafka-python 2.x or 3.x."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.consumer.group import KafkaConsumer
+from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError
+
+from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
+from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
+from kafka_parallel.testing.fake.clock import Timeline
+from kafka_parallel.testing.fake.cluster import FakeCluster
+from kafka_parallel.testing.fake.fetcher import Fetcher
+from kafka_parallel.testing.fake.membership import Membership
+from kafka_parallel.testing.fake.producer import Sent
+from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
+
+# How long poll() waits between two looks, and what a commit's round trip takes, in seconds.
+SLICE = 0.1
+COMMIT_TIME = 0.005
+
+
+class FakeConsumer:
+    """Reads the fake cluster; made and used as a ``KafkaConsumer`` is.
+
+    :param topics: what to subscribe to.
+    :param cluster: the cluster; several consumers may share it.
+    :param habits: whose behaviour to show where the two differ; that of the installed kafka-python by default.
+    :param clock: the time, the cluster's by default.
+    :param config: as for ``KafkaConsumer``; what has no meaning without a network is accepted and ignored.
+    :raises KafkaConfigurationError: an option that kafka-python does not know.
+    """
+
+    def __init__(
+        self,
+        *topics: str,
+        cluster: FakeCluster,
+        habits: Literal["2.x", "3.x"] | None = None,
+        clock: Timeline | None = None,
+        **config: Any,
+    ) -> None:
+        if unknown := config.keys() - KafkaConsumer.DEFAULT_CONFIG.keys():
+            raise KafkaConfigurationError(f"unrecognized configs: {unknown}")
+        self.config: dict[str, Any] = {**KafkaConsumer.DEFAULT_CONFIG, **config}
+        self._cluster = cluster
+        self._clock = clock or cluster.clock
+        self._closed = False
+        self._is_3 = KAFKA_PYTHON_3 if habits is None else habits == "3.x"
+        self._callbacks: InPoll | OnIoThread = (OnIoThread if self._is_3 else InPoll)(self._clock)
+        if isinstance(self._callbacks, OnIoThread):
+            self._net = self._callbacks
+        self._subscription = Subscription(topics)
+        self._fetcher = Fetcher(cluster, self._subscription, dict(self.config))
+        self._coordinator = self._join_group()
+        self._next_auto_commit = self._clock.monotonic() + self.config["auto_commit_interval_ms"] / 1000
+        self._iterated: Iterator[ConsumerRecord] = iter(())
+
+    def _join_group(self) -> Membership:
+        self.name = self._cluster.new_member(self.config["client_id"])
+        strategies = [getattr(strategy, "name", strategy) for strategy in self.config["partition_assignment_strategy"]]
+        return Membership(
+            self._cluster,
+            self.name,
+            self._subscription,
+            self._callbacks,
+            self._clock,
+            dict(self.config),
+            is_cooperative=strategies[:1] == ["cooperative-sticky"],
+        )
+
+    @property
+    def _states(self) -> dict[TopicPartition, PartitionState]:
+        return self._subscription.assignment
+
+    # What to read
+
+    def subscribe(self, topics: Iterable[str] = (), pattern: str | None = None, listener: Any = None) -> None:
+        """Subscribe to *topics* or to a *pattern*."""
+        if self._states and not self._subscription.is_by_group:
+            raise IllegalStateError("subscription and manual assignment exclude each other")
+        self._subscription.topics = {topics} if isinstance(topics, str) else set(topics)
+        self._subscription.subscribed_pattern = re.compile(pattern) if pattern else None
+        self._subscription.rebalance_listener = listener
+
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
+        """Read *partitions*, chosen by hand."""
+        if self._subscription.is_by_group:
+            raise IllegalStateError("subscription and manual assignment exclude each other")
+        self._subscription.choose(partitions)
+
+    def unsubscribe(self) -> None:
+        """Read nothing, and leave the group."""
+        self._coordinator.leave()
+        self._subscription.__init__(())  # type: ignore[misc]
+
+    def assignment(self) -> set[TopicPartition]:
+        """The partitions it has."""
+        return set(self._states)
+
+    def subscription(self) -> set[str] | None:
+        """The topics it asked for."""
+        if self._subscription.subscribed_pattern is not None:
+            return {topic for topic in self._cluster.topics() if self._subscription.wants(topic)}
+        return set(self._subscription.topics) or None
+
+    def topics(self) -> set[str]:
+        """All topics there are."""
+        return self._cluster.topics()
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """The partitions of *topic*."""
+        return set(self._cluster.partitions_of(topic)) or None
+
+    # Fetching
+
+    def poll(
+        self, timeout_ms: float = 0, max_records: int | None = None, update_offsets: bool = True
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Take part in rebalances and fetch; wait at most *timeout_ms* for the first record.
+
+        :raises KafkaError: what the cluster answers, or was told to.
+        """
+        self._require(not self._closed, "KafkaConsumer is closed")
+        deadline = self._clock.monotonic() + timeout_ms / 1000
+        self._cluster.on_call("poll", "before")
+        while not (found := self._poll_once(max_records or self.config["max_poll_records"])):
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                break
+            self._clock.sleep(min(SLICE, left))
+        return found
+
+    def _poll_once(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        if self._subscription.is_by_group and self.config["group_id"] is not None:
+            if not self._coordinator.take_part():
+                return {}
+        elif self._subscription.is_by_group:
+            wanted = [p for p in self._cluster.logs if self._subscription.wants(p.topic)]
+            self._subscription.choose(sorted(wanted))
+        self._auto_commit_if_due()
+        return self._fetcher.fetch(max_records)
+
+    def __iter__(self) -> FakeConsumer:
+        return self
+
+    def __next__(self) -> ConsumerRecord:
+        """The next record; the end after ``consumer_timeout_ms`` without one."""
+        for record in self._iterated:
+            return record
+        batch = self.poll(timeout_ms=min(self.config["consumer_timeout_ms"], 1 << 40))
+        self._iterated = itertools.chain.from_iterable(batch.values())
+        for record in self._iterated:
+            return record
+        raise StopIteration
+
+    # Positions
+
+    def position(self, partition: TopicPartition, timeout_ms: float | None = None) -> int:
+        """The offset of the next record to be fetched."""
+        self._require(partition in self._states, "Partition is not assigned")
+        return self._fetcher.find(partition)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on at *offset*."""
+        self._require(partition in self._states, "Unassigned partition")
+        self._states[partition].seek(offset)
+
+    def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        """Go on at the first record there is."""
+        for partition in partitions or self._states:
+            self.seek(partition, self._cluster.log(partition).start)
+
+    def seek_to_end(self, *partitions: TopicPartition) -> None:
+        """Go on at the next record that is written."""
+        for partition in partitions or self._states:
+            self.seek(partition, self._cluster.log(partition).end)
+
+    def beginning_offsets(
+        self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
+    ) -> dict[TopicPartition, int]:
+        """The first offset of each partition."""
+        return {partition: self._cluster.log(partition).start for partition in partitions}
+
+    def end_offsets(
+        self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
+    ) -> dict[TopicPartition, int]:
+        """The offset after the last one of each partition."""
+        return {partition: self._cluster.log(partition).end for partition in partitions}
+
+    def paused(self) -> set[TopicPartition]:
+        """The partitions that are not fetched."""
+        return {partition for partition, state in self._states.items() if state.paused}
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Stop fetching."""
+        for partition in partitions:
+            self._states[partition].paused = True
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Fetch again."""
+        for partition in partitions:
+            self._states[partition].paused = False
+
+    # Commits
+
+    def commit(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None, timeout_ms: float | None = None
+    ) -> None:
+        """Commit *offsets*, or all positions; wait for the answer.
+
+        :raises RuntimeError: called on the I/O thread (3.x), which would wait for itself.
+        :raises KafkaError: what the coordinator answers, or was told to.
+        """
+        self._require(self.config["group_id"] is not None, "Requires group_id")
+        if self._callbacks.is_io_thread:
+            raise RuntimeError("Cannot block on net.run() from the IO thread")
+        try:
+            self._cluster.on_call("commit", "before")
+            self._clock.sleep(COMMIT_TIME)
+            self._coordinator.commit(self._positions() if offsets is None else offsets)
+            self._cluster.on_call("commit", "after")
+        except KafkaError as error:
+            self._coordinator.refused(error)
+            raise
+
+    def commit_async(
+        self,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None,
+        callback: Callable[[Any, Any], None] | None = None,
+    ) -> Sent:
+        """Commit without waiting; *callback* gets the offsets and the answer or the error."""
+        self._require(self.config["group_id"] is not None, "Requires group_id")
+        chosen, answer = self._positions() if offsets is None else offsets, None
+        try:
+            self._coordinator.commit(chosen)
+        except KafkaError as error:
+            answer = error
+        if callback is not None:
+            callback(chosen, answer)
+        return Sent(answer)
+
+    def _positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        known = {partition: state for partition, state in self._states.items() if state.has_valid_position}
+        return {partition: OffsetAndMetadata(state.position, "", -1) for partition, state in known.items()}
+
+    def _auto_commit_if_due(self) -> None:
+        now = self._clock.monotonic()
+        if self.config["group_id"] is None or now < self._next_auto_commit:
+            return
+        self._next_auto_commit = now + self.config["auto_commit_interval_ms"] / 1000
+        if self._coordinator.config["enable_auto_commit"]:
+            FakeConsumer.commit_async(self)  # whatever took the method's place: the client does not look at it either
+
+    def committed(self, partition: TopicPartition, metadata: bool = False, timeout_ms: float | None = None) -> Any:
+        """What the group has committed for *partition*: the offset, or offset and *metadata*; ``None`` if nothing."""
+        self._require(self.config["group_id"] is not None, "Requires group_id")
+        self._cluster.on_call("committed", "before")
+        found = self._cluster.committed(self.config["group_id"], partition)
+        return found if found is None or metadata else found.offset
+
+    # The end
+
+    def close(self, autocommit: bool = True, timeout_ms: float | None = None) -> None:
+        """Leave the group; a static member's place is kept."""
+        if self._closed:
+            return
+        self._closed = True
+        if autocommit and self.config["group_id"] is not None and self._coordinator.config["enable_auto_commit"]:
+            FakeConsumer.commit_async(self)
+        self._coordinator.give_up_all()
+        self._coordinator.leave()
+
+    def _require(self, holds: bool, otherwise: str) -> None:
+        """Raise what this version raises if it is used wrongly."""
+        if not holds:
+            raise IllegalStateError(otherwise) if self._is_3 else AssertionError(otherwise)

@@ -1,0 +1,167 @@
+"""How a fake consumer takes part in its group: joins, gives partitions up, is thrown out.
+
+Eager: all partitions are given up before a rebalance and handed out anew. Cooperative (KIP-429): only what moves is
+given up, after the rebalance, and nobody hears of the rest. What an eager rebalance hands back to the same member
+keeps its position and its pause in 3.x, and forgets both in 2.x.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+
+from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
+from kafka_parallel.testing.fake.clock import Timeline
+from kafka_parallel.testing.fake.cluster import FakeCluster
+from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
+
+log = logging.getLogger(__name__)
+
+NOBODY = -1
+LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
+
+
+class Membership:
+    """One consumer's place in its group; also what ``consumer._coordinator`` is.
+
+    :param name: the member's id; every start has its own.
+    :param config: the consumer's configuration, its own copy.
+    :ivar rejoining: whether a join was asked for and not answered yet.
+    :ivar rejoin_needed: whether the next poll will ask for a join.
+    """
+
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        name: str,
+        subscription: Subscription,
+        callbacks: InPoll | OnIoThread,
+        clock: Timeline,
+        config: dict[str, Any],
+        *,
+        is_cooperative: bool,
+    ) -> None:
+        self.config = config
+        self.rejoining = False
+        self.rejoin_needed = True
+        self.generation = NOBODY
+        self._cluster = cluster
+        self._name = name
+        self._subscription = subscription
+        self._callbacks = callbacks
+        self._clock = clock
+        self._is_cooperative = is_cooperative
+        self._keeps_state = isinstance(callbacks, OnIoThread)
+        self._has_joined = False
+
+    @property
+    def _group_id(self) -> str:
+        return str(self.config["group_id"])
+
+    def request_rejoin(self) -> None:
+        """Join again at the next poll: it looks every time anyway."""
+
+    # Taking part
+
+    def take_part(self) -> bool:
+        """Send a heartbeat and do what a rebalance asks; tell whether the member may fetch."""
+        until = self._clock.monotonic() + self.config["max_poll_interval_ms"] / 1000
+        group = self._cluster.keep(self._group_id, self._name, until)
+        if group.is_current(self._name, self.generation):
+            return True
+        self._prepare()
+        self._cluster.join(self._group_id, self._name, self._subscription.wants, self._instance_id, until)
+        self._has_joined = True
+        self.rejoining = not group.is_stable
+        if not group.is_stable:
+            return False
+        self.generation = group.generation
+        self._begin(set(group.members[self._name].assigned))
+        return True
+
+    @property
+    def _instance_id(self) -> str | None:
+        instance_id: str | None = self.config["group_instance_id"]
+        return instance_id
+
+    def is_current(self) -> bool:
+        """Tell whether no rebalance is waiting for this member."""
+        return self._cluster.group(self._group_id).is_current(self._name, self.generation)
+
+    def _prepare(self) -> None:
+        """Give up what has to be given up before joining."""
+        group, had = self._cluster.group(self._group_id), set(self._subscription.assignment)
+        if self._name not in group.members or self.generation == NOBODY:
+            if had:
+                self._tell("on_partitions_lost" if self._keeps_state else "on_partitions_revoked", had)
+            self._subscription.assignment.clear()
+            group.gave_up(self._name, set())
+        elif not group.members[self._name].has_joined and not self._is_cooperative:
+            self._tell("on_partitions_revoked", had)
+            group.gave_up(self._name, set())
+            if not self._keeps_state:
+                self._subscription.assignment.clear()
+
+    def _begin(self, partitions: set[TopicPartition]) -> None:
+        """Begin the generation with *partitions*."""
+        states = self._subscription.assignment
+        before = set(states)
+        for partition in before - partitions:
+            del states[partition]
+        if self._is_cooperative and before - partitions:
+            self._tell("on_partitions_revoked", before - partitions)
+        self._cluster.group(self._group_id).gave_up(self._name, partitions)
+        for partition in sorted(partitions - set(states)):
+            states[partition] = PartitionState()
+        self._tell("on_partitions_assigned", partitions - before if self._is_cooperative else partitions)
+
+    def _tell(self, what: str, partitions: set[TopicPartition]) -> None:
+        listener = self._subscription.rebalance_listener
+        if listener is None:
+            return
+        method = getattr(listener, what, None) or listener.on_partitions_revoked
+        begun = self._clock.monotonic()
+        try:
+            self._callbacks.call(method, partitions, lambda: self._beat(begun))
+        except Exception:
+            log.exception("the rebalance listener failed in %s; kafka-python goes on all the same", what)
+
+    def _beat(self, begun: float) -> None:
+        """Send a heartbeat during a callback that began at *begun*."""
+        until = self._clock.monotonic() + self.config["session_timeout_ms"] / 1000
+        longest = begun + self.config["max_poll_interval_ms"] / 1000
+        self._cluster.keep(self._group_id, self._name, min(until, longest))
+
+    def leave(self) -> None:
+        """Leave the group, unless the member is static: then its place is kept for its next start (KIP-345)."""
+        if self._has_joined and self._instance_id is None:
+            self._cluster.group(self._group_id).leave(self._name)
+        elif self._has_joined:
+            self._cluster.vanish(self._name, self.config["session_timeout_ms"] / 1000)
+
+    def give_up_all(self) -> None:
+        """Tell the listener, as 3.x does when it closes."""
+        if self._keeps_state and self._subscription.assignment:
+            self._tell("on_partitions_revoked", set(self._subscription.assignment))
+
+    # Commits
+
+    def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Commit.
+
+        :raises RebalanceInProgressError: the client knows of a rebalance, and does not even ask.
+        :raises CommitFailedError: the coordinator refused.
+        """
+        if self.rejoining:
+            raise RebalanceInProgressError
+        member = (self._name, self.generation) if self._subscription.is_by_group else None
+        self._cluster.commit(self._group_id, member, offsets)
+
+    def refused(self, error: Exception) -> None:
+        """Forget the membership, as the client does when a commit was refused for good; it will join anew."""
+        if isinstance(error, LOST) and not any(isinstance(cause, RebalanceInProgressError) for cause in error.args):
+            self.generation = NOBODY

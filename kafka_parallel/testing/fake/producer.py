@@ -1,0 +1,113 @@
+"""A ``KafkaProducer`` of the fake cluster, for plugins that produce."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kafka import TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
+from kafka.producer.future import RecordMetadata
+
+if TYPE_CHECKING:
+    from kafka_parallel.testing.fake.cluster import FakeCluster
+    from kafka_parallel.testing.fake.log import Headers
+
+
+class FakeProducer:
+    """Appends to the fake cluster. Any number of threads may use it at once.
+
+    :param cluster: where records go.
+    :param config: what a ``KafkaProducer`` takes; serialisers are used, the rest is only kept.
+    """
+
+    def __init__(self, *, cluster: FakeCluster, **config: Any) -> None:
+        self.config = config
+        self._cluster = cluster
+        self._closed = False
+
+    def partitions_for(self, topic: str) -> set[int]:
+        """The partitions of *topic*.
+
+        :raises UnknownTopicOrPartitionError: it does not exist.
+        """
+        found = set(self._cluster.partitions_of(topic))
+        if not found:
+            raise UnknownTopicOrPartitionError(f"topic {topic!r} does not exist")
+        return found
+
+    def send(
+        self,
+        topic: str,
+        value: Any = None,
+        key: Any = None,
+        headers: Headers | None = None,
+        partition: int | None = None,
+    ) -> Sent:
+        """Append a record; the answer, good or bad, is what ``get()`` of the result gives.
+
+        :raises RuntimeError: the producer is closed.
+        """
+        if self._closed:
+            raise RuntimeError("the FakeProducer is closed")
+        raw_key = self._serialize("key_serializer", topic, headers, key)
+        raw_value = self._serialize("value_serializer", topic, headers, value)
+        try:
+            self._cluster.on_call("send", "before")
+            record = self._cluster.append(topic, raw_value, raw_key, partition=partition, headers=headers or ())
+            self._cluster.on_call("send", "after")
+        except Exception as error:  # noqa: BLE001 - the caller's, when it asks
+            return Sent(error)
+        sizes = (record.serialized_key_size, record.serialized_value_size, record.serialized_header_size)
+        partition_of = TopicPartition(topic, record.partition)
+        return Sent(RecordMetadata(*partition_of, partition_of, record.offset, record.timestamp, None, *sizes))
+
+    def _serialize(self, name: str, topic: str, headers: Any, data: Any) -> Any:
+        serializer = self.config.get(name)
+        if serializer is None:
+            return data
+        return serializer.serialize(topic, headers, data) if hasattr(serializer, "serialize") else serializer(data)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Do nothing: everything was written when it was sent."""
+
+    def close(self, timeout: float | None = None) -> None:
+        """Take nothing more."""
+        self._closed = True
+
+
+class Sent:
+    """What `FakeProducer.send` hands back: the part of kafka-python's future that people use."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the answer is there: always."""
+        return True
+
+    def succeeded(self) -> bool:
+        """Tell whether the record was written."""
+        return not self.failed()
+
+    def failed(self) -> bool:
+        """Tell whether it was not."""
+        return isinstance(self._answer, Exception)
+
+    def get(self, timeout: float | None = None) -> Any:
+        """The place of the record, or what went wrong, raised."""
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    def add_callback(self, function: Any, *arguments: Any) -> Sent:
+        """Call *function* with the place of the record if it was written."""
+        if self.succeeded():
+            function(*arguments, self._answer)
+        return self
+
+    def add_errback(self, function: Any, *arguments: Any) -> Sent:
+        """Call *function* with what went wrong if it was not."""
+        if self.failed():
+            function(*arguments, self._answer)
+        return self

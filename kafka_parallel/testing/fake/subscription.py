@@ -1,0 +1,82 @@
+"""What a consumer reads, and where it is: the part of the fake that kafka-python keeps in ``_subscription``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from kafka_parallel.testing.fake.log import PartitionLog
+
+
+@dataclass
+class PartitionState:
+    """One assigned partition, with the names kafka-python uses.
+
+    :ivar position: the offset to fetch next, meaningless without `has_valid_position`.
+    """
+
+    paused: bool = False
+    position: int = 0
+    has_valid_position: bool = False
+
+    def seek(self, offset: int) -> None:
+        """Go on at *offset*."""
+        self.position, self.has_valid_position = offset, True
+
+
+class Subscription:
+    """Topics, a pattern, or partitions chosen by hand; never two of them.
+
+    :ivar rebalance_listener: the user's, or what replaced it.
+    :ivar subscribed_pattern: the compiled pattern, if there is one.
+    :ivar assignment: the partitions it has now.
+    """
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        self.topics = set(topics)
+        self.rebalance_listener: Any = None
+        self.subscribed_pattern: re.Pattern[str] | None = None
+        self.assignment: dict[TopicPartition, PartitionState] = {}
+
+    @property
+    def is_by_group(self) -> bool:
+        """Whether a group assigns the partitions."""
+        return bool(self.topics or self.subscribed_pattern)
+
+    def wants(self, topic: str) -> bool:
+        """Tell whether *topic* is subscribed to."""
+        if self.subscribed_pattern is not None:
+            return self.subscribed_pattern.match(topic) is not None
+        return topic in self.topics
+
+    def choose(self, partitions: Iterable[TopicPartition]) -> None:
+        """Assign *partitions* by hand; those it had keep their state."""
+        self.assignment = {partition: self.assignment.get(partition, PartitionState()) for partition in partitions}
+
+
+def find_position(
+    log: PartitionLog, partition: TopicPartition, state: PartitionState, committed: Callable[[], int | None], reset: str
+) -> None:
+    """Give *state* a position that can be read: the committed one, else what the reset policy says.
+
+    :raises NoOffsetForPartitionError: nothing is committed, and the policy is "none".
+    :raises OffsetOutOfRangeError: the position does not exist (any more), and the policy is "none".
+    """
+    if not state.has_valid_position:
+        offset = committed()
+        if offset is None and reset == "none":
+            raise NoOffsetForPartitionError({partition})
+        state.seek(_reset(log, reset) if offset is None else offset)
+    if not log.start <= state.position <= log.end:
+        if reset == "none":
+            raise OffsetOutOfRangeError({partition: state.position})
+        state.seek(_reset(log, reset))
+
+
+def _reset(log: PartitionLog, policy: str) -> int:
+    return log.start if policy == "earliest" else log.end

@@ -1,0 +1,63 @@
+"""Which call of a client goes wrong, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kafka import errors
+
+from kafka_parallel.testing.fake.cluster import Moment
+from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.world import World
+
+Fault = Callable[[], Exception]
+# The same call may succeed later.
+RETRIABLE: tuple[Fault, ...] = (
+    errors.KafkaTimeoutError,
+    errors.RebalanceInProgressError,
+    errors.CoordinatorLoadInProgressError,
+    errors.CoordinatorNotAvailableError,
+    errors.NotCoordinatorError,
+    errors.RequestTimedOutError,
+    errors.KafkaConnectionError,
+    lambda: errors.CommitFailedError(errors.RebalanceInProgressError()),
+)
+# The member was thrown out.
+LOST: tuple[Fault, ...] = (errors.CommitFailedError, errors.IllegalGenerationError, errors.UnknownMemberIdError)
+# Somebody has to change something.
+FATAL = (
+    errors.GroupAuthorizationFailedError,
+    errors.TopicAuthorizationFailedError,
+    errors.InvalidCommitOffsetSizeError,
+    errors.OffsetMetadataTooLargeError,
+)
+POLL_RETRIABLE: tuple[Fault, ...] = (errors.KafkaConnectionError, errors.RequestTimedOutError)
+
+
+class Faults:
+    """Strikes the calls of all clients, as likely as the plan says."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self._world = world
+        self._plan = plan
+        commit, poll = plan.commit_faults, plan.poll_faults
+        self._likelihood = {"commit": commit, "send": commit, "committed": min(0.1, commit), "poll": poll}
+
+    def strike(self, call: str, moment: Moment) -> None:
+        """Let *call* be late or fail, by lot."""
+        chance, plan = self._world.random, self._plan
+        if plan.hiccups and call == "commit" and chance.random() < plan.hiccups:
+            self._raise(call, moment, RETRIABLE)
+        if plan.late and chance.random() < plan.late:
+            self._world.sleep(chance.choice([0.5, 3.0, 12.0]))
+        if chance.random() < self._likelihood.get(call, 0.0):
+            self._raise(call, moment, self._faults(call))
+
+    def _raise(self, call: str, moment: Moment, faults: tuple[Fault, ...]) -> None:
+        error = self._world.random.choice(faults)()
+        self._world.note(f"{call} fails {moment} it took effect: {error!r}")
+        raise error
+
+    def _faults(self, call: str) -> tuple[Fault, ...]:
+        kinds = {"poll": POLL_RETRIABLE, "commit": RETRIABLE * 3 + LOST}.get(call, RETRIABLE)
+        return (*kinds, *FATAL) if self._plan.is_fatal and call != "committed" else kinds

@@ -1,0 +1,120 @@
+"""The plugins of the simulated application: one that watches for the checker, and one that nobody should write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from kafka import TopicPartition
+
+from kafka_parallel import Retry, Skip, hookimpl
+from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.world import World
+
+
+class MisbehaviourError(Exception):
+    """Raised by a plugin or a handler on purpose."""
+
+
+class Watcher:
+    """Tells the checker about assignments, and decides about failures by lot."""
+
+    def __init__(self, world: World, checker: Checker, plan: Plan, name: str) -> None:
+        self._world = world
+        self._checker = checker
+        self._plan = plan
+        self._name = name
+
+    @hookimpl
+    def on_assign(self, partitions: frozenset[TopicPartition]) -> None:
+        """Tell the checker."""
+        self._world.note(f"{self._name} assigned {sorted(partition.partition for partition in partitions)}")
+        self._checker.assigned(self._name, partitions)
+
+    @hookimpl
+    def on_revoke(self, partitions: frozenset[TopicPartition], lost: bool) -> None:  # noqa: FBT001 - the hook's
+        """Tell the story."""
+        numbers = sorted(partition.partition for partition in partitions)
+        self._world.note(f"{self._name} {'lost' if lost else 'gave up'} {numbers}")
+
+    @hookimpl
+    def on_error(self, record: Any) -> Retry | Skip | None:
+        """Decide by lot."""
+        chance = self._world.random
+        if self._plan.is_halting and chance.random() < 0.1:
+            return None
+        if self._plan.dead_letters and chance.random() < 0.5:
+            return None  # the dlq plugin is asked next
+        if chance.random() < 0.3:
+            self._world.note(f"{self._name} skips {record.partition}@{record.offset}")
+            self._checker.finish(TopicPartition(record.topic, record.partition), record.offset)
+            return Skip("by lot")
+        return Retry(chance.choice([0, 5, 300]))
+
+
+class Hostile:
+    """Raises, sleeps and answers junk in every hook, by lot."""
+
+    def __init__(self, world: World, likelihood: float) -> None:
+        self._world = world
+        self._likelihood = likelihood
+
+    def _misbehave(self, where: str, junk: Any = None) -> Any:
+        if self._world.random.random() >= self._likelihood:
+            return None
+        act: Callable[[], Any] = self._world.random.choice([self._raise, self._sleep, lambda: junk])
+        self._world.note(f"a plugin misbehaves in {where}")
+        return act()
+
+    def _raise(self) -> None:
+        raise MisbehaviourError("on purpose")
+
+    def _sleep(self) -> None:
+        self._world.sleep(self._world.random.choice([0.05, 1.0, 4.0]))
+
+    @hookimpl(wrapper=True)
+    def on_record(self) -> Generator[None, Any, Any]:
+        """Misbehave before and after."""
+        self._misbehave("on_record, before the handler")
+        result = yield
+        self._misbehave("on_record, after the handler")
+        return result
+
+    @hookimpl(tryfirst=True)
+    def on_error(self) -> Any:
+        """Misbehave."""
+        return self._misbehave("on_error", junk="junk")
+
+    @hookimpl(wrapper=True)
+    def on_commit(self) -> Generator[None, Any, Any]:
+        """Misbehave before and after, and swallow errors."""
+        self._misbehave("on_commit, before")
+        try:
+            result = yield
+        except Exception:
+            if self._world.random.random() < 0.5:
+                raise
+            result = None
+        self._misbehave("on_commit, after")
+        return result
+
+    @hookimpl(trylast=True)
+    def on_assign(self) -> Any:
+        """Misbehave."""
+        return self._misbehave("on_assign", junk=5)
+
+    @hookimpl
+    def on_revoke(self) -> Any:
+        """Misbehave."""
+        return self._misbehave("on_revoke", junk="junk")
+
+    @hookimpl
+    def on_backpressure(self) -> Any:
+        """Misbehave."""
+        return self._misbehave("on_backpressure", junk="junk")
+
+    @hookimpl
+    def on_stop(self) -> Any:
+        """Misbehave."""
+        return self._misbehave("on_stop", junk="junk")

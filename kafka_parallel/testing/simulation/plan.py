@@ -1,0 +1,156 @@
+"""What shall happen in one simulated run, before it begins: drawn from the seed, and made smaller by the shrinker.
+
+What is not in the plan (who acts next, how long a handler takes, which call fails) is drawn while it happens.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+Event: TypeAlias = Literal[
+    "start",
+    "stop",
+    "kill",
+    "freeze",
+    "freeze in rebalance",
+    "rebalance",
+    "add partition",
+    "delete records",
+    "pause",
+    "expire",
+]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A record to be produced.
+
+    :ivar wait: seconds before it.
+    :ivar gap: offsets before it that hold none.
+    """
+
+    partition: int
+    key: bytes | None
+    value: bytes
+    gap: int
+    wait: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    :ivar lanes: what stays in order: records of a key, of a partition, or nothing.
+    :ivar membership: how partitions are assigned.
+    :ivar options: of the consumer under test.
+    :ivar events: what is done to it, each after so many seconds.
+    :ivar max_poll_interval: seconds after which the group gives up on a member that does not poll.
+    :ivar hiccups: how likely a commit fails that may be tried again at once: no reason to repeat anything.
+    :ivar slow, failing, commit_faults, poll_faults, late, hostile: how likely a handler is slow, a handler fails, a
+        commit or a poll fails, an answer is late, a plugin misbehaves; each from 0 to 1.
+    :ivar is_halting: whether some failures stop the consumer.
+    :ivar is_fatal: whether some faults are of the kind that stops the consumer.
+    :ivar dead_letters: whether the ``dlq`` plugin decides about failures.
+    """
+
+    seed: int
+    partitions: int
+    lanes: Literal["key", "partition", "unordered"]
+    habits: Literal["2.x", "3.x"]
+    membership: Literal["eager", "cooperative", "static", "assigned"]
+    options: dict[str, Any]
+    reset: Literal["earliest", "latest"]
+    records: tuple[Planned, ...]
+    events: tuple[tuple[float, Event], ...]
+    max_poll_interval: float = 60.0
+    hiccups: float = 0.0
+    slow: float = 0.0
+    failing: float = 0.0
+    commit_faults: float = 0.0
+    poll_faults: float = 0.0
+    late: float = 0.0
+    hostile: float = 0.0
+    is_halting: bool = False
+    is_fatal: bool = False
+    dead_letters: bool = False
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is planned that would excuse a repeat: nothing fails, no handler outlives a drain."""
+        slow = self.slow if any(event not in {"stop", "pause"} for _, event in self.events) else 0.0
+        likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile)
+        unkind = {"kill", "freeze", "freeze in rebalance", "expire", "delete records"}
+        return not any(likely) and not any(event in unkind for _, event in self.events)
+
+
+RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
+CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
+ROUGH: tuple[Event, ...] = (*CALM, "start", "kill", "kill", "freeze", "freeze in rebalance", "delete records", "expire")
+
+
+def draw(seed: int) -> Plan:
+    """Draw a plan."""
+    chance = random.Random(f"plan {seed}")
+    partitions, is_calm = chance.randint(1, 3), chance.random() < 0.35
+    records = tuple(_draw_record(chance, partitions) for _ in range(chance.randint(5, 60)))
+    waits = [0.001, 0.005, 0.02, 0.05, 0.1, 1.0]
+    count = chance.choice([0, 1, 2, 5])
+    events = tuple((chance.choice(waits), chance.choice(CALM if is_calm else ROUGH)) for _ in range(count))
+    habits = chance.choice(["2.x", "3.x"])
+    memberships = ["eager", "eager", "static", "assigned", *(["cooperative"] * 3 if habits == "3.x" else [])]
+    plan = Plan(
+        seed,
+        partitions,
+        chance.choice(["key", "key", "partition", "unordered"]),
+        habits,  # type: ignore[arg-type]
+        chance.choice(memberships),  # type: ignore[arg-type]
+        _draw_options(chance, is_calm=is_calm),
+        # Where records are deleted, "latest" would skip those that are left: what it is asked for.
+        "earliest" if any(event == "delete records" for _, event in events) else chance.choice(["earliest", "latest"]),
+        records,
+        events,
+        **({} if is_calm else _draw_trouble(chance)),
+        hiccups=chance.choice([0.0, 0.0, 0.2]),
+        is_halting=chance.random() < 0.1,
+    )
+    return _patient(plan) if is_calm and chance.random() < 0.2 else plan
+
+
+def _patient(plan: Plan) -> Plan:
+    """Let handlers be slow and drains long, for a member that is alone and may not stop polling for long."""
+    options = {**plan.options, "revoke_timeout_ms": 1500, "stop_timeout_ms": 600_000}
+    events = tuple((wait, event) for wait, event in plan.events if event in {"stop", "pause"})
+    return replace(plan, options=options, events=events[:1], slow=0.2, max_poll_interval=2.0)
+
+
+def _draw_record(chance: random.Random, partitions: int) -> Planned:
+    keys = [None, b"a", b"b", b"c", b"d", b"e"]
+    wait = chance.choice([0.0, 0.1, 1.0]) if chance.random() < 0.1 else 0.0
+    gap = chance.choice([0, 0, 0, 3])
+    return Planned(chance.randrange(partitions), chance.choice(keys), b"v" * chance.randint(0, 9), gap, wait)
+
+
+def _draw_options(chance: random.Random, *, is_calm: bool) -> dict[str, Any]:
+    return {
+        "workers": chance.randint(1, 4),
+        "max_buffered_records": chance.choice([2, 5, 20, 1000]),
+        "max_buffered_bytes": chance.choice([40, 10_000_000]),
+        "max_uncommitted": chance.choice([3, 10, 1000]),
+        "revoke_timeout_ms": 20_000 if is_calm else chance.choice([100, 5000]),
+        "stop_timeout_ms": 20_000 if is_calm else chance.choice([100, 20_000]),
+    }
+
+
+def _draw_trouble(chance: random.Random) -> dict[str, Any]:
+    return {
+        "slow": chance.choice([0.0, 0.0, 0.02]),
+        "failing": chance.choice([0.0, 0.0, 0.1, 0.3]),
+        "commit_faults": chance.choice(RARE),
+        "poll_faults": chance.choice([0.0, 0.0, 0.02]),
+        "late": chance.choice([0.0, 0.0, 0.01]),
+        "hostile": chance.choice([0.0, 0.0, 0.02]),
+        "is_fatal": chance.random() < 0.1,
+        "dead_letters": chance.random() < 0.2,
+    }

@@ -1,0 +1,193 @@
+"""The bugs that the simulation must find: each is a small change to the library's real source.
+
+They are the mistakes that others shipped. ``B2.n`` and ``Tn`` number the lists of known failures of parallel consumers
+this project was built against: committing what was only seen, waiting under a lock, counting what was only sent, taking
+a stale result for a fresh one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """One change: in *file*, *old* becomes *new*."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+BUGS = [
+    Bug(
+        "B2.1 commit the highest offset, not the contiguous one",
+        "core/offsets.py",
+        "candidate = self._order[0] if self._order else self._next",
+        "candidate = self._next",
+    ),
+    Bug(
+        "B2.2, T5 commit while holding the lock that workers and a rebalance need",
+        "runtime/commits.py",
+        "            self._client.commit(offsets, context.timeout_ms / 1000)",
+        "            with self._queue._lock:\n                self._client.commit(offsets, context.timeout_ms / 1000)",
+    ),
+    Bug(
+        "B2.3, T7 do not expect a commit to meet a rebalance",
+        "runtime/client.py",
+        'return _is_rebalancing(error) or bool(getattr(error, "retriable", False))',
+        'return bool(getattr(error, "retriable", False))',
+    ),
+    Bug(
+        "B2.4 count a commit that was refused as done",
+        "runtime/commits.py",
+        "            return Answer.LOST",
+        "            self._queue.committed(self._snapshot)\n            return Answer.DONE",
+    ),
+    Bug(
+        "B2.5 go on behind what was taken under the last assignment, finished or not",
+        "core/scheduler.py",
+        "        return Ended(assignment.ledger.committable, running,",
+        "        return Ended(assignment.ledger.next, running,",
+    ),
+    Bug(
+        "B2.6 commit beyond the end of the log",
+        "core/offsets.py",
+        "        self._next = offset + 1",
+        "        self._next = offset + 2",
+    ),
+    Bug(
+        "B2.7 do not count retries that wait as buffered",
+        "core/scheduler.py",
+        "        return Load(records, size)",
+        "        return Load(records - len(self._retries), size)",
+    ),
+    Bug(
+        "B2.7 do not count what runs as buffered",
+        "core/scheduler.py",
+        "        return Load(records, size)",
+        "        return Load(records - self.in_flight, size)",
+    ),
+    Bug(
+        "B2.8 take a handler that raised for one that is done",
+        "runtime/attempt.py",
+        "            return self._failed(task, record, error)",
+        "            return None",
+    ),
+    Bug(
+        "B2.9 do not notice a request to stop",
+        "runtime/loop.py",
+        "            self._shutdown.is_requested\n            or self._queue",
+        "            self._queue",
+    ),
+    Bug(
+        "B2.11 leave auto-commit on",
+        "runtime/client.py",
+        '                config["enable_auto_commit"] = False\n        if not all',
+        "                pass\n        if False and not all",
+    ),
+    Bug(
+        "T1 mark as committed what is finished now, not what was sent",
+        "runtime/commits.py",
+        "        self._queue.committed(snapshot)",
+        "        self._queue.committed(self._queue.snapshot())",
+    ),
+    Bug(
+        "T2 read the top of what is finished later than the rest",
+        "runtime/commits.py",
+        "            self._client.commit(offsets, context.timeout_ms / 1000)",
+        "            tops = self._queue.ask(lambda _: {p: (a.ledger.next, -1) "
+        "for p, a in self._snapshot.assignments.items()})\n"
+        "            self._client.commit(metadata_of(tops), context.timeout_ms / 1000)",
+    ),
+    Bug(
+        "T3 mark as committed what was only sent",
+        "runtime/commits.py",
+        "        self._snapshot, self._errors = snapshot, []",
+        "        self._snapshot, self._errors = snapshot, []\n        self._queue.committed(snapshot)",
+    ),
+    Bug(
+        "T4 let a stale record hold its key for ever",
+        "core/scheduler.py",
+        "holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live",
+        "holds = isinstance(outcome, (Retry, Failure)) or not last.assignment.live",
+    ),
+    Bug(
+        "T4 drop a fresh record while a stale one of its key still runs",
+        "core/scheduler.py",
+        "                ready(task, lanes)",
+        "                (task.key in lanes and lanes[task.key].held) or ready(task, lanes)",
+    ),
+    Bug(
+        "T6 stop polling while the last records drain",
+        "runtime/loop.py",
+        "            self._client.pause(self._client.assignment())\n            self._client.poll(0, 1)\n",
+        "            return\n",
+    ),
+    Bug(
+        "T8 lose a record whose failure could not be judged",
+        "runtime/attempt.py",
+        '            return Failure(raised, "a plugin raised in on_error", is_fatal=not isinstance(raised, Exception))',
+        "            return Retry(1e12)",
+    ),
+    Bug(
+        "T9 look whether a record is still ours when it is taken, and not again when it runs",
+        "runtime/workqueue.py",
+        "        runs = task.assignment.live and not self._closed",
+        "        runs = not self._closed",
+    ),
+    Bug(
+        "forget what was dropped",
+        "core/offsets.py",
+        "            if self._dropped_from is None or offset < self._dropped_from:",
+        "            if False:",
+    ),
+    Bug(
+        "let two units of a key out",
+        "core/ordering.py",
+        "        lane.held = True",
+        "        lane.held = False",
+    ),
+    Bug(
+        "let go of a key while its retry waits",
+        "core/scheduler.py",
+        "holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live",
+        "holds = False",
+    ),
+    Bug(
+        "drop everything that has not started when leaving",
+        "core/scheduler.py",
+        "        return running if finished is None else max(running, finished)",
+        "        return -1",
+    ),
+    Bug(
+        "take a commit that met a rebalance for one that was refused for good",
+        "runtime/client.py",
+        "return isinstance(error, LOST) and not _is_rebalancing(error)",
+        "return isinstance(error, LOST)",
+    ),
+    Bug(
+        "do not seek back to what was dropped",
+        "runtime/client.py",
+        "        self._consumer.seek(partition, offset)",
+        "        pass",
+    ),
+    Bug(
+        "leave without waiting for what still runs",
+        "core/assignment.py",
+        "return self.ledger.records == len(self.halted)",
+        "return True",
+    ),
+    Bug(
+        "handle records before their start is committed",
+        "runtime/loop.py",
+        "        if not (self._commits_start and starts.offsets):",
+        "        if True:",
+    ),
+    Bug(
+        "wake no worker when records arrive",
+        "runtime/workqueue.py",
+        "            self._scheduler.feed(batch, leader_epochs)\n            self._wake_worker(1)",
+        "            self._scheduler.feed(batch, leader_epochs)",
+    ),
+]

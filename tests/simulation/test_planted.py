@@ -1,0 +1,49 @@
+"""Is every planted bug found, within a bounded number of seeds?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kafka_parallel
+from tests.simulation.planted import BUGS
+
+# A planted bug must be found within so many seeds, from 0 on.
+ENOUGH = 2000
+SOURCE = Path(kafka_parallel.__file__).parent
+SEARCH = f"""
+import logging, sys
+from kafka_parallel.testing.simulation.scenario import Simulation
+logging.disable(logging.CRITICAL)
+for seed in range({ENOUGH}):
+    try:
+        Simulation(seed).run()
+    except Exception as error:
+        sys.exit(f"found by seed {{seed}}: {{type(error).__name__}}: {{error}}")
+"""
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_found(bug, tmp_path):
+    copy = tmp_path / "kafka_parallel"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (copy / bug.file).read_text()
+    assert text.count(bug.old) == 1, f"{bug.name}: its place in {bug.file} is gone, plant it anew"
+    (copy / bug.file).write_text(text.replace(bug.old, bug.new))
+
+    search = subprocess.run(
+        [sys.executable, "-c", SEARCH],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert "found by seed" in search.stderr, f"{ENOUGH} seeds did not notice: {bug.name}\n{search.stderr}"
