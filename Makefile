@@ -4,8 +4,9 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv-$(VERSION)
 VENV2 ?= .venv-$(VERSION)-kafka2
 BIN := $(VENV)/bin
+SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 demo bench clean help
+.PHONY: setup test lint unit broker kafka2 demo bench simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -37,8 +38,11 @@ demo: $(VENV)/ready  ## Show it on a real Kafka
 bench: $(VENV)/ready  ## Measure ratios against the plain poll loop
 	$(BIN)/python -m benchmarks
 
+simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where an interrupted one ended
+	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json
+
 clean:  ## Remove what was made
-	rm -rf .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .simulation-*.json .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

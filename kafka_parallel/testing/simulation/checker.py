@@ -27,7 +27,7 @@ class Checker:
     """
 
     def __init__(
-        self, cluster: FakeCluster, lane_of: Callable[[Any], Hashable | None], most_buffered: int, reset: str
+        self, cluster: FakeCluster, lane_of: Callable[[Any], Hashable | None], most_buffered: float, reset: str
     ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of

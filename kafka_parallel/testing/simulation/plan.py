@@ -84,6 +84,11 @@ class Plan:
         unkind = {"kill", "freeze", "freeze in rebalance", "expire", "delete records"}
         return not any(likely) and not any(event in unkind for _, event in self.events)
 
+    @property
+    def may_halt(self) -> bool:
+        """Whether a failure may stop the consumer."""
+        return self.is_halting or self.dead_letters or self.hostile > 0
+
 
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
 CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
