@@ -79,7 +79,7 @@ class Plan:
     @property
     def is_calm(self) -> bool:
         """Whether nothing is planned that would excuse a repeat: nothing fails, no handler outlives a drain."""
-        slow = self.slow if any(event not in {"stop", "pause"} for _, event in self.events) else 0.0
+        slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile)
         unkind = {"kill", "freeze", "freeze in rebalance", "expire", "delete records"}
         return not any(likely) and not any(event in unkind for _, event in self.events)
@@ -90,6 +90,8 @@ class Plan:
         return self.is_halting or self.dead_letters or self.hostile > 0
 
 
+# A stop that waits for every handler, however slow.
+PATIENT_STOP_MS = 600_000
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
 CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
 ROUGH: tuple[Event, ...] = (*CALM, "start", "kill", "kill", "freeze", "freeze in rebalance", "delete records", "expire")
@@ -125,7 +127,7 @@ def draw(seed: int) -> Plan:
 
 def _patient(plan: Plan) -> Plan:
     """Let handlers be slow and drains long, for a member that is alone and may not stop polling for long."""
-    options = {**plan.options, "revoke_timeout_ms": 1500, "stop_timeout_ms": 600_000}
+    options = {**plan.options, "revoke_timeout_ms": 1500, "stop_timeout_ms": PATIENT_STOP_MS}
     events = tuple((wait, event) for wait, event in plan.events if event in {"stop", "pause"})
     return replace(plan, options=options, events=events[:1], slow=0.2, max_poll_interval=2.0)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from kafka import TopicPartition
@@ -191,7 +193,7 @@ class Simulation:
             "group_instance_id": f"static-{number % STATIC_IDS}" if membership == "static" else None,
             "partition_assignment_strategy": ["cooperative-sticky" if membership == "cooperative" else "range"],
             "max_poll_records": chance.choice([1, 7, 500]),
-            "auto_commit_interval_ms": chance.choice([10, 200, 1000]),
+            "auto_commit_interval_ms": chance.choice([40, 200, 1000]),
             "auto_offset_reset": self.plan.reset,
             "session_timeout_ms": SESSION_TIMEOUT * 1000,
             "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
@@ -202,7 +204,7 @@ class Simulation:
         if self.plan.hostile:
             plugins.append(Hostile(self.world, self.plan.hostile))
         if self.plan.dead_letters:
-            plugins.append(("dlq", {"topic": DEAD, "make_producer": self._producer}))
+            plugins.append(dead_letter_queue()(topic=DEAD, make_producer=self._producer))
         return plugins
 
     def _producer(self, **config: Any) -> FakeProducer:
@@ -290,6 +292,13 @@ class Simulation:
         "freeze in rebalance": _freeze_in_rebalance, "expire": _expire, "rebalance": _rebalance,
         "add partition": _add_partition, "delete records": _delete_records, "pause": _pause,
     }  # fmt: skip
+
+
+@cache
+def dead_letter_queue() -> Any:
+    """The class behind the plugin ``dlq``. Looking entry points up for each instance would take most of a run."""
+    (found,) = entry_points(group="kafka_parallel", name="dlq")
+    return found.load()
 
 
 class WatchedConsumer(FakeConsumer):
