@@ -10,7 +10,12 @@ from typing import Literal, TypeAlias
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import OffsetMetadataTooLargeError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    CommitFailedError,
+    OffsetMetadataTooLargeError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
 from kafka_parallel.testing.fake.clock import ThreadClock, Timeline
 from kafka_parallel.testing.fake.group import Group
@@ -160,6 +165,8 @@ class FakeCluster:
             group.expire(self.clock.monotonic())
             if member is not None:
                 group.require_member(*member)
+            elif group.members:
+                raise CommitFailedError(f"group {group_id!r} has members by subscription, who commit for themselves")
             for partition, offset in offsets.items():
                 if len((offset.metadata or "").encode()) > MOST_METADATA:
                     raise OffsetMetadataTooLargeError(f"{partition}: more than {MOST_METADATA} bytes of metadata")

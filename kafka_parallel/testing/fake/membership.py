@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
@@ -57,6 +63,7 @@ class Membership:
         self._is_cooperative = is_cooperative
         self._keeps_state = isinstance(callbacks, OnIoThread)
         self._has_joined = False
+        self._listener_error: Exception | None = None
 
     @property
     def _group_id(self) -> str:
@@ -74,6 +81,7 @@ class Membership:
         if group.is_current(self._name, self.generation):
             return True
         self._prepare()
+        self._raise_listener_error()
         self._cluster.join(self._group_id, self._name, self._subscription.wants, self._instance_id, until)
         self._has_joined = True
         self.rejoining = not group.is_stable
@@ -81,6 +89,7 @@ class Membership:
             return False
         self.generation = group.generation
         self._begin(set(group.members[self._name].assigned))
+        self._raise_listener_error()
         return True
 
     @property
@@ -127,8 +136,15 @@ class Membership:
         begun = self._clock.monotonic()
         try:
             self._callbacks.call(method, partitions, lambda: self._beat(begun))
-        except Exception:
-            log.exception("the rebalance listener failed in %s; kafka-python goes on all the same", what)
+        except Exception as error:
+            log.exception("the rebalance listener failed in %s", what)
+            self._listener_error = error
+
+    def _raise_listener_error(self) -> None:
+        """Let poll() raise what a listener raised, as 3.x does; 2.x only logs it."""
+        error, self._listener_error = self._listener_error, None
+        if error is not None and self._keeps_state:
+            raise KafkaError("User rebalance callback throws an error") from error
 
     def _beat(self, begun: float) -> None:
         """Send a heartbeat during a callback that began at *begun*."""

@@ -1,0 +1,242 @@
+"""Who has which partitions, what a listener hears, and which commits count: the same for fake and real."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import nullcontext
+
+import pytest
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError
+
+from kafka_parallel.runtime.client import is_lost
+from tests.contract.worlds import Listener, poll_together, read
+
+
+def member(world, topic, listener=None, **config):
+    consumer = world.consumer(group_id=f"g-{topic}", **config)
+    consumer.subscribe([topic], listener=listener)
+    return consumer
+
+
+def shares(*consumers):
+    return [len(consumer.assignment()) for consumer in consumers]
+
+
+def test_a_commit_is_what_the_next_start_begins_with(world):
+    topic = world.create_topic()
+    world.append(topic, 4)
+    first, partition = member(world, topic), TopicPartition(topic, 0)
+    read(first, 4)
+
+    first.commit({partition: OffsetAndMetadata(2, "note", -1)})
+
+    assert first.committed(partition) == 2
+    assert first.committed(partition, metadata=True).metadata == "note"
+    first.close()
+    assert [record.offset for record in read(member(world, topic), 2)] == [2, 3]
+
+
+def test_a_bare_commit_commits_the_positions(world):
+    topic = world.create_topic()
+    world.append(topic, 4)
+    consumer = member(world, topic)
+    read(consumer, 4)
+
+    consumer.commit()
+
+    assert consumer.committed(TopicPartition(topic, 0)) == 4
+
+
+def test_auto_commit_commits_what_was_polled(world):
+    topic = world.create_topic()
+    world.append(topic, 4)
+    consumer = member(world, topic, enable_auto_commit=True)
+    read(consumer, 4)
+
+    consumer.close()
+
+    assert world.consumer(group_id=f"g-{topic}").committed(TopicPartition(topic, 0)) == 4
+
+
+def test_too_much_metadata_is_refused(world):
+    topic = world.create_topic()
+    world.append(topic)
+    consumer = member(world, topic)
+    read(consumer, 1)
+
+    with pytest.raises(OffsetMetadataTooLargeError):
+        consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(1, "x" * 4097, -1)})
+
+
+def test_a_second_member_takes_its_share(world):
+    topic = world.create_topic(4)
+    listener = Listener()
+    first, second = member(world, topic, listener), member(world, topic)
+    poll_together(first, until=lambda: shares(first) == [4])
+
+    poll_together(first, second, until=lambda: shares(first, second) == [2, 2])
+
+    assert first.assignment() | second.assignment() == {TopicPartition(topic, number) for number in range(4)}
+    assert listener.told[0] == ("assigned", {0, 1, 2, 3})
+    assert ("revoked", {0, 1, 2, 3}) in listener.told
+    assert listener.told[-1] == ("assigned", {partition.partition for partition in first.assignment()})
+
+
+def test_a_listener_is_called_where_its_version_calls_it(world):
+    topic = world.create_topic()
+    listener, polled_by = Listener(), []
+    consumer = member(world, topic, listener)
+
+    polled_by.append(threading.get_ident())
+    while not listener.told:
+        consumer.poll(200)
+
+    assert (listener.threads == set(polled_by)) is not world.is_3
+
+
+def test_an_eager_rebalance_keeps_positions_only_in_3x(world):
+    topic = world.create_topic(2)
+    world.append(topic, 3, partition=0)
+    world.append(topic, 3, partition=1)
+    first = member(world, topic)
+    read(first, 6)
+
+    second, again = member(world, topic), []
+    poll_together(first, second, until=lambda: shares(first, second) == [1, 1], first_reads=again)
+    again += [record for records in first.poll(500).values() for record in records]
+
+    (kept,) = first.assignment()
+    assert first.position(kept) == 3
+    assert [record.offset for record in again if record.partition == kept.partition] == (
+        [] if world.is_3 else [0, 1, 2]
+    )
+
+
+def test_a_cooperative_rebalance_mentions_only_what_moves(world):
+    if not world.is_3:
+        pytest.skip("2.x has no cooperative assignor")
+    strategy = pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky").CooperativeStickyAssignor
+    topic, listener = world.create_topic(4), Listener()
+    first = member(world, topic, listener, partition_assignment_strategy=[strategy])
+    second = member(world, topic, partition_assignment_strategy=[strategy])
+    poll_together(first, until=lambda: shares(first) == [4])
+
+    poll_together(first, second, until=lambda: shares(first, second) == [2, 2])
+
+    revoked = set().union(*(partitions for what, partitions in listener.told if what == "revoked"))
+    assert len(revoked) == 2
+    assert revoked == {partition.partition for partition in second.assignment()}
+    assert [partitions for what, partitions in listener.told if what == "assigned"] == [{0, 1, 2, 3}]
+
+
+def test_a_plain_callback_may_commit_only_in_2x(world):
+    topic = world.create_topic()
+    world.append(topic)
+    consumer = member(world, topic)
+    listener = Listener(lambda: consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(0, "", -1)}))
+    consumer.subscribe([topic], listener=listener)
+
+    read(consumer, 1)
+
+    assert [type(error) for error in listener.errors] == ([RuntimeError] if world.is_3 else [])
+
+
+def test_closing_tells_the_listener_only_in_3x(world):
+    topic, listener = world.create_topic(), Listener()
+    consumer = member(world, topic, listener)
+    poll_together(consumer, until=lambda: shares(consumer) == [1])
+
+    consumer.close()
+
+    assert listener.told == [("assigned", {0}), *([("revoked", {0})] if world.is_3 else [])]
+
+
+def test_a_listener_that_raises_is_raised_by_poll_only_in_3x(world):
+    topic = world.create_topic()
+    world.append(topic)
+    consumer = world.consumer(group_id=f"g-{topic}")
+
+    class Broken(Listener):
+        def on_partitions_assigned(self, assigned):
+            if not self.errors:
+                self.errors.append(ValueError("on purpose"))
+                raise self.errors[0]
+
+    consumer.subscribe([topic], listener=Broken())
+
+    with pytest.raises(KafkaError, match="callback") if world.is_3 else nullcontext():
+        read(consumer, 1)
+    if world.is_3:
+        assert len(read(consumer, 1)) == 1
+
+
+def test_who_does_not_poll_is_thrown_out_and_cannot_commit(world):
+    topic = world.create_topic(2)
+    world.append(topic, 2)
+    late, other = member(world, topic), member(world, topic)
+    read(late, 2)
+    poll_together(late, other, until=lambda: shares(late, other) == [1, 1])
+
+    poll_together(other, until=lambda: shares(other) == [2])
+
+    (partition,) = late.assignment()
+    with pytest.raises(CommitFailedError) as raised:
+        late.commit({partition: OffsetAndMetadata(1, "", -1)})
+    assert is_lost(raised.value)
+
+
+def test_a_static_member_comes_back_without_a_rebalance(world):
+    topic, listener = world.create_topic(2), Listener()
+    stays = member(world, topic, listener, group_instance_id="stays", session_timeout_ms=10_000)
+    leaves = member(world, topic, group_instance_id="leaves", session_timeout_ms=10_000)
+    poll_together(stays, leaves, until=lambda: shares(stays, leaves) == [1, 1])
+    before, had = list(listener.told), leaves.assignment()
+
+    leaves.close()
+    returns = member(world, topic, group_instance_id="leaves", session_timeout_ms=10_000)
+    poll_together(stays, returns, until=lambda: returns.assignment() == had)
+    poll_together(stays, returns, until=has_passed(1.0))
+
+    assert listener.told == before
+
+
+def has_passed(seconds):
+    deadline = time.monotonic() + seconds
+    return lambda: time.monotonic() > deadline
+
+
+def test_a_pattern_finds_its_topics(world):
+    topic = world.create_topic()
+    world.append(topic)
+    consumer = world.consumer(group_id=f"g-{topic}")
+    consumer.subscribe(pattern=f"^{topic}$")
+
+    assert read(consumer, 1)[0].topic == topic
+
+
+def test_who_assigns_by_hand_commits_and_hears_of_no_rebalance(world):
+    topic = world.create_topic()
+    world.append(topic, 3)
+    consumer, partition = world.consumer(group_id=f"g-{topic}"), TopicPartition(topic, 0)
+    consumer.assign([partition])
+    read(consumer, 3)
+
+    consumer.commit()
+
+    assert consumer.committed(partition) == 3
+    with pytest.raises(Exception, match=r"."):
+        consumer.subscribe([topic])
+
+
+def test_who_assigns_by_hand_cannot_commit_for_a_group_that_is_in_use(world):
+    topic = world.create_topic()
+    world.append(topic, 3)
+    owner = member(world, topic)
+    read(owner, 3)
+    stranger, partition = world.consumer(group_id=f"g-{topic}"), TopicPartition(topic, 0)
+    stranger.assign([partition])
+
+    with pytest.raises(CommitFailedError):
+        stranger.commit({partition: OffsetAndMetadata(1, "", -1)})
