@@ -6,7 +6,7 @@ VENV2 ?= .venv-$(VERSION)-kafka2
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 demo bench simulate clean help
+.PHONY: setup test lint unit broker kafka2 faults demo bench simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -31,6 +31,9 @@ kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python
 	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
 		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py \
 		tests/integration/test_slow_handler.py tests/integration/test_bad_input.py tests/integration/test_backpressure.py
+
+faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
+	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -m broker tests/faults
 
 demo: $(VENV)/ready  ## Show it on a real Kafka
 	$(BIN)/python -m examples.demo

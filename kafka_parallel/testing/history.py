@@ -119,6 +119,8 @@ class Verdict:
     :ivar reordered: a record started after a later one of its lane, in one run of one process.
     :ivar overlapping: two records of a lane at the same time, in one run of one process.
     :ivar committed_too_far: a commit above a record that nobody had finished.
+    :ivar needless: a record started although a commit above it was known: no fault explains such a repeat, but for a
+        process that was stopped and goes on with what it had (SIGSTOP).
     """
 
     records: int
@@ -127,6 +129,7 @@ class Verdict:
     reordered: list[tuple[int, int]]
     overlapping: list[tuple[int, int]]
     committed_too_far: list[tuple[int, int]]
+    needless: list[tuple[int, int]]
 
     @property
     def is_good(self) -> bool:
@@ -177,6 +180,8 @@ class _Court:
         self._reordered: list[tuple[int, int]] = []
         self._overlapping: list[tuple[int, int]] = []
         self._too_far: list[tuple[int, int]] = []
+        self._committed: dict[int, int] = {}
+        self._needless: list[tuple[int, int]] = []
 
     def hear(self, entry: Entry) -> None:
         """Take in the next entry."""
@@ -192,6 +197,8 @@ class _Court:
             self._hear_end(entry)
 
     def _hear_start(self, entry: Entry) -> None:
+        if entry.offset < self._committed.get(entry.partition, 0):
+            self._needless.append((entry.partition, entry.offset))
         place = self._place(entry)
         if place is None:
             return
@@ -214,6 +221,7 @@ class _Court:
 
     def _hear_commit(self, entry: Entry) -> None:
         """Everything below a committed offset must have been finished by now. Offsets come in order in the dict."""
+        self._committed[entry.partition] = max(entry.offset, self._committed.get(entry.partition, 0))
         lowest = next(iter(self._unfinished.get(entry.partition, {})), None)
         if lowest is not None and entry.offset > lowest:
             self._too_far.append((entry.partition, lowest))
@@ -236,6 +244,7 @@ class _Court:
             reordered=self._reordered,
             overlapping=self._overlapping,
             committed_too_far=self._too_far,
+            needless=self._needless,
         )
 
 

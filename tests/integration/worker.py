@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import random
+import sys
 import time
+from pathlib import Path
+from typing import Any
 
 from kafka import KafkaConsumer
 
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
+from tests.integration import kill_points
 
 
 def main() -> None:
@@ -24,6 +30,13 @@ def main() -> None:
     parser.add_argument("--idle-ms", type=float, default=60_000)
     parser.add_argument("--assignor", default="range")
     parser.add_argument("--session-ms", type=int, default=6000)
+    parser.add_argument("--instance-id")
+    parser.add_argument("--topics-pattern", default="")
+    parser.add_argument("--metadata-max-age-ms", type=int, default=300_000)
+    parser.add_argument("--request-timeout-ms", type=int, default=30_000)
+    parser.add_argument("--kill-at", help="a point at which the process kills itself, see kill_points.py")
+    parser.add_argument("--kill-after", type=int, default=1, help="the how-manieth time it gets there")
+    parser.add_argument("--dead-letters", help="a topic: every tenth record fails and goes there")
     options = parser.parse_args()
     faulthandler.dump_traceback_later(120, exit=True)
 
@@ -38,14 +51,24 @@ def main() -> None:
         session_timeout_ms=options.session_ms,
         heartbeat_interval_ms=options.session_ms // 4,
         partition_assignment_strategy=[assignor(options.assignor)],
+        group_instance_id=options.instance_id,
+        metadata_max_age_ms=options.metadata_max_age_ms,
+        request_timeout_ms=options.request_timeout_ms,
     )
+    if options.topics_pattern:
+        consumer.unsubscribe()
+        consumer.subscribe(pattern=options.topics_pattern)
 
-    def handle(record: object) -> None:
+    def handle(record: Any) -> None:
         if options.sleep_ms < 0:
             time.sleep(600)
         time.sleep(random.random() * options.sleep_ms / 1000)
+        if options.dead_letters and record.offset % 10 == 0:
+            raise ValueError("every tenth fails")
 
-    ParallelConsumer(consumer, ordering=options.ordering, workers=options.workers).run(history.recording(handle))
+    plugins = kill_points.plugins(options.kill_at, options.kill_after, options.dead_letters)
+    consumer = ParallelConsumer(consumer, ordering=options.ordering, workers=options.workers, plugins=plugins)
+    consumer.run(history.recording(handle))
 
 
 def assignor(name: str) -> type:

@@ -79,6 +79,8 @@ class Plan:
     @property
     def is_calm(self) -> bool:
         """Whether nothing is planned that would excuse a repeat: nothing fails, no handler outlives a drain."""
+        if self.options["revoke_timeout_ms"] < CALM_REVOKE_MS or self.options["stop_timeout_ms"] < CALM_STOP_MS:
+            return False
         slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile)
         unkind = {"kill", "freeze", "freeze in rebalance", "expire", "delete records"}
@@ -90,6 +92,8 @@ class Plan:
         return self.is_halting or self.dead_letters or self.hostile > 0
 
 
+# Times within which quick handlers always finish.
+CALM_REVOKE_MS, CALM_STOP_MS = 1500, 20_000
 # A stop that waits for every handler, however slow.
 PATIENT_STOP_MS = 600_000
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)

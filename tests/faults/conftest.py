@@ -1,0 +1,85 @@
+"""How long faults last, and the table of what they did."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+from kafka_parallel.testing.history import Verdict
+
+IS_LONG = os.environ.get("KAFKA_PARALLEL_FAULTS") == "long"
+RESULTS = pytest.StashKey[Path]()
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    scenario: str
+    faults: int
+    records: int
+    lost: int
+    reordered: int
+    committed_too_far: int
+    repeated: int
+    needless: int
+    seconds: float
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator:
+    """A function that notes a verdict for the table."""
+    began = time.monotonic()
+
+    def note(verdict: Verdict, faults: int) -> None:
+        row = Row(
+            request.node.name.removeprefix("test_").replace("_", " "),
+            faults,
+            verdict.records,
+            len(verdict.lost),
+            len(verdict.reordered) + len(verdict.overlapping),
+            len(verdict.committed_too_far),
+            verdict.repeated,
+            len(verdict.needless),
+            time.monotonic() - began,
+        )
+        request.node.user_properties.append(("faults", json.dumps(asdict(row))))
+
+    return note
+
+
+def rounds(short: int, long: int) -> int:
+    """How often something happens: in every run of the tests, and in ``make faults``."""
+    return long if IS_LONG else short
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    found = [
+        Row(**json.loads(value))
+        for reports in terminalreporter.stats.values()
+        for each in reports
+        if getattr(each, "when", None) == "call"
+        for name, value in getattr(each, "user_properties", ())
+        if name == "faults"
+    ]
+    if found:
+        terminalreporter.section("faults")
+        print_table(found)
+
+
+def print_table(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("scenario", *["faults", "records", "lost", "reordered", "too far", "repeated", "needless", "seconds"])
+    for row in rows:
+        numbers = list(asdict(row).values())[1:-1]
+        table.add_row(escape(row.scenario), *(f"{number:,}" for number in numbers), f"{row.seconds:.0f}")
+    Console(width=150).print(table)

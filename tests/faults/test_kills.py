@@ -1,0 +1,89 @@
+"""A process that dies, wherever it is, loses nothing and repeats only what no commit covered."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+
+from kafka_parallel.testing.history import History, Kind, judge, read
+from tests.faults.conftest import rounds
+from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.integration.kill_points import POINTS
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+
+KEYS = [b"key-%d" % number for number in range(100)]
+QUICK = {"session_ms": 1000, "commit_interval_ms": 100}
+
+
+def after_death(history, worker, bootstrap, group, produced):
+    """Note the death, and what the broker has: nothing below it may ever be started again."""
+    history.killed(worker.process.pid)
+    history.committed(produced.topic, committed(bootstrap, group, produced))
+
+
+def finish(bootstrap, group, produced, history, **options):
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=4000, **QUICK, **options) as last:
+        assert last.wait(120) == 0
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+def test_kills_at_random_moments(kafka_broker, topic, tmp_path, report):
+    bootstrap, chance, kills = kafka_broker.bootstrap_servers, random.Random(), rounds(3, 60)
+    produced = produce(bootstrap, topic(4), 4000 * kills, keys=KEYS)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    for _ in range(kills):
+        size = history.path.stat().st_size
+        with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=8, **QUICK) as worker:
+            wait_for(lambda size=size: history.path.stat().st_size > size, "the worker to handle a record")
+            time.sleep(chance.random() * 0.8)
+            worker.signal(signal.SIGKILL)
+            worker.wait()
+        after_death(history, worker, bootstrap, group, produced)
+    finish(bootstrap, group, produced, history)
+
+    verdict = judge(read(history.path), produced)
+    report(verdict, kills)
+    assert verdict.is_good, verdict
+    assert verdict.needless == []
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_kills_at_a_named_point(kafka_broker, topic, tmp_path, report, point):
+    bootstrap, chance, kills = kafka_broker.bootstrap_servers, random.Random(), rounds(1, 12)
+    produced = produce(bootstrap, topic(2), 3000 * kills, keys=KEYS)
+    dead = topic(1) if "dead" in point else None
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    letters = {"dead_letters": dead} if dead else {}
+
+    for _ in range(kills):
+        times = chance.randint(1, 4)
+        with Worker(
+            bootstrap,
+            produced.topic,
+            group,
+            history.path,
+            sleep_ms=4,
+            kill_at=point,
+            kill_after=times,
+            **QUICK,
+            **letters,
+        ) as worker:
+            assert worker.wait() == -signal.SIGKILL
+        after_death(history, worker, bootstrap, group, produced)
+    finish(bootstrap, group, produced, history, **letters)
+
+    verdict = judge(with_dead_letters(history, produced, dead), produced)
+    report(verdict, kills)
+    assert verdict.is_good, verdict
+    assert verdict.needless == []
+
+
+def with_dead_letters(history, produced, dead):
+    """The history, with records that failed for good taken as done: whether they are there is dlq's own test."""
+    for entry in read(history.path):
+        yield entry._replace(kind=int(Kind.END)) if dead and entry.kind == Kind.FAILED else entry

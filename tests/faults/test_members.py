@@ -1,0 +1,99 @@
+"""Members freeze, come and go: nothing is lost, and without a crash nothing is repeated."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from kafka_parallel.testing.history import History, Kind, judge, read
+from tests.faults.conftest import rounds
+from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.integration.test_rebalance import ASSIGNORS, runs
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
+
+KEYS = [b"key-%d" % number for number in range(100)]
+
+
+def commits_of(history):
+    return [(entry.partition, entry.offset) for entry in read(history.path) if entry.kind == Kind.COMMITTED]
+
+
+def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report):
+    bootstrap, freezes = kafka_broker.bootstrap_servers, rounds(1, 5)
+    produced = produce(bootstrap, topic(2), 8000 * freezes, keys=KEYS)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"sleep_ms": 10, "session_ms": 1000, "commit_interval_ms": 100}
+
+    with (
+        Worker(bootstrap, produced.topic, group, history.path, idle_ms=6000, **options) as frozen,
+        Worker(bootstrap, produced.topic, group, history.path, idle_ms=6000, **options) as heir,
+    ):
+        wait_for(lambda: {frozen.process.pid, heir.process.pid} <= runs(history.path), "both to work")
+        for _ in range(freezes):
+            frozen.signal(signal.SIGSTOP)
+            for _ in range(8):
+                time.sleep(0.4)
+                history.committed(produced.topic, committed(bootstrap, group, produced))
+            frozen.signal(signal.SIGCONT)
+            for _ in range(5):
+                time.sleep(0.2)
+                history.committed(produced.topic, committed(bootstrap, group, produced))
+        assert heir.wait(120) == 0
+        assert frozen.wait(120) == 0
+
+    verdict = judge(read(history.path), produced)
+    report(verdict, freezes)
+    assert verdict.is_good, verdict
+    for partition in produced.keys:
+        offsets = [offset for number, offset in commits_of(history) if number == partition]
+        assert offsets == sorted(offsets), "a commit went back"
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+@pytest.mark.parametrize("assignor", ASSIGNORS)
+def test_members_come_and_go_every_second(kafka_broker, topic, tmp_path, report, assignor):
+    bootstrap, visits = kafka_broker.bootstrap_servers, rounds(3, 20)
+    produced = produce(bootstrap, topic(6), 8000 + 1500 * visits, keys=KEYS)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"sleep_ms": 16, "assignor": assignor}
+
+    with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
+        wait_for(lambda: history.path.stat().st_size > 0, "the first member to work")
+        for _ in range(visits):
+            with Worker(bootstrap, produced.topic, group, history.path, **options) as visitor:
+                time.sleep(2.0)
+                visitor.signal(signal.SIGTERM)
+                assert visitor.wait() in {0, -signal.SIGTERM}  # it may not even have begun
+        assert stays.wait(180) == 0
+
+    verdict = judge(read(history.path), produced)
+    report(verdict, visits)
+    assert verdict.is_good, verdict
+    assert verdict.repeated == 0
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(6), rounds(9000, 60_000), keys=KEYS)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    with ExitStack() as stack:
+        members = [
+            stack.enter_context(
+                Worker(bootstrap, produced.topic, group, history.path, sleep_ms=30, workers=8, idle_ms=5000)
+            )
+            for _ in range(3)
+        ]
+        assert [member.wait(180) for member in members] == [0, 0, 0]
+
+    verdict = judge(read(history.path), produced)
+    report(verdict, 0)
+    assert verdict.is_good, verdict
+    assert verdict.repeated == 0
+    assert runs(history.path) == {member.process.pid for member in members}
+    assert committed(bootstrap, group, produced) == ends(produced)

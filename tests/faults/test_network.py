@@ -1,0 +1,99 @@
+"""A bad network and a broker that crashes delay work; they lose and reorder nothing."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from kafka_parallel.errors import BrokerError
+from kafka_parallel.testing.broker import start_broker
+from kafka_parallel.testing.history import History, judge, read
+from kafka_parallel.testing.pytest_plugin import in_ci
+from kafka_parallel.testing.tcp_proxy import TcpProxy
+from tests.faults.conftest import rounds
+from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+
+KEYS = [b"key-%d" % number for number in range(100)]
+IMPATIENT = {"session_ms": 3000, "commit_interval_ms": 100, "request_timeout_ms": 4000}
+
+
+def jvm_broker(config):
+    try:
+        return start_broker(kind="jvm", config=config)
+    except BrokerError as error:
+        if in_ci():
+            raise
+        pytest.skip(f"no Kafka broker: {error}")
+
+
+@pytest.fixture(scope="module")
+def line():
+    """A broker that its clients only reach through a proxy."""
+    with TcpProxy() as proxy, jvm_broker({"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}) as broker:
+        proxy.connect_to(broker.bootstrap_servers)
+        yield proxy, f"127.0.0.1:{proxy.port}", broker
+
+
+def new_topic(broker, name, partitions):
+    name = f"{name}-{time.monotonic_ns()}"
+    broker.create_topic(name, partitions)
+    return name
+
+
+FAULTS = {
+    "latency": (lambda proxy: proxy.disturb(latency_ms=200), 3.0),
+    "an answer that comes after the time for it": (lambda proxy: proxy.disturb(holds_down=True), 6.0),
+    "requests that do not arrive": (lambda proxy: proxy.disturb(holds_up=True), 6.0),
+    "a black hole": (TcpProxy.black_hole, 6.0),
+    "a slow line": (lambda proxy: proxy.disturb(bytes_per_second=20_000), 3.0),
+    "resets": (TcpProxy.reset, 0.5),
+    "half-open connections": (TcpProxy.half_open, 6.0),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_network_with(line, tmp_path, report, fault):
+    proxy, bootstrap, broker = line
+    begin, seconds = FAULTS[fault]
+    count = rounds(1, 5)
+    produced = produce(bootstrap, new_topic(broker, "network", 4), 4000 * (count + 1), keys=KEYS)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=12_000, **IMPATIENT) as worker:
+        for _ in range(count):
+            size = history.path.stat().st_size
+            wait_for(lambda size=size: history.path.stat().st_size > size + 48_000, "the worker to work")
+            begin(proxy)
+            time.sleep(seconds)
+            proxy.heal()
+        assert worker.wait(180) == 0
+
+    verdict = judge(read(history.path), produced)
+    report(verdict, count)
+    assert verdict.is_good, verdict
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+def test_a_broker_that_crashes(tmp_path, report):
+    crashes = rounds(1, 5)
+    with jvm_broker({}) as broker:
+        bootstrap = broker.bootstrap_servers
+        produced = produce(bootstrap, new_topic(broker, "crash", 4), 6000 * (crashes + 1), keys=KEYS)
+        history, group = History(tmp_path / "history"), "g-" + produced.topic
+        options = {"sleep_ms": 16, "idle_ms": 30_000, **IMPATIENT}
+        with Worker(bootstrap, produced.topic, group, history.path, **options) as worker:
+            for _ in range(crashes):
+                size = history.path.stat().st_size
+                wait_for(lambda size=size: history.path.stat().st_size > size + 48_000, "the worker to work")
+                broker.kill()
+                time.sleep(1)
+                broker.restart()
+            assert worker.wait(240) == 0
+
+        verdict = judge(read(history.path), produced)
+        report(verdict, crashes)
+        assert verdict.is_good, verdict
+        assert committed(bootstrap, group, produced) == ends(produced)
