@@ -18,9 +18,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka_parallel.errors import KafkaParallelError
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
 
 ENTRY = struct.Struct("<qqqIIqQ")
 
@@ -37,6 +40,7 @@ class Kind(IntEnum):
     FAILED = 3
     COMMITTED = 4  # offset = what the broker had as committed at that moment
     KILLED = 5  # the process of this run is gone
+    ASSIGNED = 6  # the partition was given to this run (again): it may begin at an earlier offset
 
 
 class Entry(NamedTuple):
@@ -88,6 +92,11 @@ class History:
         for partition, offset in offsets.items():
             self.write(Kind.COMMITTED, _hash32(topic), partition, offset)
 
+    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Note that this run was given *partitions*."""
+        for partition in partitions:
+            self.write(Kind.ASSIGNED, _hash32(partition.topic), partition.partition, -1)
+
     def killed(self, run: int) -> None:
         """Note that the process of *run* is gone; call it after waiting for its end."""
         os.write(self._file, ENTRY.pack(time.monotonic_ns(), Kind.KILLED, run, 0, 0, 0, 0))
@@ -116,7 +125,7 @@ class Verdict:
     :ivar records: how many records there were to handle.
     :ivar lost: never finished by anyone.
     :ivar repeated: finished runs beyond the first of a record.
-    :ivar reordered: a record started after a later one of its lane, in one run of one process.
+    :ivar reordered: a record started after a later one of its lane, within one assignment of one process.
     :ivar overlapping: two records of a lane at the same time, in one run of one process.
     :ivar committed_too_far: a commit above a record that nobody had finished.
     :ivar needless: a record started although a commit above it was known: no fault explains such a repeat, but for a
@@ -176,6 +185,7 @@ class _Court:
         self._produced = produced
         self._finished: dict[tuple[int, int], int] = {}
         self._highest: dict[tuple[int, Any], int] = {}
+        self._assignments: dict[tuple[int, int], int] = {}
         self._running: dict[tuple[int, Any], int] = {}
         self._reordered: list[tuple[int, int]] = []
         self._overlapping: list[tuple[int, int]] = []
@@ -189,6 +199,9 @@ class _Court:
             self._running = {place: offset for place, offset in self._running.items() if place[0] != entry.run}
         elif entry.topic != self._topic:
             return
+        elif entry.kind == Kind.ASSIGNED:
+            place = entry.run, entry.partition
+            self._assignments[place] = self._assignments.get(place, 0) + 1
         elif entry.kind == Kind.COMMITTED:
             self._hear_commit(entry)
         elif entry.kind == Kind.START:
@@ -205,9 +218,10 @@ class _Court:
         where = (entry.partition, entry.offset)
         if place in self._running:
             self._overlapping.append(where)
-        if entry.offset < self._highest.get(place, -1):
+        period = (self._assignments.get((entry.run, entry.partition), 0), place)
+        if entry.offset < self._highest.get(period, -1):
             self._reordered.append(where)
-        self._highest[place] = max(entry.offset, self._highest.get(place, -1))
+        self._highest[period] = max(entry.offset, self._highest.get(period, -1))
         self._running[place] = entry.offset
 
     def _hear_end(self, entry: Entry) -> None:

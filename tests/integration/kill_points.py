@@ -10,6 +10,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from kafka_parallel import hookimpl
+from kafka_parallel.testing.history import History
 from kafka_parallel_plugins.dlq import DeadLetterQueue
 
 POINTS = ["before-commit", "after-commit", "before-dead-letter", "after-dead-letter"]
@@ -59,9 +60,20 @@ class KillingProducer(KafkaProducer):
         return future
 
 
-def plugins(point: str | None, times: int, dead_letters: str | None) -> list[object]:
+class NoteAssignments:
+    """Writes into the history which partitions this process is given."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    @hookimpl
+    def on_assign(self, partitions):
+        self._history.assigned(partitions)
+
+
+def plugins(history: History, point: str | None, times: int, dead_letters: str | None) -> list[object]:
     """The plugins of a worker."""
-    found: list[object] = []
+    found: list[object] = [NoteAssignments(history)]
     if point in {"before-commit", "after-commit"}:
         found.append(KillAroundCommit(point, times))
     if dead_letters:

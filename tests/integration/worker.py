@@ -66,7 +66,7 @@ def main() -> None:
         if options.dead_letters and record.offset % 10 == 0:
             raise ValueError("every tenth fails")
 
-    plugins = kill_points.plugins(options.kill_at, options.kill_after, options.dead_letters)
+    plugins = kill_points.plugins(history, options.kill_at, options.kill_after, options.dead_letters)
     consumer = ParallelConsumer(consumer, ordering=options.ordering, workers=options.workers, plugins=plugins)
     consumer.run(history.recording(handle))
 
