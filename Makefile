@@ -6,7 +6,7 @@ VENV2 ?= .venv-$(VERSION)-kafka2
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 faults demo bench simulate clean help
+.PHONY: setup test lint unit broker kafka2 explore faults demo bench simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -21,8 +21,11 @@ lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/ready  ## Run the tests that need no Kafka
-	$(BIN)/pytest -n 2 -m "not broker"
+unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
+	$(BIN)/pytest -n 2 -m "not broker" --ignore tests/exploration
+
+explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work queue
+	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration
 
 broker: $(VENV)/ready  ## Run the tests on a real Kafka
 	$(BIN)/pytest -n 3 --dist loadfile -m broker
