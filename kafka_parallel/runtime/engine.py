@@ -231,9 +231,17 @@ class Engine:
         if task is None or not isinstance(cause, Exception) or isinstance(cause, MemoryError):
             return cause
         record = task.record
-        failed = RecordFailed(record.topic, record.partition, record.offset, f"{cause!r} ({reason})")
+        failed = RecordFailed(record.topic, record.partition, record.offset, f"{_described(cause)} ({reason})")
         failed.__cause__ = cause
         return failed
+
+
+def _described(error: BaseException) -> str:
+    """What *error* says; some cannot even say that."""
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001 - the handler's class is at fault, and the record failed anyway
+        return f"a {type(error).__name__} that cannot be shown"
 
 
 def _is_async(handler: Callable[[Any], Any]) -> bool:

@@ -26,7 +26,8 @@ def run(code: str, broker: Any, topic: Any) -> None:
         consumer.close()
     else:
         test = next(found for name, found in names.items() if name.startswith("test_"))
-        test(kafka_broker=broker, topic=topic)
+        fixtures = {"kafka_broker": broker, "topic": topic}
+        test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
 
 
 def _run_main(names: dict[str, Any], broker: Any) -> None:

@@ -16,6 +16,8 @@ from tests.integration.kafka_app import Worker, committed, ends, produce, wait_f
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
+# More per fault than a worker can handle meanwhile, or it would have nothing left to do.
+PER_FAULT = 14_000
 KEYS = [b"key-%d" % number for number in range(100)]
 IMPATIENT = {"session_ms": 3000, "commit_interval_ms": 100, "request_timeout_ms": 4000}
 
@@ -59,7 +61,7 @@ def test_a_network_with(line, tmp_path, report, fault):
     proxy, bootstrap, broker = line
     begin, seconds = FAULTS[fault]
     count = rounds(1, 5)
-    produced = produce(bootstrap, new_topic(broker, "network", 4), 4000 * (count + 1), keys=KEYS)
+    produced = produce(bootstrap, new_topic(broker, "network", 4), PER_FAULT * count, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=12_000, **IMPATIENT) as worker:
@@ -81,7 +83,7 @@ def test_a_broker_that_crashes(tmp_path, report):
     crashes = rounds(1, 5)
     with jvm_broker({}) as broker:
         bootstrap = broker.bootstrap_servers
-        produced = produce(bootstrap, new_topic(broker, "crash", 4), 6000 * (crashes + 1), keys=KEYS)
+        produced = produce(bootstrap, new_topic(broker, "crash", 4), PER_FAULT * crashes, keys=KEYS)
         history, group = History(tmp_path / "history"), "g-" + produced.topic
         options = {"sleep_ms": 16, "idle_ms": 30_000, **IMPATIENT}
         with Worker(bootstrap, produced.topic, group, history.path, **options) as worker:

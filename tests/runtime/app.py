@@ -1,0 +1,49 @@
+"""A consumer on a fake cluster, run to its end: what it handled, what it committed, what it raised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import TopicPartition
+
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing import FakeCluster, FakeConsumer
+
+TOPIC, GROUP, PARTITION = "t", "g", TopicPartition("t", 0)
+
+
+class App:
+    """One partition with some records, each with its offset as value.
+
+    :ivar handled: the offsets whose handler returned, in that order.
+    """
+
+    def __init__(self, records: int = 6) -> None:
+        self.cluster = FakeCluster()
+        self.cluster.create_topic(TOPIC)
+        for number in range(records):
+            self.cluster.append(TOPIC, b"%d" % number, b"key", partition=0)
+        self.handled: list[int] = []
+
+    def consumer(self, **config: Any) -> FakeConsumer:
+        config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 400, "auto_commit_interval_ms": 20, **config}
+        return FakeConsumer(TOPIC, cluster=self.cluster, group_id=GROUP, **config)
+
+    def run(self, handler: Any = lambda _: None, **options: Any) -> BaseException | None:
+        """Run until nothing comes any more; return what run() raised."""
+
+        def handle(record: Any) -> None:
+            handler(record)
+            self.handled.append(record.offset)
+
+        options = {"workers": 2, "install_signal_handlers": False, **options}
+        try:
+            ParallelConsumer(self.consumer(), **options).run(handle)
+        except BaseException as error:
+            return error
+        return None
+
+    @property
+    def committed(self) -> int:
+        found = self.cluster.committed(GROUP, PARTITION)
+        return 0 if found is None else found.offset

@@ -1,0 +1,223 @@
+"""Plugins and handlers that nobody should write: run() ends or goes on as the table of hooks says."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from kafka_parallel import PluginError, RecordFailed, Retry, hookimpl
+from tests.runtime.app import App
+
+FATAL = [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError]
+
+
+def fail(*_):
+    raise ValueError("on purpose")
+
+
+def plugin(**hooks):
+    """A plugin with these hooks."""
+    return SimpleNamespace(**hooks)
+
+
+@hookimpl(wrapper=True)
+def raise_before():
+    fail()
+    yield
+
+
+@hookimpl(wrapper=True)
+def raise_after():
+    yield
+    fail()
+
+
+@hookimpl(wrapper=True)
+def swallow():
+    try:
+        yield
+    except Exception:
+        return None
+
+
+@hookimpl
+def broken():
+    fail()
+
+
+@hookimpl
+def junk():
+    return "junk"
+
+
+# Plugins
+
+
+@pytest.mark.parametrize("wrapper", [raise_before, raise_after])
+def test_a_raise_in_on_record_is_a_failure_of_the_record(wrapper):
+    app = App()
+
+    error = app.run(plugins=[plugin(on_record=wrapper)])
+
+    assert isinstance(error, RecordFailed)
+    assert isinstance(error.__cause__, ValueError)
+    assert app.committed == 0
+
+
+def test_a_wrapper_that_swallows_a_failure_has_handled_the_record():
+    app = App()
+
+    assert app.run(fail, plugins=[plugin(on_record=swallow)]) is None
+    assert app.committed == 6
+
+
+def test_a_raise_in_on_error_stops_the_consumer():
+    app = App()
+
+    error = app.run(fail, plugins=[plugin(on_error=broken)])
+
+    assert isinstance(error, RecordFailed)
+    assert "a plugin raised in on_error" in str(error)
+    assert app.committed == 0
+
+
+def test_junk_from_on_error_stops_the_consumer():
+    error = App().run(fail, plugins=[plugin(on_error=junk)])
+
+    assert isinstance(error.__cause__, PluginError)
+    assert "'junk'" in str(error.__cause__)
+
+
+@pytest.mark.parametrize("wrapper", [raise_before, raise_after])
+def test_a_raise_in_on_commit_means_that_nothing_counts_as_committed(wrapper, caplog):
+    app = App()
+
+    assert app.run(plugins=[plugin(on_commit=wrapper)]) is None
+
+    assert len(app.handled) == 6
+    assert app.committed == (0 if wrapper is raise_before else 6)
+    assert "the last commit failed: the records finished since the one before will be processed again" in caplog.text
+
+
+def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done():
+    app = App()
+    app.cluster.fail("commit", TimeoutError("no answer"), times=1)
+
+    error = app.run(plugins=[plugin(on_commit=swallow)])
+
+    assert "refused to commit" in str(error)
+
+
+@pytest.mark.parametrize("hook", ["on_backpressure", "on_assign", "on_revoke", "on_stop"])
+@pytest.mark.parametrize("behaviour", [broken, junk])
+def test_observers_that_raise_or_answer_junk_stop_nothing(hook, behaviour):
+    app = App()
+
+    assert app.run(plugins=[plugin(**{hook: behaviour})], max_buffered_records=2) is None
+    assert app.committed == 6
+
+
+def test_a_raise_in_on_start_stops_the_start():
+    app = App()
+
+    assert isinstance(app.run(plugins=[plugin(on_start=broken)]), ValueError)
+    assert app.handled == []
+
+
+@pytest.mark.parametrize("error", FATAL)
+def test_a_plugin_that_raises_what_nobody_may_catch_stops_the_consumer(error):
+    @hookimpl(wrapper=True)
+    def on_record():
+        yield
+        raise error
+
+    app = App()
+
+    assert isinstance(app.run(plugins=[plugin(on_record=on_record)]), error)
+    assert app.committed == 0
+
+
+def test_a_plugin_that_sleeps_delays_and_breaks_nothing():
+    pause = threading.Event()
+
+    @hookimpl
+    def slow():
+        pause.wait(0.05)
+
+    app = App()
+    hooks = dict.fromkeys(["on_backpressure", "on_assign", "on_revoke", "on_stop", "on_start"], slow)
+
+    assert app.run(plugins=[plugin(**hooks)]) is None
+    assert (app.handled, app.committed) == ([0, 1, 2, 3, 4, 5], 6)
+
+
+# Handlers
+
+
+@pytest.mark.parametrize("error", FATAL)
+def test_a_handler_that_raises_what_nobody_may_catch_stops_the_consumer(error):
+    asked = []
+
+    @hookimpl
+    def on_error(record):
+        asked.append(record)
+        return Retry(0)
+
+    def handle(record):
+        if record.offset == 2:
+            raise error
+
+    app = App()
+
+    assert isinstance(app.run(handle, plugins=[plugin(on_error=on_error)]), error)
+    assert asked == []
+    assert app.committed == 2
+
+
+def test_a_handler_that_never_returns_does_not_keep_run_from_ending(caplog):
+    forever = threading.Event()
+    app = App()
+
+    def handle(record):
+        if record.offset == 3:
+            consumer.stop(timeout_ms=100)
+            forever.wait(60)
+
+    from kafka_parallel import ParallelConsumer
+
+    consumer = ParallelConsumer(app.consumer(), workers=2, install_signal_handlers=False)
+    with caplog.at_level(logging.WARNING):
+        consumer.run(handle)
+    forever.set()
+
+    assert app.committed == 3
+    assert "still running at the end: they will be processed again" in caplog.text
+
+
+def test_a_handler_that_changes_its_record_changes_nothing_else():
+    app = App()
+
+    def handle(record):
+        record.headers.append(("mine", b""))
+
+    assert app.run(handle) is None
+    assert (app.handled, app.committed) == ([0, 1, 2, 3, 4, 5], 6)
+
+
+def test_a_handler_whose_error_cannot_be_printed_is_reported_all_the_same():
+    class UnspeakableError(Exception):
+        def __str__(self):
+            raise ValueError("on purpose")
+
+        __repr__ = __str__
+
+    def handle(record):
+        raise UnspeakableError
+
+    error = App().run(handle)
+
+    assert isinstance(error, RecordFailed)
+    assert "a UnspeakableError that cannot be shown" in str(error)
