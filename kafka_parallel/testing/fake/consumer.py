@@ -21,6 +21,8 @@ from kafka_parallel.testing.fake.membership import Membership
 from kafka_parallel.testing.fake.producer import Sent
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
+# kafka-python before 2.3 knows no static members; the fake has them with all of them.
+DEFAULTS: dict[str, Any] = {"group_instance_id": None, **KafkaConsumer.DEFAULT_CONFIG}
 # How long poll() waits between two looks, and what a commit's round trip takes, in seconds.
 SLICE = 0.1
 COMMIT_TIME = 0.005
@@ -45,9 +47,9 @@ class FakeConsumer:
         clock: Timeline | None = None,
         **config: Any,
     ) -> None:
-        if unknown := config.keys() - KafkaConsumer.DEFAULT_CONFIG.keys():
+        if unknown := config.keys() - DEFAULTS.keys():
             raise KafkaConfigurationError(f"unrecognized configs: {unknown}")
-        self.config: dict[str, Any] = {**KafkaConsumer.DEFAULT_CONFIG, **config}
+        self.config: dict[str, Any] = {**DEFAULTS, **config}
         self._cluster = cluster
         self._clock = clock or cluster.clock
         self._closed = False
