@@ -10,7 +10,7 @@ import pytest
 
 from kafka_parallel.testing.history import History, Kind, judge, read
 from tests.faults.conftest import rounds
-from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
 from tests.integration.test_rebalance import ASSIGNORS, runs
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
@@ -62,7 +62,7 @@ def test_members_come_and_go_every_second(kafka_broker, topic, tmp_path, report,
     options = {"sleep_ms": 16, "assignor": assignor}
 
     with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
-        wait_for(lambda: history.path.stat().st_size > 0, "the first member to work")
+        wait_for(has_begun(history), "the first member to work")
         for _ in range(visits):
             with Worker(bootstrap, produced.topic, group, history.path, **options) as visitor:
                 time.sleep(2.0)

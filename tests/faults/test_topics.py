@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from kafka_parallel.testing.history import History, Produced, judge, read
-from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -24,7 +24,7 @@ def test_partitions_that_are_added_are_read(kafka_broker, topic, tmp_path, repor
     with Worker(
         bootstrap, produced.topic, group, history.path, sleep_ms=8, idle_ms=10_000, metadata_max_age_ms=1000
     ) as worker:
-        wait_for(lambda: history.path.stat().st_size > 0, "the worker to work")
+        wait_for(has_begun(history), "the worker to work")
         raise_partitions(bootstrap, produced.topic, 4)
         time.sleep(2)
         more = produce(bootstrap, produced.topic, 4000, keys=KEYS)
@@ -55,7 +55,7 @@ def test_a_topic_that_is_deleted_does_not_stop_the_others(kafka_broker, topic, t
     options = {"topics_pattern": f"^({doomed}|{stays})$", "metadata_max_age_ms": 1000}
 
     with Worker(bootstrap, stays, group, history.path, sleep_ms=8, idle_ms=10_000, **options) as worker:
-        wait_for(lambda: history.path.stat().st_size > 0, "the worker to work")
+        wait_for(has_begun(history), "the worker to work")
         admin = KafkaAdminClient(bootstrap_servers=bootstrap)
         admin.delete_topics([doomed])
         admin.close()

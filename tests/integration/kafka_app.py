@@ -13,7 +13,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from kafka_parallel.testing.history import Produced
+from kafka_parallel.testing.history import History, Kind, Produced, read
 
 WORKER = Path(__file__).with_name("worker.py")
 # No test waits longer for anything, in seconds.
@@ -85,6 +85,11 @@ class Worker:
 
     def wait(self, timeout: float = PATIENCE) -> int:
         return self.process.wait(timeout)
+
+
+def has_begun(history: History) -> Callable[[], bool]:
+    """A condition: some handler has begun."""
+    return lambda: any(entry.kind == Kind.START for entry in read(history.path))
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:

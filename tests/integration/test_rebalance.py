@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kafka_parallel.testing.history import History, judge, read
-from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -33,7 +33,7 @@ def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_p
     options = {"sleep_ms": 16, "assignor": assignor}
 
     with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
-        wait_for(lambda: history.path.stat().st_size > 0, "the first member to work")
+        wait_for(has_begun(history), "the first member to work")
         with Worker(bootstrap, produced.topic, group, history.path, **options) as leaves:
             wait_for(lambda: leaves.process.pid in runs(history.path), "the second member to work")
             time.sleep(1)
@@ -53,7 +53,7 @@ def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path):
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16) as first:
-        wait_for(lambda: history.path.stat().st_size > 0, "the first start to work")
+        wait_for(has_begun(history), "the first start to work")
         time.sleep(1)
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
@@ -73,7 +73,7 @@ def test_a_second_sigterm_abandons_at_once(kafka_broker, topic, tmp_path):
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=-1) as worker:
-        wait_for(lambda: history.path.stat().st_size > 0, "the handler to be stuck")
+        wait_for(has_begun(history), "the handler to be stuck")
         worker.signal(signal.SIGTERM)
         time.sleep(1)
         assert worker.process.poll() is None
