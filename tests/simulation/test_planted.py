@@ -14,7 +14,7 @@ import kafka_parallel
 from tests.simulation.planted import BUGS
 
 # A planted bug must be found within so many seeds, from 0 on.
-ENOUGH = 2000
+ENOUGH = 5000
 SOURCE = Path(kafka_parallel.__file__).parent
 SEARCH = f"""
 import logging, sys
