@@ -51,7 +51,7 @@ def main() -> None:
         session_timeout_ms=options.session_ms,
         heartbeat_interval_ms=options.session_ms // 4,
         partition_assignment_strategy=[assignor(options.assignor)],
-        group_instance_id=options.instance_id,
+        **({"group_instance_id": options.instance_id} if options.instance_id else {}),
         metadata_max_age_ms=options.metadata_max_age_ms,
         request_timeout_ms=options.request_timeout_ms,
     )
