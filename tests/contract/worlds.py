@@ -92,6 +92,8 @@ class RealWorld:
 
     def consumer(self, *topics: str, **config: Any) -> Any:
         config = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **TIMEOUTS, **config}
+        # A group leader that shares out before it knows of a new topic looks again only when its metadata are that old.
+        config = {"metadata_max_age_ms": 1000, **config}
         self._opened.append(KafkaConsumer(*topics, bootstrap_servers=self._bootstrap, **config))
         return self._opened[-1]
 

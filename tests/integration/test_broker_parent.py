@@ -15,7 +15,7 @@ from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.probe import why_not_ready
 from kafka_parallel.testing.pytest_plugin import broker_or_skip
 
-GONE_S = 5.0
+GONE_S = 30.0
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
