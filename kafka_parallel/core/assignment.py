@@ -73,6 +73,10 @@ class Assignment:
         self.ledger.begin(offset)
         self.attempts = {failed: attempt for failed, attempt in self.attempts.items() if failed >= offset}
 
+    def put_off(self) -> None:
+        """Take back that it has begun; nothing was fed to it yet."""
+        self.ledger = OffsetLedger()
+
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
         if self.attempts:

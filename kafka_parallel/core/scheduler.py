@@ -16,7 +16,6 @@ from typing import Generic, TypeVar
 
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.chunk import Chunk, Failure, Outcome
-from kafka_parallel.core.offsets import OffsetLedger
 from kafka_parallel.core.ordering import ReadyQueue, Unit
 from kafka_parallel.core.pressure import Limits, Load, Pressure
 from kafka_parallel.core.retries import Retries
@@ -136,7 +135,7 @@ class Scheduler(Generic[P]):
     def put_off(starts: Snapshot[P]) -> None:
         """Take back that the assignments of *starts* have begun; nothing was fed to them yet."""
         for assignment in starts.assignments.values():
-            assignment.ledger = OffsetLedger()
+            assignment.put_off()
 
     def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.

@@ -25,7 +25,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
 from kafka_parallel.errors import ConfigurationError
-from kafka_parallel.runtime.deserializers import PassThrough, deserialized
+from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
 
 if TYPE_CHECKING:
@@ -163,10 +163,7 @@ class Client:
         return None if self._deserializers == (None, None) else self._deserialize
 
     def _deserialize(self, record: Any) -> Any:
-        key, value = self._deserializers
-        return record._replace(
-            key=deserialized(key, record, record.key), value=deserialized(value, record, record.value)
-        )
+        return deserialized_record(*self._deserializers, record)
 
     def listen(self, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act) -> None:
         """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener.

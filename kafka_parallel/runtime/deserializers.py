@@ -20,6 +20,11 @@ class PassThrough:
         return data
 
 
+def deserialized_record(key: Any, value: Any, record: Any) -> Any:
+    """Return *record* with its objects; *key* and *value* are the deserialisers, ``None`` for bytes."""
+    return record._replace(key=deserialized(key, record, record.key), value=deserialized(value, record, record.value))
+
+
 def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
     """Do what the client would have done in ``poll()``."""
     if deserializer is None:

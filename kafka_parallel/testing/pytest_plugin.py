@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,10 +44,11 @@ def topic(kafka_broker: Broker, request: pytest.FixtureRequest) -> Callable[...,
     return create
 
 
-def broker_or_skip(kind: str | None = None) -> Broker:
+def broker_or_skip(kind: str | None = None, config: Mapping[str, str] = MappingProxyType({})) -> Broker:
     """Start a broker for tests, as the fixture does it.
 
     :param kind: as for :func:`kafka_parallel.testing.broker.start_broker`.
+    :param config: likewise.
     :raises NotAvailableError: none is to be had, and this is CI; elsewhere the test is skipped.
     :raises BrokerError: the broker failed.
     """
@@ -54,7 +56,7 @@ def broker_or_skip(kind: str | None = None) -> Broker:
     from kafka_parallel.testing.faults import NotAvailableError
 
     try:
-        return start_broker(kind=kind)
+        return start_broker(kind=kind, config=config)
     except NotAvailableError as error:
         if in_ci():
             raise

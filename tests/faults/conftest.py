@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pytest
 
-from kafka_parallel.testing.history import Verdict
+from kafka_parallel.testing.history import History, Produced, Verdict, judge, read
+from tests.integration.kafka_app import committed, ends
 
+KEYS = [b"key-%d" % number for number in range(100)]
 IS_LONG = os.environ.get("KAFKA_PARALLEL_FAULTS") == "long"
-RESULTS = pytest.StashKey[Path]()
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Row:
 
 
 @pytest.fixture
-def report(request: pytest.FixtureRequest) -> Iterator:
+def report(request: pytest.FixtureRequest) -> Callable[[Verdict, int], None]:
     """A function that notes a verdict for the table."""
     began = time.monotonic()
 
@@ -52,6 +52,22 @@ def report(request: pytest.FixtureRequest) -> Iterator:
         request.node.user_properties.append(("faults", json.dumps(asdict(row))))
 
     return note
+
+
+def conclude(
+    report: Callable[[Verdict, int], None],
+    bootstrap: str,
+    group: str,
+    produced: Produced,
+    history: History,
+    faults: int,
+) -> Verdict:
+    """Judge a scenario that is over: nothing lost or out of order, and everything committed."""
+    verdict = judge(read(history.path), produced)
+    report(verdict, faults)
+    assert verdict.is_good, verdict
+    assert committed(bootstrap, group, produced) == ends(produced)
+    return verdict
 
 
 def rounds(short: int, long: int) -> int:

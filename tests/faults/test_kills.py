@@ -9,13 +9,12 @@ import time
 import pytest
 
 from kafka_parallel.testing.history import History, Kind, judge, read
-from tests.faults.conftest import rounds
-from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.faults.conftest import KEYS, rounds
+from tests.integration.kafka_app import Worker, committed, ends, has_grown, produce, wait_for
 from tests.integration.kill_points import POINTS
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
-KEYS = [b"key-%d" % number for number in range(100)]
 QUICK = {"session_ms": 1000, "commit_interval_ms": 100}
 
 
@@ -37,9 +36,9 @@ def test_kills_at_random_moments(kafka_broker, topic, tmp_path, report):
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
     for _ in range(kills):
-        size = history.path.stat().st_size
+        has_worked = has_grown(history)
         with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=8, **QUICK) as worker:
-            wait_for(lambda size=size: history.path.stat().st_size > size, "the worker to handle a record")
+            wait_for(has_worked, "the worker to handle a record")
             time.sleep(chance.random() * 0.8)
             worker.signal(signal.SIGKILL)
             worker.wait()

@@ -8,14 +8,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from kafka_parallel.testing.history import History, Kind, judge, read
-from tests.faults.conftest import rounds
-from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
+from kafka_parallel.testing.history import History, Kind, read
+from tests.faults.conftest import KEYS, conclude, rounds
+from tests.integration.kafka_app import Worker, committed, has_begun, produce, wait_for
 from tests.integration.test_rebalance import ASSIGNORS, runs
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
-
-KEYS = [b"key-%d" % number for number in range(100)]
 
 
 def commits_of(history):
@@ -45,13 +43,10 @@ def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report):
         assert heir.wait(120) == 0
         assert frozen.wait(120) == 0
 
-    verdict = judge(read(history.path), produced)
-    report(verdict, freezes)
-    assert verdict.is_good, verdict
+    conclude(report, bootstrap, group, produced, history, freezes)
     for partition in produced.keys:
         offsets = [offset for number, offset in commits_of(history) if number == partition]
         assert offsets == sorted(offsets), "a commit went back"
-    assert committed(bootstrap, group, produced) == ends(produced)
 
 
 @pytest.mark.parametrize("assignor", ASSIGNORS)
@@ -70,11 +65,8 @@ def test_members_come_and_go_every_second(kafka_broker, topic, tmp_path, report,
                 assert visitor.wait() in {0, -signal.SIGTERM}  # it may not even have begun
         assert stays.wait(180) == 0
 
-    verdict = judge(read(history.path), produced)
-    report(verdict, visits)
-    assert verdict.is_good, verdict
+    verdict = conclude(report, bootstrap, group, produced, history, visits)
     assert verdict.repeated == 0
-    assert committed(bootstrap, group, produced) == ends(produced)
 
 
 def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):
@@ -91,9 +83,6 @@ def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):
         ]
         assert [member.wait(180) for member in members] == [0, 0, 0]
 
-    verdict = judge(read(history.path), produced)
-    report(verdict, 0)
-    assert verdict.is_good, verdict
+    verdict = conclude(report, bootstrap, group, produced, history, 0)
     assert verdict.repeated == 0
     assert runs(history.path) == {member.process.pid for member in members}
-    assert committed(bootstrap, group, produced) == ends(produced)

@@ -6,37 +6,27 @@ import time
 
 import pytest
 
-from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.broker import start_broker
-from kafka_parallel.testing.history import History, judge, read
-from kafka_parallel.testing.pytest_plugin import in_ci
+from kafka_parallel.testing.history import History
+from kafka_parallel.testing.pytest_plugin import broker_or_skip
 from kafka_parallel.testing.tcp_proxy import TcpProxy
-from tests.faults.conftest import rounds
-from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.faults.conftest import KEYS, conclude, rounds
+from tests.integration.kafka_app import Worker, has_grown, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
 # More per fault than a worker can handle meanwhile, or it would have nothing left to do.
 PER_FAULT = 14_000
-KEYS = [b"key-%d" % number for number in range(100)]
 IMPATIENT = {"session_ms": 3000, "commit_interval_ms": 100, "request_timeout_ms": 4000}
-
-
-def jvm_broker(config):
-    try:
-        return start_broker(kind="jvm", config=config)
-    except BrokerError as error:
-        if in_ci():
-            raise
-        pytest.skip(f"no Kafka broker: {error}")
 
 
 @pytest.fixture(scope="module")
 def line():
     """A broker that its clients only reach through a proxy."""
-    with TcpProxy() as proxy, jvm_broker({"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}) as broker:
-        proxy.connect_to(broker.bootstrap_servers)
-        yield proxy, f"127.0.0.1:{proxy.port}", broker
+    with TcpProxy() as proxy:
+        config = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}
+        with broker_or_skip("jvm", config) as broker:
+            proxy.connect_to(broker.bootstrap_servers)
+            yield proxy, f"127.0.0.1:{proxy.port}", broker
 
 
 def new_topic(broker, name, partitions):
@@ -66,36 +56,28 @@ def test_a_network_with(line, tmp_path, report, fault):
 
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=12_000, **IMPATIENT) as worker:
         for _ in range(count):
-            size = history.path.stat().st_size
-            wait_for(lambda size=size: history.path.stat().st_size > size + 48_000, "the worker to work")
+            wait_for(has_grown(history, by=1001), "the worker to work")
             begin(proxy)
             time.sleep(seconds)
             proxy.heal()
         assert worker.wait(180) == 0
 
-    verdict = judge(read(history.path), produced)
-    report(verdict, count)
-    assert verdict.is_good, verdict
-    assert committed(bootstrap, group, produced) == ends(produced)
+    conclude(report, bootstrap, group, produced, history, count)
 
 
 def test_a_broker_that_crashes(tmp_path, report):
     crashes = rounds(1, 5)
-    with jvm_broker({}) as broker:
+    with broker_or_skip("jvm") as broker:
         bootstrap = broker.bootstrap_servers
         produced = produce(bootstrap, new_topic(broker, "crash", 4), PER_FAULT * crashes, keys=KEYS)
         history, group = History(tmp_path / "history"), "g-" + produced.topic
         options = {"sleep_ms": 16, "idle_ms": 30_000, **IMPATIENT}
         with Worker(bootstrap, produced.topic, group, history.path, **options) as worker:
             for _ in range(crashes):
-                size = history.path.stat().st_size
-                wait_for(lambda size=size: history.path.stat().st_size > size + 48_000, "the worker to work")
+                wait_for(has_grown(history, by=1001), "the worker to work")
                 broker.kill()
                 time.sleep(1)
                 broker.restart()
             assert worker.wait(240) == 0
 
-        verdict = judge(read(history.path), produced)
-        report(verdict, crashes)
-        assert verdict.is_good, verdict
-        assert committed(bootstrap, group, produced) == ends(produced)
+        conclude(report, bootstrap, group, produced, history, crashes)

@@ -9,11 +9,10 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from kafka_parallel.testing.history import History, Produced, judge, read
+from tests.faults.conftest import KEYS, conclude
 from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
-
-KEYS = [b"key-%d" % number for number in range(100)]
 
 
 def test_partitions_that_are_added_are_read(kafka_broker, topic, tmp_path, report):
@@ -32,12 +31,9 @@ def test_partitions_that_are_added_are_read(kafka_broker, topic, tmp_path, repor
 
     keys = {p: {**produced.keys.get(p, {}), **more.keys.get(p, {})} for p in {*produced.keys, *more.keys}}
     everything = Produced(produced.topic, keys)
-    verdict = judge(read(history.path), everything)
-    report(verdict, 1)
+    verdict = conclude(report, bootstrap, group, everything, history, 1)
     assert len(keys) == 4
-    assert verdict.is_good, verdict
     assert verdict.repeated == 0
-    assert committed(bootstrap, group, everything) == ends(everything)
 
 
 def raise_partitions(bootstrap, name, total):
@@ -65,10 +61,7 @@ def test_a_topic_that_is_deleted_does_not_stop_the_others(kafka_broker, topic, t
         assert last.wait() == 0
 
     everything = Produced(stays, {0: {**produced.keys[0], **more.keys[0]}})
-    verdict = judge(read(history.path), everything)
-    report(verdict, 1)
-    assert verdict.is_good, verdict
-    assert committed(bootstrap, group, everything) == ends(everything)
+    conclude(report, bootstrap, group, everything, history, 1)
 
 
 def test_offsets_that_somebody_resets_count_from_the_next_start_on(kafka_broker, topic, tmp_path, report):

@@ -13,7 +13,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from kafka_parallel.testing.history import History, Kind, Produced, read
+from kafka_parallel.testing.history import ENTRY, History, Kind, Produced, read
 
 WORKER = Path(__file__).with_name("worker.py")
 # No test waits longer for anything, in seconds.
@@ -90,6 +90,12 @@ class Worker:
 def has_begun(history: History) -> Callable[[], bool]:
     """A condition: some handler has begun."""
     return lambda: any(entry.kind == Kind.START for entry in read(history.path))
+
+
+def has_grown(history: History, by: int = 1) -> Callable[[], bool]:
+    """A condition: *by* entries were added since now."""
+    size = history.path.stat().st_size + by * ENTRY.size
+    return lambda: history.path.stat().st_size >= size
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:

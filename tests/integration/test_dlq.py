@@ -9,9 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.serializer import Deserializer
 
 from kafka_parallel import ConfigurationError, ParallelConsumer, RecordFailed
-from kafka_parallel.errors import BrokerError
-from kafka_parallel.testing.broker import start_broker
-from kafka_parallel.testing.pytest_plugin import in_ci, topic_name
+from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel_plugins.dlq import DeadLetterQueue
 from kafka_parallel_plugins.dlq.producer import NULL_KEY, ExactBytes
 from tests.integration.kafka_app import PATIENCE, committed, consume, ends, produce
@@ -22,13 +20,7 @@ pytestmark = pytest.mark.broker
 @pytest.fixture(scope="module")
 def strict_broker():
     """A broker on which a topic that nobody created stays missing."""
-    try:
-        broker = start_broker(kind="jvm", config={"auto.create.topics.enable": "false"})
-    except BrokerError as error:
-        if in_ci():
-            raise
-        pytest.skip(f"no Kafka broker: {error}")
-    with broker:
+    with broker_or_skip("jvm", {"auto.create.topics.enable": "false"}) as broker:
         yield broker
 
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import random
 import signal
 import time
-from functools import partial
 
 import pytest
 
 from kafka_parallel.testing.history import History, Kind, judge, read
-from tests.integration.kafka_app import Worker, committed, ends, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, ends, has_grown, produce, wait_for
 
 pytestmark = pytest.mark.broker
 
 KILLS = 10
-
-
-def has_grown(path, size):
-    return path.stat().st_size > size
 
 
 @pytest.mark.timeout(180)
@@ -28,8 +23,9 @@ def test_nothing_is_lost_by_ten_kills_at_random_moments(kafka_broker, topic, tmp
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
     for _ in range(KILLS):
+        has_worked = has_grown(history)
         with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=8, session_ms=1000) as worker:
-            wait_for(partial(has_grown, history.path, history.path.stat().st_size), "the worker to handle a record")
+            wait_for(has_worked, "the worker to handle a record")
             time.sleep(chance.random() * 0.8)
             worker.signal(signal.SIGKILL)
             worker.wait()

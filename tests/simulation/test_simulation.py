@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import logging
 import re
@@ -19,7 +18,7 @@ from kafka_parallel.testing.simulation import shrink
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
-from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed
+from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed, run_batch
 from kafka_parallel.testing.simulation.world import StalledError, World
 
 # 10,000 fresh seeds in each run of the tests, in parts that are run side by side.
@@ -42,14 +41,9 @@ def _quiet():
 def test_fresh_seeds_hold(part):
     first = secrets.randbelow(1 << 40)
 
-    for seed in range(first, first + SEEDS):
-        faulthandler.dump_traceback_later(60, exit=True)
-        try:
-            Simulation(seed).run()
-        except Exception as error:
-            raise AssertionError(shrink.report(seed)) from error
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    failed = run_batch(first, SEEDS)["failed"]
+
+    assert not failed, shrink.report(min(failed))
 
 
 @pytest.mark.parametrize("seed", REGRESSIONS)

@@ -21,9 +21,6 @@ TICK = 0.02
 class InPoll:
     """The way of 2.x."""
 
-    def __init__(self, clock: Timeline) -> None:
-        pass
-
     def call(self, function: Callable[..., Any], partitions: Any, beat: Callable[[], None]) -> None:
         """Call *function*; another thread sends heartbeats."""
         function(partitions)

@@ -31,8 +31,8 @@ class FakeCluster:
     """One broker that is leader and coordinator of everything. Every method may be called from any thread.
 
     :param clock: the time; the machine's by default, a `ManualClock` for tests of one thread.
-    :ivar on_call: called with the name of each call of a client ("poll", "commit", "send") and its moment, "before" or
-        "after" it took effect; what it raises is the call's answer. `fail` is the simple way to use it.
+    :ivar on_call: called with the name of each call of a client ("poll", "commit", "committed", "send") and its moment,
+        "before" or "after" it took effect; what it raises is the call's answer. `fail` is the simple way to use it.
     :ivar on_commit: called with each group and the offsets it is about to store.
     """
 
@@ -182,7 +182,7 @@ class FakeCluster:
     def fail(self, call: str, error: Exception, *, times: int = 1, moment: Moment = "before") -> None:
         """Let the next *times* calls of the name *call* raise *error*.
 
-        :param call: "poll", "commit", "committed", "position" or "send".
+        :param call: "poll", "commit", "committed" or "send".
         :param moment: "before" the call takes effect, or "after": then it did, and only its answer was lost.
         """
         self._failures += [(call, moment, error)] * times

@@ -54,7 +54,7 @@ class FakeConsumer:
         self._clock = clock or cluster.clock
         self._closed = False
         self._is_3 = KAFKA_PYTHON_3 if habits is None else habits == "3.x"
-        self._callbacks: InPoll | OnIoThread = (OnIoThread if self._is_3 else InPoll)(self._clock)
+        self._callbacks: InPoll | OnIoThread = OnIoThread(self._clock) if self._is_3 else InPoll()
         if isinstance(self._callbacks, OnIoThread):
             self._net = self._callbacks
         self._subscription = Subscription(topics)
@@ -253,10 +253,12 @@ class FakeConsumer:
 
     def _auto_commit_if_due(self) -> None:
         now = self._clock.monotonic()
-        if self.config["group_id"] is None or now < self._next_auto_commit:
-            return
-        self._next_auto_commit = now + self.config["auto_commit_interval_ms"] / 1000
-        if self._coordinator.config["enable_auto_commit"]:
+        if now >= self._next_auto_commit:
+            self._next_auto_commit = now + self.config["auto_commit_interval_ms"] / 1000
+            self._auto_commit()
+
+    def _auto_commit(self) -> None:
+        if self.config["group_id"] is not None and self._coordinator.config["enable_auto_commit"]:
             FakeConsumer.commit_async(self)  # whatever took the method's place: the client does not look at it either
 
     def committed(self, partition: TopicPartition, metadata: bool = False, timeout_ms: float | None = None) -> Any:
@@ -273,8 +275,8 @@ class FakeConsumer:
         if self._closed:
             return
         self._closed = True
-        if autocommit and self.config["group_id"] is not None and self._coordinator.config["enable_auto_commit"]:
-            FakeConsumer.commit_async(self)
+        if autocommit:
+            self._auto_commit()
         self._coordinator.give_up_all()
         self._coordinator.leave()
 

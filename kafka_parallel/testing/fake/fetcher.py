@@ -7,7 +7,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from kafka_parallel.runtime.deserializers import deserialized
+from kafka_parallel.runtime.deserializers import deserialized_record
 from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.subscription import Subscription, find_position
 
@@ -65,6 +65,4 @@ class Fetcher:
         key, value = (self.config[name] for name in ("key_deserializer", "value_deserializer"))
         if key is None and value is None:
             return record
-        return record._replace(
-            key=deserialized(key, record, record.key), value=deserialized(value, record, record.value)
-        )
+        return deserialized_record(key, value, record)

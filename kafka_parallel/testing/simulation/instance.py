@@ -83,7 +83,6 @@ class Instance:
         found = Plugins([executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
         self._engine = Engine(Client(consumer), found, options, self._shutdown, handler, process)
         self.is_alive = True
-        self.was_frozen = False
         self.error: BaseException | None = None
         process.start_thread(self._run, "main")
 
@@ -112,5 +111,4 @@ class Instance:
 
     def freeze(self, seconds: float) -> None:
         """Send SIGSTOP, and SIGCONT after *seconds*."""
-        self.was_frozen = True
         self._process.freeze(seconds)

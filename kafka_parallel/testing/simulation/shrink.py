@@ -48,17 +48,20 @@ def shrink(seed: int, plan: Plan) -> tuple[Plan, list[str]]:
         raise ValueError(f"seed {seed} does not fail: there is nothing to shrink")
     kind, story = found
     deadline = time.monotonic() + PATIENCE
-    progress = True
-    while progress and time.monotonic() < deadline:
-        progress = False
-        for smaller in _smaller(plan):
-            tried = fails(seed, smaller)
-            if tried is not None and tried[0] == kind:
-                plan, story, progress = smaller, tried[1], True
-                break
-            if time.monotonic() > deadline:
-                break
+    while (smaller := _first_failing(seed, plan, kind, deadline)) is not None:
+        plan, story = smaller
     return plan, story
+
+
+def _first_failing(seed: int, plan: Plan, kind: str, deadline: float) -> tuple[Plan, list[str]] | None:
+    """The first smaller plan that fails in the same way, and its story; ``None`` if there is none in time."""
+    for smaller in _smaller(plan):
+        if time.monotonic() > deadline:
+            return None
+        tried = fails(seed, smaller)
+        if tried is not None and tried[0] == kind:
+            return smaller, tried[1]
+    return None
 
 
 def _smaller(plan: Plan) -> Iterator[Plan]:
