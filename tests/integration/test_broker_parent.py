@@ -15,14 +15,16 @@ from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.probe import why_not_ready
 from kafka_parallel.testing.pytest_plugin import broker_or_skip
 
-GONE_S = 30.0
+GONE_S = 20.0
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 # Starts a child that sleeps, says its id, and waits.
 PARENT = """
-import sys, threading
+import signal, sys, threading
 from pathlib import Path
+# whoever runs the tests in the background of a shell has it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.guarded import Guarded
 guarded = Guarded()
