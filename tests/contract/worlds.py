@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import kafka
+import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
@@ -78,6 +79,8 @@ class RealWorld:
         self._producer.flush()
 
     def append_transaction(self, topic: str) -> None:
+        if kafka.__version__.startswith("2.2."):
+            pytest.skip("2.2's commit_transaction() never returns on this broker")
         producer = KafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=topic)
         producer.init_transactions()
         producer.begin_transaction()
