@@ -101,8 +101,8 @@ class TcpProxy:
                 _break(writer)
 
     def _half_open(self) -> None:
-        for _, to_server in self._writers:
-            self._half_opened.add(to_server)
+        for to_client, to_server in self._writers:
+            self._half_opened.add(to_client)
             _break(to_server)
 
     # Connections
@@ -121,7 +121,7 @@ class TcpProxy:
         for writer in pair:
             _break(writer)
         self._writers.remove(pair)
-        self._half_opened.discard(to_server)
+        self._half_opened.discard(to_client)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
         """Pass bytes on until one end closes; the other end hears of it, unless the connection was half opened."""
@@ -134,7 +134,7 @@ class TcpProxy:
         except OSError as error:
             log.debug("a connection broke: %r", error)
         await self._delay(direction, 0)
-        if direction == "up" or not any(sink is client and up in self._half_opened for client, up in self._writers):
+        if sink not in self._half_opened:
             sink.close()
 
     async def _delay(self, direction: str, size: int) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import pytest
 
-from kafka_parallel.testing.history import History, Produced, Verdict, judge, read
+from kafka_parallel.testing.history import Entry, Produced, Verdict, judge
 from tests.integration.kafka_app import committed, ends
 
-KEYS = [b"key-%d" % number for number in range(100)]
 IS_LONG = os.environ.get("KAFKA_PARALLEL_FAULTS") == "long"
 
 
@@ -59,11 +58,11 @@ def conclude(
     bootstrap: str,
     group: str,
     produced: Produced,
-    history: History,
+    entries: Iterable[Entry],
     faults: int,
 ) -> Verdict:
     """Judge a scenario that is over: nothing lost or out of order, and everything committed."""
-    verdict = judge(read(history.path), produced)
+    verdict = judge(entries, produced)
     report(verdict, faults)
     assert verdict.is_good, verdict
     assert committed(bootstrap, group, produced) == ends(produced)

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from kafka_parallel.testing.history import History, Kind, read
-from tests.faults.conftest import KEYS, conclude, rounds
-from tests.integration.kafka_app import Worker, committed, has_begun, produce, wait_for
+from tests.faults.conftest import conclude, rounds
+from tests.integration.kafka_app import KEYS, Worker, committed, has_begun, produce, wait_for
 from tests.integration.test_rebalance import ASSIGNORS, runs
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
@@ -43,7 +43,7 @@ def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report):
         assert heir.wait(120) == 0
         assert frozen.wait(120) == 0
 
-    conclude(report, bootstrap, group, produced, history, freezes)
+    conclude(report, bootstrap, group, produced, read(history.path), freezes)
     for partition in produced.keys:
         offsets = [offset for number, offset in commits_of(history) if number == partition]
         assert offsets == sorted(offsets), "a commit went back"
@@ -65,7 +65,7 @@ def test_members_come_and_go_every_second(kafka_broker, topic, tmp_path, report,
                 assert visitor.wait() in {0, -signal.SIGTERM}  # it may not even have begun
         assert stays.wait(180) == 0
 
-    verdict = conclude(report, bootstrap, group, produced, history, visits)
+    verdict = conclude(report, bootstrap, group, produced, read(history.path), visits)
     assert verdict.repeated == 0
 
 
@@ -83,6 +83,6 @@ def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):
         ]
         assert [member.wait(180) for member in members] == [0, 0, 0]
 
-    verdict = conclude(report, bootstrap, group, produced, history, 0)
+    verdict = conclude(report, bootstrap, group, produced, read(history.path), 0)
     assert verdict.repeated == 0
     assert runs(history.path) == {member.process.pid for member in members}

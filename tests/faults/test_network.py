@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from kafka_parallel.testing.history import History
-from kafka_parallel.testing.pytest_plugin import broker_or_skip
+from kafka_parallel.testing.history import History, read
+from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel.testing.tcp_proxy import TcpProxy
-from tests.faults.conftest import KEYS, conclude, rounds
-from tests.integration.kafka_app import Worker, has_grown, produce, wait_for
+from tests.faults.conftest import conclude, rounds
+from tests.integration.kafka_app import KEYS, Worker, has_grown, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
@@ -30,7 +30,7 @@ def line():
 
 
 def new_topic(broker, name, partitions):
-    name = f"{name}-{time.monotonic_ns()}"
+    name = topic_name(name)
     broker.create_topic(name, partitions)
     return name
 
@@ -62,7 +62,7 @@ def test_a_network_with(line, tmp_path, report, fault):
             proxy.heal()
         assert worker.wait(180) == 0
 
-    conclude(report, bootstrap, group, produced, history, count)
+    conclude(report, bootstrap, group, produced, read(history.path), count)
 
 
 def test_a_broker_that_crashes(tmp_path, report):
@@ -80,4 +80,4 @@ def test_a_broker_that_crashes(tmp_path, report):
                 broker.restart()
             assert worker.wait(240) == 0
 
-        conclude(report, bootstrap, group, produced, history, crashes)
+        conclude(report, bootstrap, group, produced, read(history.path), crashes)

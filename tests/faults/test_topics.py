@@ -9,8 +9,8 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from kafka_parallel.testing.history import History, Produced, judge, read
-from tests.faults.conftest import KEYS, conclude
-from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
+from tests.faults.conftest import conclude
+from tests.integration.kafka_app import KEYS, Worker, committed, ends, has_begun, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -31,7 +31,7 @@ def test_partitions_that_are_added_are_read(kafka_broker, topic, tmp_path, repor
 
     keys = {p: {**produced.keys.get(p, {}), **more.keys.get(p, {})} for p in {*produced.keys, *more.keys}}
     everything = Produced(produced.topic, keys)
-    verdict = conclude(report, bootstrap, group, everything, history, 1)
+    verdict = conclude(report, bootstrap, group, everything, read(history.path), 1)
     assert len(keys) == 4
     assert verdict.repeated == 0
 
@@ -61,7 +61,7 @@ def test_a_topic_that_is_deleted_does_not_stop_the_others(kafka_broker, topic, t
         assert last.wait() == 0
 
     everything = Produced(stays, {0: {**produced.keys[0], **more.keys[0]}})
-    conclude(report, bootstrap, group, everything, history, 1)
+    conclude(report, bootstrap, group, everything, read(history.path), 1)
 
 
 def test_offsets_that_somebody_resets_count_from_the_next_start_on(kafka_broker, topic, tmp_path, report):

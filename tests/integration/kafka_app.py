@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka_parallel.testing.history import ENTRY, History, Kind, Produced, read
 
 WORKER = Path(__file__).with_name("worker.py")
+KEYS = [b"key-%d" % number for number in range(100)]
 # No test waits longer for anything, in seconds.
 PATIENCE = 60.0
 

@@ -13,11 +13,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, Kind, judge, read
 from tests.contract.worlds import Listener
-from tests.integration.kafka_app import Worker, committed, consume, ends, produce, wait_for
+from tests.integration.kafka_app import KEYS, Worker, committed, consume, ends, produce, wait_for
 
 pytestmark = pytest.mark.broker
-
-KEYS = [b"key-%d" % number for number in range(100)]
 
 
 def given(path, run):

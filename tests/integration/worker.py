@@ -42,7 +42,7 @@ def main() -> None:
 
     history = History(options.history)
     consumer = KafkaConsumer(
-        options.topic,
+        *([] if options.topics_pattern else [options.topic]),
         group_id=options.group,
         bootstrap_servers=options.bootstrap,
         auto_offset_reset="earliest",
@@ -56,7 +56,6 @@ def main() -> None:
         request_timeout_ms=options.request_timeout_ms,
     )
     if options.topics_pattern:
-        consumer.unsubscribe()
         consumer.subscribe(pattern=options.topics_pattern)
 
     def handle(record: Any) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kafka_parallel import PluginError, RecordFailed, Retry, hookimpl
+from kafka_parallel import ParallelConsumer, PluginError, RecordFailed, Retry, hookimpl
 from tests.runtime.app import App
 
 FATAL = [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError]
@@ -185,8 +185,6 @@ def test_a_handler_that_never_returns_does_not_keep_run_from_ending(caplog):
         if record.offset == 3:
             consumer.stop(timeout_ms=100)
             forever.wait(60)
-
-    from kafka_parallel import ParallelConsumer
 
     consumer = ParallelConsumer(app.consumer(), workers=2, install_signal_handlers=False)
     with caplog.at_level(logging.WARNING):
