@@ -12,6 +12,7 @@ from kafka_parallel.errors import (
 )
 from kafka_parallel.executors import Chunk, Executor, Work
 from kafka_parallel.hookspecs import hookimpl
+from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
     BackpressureEvent,
     CommitContext,
@@ -41,6 +42,7 @@ __all__ = [
     "Skip",
     "StateError",
     "Statistics",
+    "Throttle",
     "Work",
     "hookimpl",
     "hookspecs",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
     from kafka_parallel.executors import Executor
+    from kafka_parallel.throttle import Throttle
     from kafka_parallel.values import BackpressureEvent, CommitContext, Halt, RecordContext, Retry, Settings, Skip
 
 PROJECT = "kafka_parallel"
@@ -81,6 +82,21 @@ def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
     If it raises: the exception is logged and the plugin does not hear this hook again.
 
     :param event: which partitions, why, and how full the buffer is.
+    :param context: the settings of the consumer.
+    """
+
+
+@hookspec
+def on_throttle(throttle: Throttle, context: Settings) -> None:
+    """Observe: the plugin gets a throttle of its own, with which it bounds how many records are in flight.
+
+    It may be used from any thread until ``on_stop``. The smallest bound of all plugins counts; at 0 nothing is
+    started, and all partitions are paused with the plugin's name as the reason.
+
+    Runs on: the caller of run() or the thread of start(), right before ``on_start``.
+    If it raises: the start fails and run() raises it; nothing was taken yet.
+
+    :param throttle: the plugin's throttle.
     :param context: the settings of the consumer.
     """
 

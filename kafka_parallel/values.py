@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from kafka_parallel.errors import ConfigurationError
 
@@ -45,6 +45,10 @@ class Halt:
     reason: str
 
 
+Stage: TypeAlias = Literal["prepare", "handle"]
+"""How far an attempt got: ``"prepare"`` = the record could not be deserialised, or its ordering key not computed."""
+
+
 class RecordContext(NamedTuple):
     """What is known about one attempt at one record.
 
@@ -53,6 +57,9 @@ class RecordContext(NamedTuple):
     :ivar epoch: number of the assignment under which the record was taken.
     :ivar queued_at: when the record was taken from ``poll()``.
     :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch; ``None`` before that.
+    :ivar failing_since: the same moment on the consumer's monotonic clock, to compute with.
+    :ivar stage: ``"handle"``; in ``on_error`` ``"prepare"`` if the record never got to its handler because it could not
+        be deserialised or its ordering key not be computed.
     """
 
     raw: ConsumerRecord
@@ -60,6 +67,8 @@ class RecordContext(NamedTuple):
     epoch: int
     queued_at: float
     first_failed_at: float | None
+    failing_since: float | None = None
+    stage: Stage = "handle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,8 @@ class CommitContext:
 class BackpressureEvent:
     """Partitions were paused or resumed because of what is buffered.
 
-    :ivar paused: partitions paused now, each with the limit it reached: ``"records"``, ``"bytes"``, ``"uncommitted"``.
+    :ivar paused: partitions paused now, each with the limit it reached: ``"records"``, ``"bytes"``, ``"uncommitted"``,
+        or the name of the plugin whose throttle is closed.
     :ivar resumed: partitions resumed now.
     :ivar buffered_records: records taken and not finished, over all partitions.
     :ivar buffered_bytes: their keys, values and headers, in bytes.
@@ -130,6 +140,7 @@ class Statistics:
     :ivar buffered: records taken from ``poll()`` and not finished; contains the two above.
     :ivar buffered_bytes: bytes of the buffered records.
     :ivar paused: partitions paused by back-pressure.
+    :ivar throttled: how many records plugins let be in flight: bounds by the plugin's name; 0 = nothing is started.
     :ivar committed: newest offset that the broker confirmed, per partition of the current assignment.
     :ivar lag: finished records above the commit point plus unfinished ones, per partition.
     :ivar commits: commits that the broker confirmed.
@@ -146,6 +157,7 @@ class Statistics:
     buffered: int
     buffered_bytes: int
     paused: frozenset[TopicPartition]
+    throttled: Mapping[str, int]
     committed: Mapping[TopicPartition, int]
     lag: Mapping[TopicPartition, int]
     commits: int

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from kafka_parallel.core.offsets import OffsetLedger
 from kafka_parallel.core.ordering import LaneTable
+from kafka_parallel.core.task import Past
 
 P = TypeVar("P", bound=Hashable)
 
@@ -29,16 +30,16 @@ class Assignment:
     :ivar ledger: its offsets.
     :ivar lanes: the lanes of its partition, shared with the assignments before and after it.
     :ivar live: false once the partition was taken away.
-    :ivar draining: true once no new record is accepted.
+    :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
     :ivar committed: the newest offset the broker confirmed under this assignment.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
     :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
-        (number of the next attempt, time of the first failure).
+        what their next attempt has to know.
     :ivar halted: offsets whose failure stopped the consumer; they stay unfinished.
     """
 
     __slots__ = (
-        "_leader_epochs", "attempts", "committed", "done", "draining", "epoch", "halted", "lanes", "ledger", "live",
+        "_leader_epochs", "attempts", "committed", "done", "epoch", "halted", "lanes", "leaves_at", "ledger", "live",
         "partition",
     )  # fmt: skip
 
@@ -48,15 +49,20 @@ class Assignment:
         self.ledger = OffsetLedger()
         self.lanes = lanes
         self.live = True
-        self.draining = False
+        self.leaves_at: float | None = None
         self.committed: int | None = None
         self.done: Collection[int] = ()
-        self.attempts: dict[int, tuple[int, float | None]] = {}
+        self.attempts: dict[int, Past] = {}
         self.halted: set[int] = set()
         self._leader_epochs: list[tuple[int, int]] = []
 
     def __repr__(self) -> str:
         return f"{self.partition}#{self.epoch}"
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new record is accepted."""
+        return self.leaves_at is not None
 
     @property
     def drained(self) -> bool:
@@ -71,7 +77,7 @@ class Assignment:
     def begin(self, offset: int) -> None:
         """Note that the first offset to come is *offset*; what lies below it was finished by somebody else."""
         self.ledger.begin(offset)
-        self.attempts = {failed: attempt for failed, attempt in self.attempts.items() if failed >= offset}
+        self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
 
     def put_off(self) -> None:
         """Take back that it has begun; nothing was fed to it yet."""
@@ -103,7 +109,7 @@ class Assignments(Generic[P]):
     def __init__(self) -> None:
         self._current: dict[P, Assignment] = {}
         self._epochs = 0
-        self._attempts: dict[P, dict[int, tuple[int, float | None]]] = {}
+        self._attempts: dict[P, dict[int, Past]] = {}
         self._lanes: dict[P, LaneTable] = {}
 
     def assign(self, partition: P) -> Assignment:
@@ -121,19 +127,18 @@ class Assignments(Generic[P]):
         ended = self._current.pop(partition, None)
         if ended is not None:
             ended.live = False
-            ended.draining = True
             self._attempts[partition] = ended.attempts
             if not ended.lanes:
                 del self._lanes[partition]
         return ended
 
-    def failed_late(self, partition: Any, offset: int, attempt: int, first_failed_at: float | None) -> None:
+    def failed_late(self, partition: Any, offset: int, past: Past) -> None:
         """Note an attempt that failed after its assignment had ended, for when the record comes again."""
         live = self._current.get(partition)
         if live is None:
-            self._attempts.setdefault(partition, {})[offset] = (attempt, first_failed_at)
+            self._attempts.setdefault(partition, {})[offset] = past
         elif live.ledger.next is None or offset >= live.ledger.next:
-            live.attempts[offset] = (attempt, first_failed_at)
+            live.attempts[offset] = past
 
     def get(self, partition: P) -> Assignment | None:
         """Return the live assignment of *partition*."""

@@ -1,36 +1,50 @@
-"""Which failed records are due to run again.
+"""Which failed records are due to run again, and how many of them do.
 
 Rule 1: a waiting task occupies no worker. It stays buffered and keeps its lane.
 Rule 2: time is an argument; the earliest due time is all a waiter needs to know.
+Rule 3: a task that was let go on counts as running until it is settled or dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 
 from kafka_parallel.core.task import Task
 
 
 class Retries:
-    """Tasks that wait for their next attempt."""
+    """Tasks that wait for their next attempt, and those that are at it."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, Task]] = []
+        self._running: set[Task] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """How many were let go on and are neither settled nor dropped."""
+        return len(self._running)
 
     def add(self, task: Task, due: float) -> None:
         """Let *task* wait until *due*."""
         heappush(self._waiting, (due, task.seq, task))
 
-    def due(self, now: float) -> list[Task]:
-        """Take out the tasks whose time has come, earliest first."""
+    def due(self, now: float, most: float) -> list[Task]:
+        """Let the tasks go on whose time has come, earliest first, while no more than *most* run."""
         found = []
-        while self._waiting and self._waiting[0][0] <= now:
-            found.append(heappop(self._waiting)[2])
+        while self._waiting and self._waiting[0][0] <= now and len(self._running) < most:
+            task = heappop(self._waiting)[2]
+            self._running.add(task)
+            found.append(task)
         return found
+
+    def ended(self, tasks: Iterable[Task]) -> None:
+        """Note that *tasks* were settled or dropped; it does not matter whether they were retries."""
+        if self._running:
+            self._running.difference_update(tasks)
 
     @property
     def next_due(self) -> float | None:
@@ -48,3 +62,7 @@ class Retries:
     def tasks(self) -> list[Task]:
         """Return the waiting tasks, in no order."""
         return [entry[2] for entry in self._waiting]
+
+    def after(self, end: float) -> list[Task]:
+        """Return the tasks that are due later than *end*, in no order."""
+        return [task for due, _, task in self._waiting if due > end]

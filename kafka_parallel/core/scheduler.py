@@ -3,8 +3,8 @@
 Rule 1: every method is one atomic act. It does no I/O, calls no user code and never waits; its caller holds the lock.
 Rule 2: counters are derived: what is buffered is what the ledgers hold, what is in flight is what the chunks hold.
 Rule 3: leaving takes three acts. `drain` stops intake and drops what never started, except below the highest record
-that did start: those still run, because otherwise everything finished above them would be repeated. `is_drained` tells
-when that is done. `end` gives up the rest.
+that did start: those still run, because otherwise everything finished above them would be repeated. Nothing is waited
+for that cannot run before the partition leaves. `is_drained` tells when that is done. `end` gives up the rest.
 Rule 4: a commit is computed from one `Snapshot` and marked as done with the same one.
 """
 
@@ -20,6 +20,7 @@ from kafka_parallel.core.ordering import ReadyQueue, Unit
 from kafka_parallel.core.pressure import Limits, Load, Pressure
 from kafka_parallel.core.retries import Retries
 from kafka_parallel.core.task import Task
+from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
 
 P = TypeVar("P", bound=Hashable)
@@ -82,6 +83,7 @@ class Scheduler(Generic[P]):
 
     :param limits: what may be buffered.
     :param commits: false for a consumer without a group.
+    :ivar throttles: what plugins allow.
     """
 
     def __init__(self, limits: Limits, *, commits: bool) -> None:
@@ -90,6 +92,7 @@ class Scheduler(Generic[P]):
         self._assignments: Assignments[P] = Assignments()
         self._ready = ReadyQueue()
         self._retries = Retries()
+        self.throttles = Throttles()
         self._pressure = Pressure(limits)
         self._chunks: dict[Chunk, None] = {}  # a set whose order does not depend on addresses
         self._paused: dict[P, str] = {}
@@ -156,7 +159,7 @@ class Scheduler(Generic[P]):
             task.assignment = assignment
             add(task.offset, task.size)
             if assignment.attempts and task.offset in assignment.attempts:
-                task.attempt, task.first_failed_at = assignment.attempts[task.offset]
+                task.recall(assignment.attempts[task.offset])
             if task.offset in assignment.done:
                 assignment.ledger.finish(task.offset)
             else:
@@ -166,14 +169,21 @@ class Scheduler(Generic[P]):
 
     def take(self, limit: int, now: float) -> Chunk | None:
         """Take at most *limit* tasks that may run now; steal from another chunk if there is nothing else."""
-        for task in self._retries.due(now):
+        self.throttles.advance(now)
+        for task in self._retries.due(now, self.throttles.retries):
             self._ready.again(task)
-        units = self._ready.take(limit) or self._steal(limit)
+        units = self._ready.take(int(min(limit, self._room))) or self._steal(limit)
         if not units:
             return None
         chunk = Chunk(units)
         self._chunks[chunk] = None
         return chunk
+
+    @property
+    def _room(self) -> float:
+        """How many more tasks plugins let be in flight."""
+        bound = self.throttles.in_flight
+        return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
 
     def _steal(self, limit: int) -> list[Unit]:
         victim = max(self._chunks, key=lambda chunk: chunk.unclaimed, default=None)
@@ -184,6 +194,7 @@ class Scheduler(Generic[P]):
         outcomes, ended = chunk.collect()
         for unit, task, _ in ended:
             self._put_back(chunk, unit, task)
+        self._retries.ended(task for task, _ in outcomes)
         for task, outcome in outcomes:
             self._settle(task, outcome, now)
         for unit, task, outcome in ended:
@@ -206,7 +217,8 @@ class Scheduler(Generic[P]):
         elif assignment.live:
             self._settle_failed(task, outcome, now)
         elif isinstance(outcome, Retry):  # too late for this assignment, but the attempt was made
-            self._assignments.failed_late(assignment.partition, task.offset, task.attempt + 1, task.first_failed_at)
+            task.attempt += 1
+            self._assignments.failed_late(assignment.partition, task.offset, task.past)
 
     def _settle_failed(self, task: Task, outcome: Outcome, now: float) -> None:
         self.totals.failed += 1
@@ -214,12 +226,17 @@ class Scheduler(Generic[P]):
             self.totals.skipped += task.assignment.finish(task.offset)
         elif isinstance(outcome, Retry):
             self.totals.retried += 1
-            task.attempt += 1
-            task.assignment.attempts[task.offset] = (task.attempt, task.first_failed_at)
-            self._retries.add(task, now + outcome.delay_ms / 1000)
+            self._retry(task, now + outcome.delay_ms / 1000)
         else:
             task.assignment.halted.add(task.offset)
             self._drop_above({task.assignment: task.offset})
+
+    def _retry(self, task: Task, due: float) -> None:
+        task.attempt += 1
+        task.assignment.attempts[task.offset] = task.past
+        self._retries.add(task, due)
+        if task.assignment.leaves_at is not None and due > task.assignment.leaves_at:
+            self._drop_above({task.assignment: task.offset - 1})
 
     def _release(self, unit: Unit, last: Task, outcome: Outcome) -> None:
         """Let go of the unit's lane, unless its last task waits for a retry or stopped the consumer."""
@@ -229,15 +246,21 @@ class Scheduler(Generic[P]):
 
     # Leaving
 
-    def drain(self, partitions: Iterable[P] | None = None) -> None:
-        """Take in nothing more for *partitions* (all without it) and drop what nobody needs to run any more."""
+    def drain(self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED) -> None:
+        """Take in nothing more for *partitions* (all without it), which leave at *end*.
+
+        What nobody needs to run any more is dropped, and so is what cannot run before *end*: a retry that falls due
+        later, everything above it (which will be repeated anyway), all of it while a throttle stays closed.
+        """
         leaving = [assignment for _, assignment in self._assignments.select(partitions)]
         for assignment in leaving:
-            assignment.draining = True
+            assignment.leaves_at = end
         unstarted = self._unstarted(leaving)
-        self._drop_above(
-            {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
-        )
+        ceilings = {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
+        for task in self._retries.after(end):
+            if task.assignment in ceilings:
+                ceilings[task.assignment] = min(ceilings[task.assignment], task.offset - 1)
+        self._drop_above(dict.fromkeys(ceilings, -1) if self.throttles.is_closed_until(end) else ceilings)
 
     def is_drained(self, partitions: Iterable[P] | None = None) -> bool:
         """Tell whether nothing of *partitions* (all without it) can still finish."""
@@ -288,6 +311,7 @@ class Scheduler(Generic[P]):
         for lane in [lane for table in tables for lane in table.values()]:
             dropped += [task for task in lane.waiting if is_above(task)]
             lane.waiting = type(lane.waiting)(task for task in lane.waiting if not is_above(task))
+        self._retries.ended(dropped)
         for task in dropped:
             task.assignment.ledger.drop([task.offset])
         for lane in [task.lane for task in waiting if task.lane is not None]:
@@ -316,18 +340,21 @@ class Scheduler(Generic[P]):
 
     # Back-pressure
 
-    def decide(self, fed: Iterable[P]) -> Decision[P]:
+    def decide(self, fed: Iterable[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
+        self.throttles.advance(now)
+        closed_by = self.throttles.closed_by
         total = self._total()
-        room = self._pressure.room(total)
+        room = self._pressure.room(total) if closed_by is None else 0
         pause = {}
         for partition, assignment in self._assignments.select(fed if room else None):
-            reason = self._pressure.pause_reason(self._load(assignment), total) or (None if room else "records")
+            reason = closed_by or self._pressure.pause_reason(self._load(assignment), total)
+            reason = reason or (None if room else "records")
             if reason is not None and partition not in self._paused:
                 pause[partition] = reason
         resume = frozenset(
             partition
-            for partition, assignment in self._assignments.select(self._paused)
+            for partition, assignment in self._assignments.select(self._paused if closed_by is None else ())
             if self._pressure.may_resume(self._load(assignment), total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
@@ -337,7 +364,7 @@ class Scheduler(Generic[P]):
     @property
     def wants_more(self) -> bool:
         """Whether workers have run out of work and some paused partition may bring more."""
-        if self._ready:
+        if self._ready or self.throttles.closed_by is not None:
             return False
         total = self._total()
         paused = self._assignments.select(self._paused)
@@ -369,7 +396,7 @@ class Scheduler(Generic[P]):
     @property
     def ready(self) -> int:
         """How many lanes and tasks without order may run now."""
-        return len(self._ready)
+        return len(self._ready) if self._room > 0 else 0
 
     @property
     def buffered(self) -> Load:
@@ -387,9 +414,12 @@ class Scheduler(Generic[P]):
         return len(self._retries)
 
     @property
-    def next_retry(self) -> float | None:
-        """When the next retry is due."""
-        return self._retries.next_due
+    def next_due(self) -> float | None:
+        """When something may run that may not run now, unless something finishes first; ``None`` if never."""
+        change = None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change
+        if self._room <= 0 or self._retries.running >= self.throttles.retries or self._retries.next_due is None:
+            return change
+        return self._retries.next_due if change is None else min(change, self._retries.next_due)
 
     @property
     def can_steal(self) -> bool:

@@ -7,13 +7,21 @@ Rule 2: tasks and units hold data. Who may run when is decided in ``ordering.py`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from kafka_parallel.core.assignment import Assignment
     from kafka_parallel.core.ordering import Lane
+
+
+class Past(NamedTuple):
+    """What is known of the earlier attempts at a record: the fields of `Task` with these names."""
+
+    attempt: int
+    first_failed_at: float | None
+    failing_since: float | None
 
 
 class Task:
@@ -27,12 +35,13 @@ class Task:
     :ivar seq: its place in the order of arrival over all partitions.
     :ivar attempt: 1 for the first attempt.
     :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch.
+    :ivar failing_since: the same moment in seconds of the monotonic clock.
     :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
     """
 
     __slots__ = (
-        "assignment", "attempt", "error", "first_failed_at", "key", "lane", "offset", "queued_at", "record", "seq",
-        "size",
+        "assignment", "attempt", "error", "failing_since", "first_failed_at", "key", "lane", "offset", "queued_at",
+        "record", "seq", "size",
     )  # fmt: skip
 
     def __init__(self, record: Any, offset: int, key: Hashable | None, size: int, queued_at: float) -> None:
@@ -44,9 +53,19 @@ class Task:
         self.seq = 0
         self.attempt = 1
         self.first_failed_at: float | None = None
+        self.failing_since: float | None = None
         self.error: Exception | None = None
         self.lane: Lane | None = None
         self.assignment: Assignment
+
+    @property
+    def past(self) -> Past:
+        """What the task's next attempt has to know of those before it."""
+        return Past(self.attempt, self.first_failed_at, self.failing_since)
+
+    def recall(self, past: Past) -> None:
+        """Go on where an earlier task of the same record ended."""
+        self.attempt, self.first_failed_at, self.failing_since = past
 
     def __repr__(self) -> str:
         return f"<Task {self.assignment} @{self.offset} attempt {self.attempt}>"

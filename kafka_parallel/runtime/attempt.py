@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import Failure, Outcome
 from kafka_parallel.errors import PluginError
-from kafka_parallel.values import Halt, RecordContext, Retry, Skip
+from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
     from kafka_parallel.core.task import Task
+    from kafka_parallel.runtime.clock import Clock
 
 NOBODY = "no plugin decided to retry or skip it"
 
@@ -29,7 +30,7 @@ class Attempts:
         nobody implements the hook: then the handler is called directly.
     :param decide: ``on_error``, called with keywords; answers the first decision or ``None``.
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
-    :param wall: seconds since the Unix epoch.
+    :param clock: the time.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class Attempts:
         surrounded: Callable[[Any, RecordContext], Any] | None,
         decide: Callable[..., Any],
         deserialize: Callable[[Any], Any] | None,
-        wall: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._handler = handler
         self._surrounded = surrounded
         self._decide = decide
         self._deserialize = deserialize
-        self._wall = wall
+        self._clock = clock
         self._variables = contextvars.copy_context()
 
     def __call__(self, task: Task) -> Outcome:
@@ -66,21 +67,34 @@ class Attempts:
             raise task.error
         return task.record if self._deserialize is None else self._deserialize(task.record)
 
+    def _was_handed_over(self, task: Task, record: Any) -> bool:
+        """Whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
+        return task.error is None and (self._deserialize is None or record is not task.record)
+
     def _failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
         if not isinstance(error, Exception) or isinstance(error, MemoryError):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if task.first_failed_at is None:
-            task.first_failed_at = self._wall()
+            task.first_failed_at, task.failing_since = self._clock.wall(), self._clock.monotonic()
+        stage: Stage = "handle" if self._was_handed_over(task, record) else "prepare"
         try:
-            answer = self._decide(record=record, error=error, context=context_of(task))
+            answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return Failure(raised, "a plugin raised in on_error", is_fatal=not isinstance(raised, Exception))
         return _outcome(answer, error)
 
 
-def context_of(task: Task) -> RecordContext:
+def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
     """What hooks may know about this attempt at *task*."""
-    return RecordContext(task.record, task.attempt, task.assignment.epoch, task.queued_at, task.first_failed_at)
+    return RecordContext(
+        task.record,
+        task.attempt,
+        task.assignment.epoch,
+        task.queued_at,
+        task.first_failed_at,
+        task.failing_since,
+        stage,
+    )
 
 
 def _outcome(answer: object, error: Exception) -> Outcome:

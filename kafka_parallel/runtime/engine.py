@@ -104,6 +104,7 @@ class Engine:
                 buffered=scheduler.buffered.records,
                 buffered_bytes=scheduler.buffered.bytes,
                 paused=scheduler.paused,
+                throttled=scheduler.throttles.bounds,
                 committed=scheduler.offsets()[0],
                 lag=scheduler.offsets()[1],
                 commits=self._committer.commits,
@@ -159,7 +160,7 @@ class Engine:
         surrounded = None
         if hook.on_record.get_hookimpls():
             surrounded = surround(hook.on_record, lambda record, _: handler(record), ("record", "context"))
-        attempt = Attempts(handler, surrounded, hook.on_error, self._client.deserialize, self._clock.wall)
+        attempt = Attempts(handler, surrounded, hook.on_error, self._client.deserialize, self._clock)
         options = self._options
         limits = Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted)
         commits = self._client.group_id is not None
@@ -186,6 +187,9 @@ class Engine:
         )
 
     def _begin(self) -> None:
+        for impl in self._plugins.hook.on_throttle.get_hookimpls():
+            given = {"throttle": self._queue.throttle(impl.plugin_name), "context": self._settings}
+            impl.function(*[given[name] for name in impl.argnames])
         for impl in self._plugins.hook.on_start.get_hookimpls():
             impl.function(*([self._settings] if impl.argnames else []))
         self._executor.start(self._queue)

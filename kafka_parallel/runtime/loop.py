@@ -229,7 +229,7 @@ class Loop:
         :raises CommitFailed: if the coordinator refuses the last commit for good.
         """
         deadline = self._clock.monotonic() + self._shutdown.timeout
-        self._queue.drain()
+        self._queue.drain(None, deadline)
         self._client.pause(self._client.assignment())
         while not self._is_drained(deadline):
             self._keep_alive()

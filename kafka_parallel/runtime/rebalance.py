@@ -129,8 +129,8 @@ class Rebalance:
         return done
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
-        self._queue.drain(partitions)
         deadline = self._clock.monotonic() + self._drain_timeout
+        self._queue.drain(partitions, deadline)
         while not self._is_abandoned() and (left := deadline - self._clock.monotonic()) > 0:
             if self._queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(SLICE, left)):
                 return

@@ -16,6 +16,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
+from kafka_parallel.core.throttle import UNBOUNDED
+from kafka_parallel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.chunk import Chunk, Failure, Outcome
     from kafka_parallel.core.pressure import Limits
     from kafka_parallel.core.task import Task
+    from kafka_parallel.core.throttle import Throttles
     from kafka_parallel.runtime.clock import Clock
 
 P = TypeVar("P", bound="Hashable")
@@ -30,6 +33,34 @@ R = TypeVar("R")
 
 # How long an idle worker leaves another one's unbegun units alone, in seconds.
 STEAL_AFTER = 0.002
+
+
+class QueueThrottle:
+    """See `kafka_parallel.throttle.Throttle`; *change* makes a change under the queue's lock."""
+
+    def __init__(self, name: str, change: Callable[[Callable[[Throttles, float], None]], None]) -> None:
+        self._name = name
+        self._change = change
+
+    def limit(self, in_flight: int | None, *, delay_ms: float = 0) -> None:
+        """Bound how many records are in flight."""
+        bound = _bound("in_flight", in_flight, least=0)
+        self._change(lambda throttles, now: throttles.limit(
+            self._name, bound, now + delay_ms / 1000 if delay_ms else None
+        ))  # fmt: skip
+
+    def limit_retries(self, in_flight: int | None) -> None:
+        """Bound how many retries are in flight."""
+        bound = _bound("in_flight", in_flight, least=1)
+        self._change(lambda throttles, _: throttles.limit_retries(self._name, bound))
+
+
+def _bound(name: str, value: int | None, least: int) -> float:
+    if value is None:
+        return UNBOUNDED
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name}={value!r}: must be an integer of at least {least}, or None for no bound")
+    return value
 
 
 class WorkQueue(Generic[P]):
@@ -113,9 +144,9 @@ class WorkQueue(Generic[P]):
             self._watch_until = float("inf")
 
     def _next_watch(self) -> float:
-        retry = self._scheduler.next_retry
+        due = self._scheduler.next_due
         steal = self._clock.monotonic() + STEAL_AFTER if self._scheduler.can_steal else None
-        return min((due for due in (retry, steal) if due is not None), default=float("inf"))
+        return min((at for at in (due, steal) if at is not None), default=float("inf"))
 
     def _wake_worker(self, enough: int) -> None:
         """Wake an idle worker if *enough* may run now, or if nobody watches what falls due."""
@@ -147,7 +178,7 @@ class WorkQueue(Generic[P]):
     def decide(self, fed: Iterable[P]) -> Decision[P]:
         """Decide what to pause and resume."""
         with self._lock:
-            return self._scheduler.decide(fed)
+            return self._scheduler.decide(fed, self._clock.monotonic())
 
     def is_commit_urgent(self) -> bool:
         """Tell whether a commit would make room."""
@@ -190,16 +221,28 @@ class WorkQueue(Generic[P]):
         with self._lock:
             self._scheduler.assign(partitions, done, starts)
 
-    def drain(self, partitions: Iterable[P] | None = None) -> None:
-        """Take in nothing more for *partitions* (all without it) and drop what need not run any more."""
+    def drain(self, partitions: Iterable[P] | None, end: float) -> None:
+        """Take in nothing more for *partitions* (all without it), which leave at *end*, and drop what need not run."""
         with self._lock:
-            self._scheduler.drain(partitions)
+            self._scheduler.drain(partitions, end)
             self._work.notify_all()
 
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*."""
         with self._lock:
             return self._scheduler.end(partitions)
+
+    # A plugin's side
+
+    def throttle(self, name: str) -> QueueThrottle:
+        """The throttle of the plugin *name*."""
+        return QueueThrottle(name, self._change)
+
+    def _change(self, change: Callable[[Throttles, float], None]) -> None:
+        with self._lock:
+            change(self._scheduler.throttles, self._clock.monotonic())
+            self._work.notify_all()
+            self._notify_progress()
 
     # Anyone's side
 

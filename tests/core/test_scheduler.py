@@ -173,7 +173,7 @@ def test_only_full_partitions_pause_and_the_room_bounds_the_next_poll():
     found = scheduler("full", "other", limits=Limits(10, 100_000, 1000))
     feed(found, "full", *[(offset, None) for offset in range(6)])
 
-    decision = found.decide(["full"])
+    decision = found.decide(["full"], 0.0)
 
     assert decision.pause == {"full": "records"}
     assert decision.room == 4

@@ -65,7 +65,7 @@ class Case:
             self.queue.finish(chunk)
 
     def revoke(self):
-        self.queue.drain(["p"])
+        self.queue.drain(["p"], float("inf"))
         self.ended = self.queue.end(["p"])["p"].resume_at
 
     def committable(self):

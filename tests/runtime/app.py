@@ -29,6 +29,10 @@ class App:
         config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 400, "auto_commit_interval_ms": 20, **config}
         return FakeConsumer(TOPIC, cluster=self.cluster, group_id=GROUP, **config)
 
+    def parallel(self, **options: Any) -> ParallelConsumer:
+        options = {"workers": 2, "install_signal_handlers": False, **options}
+        return ParallelConsumer(self.consumer(), **options)
+
     def run(self, handler: Any = lambda _: None, **options: Any) -> BaseException | None:
         """Run until nothing comes any more; return what run() raised."""
 
@@ -36,9 +40,8 @@ class App:
             handler(record)
             self.handled.append(record.offset)
 
-        options = {"workers": 2, "install_signal_handlers": False, **options}
         try:
-            ParallelConsumer(self.consumer(), **options).run(handle)
+            self.parallel(**options).run(handle)
         except BaseException as error:
             return error
         return None

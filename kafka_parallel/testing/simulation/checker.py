@@ -40,6 +40,7 @@ class Checker:
         self._committed: dict[TopicPartition, int] = {}
         self._fetched: dict[tuple[str, TopicPartition], int] = {}
         self._first: dict[TopicPartition, int] = {}
+        self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
         self.done: dict[Place, int] = {}
         self.violation: Violation | None = None
         self.has_news = True
@@ -100,18 +101,35 @@ class Checker:
             self._violate(f"{partition} @{record.offset} began after @{self._latest[latest]} of its lane")
         self._latest[latest] = record.offset
 
+    def attempted(self, instance: str, record: Any, attempt: int) -> None:
+        """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.
+
+        Only until the partition comes back: an attempt may end after the record was taken again, and what ends then
+        changes nothing.
+        """
+        partition = TopicPartition(record.topic, record.partition)
+        failures = self._failures[partition, record.offset].get(instance, 0)
+        if attempt != failures + 1 and self._periods.get((instance, partition), 0) <= 1:
+            self._violate(f"{partition} @{record.offset} began as attempt {attempt}, but {failures} have failed")
+
+    def failed(self, instance: str, record: Any) -> None:
+        """Note that an attempt of *instance* at a record has failed."""
+        failures = self._failures[TopicPartition(record.topic, record.partition), record.offset]
+        failures[instance] = failures.get(instance, 0) + 1
+
     def ended(self, instance: str, record: Any, *, is_done: bool) -> None:
         """Note that a handler ended; *is_done* if the record needs no more work."""
         partition = TopicPartition(record.topic, record.partition)
         self._running.pop((instance, partition, self._lane_of(record)), None)
         if is_done:
-            self.finish(partition, record.offset)
+            self.finish(instance, partition, record.offset)
 
-    def finish(self, partition: TopicPartition, offset: int) -> None:
-        """Note that a record needs no more work."""
+    def finish(self, instance: str, partition: TopicPartition, offset: int) -> None:
+        """Note that *instance* did what makes a record need no more work; it forgets its earlier attempts."""
         for held in self._held.values():
             held.discard((partition, offset))
         self.done[partition, offset] = self.done.get((partition, offset), 0) + 1
+        self._failures[partition, offset].pop(instance, None)
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""

@@ -1,4 +1,4 @@
-"""The plugins of the simulated application: one that watches for the checker, and one that nobody should write."""
+"""The plugins of the simulated application: two that watch for the checker, and one that nobody should write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from kafka_parallel import Retry, Skip, hookimpl
+from kafka_parallel import RecordContext, Retry, Skip, hookimpl
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
@@ -48,9 +48,27 @@ class Watcher:
             return None  # the dlq plugin is asked next
         if chance.random() < 0.3:
             self._world.note(f"{self._name} skips {record.partition}@{record.offset}")
-            self._checker.finish(TopicPartition(record.topic, record.partition), record.offset)
+            self._checker.finish(self._name, TopicPartition(record.topic, record.partition), record.offset)
             return Skip("by lot")
         return Retry(chance.choice([0, 5, 300]))
+
+
+class Counter:
+    """Tells the checker which attempt at a record this is."""
+
+    def __init__(self, checker: Checker, name: str) -> None:
+        self._checker = checker
+        self._name = name
+
+    @hookimpl(wrapper=True)
+    def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
+        """Tell the checker."""
+        self._checker.attempted(self._name, context.raw, context.attempt)
+        try:
+            return (yield)
+        except Exception:
+            self._checker.failed(self._name, context.raw)
+            raise
 
 
 class Hostile:

@@ -6,6 +6,7 @@ What is not in the plan (who acts next, how long a handler takes, which call fai
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -53,6 +54,8 @@ class Plan:
     :ivar is_halting: whether some failures stop the consumer.
     :ivar is_fatal: whether some faults are of the kind that stops the consumer.
     :ivar dead_letters: whether the ``dlq`` plugin decides about failures.
+    :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
+    :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     """
 
     seed: int
@@ -75,6 +78,8 @@ class Plan:
     is_halting: bool = False
     is_fatal: bool = False
     dead_letters: bool = False
+    backoff: Mapping[str, Any] | None = None
+    breaker: Mapping[str, Any] | None = None
 
     @property
     def is_calm(self) -> bool:
@@ -164,4 +169,28 @@ def _draw_trouble(chance: random.Random) -> dict[str, Any]:
         "hostile": chance.choice([0.0, 0.0, 0.02]),
         "is_fatal": chance.random() < 0.1,
         "dead_letters": chance.random() < 0.2,
+        "backoff": _draw_backoff(chance) if chance.random() < 0.3 else None,
+        "breaker": _draw_breaker(chance) if chance.random() < 0.2 else None,
+    }
+
+
+def _draw_backoff(chance: random.Random) -> dict[str, Any]:
+    """Draw settings of ``retry``; the longest wait is longer than any drain."""
+    return {
+        "max_attempts": chance.choice([1, 2, 5]),
+        "delay_ms": chance.choice([0, 1, 200, 8_000]),
+        "max_delay_ms": 8_000,
+        "jitter": chance.choice([0, 1]),
+        "max_share": chance.choice([0.1, 1]),
+    }
+
+
+def _draw_breaker(chance: random.Random) -> dict[str, Any]:
+    """Draw settings of ``circuit-breaker``; the longest wait is longer than any drain."""
+    return {
+        "failure_ratio": chance.choice([0.0, 0.3]),
+        "window": chance.choice([1, 4]),
+        "open_on": [ValueError] if chance.random() < 0.3 else [],
+        "probe_after_ms": chance.choice([1, 300, 6_000]),
+        "probes": chance.choice([1, 3]),
     }

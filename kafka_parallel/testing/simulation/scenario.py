@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -18,7 +18,7 @@ from kafka_parallel.options import Options
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
-from kafka_parallel.testing.simulation.hostile import Hostile, MisbehaviourError, Watcher
+from kafka_parallel.testing.simulation.hostile import Counter, Hostile, MisbehaviourError, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
@@ -201,15 +201,19 @@ class Simulation:
         }
 
     def _plugins(self, name: str) -> list[object]:
-        plugins: list[object] = [Watcher(self.world, self.checker, self.plan, name)]
-        if self.plan.hostile:
-            plugins.append(Hostile(self.world, self.plan.hostile))
-        if self.plan.dead_letters:
-            plugins.append(dead_letter_queue()(topic=DEAD, make_producer=self._producer))
+        plan, world = self.plan, self.world
+        plugins: list[object] = [Watcher(world, self.checker, plan, name)]
+        if plan.hostile:
+            plugins.append(Hostile(world, plan.hostile))
+        if plan.dead_letters:
+            plugins.append(built_in("dlq")(topic=DEAD, make_producer=partial(WatchedProducer, self, name)))
+        if plan.backoff is not None and not plan.hostile:
+            plugins.append(Counter(self.checker, name))
+        if plan.backoff is not None:
+            plugins.append(built_in("retry")(**plan.backoff, chance=world.random.random))
+        if plan.breaker is not None:
+            plugins.append(built_in("circuit-breaker")(**plan.breaker))
         return plugins
-
-    def _producer(self, **config: Any) -> FakeProducer:
-        return WatchedProducer(self, **config)
 
     def _handler(self, name: str, consumer: WatchedConsumer) -> Callable[[Any], None]:
         world, plan, chance = self.world, self.plan, self.world.random
@@ -296,9 +300,9 @@ class Simulation:
 
 
 @cache
-def dead_letter_queue() -> Any:
-    """The class behind the plugin ``dlq``. Looking entry points up for each instance would take most of a run."""
-    (found,) = entry_points(group="kafka_parallel", name="dlq")
+def built_in(name: str) -> Any:
+    """The class behind a plugin that ships. Looking entry points up for each instance would take most of a run."""
+    (found,) = entry_points(group="kafka_parallel", name=name)
     return found.load()
 
 
@@ -340,8 +344,9 @@ class WatchedConsumer(FakeConsumer):
 class WatchedProducer(FakeProducer):
     """Tells the checker which records became dead letters."""
 
-    def __init__(self, simulation: Simulation, **config: Any) -> None:
+    def __init__(self, simulation: Simulation, instance: str, **config: Any) -> None:
         super().__init__(cluster=simulation.cluster, **config)
+        self._instance = instance
         self._checker = simulation.checker
 
     def send(self, topic: str, *arguments: Any, **options: Any) -> Any:
@@ -349,5 +354,5 @@ class WatchedProducer(FakeProducer):
         sent = super().send(topic, *arguments, **options)
         headers = dict(options["headers"])
         partition = TopicPartition(TOPIC, int(headers["__dlq.errors.partition"]))
-        self._checker.finish(partition, int(headers["__dlq.errors.offset"]))
+        self._checker.finish(self._instance, partition, int(headers["__dlq.errors.offset"]))
         return sent

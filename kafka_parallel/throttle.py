@@ -1,0 +1,25 @@
+"""How a plugin bounds what is in flight, without reaching into the consumer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Throttle(Protocol):
+    """One plugin's bounds, handed to it by ``on_throttle``. Any thread may use it, also inside of a hook."""
+
+    def limit(self, in_flight: int | None, *, delay_ms: float = 0) -> None:
+        """Let at most *in_flight* records be in flight; what workers have already is not taken away from them.
+
+        :param in_flight: records; 0 starts nothing and pauses all partitions, ``None`` takes the bound back.
+        :param delay_ms: milliseconds from now on after which it holds. Until then the bound before it does. There is
+            one change to come at most: each call replaces the one made before.
+        :raises ConfigurationError: *in_flight* is negative or no integer.
+        """
+
+    def limit_retries(self, in_flight: int | None) -> None:
+        """Let at most *in_flight* of the records in flight be retries; the others wait although they are due.
+
+        :param in_flight: records, at least 1; ``None`` takes the bound back.
+        :raises ConfigurationError: *in_flight* is below 1 or no integer.
+        """

@@ -1,0 +1,184 @@
+"""When records are not even started, because what their handler needs seems to be down.
+
+The circuit is *closed* while all is well. It *opens* when too many of the last attempts failed, or at once with an
+error of a given class: then nothing is started and all partitions are paused, while polls and commits go on. After a
+delay a few *probes* are let through. If they succeed the circuit closes; one failure opens it again for another delay.
+(Michael Nygard, Release It!, 2nd edition, 2018, "Circuit Breaker".)
+
+Only attempts that began after the last change count: a slow one from before says nothing about now.
+
+An error of the given classes is taken for the outage, not for the record's fault: its record is run again after the
+delay, before other plugins are asked. Every other failure is left to them, probes included. Otherwise one bad record as
+the probe would keep the circuit open for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Generator
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel import ConfigurationError, Retry, hookimpl
+
+if TYPE_CHECKING:
+    from kafka_parallel import Settings, Throttle
+
+__all__ = ["Circuit", "CircuitBreaker"]
+
+log = logging.getLogger(__name__)
+
+
+class Circuit:
+    """Decides, over attempts and times that it is told, whether records may start. Knows no thread and no clock.
+
+    :param failure_ratio: opens when more than this part of the last *window* attempts failed.
+    :param delay: seconds from opening to the first probe.
+    :param probes: successes in a row that close it.
+    """
+
+    def __init__(self, failure_ratio: float, window: int, delay: float, probes: int) -> None:
+        self._most = failure_ratio * window
+        self._window = window
+        self._delay = delay
+        self._probes = probes
+        self._recent: deque[bool] = deque(maxlen=window)
+        self._failures = self._successes = 0
+        self._since = float("-inf")
+        self.probe_at: float | None = None
+
+    def saw(self, *, failed: bool, trips: bool, began: float, now: float) -> str | None:
+        """Take in how an attempt ended; return ``"open"`` or ``"close"`` if that changes anything.
+
+        :param trips: the error is of a class that opens at once.
+        :param began: when the attempt began.
+        """
+        if began < self._since:
+            return None
+        if self.probe_at is None:
+            self._count(failed=failed)
+            is_down = trips or (len(self._recent) == self._window and self._failures > self._most)
+            return self._open(now) if is_down else None
+        if failed:
+            return self._open(now)
+        self._successes += 1
+        return self._close(now) if self._successes >= self._probes else None
+
+    def _count(self, *, failed: bool) -> None:
+        if len(self._recent) == self._window:
+            self._failures -= self._recent[0]
+        self._recent.append(failed)
+        self._failures += failed
+
+    def _open(self, now: float) -> str:
+        self.probe_at = self._since = now + self._delay
+        self._successes = 0
+        return "open"
+
+    def _close(self, now: float) -> str:
+        self.probe_at, self._since = None, now
+        self._recent.clear()
+        self._failures = 0
+        return "close"
+
+
+class CircuitBreaker:
+    """Stops starting records while too many fail, and finds out by probes when to go on.
+
+    Threads: the hooks run on any number of workers; a lock guards the circuit.
+
+    :param failure_ratio: the circuit opens when more than this part of the last ``window`` attempts failed; 0 to
+        below 1.
+    :param window: how many attempts are looked at; nothing is judged before there were so many.
+    :param open_on: exception classes that open it at once, and whose records are run again after the delay.
+    :param probe_after_ms: milliseconds from opening to the first probe.
+    :param probes: how many records are let through at once then, and how many must succeed.
+    :raises ConfigurationError: a setting cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        failure_ratio: float = 0.5,
+        window: int = 50,
+        open_on: Collection[type[Exception]] = (),
+        probe_after_ms: float = 5_000,
+        probes: int = 1,
+    ) -> None:
+        if not _is_number(failure_ratio) or not 0 <= failure_ratio < 1:
+            raise _wrong("failure_ratio", failure_ratio, "from 0 to below 1")
+        if not _is_number(probe_after_ms) or not 0 < probe_after_ms < float("inf"):
+            raise _wrong("probe_after_ms", probe_after_ms, "above 0 milliseconds, finite")
+        for name, count in (("window", window), ("probes", probes)):
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                raise _wrong(name, count, "an integer of at least 1")
+        self._open_on = tuple(open_on) if isinstance(open_on, Collection) else (open_on,)
+        for found in self._open_on:
+            if not isinstance(found, type) or not issubclass(found, Exception):
+                raise _wrong("open_on", found, "one or more classes of exceptions, derived from Exception")
+        self._circuit = Circuit(failure_ratio, window, probe_after_ms / 1000, probes)
+        self._delay_ms, self._probes = probe_after_ms, probes
+        self._lock = threading.Lock()
+        self._throttle: Throttle
+        self._clock: Callable[[], float]
+
+    @hookimpl
+    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+        """Take the throttle and the clock."""
+        self._throttle = throttle
+        self._clock = context.clock
+
+    @hookimpl(wrapper=True)
+    def on_record(self) -> Generator[None, Any, Any]:
+        """Watch how the attempt ends."""
+        began = self._clock()
+        try:
+            result = yield
+        except Exception as error:
+            self._saw(error, began)
+            raise
+        self._saw(None, began)
+        return result
+
+    @hookimpl(tryfirst=True)
+    def on_error(self, error: Exception) -> Retry | None:
+        """Put off a record that met the outage; leave every other one to the other plugins."""
+        if not isinstance(error, self._open_on):
+            return None
+        with self._lock:
+            probe_at = self._circuit.probe_at
+        left = self._delay_ms if probe_at is None else (probe_at - self._clock()) * 1000
+        return Retry(max(0.0, left))
+
+    def _saw(self, error: Exception | None, began: float) -> None:
+        trips = isinstance(error, self._open_on)
+        with self._lock:
+            change = self._circuit.saw(failed=error is not None, trips=trips, began=began, now=self._clock())
+            probe_at = self._circuit.probe_at
+        if change is not None:
+            self._follow(probe_at)
+        if change == "open":
+            log.warning("too many records fail, the last one with %s: none is started for %g ms, then %d as a trial",
+                        type(error).__name__, self._delay_ms, self._probes)  # fmt: skip
+        elif change == "close":
+            log.warning("records succeed again: all are started")
+
+    def _follow(self, probe_at: float | None) -> None:
+        """Set the throttle as the circuit is, again if it changed meanwhile: the last one to set it has looked."""
+        while True:
+            self._throttle.limit(None if probe_at is None else 0)
+            if probe_at is not None:
+                self._throttle.limit(self._probes, delay_ms=max(0.0, probe_at - self._clock()) * 1000)
+            with self._lock:
+                if probe_at == self._circuit.probe_at:
+                    return
+                probe_at = self._circuit.probe_at
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _wrong(name: str, value: object, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} of plugin circuit-breaker is {value!r}: it must be {what}")

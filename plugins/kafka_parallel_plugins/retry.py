@@ -1,0 +1,155 @@
+"""When a failed record is run again, and when it is not.
+
+The plugin only decides. The waiting is done by the consumer's scheduler: a record that waits occupies no worker. In key
+order it holds its key, in partition order its partition, unordered nothing. It counts as buffered meanwhile.
+
+A record is not tried again if it was never handed over (it could not be deserialised), if its error is one of
+``never_retry``, or once its attempts or its time are used up. Then the next plugin is asked, ``dlq`` for example; if
+none answers, the consumer stops.
+
+The waits grow exponentially and are shortened by chance ("equal jitter" generalised: Marc Brooker, Exponential Backoff
+And Jitter, AWS Architecture Blog, 2015), so that records that failed together do not come back together.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
+
+if TYPE_CHECKING:
+    from kafka_parallel import RecordContext, Settings, Throttle
+
+__all__ = ["PROGRAMMING_ERRORS", "RetryWithBackoff"]
+
+log = logging.getLogger(__name__)
+
+PROGRAMMING_ERRORS = (TypeError, AttributeError, NameError, ImportError, SyntaxError, NotImplementedError)
+"""Errors that the next attempt meets again: they are in the code, not in the moment."""
+
+
+class RetryWithBackoff:
+    """Runs failed records again, a bounded number of times, after waits that grow.
+
+    Threads: ``on_error`` may run on any number of workers at once.
+
+    :param max_attempts: attempts in all, the first one included; at least 1.
+    :param delay_ms: milliseconds between the first attempt and the second.
+    :param multiplier: how much longer each wait is than the one before; at least 1.
+    :param max_delay_ms: the longest wait; it may be longer than ``max_poll_interval_ms``.
+    :param jitter: the part of a wait that chance may take away, 0 to 1.
+    :param max_elapsed_ms: milliseconds from the first failure after which no attempt begins; ``None`` = no bound.
+    :param retry_on: exception classes that are tried again.
+    :param never_retry: exception classes that are not, although ``retry_on`` names them or a base of them.
+    :param max_share: the part of the workers that retries may occupy at once, above 0 to 1, at least one worker.
+    :param chance: a number from 0 up to 1, anew for each wait.
+    :raises ConfigurationError: a setting cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_attempts: int = 5,
+        delay_ms: float = 200,
+        multiplier: float = 2.0,
+        max_delay_ms: float = 60_000,
+        jitter: float = 0.5,
+        max_elapsed_ms: float | None = None,
+        retry_on: Collection[type[Exception]] = (Exception,),
+        never_retry: Collection[type[Exception]] = PROGRAMMING_ERRORS,
+        max_share: float = 0.5,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
+            raise _wrong("max_attempts", max_attempts, "an integer of at least 1; the first attempt counts")
+        _require("delay_ms", delay_ms, 0, "0 or more milliseconds, finite")
+        _require("multiplier", multiplier, 1, "1 or more, finite")
+        _require("max_delay_ms", max_delay_ms, delay_ms, f"finite and not below delay_ms={delay_ms!r}")
+        _require("jitter", jitter, 0, "from 0 to 1", most=1)
+        _require("max_share", max_share, 0, "above 0, up to 1", most=1)
+        if max_share == 0:
+            raise _wrong("max_share", max_share, "above 0, up to 1")
+        if max_elapsed_ms is not None:
+            _require("max_elapsed_ms", max_elapsed_ms, 0, "0 or more milliseconds, finite, or None")
+        self._max_attempts = max_attempts
+        self._delay_ms, self._multiplier, self._max_delay_ms = delay_ms, multiplier, max_delay_ms
+        self._jitter, self._chance = jitter, chance
+        self._max_elapsed_ms = float("inf") if max_elapsed_ms is None else max_elapsed_ms
+        self._retry_on = _classes("retry_on", retry_on)
+        self._never_retry = _classes("never_retry", never_retry)
+        self._max_share = max_share
+        self._clock: Callable[[], float] | None = None
+
+    @hookimpl
+    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+        """Leave the other workers to records that did not fail."""
+        throttle.limit_retries(max(1, int(context.workers * self._max_share)))
+
+    @hookimpl
+    def on_start(self, context: Settings) -> None:
+        """Take the consumer's clock."""
+        self._clock = context.clock
+
+    @hookimpl(tryfirst=True)
+    def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
+        """Answer `Retry`, or ``None`` so that the next plugin decides.
+
+        :raises StateError: the consumer was not started.
+        """
+        if not self._is_worth_it(error, context):
+            return None
+        delay_ms = self._wait_ms(context.attempt)
+        reason = self._exhausted(context, delay_ms)
+        raw, name = context.raw, type(error).__name__
+        if reason is not None:
+            log.warning("%s[%d]@%d failed with %s: it is not tried again after %s",
+                        raw.topic, raw.partition, raw.offset, name, reason)  # fmt: skip
+            return None
+        log.info("%s[%d]@%d failed with %s (attempt %d of %d): it will be processed again in %.0f ms",
+                 raw.topic, raw.partition, raw.offset, name, context.attempt, self._max_attempts, delay_ms)  # fmt: skip
+        return Retry(delay_ms)
+
+    def _is_worth_it(self, error: Exception, context: RecordContext) -> bool:
+        is_named = isinstance(error, self._retry_on) and not isinstance(error, self._never_retry)
+        return is_named and context.stage == "handle"
+
+    def _wait_ms(self, attempt: int) -> float:
+        """The wait after the failed *attempt*."""
+        try:
+            grown = self._delay_ms * self._multiplier ** (attempt - 1)
+        except OverflowError:
+            grown = self._max_delay_ms
+        return min(grown, self._max_delay_ms) * (1 - self._jitter * self._chance())
+
+    def _exhausted(self, context: RecordContext, delay_ms: float) -> str | None:
+        """Say what is used up; ``None`` if one more attempt is within the bounds."""
+        if self._clock is None:
+            raise StateError("plugin retry was asked about a failed record before on_start")
+        if context.attempt >= self._max_attempts:
+            return f"{context.attempt} attempts (max_attempts={self._max_attempts})"
+        now = self._clock()
+        elapsed_ms = (now - (now if context.failing_since is None else context.failing_since)) * 1000
+        if elapsed_ms + delay_ms > self._max_elapsed_ms:
+            return f"{elapsed_ms:.0f} ms (max_elapsed_ms={self._max_elapsed_ms:g})"
+        return None
+
+
+def _require(name: str, value: object, least: float, what: str, most: float = float("inf")) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most or value == float("inf"):  # type: ignore[operator]
+        raise _wrong(name, value, what)
+
+
+def _wrong(name: str, value: object, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} of plugin retry is {value!r}: it must be {what}")
+
+
+def _classes(name: str, given: object) -> tuple[type[Exception], ...]:
+    classes = tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else (given,)
+    for found in classes:
+        if not isinstance(found, type) or not issubclass(found, Exception):
+            raise _wrong(name, found, "one or more classes of exceptions, derived from Exception")
+    return classes
