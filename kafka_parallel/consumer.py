@@ -52,6 +52,8 @@ class ParallelConsumer:
     :param stop_timeout_ms: milliseconds that running records get when the consumer stops.
     :param install_signal_handlers: whether run() on the main thread stops on SIGTERM and SIGINT (the second one
         abandons what still runs).
+    :param lazy_deserialization: whether the consumer's deserialisers run in the worker, where one that raises fails its
+        record; ``False`` leaves them in ``poll()``, where it stops the consumer, as on the bare client.
     :raises ConfigurationError: for an option or a consumer that cannot work.
     :raises PluginError: for a plugin that cannot be found, loaded or combined with the others.
     """
@@ -70,6 +72,7 @@ class ParallelConsumer:
         revoke_timeout_ms: float = REVOKE_TIMEOUT_MS,
         stop_timeout_ms: float = STOP_TIMEOUT_MS,
         install_signal_handlers: bool = True,
+        lazy_deserialization: bool = True,
     ) -> None:
         self._options = Options(
             ordering=ordering,
@@ -82,6 +85,7 @@ class ParallelConsumer:
             revoke_timeout_ms=revoke_timeout_ms,
             stop_timeout_ms=stop_timeout_ms,
             install_signal_handlers=install_signal_handlers,
+            lazy_deserialization=lazy_deserialization,
         )
         self._client = Client(consumer)
         also = [name for name in (self._ordering_plugin(), executor) if name is not None]

@@ -34,6 +34,7 @@ class Options:
     revoke_timeout_ms: float = REVOKE_TIMEOUT_MS
     stop_timeout_ms: float = STOP_TIMEOUT_MS
     install_signal_handlers: bool = True
+    lazy_deserialization: bool = True
 
     def __post_init__(self) -> None:
         for name in ("workers", "max_buffered_records", "max_buffered_bytes", "max_uncommitted"):

@@ -110,6 +110,7 @@ class Settings:
     :ivar pattern: the subscribed pattern, or ``None``.
     :ivar consumer_config: the configuration of the wrapped ``KafkaConsumer``; it may hold passwords, so ``repr`` does
         not show it.
+    :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
     :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
     :ivar clock: the consumer's monotonic clock, in seconds.
     """
@@ -118,6 +119,7 @@ class Settings:
     group_id: str | None
     topics: frozenset[str]
     pattern: re.Pattern[str] | None
+    has_raw_bytes: bool = True
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)

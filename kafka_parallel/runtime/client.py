@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
 NEEDED = ("poll", "commit", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
+DESERIALIZERS = ("key_deserializer", "value_deserializer")
 LOST = tuple(
     getattr(kafka_errors, name)
     for name in ("CommitFailedError", "IllegalGenerationError", "UnknownMemberIdError", "FencedInstanceIdError")
@@ -108,14 +109,16 @@ class Client:
 
     # Taking over
 
-    def take_over(self, finished: Callable[[], Mapping[TopicPartition, tuple[int, int]]]) -> None:
+    def take_over(self, finished: Callable[[], Mapping[TopicPartition, tuple[int, int]]], *, lazy: bool) -> None:
         """Switch off what would commit unfinished records, and take the deserialisers out of ``poll()``.
 
         :param finished: what is safe to commit now, for a bare ``commit()`` of the user.
+        :param lazy: false leaves the deserialisers where they are.
         """
         self._switch_off_auto_commit()
         self._guard_commit(finished)
-        self._take_deserializers()
+        if lazy:
+            self._take_deserializers()
 
     def _switch_off_auto_commit(self) -> None:
         coordinator: Any = getattr(self._consumer, "_coordinator", None)
@@ -144,18 +147,27 @@ class Client:
         consumer.commit, consumer.commit_async = commit, commit_async
 
     def _take_deserializers(self) -> None:
-        names = ("key_deserializer", "value_deserializer")
-        config = getattr(getattr(self._consumer, "_fetcher", None), "config", {})
-        key, value = (config.get(name) for name in names)
+        config = self._fetcher_config
+        key, value = self._deserializers = (config.get(DESERIALIZERS[0]), config.get(DESERIALIZERS[1]))
         if key is None and value is None:
             return
-        self._deserializers = (key, value)
-        for name, deserializer in zip(names, (key, value), strict=True):
+        for name, deserializer in zip(DESERIALIZERS, (key, value), strict=True):
             if deserializer is not None:
                 config[name] = PassThrough()
         for partition in self.assignment():  # what was parsed before the swap is fetched and parsed again
             if self.has_position(partition):
                 self.seek(partition, self._consumer.position(partition))
+
+    @property
+    def _fetcher_config(self) -> dict[str, Any]:
+        """Where ``poll()`` looks its deserialisers up."""
+        found: dict[str, Any] = getattr(getattr(self._consumer, "_fetcher", None), "config", {})
+        return found
+
+    @property
+    def has_raw_bytes(self) -> bool:
+        """Whether ``poll()`` hands out bytes."""
+        return all(isinstance(self._fetcher_config.get(name), (PassThrough, type(None))) for name in DESERIALIZERS)
 
     @property
     def deserialize(self) -> Callable[[ConsumerRecord], ConsumerRecord] | None:

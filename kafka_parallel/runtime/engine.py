@@ -57,7 +57,7 @@ class Engine:
         self._options = options
         self._shutdown = shutdown
         self._clock: Clock = clock or SystemClock()
-        client.take_over(lambda: self._queue.snapshot().offsets)
+        client.take_over(lambda: self._queue.snapshot().offsets, lazy=options.lazy_deserialization)
         self._settings = self._make_settings()
         ordering = self._ordering()
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
@@ -121,6 +121,7 @@ class Engine:
             group_id=self._client.group_id,
             topics=self._client.topics,
             pattern=self._client.pattern,
+            has_raw_bytes=self._client.has_raw_bytes,
             consumer_config=self._client.config,
             deserialize=self._client.deserialize or (lambda record: record),
             clock=self._clock.monotonic,

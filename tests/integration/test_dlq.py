@@ -9,9 +9,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.serializer import Deserializer
 
 from kafka_parallel import ConfigurationError, ParallelConsumer, RecordFailed
+from kafka_parallel.outbox import NULL_KEY, ExactBytes
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel_plugins.dlq import DeadLetterQueue
-from kafka_parallel_plugins.dlq.producer import NULL_KEY, ExactBytes
 from tests.integration.kafka_app import PATIENCE, committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
@@ -126,9 +126,31 @@ def test_a_record_without_key_and_value_is_one_too(kafka_broker, topic):
     assert (letter.key, letter.value) == (None, None)
 
 
+def test_a_topic_that_is_too_small_for_the_value_gets_the_rest_and_other_letters_are_whole(kafka_broker, topic):
+    bootstrap, name = kafka_broker.bootstrap_servers, topic(1)
+    kafka_broker.create_topic(name + "-dlq", 1, config={"max.message.bytes": "12000"})
+    produced = produce(bootstrap, name, 40, value=b"x" * 100)
+    producer = KafkaProducer(bootstrap_servers=bootstrap)
+    for size in (11_500, 20_000, 30_000):
+        producer.send(name, b"x" * size, b"k", partition=0).get(timeout=PATIENCE)
+    producer.close()
+
+    ParallelConsumer(consume(bootstrap, name, "g-" + name), ordering="unordered", plugins=["dlq"]).run(refuse)
+
+    found = {
+        int(dict(letter.headers)["__dlq.errors.offset"]): letter for letter in dead_letters(bootstrap, name + "-dlq")
+    }
+    assert sorted(found) == list(range(43))
+    assert all(found[offset].value == b"x" * 100 for offset in range(40)), "no letter suffers from another"
+    assert all("kafka_dlt-exception-stacktrace" in dict(found[offset].headers) for offset in range(40))
+    assert [found[offset].value for offset in (40, 41, 42)] == [None] * 3
+    assert dict(found[41].headers)["kafka-parallel.value-omitted"] == b"20000"
+    assert committed(bootstrap, "g-" + name, produced) == {0: 43}
+
+
 def test_a_refused_dead_letter_stops_run_and_commits_nothing_past_its_record(kafka_broker, topic):
     bootstrap, name = kafka_broker.bootstrap_servers, topic(1)
-    kafka_broker.create_topic(name + "-dlq", 1, config={"max.message.bytes": "2000"})
+    kafka_broker.create_topic(name + "-dlq", 1, config={"max.message.bytes": "200"})
     produced = produce(bootstrap, name, 5, value=b"x" * 3_000)
 
     with pytest.raises(RecordFailed, match=f"topic '{name}-dlq' did not acknowledge .*MessageSizeTooLarge") as caught:

@@ -1,5 +1,6 @@
 """Whether a failed record is finished exactly when its dead letter is acknowledged, and which topics are refused."""
 
+import dataclasses
 import re
 import threading
 from types import SimpleNamespace
@@ -7,10 +8,16 @@ from types import SimpleNamespace
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NotLeaderForPartitionError,
+    TopicAuthorizationFailedError,
+)
 
 from kafka_parallel import ConfigurationError, Halt, RecordContext, Settings, Skip, StateError
-from kafka_parallel_plugins.dlq import DeadLetterQueue
+from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 
 
 class FakeProducer:
@@ -24,8 +31,11 @@ class FakeProducer:
         self.sent = []
         self.waited = []
         self.closed = []
+        self.failures = {}
 
     def answer(self, call, topic):
+        if self.failures.get(call):
+            raise self.failures[call].pop(0)
         answer = self.calls.get((call, topic), self.calls.get(call))
         if isinstance(answer, Exception):
             raise answer
@@ -82,7 +92,8 @@ def started(start=None, producer=None, **plugin_settings):
 
     def make(**config):
         made.append(FakeProducer(clock=start.clock, **(producer or {}), **config))
-        return made[0]
+        made[-1].__dict__.update({name: made[0].__dict__[name] for name in ("calls", "failures", "sent", "closed")})
+        return made[-1]
 
     plugin = DeadLetterQueue(make_producer=make, **plugin_settings)
     plugin.on_start(start)
@@ -180,6 +191,148 @@ class TestNoAcknowledgement:
     def test_an_error_before_the_start_is_refused(self):
         with pytest.raises(StateError, match="before on_start"):
             DeadLetterQueue().on_error(ValueError(), context())
+
+    def test_a_failure_that_may_pass_is_tried_again(self):
+        plugin, producer = started()
+        producer.failures["get"] = [NotLeaderForPartitionError(), KafkaTimeoutError()]
+
+        verdict = plugin.on_error(KeyError("amount"), context())
+
+        assert isinstance(verdict, Skip)
+        assert len(producer.sent) == 3
+
+    def test_it_is_tried_again_no_more_than_a_few_times(self):
+        plugin, producer = started()
+        producer.failures["get"] = [NotLeaderForPartitionError()] * 9
+
+        verdict = plugin.on_error(KeyError("amount"), context())
+
+        assert isinstance(verdict, Halt)
+        assert len(producer.sent) == 3
+
+    def test_it_is_not_tried_again_when_the_time_is_over(self):
+        plugin, producer = started(timeout_ms=1_000)
+        producer.calls["partitions_for"] = 2.0
+        producer.failures["get"] = [NotLeaderForPartitionError()] * 9
+
+        assert isinstance(plugin.on_error(KeyError("amount"), context()), Halt)
+        assert len(producer.sent) == 1
+
+    def test_a_failure_that_will_not_pass_is_final(self):
+        plugin, producer = started()
+        producer.failures["get"] = [TopicAuthorizationFailedError("orders-dlq")]
+
+        assert isinstance(plugin.on_error(KeyError("amount"), context()), Halt)
+        assert len(producer.sent) == 1
+
+
+class TestTooLarge:
+    def written(self, refusals, value=b"v" * 500):
+        plugin, producer = started()
+        # the whole letter is refused twice: as one of many, and alone
+        producer.failures["get"] = [MessageSizeTooLargeError() for _ in range(refusals + bool(refusals))]
+        try:
+            raise ValueError("x" * 2000)
+        except ValueError as error:
+            verdict = plugin.on_error(error, context(value=value))
+        sent = producer.sent[-1][1]
+        return verdict, sent["value"], dict(sent["headers"]), len(producer.sent)
+
+    @pytest.mark.parametrize(("refusals", "trace_bytes"), [(0, range(2000, 8193)), (1, [1024]), (2, [0])])
+    def test_it_goes_with_less_and_less_of_the_stack_trace(self, refusals, trace_bytes):
+        verdict, value, headers, tries = self.written(refusals)
+
+        assert isinstance(verdict, Skip)
+        assert tries == refusals + 1 + bool(refusals)
+        assert value == b"v" * 500
+        assert len(headers.get("kafka_dlt-exception-stacktrace", b"")) in trace_bytes
+        assert "kafka-parallel.value-omitted" not in headers
+
+    def test_one_that_suffers_from_a_large_one_of_another_worker_is_written_whole(self):
+        plugin, producer = started()
+        producer.failures["get"] = [MessageSizeTooLargeError()]
+
+        assert isinstance(plugin.on_error(ValueError("x" * 2000), context()), Skip)
+        plugin.on_stop()
+
+        headers = dict(producer.sent[-1][1]["headers"])
+        assert len(headers["kafka_dlt-exception-stacktrace"]) > 2000
+        assert producer.sent[-1][1]["value"] == b"v"
+        assert producer.closed == [30.0, 30.0], "the broken producer was replaced, and both were closed"
+
+    def test_at_last_it_goes_without_its_value_and_says_how_large_that_was(self):
+        verdict, value, headers, _ = self.written(3)
+
+        assert isinstance(verdict, Skip)
+        assert value is None
+        assert headers["kafka-parallel.value-omitted"] == b"500"
+        assert headers["__dlq.errors.offset"] == b"5"
+
+    def test_if_nothing_is_small_enough_it_halts(self):
+        verdict, *_ = self.written(4)
+
+        assert isinstance(verdict, Halt)
+        assert "takes records of this size" in verdict.reason
+
+    def test_a_record_without_a_value_does_not_claim_to_have_had_one(self):
+        _, value, headers, _ = self.written(3, value=None)
+
+        assert value is None
+        assert "kafka-parallel.value-omitted" not in headers
+
+
+class TestLimit:
+    def ended(self, plugin, outcomes, partition=1):
+        """What the plugin answers to records that fail where *outcomes* has an F; the watch sees the others."""
+        answers = []
+        for outcome in outcomes:
+            place = context(partition=partition)
+            if outcome == "F":
+                answers.append(type(plugin.on_error(ValueError(), place)).__name__)
+            else:
+                watch = plugin.on_record(place)
+                next(watch)
+                with pytest.raises(StopIteration):
+                    watch.send(None)
+        return answers
+
+    def test_a_few_in_a_row_may_fail_and_a_success_ends_the_row(self):
+        plugin, producer = started(limit=DlqLimit(max_consecutive=2))
+
+        assert self.ended(plugin, "FF.FF.FFF") == ["Skip"] * 6 + ["Halt"]
+        assert len(producer.sent) == 6, "what exceeds the limit is not written"
+
+    def test_each_partition_has_its_own_row(self):
+        plugin, _ = started(limit=DlqLimit(max_consecutive=2))
+
+        assert self.ended(plugin, "FF", partition=1) + self.ended(plugin, "FF", partition=2) == ["Skip"] * 4
+
+    def test_the_ratio_is_judged_over_a_full_window_that_slides(self):
+        plugin, _ = started(limit=DlqLimit(max_ratio=0.5, window=4))
+
+        assert self.ended(plugin, "FF..F.F.") == ["Skip"] * 4
+        assert self.ended(plugin, "FF") == ["Skip", "Halt"]
+
+    def test_it_says_which_limit(self):
+        plugin, _ = started(limit=DlqLimit(max_consecutive=1))
+        self.ended(plugin, "F")
+
+        reason = plugin.on_error(ValueError(), context()).reason
+
+        assert reason.startswith("2 records in a row would be dead letters (max_consecutive=1)")
+
+    def test_without_a_limit_no_wrapper_costs_anything(self):
+        assert not hasattr(DeadLetterQueue(), "on_record")
+        assert hasattr(DeadLetterQueue(limit=DlqLimit(max_consecutive=1)), "on_record")
+
+    @pytest.mark.parametrize(
+        "numbers",
+        [{"max_ratio": 1}, {"max_ratio": -0.1}, {"max_ratio": float("nan")}, {"max_consecutive": 0},
+         {"max_ratio": 0.5, "window": 0}, {"max_consecutive": 1.5}, {}],
+    )  # fmt: skip
+    def test_a_limit_that_cannot_work_is_refused(self, numbers):
+        with pytest.raises(ConfigurationError, match=r"limit.*limits nothing|of plugin dlq's limit is"):
+            DlqLimit(**numbers)
 
 
 class TestOwnTopics:
@@ -324,6 +477,22 @@ class TestProducerConfig:
 
 
 class TestSettings:
+    @pytest.mark.parametrize("dialects", ["karafka", ["kafka", "sprnig"], [], [7]])
+    def test_an_unknown_dialect_is_refused(self, dialects):
+        with pytest.raises(ConfigurationError, match=r"dialects of plugin dlq (has|is) .*kafka, spring, connect"):
+            DeadLetterQueue(dialects=dialects)
+
+    @pytest.mark.parametrize(
+        ("setting", "value"), [("stack_trace", "no"), ("limit", 0.5), ("headers", "trace"), ("headers", [1])]
+    )
+    def test_a_choice_that_is_none_is_refused(self, setting, value):
+        with pytest.raises(ConfigurationError, match=f"{setting} of plugin dlq is {re.escape(repr(value))}"):
+            DeadLetterQueue(**{setting: value})
+
+    def test_a_consumer_without_bytes_is_refused(self):
+        with pytest.raises(ConfigurationError, match="lazy_deserialization"):
+            DeadLetterQueue().on_start(dataclasses.replace(settings(), has_raw_bytes=False))
+
     @pytest.mark.parametrize("topic", ["", "a b", "ä", ".", "..", "x" * 250, "__consumer_offsets", 7])
     def test_a_name_that_is_no_topic_is_refused(self, topic):
         with pytest.raises(ConfigurationError, match=re.escape(repr(topic))):

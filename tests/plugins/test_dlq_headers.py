@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from kafka.consumer.fetcher import ConsumerRecord
 
 from kafka_parallel import RecordContext
-from kafka_parallel_plugins.dlq.headers import dead_letter_headers
+from kafka_parallel_plugins.dlq.headers import DIALECTS, Letterhead
+from kafka_parallel_plugins.dlq.told import tell
 
 
 def a_context(*, attempt=3, first_failed_at=1_700_000_000.25, **fields):
@@ -29,8 +30,12 @@ def a_context(*, attempt=3, first_failed_at=1_700_000_000.25, **fields):
     return RecordContext(raw=raw, attempt=attempt, epoch=1, queued_at=0.0, first_failed_at=first_failed_at)
 
 
-def headers_of(error=None, context=None, group_id="billing"):
-    return dict(dead_letter_headers(error or ValueError("no amount"), context or a_context(), group_id))
+def dead_letter_headers(error, context, group_id, dialects=("kafka", "spring"), kept=None, stack_trace="full"):
+    return Letterhead(dialects, kept, group_id).of(tell(error, stack_trace), context)
+
+
+def headers_of(error=None, context=None, group_id="billing", **choices):
+    return dict(dead_letter_headers(error or ValueError("no amount"), context or a_context(), group_id, **choices))
 
 
 GOLDEN = {
@@ -110,7 +115,59 @@ def test_the_delivery_count_stays_what_a_java_short_can_hold():
     assert found["__dlq.errors.delivery.count"] == b"32767"
 
 
+CONNECT = {
+    "__connect.errors.topic": b"orders",
+    "__connect.errors.partition": b"258",
+    "__connect.errors.offset": b"4294967297",
+    "__connect.errors.exception.class.name": b"builtins.ValueError",
+    "__connect.errors.exception.message": b"no amount",
+    "__connect.errors.exception.stacktrace": b"ValueError: no amount\n",
+}
+
+
+def test_the_dialects_are_a_choice():
+    only_connect, all_three = headers_of(dialects=("connect",)), headers_of(dialects=DIALECTS)
+
+    assert only_connect == {**CONNECT, "kafka-parallel.first-failed-at": b"1700000000250"}
+    assert all_three == {**GOLDEN, **CONNECT}
+
+
+def raised(text):
+    try:
+        try:
+            int(text)
+        except ValueError as error:
+            raise KeyError(text) from error
+    except KeyError as error:
+        return error
+
+
+def test_without_a_stack_trace_none_is_there():
+    found = headers_of(raised("secret"), dialects=DIALECTS, stack_trace="off")
+
+    assert not [name for name in found if name.endswith("stacktrace")]
+    assert found["__dlq.errors.message"] == b"'secret'"
+
+
+def test_a_redacted_error_tells_where_and_what_but_nothing_of_the_data():
+    found = headers_of(raised("secret"), dialects=DIALECTS, stack_trace="redacted")
+
+    trace = found["kafka_dlt-exception-stacktrace"].decode()
+    assert "in raised\nbuiltins.ValueError\n" in trace
+    assert trace.endswith("in raised\nbuiltins.KeyError\n")
+    assert found["__dlq.errors.message"] == b"builtins.KeyError"
+    assert not any(b"secret" in value for value in found.values())
+
+
 class TestSourceHeaders:
+    def test_only_those_that_are_named_are_copied(self):
+        source = [("trace", b"1"), ("token", b"secret"), ("nothing", None), ("kafka_dlt-x", b"2")]
+
+        found = dead_letter_headers(ValueError(), a_context(headers=source), None, kept=frozenset(["trace", "nothing"]))
+
+        assert found[:3] == [("trace", b"1"), ("nothing", b""), ("kafka-parallel.null-header", b"nothing")]
+        assert found[3][0] == "__dlq.errors.topic"
+
     def test_they_come_first_in_their_order_with_repeats(self):
         source = [("trace", b"1"), ("trace", b"2"), ("a", b"")]
 
@@ -133,7 +190,7 @@ class TestSourceHeaders:
         assert [value for name, value in found if name == "__dlq.errors.topic"] == [b"orders"]
 
     def test_names_that_only_look_alike_stay(self):
-        source = [("x__dlq.errors.topic", b"1"), ("Kafka_dlt-x", b"2"), ("kafka-parallel.mine", b"3")]
+        source = [("x__dlq.errors.topic", b"1"), ("Kafka_dlt-x", b"2"), ("kafka-parallel-mine", b"3")]
 
         found = dead_letter_headers(ValueError(), a_context(headers=source), None)
 

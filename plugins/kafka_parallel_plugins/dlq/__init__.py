@@ -4,6 +4,9 @@ The record counts as finished only after the broker has acknowledged the dead le
 `Halt`: run() stops and the record, uncommitted, is processed again by the next run. A dead letter can thus be
 written twice (its answer was lost, or the process died before the commit), but never not at all.
 
+A dead letter that is too large for its topic is tried again with less: a short stack trace, none, no value. So a record
+that only just fitted into its own topic does not stop the consumer.
+
 The producer is opened in ``on_start``, and dead letter topics that are known by then are looked up. That costs one
 connection even if nothing ever fails; opened at the first failure instead, a misspelt topic or a missing permission
 would turn the first bad record into a halt, at night, rather than stop a deployment.
@@ -12,35 +15,53 @@ would turn the first bad record into a halt, at night, rather than stop a deploy
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaProducer
 
 from kafka_parallel import ConfigurationError, Halt, Settings, Skip, StateError, hookimpl
-from kafka_parallel_plugins.dlq.config import check_overrides, producer_config
-from kafka_parallel_plugins.dlq.headers import dead_letter_headers
-from kafka_parallel_plugins.dlq.producer import FAILURES, Outbox, Producer, open_outbox
+from kafka_parallel.outbox import (
+    FAILURES,
+    Outbox,
+    Outgoing,
+    Producer,
+    Written,
+    check_overrides,
+    is_too_large,
+    open_outbox,
+    producer_config,
+)
+from kafka_parallel_plugins.dlq.headers import DIALECTS, VALUE_OMITTED, Letterhead
+from kafka_parallel_plugins.dlq.limit import DlqLimit, LimitWatch
+from kafka_parallel_plugins.dlq.told import SHORT_STACK_TRACE_BYTES, STACK_TRACE_BYTES, STACK_TRACES, tell
 from kafka_parallel_plugins.dlq.topics import DeadLetterTopics, own_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from kafka_parallel import RecordContext
 
-__all__ = ["DeadLetterQueue"]
+__all__ = ["DeadLetterQueue", "DlqLimit"]
 
 log = logging.getLogger(__name__)
+
+# Bytes of stack trace in a dead letter, each if the one before was too large.
+STACK_TRACE_LADDER = (STACK_TRACE_BYTES, SHORT_STACK_TRACE_BYTES, 0)
 
 
 class DeadLetterQueue:
     """Writes failed records to a dead letter topic: original bytes, key and headers, plus headers that say why.
 
-    The headers are those of KIP-1191 (``__dlq.errors.*``) and of Spring Kafka (``kafka_dlt-*``). Every error is
-    answered; plugins that would rather retry are asked before this one, whatever the order they are named in.
+    Every error is answered; plugins that would rather retry are asked before this one, whatever the order they are
+    named in.
 
     Threads: ``on_error`` may run on any number of workers at once; they share one producer.
 
     :param topic: where all dead letters go; ``None`` means ``<topic>-dlq`` for each topic.
+    :param dialects: which headers say why: ``"kafka"`` (KIP-1191), ``"spring"``, ``"connect"``.
+    :param headers: names of the record's headers that are copied; ``None`` copies all.
+    :param stack_trace: ``"full"``, ``"off"``, or ``"redacted"``: neither error texts nor source lines, for topics whose
+        readers may not see the data.
+    :param limit: above it the consumer stops instead of draining its topics into dead letters.
     :param timeout_ms: most milliseconds one dead letter may take until the broker's answer.
     :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
         settings, which are taken over.
@@ -52,18 +73,33 @@ class DeadLetterQueue:
         self,
         *,
         topic: str | None = None,
+        dialects: Collection[str] = ("kafka", "spring"),
+        headers: Collection[str] | None = None,
+        stack_trace: str = "full",
+        limit: DlqLimit | None = None,
         timeout_ms: float = 30_000,
         producer_config: Mapping[str, Any] | None = None,
         make_producer: Callable[..., Producer] = KafkaProducer,
     ) -> None:
         if not isinstance(timeout_ms, int | float) or not 0 < timeout_ms < float("inf"):
             raise ConfigurationError(f"timeout_ms of plugin dlq is {timeout_ms!r}: set a number above 0, not infinite")
-        check_overrides(producer_config or {})
+        if stack_trace not in STACK_TRACES:
+            raise ConfigurationError(
+                f"stack_trace of plugin dlq is {stack_trace!r}: known are {', '.join(STACK_TRACES)}"
+            )
+        if limit is not None and not isinstance(limit, DlqLimit):
+            raise ConfigurationError(f"limit of plugin dlq is {limit!r}: give a DlqLimit")
+        check_overrides("dlq", producer_config or {})
+        self._dialects, self._kept = _dialects(dialects), _names(headers)
+        self._stack_trace = stack_trace
+        self._watch = None if limit is None else LimitWatch(limit)
+        if self._watch is not None:  # without a limit no wrapper slows records down that do not fail
+            self.on_record = self._watch.on_record
         self._topics = DeadLetterTopics(topic)
         self._timeout_ms = timeout_ms
         self._overrides = dict(producer_config or {})
         self._make_producer = make_producer
-        self._running: tuple[Settings, Outbox] | None = None
+        self._running: tuple[Settings, Outbox, Letterhead] | None = None
 
     def __repr__(self) -> str:
         names = sorted(self._overrides)
@@ -77,10 +113,15 @@ class DeadLetterQueue:
 
         :raises ConfigurationError: naming the topic and what to do.
         """
+        if not context.has_raw_bytes:
+            raise ConfigurationError(
+                "plugin dlq writes the bytes of a record, but with lazy_deserialization=False the consumer has only "
+                "its objects: leave lazy_deserialization on"
+            )
         topics = self._topics.check(context)
-        config = producer_config(context.consumer_config, self._overrides, self._timeout_ms)
-        outbox = open_outbox(self._make_producer, config, topics, self._timeout_ms / 1000, context.clock)
-        self._running = (context, outbox)
+        config = producer_config("dlq", context.consumer_config, self._overrides, self._timeout_ms)
+        outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms / 1000, context.clock)
+        self._running = (context, outbox, Letterhead(self._dialects, self._kept, context.group_id))
 
     @hookimpl(trylast=True)
     def on_error(self, error: Exception, context: RecordContext) -> Skip | Halt:
@@ -90,26 +131,29 @@ class DeadLetterQueue:
         """
         if self._running is None:
             raise StateError("plugin dlq was asked about a failed record before on_start")
-        settings, outbox = self._running
+        settings, outbox, letterhead = self._running
         topic = self._topics.of(context.raw.topic)
         if settings.reads(topic):
             return Halt(own_topic(topic))
-        return self._write(outbox, topic, error, context, settings.group_id)
+        exceeded = None if self._watch is None else self._watch.exceeded(context)
+        if exceeded is not None:
+            return Halt(f"{exceeded}: this looks like more than a few bad records, so nothing more is dead-lettered")
+        return self._write(outbox, letterhead, topic, error, context)
 
     @hookimpl
     def on_stop(self) -> None:
         """Close the producer."""
         if self._running is not None:
-            _, outbox = self._running
+            _, outbox, _ = self._running
             self._running = None
             outbox.close()
 
     def _write(
-        self, outbox: Outbox, topic: str, error: Exception, context: RecordContext, group_id: str | None
+        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: Exception, context: RecordContext
     ) -> Skip | Halt:
         raw, name = context.raw, type(error).__name__
         try:
-            written = outbox.write(topic, raw, dead_letter_headers(error, context, group_id))
+            written = self._write_what_fits(outbox, letterhead, topic, error, context)
         except FAILURES as failure:
             return Halt(
                 f"{name}, and topic {topic!r} did not acknowledge its dead letter (timeout_ms={self._timeout_ms:g}, "
@@ -119,3 +163,59 @@ class DeadLetterQueue:
         place = f"{written.topic}[{written.partition}]@{written.offset}"
         log.warning("%s[%d]@%d failed with %s: dead letter %s", raw.topic, raw.partition, raw.offset, name, place)
         return Skip(f"{name}: dead letter {place}")
+
+    def _write_what_fits(
+        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: Exception, context: RecordContext
+    ) -> Written:
+        """Write the whole dead letter, or as much of it as the topic takes."""
+        letters = self._letters(letterhead, topic, error, context)
+        whole = next(letters)
+        try:
+            return outbox.write(whole)
+        except FAILURES as failure:
+            if not is_too_large(failure):
+                raise
+        raw, letter = context.raw, whole
+        while True:
+            try:
+                written = outbox.write_alone(letter)
+            except FAILURES as failure:
+                smaller = next(letters, None)
+                if smaller is None or not is_too_large(failure):
+                    raise
+                letter = smaller
+                continue
+            if letter.value is not raw.value:
+                log.error("%s[%d]@%d is too large for topic %s: its dead letter has no value, only the record has",
+                          raw.topic, raw.partition, raw.offset, topic)  # fmt: skip
+            return written
+
+    def _letters(
+        self, letterhead: Letterhead, topic: str, error: Exception, context: RecordContext
+    ) -> Iterator[Outgoing]:
+        """Make the dead letter with all there is to tell, then with less and less."""
+        raw, told = context.raw, tell(error, self._stack_trace)
+        for trace_bytes in STACK_TRACE_LADDER:
+            headers = letterhead.of(told.shortened(trace_bytes), context)
+            yield Outgoing(topic, raw.partition, raw.key, raw.value, headers)
+        if raw.value is not None:
+            omitted = (VALUE_OMITTED, str(len(raw.value)).encode())
+            yield Outgoing(topic, raw.partition, raw.key, None, [*headers, omitted])
+
+
+def _dialects(given: Collection[str]) -> tuple[str, ...]:
+    chosen = (given,) if isinstance(given, str) else tuple(given)
+    for dialect in chosen:
+        if dialect not in DIALECTS:
+            raise ConfigurationError(f"dialects of plugin dlq has {dialect!r}: known are {', '.join(DIALECTS)}")
+    if not chosen:
+        raise ConfigurationError(f"dialects of plugin dlq is {given!r}: name one or more of {', '.join(DIALECTS)}")
+    return tuple(dialect for dialect in DIALECTS if dialect in chosen)
+
+
+def _names(given: Collection[str] | None) -> frozenset[str] | None:
+    if given is None:
+        return None
+    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+        raise ConfigurationError(f"headers of plugin dlq is {given!r}: give a list of header names, or None for all")
+    return frozenset(given)

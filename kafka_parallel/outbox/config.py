@@ -1,4 +1,4 @@
-"""How the producer is configured: the consumer's connection, the guarantees of a dead letter, the user's overrides."""
+"""How the producer of a plugin is configured: the consumer's connection, the guarantees, the user's overrides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from kafka_parallel import ConfigurationError
+from kafka_parallel.errors import ConfigurationError
 
 _CONNECTION = frozenset(
     {
@@ -32,10 +32,10 @@ _CONNECTION = frozenset(
 _SECURITY = ("ssl_", "sasl_")
 
 _REFUSED = {
-    "acks": "a dead letter always waits for all in-sync replicas",
-    "key_serializer": "a dead letter has the very bytes of its record",
-    "value_serializer": "a dead letter has the very bytes of its record",
-    "transactional_id": "a dead letter is written outside of transactions",
+    "acks": "a record is only handed over once all in-sync replicas have it",
+    "key_serializer": "what is written has the very bytes of its record",
+    "value_serializer": "what is written has the very bytes of its record",
+    "transactional_id": "what is written is outside of transactions",
     "max_block_ms": "set timeout_ms of the plugin",
     "delivery_timeout_ms": "set timeout_ms of the plugin",
 }
@@ -46,20 +46,21 @@ _MAX_REQUEST_BYTES = 100 * 1024 * 1024
 
 
 def producer_config(
-    consumer_config: Mapping[str, Any], overrides: Mapping[str, Any], timeout_ms: float
+    who: str, consumer_config: Mapping[str, Any], overrides: Mapping[str, Any], timeout_ms: float
 ) -> dict[str, Any]:
     """Return the arguments of ``KafkaProducer``, only ones that the installed version knows.
 
+    :param who: the plugin, at the end of the client's id.
     :param consumer_config: the configuration of the consumer, defaults included.
     :param overrides: the user's ``producer_config``, checked by `check_overrides`.
-    :param timeout_ms: most milliseconds that one dead letter may take.
+    :param timeout_ms: most milliseconds that one record may take.
     """
     inherited = _inherited(consumer_config)
     whole = math.ceil(timeout_ms)  # these go into requests as integers; a float would kill the producer's thread
     patience = inherited.get("request_timeout_ms", KafkaProducer.DEFAULT_CONFIG["request_timeout_ms"])
     config = {
         **inherited,
-        "client_id": f"{consumer_config.get('client_id', 'kafka-parallel')}-dlq",
+        "client_id": f"{consumer_config.get('client_id', 'kafka-parallel')}-{who}",
         "acks": "all",
         "enable_idempotence": True,
         "max_request_size": _MAX_REQUEST_BYTES,
@@ -72,22 +73,22 @@ def producer_config(
     return {name: value for name, value in config.items() if name in KafkaProducer.DEFAULT_CONFIG}
 
 
-def check_overrides(overrides: Mapping[str, Any]) -> None:
-    """Refuse settings that no producer knows or that would break the promise of a dead letter.
+def check_overrides(who: str, overrides: Mapping[str, Any]) -> None:
+    """Refuse settings that no producer knows or that would break the promise of an acknowledgement.
 
     Messages name settings and never show their values: some are passwords.
 
     :raises ConfigurationError: naming the setting.
     """
     if not isinstance(overrides, Mapping):
-        raise ConfigurationError(f"producer_config of plugin dlq is a {type(overrides).__name__}, not a mapping")
+        raise ConfigurationError(f"producer_config of plugin {who} is a {type(overrides).__name__}, not a mapping")
     for name in overrides:
         if name in _REFUSED:
-            raise ConfigurationError(f"producer_config of plugin dlq must not set {name!r}: {_REFUSED[name]}")
+            raise ConfigurationError(f"producer_config of plugin {who} must not set {name!r}: {_REFUSED[name]}")
         if name not in KafkaProducer.DEFAULT_CONFIG:
             raise ConfigurationError(
-                f"producer_config of plugin dlq sets {name!r}, which the installed KafkaProducer does not know: check "
-                "its spelling"
+                f"producer_config of plugin {who} sets {name!r}, which the installed KafkaProducer does not know: "
+                "check its spelling"
             )
 
 

@@ -1,0 +1,32 @@
+"""For plugins that write records: one producer with the consumer's connection, and an answer for each record.
+
+A record that a plugin hands on (to a dead letter topic, to a retry topic) is finished only after the broker has
+acknowledged it. `open_outbox` connects, `Outbox.write` waits for the answer.
+"""
+
+from kafka_parallel.outbox.config import check_overrides, producer_config
+from kafka_parallel.outbox.producer import (
+    FAILURES,
+    NULL_KEY,
+    ExactBytes,
+    Outbox,
+    Outgoing,
+    Producer,
+    Written,
+    is_too_large,
+    open_outbox,
+)
+
+__all__ = [
+    "FAILURES",
+    "NULL_KEY",
+    "ExactBytes",
+    "Outbox",
+    "Outgoing",
+    "Producer",
+    "Written",
+    "check_overrides",
+    "is_too_large",
+    "open_outbox",
+    "producer_config",
+]

@@ -1,0 +1,90 @@
+"""What is told of an error, and how much of it: error texts and stack traces often quote the data.
+
+``"full"`` tells everything. ``"off"`` leaves the stack trace out. ``"redacted"`` tells where it happened and the
+classes of the errors, but no text that came from the data: no messages, no source lines.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, replace
+
+STACK_TRACES = ("full", "redacted", "off")
+STACK_TRACE_BYTES = 8 * 1024
+SHORT_STACK_TRACE_BYTES = 1024
+MESSAGE_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Told:
+    """An error as a dead letter tells it, in UTF-8.
+
+    :ivar name: module and name of its class.
+    :ivar cause: those of the first error in its chain; of itself if nothing caused it.
+    :ivar message: its text, its first 1,024 bytes; the name if it has none or may not be told.
+    :ivar stack_trace: the end of its traceback; empty if it may not be told.
+    """
+
+    name: bytes
+    cause: bytes
+    message: bytes
+    stack_trace: bytes
+
+    def shortened(self, most: int) -> Told:
+        """Keep at most the last *most* bytes of the stack trace."""
+        return replace(self, stack_trace=_whole_characters(self.stack_trace[-most:]) if most else b"")
+
+
+def tell(error: Exception, stack_trace: str) -> Told:
+    """Tell *error*, with a stack trace as one of `STACK_TRACES`."""
+    name, cause = _full_name(error), _full_name(_root_cause(error))
+    found = traceback.TracebackException.from_exception(error)
+    if stack_trace == "redacted":
+        trace, message = _redacted(error), name
+    else:
+        # str(found) is str(error), or a placeholder where __str__ itself raises
+        trace, message = "".join(found.format()) if stack_trace == "full" else "", str(found) or name
+    return Told(name.encode(), cause.encode(), _head(message), _tail(trace))
+
+
+def _redacted(error: BaseException) -> str:
+    """Where *error* and those that led to it were raised, and their classes; nothing else."""
+    lines = []
+    for link in reversed(_chain(error)):
+        frames = traceback.extract_tb(link.__traceback__)
+        lines += [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n' for frame in frames]
+        lines.append(_full_name(link) + "\n")
+    return "".join(lines)
+
+
+def _full_name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the first error of the chain that a traceback would print; *error* itself if nothing came before it."""
+    return _chain(error)[-1]
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return *error*, what it came from, and so on, each once."""
+    chain = [error]
+    while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        if any(cause is link for link in chain):
+            break
+        chain.append(cause)
+        error = cause
+    return chain
+
+
+def _head(text: str) -> bytes:
+    return _whole_characters(text.encode("utf-8", "backslashreplace")[:MESSAGE_BYTES])
+
+
+def _tail(text: str) -> bytes:
+    # Python tells the error last, so the end is what must survive
+    return _whole_characters(text.encode("utf-8", "backslashreplace")[-STACK_TRACE_BYTES:])
+
+
+def _whole_characters(cut: bytes) -> bytes:
+    return cut.decode("utf-8", "ignore").encode()
