@@ -1,0 +1,5 @@
+"""``python -m kafka_parallel.cli``."""
+
+from kafka_parallel.cli import main
+
+main()

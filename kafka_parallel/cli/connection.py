@@ -1,0 +1,82 @@
+"""How the command reaches the cluster, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+
+NO_BROKER = 3
+
+
+class NoBroker(click.ClickException):
+    """No broker answered, or not in time."""
+
+    exit_code = NO_BROKER
+
+
+class Connection:
+    """Opens clients of one cluster. Its settings may hold passwords and are never shown.
+
+    :param settings: what ``KafkaConsumer``, ``KafkaProducer`` and ``KafkaAdminClient`` have in common.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+
+    def consumer(self) -> KafkaConsumer:
+        """Open a consumer without a group: it commits nothing."""
+        return KafkaConsumer(**self._settings, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+
+    def producer(self, **extra: Any) -> KafkaProducer:
+        """Open a producer that waits for all in-sync replicas, idempotent where the client can be."""
+        config = {"acks": "all", "enable_idempotence": True}
+        known = {name: value for name, value in config.items() if name in KafkaProducer.DEFAULT_CONFIG}
+        return KafkaProducer(**self._settings, **known, **extra)
+
+    def admin(self) -> KafkaAdminClient:
+        """Open an admin client."""
+        return KafkaAdminClient(**self._settings)
+
+
+def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give *command* the options of the connection, and call it with a `Connection` instead."""
+
+    @click.option(
+        "--bootstrap-servers", envvar="KAFKA_BOOTSTRAP_SERVERS", default="localhost:9092", show_default=True,
+        help="Brokers, host:port, separated by commas.",
+    )  # fmt: skip
+    @click.option(
+        "--client-config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A JSON file with settings of kafka-python's clients, for security.",
+    )  # fmt: skip
+    @wraps(command)
+    def connected(*args: Any, bootstrap_servers: str, client_config: Path | None, **options: Any) -> Any:
+        settings = {"bootstrap_servers": bootstrap_servers.split(","), **_settings(client_config)}
+        try:
+            return command(Connection(settings), *args, **options)
+        except KafkaError as error:
+            raise NoBroker(f"the cluster at {bootstrap_servers} failed: {error!r}") from error
+
+    return connected
+
+
+def _settings(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise click.UsageError(f"--client-config {path} is no JSON (line {getattr(error, 'lineno', '?')})") from None
+    if not isinstance(found, dict):
+        raise click.UsageError(f"--client-config {path} is no JSON object")
+    for name in found:
+        if name not in KafkaConsumer.DEFAULT_CONFIG:
+            raise click.UsageError(f"--client-config {path} sets {name!r}, which kafka-python does not know")
+    return found

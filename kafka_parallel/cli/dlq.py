@@ -1,0 +1,17 @@
+"""The commands about dead letters, put together."""
+
+from __future__ import annotations
+
+import click
+
+from kafka_parallel.cli.dlq_ls import ls
+from kafka_parallel.cli.dlq_purge import purge
+from kafka_parallel.cli.dlq_replay import replay
+from kafka_parallel.cli.dlq_show import show
+from kafka_parallel.cli.dlq_stats import stats
+
+dlq = click.Group(
+    "dlq",
+    commands=[ls, show, stats, replay, purge],
+    help="Look at dead letters, of whatever framework, send them back, delete them.",
+)

@@ -1,0 +1,109 @@
+"""How do dead letters get back to where they came from?
+
+A letter goes to its original topic, but only if the caller has named that topic with ``--to``: what a header says never
+opens a way to a topic that nobody named. Anything else is refused before the first record is sent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kafka_parallel.cli.bookmark import Bookmark
+from kafka_parallel.cli.connection import with_connection
+from kafka_parallel.cli.letters import Letter, Selection, read, with_selection
+from kafka_parallel.cli.output import show_table
+from kafka_parallel.cli.sending import Replay, has_value
+
+if TYPE_CHECKING:
+    from kafka_parallel.cli.bookmark import Place
+    from kafka_parallel.cli.connection import Connection
+
+
+@click.command()
+@click.argument("dead_letter_topic")
+@click.option("--to", "allowed", multiple=True, required=True, help="A topic that may be written to; may be repeated.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most records per second.")
+@click.option("--keep-headers", is_flag=True, help="Keep the headers that tell of the failure; else they are stripped.")
+@click.option(
+    "--bookmark", type=click.Path(dir_okay=False, path_type=Path),
+    help="Where it is noted what was sent.  [default: DEAD_LETTER_TOPIC.bookmark]",
+)  # fmt: skip
+@click.option("--execute", is_flag=True, help="Do it; without this it is only said what would be sent.")
+@with_connection
+@with_selection
+def replay(
+    connection: Connection,
+    selection: Selection,
+    dead_letter_topic: str,
+    allowed: tuple[str, ...],
+    rate: float | None,
+    bookmark: Path | None,
+    *,
+    keep_headers: bool,
+    execute: bool,
+) -> None:
+    """Send dead letters to the topics they came from.
+
+    Only says what it would do unless --execute is given. Run it again after a crash: it goes on, and sends nothing
+    twice.
+    """
+    path = bookmark or Path(f"{dead_letter_topic}.bookmark")
+    known = nullcontext(None) if not execute and not path.exists() else closing(Bookmark(path, dead_letter_topic))
+    with known as notes:
+        places = _plan(connection, dead_letter_topic, selection, allowed, set() if notes is None else notes.sent)
+        if not execute or notes is None:
+            click.echo("nothing was sent: add --execute to do it")
+            return
+        with closing(Replay(connection, notes, rate=rate, keep_headers=keep_headers)) as sending:
+            count = sending.run(dead_letter_topic, selection, places)
+    click.echo(f"{count} records were sent; {path} knows which")
+
+
+def _plan(
+    connection: Connection, topic: str, selection: Selection, allowed: Collection[str], sent: Collection[Place]
+) -> list[Place]:
+    """Say what is to be sent; refuse what must not be.
+
+    :raises click.UsageError: a letter is from a topic that is not allowed, or a topic is not there.
+    """
+    if topic in allowed:
+        raise click.UsageError(f"--to {topic} is the dead letter topic itself: nothing would get out of it")
+    places, counts, empty = [], Counter[str](), 0
+    for letter in read(connection, topic, selection):
+        place = (letter.record.partition, letter.record.offset)
+        if place in sent:
+            continue
+        if not has_value(letter):
+            empty += 1
+            continue
+        counts[_target(letter, allowed)] += 1
+        places.append(place)
+    _require_topics(connection, counts)
+    show_table(("to", "records"), [*sorted(counts.items()), ("total", len(places))])
+    if empty:
+        click.echo(f"{empty} letters are left out: their value was too large for the dead letter topic")
+    return places
+
+
+def _target(letter: Letter, allowed: Collection[str]) -> str:
+    if letter.says.topic in allowed:
+        return str(letter.says.topic)
+    claim = "does not say where it comes from"
+    if letter.says.topic is not None:
+        claim = f"says it comes from topic {letter.says.topic!r}, which is not allowed by --to"
+    raise click.UsageError(
+        f"{letter.place} {claim}: nothing was sent; choose letters with --topic, --exception or --offset"
+    )
+
+
+def _require_topics(connection: Connection, names: Collection[str]) -> None:
+    with closing(connection.consumer()) as consumer:
+        missing = sorted(set(names) - consumer.topics())
+    if missing:
+        raise click.UsageError(f"there is no topic {missing[0]!r}: nothing was sent")

@@ -1,0 +1,160 @@
+"""Which records of a dead letter topic are meant, and how they are read: all there are when the command begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import wraps
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from kafka import KafkaConsumer, TopicPartition
+
+from kafka_parallel.cli.connection import NoBroker
+from kafka_parallel.dlq import DeadLetter, parse
+
+if TYPE_CHECKING:
+    from kafka_parallel.cli.connection import Connection
+
+# How long nothing may come before the end is reached, in seconds.
+PATIENCE = 30.0
+
+
+class Letter(NamedTuple):
+    """A record of a dead letter topic, and what its headers say."""
+
+    record: Any
+    says: DeadLetter
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.record.topic}[{self.record.partition}]@{self.record.offset}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which letters are meant; every condition that is given must hold.
+
+    :ivar exception: the name of the exception's class, or its last part.
+    :ivar topic: the topic of the record that failed, as the letter says.
+    :ivar since: letters written at that time or later.
+    :ivar until: letters written before that time.
+    :ivar offsets: first and last offset in the dead letter topic, per partition.
+    """
+
+    exception: str | None = None
+    topic: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    offsets: tuple[tuple[int, int, int], ...] = ()
+
+    def has(self, letter: Letter) -> bool:
+        """Tell whether *letter* is meant."""
+        record, says = letter
+        return (
+            (self.exception is None or _names(says.exception, self.exception))
+            and (self.topic is None or says.topic == self.topic)
+            and (self.since is None or record.timestamp >= _ms(self.since))
+            and (self.until is None or record.timestamp < _ms(self.until))
+            and (not self.offsets or any(record.partition == p and a <= record.offset <= b for p, a, b in self.offsets))
+        )
+
+
+def _names(full: str | None, name: str) -> bool:
+    return full is not None and (full == name or full.endswith(("." + name, "$" + name)))
+
+
+def _ms(moment: datetime) -> float:
+    return moment.timestamp() * 1000
+
+
+def read(connection: Connection, topic: str, selection: Selection) -> Iterator[Letter]:
+    """Read the letters of *topic* that are meant, partition by partition as they come.
+
+    :raises click.UsageError: there is no such topic.
+    :raises NoBroker: nothing comes although the end is not reached.
+    """
+    with closing(connection.consumer()) as consumer:
+        ends = spans(consumer, topic)
+        consumer.assign(list(ends))
+        consumer.seek_to_beginning(*ends)
+        for record in records_until(consumer, {partition: end for partition, (_, end) in ends.items()}):
+            letter = Letter(record, parse(record.headers))
+            if selection.has(letter):
+                yield letter
+
+
+def spans(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+    """Return the first offset of each partition of *topic*, and the one after the last.
+
+    :raises click.UsageError: there is no such topic.
+    """
+    numbers = consumer.partitions_for_topic(topic)
+    if not numbers:
+        raise click.UsageError(f"there is no topic {topic!r}")
+    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    firsts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    return {partition: (firsts[partition], ends[partition]) for partition in partitions}
+
+
+def records_until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[Any]:
+    """Read on from the consumer's positions up to *ends*; offsets that hold no record are passed over."""
+    deadline = monotonic() + PATIENCE
+    while True:
+        left = {partition for partition, end in ends.items() if consumer.position(partition) < end}
+        if not left:
+            return
+        consumer.pause(*(set(ends) - left))
+        batch = consumer.poll(timeout_ms=500)
+        deadline = monotonic() + PATIENCE if batch else deadline
+        if monotonic() > deadline:
+            raise NoBroker(f"nothing came for {PATIENCE:g} s, with {len(left)} partitions not read to their end")
+        for partition, records in batch.items():
+            yield from (record for record in records if record.offset < ends[partition])
+
+
+def with_selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give *command* the options that choose letters, and call it with a `Selection` instead."""
+
+    @click.option("--exception", help="Class of the exception, with or without its module.")
+    @click.option("--topic", "source", help="Topic of the record that failed.")
+    @click.option("--since", type=Moment(), help="Letters written at this time or later, in UTC.")
+    @click.option("--until", type=Moment(), help="Letters written before this time, in UTC.")
+    @click.option("--offset", "offsets", type=Offsets(), multiple=True, help="PARTITION:FIRST[-LAST]; may be repeated.")
+    @wraps(command)
+    def selected(
+        *args: Any, exception: str | None, source: str | None, since: Any, until: Any, offsets: Any, **options: Any
+    ) -> Any:
+        return command(*args, Selection(exception, source, since, until, tuple(offsets)), **options)
+
+    return selected
+
+
+class Moment(click.DateTime):
+    """A time in UTC."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Read it."""
+        found: datetime = super().convert(value, param, ctx)
+        return found.replace(tzinfo=timezone.utc)
+
+
+class Offsets(click.ParamType):  # type: ignore[type-arg] # only generic since click 8.2
+    """A range of offsets in one partition, both ends included."""
+
+    name = "offsets"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
+        """Read it."""
+        found = re.fullmatch(r"(\d{1,10}):(\d{1,19})(?:-(\d{1,19}))?", value)
+        if found is None:
+            self.fail(f"{value!r} is not PARTITION:FIRST or PARTITION:FIRST-LAST", param, ctx)
+        partition, first, last = found.groups()
+        if last is not None and int(last) < int(first):
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        return int(partition), int(first), int(first if last is None else last)

@@ -1,0 +1,47 @@
+"""How the command writes what came from Kafka to a terminal: never as markup, never with control characters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def printable(value: object, most: int = 200) -> str:
+    """Show *value* without what a terminal would obey, cut to *most* characters."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    shown = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[:most]
+    )
+    return shown + ("…" if len(text) > most else "")
+
+
+def moment(timestamp_ms: int | None) -> str:
+    """Show a time, in UTC."""
+    if timestamp_ms is None or not 0 <= timestamp_ms < 253_402_300_800_000:
+        return "-"
+    return datetime.fromtimestamp(timestamp_ms / 1000, timezone.utc).isoformat(timespec="seconds")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table to standard output; numbers are set to the right."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(Text(printable(cell), "", justify=_side(cell)) for cell in row))
+    width = None if Console().is_terminal else 200
+    Console(width=width).print(table)
+
+
+def _side(cell: object) -> Any:
+    return "right" if isinstance(cell, int) else "left"
+
+
+def show_json(value: object) -> None:
+    """Write one line of JSON to standard output."""
+    click.echo(json.dumps(value))
