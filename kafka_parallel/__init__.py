@@ -16,6 +16,7 @@ from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
     BackpressureEvent,
     CommitContext,
+    DelayedTopics,
     Halt,
     RecordContext,
     Retry,
@@ -30,6 +31,7 @@ __all__ = [
     "CommitContext",
     "CommitFailed",
     "ConfigurationError",
+    "DelayedTopics",
     "Executor",
     "Halt",
     "KafkaParallelError",

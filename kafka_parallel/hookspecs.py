@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from kafka_parallel.executors import Executor
     from kafka_parallel.throttle import Throttle
-    from kafka_parallel.values import BackpressureEvent, CommitContext, Halt, RecordContext, Retry, Settings, Skip
+    from kafka_parallel.values import (
+        BackpressureEvent,
+        CommitContext,
+        DelayedTopics,
+        Halt,
+        RecordContext,
+        Retry,
+        Settings,
+        Skip,
+    )
 
 PROJECT = "kafka_parallel"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -159,6 +168,19 @@ def provide_ordering(settings: Settings) -> Callable[[ConsumerRecord], Hashable 
 
     Runs on: asked once on the caller of run(); the function runs on the loop, once per record.
     If it raises: the start fails. If the function raises, that record failed and goes to ``on_error``.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+@hookspec
+def provide_topics(settings: Settings) -> DelayedTopics | None:
+    """Provide: topics that the consumer shall read too, with records that may have to wait.
+
+    The consumer subscribes to them in addition, and begins at their beginning if its group has committed nothing there.
+
+    Runs on: asked once on the caller of run(), before anything else; ``delay`` runs on the loop.
+    If it raises: the start fails. If ``delay`` raises, that record does not wait.
 
     :param settings: the settings of the consumer.
     """

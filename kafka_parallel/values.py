@@ -88,7 +88,7 @@ class BackpressureEvent:
     """Partitions were paused or resumed because of what is buffered.
 
     :ivar paused: partitions paused now, each with the limit it reached: ``"records"``, ``"bytes"``, ``"uncommitted"``,
-        or the name of the plugin whose throttle is closed.
+        ``"not due"``, or the name of the plugin whose throttle is closed.
     :ivar resumed: partitions resumed now.
     :ivar buffered_records: records taken and not finished, over all partitions.
     :ivar buffered_bytes: their keys, values and headers, in bytes.
@@ -101,6 +101,19 @@ class BackpressureEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayedTopics:
+    """Answer of ``provide_topics``: topics that the consumer reads too, and whose records may have to wait.
+
+    :ivar sources: each of these topics, and the subscribed topic whose records it carries.
+    :ivar delay: from a record of them and the time now, in seconds since the Unix epoch, to the seconds that it has to
+        wait; 0 or less = none. Its partition is paused so long. A record waits once, whatever the clock does meanwhile.
+    """
+
+    sources: Mapping[str, str]
+    delay: Callable[[ConsumerRecord, float], float]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a plugin may know about the consumer it belongs to.
 
@@ -110,6 +123,8 @@ class Settings:
     :ivar pattern: the subscribed pattern, or ``None``.
     :ivar consumer_config: the configuration of the wrapped ``KafkaConsumer``; it may hold passwords, so ``repr`` does
         not show it.
+    :ivar sources: topics that a plugin had it read too, each with the topic whose records it carries.
+    :ivar is_ordered: whether some records must run in order.
     :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
     :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
     :ivar clock: the consumer's monotonic clock, in seconds.
@@ -119,6 +134,8 @@ class Settings:
     group_id: str | None
     topics: frozenset[str]
     pattern: re.Pattern[str] | None
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    is_ordered: bool = True
     has_raw_bytes: bool = True
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
@@ -126,7 +143,11 @@ class Settings:
 
     def reads(self, topic: str) -> bool:
         """Tell whether the consumer itself reads *topic*."""
-        return topic in self.topics or (self.pattern is not None and self.pattern.match(topic) is not None)
+        return (
+            topic in self.topics
+            or topic in self.sources
+            or (self.pattern is not None and self.pattern.match(topic) is not None)
+        )
 
 
 @dataclass(frozen=True, slots=True)

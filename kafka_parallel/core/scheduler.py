@@ -45,6 +45,7 @@ class Decision(Generic[P]):
     :ivar pause: partitions to pause, each with the limit it reached.
     :ivar resume: partitions to resume.
     :ivar paused: all that are paused now.
+    :ivar held: those of them that wait for the time of their next record, and that time.
     :ivar is_all_paused: whether nothing is left to be fetched.
     :ivar room: how many records the next poll may bring.
     :ivar total: what is buffered.
@@ -53,6 +54,7 @@ class Decision(Generic[P]):
     pause: Mapping[P, str]
     resume: frozenset[P]
     paused: frozenset[P]
+    held: Mapping[P, float]
     is_all_paused: bool
     room: int
     total: Load
@@ -343,23 +345,47 @@ class Scheduler(Generic[P]):
     def decide(self, fed: Iterable[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
         self.throttles.advance(now)
+        held = self._still_held(now)
         closed_by = self.throttles.closed_by
         total = self._total()
         room = self._pressure.room(total) if closed_by is None else 0
         pause = {}
-        for partition, assignment in self._assignments.select(fed if room else None):
-            reason = closed_by or self._pressure.pause_reason(self._load(assignment), total)
+        for partition, assignment in self._assignments.select([*dict.fromkeys([*fed, *held])] if room else None):
+            reason = closed_by or ("not due" if assignment.held_until is not None else None)
+            reason = reason or self._pressure.pause_reason(self._load(assignment), total)
             reason = reason or (None if room else "records")
             if reason is not None and partition not in self._paused:
                 pause[partition] = reason
         resume = frozenset(
             partition
             for partition, assignment in self._assignments.select(self._paused if closed_by is None else ())
-            if self._pressure.may_resume(self._load(assignment), total)
+            if assignment.held_until is None and self._pressure.may_resume(self._load(assignment), total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
         paused, assigned = self.paused, self.assigned
-        return Decision(pause, resume, paused, bool(paused) and paused >= assigned, room, total)
+        return Decision(pause, resume, paused, held, bool(paused) and paused >= assigned, room, total)
+
+    def hold(self, partition: P, until: float) -> None:
+        """Fetch nothing more of *partition* before *until*: its next record is not due."""
+        assignment = self._assignments.get(partition)
+        if assignment is not None:
+            assignment.held_until = until
+
+    def _still_held(self, now: float) -> dict[P, float]:
+        """Let go of the partitions whose time has come; return the others, each with its time."""
+        held = {}
+        for partition, assignment in self._assignments.select():
+            if assignment.held_until is not None and assignment.held_until <= now:
+                assignment.held_until = None
+            elif assignment.held_until is not None:
+                held[partition] = assignment.held_until
+        return held
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is buffered and no partition waits for the time of its next record."""
+        live = self._assignments.select()
+        return all(assignment.ledger.records == 0 and assignment.held_until is None for _, assignment in live)
 
     @property
     def wants_more(self) -> bool:
@@ -368,7 +394,10 @@ class Scheduler(Generic[P]):
             return False
         total = self._total()
         paused = self._assignments.select(self._paused)
-        return any(self._pressure.may_resume(self._load(assignment), total) for _, assignment in paused)
+        return any(
+            assignment.held_until is None and self._pressure.may_resume(self._load(assignment), total)
+            for _, assignment in paused
+        )
 
     def is_commit_urgent(self) -> bool:
         """Tell whether finished records fill half of some partition's span, so that a commit would make room."""

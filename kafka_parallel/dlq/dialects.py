@@ -29,7 +29,7 @@ from kafka_parallel.dlq.numbers import (
     within,
 )
 
-Table: TypeAlias = "Mapping[str, tuple[str, Reader]]"
+Table: TypeAlias = "dict[str, tuple[str, Reader]]"
 
 _partition = within(decimal, MOST_PARTITIONS)
 _offset = _timestamp = within(decimal, MOST_OFFSETS)
@@ -143,13 +143,14 @@ DIALECTS: Mapping[str, Table] = {
             "original-timestamp": ("timestamp_ms", _big_integer),
             "backoff-timestamp": ("due_at_ms", _big_integer),
         },
-    ),
+    )
+    | _named("kafka_original-", {**_source(_int32, _int64), "timestamp": ("timestamp_ms", _int64)}),
 }  # fmt: skip
 """The dialects in the order in which they are believed: our own names, then the nine."""
 
 CONTROL_PREFIXES = (
     "__dlq.errors.", "kafka_dlt-", "__connect.errors.", "__streams.errors.", "x-original-", "x-exception-",
-    "dead-letter-", "delayed-retry-", "DEAD_LETTER_", "x-dlt-", "retriable_kafka_", "retry_topic-",
+    "dead-letter-", "delayed-retry-", "DEAD_LETTER_", "x-dlt-", "retriable_kafka_", "retry_topic-", "kafka_original-",
     "kafka-parallel.",
 )  # fmt: skip
 """How names begin that say something about a failure. Karafka's ``source_`` is not among them: users write that too."""

@@ -158,6 +158,18 @@ class Client:
             if self.has_position(partition):
                 self.seek(partition, self._consumer.position(partition))
 
+    def read_also(self, topics: Collection[str]) -> None:
+        """Subscribe to *topics* too.
+
+        :raises ConfigurationError: the consumer has a pattern, or partitions assigned by hand.
+        """
+        if self.pattern is not None or not self._consumer.subscription():
+            raise ConfigurationError(
+                f"the consumer shall read {', '.join(sorted(topics))} too, which only works with topics subscribed to "
+                "by name: subscribe to topics instead of a pattern or assigned partitions"
+            )
+        self._consumer.subscribe(sorted(self.topics.union(topics)), listener=self._subscription.rebalance_listener)
+
     @property
     def _fetcher_config(self) -> dict[str, Any]:
         """Where ``poll()`` looks its deserialisers up."""
@@ -254,6 +266,10 @@ class Client:
         """What the group has committed for *partition*; ``None`` if nothing."""
         found: int | None = self._consumer.committed(partition, timeout_ms=timeout * 1000)
         return found
+
+    def seek_to_beginning(self, partition: TopicPartition) -> None:
+        """Fetch *partition* from its first record on."""
+        self._consumer.seek_to_beginning(partition)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Fetch *partition* from *offset* on."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Hashable
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.chains import Observers, surround
@@ -17,7 +19,7 @@ from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.rebalance import Rebalance
 from kafka_parallel.runtime.workqueue import WorkQueue
-from kafka_parallel.values import Settings, Statistics
+from kafka_parallel.values import DelayedTopics, Settings, Statistics
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -59,6 +61,7 @@ class Engine:
         self._clock: Clock = clock or SystemClock()
         client.take_over(lambda: self._queue.snapshot().offsets, lazy=options.lazy_deserialization)
         self._settings = self._make_settings()
+        self._delay = self._read_delayed_topics()
         ordering = self._ordering()
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         self._queue = self._make_queue(handler)
@@ -75,6 +78,7 @@ class Engine:
             ordering=ordering,
             backpressure_observers=Observers(plugins.hook.on_backpressure),
             settings=self._settings,
+            delay=self._delay,
             idle_timeout=client.config["consumer_timeout_ms"] / 1000,
         )
 
@@ -121,11 +125,24 @@ class Engine:
             group_id=self._client.group_id,
             topics=self._client.topics,
             pattern=self._client.pattern,
+            is_ordered=self._options.ordering != "unordered",
             has_raw_bytes=self._client.has_raw_bytes,
             consumer_config=self._client.config,
             deserialize=self._client.deserialize or (lambda record: record),
             clock=self._clock.monotonic,
         )
+
+    def _read_delayed_topics(self) -> Callable[[Any, float], float]:
+        """Subscribe to the topics that a plugin wants to be read too; return its delay."""
+        provided = self._plugins.provided(self._plugins.hook.provide_topics, self._settings)
+        if provided is None:
+            return lambda _record, _now: 0.0
+        name, delayed = provided
+        if not isinstance(delayed, DelayedTopics):
+            raise PluginError(f"{self._plugins.describe(name)} provided {delayed!r}, which is no DelayedTopics")
+        self._client.read_also(delayed.sources)
+        self._settings = replace(self._settings, sources=MappingProxyType(dict(delayed.sources)))
+        return delayed.delay
 
     def _ordering(self) -> Callable[[Any], Hashable | None] | None:
         """The function from a raw record to its ordering key; ``None`` for no order at all."""

@@ -45,6 +45,7 @@ class Loop:
     """One consumer's poll loop.
 
     :param ordering: from a raw record to its ordering key.
+    :param delay: of a record of a delayed topic, in seconds from a time since the Unix epoch.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
     """
 
@@ -61,6 +62,7 @@ class Loop:
         ordering: Callable[[Any], Hashable | None] | None,
         backpressure_observers: Observers,
         settings: Settings,
+        delay: Callable[[Any, float], float],
         idle_timeout: float,
     ) -> None:
         self._client = client
@@ -73,6 +75,8 @@ class Loop:
         self._ordering = ordering
         self._backpressure_observers = backpressure_observers
         self._settings = settings
+        self._delay = delay
+        self._waited: dict[TopicPartition, int] = {}
         self._max_poll_records = client.config["max_poll_records"]
         self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
         self._idle_timeout = idle_timeout
@@ -96,6 +100,7 @@ class Loop:
         """
         if self._may_differ or not self._client.has_group_assignment:
             self._watch_assignment()
+        self._rebalance.settle()
         decision = self._queue.decide(self._fed)
         self._apply(decision)
         self._commit_if_due()
@@ -149,8 +154,9 @@ class Loop:
             if decision.room == 0 or decision.is_all_paused:
                 self._queue.wait_until(lambda scheduler: scheduler.wants_more, KEEP_ALIVE)
                 return self._client.poll(0, 1)
-            longest = POLL_WHILE_PAUSED if decision.paused else LONGEST_POLL
-            timeout = min(longest, self._cadence.wait(self._clock.monotonic()))
+            now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
+            longest = POLL_WHILE_PAUSED if decision.paused - decision.held.keys() else LONGEST_POLL
+            timeout = min(longest, self._cadence.wait(now), max(0.0, due - now))
             return self._client.poll(timeout, min(self._max_poll_records, decision.room))
         except Exception as error:
             if not is_retriable(error):
@@ -169,14 +175,47 @@ class Loop:
         now = self._clock.monotonic()
         self._fed = tuple(batch)
         if not batch:
-            if self._queue.ask(lambda scheduler: scheduler.buffered.records):
+            if not self._queue.ask(lambda scheduler: scheduler.is_idle):
                 self._last_activity = now
             return
         self._last_activity = now
+        batch = {
+            partition: records for partition, records in batch.items() if partition not in self._rebalance.unsettled
+        }
         put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
         taken = {partition: records for partition, records in batch.items() if partition not in put_off}
+        if self._settings.sources:
+            taken = self._due(taken, now)
         tasks = {partition: self._tasks(records, now) for partition, records in taken.items()}
         self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in taken.items()})
+
+    def _due(self, batch: Mapping[TopicPartition, Sequence[Any]], now: float) -> dict[TopicPartition, Sequence[Any]]:
+        """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
+        due = {}
+        for partition, records in batch.items():
+            taken = records if partition.topic not in self._settings.sources else self._due_of(partition, records, now)
+            if taken:
+                due[partition] = taken
+        return due
+
+    def _due_of(self, partition: TopicPartition, records: Sequence[Any], now: float) -> Sequence[Any]:
+        wall = self._clock.wall()
+        for index, record in enumerate(records):
+            wait = 0.0 if self._waited.get(partition) == record.offset else self._wait(record, wall)
+            if wait > 0:
+                self._waited[partition] = record.offset
+                self._queue.hold(partition, now + wait)
+                self._client.seek(partition, record.offset)
+                return records[:index]
+        return records
+
+    def _wait(self, record: Any, wall: float) -> float:
+        try:
+            return float(self._delay(record, wall))
+        except Exception:
+            log.exception("the delay of %s[%d]@%d cannot be told: it is processed at once",
+                          record.topic, record.partition, record.offset)  # fmt: skip
+            return 0.0
 
     def _begin(self, firsts: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
         """Commit where an assignment begins before anything of it is handled; return the partitions to be put off.

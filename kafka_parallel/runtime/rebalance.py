@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 SLICE = 0.1
 # How long the commit before a revoke may take in all, in seconds.
 COMMIT_TIMEOUT = 5.0
+# How long one question for a committed offset may take while the loop goes on, in seconds.
+SETTLE_TIMEOUT = 1.0
 
 
 class Rebalance:
@@ -37,6 +39,8 @@ class Rebalance:
 
     :param drain_timeout: seconds that running records get to finish before their partitions leave.
     :param is_abandoned: tells whether nothing shall be waited for any more.
+    :ivar failure: what a rebalance failed with; the loop raises it.
+    :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Rebalance:
         self._is_abandoned = is_abandoned
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
+        self.unsettled: set[TopicPartition] = set()
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin assignments of those *partitions* that are not ours yet."""
@@ -70,7 +75,12 @@ class Rebalance:
         if not new:
             return
         done = self._ask_done(new)
-        self._queue.assign(new, done, self._go_on(new))
+        starts = self._go_on(new)
+        self._queue.assign(new, done, starts)
+        for partition in new - starts.keys():
+            if partition.topic in self._settings.sources:
+                self.unsettled.add(partition)
+                self._queue.hold(partition, float("inf"))
 
     def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Let what runs in *partitions* finish within the bound, commit, and end their assignments."""
@@ -102,6 +112,28 @@ class Rebalance:
         for partition, offset in starts.items():
             self._client.seek(partition, offset)
         return {partition: offset for partition, offset in starts.items() if known[partition] is not None}
+
+    def settle(self) -> None:
+        """Find out where delayed topics go on: at their beginning if nothing is committed there.
+
+        What is in them was finished in its own topic: with ``auto_offset_reset="latest"`` a crash before the first
+        commit would lose it. So nothing of them is taken before it is known; the loop asks again until it is.
+
+        :raises KafkaError: the committed offset cannot be had for good.
+        """
+        for partition in sorted(self.unsettled):
+            try:
+                offset = self._client.committed(partition, SETTLE_TIMEOUT)
+            except Exception as error:
+                if not is_retriable(error):
+                    raise
+                return
+            if offset is None:
+                self._client.seek_to_beginning(partition)
+            else:
+                self._client.seek(partition, offset)
+            self.unsettled.discard(partition)
+            self._queue.hold(partition, 0.0)
 
     def _committed(self, partition: TopicPartition) -> int:
         """What the group has committed: others may have had the partition since we gave it up. -1 if unknown."""
@@ -144,6 +176,7 @@ class Rebalance:
         return answer
 
     def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
+        self.unsettled -= partitions
         ended = self._queue.end(partitions)
         self._client.resume([partition for partition, how in ended.items() if how.was_paused])
         for partition, how in ended.items():

@@ -180,6 +180,11 @@ class WorkQueue(Generic[P]):
         with self._lock:
             return self._scheduler.decide(fed, self._clock.monotonic())
 
+    def hold(self, partition: P, until: float) -> None:
+        """Fetch nothing more of *partition* before *until*."""
+        with self._lock:
+            self._scheduler.hold(partition, until)
+
     def is_commit_urgent(self) -> bool:
         """Tell whether a commit would make room."""
         with self._lock:

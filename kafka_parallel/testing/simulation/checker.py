@@ -23,16 +23,23 @@ class Checker:
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :param most_buffered: how many records one instance may hold.
     :ivar has_news: whether something was committed since `is_complete` was asked.
+    :param source: the topic to which that applies; retry topics are read from their beginning.
     :param reset: where a group without a committed offset begins: "earliest", or "latest" = with the first fetch.
     """
 
     def __init__(
-        self, cluster: FakeCluster, lane_of: Callable[[Any], Hashable | None], most_buffered: float, reset: str
+        self,
+        cluster: FakeCluster,
+        lane_of: Callable[[Any], Hashable | None],
+        most_buffered: float,
+        reset: str,
+        source: str = "t",
     ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of
         self._most_buffered = most_buffered
         self._reset = reset
+        self._source = source
         self._running: dict[tuple[str, TopicPartition, Hashable], int] = {}
         self._latest: dict[tuple[str, int, TopicPartition, Hashable], int] = {}
         self._periods: dict[tuple[str, TopicPartition], int] = {}
@@ -40,6 +47,7 @@ class Checker:
         self._committed: dict[TopicPartition, int] = {}
         self._fetched: dict[tuple[str, TopicPartition], int] = {}
         self._first: dict[TopicPartition, int] = {}
+        self._copies: dict[tuple[int, int], int] = defaultdict(int)
         self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
         self.done: dict[Place, int] = {}
         self.violation: Violation | None = None
@@ -131,6 +139,16 @@ class Checker:
         self.done[partition, offset] = self.done.get((partition, offset), 0) + 1
         self._failures[partition, offset].pop(instance, None)
 
+    def wrote(self, place: tuple[int, int]) -> None:
+        """Note that the broker acknowledged a copy of the record that was first read at *place*."""
+        self._copies[place] += 1
+
+    def handed_on(self, place: tuple[int, int]) -> None:
+        """Note that the record first read at *place* was skipped because a copy of it was written."""
+        self._copies[place] -= 1
+        if self._copies[place] < 0:
+            self._violate(f"{place} counts as finished, but no copy of it was acknowledged")
+
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
         self._running = {place: offset for place, offset in self._running.items() if place[0] != instance}
@@ -160,7 +178,8 @@ class Checker:
         done nothing yet, and the next start begins at a later end.
         """
         log = self._cluster.logs[partition]
-        return self._first.get(partition, log.end) if self._reset == "latest" else log.start
+        may_skip = self._reset == "latest" and partition.topic == self._source
+        return self._first.get(partition, log.end) if may_skip else log.start
 
     # What is left
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from kafka import TopicPartition
@@ -11,6 +11,8 @@ from kafka_parallel import RecordContext, Retry, Skip, hookimpl
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
+
+BY_LOT = "by lot"
 
 
 class MisbehaviourError(Exception):
@@ -44,13 +46,44 @@ class Watcher:
         chance = self._world.random
         if self._plan.is_halting and chance.random() < 0.1:
             return None
-        if self._plan.dead_letters and chance.random() < 0.5:
-            return None  # the dlq plugin is asked next
+        if (self._plan.dead_letters or self._plan.retry_topics) and chance.random() < 0.5:
+            return None  # the plugins dlq and retry-topics are asked next
         if chance.random() < 0.3:
             self._world.note(f"{self._name} skips {record.partition}@{record.offset}")
-            self._checker.finish(self._name, TopicPartition(record.topic, record.partition), record.offset)
-            return Skip("by lot")
+            return Skip(BY_LOT)
         return Retry(chance.choice([0, 5, 300]))
+
+
+class Auditor:
+    """Tells the checker what was skipped; looks whether it was written elsewhere before."""
+
+    def __init__(self, checker: Checker, name: str, source: str) -> None:
+        self._checker = checker
+        self._name = name
+        self._source = source
+
+    @hookimpl(wrapper=True)
+    def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
+        """Audit the answer."""
+        answer = yield
+        raw = context.raw
+        if isinstance(answer, Skip):
+            place = (raw.partition, raw.offset) if raw.topic == self._source else place_of(raw.headers)
+            if answer.reason != BY_LOT and place is not None:  # a forged record comes from nowhere
+                self._checker.handed_on(place)
+            self._checker.finish(self._name, TopicPartition(raw.topic, raw.partition), raw.offset)
+        return answer
+
+
+def place_of(headers: Iterable[tuple[str, bytes | None]]) -> tuple[int, int] | None:
+    """Where a record was first read that was written to a dead letter topic or a retry topic."""
+    found = dict(headers)
+    if "__dlq.errors.offset" in found:
+        return int(found["__dlq.errors.partition"] or b""), int(found["__dlq.errors.offset"] or b"")
+    if "kafka_original-offset" in found:
+        partition, offset = (found[f"kafka_original-{name}"] or b"" for name in ("partition", "offset"))
+        return int.from_bytes(partition, "big"), int.from_bytes(offset, "big")
+    return None
 
 
 class Counter:

@@ -55,6 +55,7 @@ class Plan:
     :ivar is_fatal: whether some faults are of the kind that stops the consumer.
     :ivar dead_letters: whether the ``dlq`` plugin decides about failures.
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
+    :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     """
 
@@ -80,6 +81,7 @@ class Plan:
     dead_letters: bool = False
     backoff: Mapping[str, Any] | None = None
     breaker: Mapping[str, Any] | None = None
+    retry_topics: tuple[int, ...] = ()
 
     @property
     def is_calm(self) -> bool:
@@ -94,7 +96,7 @@ class Plan:
     @property
     def may_halt(self) -> bool:
         """Whether a failure may stop the consumer."""
-        return self.is_halting or self.dead_letters or self.hostile > 0
+        return self.is_halting or self.dead_letters or bool(self.retry_topics) or self.hostile > 0
 
 
 # Times within which quick handlers always finish.
@@ -131,6 +133,8 @@ def draw(seed: int) -> Plan:
         hiccups=chance.choice([0.0, 0.0, 0.2]),
         is_halting=chance.random() < 0.1,
     )
+    if plan.lanes == "unordered" and plan.membership != "assigned" and not is_calm and chance.random() < 0.4:
+        plan = replace(plan, retry_topics=tuple(chance.choice([0, 30, 3_000]) for _ in range(chance.randint(1, 2))))
     return _patient(plan) if is_calm and chance.random() < 0.2 else plan
 
 

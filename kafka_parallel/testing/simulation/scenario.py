@@ -18,7 +18,7 @@ from kafka_parallel.options import Options
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
-from kafka_parallel.testing.simulation.hostile import Counter, Hostile, MisbehaviourError, Watcher
+from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Hostile, MisbehaviourError, Watcher, place_of
 from kafka_parallel.testing.simulation.instance import Instance
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
@@ -65,6 +65,8 @@ class Simulation:
         self.cluster = FakeCluster(self.world)
         self.cluster.create_topic(TOPIC, plan.partitions)
         self.cluster.create_topic(DEAD, 1)
+        for number in range(len(plan.retry_topics)):
+            self.cluster.create_topic(f"{TOPIC}-retry-{number}", 1)
         # What is dropped above a record that halts is gone from memory, but the checker cannot know.
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
         self.checker = Checker(self.cluster, self._lane_of, most, plan.reset)
@@ -113,7 +115,7 @@ class Simulation:
             return False  # whether there is anything to do shows with the first fetch
         if not (self._is_produced and self._is_quiet and self.checker.has_news):
             return False
-        return self.checker.is_complete(partition for partition in self.cluster.logs if partition.topic == TOPIC)
+        return self.checker.is_complete(partition for partition in self.cluster.logs if partition.topic != DEAD)
 
     # What happens
 
@@ -126,7 +128,17 @@ class Simulation:
             self.cluster.append(
                 TOPIC, planned.value, planned.key, partition=planned.partition % self.plan.partitions, gap=planned.gap
             )
+        if self.plan.retry_topics:
+            self._forge()
         self._is_produced = True
+
+    def _forge(self) -> None:
+        """Write records into a retry topic whose headers nobody should believe."""
+        random = self.world.random
+        for _ in range(random.randint(0, 3)):
+            name = random.choice(["retry_topic-backoff-timestamp", "retry_topic-attempts"])
+            value = random.choice([b"", b"\x7f" + b"\xff" * 7, b"\xff" * 4, b"\x01" * 30])
+            self.cluster.append(f"{TOPIC}-retry-0", b"forged", None, headers=[(name, value)], partition=0)
 
     def _happen(self) -> None:
         for wait, event in self.plan.events:
@@ -206,7 +218,11 @@ class Simulation:
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
         if plan.dead_letters:
-            plugins.append(built_in("dlq")(topic=DEAD, make_producer=partial(WatchedProducer, self, name)))
+            plugins.append(built_in("dlq")(topic=DEAD, make_producer=partial(WatchedProducer, self)))
+        if plan.retry_topics:
+            settings = {"delays_ms": plan.retry_topics, "wall_clock": world.wall}
+            plugins.append(built_in("retry-topics")(**settings, make_producer=partial(WatchedProducer, self)))
+        plugins.append(Auditor(self.checker, name, TOPIC))
         if plan.backoff is not None and not plan.hostile:
             plugins.append(Counter(self.checker, name))
         if plan.backoff is not None:
@@ -342,17 +358,16 @@ class WatchedConsumer(FakeConsumer):
 
 
 class WatchedProducer(FakeProducer):
-    """Tells the checker which records became dead letters."""
+    """Tells the checker which records have a copy that was acknowledged."""
 
-    def __init__(self, simulation: Simulation, instance: str, **config: Any) -> None:
+    def __init__(self, simulation: Simulation, **config: Any) -> None:
         super().__init__(cluster=simulation.cluster, **config)
-        self._instance = instance
         self._checker = simulation.checker
 
     def send(self, topic: str, *arguments: Any, **options: Any) -> Any:
-        """Write a dead letter."""
+        """Write a copy of a record."""
         sent = super().send(topic, *arguments, **options)
-        headers = dict(options["headers"])
-        partition = TopicPartition(TOPIC, int(headers["__dlq.errors.partition"]))
-        self._checker.finish(self._instance, partition, int(headers["__dlq.errors.offset"]))
+        place = place_of(options["headers"])
+        if sent.succeeded() and place is not None:
+            self._checker.wrote(place)
         return sent

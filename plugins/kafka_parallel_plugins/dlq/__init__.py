@@ -34,6 +34,7 @@ from kafka_parallel.outbox import (
 )
 from kafka_parallel_plugins.dlq.headers import DIALECTS, VALUE_OMITTED, Letterhead
 from kafka_parallel_plugins.dlq.limit import DlqLimit, LimitWatch
+from kafka_parallel_plugins.dlq.origin import origin
 from kafka_parallel_plugins.dlq.told import SHORT_STACK_TRACE_BYTES, STACK_TRACE_BYTES, STACK_TRACES, tell
 from kafka_parallel_plugins.dlq.topics import DeadLetterTopics, own_topic
 
@@ -132,7 +133,8 @@ class DeadLetterQueue:
         if self._running is None:
             raise StateError("plugin dlq was asked about a failed record before on_start")
         settings, outbox, letterhead = self._running
-        topic = self._topics.of(context.raw.topic)
+        topic = self._topics.of(settings.sources.get(context.raw.topic, context.raw.topic))
+        context = origin(context, settings)
         if settings.reads(topic):
             return Halt(own_topic(topic))
         exceeded = None if self._watch is None else self._watch.exceeded(context)

@@ -1,0 +1,27 @@
+"""Where a record comes from that failed in a retry topic: what its dead letter should name.
+
+Which topic that is, the settings of the consumer know. Partition, offset, timestamp and attempts are in the headers,
+which anybody could write who may write to the retry topic; they only ever end up in the headers of the dead letter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafka_parallel.dlq import parse
+
+if TYPE_CHECKING:
+    from kafka_parallel import RecordContext, Settings
+
+
+def origin(context: RecordContext, settings: Settings) -> RecordContext:
+    """Return *context* as if the record had failed where it was first read; unchanged if that is here or unknown."""
+    raw = context.raw
+    source = settings.sources.get(raw.topic)
+    if source is None:
+        return context
+    says = parse([(name, value) for name, value in raw.headers if name.startswith(("kafka_original-", "retry_topic-"))])
+    if says.partition is None or says.offset is None:
+        return context
+    first = raw._replace(topic=source, partition=says.partition, offset=says.offset, timestamp=says.timestamp_ms)
+    return context._replace(raw=first, attempt=context.attempt - 1 + (says.attempts or 1))

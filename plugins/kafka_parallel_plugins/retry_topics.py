@@ -1,0 +1,223 @@
+"""How a failed record is tried again later without holding anything up: it is written to a topic that is read later.
+
+For work without order. Each delay has a topic, ``<topic>-retry-0``, ``-1``, ..., that the same consumer reads too. A
+record that fails is written to the next one and then counts as finished; the partition of a retry topic is paused until
+its next record is due. After the last topic the next plugin is asked, ``dlq`` for example. Other than with ``retry``,
+waiting records are not in memory, do not hold back commits, and survive a restart with their attempts.
+
+The headers are those of Spring Kafka's retry topics, so either side can take over from the other:
+``retry_topic-attempts`` (4 bytes, big-endian: the number of the attempt to come), ``retry_topic-original-timestamp``
+and ``retry_topic-backoff-timestamp`` (milliseconds since the Unix epoch, as few bytes of two's complement as it
+takes), and ``kafka_original-*`` for the place it was first read at (``RetryTopicHeaders``, ``KafkaHeaders``).
+
+Nothing depends on what these headers claim: the attempt is the topic's number, and no record waits longer than the
+delay of its topic. (CVE-2026-41727 is what happens otherwise.)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaProducer
+
+from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
+from kafka_parallel.dlq import parse
+from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
+
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+    from kafka_parallel import RecordContext
+
+__all__ = ["RetryTopics"]
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP = (
+    "retry_topic-attempts",
+    "retry_topic-original-timestamp",
+    "retry_topic-backoff-timestamp",
+)
+ORIGINAL = "kafka_original-"
+OURS = (ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP)
+NAME = "retry-topics"
+
+
+class RetryTopics:
+    """Writes failed records to retry topics, reads them again when they are due.
+
+    Threads: ``on_error`` may run on any number of workers at once; they share one producer. ``delay`` runs on the loop.
+
+    :param delays_ms: milliseconds before the second attempt, the third, ...; one retry topic for each.
+    :param retry_on: exception classes that are tried again.
+    :param timeout_ms: most milliseconds one write may take until the broker's answer.
+    :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
+        settings, which are taken over.
+    :param make_producer: called with the producer's settings; for tests and for instrumented producers.
+    :param wall_clock: seconds since the Unix epoch.
+    :raises ConfigurationError: a setting cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        delays_ms: Sequence[float] = (1_000, 10_000, 60_000),
+        retry_on: Sequence[type[Exception]] = (Exception,),
+        timeout_ms: float = 30_000,
+        producer_config: Mapping[str, Any] | None = None,
+        make_producer: Callable[..., Producer] = KafkaProducer,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        _check(delays_ms, retry_on, timeout_ms)
+        check_overrides(NAME, producer_config or {})
+        self._delays_ms = tuple(delays_ms)
+        self._retry_on = tuple(retry_on)
+        self._timeout_ms = timeout_ms
+        self._overrides = dict(producer_config or {})
+        self._make_producer = make_producer
+        self._wall = wall_clock
+        self._steps: dict[str, tuple[str, int]] = {}
+        self._outbox: Outbox | None = None
+
+    @hookimpl
+    def provide_topics(self, settings: Settings) -> DelayedTopics:
+        """Have the retry topics of all subscribed topics read too.
+
+        :raises ConfigurationError: records have an order, there is no group, or a retry topic is subscribed to already.
+        """
+        _check_consumer(settings)
+        self._steps = {
+            f"{topic}-retry-{number}": (topic, number)
+            for topic in sorted(settings.topics)
+            for number in range(len(self._delays_ms))
+        }
+        for name in self._steps:
+            if name in settings.topics:
+                raise ConfigurationError(
+                    f"plugin {NAME} reads topic {name!r} itself, and the consumer is subscribed to it as well: leave "
+                    "it out of the subscription"
+                )
+        return DelayedTopics({name: topic for name, (topic, _) in self._steps.items()}, self._delay)
+
+    @hookimpl
+    def on_start(self, context: Settings) -> None:
+        """Connect, and look the retry topics up.
+
+        :raises ConfigurationError: one of them cannot be reached.
+        """
+        config = producer_config(NAME, context.consumer_config, self._overrides, self._timeout_ms)
+        timeout = self._timeout_ms / 1000
+        self._outbox = open_outbox(NAME, self._make_producer, config, sorted(self._steps), timeout, context.clock)
+
+    @hookimpl
+    def on_error(self, error: Exception, context: RecordContext) -> Skip | Halt | None:
+        """Write the record to the next retry topic: `Skip` with the broker's answer, `Halt` without it.
+
+        :raises StateError: the consumer was not started.
+        """
+        if self._outbox is None:
+            raise StateError(f"plugin {NAME} was asked about a failed record before on_start")
+        raw = context.raw
+        source, step = self._next(raw.topic)
+        if step == len(self._delays_ms) or context.stage != "handle" or not isinstance(error, self._retry_on):
+            return None
+        topic = f"{source}-retry-{step}"
+        try:
+            written = self._outbox.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
+        except FAILURES as failure:
+            return Halt(
+                f"{type(error).__name__}, and retry topic {topic!r} did not acknowledge the record ({failure!r})"
+            )
+        place = f"{written.topic}[{written.partition}]@{written.offset}"
+        log.info("%s[%d]@%d failed with %s: it will be processed again in %g ms, from %s",
+                 raw.topic, raw.partition, raw.offset, type(error).__name__, self._delays_ms[step], place)  # fmt: skip
+        return Skip(f"{type(error).__name__}: to be tried again from {place}")
+
+    @hookimpl
+    def on_stop(self) -> None:
+        """Close the producer."""
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
+
+    def _next(self, topic: str) -> tuple[str, int]:
+        """Which subscribed topic a record of *topic* belongs to, and the number of the retry topic that comes next."""
+        source, number = self._steps.get(topic, (topic, -1))
+        return source, number + 1
+
+    def _delay(self, record: ConsumerRecord, now: float) -> float:
+        """How long *record* has to wait: until the time in its header, never longer than its topic's delay from now."""
+        _, number = self._steps[record.topic]
+        most = self._delays_ms[number] / 1000
+        due_ms = parse((name, value) for name, value in record.headers if name == BACKOFF_TIMESTAMP).due_at_ms
+        return most if due_ms is None else min(due_ms / 1000 - now, most)
+
+    def _headers(self, raw: ConsumerRecord, step: int) -> list[tuple[str, bytes]]:
+        is_first = raw.topic not in self._steps
+        says = parse(
+            (name, value) for name, value in raw.headers if not is_first and name.startswith((ORIGINAL, *OURS))
+        )
+        timestamp = (None if is_first else says.timestamp_ms) or max(raw.timestamp or 0, 0)
+        kept = [(name, value or b"") for name, value in raw.headers if name not in OURS]
+        if is_first:
+            kept = [(name, value) for name, value in kept if not name.startswith(ORIGINAL)] + _place(raw)
+        return [
+            *kept,
+            (ATTEMPTS, (step + 2).to_bytes(4, "big")),
+            (ORIGINAL_TIMESTAMP, _big_integer(timestamp)),
+            (BACKOFF_TIMESTAMP, _big_integer(round(self._wall() * 1000 + self._delays_ms[step]))),
+        ]
+
+
+def _place(raw: ConsumerRecord) -> list[tuple[str, bytes]]:
+    return [
+        (ORIGINAL + "topic", raw.topic.encode()),
+        (ORIGINAL + "partition", raw.partition.to_bytes(4, "big")),
+        (ORIGINAL + "offset", raw.offset.to_bytes(8, "big")),
+        (ORIGINAL + "timestamp", max(raw.timestamp or 0, 0).to_bytes(8, "big")),
+    ]
+
+
+def _big_integer(number: int) -> bytes:
+    """Write a number that is not negative as Java's ``BigInteger.toByteArray()`` does."""
+    return number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
+
+
+def _check(delays_ms: object, retry_on: object, timeout_ms: object) -> None:
+    if isinstance(delays_ms, (str, bytes)) or not isinstance(delays_ms, Sequence) or not delays_ms:
+        raise ConfigurationError(
+            f"delays_ms of plugin {NAME} is {delays_ms!r}: give one delay for each further attempt"
+        )
+    for delay_ms in delays_ms:
+        if not _is_duration(delay_ms, least=0):
+            raise ConfigurationError(
+                f"delays_ms of plugin {NAME} has {delay_ms!r}: a delay is 0 or more milliseconds, finite"
+            )
+    if not _is_duration(timeout_ms, least=1):
+        raise ConfigurationError(f"timeout_ms of plugin {NAME} is {timeout_ms!r}: set a number of at least 1, finite")
+    for found in retry_on if isinstance(retry_on, Sequence) else (retry_on,):
+        if not isinstance(found, type) or not issubclass(found, Exception):
+            raise ConfigurationError(f"retry_on of plugin {NAME} has {found!r}: give classes derived from Exception")
+
+
+def _is_duration(value: object, least: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < float("inf")
+
+
+def _check_consumer(settings: Settings) -> None:
+    if settings.is_ordered:
+        raise ConfigurationError(
+            f"plugin {NAME} lets later records overtake a failed one, so it needs ordering='unordered': to keep an "
+            "order, use the plugin retry"
+        )
+    if settings.group_id is None:
+        raise ConfigurationError(f"plugin {NAME} needs a consumer group: without one nobody knows what was tried again")
+    if settings.pattern is not None or not settings.topics:
+        raise ConfigurationError(f"plugin {NAME} needs topics subscribed to by name, to know its retry topics")
+    if not settings.has_raw_bytes:
+        raise ConfigurationError(
+            f"plugin {NAME} writes the bytes of a record: leave the consumer's lazy_deserialization on"
+        )
