@@ -19,6 +19,7 @@ from benchmarks.workloads import PARTITIONS, VALUE_BYTES, Workload, all_workload
 from kafka_parallel.testing.broker import Broker, start_broker
 
 NO_OP = ("poll loop", "poll loop, auto-commit", "kafka-parallel", "kafka-parallel, by key")
+FAILING = ("retry, none fails", "retry, 50 fail 3 times")
 SLEEPING = ("naive pool", "kafka-parallel", "kafka-parallel, by key")
 # No single measurement may take longer, in seconds.
 PATIENCE = 180
@@ -46,7 +47,7 @@ def main() -> int:
 
 def measure(workload: Workload, broker: Broker, rounds: int, progress: Progress) -> list[Result]:
     """Measure *workload* with every runner that fits, in turn: A B C A B C, so that a drift hits all of them."""
-    runners = NO_OP if workload.seconds is None else SLEEPING
+    runners = FAILING if workload.may_fail else NO_OP if workload.seconds is None else SLEEPING
     topic = fill(workload, broker)
     figures: dict[str, list[dict[str, float]]] = {runner: [] for runner in runners}
     bar = progress.add_task(workload.name, total=rounds * len(runners))

@@ -45,11 +45,14 @@ class Result:
 def tables(results: Sequence[Result]) -> Iterator[Table]:
     """One table for the handler that does nothing, one for those that wait."""
     fast = [result for result in results if result.workload.seconds is None]
-    slow = [result for result in results if result.workload.seconds is not None]
+    slow = [result for result in results if result.workload.seconds is not None and not result.workload.may_fail]
+    failing = [result for result in results if result.workload.may_fail]
     if fast:
         yield _fast(fast)
     if slow:
         yield _slow(slow)
+    if failing:
+        yield _failing(failing)
 
 
 def _fast(results: Sequence[Result]) -> Table:
@@ -70,6 +73,18 @@ def _slow(results: Sequence[Result]) -> Table:
         shown.add_column(column, justify="left" if column in ("workload", "") else "right")
     for result in results:
         shown.add_row(*_slow_row(result))
+    return shown
+
+
+def _failing(results: Sequence[Result]) -> Table:
+    shown = Table(title="Throughput of the records that do not fail, 16 at once", title_justify="left")
+    for column in ("", "seconds", "x without failures", "spread"):
+        shown.add_column(column, justify="left" if not column else "right")
+    base = results[0].middle["seconds"]
+    for result in results:
+        spread = [base / row["seconds"] for row in result.rows]
+        seconds = result.middle["seconds"]
+        shown.add_row(result.runner, f"{seconds:.2f}", f"{base / seconds:.3f}", f"{min(spread):.3f}-{max(spread):.3f}")
     return shown
 
 

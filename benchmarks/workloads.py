@@ -13,6 +13,8 @@ PARTITIONS = 4
 VALUE_BYTES = 100
 KEYS = 1000
 SKEW = 1.1
+# Where records fail, one in so many does.
+ONE_FAILS_IN = 200
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Workload:
     :ivar seconds: handler time of a record, from its number; ``None`` for a handler that does nothing.
     :ivar key: key of a record, from its number.
     :ivar workers: how many handlers may run at once.
+    :ivar may_fail: whether one record in `ONE_FAILS_IN` fails three times before it succeeds.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Workload:
     key: Callable[[int], int]
     workers: int = 64
     topic: str = field(default="")
+    may_fail: bool = False
 
     @cached_property
     def times(self) -> list[float]:
@@ -88,5 +92,6 @@ def all_workloads() -> dict[str, Workload]:
             Workload("5 ms", 8_000, lambda _: 0.005, _uniform),
             Workload("5 ms, Zipf keys", 8_000, lambda _: 0.005, lambda number: keys[number]),
             Workload("1 % 500 ms, else 2 ms", 20_000, _one_in_a_hundred_is_slow, _uniform),
+            Workload("5 ms, 50 fail 3 times", 10_000, lambda _: 0.005, _uniform, workers=16, may_fail=True),
         )
     }

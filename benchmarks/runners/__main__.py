@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.runners import kafka_parallel_threads, naive_pool, poll_loop
+from benchmarks.runners import failing, kafka_parallel_threads, naive_pool, poll_loop
 from benchmarks.workloads import Workload, all_workloads
 
 RUNNERS = {
@@ -17,6 +17,8 @@ RUNNERS = {
     "naive pool": naive_pool.run,
     "kafka-parallel": kafka_parallel_threads.run,
     "kafka-parallel, by key": kafka_parallel_threads.run_by_key,
+    "retry, none fails": failing.run_without_failures,
+    "retry, 50 fail 3 times": failing.run_with_failures,
 }
 
 
