@@ -76,7 +76,7 @@ class Loop:
         self._backpressure_observers = backpressure_observers
         self._settings = settings
         self._delay = delay
-        self._waited: dict[TopicPartition, int] = {}
+        self._waits: dict[TopicPartition, tuple[int, float]] = {}
         self._max_poll_records = client.config["max_poll_records"]
         self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
         self._idle_timeout = idle_timeout
@@ -185,26 +185,28 @@ class Loop:
         put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
         taken = {partition: records for partition, records in batch.items() if partition not in put_off}
         if self._settings.sources:
-            taken = self._due(taken, now)
+            taken = self._due(taken)
         tasks = {partition: self._tasks(records, now) for partition, records in taken.items()}
         self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in taken.items()})
 
-    def _due(self, batch: Mapping[TopicPartition, Sequence[Any]], now: float) -> dict[TopicPartition, Sequence[Any]]:
+    def _due(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
         """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
         due = {}
         for partition, records in batch.items():
-            taken = records if partition.topic not in self._settings.sources else self._due_of(partition, records, now)
+            taken = records if partition.topic not in self._settings.sources else self._due_of(partition, records)
             if taken:
                 due[partition] = taken
         return due
 
-    def _due_of(self, partition: TopicPartition, records: Sequence[Any], now: float) -> Sequence[Any]:
-        wall = self._clock.wall()
+    def _due_of(self, partition: TopicPartition, records: Sequence[Any]) -> Sequence[Any]:
+        now, wall = self._clock.monotonic(), self._clock.wall()
         for index, record in enumerate(records):
-            wait = 0.0 if self._waited.get(partition) == record.offset else self._wait(record, wall)
-            if wait > 0:
-                self._waited[partition] = record.offset
-                self._queue.hold(partition, now + wait)
+            offset, until = self._waits.get(partition, (None, 0.0))
+            if offset != record.offset:  # else it has begun to wait, maybe under an earlier assignment
+                until = now + self._wait(record, wall)
+            if until > now:
+                self._waits[partition] = (record.offset, until)
+                self._queue.hold(partition, until)
                 self._client.seek(partition, record.offset)
                 return records[:index]
         return records

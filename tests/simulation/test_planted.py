@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import kafka_parallel
+import kafka_parallel_plugins
 from tests.simulation.planted import BUGS
 
 # A planted bug must be found within so many seeds, from 0 on.
 ENOUGH = 5000
-SOURCE = Path(kafka_parallel.__file__).parent
+SOURCES = [Path(package.__file__).parent for package in (kafka_parallel, kafka_parallel_plugins)]
 SEARCH = f"""
 import logging, sys
 from kafka_parallel.testing.simulation.scenario import Simulation
@@ -30,8 +31,9 @@ for seed in range({ENOUGH}):
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug, tmp_path):
-    copy = tmp_path / "kafka_parallel"
-    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for source in SOURCES:
+        shutil.copytree(source, tmp_path / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy = tmp_path / ("" if bug.file.startswith("kafka_parallel_plugins/") else "kafka_parallel")
     text = (copy / bug.file).read_text()
     assert text.count(bug.old) == 1, f"{bug.name}: its place in {bug.file} is gone, plant it anew"
     (copy / bug.file).write_text(text.replace(bug.old, bug.new))

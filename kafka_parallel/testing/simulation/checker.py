@@ -139,6 +139,12 @@ class Checker:
         self.done[partition, offset] = self.done.get((partition, offset), 0) + 1
         self._failures[partition, offset].pop(instance, None)
 
+    def due(self, record: Any, now: float) -> None:
+        """Note that a handler of a record of a retry topic begins *now*, in seconds since the Unix epoch."""
+        due_ms = int.from_bytes(dict(record.headers)["retry_topic-backoff-timestamp"], "big")
+        if now * 1000 < due_ms - 1:
+            self._violate(f"{record.topic} @{record.offset} began {due_ms - now * 1000:.0f} ms before it was due")
+
     def wrote(self, place: tuple[int, int]) -> None:
         """Note that the broker acknowledged a copy of the record that was first read at *place*."""
         self._copies[place] += 1

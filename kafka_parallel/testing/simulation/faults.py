@@ -31,6 +31,14 @@ FATAL = (
     errors.InvalidCommitOffsetSizeError,
     errors.OffsetMetadataTooLargeError,
 )
+# A copy of a record cannot be written: the topic is missing, not ours to write, too small, on a disk that is full.
+SEND: tuple[Fault, ...] = (
+    *RETRIABLE,
+    errors.UnknownTopicOrPartitionError,
+    errors.TopicAuthorizationFailedError,
+    errors.MessageSizeTooLargeError,
+    errors.KafkaStorageError,
+)
 POLL_RETRIABLE: tuple[Fault, ...] = (errors.KafkaConnectionError, errors.RequestTimedOutError)
 
 
@@ -59,5 +67,5 @@ class Faults:
         raise error
 
     def _faults(self, call: str) -> tuple[Fault, ...]:
-        kinds = {"poll": POLL_RETRIABLE, "commit": RETRIABLE * 3 + LOST}.get(call, RETRIABLE)
+        kinds = {"poll": POLL_RETRIABLE, "commit": RETRIABLE * 3 + LOST, "send": SEND}.get(call, RETRIABLE)
         return (*kinds, *FATAL) if self._plan.is_fatal and call != "committed" else kinds

@@ -25,6 +25,7 @@ from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.world import World
 
 GROUP, TOPIC, DEAD = "group", "t", "dead"
+FORGED = b"forged"
 SESSION_TIMEOUT = 10.0
 # Simulated seconds within which every run must have handled and committed everything.
 PATIENCE = 900.0
@@ -138,7 +139,7 @@ class Simulation:
         for _ in range(random.randint(0, 3)):
             name = random.choice(["retry_topic-backoff-timestamp", "retry_topic-attempts"])
             value = random.choice([b"", b"\x7f" + b"\xff" * 7, b"\xff" * 4, b"\x01" * 30])
-            self.cluster.append(f"{TOPIC}-retry-0", b"forged", None, headers=[(name, value)], partition=0)
+            self.cluster.append(f"{TOPIC}-retry-0", FORGED, None, headers=[(name, value)], partition=0)
 
     def _happen(self) -> None:
         for wait, event in self.plan.events:
@@ -237,6 +238,8 @@ class Simulation:
         def handle(record: Any) -> None:
             partition = TopicPartition(record.topic, record.partition)
             is_owner = consumer.owns(partition)
+            if record.topic != TOPIC and record.value != FORGED:
+                self.checker.due(record, world.wall())
             self.checker.started(name, record, is_owner=is_owner, is_prompt=not plan.hostile)
             world.note(f"{name} begins {record.partition}@{record.offset} {record.key}")
             is_slow = chance.random() < plan.slow
