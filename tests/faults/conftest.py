@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import pytest
 
-from kafka_parallel.testing.history import Entry, Produced, Verdict, judge
+from kafka_parallel.testing.history import Entry, History, Kind, Produced, Verdict, judge, read
 from tests.integration.kafka_app import committed, ends
+from tests.integration.test_dlq import dead_letters
 
 IS_LONG = os.environ.get("KAFKA_PARALLEL_FAULTS") == "long"
 
@@ -67,6 +68,15 @@ def conclude(
     assert verdict.is_good, verdict
     assert committed(bootstrap, group, produced) == ends(produced)
     return verdict
+
+
+def with_dead_letters(bootstrap: str, history: History, dead: str | None) -> Iterator[Entry]:
+    """The history, with a record that failed taken as done if its dead letter is there."""
+    letters = [dict(letter.headers) for letter in dead_letters(bootstrap, dead)] if dead else []
+    places = {(int(letter["__dlq.errors.partition"]), int(letter["__dlq.errors.offset"])) for letter in letters}
+    for entry in read(history.path):
+        is_there = entry.kind == Kind.FAILED and (entry.partition, entry.offset) in places
+        yield entry._replace(kind=int(Kind.END)) if is_there else entry
 
 
 def rounds(short: int, long: int) -> int:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from kafka_parallel.testing.history import History, Kind, read
-from tests.faults.conftest import conclude, rounds
+from kafka_parallel.testing.history import History, read
+from tests.faults.conftest import conclude, rounds, with_dead_letters
 from tests.integration.kafka_app import KEYS, Worker, committed, has_grown, produce, wait_for
 from tests.integration.kill_points import POINTS
 
@@ -73,11 +73,5 @@ def test_kills_at_a_named_point(kafka_broker, topic, tmp_path, report, point):
         after_death(history, worker, bootstrap, group, produced)
     finish(bootstrap, group, produced, history, **letters)
 
-    verdict = conclude(report, bootstrap, group, produced, with_dead_letters(history, dead), kills)
+    verdict = conclude(report, bootstrap, group, produced, with_dead_letters(bootstrap, history, dead), kills)
     assert verdict.needless == []
-
-
-def with_dead_letters(history, dead):
-    """The history, with records that failed for good taken as done: whether they are there is dlq's own test."""
-    for entry in read(history.path):
-        yield entry._replace(kind=int(Kind.END)) if dead and entry.kind == Kind.FAILED else entry

@@ -9,7 +9,7 @@ import pytest
 from kafka_parallel.testing.history import History, read
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel.testing.tcp_proxy import TcpProxy
-from tests.faults.conftest import conclude, rounds
+from tests.faults.conftest import conclude, rounds, with_dead_letters
 from tests.integration.kafka_app import KEYS, Worker, has_grown, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
@@ -63,6 +63,25 @@ def test_a_network_with(line, tmp_path, report, fault):
         assert worker.wait(180) == 0
 
     conclude(report, bootstrap, group, produced, read(history.path), count)
+
+
+@pytest.mark.parametrize("fault", ["latency", "a black hole"])
+def test_dead_letters_over_a_network_with(line, tmp_path, report, fault):
+    proxy, bootstrap, broker = line
+    begin, seconds = FAULTS[fault]
+    produced = produce(bootstrap, new_topic(broker, "network", 4), PER_FAULT // 2, keys=KEYS)
+    dead = new_topic(broker, "dead", 1)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"sleep_ms": 16, "idle_ms": 12_000, "dead_letters": dead, **IMPATIENT}
+
+    with Worker(bootstrap, produced.topic, group, history.path, **options) as worker:
+        wait_for(has_grown(history, by=1001), "the worker to work")
+        begin(proxy)
+        time.sleep(seconds)
+        proxy.heal()
+        assert worker.wait(180) == 0
+
+    conclude(report, bootstrap, group, produced, with_dead_letters(bootstrap, history, dead), 1)
 
 
 def test_a_broker_that_crashes(tmp_path, report):
