@@ -93,7 +93,7 @@ class RetryWithBackoff:
         """Take the consumer's clock."""
         self._clock = context.clock
 
-    @hookimpl(tryfirst=True)
+    @hookimpl
     def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
         """Answer `Retry`, or ``None`` so that the next plugin decides.
 

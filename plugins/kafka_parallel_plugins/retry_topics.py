@@ -112,7 +112,7 @@ class RetryTopics:
         timeout = self._timeout_ms / 1000
         self._outbox = open_outbox(NAME, self._make_producer, config, sorted(self._steps), timeout, context.clock)
 
-    @hookimpl
+    @hookimpl(trylast=True)
     def on_error(self, error: Exception, context: RecordContext) -> Skip | Halt | None:
         """Write the record to the next retry topic: `Skip` with the broker's answer, `Halt` without it.
 

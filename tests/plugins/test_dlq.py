@@ -104,7 +104,7 @@ class TestDeadLetter:
     def test_it_has_the_bytes_of_the_record_and_finishes_it(self):
         plugin, producer = started()
 
-        verdict = plugin.on_error(ValueError("no amount"), context(headers=[("trace", b"1")]))
+        verdict = plugin.bury(ValueError("no amount"), context(headers=[("trace", b"1")]))
 
         assert verdict == Skip("ValueError: dead letter orders-dlq[1]@0")
         [(topic, sent)] = producer.sent
@@ -116,8 +116,8 @@ class TestDeadLetter:
     def test_a_fixed_topic_takes_those_of_all_topics(self):
         plugin, producer = started(settings(topics=["orders", "bills"]), topic="dead")
 
-        plugin.on_error(ValueError(), context(topic="orders"))
-        plugin.on_error(ValueError(), context(topic="bills"))
+        plugin.bury(ValueError(), context(topic="orders"))
+        plugin.bury(ValueError(), context(topic="bills"))
 
         assert [topic for topic, _ in producer.sent] == ["dead", "dead"]
 
@@ -125,7 +125,7 @@ class TestDeadLetter:
     def test_it_goes_to_the_same_partition_or_modulo(self, source, partitions, target):
         plugin, producer = started(producer={"partitions": partitions})
 
-        plugin.on_error(ValueError(), context(partition=source))
+        plugin.bury(ValueError(), context(partition=source))
 
         assert producer.sent[0][1]["partition"] == target
 
@@ -133,7 +133,7 @@ class TestDeadLetter:
     def test_nulls_stay_nulls(self, key, value):
         plugin, producer = started()
 
-        plugin.on_error(ValueError(), context(key=key, value=value))
+        plugin.bury(ValueError(), context(key=key, value=value))
 
         assert (producer.sent[0][1]["key"], producer.sent[0][1]["value"]) == (key, value)
 
@@ -141,7 +141,7 @@ class TestDeadLetter:
         plugin, producer = started()
         verdicts = []
         workers = [
-            threading.Thread(target=lambda i=i: verdicts.append(plugin.on_error(ValueError(), context(offset=i))))
+            threading.Thread(target=lambda i=i: verdicts.append(plugin.bury(ValueError(), context(offset=i))))
             for i in range(16)
         ]
 
@@ -166,7 +166,7 @@ class TestNoAcknowledgement:
         plugin, producer = started()
         producer.calls[call] = error
 
-        verdict = plugin.on_error(KeyError("amount"), context())
+        verdict = plugin.bury(KeyError("amount"), context())
 
         assert isinstance(verdict, Halt)
         assert verdict.reason.startswith("KeyError, and topic 'orders-dlq' did not acknowledge its dead letter")
@@ -176,7 +176,7 @@ class TestNoAcknowledgement:
         plugin, producer = started(timeout_ms=30_000)
         producer.calls["partitions_for"] = 12.0
 
-        plugin.on_error(ValueError(), context())
+        plugin.bury(ValueError(), context())
 
         assert producer.waited == [18.0]
 
@@ -184,19 +184,19 @@ class TestNoAcknowledgement:
         plugin, producer = started(timeout_ms=1_000)
         producer.calls["partitions_for"] = 12.0
 
-        plugin.on_error(ValueError(), context())
+        plugin.bury(ValueError(), context())
 
         assert producer.waited == [0.0]
 
     def test_an_error_before_the_start_is_refused(self):
         with pytest.raises(StateError, match="before on_start"):
-            DeadLetterQueue().on_error(ValueError(), context())
+            DeadLetterQueue().bury(ValueError(), context())
 
     def test_a_failure_that_may_pass_is_tried_again(self):
         plugin, producer = started()
         producer.failures["get"] = [NotLeaderForPartitionError(), KafkaTimeoutError()]
 
-        verdict = plugin.on_error(KeyError("amount"), context())
+        verdict = plugin.bury(KeyError("amount"), context())
 
         assert isinstance(verdict, Skip)
         assert len(producer.sent) == 3
@@ -205,7 +205,7 @@ class TestNoAcknowledgement:
         plugin, producer = started()
         producer.failures["get"] = [NotLeaderForPartitionError()] * 9
 
-        verdict = plugin.on_error(KeyError("amount"), context())
+        verdict = plugin.bury(KeyError("amount"), context())
 
         assert isinstance(verdict, Halt)
         assert len(producer.sent) == 3
@@ -215,14 +215,14 @@ class TestNoAcknowledgement:
         producer.calls["partitions_for"] = 2.0
         producer.failures["get"] = [NotLeaderForPartitionError()] * 9
 
-        assert isinstance(plugin.on_error(KeyError("amount"), context()), Halt)
+        assert isinstance(plugin.bury(KeyError("amount"), context()), Halt)
         assert len(producer.sent) == 1
 
     def test_a_failure_that_will_not_pass_is_final(self):
         plugin, producer = started()
         producer.failures["get"] = [TopicAuthorizationFailedError("orders-dlq")]
 
-        assert isinstance(plugin.on_error(KeyError("amount"), context()), Halt)
+        assert isinstance(plugin.bury(KeyError("amount"), context()), Halt)
         assert len(producer.sent) == 1
 
 
@@ -234,7 +234,7 @@ class TestTooLarge:
         try:
             raise ValueError("x" * 2000)
         except ValueError as error:
-            verdict = plugin.on_error(error, context(value=value))
+            verdict = plugin.bury(error, context(value=value))
         sent = producer.sent[-1][1]
         return verdict, sent["value"], dict(sent["headers"]), len(producer.sent)
 
@@ -252,7 +252,7 @@ class TestTooLarge:
         plugin, producer = started()
         producer.failures["get"] = [MessageSizeTooLargeError()]
 
-        assert isinstance(plugin.on_error(ValueError("x" * 2000), context()), Skip)
+        assert isinstance(plugin.bury(ValueError("x" * 2000), context()), Skip)
         plugin.on_stop()
 
         headers = dict(producer.sent[-1][1]["headers"])
@@ -288,7 +288,7 @@ class TestLimit:
         for outcome in outcomes:
             place = context(partition=partition)
             if outcome == "F":
-                answers.append(type(plugin.on_error(ValueError(), place)).__name__)
+                answers.append(type(plugin.bury(ValueError(), place)).__name__)
             else:
                 watch = plugin.on_record(place)
                 next(watch)
@@ -317,7 +317,7 @@ class TestLimit:
         plugin, _ = started(limit=DlqLimit(max_consecutive=1))
         self.ended(plugin, "F")
 
-        reason = plugin.on_error(ValueError(), context()).reason
+        reason = plugin.bury(ValueError(), context()).reason
 
         assert reason.startswith("2 records in a row would be dead letters (max_consecutive=1)")
 
@@ -360,7 +360,7 @@ class TestOwnTopics:
     def test_a_pattern_that_got_past_the_start_halts_the_first_dead_letter(self):
         plugin, producer = started(settings(topics=(), pattern="^(orders|orders-dlq)$"))
 
-        verdict = plugin.on_error(ValueError(), context())
+        verdict = plugin.bury(ValueError(), context())
 
         assert isinstance(verdict, Halt)
         assert "'orders-dlq', which this consumer reads itself" in verdict.reason

@@ -15,12 +15,12 @@ would turn the first bad record into a halt, at night, rather than stop a deploy
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaProducer
 
-from kafka_parallel import ConfigurationError, Halt, Settings, Skip, StateError, hookimpl
+from kafka_parallel import ConfigurationError, Halt, Retry, Settings, Skip, StateError, hookimpl
 from kafka_parallel.outbox import (
     FAILURES,
     Outbox,
@@ -124,8 +124,15 @@ class DeadLetterQueue:
         outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms / 1000, context.clock)
         self._running = (context, outbox, Letterhead(self._dialects, self._kept, context.group_id))
 
-    @hookimpl(trylast=True)
-    def on_error(self, error: Exception, context: RecordContext) -> Skip | Halt:
+    @hookimpl(wrapper=True)
+    def on_error(
+        self, error: Exception, context: RecordContext
+    ) -> Generator[None, Retry | Skip | Halt | None, Retry | Skip | Halt]:
+        """Ask all others first, whatever the order they are named in; see `bury` if none of them answers."""
+        answer = yield
+        return self.bury(error, context) if answer is None else answer
+
+    def bury(self, error: Exception, context: RecordContext) -> Skip | Halt:
         """Write the dead letter: `Skip` with the broker's answer, `Halt` without it.
 
         :raises StateError: the consumer was not started.
