@@ -18,9 +18,9 @@ from benchmarks.report import Result, tables
 from benchmarks.workloads import PARTITIONS, VALUE_BYTES, Workload, all_workloads
 from kafka_parallel.testing.broker import Broker, start_broker
 
-NO_OP = ("poll loop", "poll loop, auto-commit", "kafka-parallel", "kafka-parallel, by key")
+NO_OP = ("poll loop", "poll loop, auto-commit", "kafka-parallel", "kafka-parallel, by key", "kafka-parallel, asyncio")
 FAILING = ("retry, none fails", "retry, 50 fail 3 times")
-SLEEPING = ("naive pool", "kafka-parallel", "kafka-parallel, by key")
+SLEEPING = ("naive pool", "kafka-parallel", "kafka-parallel, by key", "kafka-parallel, asyncio")
 # No single measurement may take longer, in seconds.
 PATIENCE = 180
 

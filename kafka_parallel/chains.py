@@ -7,6 +7,7 @@ first, a wrapper sees the result or the error of everything inside it, the first
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
@@ -37,6 +38,44 @@ def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> 
     return composed
 
 
+def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+    """Compose the same around an ``async def`` *innermost*; wrappers are entered before and left after it has run."""
+    impls = hook.get_hookimpls()
+    composed = innermost
+    answers = [_positional(impl, names) for impl in reversed(impls) if not impl.wrapper]
+    if answers:
+        composed = _first_answer_async(answers, innermost)
+    for impl in impls:
+        if impl.wrapper:
+            composed = _wrap_async(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
+    return composed
+
+
+def _first_answer_async(answers: Sequence[Call], innermost: Call) -> Call:
+    async def call(*args: Any) -> Any:
+        for answer in answers:
+            result = answer(*args)
+            if inspect.isawaitable(result):
+                result = await result
+            if result is not None:
+                return result
+        return await innermost(*args)
+
+    return call
+
+
+def _wrap_async(wrapper: Call, inner: Call, who: str) -> Call:
+    async def call(*args: Any) -> Any:
+        around = _entered(wrapper, args, who)
+        try:
+            result = await inner(*args)
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            return _leave(around, who, partial(around.throw, error))
+        return _leave(around, who, partial(around.send, result))
+
+    return call
+
+
 def _positional(impl: pluggy.HookImpl, names: Sequence[str]) -> Call:
     """Return the implementation as a function of all *names*, although it may take fewer."""
     function = impl.function
@@ -59,11 +98,7 @@ def _first_answer(answers: Sequence[Call], innermost: Call) -> Call:
 
 def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
     def call(*args: Any) -> Any:
-        around: Generator[None, Any, Any] = wrapper(*args)
-        try:
-            next(around)
-        except StopIteration:
-            raise RuntimeError(f"plugin {who} did not yield: a wrapper must yield exactly once") from None
+        around = _entered(wrapper, args, who)
         try:
             result = inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
@@ -71,6 +106,16 @@ def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
         return _leave(around, who, partial(around.send, result))
 
     return call
+
+
+def _entered(wrapper: Call, args: Sequence[Any], who: str) -> Generator[None, Any, Any]:
+    """Start a wrapper; it is at its yield now."""
+    around: Generator[None, Any, Any] = wrapper(*args)
+    try:
+        next(around)
+    except StopIteration:
+        raise RuntimeError(f"plugin {who} did not yield: a wrapper must yield exactly once") from None
+    return around
 
 
 def _leave(around: Generator[None, Any, Any], who: str, resume: Callable[[], object]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -126,6 +127,24 @@ class ParallelConsumer:
         self._thread = threading.Thread(target=run, name="kafka-parallel-loop")
         self._thread.start()
 
+    async def run_async(self, handler: Callable[[Any], Any]) -> None:
+        """Do as `run`, with an ``async def`` handler on the running event loop; installs no signal handlers.
+
+        Polls and commits are made on a thread of their own. If it is cancelled it stops as `stop` does, and is
+        cancelled when that is done.
+
+        :param handler: called with one ``ConsumerRecord``; at most ``workers`` of them run at once.
+        :raises Exception: what `run` would have raised.
+        """
+        engine = self._begin(handler, asyncio.get_running_loop())
+        running = asyncio.ensure_future(asyncio.to_thread(engine.run))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait([running])
+            raise
+
     def join(self, timeout_ms: float | None = None) -> bool:
         """Wait for what `start` started; tell whether it has ended.
 
@@ -173,7 +192,7 @@ class ParallelConsumer:
             return None
         return ORDERINGS.get(ordering, ordering)
 
-    def _begin(self, handler: Callable[[Any], Any]) -> Engine:
+    def _begin(self, handler: Callable[[Any], Any], event_loop: asyncio.AbstractEventLoop | None = None) -> Engine:
         """Check what can only be checked now, and put everything together."""
         if not callable(handler):
             raise ConfigurationError(f"handler={handler!r}: give a function of one record")
@@ -184,5 +203,7 @@ class ParallelConsumer:
             )
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
-        self._engine = Engine(self._client, self._plugins, self._options, self._shutdown, handler)
+        self._engine = Engine(
+            self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop
+        )
         return self._engine

@@ -35,6 +35,10 @@ class RecordFailed(KafkaParallelError):  # noqa: N818 - named after what happene
         self.offset = offset
 
 
+class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what happened to the handler
+    """The handler's fault: an ``async def`` handler let out a CancelledError that nobody here sent."""
+
+
 class CommitFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the commit
     """The group coordinator refused a commit for good (authorisation, invalid request); ``__cause__`` is its answer."""
 

@@ -27,8 +27,17 @@ class Work(Protocol):
     def take(self, limit: int) -> Chunk | None:
         """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker."""
 
+    def take_nowait(self, limit: int) -> Chunk | None:
+        """Take at most *limit* tasks, or ``None`` if nothing may run now."""
+
     def run(self, chunk: Any, task: Any) -> None:
         """Run the handler and its hooks on *task* here and now; keep the outcome in *chunk*. Never raises."""
+
+    async def run_async(self, chunk: Any, task: Any) -> None:
+        """Do the same with an ``async def`` handler, on the running event loop. Never raises, except when cancelled."""
+
+    def wants(self, task: Any) -> bool:
+        """Tell whether anybody still waits for *task*: its partition is ours, and the consumer has not ended."""
 
     def finish(self, chunk: Any) -> None:
         """Hand over the outcomes *chunk* has so far. May be called several times; must be called at its end."""
@@ -38,7 +47,11 @@ class Work(Protocol):
 
 
 class Executor(Protocol):
-    """What ``provide_executor`` hands back."""
+    """What ``provide_executor`` hands back.
+
+    One that calls ``Work.run_async`` says so with an attribute ``runs_coroutines`` that is true; without it,
+    ``async def`` handlers are refused.
+    """
 
     def start(self, work: Work) -> None:
         """Start taking work. Called once."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from kafka_parallel.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import asyncio
     import re
 
     from kafka import TopicPartition
@@ -126,6 +127,7 @@ class Settings:
     :ivar sources: topics that a plugin had it read too, each with the topic whose records it carries.
     :ivar is_ordered: whether some records must run in order.
     :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
+    :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
     :ivar clock: the consumer's monotonic clock, in seconds.
     """
@@ -137,6 +139,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_ordered: bool = True
     has_raw_bytes: bool = True
+    event_loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)

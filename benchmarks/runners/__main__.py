@@ -17,6 +17,7 @@ RUNNERS = {
     "naive pool": naive_pool.run,
     "kafka-parallel": kafka_parallel_threads.run,
     "kafka-parallel, by key": kafka_parallel_threads.run_by_key,
+    "kafka-parallel, asyncio": kafka_parallel_threads.run_asyncio,
     "retry, none fails": failing.run_without_failures,
     "retry, 50 fail 3 times": failing.run_with_failures,
 }

@@ -28,7 +28,7 @@ class Stopwatch:
         starts, ends, records = self._starts, self._ends, self._records
 
         def timed(record: Any) -> None:
-            if next(starts) == 1:
+            if next(starts) == 1 and not self.began:
                 self.began = time.perf_counter()
             if handle is not None:
                 handle(record)
@@ -37,6 +37,14 @@ class Stopwatch:
                 self._done()
 
         return timed
+
+    def beginning(self) -> Callable[[], None]:
+        """Return what notes the first start, for a handler that only calls the timed one at its end."""
+
+        def note() -> None:
+            self.began = self.began or time.perf_counter()
+
+        return note
 
     @property
     def seconds(self) -> float:

@@ -1,18 +1,20 @@
 """How one record is run, and what its failure means.
 
 One attempt is: deserialise, enter the wrappers of ``on_record``, call the handler, leave the wrappers. If any of it
-raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever happens is turned
-into an outcome.
+raises, ``on_error`` decides. Everything here runs on the worker's thread, or on the event loop with ``on_error`` on a
+thread beside it, and never raises: whatever happens is turned into an outcome.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import Failure, Outcome
-from kafka_parallel.errors import PluginError
+from kafka_parallel.errors import HandlerCancelled, PluginError
+from kafka_parallel.runtime.coroutines import InContext
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -61,6 +63,35 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self._failed(task, record, error)
         return None
+
+    async def run_async(self, task: Task) -> Outcome:
+        """Run *task* with an ``async def`` handler.
+
+        :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
+        """
+        record = task.record
+        try:
+            if task.error is not None or self._deserialize is not None:
+                record = self._prepare(task)
+            if self._surrounded is None:
+                await InContext(self._variables.copy(), self._handler(record))
+            else:
+                await InContext(self._variables.copy(), self._surrounded(record, context_of(task)))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return await self._failed_async(task, record, error)
+        return None
+
+    async def cancelled(self, task: Task, error: asyncio.CancelledError) -> Outcome:
+        """Tell what it means that *task* was cancelled although somebody waits for it: its handler failed."""
+        failure = HandlerCancelled("the handler let out a CancelledError: something it awaited was cancelled")
+        failure.__cause__ = error
+        return await self._failed_async(task, task.record, failure)
+
+    async def _failed_async(self, task: Task, record: Any, error: BaseException) -> Outcome:
+        """Ask on a thread: ``on_error`` may block."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._failed, task, record, error)
 
     def _prepare(self, task: Task) -> Any:
         if task.error is not None:

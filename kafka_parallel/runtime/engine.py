@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.chains import Observers, surround
+from kafka_parallel.chains import Observers, surround, surround_async
 from kafka_parallel.core.cadence import CommitCadence
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.errors import ConfigurationError, PluginError, RecordFailed
@@ -22,6 +22,8 @@ from kafka_parallel.runtime.workqueue import WorkQueue
 from kafka_parallel.values import DelayedTopics, Settings, Statistics
 
 if TYPE_CHECKING:
+    import asyncio
+
     from kafka import TopicPartition
 
     from kafka_parallel.executors import Executor
@@ -53,8 +55,10 @@ class Engine:
         shutdown: Shutdown,
         handler: Callable[[Any], Any],
         clock: Clock | None = None,
+        event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._client = client
+        self._event_loop = event_loop
         self._plugins = plugins
         self._options = options
         self._shutdown = shutdown
@@ -64,6 +68,7 @@ class Engine:
         self._delay = self._read_delayed_topics()
         ordering = self._ordering()
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
+        _check_fit(handler, self._executor)
         self._queue = self._make_queue(handler)
         self._committer = Committer(client, self._queue, plugins.hook.on_commit)
         self._rebalance = self._make_rebalance()
@@ -126,6 +131,7 @@ class Engine:
             topics=self._client.topics,
             pattern=self._client.pattern,
             is_ordered=self._options.ordering != "unordered",
+            event_loop=self._event_loop,
             has_raw_bytes=self._client.has_raw_bytes,
             consumer_config=self._client.config,
             deserialize=self._client.deserialize or (lambda record: record),
@@ -177,7 +183,8 @@ class Engine:
         hook = self._plugins.hook
         surrounded = None
         if hook.on_record.get_hookimpls():
-            surrounded = surround(hook.on_record, lambda record, _: handler(record), ("record", "context"))
+            compose = surround_async if _is_async(handler) else surround
+            surrounded = compose(hook.on_record, lambda record, _: handler(record), ("record", "context"))
         attempt = Attempts(handler, surrounded, hook.on_error, self._client.deserialize, self._clock)
         options = self._options
         limits = Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted)
@@ -264,6 +271,20 @@ def _described(error: BaseException) -> str:
         return repr(error)
     except Exception:  # noqa: BLE001 - the handler's class is at fault, and the record failed anyway
         return f"a {type(error).__name__} that cannot be shown"
+
+
+def _check_fit(handler: Callable[[Any], Any], executor: Executor) -> None:
+    runs_coroutines = bool(getattr(executor, "runs_coroutines", False))
+    if _is_async(handler) and not runs_coroutines:
+        raise ConfigurationError(
+            f"the handler {handler!r} is async def, which executor {executor!r} cannot run: leave executor= out, or "
+            "name 'asyncio'"
+        )
+    if runs_coroutines and not _is_async(handler):
+        raise ConfigurationError(
+            f"the handler {handler!r} is a plain function, and would block the event loop of executor {executor!r}: "
+            "make it async def, or use 'thread-pool'"
+        )
 
 
 def _is_async(handler: Callable[[Any], Any]) -> bool:

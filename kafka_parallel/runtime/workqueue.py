@@ -12,8 +12,9 @@ what no event announces: a retry that falls due, and a chunk whose worker is stu
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
 from kafka_parallel.core.throttle import UNBOUNDED
@@ -33,6 +34,19 @@ R = TypeVar("R")
 
 # How long an idle worker leaves another one's unbegun units alone, in seconds.
 STEAL_AFTER = 0.002
+
+
+class Attempt(Protocol):
+    """Runs one task."""
+
+    def __call__(self, task: Task) -> Outcome:
+        """Run it here and now."""
+
+    async def run_async(self, task: Task) -> Outcome:
+        """Run it on the running event loop; let a cancellation out."""
+
+    async def cancelled(self, task: Task, error: asyncio.CancelledError) -> Outcome:
+        """Tell how it ended if it was cancelled although somebody waits for it."""
 
 
 class QueueThrottle:
@@ -72,7 +86,7 @@ class WorkQueue(Generic[P]):
     :param clock: the time.
     """
 
-    def __init__(self, limits: Limits, *, commits: bool, attempt: Callable[[Task], Outcome], clock: Clock) -> None:
+    def __init__(self, limits: Limits, *, commits: bool, attempt: Attempt, clock: Clock) -> None:
         self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits)
         self._attempt = attempt
         self._clock = clock
@@ -108,6 +122,21 @@ class WorkQueue(Generic[P]):
         """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all."""
         runs = task.assignment.live and not self._closed
         chunk.settle(task, self._attempt(task) if runs else None)
+
+    async def run_async(self, chunk: Chunk, task: Task) -> None:
+        """Do the same with an ``async def`` handler; one that was cancelled because nobody waits for it has ended."""
+        outcome = None
+        try:
+            if self.wants(task):
+                outcome = await self._attempt.run_async(task)
+        except asyncio.CancelledError as error:
+            if self.wants(task):
+                outcome = await self._attempt.cancelled(task, error)
+        chunk.settle(task, outcome)
+
+    def wants(self, task: Task) -> bool:
+        """Tell whether anybody still waits for *task*."""
+        return task.assignment.live and not self._closed
 
     def finish(self, chunk: Chunk) -> None:
         """Hand over the outcomes *chunk* has so far."""

@@ -1,29 +1,17 @@
 """What runs handlers unless something else is asked for: a bounded pool of threads.
 
-Each thread pulls: it takes a chunk of tasks, runs them, hands them back. One task at a time would cost a lock and a
-thread switch per record (15 to 19 us), many at a time would let a record wait for others; so the size of the next chunk
-follows the handler's measured time.
-
-It is the median that counts, not the mean: a handler that mostly takes 10 us and sometimes half a second should get
-large chunks (idle threads steal what a stuck one has not begun), one that mostly takes 5 ms should get one at a time.
+Each thread pulls: it takes a chunk of tasks, runs them, hands them back. How many it takes follows the handler's
+measured time (see ``chunk_size.py``).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from statistics import median_low
 from typing import Any
 
 from kafka_parallel import Executor, Settings, Work, hookimpl
-
-# How much work one chunk should hold, in seconds: a handler of 1 ms or more gets one record at a time.
-CHUNK_SECONDS = 0.001
-LARGEST_CHUNK = 256
-# How many handler times the median looks back on, and how often it is computed anew.
-WINDOW = 33
-REFRESH = 8
+from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 
 
 class ThreadPool:
@@ -86,24 +74,3 @@ class Threads:
         if count:
             work.finish(chunk)
             self._sizer.saw((before - handed_over) / count, count)
-
-
-class ChunkSizer:
-    """How many tasks to take at once.
-
-    Threads share it without a lock: `saw` appends to a bounded deque and assigns a number, and a lost update changes
-    one sample of a median.
-    """
-
-    def __init__(self) -> None:
-        self.limit = 1
-        self._times: deque[float] = deque([CHUNK_SECONDS] * 3, maxlen=WINDOW)
-        self._seen = 0
-
-    def saw(self, seconds: float, count: int) -> None:
-        """Learn that *count* tasks took *seconds* each."""
-        self._times.extend([seconds] * min(count, 3))
-        self._seen += 1
-        if self._seen % REFRESH == 0 or self.limit == 1:
-            typical = median_low(tuple(self._times))
-            self.limit = LARGEST_CHUNK if typical <= 0 else min(LARGEST_CHUNK, max(1, int(CHUNK_SECONDS / typical)))

@@ -46,6 +46,14 @@ class App:
             return error
         return None
 
+    def run_coroutine(self, handler: Any, **options: Any) -> BaseException | None:
+        """Do the same with an ``async def`` handler."""
+        try:
+            self.parallel(**options).run(handler)
+        except BaseException as error:
+            return error
+        return None
+
     @property
     def committed(self) -> int:
         found = self.cluster.committed(GROUP, PARTITION)

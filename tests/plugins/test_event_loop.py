@@ -1,0 +1,222 @@
+"""Whether ``async def`` handlers keep every promise that plain ones keep, and end when nobody waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+
+import pytest
+
+from kafka_parallel import ConfigurationError, RecordFailed, Retry, hookimpl
+from kafka_parallel.errors import HandlerCancelled
+from tests.runtime.app import App
+
+WHO = contextvars.ContextVar("who", default="nobody")
+
+
+class Trail:
+    """Writes down in which order attempts begin and end, and on which thread on_error runs."""
+
+    def __init__(self):
+        self.steps, self.deciding = [], set()
+
+    @hookimpl(wrapper=True)
+    def on_record(self, context):
+        self.steps.append(("in", context.raw.offset))
+        try:
+            result = yield
+        finally:
+            self.steps.append(("out", context.raw.offset))
+        return result
+
+    @hookimpl
+    def on_error(self, context):
+        self.deciding.add(threading.current_thread().name)
+        return Retry(1) if context.attempt < 3 else None
+
+
+def test_a_key_runs_one_at_a_time_and_wrappers_see_the_whole_time():
+    app, trail = App(30), Trail()
+
+    async def handle(record):
+        trail.steps.append(("begin", record.offset))
+        await asyncio.sleep(0.002)
+        trail.steps.append(("end", record.offset))
+
+    assert app.run_coroutine(handle, plugins=[trail], workers=8) is None
+    expected = [(step, offset) for offset in range(30) for step in ("in", "begin", "end", "out")]
+    assert trail.steps == expected
+    assert app.committed == 30
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.003])
+def test_no_more_than_the_workers_run_at_once_and_that_many_do(takes):
+    app, running, most, begun = App(300), 0, 0, []
+
+    async def handle(record):
+        nonlocal running, most
+        begun.append(record.offset)
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(takes)
+        running -= 1
+
+    assert app.run_coroutine(handle, workers=20, ordering="unordered") is None
+    assert sorted(begun) == list(range(300))
+    assert most <= 20
+    assert takes == 0 or most == 20
+    assert app.committed == 300
+
+
+def test_a_failure_is_decided_beside_the_loop_and_tried_again():
+    app, trail, failed = App(3), Trail(), []
+
+    async def handle(record):
+        await asyncio.sleep(0)
+        if record.offset == 1 and len(failed) < 2:
+            failed.append(record.offset)
+            raise ValueError
+
+    assert app.run_coroutine(handle, plugins=[trail]) is None
+    assert [offset for step, offset in trail.steps if step == "in"] == [0, 1, 1, 1, 2]
+    assert not any("event-loop" in name for name in trail.deciding)
+
+
+def test_a_failure_that_nobody_decides_stops_the_consumer():
+    app = App(6)
+
+    async def handle(record):
+        if record.offset == 3:
+            raise ValueError("no")
+
+    error = app.run_coroutine(handle, ordering="partition")
+
+    assert isinstance(error, RecordFailed)
+    assert app.committed == 3
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_stops_a_process_comes_out_of_run(error):
+    app = App()
+
+    async def handle(record):
+        await asyncio.sleep(0)
+        raise error
+
+    assert isinstance(app.run_coroutine(handle), error)
+    assert app.committed == 0
+
+
+def test_a_cancellation_that_nobody_here_sent_is_a_failure_of_the_record():
+    app = App()
+
+    async def handle(record):
+        raise asyncio.CancelledError
+
+    error = app.run_coroutine(handle)
+
+    assert isinstance(error.__cause__, HandlerCancelled)
+    assert app.committed == 0
+
+
+def test_each_record_has_context_variables_of_its_own():
+    app, seen = App(20), []
+    WHO.set("caller")
+
+    async def handle(record):
+        seen.append(WHO.get())
+        WHO.set(f"record {record.offset}")
+        await asyncio.sleep(0)
+        seen.append(WHO.get())
+
+    assert app.run_coroutine(handle, workers=1) is None
+    assert seen == [who for offset in range(20) for who in ("caller", f"record {offset}")]
+
+
+def test_handlers_that_outlive_the_stop_are_cancelled():
+    app, begun, ended = App(), threading.Event(), []
+
+    async def handle(record):
+        begun.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ended.append(record.offset)
+
+    parallel = app.parallel(stop_timeout_ms=50)
+    parallel.start(handle)
+    assert begun.wait(30)
+    parallel.stop()
+
+    assert parallel.join(timeout_ms=30_000)
+    assert ended == [0]
+    assert app.committed == 0
+
+
+def test_a_handler_that_blocks_the_loop_is_named_with_its_line(caplog):
+    app = App(1)
+
+    async def handle(record):
+        time.sleep(1.5)
+
+    assert app.run_coroutine(handle) is None
+    [warning] = [record.getMessage() for record in caplog.records if "blocked" in record.getMessage()]
+    assert "test_event_loop.py:" in warning
+    assert warning.split(" in ")[-1].startswith("handle:")
+
+
+class TestOnTheUsersLoop:
+    def test_handlers_run_on_it(self):
+        app, loops = App(40), set()
+
+        async def handle(record):
+            loops.add(asyncio.get_running_loop())
+            await asyncio.sleep(0)
+
+        async def main():
+            await app.parallel().run_async(handle)
+            assert loops == {asyncio.get_running_loop()}
+
+        asyncio.run(main())
+        assert app.committed == 40
+
+    def test_an_error_comes_out_of_the_await(self):
+        app = App()
+
+        async def handle(record):
+            raise ValueError
+
+        with pytest.raises(RecordFailed):
+            asyncio.run(app.parallel().run_async(handle))
+
+    def test_a_cancellation_stops_it_in_good_order(self):
+        app = App(200)
+
+        async def main():
+            begun = asyncio.Event()
+
+            async def handle(record):
+                begun.set()
+                await asyncio.sleep(0.001)
+                app.handled.append(record.offset)
+
+            running = asyncio.ensure_future(app.parallel().run_async(handle))
+            await begun.wait()
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+        asyncio.run(main())
+        assert app.committed == len(app.handled) > 0
+
+
+def test_a_handler_and_an_executor_that_do_not_fit_are_refused():
+    async def async_handler(record):
+        pass
+
+    with pytest.raises(ConfigurationError, match="is async def, which executor"):
+        App().parallel(executor="thread-pool").run(async_handler)
+    with pytest.raises(ConfigurationError, match="is a plain function, and would block the event loop"):
+        App().parallel(executor="asyncio").run(lambda record: None)
