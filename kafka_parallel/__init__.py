@@ -3,6 +3,7 @@
 from kafka_parallel import hookspecs
 from kafka_parallel.consumer import ParallelConsumer
 from kafka_parallel.errors import (
+    BatchFailed,
     CommitFailed,
     ConfigurationError,
     KafkaParallelError,
@@ -15,6 +16,7 @@ from kafka_parallel.hookspecs import hookimpl
 from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
     BackpressureEvent,
+    Batch,
     CommitContext,
     DelayedTopics,
     Halt,
@@ -27,6 +29,8 @@ from kafka_parallel.values import (
 
 __all__ = [
     "BackpressureEvent",
+    "Batch",
+    "BatchFailed",
     "Chunk",
     "CommitContext",
     "CommitFailed",

@@ -51,6 +51,47 @@ def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str
     return composed
 
 
+def surround_steps(hook: pluggy.HookCaller, names: Sequence[str]) -> Call | None:
+    """Compose the same as generator function, for when something else runs between entering and leaving.
+
+    The generator yields once, where the innermost function would run, and is sent its result or thrown its error; it
+    returns what the outermost wrapper returns. One that ends without a yield has been answered.
+
+    :returns: ``None`` if nobody implements the hook.
+    """
+    impls = hook.get_hookimpls()
+    if not impls:
+        return None
+    composed: Call = _first_answer_steps([_positional(impl, names) for impl in reversed(impls) if not impl.wrapper])
+    for impl in impls:
+        if impl.wrapper:
+            composed = _wrap_steps(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
+    return composed
+
+
+def _first_answer_steps(answers: Sequence[Call]) -> Call:
+    def call(*args: Any) -> Generator[None, Any, Any]:
+        for answer in answers:
+            result = answer(*args)
+            if result is not None:
+                return result
+        return (yield)
+
+    return call
+
+
+def _wrap_steps(wrapper: Call, inner: Call, who: str) -> Call:
+    def call(*args: Any) -> Generator[None, Any, Any]:
+        around = _entered(wrapper, args, who)
+        try:
+            result = yield from inner(*args)
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            return _leave(around, who, partial(around.throw, error))
+        return _leave(around, who, partial(around.send, result))
+
+    return call
+
+
 def _first_answer_async(answers: Sequence[Call], innermost: Call) -> Call:
     async def call(*args: Any) -> Any:
         for answer in answers:

@@ -22,7 +22,7 @@ from kafka_parallel.options import (
 from kafka_parallel.runtime.client import Client
 from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.shutdown import Shutdown, Signals
-from kafka_parallel.values import Statistics
+from kafka_parallel.values import Batch, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class ParallelConsumer:
         self._error: BaseException | None = None
         self._started = threading.Lock()
 
-    def run(self, handler: Callable[[Any], Any]) -> None:
+    def run(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Process records until stopped; blocks.
 
         Returns after `stop`, after SIGTERM or SIGINT, or when the consumer's ``consumer_timeout_ms`` passes without a
@@ -105,18 +105,20 @@ class ParallelConsumer:
         finished is committed, and the consumer leaves its group and is closed.
 
         :param handler: called with one ``ConsumerRecord`` on a worker, many at once; a raise fails the record.
+        :param batch: with it the handler is called with a list of records instead; a raise fails all of them, a raise
+            of `BatchFailed` those it names.
         :raises RecordFailed: if a record failed and no plugin chose to retry or skip it; ``__cause__`` is the error.
         :raises StateError: if it was started before.
         :raises ConfigurationError: if the handler is not callable, or the consumer is closed or not subscribed.
         :raises CommitFailed: if the group coordinator refuses commits for good.
         """
-        engine = self._begin(handler)
+        engine = self._begin(handler, batch)
         with Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext():
             engine.run()
 
-    def start(self, handler: Callable[[Any], Any]) -> None:
+    def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Do the same as `run` on a thread of its own; errors come out of `join`. Installs no signal handlers."""
-        engine = self._begin(handler)
+        engine = self._begin(handler, batch)
 
         def run() -> None:
             try:
@@ -127,16 +129,17 @@ class ParallelConsumer:
         self._thread = threading.Thread(target=run, name="kafka-parallel-loop")
         self._thread.start()
 
-    async def run_async(self, handler: Callable[[Any], Any]) -> None:
+    async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Do as `run`, with an ``async def`` handler on the running event loop; installs no signal handlers.
 
         Polls and commits are made on a thread of their own. If it is cancelled it stops as `stop` does, and is
         cancelled when that is done.
 
         :param handler: called with one ``ConsumerRecord``; at most ``workers`` of them run at once.
+        :param batch: as in `run`.
         :raises Exception: what `run` would have raised.
         """
-        engine = self._begin(handler, asyncio.get_running_loop())
+        engine = self._begin(handler, batch, asyncio.get_running_loop())
         running = asyncio.ensure_future(asyncio.to_thread(engine.run))
         try:
             await asyncio.shield(running)
@@ -192,10 +195,17 @@ class ParallelConsumer:
             return None
         return ORDERINGS.get(ordering, ordering)
 
-    def _begin(self, handler: Callable[[Any], Any], event_loop: asyncio.AbstractEventLoop | None = None) -> Engine:
+    def _begin(
+        self,
+        handler: Callable[[Any], Any],
+        batch: Batch | None,
+        event_loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Engine:
         """Check what can only be checked now, and put everything together."""
         if not callable(handler):
             raise ConfigurationError(f"handler={handler!r}: give a function of one record")
+        if not (batch is None or isinstance(batch, Batch)):
+            raise ConfigurationError(f"batch={batch!r}: give a Batch(...), or None to handle records one by one")
         self._client.require_open()
         if not self._client.is_subscribed:
             raise ConfigurationError(
@@ -204,6 +214,6 @@ class ParallelConsumer:
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
         self._engine = Engine(
-            self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop
+            self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
         )
         return self._engine

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class KafkaParallelError(Exception):
     """Everything this library raises on purpose."""
@@ -33,6 +38,25 @@ class RecordFailed(KafkaParallelError):  # noqa: N818 - named after what happene
         self.topic = topic
         self.partition = partition
         self.offset = offset
+
+
+class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the batch
+    """Raise it from a batch handler to say which records failed; all others of the batch are handled.
+
+    :param failed: index of a record in the handler's list -> its error, which ``on_error`` gets.
+    :raises ConfigurationError: if it is empty, or something in it is no index or no error.
+    """
+
+    def __init__(self, failed: Mapping[int, Exception]) -> None:
+        wrong = {
+            index: error
+            for index, error in failed.items()
+            if isinstance(index, bool) or not isinstance(index, int) or index < 0 or not isinstance(error, Exception)
+        }
+        if wrong or not failed:
+            raise ConfigurationError(f"failed={wrong or failed!r}: give the index of each failed record and its error")
+        super().__init__(f"{len(failed)} records of the batch failed, at {', '.join(map(str, sorted(failed)))}")
+        self.failed = dict(failed)
 
 
 class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what happened to the handler

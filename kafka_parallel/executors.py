@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Chunk(Protocol):
-    """Tasks that one worker took together.
+    """Tasks that one worker took together. With batch handlers, a task is a whole batch; there is just one in a chunk.
 
     Iterating claims one task after the other; an idle worker may take tasks that are not claimed yet out of it again.
     """

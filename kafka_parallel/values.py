@@ -46,6 +46,36 @@ class Halt:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How records are put together for a handler that takes a list of them.
+
+    :ivar max_records: most records of a batch.
+    :ivar max_wait_ms: milliseconds that a record waits for others before its batch is handed out although it is not
+        full.
+    :ivar max_bytes: most bytes of a batch (keys, values, headers); a record that is larger is a batch of its own.
+    :ivar of: which records may be in a batch together: those of one ordering ``"key"``, of one ``"partition"``, or
+        all (``"mixed"``). Records of one key keep their order in any case.
+    :raises ConfigurationError: for a bound that cannot work, naming it.
+    """
+
+    max_records: int = 100
+    max_wait_ms: float = 50
+    max_bytes: int = 1024 * 1024
+    of: Literal["key", "partition", "mixed"] = "mixed"
+
+    def __post_init__(self) -> None:
+        for name in ("max_records", "max_bytes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"Batch({name}={value!r}): must be an integer of at least 1")
+        wait = self.max_wait_ms
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < float("inf"):
+            raise ConfigurationError(f"Batch(max_wait_ms={wait!r}): must be a finite number of milliseconds, 0 or more")
+        if self.of not in ("key", "partition", "mixed"):
+            raise ConfigurationError(f"Batch(of={self.of!r}): choose one of key, partition, mixed")
+
+
 Stage: TypeAlias = Literal["prepare", "handle"]
 """How far an attempt got: ``"prepare"`` = the record could not be deserialised, or its ordering key not computed."""
 

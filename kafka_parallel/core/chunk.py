@@ -5,13 +5,17 @@ single deque operations, so neither needs the lock to be safe from the other.
 Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one failed and the tasks behind
 it must wait (they go back to their lane).
 Rule 3: only the worker that holds the chunk iterates it and settles its tasks.
+Rule 4: a batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
+those behind it in the unit go back with it: what failed among them has made its attempt, what succeeded comes again in
+order, what was skipped is finished. What was not run goes back too.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias
 
 from kafka_parallel.core.ordering import Unit
 from kafka_parallel.core.task import Task
@@ -38,22 +42,41 @@ Outcome: TypeAlias = "Skip | Retry | Failure | None"
 """How an attempt ended; ``None`` = the handler returned."""
 
 
+class NotRun:
+    """What is said of a record of a batch that was kept out of it, because one before it in its unit was."""
+
+
+BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
+
+
+class Collected(NamedTuple):
+    """What a chunk has to report.
+
+    :ivar outcomes: tasks that were settled, each with its outcome.
+    :ivar ended: units that ended, each with its last task and that one's outcome; they hold what goes back.
+    :ivar behind: tasks of these units that failed as well, and go back behind the one that is tried again.
+    """
+
+    outcomes: list[tuple[Task, Outcome]]
+    ended: list[tuple[Unit, Task, Outcome]]
+    behind: list[Task]
+
+
 class Chunk:
     """Tasks that one worker took together.
 
     :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
     """
 
-    __slots__ = ("_ended", "_outcomes", "_unit", "_units", "taken")
+    __slots__ = ("_found", "_unit", "_units", "taken")
 
     def __init__(self, units: Iterable[Unit]) -> None:
         self._units = deque(units)
         self.taken = sum(len(unit.tasks) for unit in self._units)
         self._unit: Unit | None = None
-        self._outcomes: list[tuple[Task, Outcome]] = []
-        self._ended: list[tuple[Unit, Task, Outcome]] = []
+        self._found = Collected([], [], [])
 
-    def __iter__(self) -> Iterator[Task]:
+    def __iter__(self) -> Iterator[Any]:
         """Claim task after task; each must be settled before the next is asked for."""
         while True:
             try:
@@ -73,9 +96,9 @@ class Chunk:
         if unit is None or unit.tasks[0] is not task:
             raise ValueError(f"{task} is not the task that was claimed last")
         unit.tasks.popleft()
-        self._outcomes.append((task, outcome))
+        self._found.outcomes.append((task, outcome))
         if not unit.tasks or isinstance(outcome, (Retry, Failure)):
-            self._ended.append((unit, task, outcome))
+            self._found.ended.append((unit, task, outcome))
             self._unit = None
 
     def steal(self, limit: int) -> list[Unit]:
@@ -93,13 +116,80 @@ class Chunk:
         stolen.reverse()
         return stolen
 
-    def collect(self) -> tuple[list[tuple[Task, Outcome]], list[tuple[Unit, Task, Outcome]]]:
-        """Take out the outcomes so far, and the units that ended, each with its last task and that one's outcome."""
-        found = self._outcomes, self._ended
-        self._outcomes, self._ended = [], []
+    def collect(self) -> Collected:
+        """Take out what has happened so far."""
+        found, self._found = self._found, Collected([], [], [])
         return found
 
     @property
     def unclaimed(self) -> int:
         """How many units nobody has claimed."""
         return len(self._units)
+
+
+class TaskBatch:
+    """What one call of a batch handler gets.
+
+    :ivar units: what must run in order together; all of them at once.
+    """
+
+    __slots__ = ("units",)
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All tasks in order of arrival, which keeps every lane in order."""
+        return sorted((task for unit in self.units for task in unit.tasks), key=attrgetter("seq"))
+
+
+class BatchChunk(Chunk):
+    """A chunk whose units run together: iterating claims all of them as one `TaskBatch`."""
+
+    __slots__ = ("_batch",)
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        super().__init__(())
+        self._batch: TaskBatch | None = TaskBatch(units)
+        self.taken = sum(len(unit.tasks) for unit in units)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Claim the batch."""
+        if self._batch is not None:
+            yield self._batch
+            if self._batch is not None:
+                raise ValueError("a batch was claimed but not run: an executor must run what it takes")
+
+    def settle_all(self, outcomes: Mapping[Task, BatchOutcome]) -> None:
+        """Note how every task of the batch ended."""
+        if self._batch is None:
+            raise ValueError("the batch is settled already")
+        for unit in self._batch.units:
+            self._settle_unit(unit, outcomes)
+        self._batch = None
+
+    def _settle_unit(self, unit: Unit, outcomes: Mapping[Task, BatchOutcome]) -> None:
+        """Settle the tasks of a unit up to the first that stays; sort out those behind it."""
+        tasks = [(task, outcomes[task]) for task in unit.tasks]
+        stays = next((place for place, (_, outcome) in enumerate(tasks) if _keeps_back(outcome)), len(tasks) - 1)
+        first, *behind = tasks[stays:]
+        settled = [*tasks[:stays], *((task, outcome) for task, outcome in behind if _is_final(outcome))]
+        back = [(task, outcome) for task, outcome in behind if not _is_final(outcome)]
+        if first[1] is NotRun:
+            back.insert(0, first)
+        else:
+            settled.append(first)
+        self._found.outcomes.extend(settled)  # type: ignore[arg-type]
+        self._found.behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
+        unit.tasks = deque(task for task, _ in back)
+        self._found.ended.append((unit, first[0], None if first[1] is NotRun else first[1]))  # type: ignore[arg-type]
+
+
+def _keeps_back(outcome: BatchOutcome) -> bool:
+    return outcome is NotRun or isinstance(outcome, (Retry, Failure))
+
+
+def _is_final(outcome: BatchOutcome) -> bool:
+    """Whether a task behind one that stays has come to an end all the same."""
+    return isinstance(outcome, (Skip, Failure))

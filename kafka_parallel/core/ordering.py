@@ -19,7 +19,7 @@ heads.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
@@ -51,16 +51,85 @@ class Unit:
         self.tasks = tasks
 
 
-class ReadyQueue:
-    """Everything that may run now, oldest first, over all partitions."""
+def claim(lane: Lane, limit: int) -> Unit:
+    """Take the oldest tasks of *lane*, at most *limit*; it is held from now on."""
+    lane.held = True
+    waiting = lane.waiting
+    if len(waiting) <= limit:
+        lane.waiting = deque()
+        return Unit(lane, waiting)
+    return Unit(lane, deque(waiting.popleft() for _ in range(limit)))
+
+
+class ByAge:
+    """Tasks without order, and lanes whose oldest task may run: oldest first."""
+
+    __slots__ = ("_again", "_fresh")
 
     def __init__(self) -> None:
         self._fresh: deque[Task | Lane] = deque()
         self._again: list[tuple[int, Task | Lane]] = []
-        self._seq = 0
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._again)
+
+    def __iter__(self) -> Iterator[Task | Lane]:
+        """All entries, in no order."""
+        yield from self._fresh
+        yield from (entry for _, entry in self._again)
+
+    def append(self, entry: Task | Lane) -> None:
+        """Take in an entry that is younger than all others."""
+        self._fresh.append(entry)
+
+    def push(self, entry: Task | Lane) -> None:
+        """Take in an entry that may be older than others."""
+        heappush(self._again, (seq_of(entry), entry))
+
+    def peek(self) -> Task | Lane | None:
+        """The oldest entry."""
+        if not self._again:
+            return self._fresh[0] if self._fresh else None
+        return self._fresh[0] if self._is_fresh_older() else self._again[0][1]
+
+    def pop(self) -> Task | Lane | None:
+        """Take out the oldest entry."""
+        if not self._again:
+            return self._fresh.popleft() if self._fresh else None
+        return self._fresh.popleft() if self._is_fresh_older() else heappop(self._again)[1]
+
+    def _is_fresh_older(self) -> bool:
+        return bool(self._fresh) and seq_of(self._fresh[0]) < self._again[0][0]
+
+    def discard(self, loose: set[Task]) -> None:
+        """Forget *loose* tasks, and lanes that have nothing waiting."""
+        self._fresh = deque(entry for entry in self._fresh if _is_alive(entry, loose))
+        self._again = [(seq_of(entry), entry) for _, entry in self._again if _is_alive(entry, loose)]
+        heapify(self._again)
+
+    def loose(self) -> list[Task]:
+        """Return the tasks without order."""
+        return [entry for entry in self if isinstance(entry, Task)]
+
+
+def seq_of(entry: Task | Lane) -> int:
+    """The place of an entry in the order of arrival."""
+    return entry.seq if isinstance(entry, Task) else entry.waiting[0].seq
+
+
+def _is_alive(entry: Task | Lane, loose: set[Task]) -> bool:
+    return entry not in loose if isinstance(entry, Task) else bool(entry.waiting) and not entry.held
+
+
+class ReadyQueue:
+    """Everything that may run now, oldest first, over all partitions."""
+
+    def __init__(self) -> None:
+        self._entries = ByAge()
+        self._seq = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def add(self, task: Task, table: LaneTable) -> None:
         """Take in a new task; *table* holds the lanes of its partition."""
@@ -68,7 +137,7 @@ class ReadyQueue:
         task.seq = self._seq
         key = task.key
         if key is None:
-            self._fresh.append(task)
+            self._entries.append(task)
             return
         lane = table.get(key)
         if lane is None:
@@ -77,26 +146,22 @@ class ReadyQueue:
         waiting = lane.waiting
         waiting.append(task)
         if not lane.held and len(waiting) == 1:
-            self._fresh.append(lane)
+            self._entries.append(lane)
 
     def take(self, limit: int) -> list[Unit]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
         units: list[Unit] = []
-        while limit > 0 and (entry := self._oldest()) is not None:
-            if type(entry) is Task:
-                units.append(Unit(None, deque((entry,))))
-                limit -= 1
-            else:
-                unit = self._claim(entry, limit)  # type: ignore[arg-type]
-                units.append(unit)
-                limit -= len(unit.tasks)
+        while limit > 0 and (entry := self._entries.pop()) is not None:
+            unit = Unit(None, deque((entry,))) if type(entry) is Task else claim(entry, limit)  # type: ignore[arg-type]
+            units.append(unit)
+            limit -= len(unit.tasks)
         return units
 
     def release(self, lane: Lane) -> None:
         """Let go of *lane*: its next task may run, or it is forgotten if it has none."""
         lane.held = False
         if lane.waiting:
-            heappush(self._again, (lane.waiting[0].seq, lane))
+            self._entries.push(lane)
         else:
             lane.table.pop(lane.key, None)
 
@@ -108,45 +173,23 @@ class ReadyQueue:
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
         if task.lane is None:
-            heappush(self._again, (task.seq, task))
+            self._entries.push(task)
         else:
             task.lane.waiting.appendleft(task)
             self.release(task.lane)
 
     def discard(self, tables: Iterable[LaneTable], loose: set[Task]) -> None:
         """Forget *loose* tasks and every lane of *tables* that has nothing waiting and is not held."""
-        for table in tables:
-            for lane in [lane for lane in table.values() if not lane.waiting and not lane.held]:
-                del table[lane.key]
-        self._fresh = deque(entry for entry in self._fresh if self._is_alive(entry, loose))
-        self._again = [(self._seq_of(entry), entry) for _, entry in self._again if self._is_alive(entry, loose)]
-        heapify(self._again)
+        forget_idle(tables)
+        self._entries.discard(loose)
 
     def loose(self) -> list[Task]:
         """Return the tasks without order that wait."""
-        entries = [*self._fresh, *(entry for _, entry in self._again)]
-        return [entry for entry in entries if isinstance(entry, Task)]
+        return self._entries.loose()
 
-    def _oldest(self) -> Task | Lane | None:
-        if not self._again:
-            return self._fresh.popleft() if self._fresh else None
-        if self._fresh and self._seq_of(self._fresh[0]) < self._again[0][0]:
-            return self._fresh.popleft()
-        return heappop(self._again)[1]
 
-    @staticmethod
-    def _claim(lane: Lane, limit: int) -> Unit:
-        lane.held = True
-        waiting = lane.waiting
-        if len(waiting) <= limit:
-            lane.waiting = deque()
-            return Unit(lane, waiting)
-        return Unit(lane, deque(waiting.popleft() for _ in range(limit)))
-
-    @staticmethod
-    def _seq_of(entry: Task | Lane) -> int:
-        return entry.seq if isinstance(entry, Task) else entry.waiting[0].seq
-
-    @staticmethod
-    def _is_alive(entry: Task | Lane, loose: set[Task]) -> bool:
-        return entry not in loose if isinstance(entry, Task) else bool(entry.waiting) and not entry.held
+def forget_idle(tables: Iterable[LaneTable]) -> None:
+    """Forget every lane of *tables* that has nothing waiting and is not held."""
+    for table in tables:
+        for lane in [lane for lane in table.values() if not lane.waiting and not lane.held]:
+            del table[lane.key]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from kafka_parallel.core.assignment import Assignment, Assignments
-from kafka_parallel.core.chunk import Chunk, Failure, Outcome
+from kafka_parallel.core.batching import BatchLimits, BatchQueue
+from kafka_parallel.core.chunk import BatchChunk, Chunk, Failure, Outcome
 from kafka_parallel.core.ordering import ReadyQueue, Unit
 from kafka_parallel.core.pressure import Limits, Load, Pressure
 from kafka_parallel.core.retries import Retries
@@ -85,14 +86,15 @@ class Scheduler(Generic[P]):
 
     :param limits: what may be buffered.
     :param commits: false for a consumer without a group.
+    :param batches: when a batch is given out; ``None`` if records run one by one.
     :ivar throttles: what plugins allow.
     """
 
-    def __init__(self, limits: Limits, *, commits: bool) -> None:
+    def __init__(self, limits: Limits, *, commits: bool, batches: BatchLimits | None = None) -> None:
         self._limits = limits
         self._commits = commits
         self._assignments: Assignments[P] = Assignments()
-        self._ready = ReadyQueue()
+        self._ready: ReadyQueue | BatchQueue = ReadyQueue() if batches is None else BatchQueue(batches)
         self._retries = Retries()
         self.throttles = Throttles()
         self._pressure = Pressure(limits)
@@ -170,16 +172,22 @@ class Scheduler(Generic[P]):
     # Work
 
     def take(self, limit: int, now: float) -> Chunk | None:
-        """Take at most *limit* tasks that may run now; steal from another chunk if there is nothing else."""
+        """Take at most *limit* tasks that may run now, from another chunk if need be; or a whole batch."""
         self.throttles.advance(now)
         for task in self._retries.due(now, self.throttles.retries):
             self._ready.again(task)
-        units = self._ready.take(int(min(limit, self._room))) or self._steal(limit)
-        if not units:
-            return None
-        chunk = Chunk(units)
-        self._chunks[chunk] = None
+        chunk = self._next_chunk(limit, now)
+        if chunk is not None:
+            self._chunks[chunk] = None
         return chunk
+
+    def _next_chunk(self, limit: int, now: float) -> Chunk | None:
+        ready = self._ready
+        if isinstance(ready, BatchQueue):
+            batch = ready.take(self._room, now)
+            return BatchChunk(batch) if batch else None
+        units = ready.take(int(min(limit, self._room))) or self._steal(limit)
+        return Chunk(units) if units else None
 
     @property
     def _room(self) -> float:
@@ -193,7 +201,9 @@ class Scheduler(Generic[P]):
 
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
-        outcomes, ended = chunk.collect()
+        outcomes, ended, behind = chunk.collect()
+        for task in behind:
+            self._failed_behind(task)
         for unit, task, _ in ended:
             self._put_back(chunk, unit, task)
         self._retries.ended(task for task, _ in outcomes)
@@ -220,6 +230,17 @@ class Scheduler(Generic[P]):
             self._settle_failed(task, outcome, now)
         elif isinstance(outcome, Retry):  # too late for this assignment, but the attempt was made
             task.attempt += 1
+            self._assignments.failed_late(assignment.partition, task.offset, task.past)
+
+    def _failed_behind(self, task: Task) -> None:
+        """Note that *task* failed in a batch, behind one of its lane that is tried again first."""
+        task.attempt += 1
+        assignment = task.assignment
+        if assignment.live:
+            self.totals.failed += 1
+            self.totals.retried += 1
+            assignment.attempts[task.offset] = task.past
+        else:
             self._assignments.failed_late(assignment.partition, task.offset, task.past)
 
     def _settle_failed(self, task: Task, outcome: Outcome, now: float) -> None:
@@ -445,10 +466,12 @@ class Scheduler(Generic[P]):
     @property
     def next_due(self) -> float | None:
         """When something may run that may not run now, unless something finishes first; ``None`` if never."""
-        change = None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change
-        if self._room <= 0 or self._retries.running >= self.throttles.retries or self._retries.next_due is None:
-            return change
-        return self._retries.next_due if change is None else min(change, self._retries.next_due)
+        dues: list[float | None] = [None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change]
+        if self._room > 0 and isinstance(self._ready, BatchQueue):
+            dues.append(self._ready.next_due)
+        if self._room > 0 and self._retries.running < self.throttles.retries:
+            dues.append(self._retries.next_due)
+        return min((due for due in dues if due is not None), default=None)
 
     @property
     def can_steal(self) -> bool:

@@ -55,13 +55,13 @@ class Attempts:
         record = task.record
         try:
             if task.error is not None or self._deserialize is not None:
-                record = self._prepare(task)
+                record = self.prepare(task)
             if self._surrounded is None:
                 self._variables.copy().run(self._handler, record)
             else:
                 self._variables.copy().run(self._surrounded, record, context_of(task))
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
-            return self._failed(task, record, error)
+            return self.failed(task, record, error)
         return None
 
     async def run_async(self, task: Task) -> Outcome:
@@ -72,7 +72,7 @@ class Attempts:
         record = task.record
         try:
             if task.error is not None or self._deserialize is not None:
-                record = self._prepare(task)
+                record = self.prepare(task)
             if self._surrounded is None:
                 await InContext(self._variables.copy(), self._handler(record))
             else:
@@ -91,9 +91,10 @@ class Attempts:
 
     async def _failed_async(self, task: Task, record: Any, error: BaseException) -> Outcome:
         """Ask on a thread: ``on_error`` may block."""
-        return await asyncio.get_running_loop().run_in_executor(None, self._failed, task, record, error)
+        return await asyncio.get_running_loop().run_in_executor(None, self.failed, task, record, error)
 
-    def _prepare(self, task: Task) -> Any:
+    def prepare(self, task: Task) -> Any:
+        """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
         if task.error is not None:
             raise task.error
         return task.record if self._deserialize is None else self._deserialize(task.record)
@@ -102,7 +103,11 @@ class Attempts:
         """Whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
         return task.error is None and (self._deserialize is None or record is not task.record)
 
-    def _failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
+    def failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
+        """Tell what it means that an attempt at *task* raised *error*; may block, and never raises.
+
+        :param record: as far as it got: what the handler saw, or the raw one.
+        """
         if not isinstance(error, Exception) or isinstance(error, MemoryError):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if task.first_failed_at is None:

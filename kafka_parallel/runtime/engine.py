@@ -9,17 +9,19 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.chains import Observers, surround, surround_async
+from kafka_parallel.chains import Observers, surround, surround_async, surround_steps
+from kafka_parallel.core.batching import BatchLimits
 from kafka_parallel.core.cadence import CommitCadence
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.errors import ConfigurationError, PluginError, RecordFailed
 from kafka_parallel.runtime.attempt import Attempts
+from kafka_parallel.runtime.batches import BatchAttempts
 from kafka_parallel.runtime.clock import Clock, SystemClock
 from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.rebalance import Rebalance
 from kafka_parallel.runtime.workqueue import WorkQueue
-from kafka_parallel.values import DelayedTopics, Settings, Statistics
+from kafka_parallel.values import Batch, DelayedTopics, Settings, Statistics
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,9 +58,11 @@ class Engine:
         handler: Callable[[Any], Any],
         clock: Clock | None = None,
         event_loop: asyncio.AbstractEventLoop | None = None,
+        batch: Batch | None = None,
     ) -> None:
         self._client = client
         self._event_loop = event_loop
+        self._batch = batch
         self._plugins = plugins
         self._options = options
         self._shutdown = shutdown
@@ -67,6 +71,7 @@ class Engine:
         self._settings = self._make_settings()
         self._delay = self._read_delayed_topics()
         ordering = self._ordering()
+        _check_batch(batch, options, has_order=ordering is not None)
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         _check_fit(handler, self._executor)
         self._queue = self._make_queue(handler)
@@ -180,16 +185,30 @@ class Engine:
         return executor  # type: ignore[no-any-return]
 
     def _make_queue(self, handler: Callable[[Any], Any]) -> WorkQueue[TopicPartition]:
-        hook = self._plugins.hook
-        surrounded = None
-        if hook.on_record.get_hookimpls():
-            compose = surround_async if _is_async(handler) else surround
-            surrounded = compose(hook.on_record, lambda record, _: handler(record), ("record", "context"))
-        attempt = Attempts(handler, surrounded, hook.on_error, self._client.deserialize, self._clock)
         options = self._options
-        limits = Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted)
-        commits = self._client.group_id is not None
-        return WorkQueue(limits, commits=commits, attempt=attempt, clock=self._clock)
+        attempt = Attempts(
+            handler, self._surrounded(handler), self._plugins.hook.on_error, self._client.deserialize, self._clock
+        )
+        return WorkQueue(
+            Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted),
+            commits=self._client.group_id is not None,
+            attempt=attempt,
+            clock=self._clock,
+            batches=None if self._batch is None else _limits_of(self._batch),
+            attempt_batch=None if self._batch is None else self._batch_attempts(handler, attempt),
+        )
+
+    def _surrounded(self, handler: Callable[[Any], Any]) -> Callable[[Any, Any], Any] | None:
+        """The handler of one record inside the wrappers of ``on_record``."""
+        hook = self._plugins.hook.on_record
+        if self._batch is not None or not hook.get_hookimpls():
+            return None
+        compose = surround_async if _is_async(handler) else surround
+        return compose(hook, lambda record, _: handler(record), ("record", "context"))
+
+    def _batch_attempts(self, handler: Callable[[Any], Any], attempt: Attempts) -> BatchAttempts:
+        around = surround_steps(self._plugins.hook.on_record, ("record", "context"))
+        return BatchAttempts(handler, around, attempt)
 
     def _make_rebalance(self) -> Rebalance:
         longest = self._client.config["max_poll_interval_ms"] / 1000
@@ -271,6 +290,25 @@ def _described(error: BaseException) -> str:
         return repr(error)
     except Exception:  # noqa: BLE001 - the handler's class is at fault, and the record failed anyway
         return f"a {type(error).__name__} that cannot be shown"
+
+
+def _limits_of(batch: Batch) -> BatchLimits:
+    return BatchLimits(batch.max_records, batch.max_bytes, batch.max_wait_ms / 1000, batch.of)
+
+
+def _check_batch(batch: Batch | None, options: Options, *, has_order: bool) -> None:
+    if batch is None:
+        return
+    if batch.max_records > options.max_buffered_records:
+        raise ConfigurationError(
+            f"Batch(max_records={batch.max_records}) is more than max_buffered_records={options.max_buffered_records}: "
+            "such a batch could never fill; raise the one or lower the other"
+        )
+    if batch.of == "key" and not has_order:
+        raise ConfigurationError(
+            "Batch(of='key') with ordering='unordered': there is no ordering key to put records together by; use "
+            "of='partition' or of='mixed', or an ordering"
+        )
 
 
 def _check_fit(handler: Callable[[Any], Any], executor: Executor) -> None:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from kafka_parallel.core.chunk import TaskBatch
 from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
 from kafka_parallel.core.throttle import UNBOUNDED
 from kafka_parallel.errors import ConfigurationError
@@ -23,7 +24,8 @@ from kafka_parallel.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from kafka_parallel.core.chunk import Chunk, Failure, Outcome
+    from kafka_parallel.core.batching import BatchLimits
+    from kafka_parallel.core.chunk import BatchOutcome, Chunk, Failure, Outcome
     from kafka_parallel.core.pressure import Limits
     from kafka_parallel.core.task import Task
     from kafka_parallel.core.throttle import Throttles
@@ -47,6 +49,16 @@ class Attempt(Protocol):
 
     async def cancelled(self, task: Task, error: asyncio.CancelledError) -> Outcome:
         """Tell how it ended if it was cancelled although somebody waits for it."""
+
+
+class AttemptBatch(Protocol):
+    """Runs one batch without the tasks that nobody wants."""
+
+    def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
+        """Run it here and now."""
+
+    async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
+        """Run it on the running event loop."""
 
 
 class QueueThrottle:
@@ -84,11 +96,23 @@ class WorkQueue(Generic[P]):
     :param commits: false for a consumer without a group.
     :param attempt: runs one task (handler and hooks) and tells how it ended; never raises.
     :param clock: the time.
+    :param batches: when a batch is given out; ``None`` if records run one by one.
+    :param attempt_batch: runs one batch; never raises.
     """
 
-    def __init__(self, limits: Limits, *, commits: bool, attempt: Attempt, clock: Clock) -> None:
-        self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits)
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        commits: bool,
+        attempt: Attempt,
+        clock: Clock,
+        batches: BatchLimits | None = None,
+        attempt_batch: AttemptBatch | None = None,
+    ) -> None:
+        self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits, batches=batches)
         self._attempt = attempt
+        self._attempt_batch = attempt_batch
         self._clock = clock
         self._lock = clock.lock()
         self._work = clock.condition(self._lock)
@@ -118,13 +142,19 @@ class WorkQueue(Generic[P]):
         with self._lock:
             return None if self._closed else self._scheduler.take(limit, self._clock.monotonic())
 
-    def run(self, chunk: Chunk, task: Task) -> None:
+    def run(self, chunk: Any, task: Any) -> None:
         """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all."""
-        runs = task.assignment.live and not self._closed
-        chunk.settle(task, self._attempt(task) if runs else None)
+        if isinstance(task, TaskBatch):
+            chunk.settle_all(self._batch_attempt(task, self.wants))
+        else:
+            runs = task.assignment.live and not self._closed
+            chunk.settle(task, self._attempt(task) if runs else None)
 
-    async def run_async(self, chunk: Chunk, task: Task) -> None:
+    async def run_async(self, chunk: Any, task: Any) -> None:
         """Do the same with an ``async def`` handler; one that was cancelled because nobody waits for it has ended."""
+        if isinstance(task, TaskBatch):
+            chunk.settle_all(await self._batch_attempt.run_async(task, self.wants))
+            return
         outcome = None
         try:
             if self.wants(task):
@@ -134,8 +164,16 @@ class WorkQueue(Generic[P]):
                 outcome = await self._attempt.cancelled(task, error)
         chunk.settle(task, outcome)
 
-    def wants(self, task: Task) -> bool:
+    @property
+    def _batch_attempt(self) -> AttemptBatch:
+        if self._attempt_batch is None:
+            raise ValueError("records run one by one here: there are no batches")
+        return self._attempt_batch
+
+    def wants(self, task: Any) -> bool:
         """Tell whether anybody still waits for *task*."""
+        if isinstance(task, TaskBatch):
+            return any(map(self.wants, task.tasks))
         return task.assignment.live and not self._closed
 
     def finish(self, chunk: Chunk) -> None:

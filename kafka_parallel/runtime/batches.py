@@ -1,0 +1,187 @@
+"""How a batch of records is run, and what it means for each of them.
+
+Each record is deserialised and enters its wrappers of ``on_record`` by itself; one that fails in this, or that a
+wrapper answers, is not in the list that the handler gets, and neither is what has to run behind a failed one. Then the
+handler is called once, and each record leaves its wrappers with the handler's result or its own error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.core.chunk import BatchOutcome, NotRun
+from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerCancelled
+from kafka_parallel.runtime.attempt import Attempts, context_of
+from kafka_parallel.runtime.coroutines import InContext
+
+if TYPE_CHECKING:
+    from kafka_parallel.core.chunk import TaskBatch
+    from kafka_parallel.core.task import Task
+
+
+class Entered:
+    """One record inside its wrappers.
+
+    :param around: the wrappers as `kafka_parallel.chains.surround_steps` composes them; ``None`` if there are none.
+    :ivar is_answered: whether a plugin answered instead of the handler.
+    """
+
+    def __init__(
+        self, task: Task, record: Any, around: Callable[..., Any] | None, variables: contextvars.Context
+    ) -> None:
+        self.task = task
+        self.record = record
+        self.is_answered = False
+        self._variables = variables
+        self._steps = None if around is None else around(record, context_of(task))
+        if self._steps is not None:
+            self.is_answered = self._go(self._steps.send, None)
+
+    def leave(self, result: Any, error: BaseException | None) -> None:
+        """Go through the wrappers' ends; raise what comes out of them."""
+        if self._steps is None:
+            if error is not None:
+                raise error
+        elif error is not None:
+            self._go(self._steps.throw, error)
+        else:
+            self._go(self._steps.send, result)
+
+    def _go(self, step: Callable[[Any], Any], value: Any) -> bool:
+        """Take one step; tell whether the wrappers have ended."""
+        try:
+            self._variables.run(step, value)
+        except StopIteration:
+            return True
+        return False
+
+
+class BatchRun:
+    """One batch on its way: who is in it, and who failed.
+
+    :ivar entered: the records that the handler gets.
+    :ivar failures: task, record as far as it got, and error.
+    :ivar outcomes: what is known so far.
+    """
+
+    def __init__(self) -> None:
+        self.entered: list[Entered] = []
+        self.failures: list[tuple[Task, Any, BaseException]] = []
+        self.outcomes: dict[Task, BatchOutcome] = {}
+
+    @property
+    def records(self) -> list[Any]:
+        """What the handler gets."""
+        return [entered.record for entered in self.entered]
+
+    def leave(self, result: Any, error: BaseException | None) -> None:
+        """Let every record leave its wrappers after the handler has returned *result* or raised *error*."""
+        errors = self._errors(error)
+        for index, entered in enumerate(self.entered):
+            try:
+                entered.leave(result, errors.get(index))
+            except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()
+                self.failures.append((entered.task, entered.record, raised))
+            else:
+                self.outcomes[entered.task] = None
+
+    def _errors(self, error: BaseException | None) -> dict[int, BaseException]:
+        if error is None:
+            return {}
+        count = len(self.entered)
+        if isinstance(error, BatchFailed):
+            highest = max(error.failed)
+            if highest < count:
+                return dict(error.failed)
+            wrong = ConfigurationError(
+                f"BatchFailed names record {highest} of a batch of {count}: all of it counts as failed"
+            )
+            wrong.__cause__, error = error, wrong
+        return dict.fromkeys(range(count), error)
+
+
+class BatchAttempts:
+    """Runs batches.
+
+    :param handler: what the user gave: a function of a list of records.
+    :param around: the wrappers of ``on_record``, see `Entered`.
+    :param attempts: knows how to deserialise, and what a failure means.
+    """
+
+    def __init__(
+        self, handler: Callable[[list[Any]], Any], around: Callable[..., Any] | None, attempts: Attempts
+    ) -> None:
+        self._handler = handler
+        self._around = around
+        self._attempts = attempts
+        self._variables = contextvars.copy_context()
+
+    def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
+        """Run *batch* without the tasks that nobody *wants* any more; tell how each ended."""
+        run = self._enter(batch, wants)
+        if run.entered:
+            result, error = None, None
+            try:
+                result = self._variables.copy().run(self._handler, run.records)
+            except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
+                error = raised
+            run.leave(result, error)
+        return self._decide(run)
+
+    async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
+        """Do the same with an ``async def`` handler.
+
+        A cancellation fails the records. Where nobody wants them any more, that changes nothing.
+        """
+        run = self._enter(batch, wants)
+        if run.entered:
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = await self._awaitable(run.records)
+            except asyncio.CancelledError as raised:
+                error = HandlerCancelled("the handler let out a CancelledError: something it awaited was cancelled")
+                error.__cause__ = raised
+            except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
+                error = raised
+            run.leave(result, error)
+        if not run.failures:
+            return run.outcomes
+        return await asyncio.get_running_loop().run_in_executor(None, self._decide, run)
+
+    async def _awaitable(self, records: list[Any]) -> Any:
+        return await InContext(self._variables.copy(), self._handler(records))
+
+    def _enter(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> BatchRun:
+        run, cut = BatchRun(), set()
+        for task in batch.tasks:
+            if not wants(task):
+                run.outcomes[task] = None
+            elif task.lane in cut:
+                run.outcomes[task] = NotRun
+            elif not self._has_entered(run, task) and task.lane is not None:
+                cut.add(task.lane)
+        return run
+
+    def _has_entered(self, run: BatchRun, task: Task) -> bool:
+        """Let *task* enter its wrappers; false if it failed in this."""
+        record = task.record
+        try:
+            record = self._attempts.prepare(task)
+            entered = Entered(task, record, self._around, self._variables.copy())
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            run.failures.append((task, record, error))
+            return False
+        if entered.is_answered:
+            run.outcomes[task] = None
+        else:
+            run.entered.append(entered)
+        return True
+
+    def _decide(self, run: BatchRun) -> dict[Task, BatchOutcome]:
+        """Ask what every failure means; may block."""
+        decided = {task: self._attempts.failed(task, record, error) for task, record, error in run.failures}
+        return {**run.outcomes, **decided}
