@@ -15,6 +15,7 @@ from kafka_parallel.manager import Plugins
 from kafka_parallel.options import (
     REVOKE_TIMEOUT_MS,
     STOP_TIMEOUT_MS,
+    STUCK_AFTER_MS,
     Options,
     OrderingOption,
     PluginOption,
@@ -55,6 +56,10 @@ class ParallelConsumer:
         abandons what still runs).
     :param lazy_deserialization: whether the consumer's deserialisers run in the worker, where one that raises fails its
         record; ``False`` leaves them in ``poll()``, where it stops the consumer, as on the bare client.
+    :param handler_timeout_ms: milliseconds after which a record fails with `HandlerTimeout` although its handler has
+        not returned. An ``async def`` handler is cancelled, a process is killed; a thread cannot be stopped: it is
+        replaced, and other records of its key wait until it returns. Looked at some ten times a second.
+    :param stuck_after_ms: milliseconds after which a warning says where a handler is that still runs; ``None`` = never.
     :raises ConfigurationError: for an option or a consumer that cannot work.
     :raises PluginError: for a plugin that cannot be found, loaded or combined with the others.
     """
@@ -74,6 +79,8 @@ class ParallelConsumer:
         stop_timeout_ms: float = STOP_TIMEOUT_MS,
         install_signal_handlers: bool = True,
         lazy_deserialization: bool = True,
+        handler_timeout_ms: float | None = None,
+        stuck_after_ms: float | None = STUCK_AFTER_MS,
     ) -> None:
         self._options = Options(
             ordering=ordering,
@@ -87,6 +94,8 @@ class ParallelConsumer:
             stop_timeout_ms=stop_timeout_ms,
             install_signal_handlers=install_signal_handlers,
             lazy_deserialization=lazy_deserialization,
+            handler_timeout_ms=handler_timeout_ms,
+            stuck_after_ms=stuck_after_ms,
         )
         self._client = Client(consumer)
         also = [name for name in (self._ordering_plugin(), executor) if name is not None]

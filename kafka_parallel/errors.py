@@ -59,6 +59,10 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
         self.failed = dict(failed)
 
 
+class HandlerTimeout(KafkaParallelError, TimeoutError):  # noqa: N818 - named after what happened to the handler
+    """The handler's fault: it took longer than ``handler_timeout_ms``."""
+
+
 class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what happened to the handler
     """The handler's fault: an ``async def`` handler let out a CancelledError that nobody here sent."""
 

@@ -30,8 +30,12 @@ class Work(Protocol):
     def take_nowait(self, limit: int) -> Chunk | None:
         """Take at most *limit* tasks, or ``None`` if nothing may run now."""
 
-    def run(self, chunk: Any, task: Any) -> None:
-        """Run the handler and its hooks on *task* here and now; keep the outcome in *chunk*. Never raises."""
+    def run(self, chunk: Any, task: Any) -> bool:
+        """Run the handler and its hooks on *task* here and now; keep the outcome in *chunk*. Never raises.
+
+        :returns: false if it took longer than its deadline: *chunk* was taken from this worker, and if the worker was
+            replaced (see `Executor`) it should end.
+        """
 
     async def run_async(self, chunk: Any, task: Any) -> None:
         """Do the same with an ``async def`` handler, on the running event loop. Never raises, except when cancelled."""
@@ -51,6 +55,10 @@ class Executor(Protocol):
 
     One that calls ``Work.run_async`` says so with an attribute ``runs_coroutines`` that is true; without it,
     ``async def`` handlers are refused.
+
+    It may have two more methods. ``replace_worker() -> bool`` is called when a handler takes longer than its deadline:
+    start another worker in place of the one it keeps, and tell whether that was done. ``stack_of(task) -> str | None``
+    tells where a handler is that takes long, as ``traceback`` formats it. Both are called on the thread of run().
     """
 
     def start(self, work: Work) -> None:

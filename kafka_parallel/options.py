@@ -16,6 +16,9 @@ STOP_TIMEOUT_MS = 20_000
 # Well below kafka-python's max_poll_interval_ms (300 s): the whole group waits for a revoke.
 REVOKE_TIMEOUT_MS = 15_000
 
+# When a record is said to take long: no handler is meant to take a minute, and some do.
+STUCK_AFTER_MS = 60_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -35,12 +38,17 @@ class Options:
     stop_timeout_ms: float = STOP_TIMEOUT_MS
     install_signal_handlers: bool = True
     lazy_deserialization: bool = True
+    handler_timeout_ms: float | None = None
+    stuck_after_ms: float | None = STUCK_AFTER_MS
 
     def __post_init__(self) -> None:
         for name in ("workers", "max_buffered_records", "max_buffered_bytes", "max_uncommitted"):
             _require_count(name, getattr(self, name))
         for name in ("revoke_timeout_ms", "stop_timeout_ms"):
             _require_duration(name, getattr(self, name))
+        for name in ("handler_timeout_ms", "stuck_after_ms"):
+            if getattr(self, name) is not None:
+                _require_duration(name, getattr(self, name), least=1)
         if not (self.ordering is None or isinstance(self.ordering, str) or callable(self.ordering)):
             raise ConfigurationError(
                 f"ordering={self.ordering!r}: give 'key', 'partition', 'unordered', the name of a plugin "
@@ -55,6 +63,6 @@ def _require_count(name: str, value: object) -> None:
         raise ConfigurationError(f"{name}={value!r}: must be an integer of at least 1")
 
 
-def _require_duration(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise ConfigurationError(f"{name}={value!r}: must be a finite number of milliseconds, 0 or more")
+def _require_duration(name: str, value: object, least: float = 0) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
+        raise ConfigurationError(f"{name}={value!r}: must be a finite number of milliseconds, {least} or more")

@@ -157,6 +157,7 @@ class Settings:
     :ivar sources: topics that a plugin had it read too, each with the topic whose records it carries.
     :ivar is_ordered: whether some records must run in order.
     :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
+    :ivar handler_timeout: seconds a handler may take, for executors that can stop one; ``None`` = as long as it likes.
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
     :ivar clock: the consumer's monotonic clock, in seconds.
@@ -169,6 +170,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_ordered: bool = True
     has_raw_bytes: bool = True
+    handler_timeout: float | None = None
     event_loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
@@ -201,6 +203,7 @@ class Statistics:
     :ivar lag: finished records above the commit point plus unfinished ones, per partition.
     :ivar commits: commits that the broker confirmed.
     :ivar commit_failures: commits that failed.
+    :ivar overdue: handlers that still run although their records have failed by ``handler_timeout_ms``.
     :ivar abandoned: records still running when their partition was taken away or the consumer stopped.
     """
 
@@ -218,4 +221,5 @@ class Statistics:
     lag: Mapping[TopicPartition, int]
     commits: int
     commit_failures: int
+    overdue: int
     abandoned: int

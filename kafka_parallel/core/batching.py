@@ -103,7 +103,7 @@ class BatchQueue:
             self._list(group)
 
     def put_back(self, unit: Unit) -> None:
-        """Take back the tasks of *unit* that have to run later, at the front of their lane; keep it held."""
+        """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
         if unit.lane is not None:
             unit.lane.waiting.extendleft(reversed(unit.tasks))
             return

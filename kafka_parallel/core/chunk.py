@@ -4,7 +4,9 @@ Rule 1: a chunk is a deque of units. Its worker claims units from the front, a t
 single deque operations, so neither needs the lock to be safe from the other.
 Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one failed and the tasks behind
 it must wait (they go back to their lane).
-Rule 3: only the worker that holds the chunk iterates it and settles its tasks.
+Rule 3: only the worker that holds the chunk iterates it and settles its tasks. What is settled may be collected by
+anyone at any time, and never shows the outcome of a unit's last task without the end of the unit: whoever settles
+appends to deques, the end first, and whoever collects takes the ends last.
 Rule 4: a batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
 those behind it in the unit go back with it: what failed among them has made its attempt, what succeeded comes again in
 order, what was skipped is finished. What was not run goes back too.
@@ -15,11 +17,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from kafka_parallel.core.ordering import Unit
+from kafka_parallel.core.ordering import Lane, Unit
 from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
+
+T = TypeVar("T")
 
 
 class Failure:
@@ -61,6 +65,11 @@ class Collected(NamedTuple):
     ended: list[tuple[Unit, Task, Outcome]]
     behind: list[Task]
 
+    @property
+    def failures(self) -> list[tuple[Task, Failure]]:
+        """The records that stop the consumer."""
+        return [(task, outcome) for task, outcome in self.outcomes if isinstance(outcome, Failure)]
+
 
 class Chunk:
     """Tasks that one worker took together.
@@ -68,13 +77,15 @@ class Chunk:
     :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
     """
 
-    __slots__ = ("_found", "_unit", "_units", "taken")
+    __slots__ = ("_behind", "_ended", "_outcomes", "_unit", "_units", "taken")
 
     def __init__(self, units: Iterable[Unit]) -> None:
         self._units = deque(units)
         self.taken = sum(len(unit.tasks) for unit in self._units)
         self._unit: Unit | None = None
-        self._found = Collected([], [], [])
+        self._outcomes: deque[tuple[Task, Outcome]] = deque()
+        self._ended: deque[tuple[Unit, Task, Outcome]] = deque()
+        self._behind: deque[Task] = deque()
 
     def __iter__(self) -> Iterator[Any]:
         """Claim task after task; each must be settled before the next is asked for."""
@@ -96,10 +107,10 @@ class Chunk:
         if unit is None or unit.tasks[0] is not task:
             raise ValueError(f"{task} is not the task that was claimed last")
         unit.tasks.popleft()
-        self._found.outcomes.append((task, outcome))
         if not unit.tasks or isinstance(outcome, (Retry, Failure)):
-            self._found.ended.append((unit, task, outcome))
             self._unit = None
+            self._ended.append((unit, task, outcome))
+        self._outcomes.append((task, outcome))
 
     def steal(self, limit: int) -> list[Unit]:
         """Take away at most half of the units nobody claimed, with at most *limit* tasks unless it is one unit."""
@@ -118,13 +129,54 @@ class Chunk:
 
     def collect(self) -> Collected:
         """Take out what has happened so far."""
-        found, self._found = self._found, Collected([], [], [])
-        return found
+        outcomes = _take_all(self._outcomes)
+        ended = _take_all(self._ended)
+        return Collected(outcomes, ended, _take_all(self._behind))
 
     @property
     def unclaimed(self) -> int:
         """How many units nobody has claimed."""
         return len(self._units)
+
+    @property
+    def is_collectable(self) -> bool:
+        """Whether something was settled and not collected."""
+        return bool(self._outcomes)
+
+    @property
+    def current(self) -> Task | TaskBatch | None:
+        """What its worker is at, as far as anyone else can tell."""
+        unit = self._unit
+        try:
+            return None if unit is None else unit.tasks[0]
+        except IndexError:  # it is being settled at this very moment
+            return None
+
+    @property
+    def lane(self) -> Lane | None:
+        """The lane of `current`."""
+        return None if self._unit is None else self._unit.lane
+
+    def detach(self) -> tuple[Chunk, list[Unit]]:
+        """Take everything away from a worker that is stuck in `current`.
+
+        :returns: a chunk with what it is at, and units that may run elsewhere: what nobody has claimed, and what stands
+            behind `current` in its lane, which stays held.
+        """
+        rest = _take_all(self._units)
+        stuck = Chunk(())
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            stuck._unit = Unit(unit.lane, deque((unit.tasks.popleft(),)))
+            stuck.taken = 1
+            rest.append(unit)
+        self.taken = 0
+        return stuck, rest
+
+
+def _take_all(queue: deque[T]) -> list[T]:
+    """Empty *queue*, to which somebody else may append meanwhile."""
+    return [queue.popleft() for _ in range(len(queue))]
 
 
 class TaskBatch:
@@ -169,6 +221,18 @@ class BatchChunk(Chunk):
             self._settle_unit(unit, outcomes)
         self._batch = None
 
+    @property
+    def current(self) -> Task | TaskBatch | None:
+        """The batch, until it is settled."""
+        return self._batch
+
+    def detach(self) -> tuple[Chunk, list[Unit]]:
+        """Take the batch away from a worker that is stuck in it."""
+        stuck = BatchChunk(())
+        stuck._batch, self._batch = self._batch, None
+        stuck.taken, self.taken = self.taken, 0
+        return stuck, []
+
     def _settle_unit(self, unit: Unit, outcomes: Mapping[Task, BatchOutcome]) -> None:
         """Settle the tasks of a unit up to the first that stays; sort out those behind it."""
         tasks = [(task, outcomes[task]) for task in unit.tasks]
@@ -180,10 +244,10 @@ class BatchChunk(Chunk):
             back.insert(0, first)
         else:
             settled.append(first)
-        self._found.outcomes.extend(settled)  # type: ignore[arg-type]
-        self._found.behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
+        self._behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
         unit.tasks = deque(task for task, _ in back)
-        self._found.ended.append((unit, first[0], None if first[1] is NotRun else first[1]))  # type: ignore[arg-type]
+        self._ended.append((unit, first[0], None if first[1] is NotRun else first[1]))  # type: ignore[arg-type]
+        self._outcomes.extend(settled)  # type: ignore[arg-type]
 
 
 def _keeps_back(outcome: BatchOutcome) -> bool:

@@ -166,9 +166,12 @@ class ReadyQueue:
             lane.table.pop(lane.key, None)
 
     def put_back(self, unit: Unit) -> None:
-        """Take back the tasks of *unit* that were never started, at the front of their lane; keep it held."""
+        """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
         if unit.lane is not None:
             unit.lane.waiting.extendleft(reversed(unit.tasks))
+            return
+        for task in unit.tasks:
+            self.again(task)
 
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.batching import BatchLimits, BatchQueue
-from kafka_parallel.core.chunk import BatchChunk, Chunk, Failure, Outcome
+from kafka_parallel.core.chunk import BatchChunk, Chunk, Collected, Failure, Outcome, TaskBatch
 from kafka_parallel.core.ordering import ReadyQueue, Unit
 from kafka_parallel.core.pressure import Limits, Load, Pressure
 from kafka_parallel.core.retries import Retries
@@ -98,6 +98,8 @@ class Scheduler(Generic[P]):
         self._retries = Retries()
         self.throttles = Throttles()
         self._pressure = Pressure(limits)
+        self._overdue: dict[Hashable, list[tuple[Unit, Task, Outcome]]] = {}
+        self._returned: set[Hashable] = set()
         self._chunks: dict[Chunk, None] = {}  # a set whose order does not depend on addresses
         self._paused: dict[P, str] = {}
         self.totals = Totals()
@@ -201,20 +203,33 @@ class Scheduler(Generic[P]):
 
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
-        outcomes, ended, behind = chunk.collect()
-        for task in behind:
-            self._failed_behind(task)
-        for unit, task, _ in ended:
-            self._put_back(chunk, unit, task)
-        self._retries.ended(task for task, _ in outcomes)
-        for task, outcome in outcomes:
-            self._settle(task, outcome, now)
-        for unit, task, outcome in ended:
+        found = self._settle_all(chunk, now)
+        for unit, task, outcome in found.ended:
             self._release(unit, task, outcome)
-        chunk.taken -= len(outcomes)
+        return found.failures
+
+    def collect(self, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
+        chunks = [chunk for chunk in self._chunks if chunk.is_collectable]
+        return [failure for chunk in chunks for failure in self.finish(chunk, now)]
+
+    def _settle_all(self, chunk: Chunk, now: float, *, is_overdue: bool = False) -> Collected:
+        """Take in what *chunk* has settled; the lanes of the units that ended are still held."""
+        found = chunk.collect()
+        for task in found.behind:
+            self._count_attempt(task)
+        for unit, task, _ in found.ended:
+            self._put_back(chunk, unit, task)
+        self._retries.ended(task for task, _ in found.outcomes)
+        for task, outcome in found.outcomes:
+            if is_overdue and isinstance(outcome, Retry) and task.lane is not None:
+                self._count_attempt(task)  # it may wait for its next attempt once the handler has returned
+            else:
+                self._settle(task, outcome, now)
+        chunk.taken -= len(found.outcomes)
         if chunk.taken == 0:
             self._chunks.pop(chunk, None)
-        return [(task, outcome) for task, outcome in outcomes if isinstance(outcome, Failure)]
+        return found
 
     def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:
         """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
@@ -224,48 +239,89 @@ class Scheduler(Generic[P]):
 
     def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
         assignment = task.assignment
-        if assignment.live and outcome is None:
+        if isinstance(outcome, Retry):
+            self._count_attempt(task)
+            self._wait(task, now + outcome.delay_ms / 1000)
+        elif assignment.live and outcome is None:
             self.totals.processed += assignment.finish(task.offset)
+        elif assignment.live and isinstance(outcome, Skip):
+            self.totals.failed += 1
+            self.totals.skipped += assignment.finish(task.offset)
         elif assignment.live:
-            self._settle_failed(task, outcome, now)
-        elif isinstance(outcome, Retry):  # too late for this assignment, but the attempt was made
-            task.attempt += 1
-            self._assignments.failed_late(assignment.partition, task.offset, task.past)
+            self.totals.failed += 1
+            assignment.halted.add(task.offset)
+            self._drop_above({assignment: task.offset})
 
-    def _failed_behind(self, task: Task) -> None:
-        """Note that *task* failed in a batch, behind one of its lane that is tried again first."""
+    def _count_attempt(self, task: Task) -> None:
+        """Note that *task* was tried in vain and will be tried again, maybe under a later assignment."""
         task.attempt += 1
         assignment = task.assignment
-        if assignment.live:
-            self.totals.failed += 1
-            self.totals.retried += 1
-            assignment.attempts[task.offset] = task.past
-        else:
+        if not assignment.live:
             self._assignments.failed_late(assignment.partition, task.offset, task.past)
-
-    def _settle_failed(self, task: Task, outcome: Outcome, now: float) -> None:
+            return
         self.totals.failed += 1
-        if isinstance(outcome, Skip):
-            self.totals.skipped += task.assignment.finish(task.offset)
-        elif isinstance(outcome, Retry):
-            self.totals.retried += 1
-            self._retry(task, now + outcome.delay_ms / 1000)
-        else:
-            task.assignment.halted.add(task.offset)
-            self._drop_above({task.assignment: task.offset})
+        self.totals.retried += 1
+        assignment.attempts[task.offset] = task.past
 
-    def _retry(self, task: Task, due: float) -> None:
-        task.attempt += 1
-        task.assignment.attempts[task.offset] = task.past
+    def _wait(self, task: Task, due: float) -> None:
+        """Let *task* wait for its next attempt."""
+        assignment = task.assignment
+        if not assignment.live:
+            return
         self._retries.add(task, due)
-        if task.assignment.leaves_at is not None and due > task.assignment.leaves_at:
-            self._drop_above({task.assignment: task.offset - 1})
+        if assignment.leaves_at is not None and due > assignment.leaves_at:
+            self._drop_above({assignment: task.offset - 1})
 
     def _release(self, unit: Unit, last: Task, outcome: Outcome) -> None:
         """Let go of the unit's lane, unless its last task waits for a retry or stopped the consumer."""
         holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live
         if unit.lane is not None and not holds:
             self._ready.release(unit.lane)
+
+    # Handlers that take too long
+
+    def at_work(self) -> list[Task | TaskBatch]:
+        """What workers are at."""
+        return [current for chunk in self._chunks if (current := chunk.current) is not None]
+
+    def detach(self, current: Task | TaskBatch, now: float) -> tuple[Chunk | None, list[tuple[Task, Failure]]]:
+        """Take everything away from the worker that is stuck in *current*.
+
+        What it had finished is taken in, what it had not begun may run elsewhere. Return a chunk with what it is at, to
+        be settled by somebody else and given to `expire`; and the records that stop the consumer.
+        """
+        chunk = next((chunk for chunk in self._chunks if chunk.current is current), None)
+        if chunk is None:
+            return None, []
+        failures = self.finish(chunk, now)
+        self._chunks.pop(chunk, None)
+        stuck, rest = chunk.detach()
+        self._chunks[stuck] = None
+        for unit in rest:
+            self._ready.put_back(unit)
+            if unit.lane is not None and unit.lane is not stuck.lane:
+                self._ready.release(unit.lane)
+        return stuck, failures
+
+    def expire(self, chunk: Chunk, handler: Hashable, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what was decided about records whose *handler* still runs; their lanes stay held until it returns."""
+        found = self._settle_all(chunk, now, is_overdue=True)
+        self._overdue[handler] = found.ended
+        if handler in self._returned:
+            self.returned(handler, now)
+        return found.failures
+
+    def returned(self, handler: Hashable, now: float) -> None:
+        """Note that an overdue *handler* has returned: its lanes may go on."""
+        ended = self._overdue.pop(handler, None)
+        if ended is None:
+            self._returned.add(handler)
+            return
+        self._returned.discard(handler)
+        for unit, task, outcome in ended:
+            if isinstance(outcome, Retry) and unit.lane is not None:
+                self._wait(task, now + outcome.delay_ms / 1000)
+            self._release(unit, task, outcome)
 
     # Leaving
 
@@ -457,6 +513,11 @@ class Scheduler(Generic[P]):
     def in_flight(self) -> int:
         """How many tasks workers have."""
         return sum(chunk.taken for chunk in self._chunks)
+
+    @property
+    def overdue(self) -> int:
+        """How many handlers still run although their records failed by their deadline."""
+        return len(self._overdue)
 
     @property
     def waiting(self) -> int:

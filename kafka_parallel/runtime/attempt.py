@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import Failure, Outcome
-from kafka_parallel.errors import HandlerCancelled, PluginError
-from kafka_parallel.runtime.coroutines import InContext
+from kafka_parallel.errors import HandlerCancelled, HandlerTimeout, PluginError
+from kafka_parallel.runtime.coroutines import within
+from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Attempts:
     :param decide: ``on_error``, called with keywords; answers the first decision or ``None``.
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
+    :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
+    :param timeout: seconds that an ``async def`` handler may take.
     """
 
     def __init__(
@@ -42,27 +46,46 @@ class Attempts:
         decide: Callable[..., Any],
         deserialize: Callable[[Any], Any] | None,
         clock: Clock,
+        deadlines: Deadlines | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._handler = handler
         self._surrounded = surrounded
         self._decide = decide
         self._deserialize = deserialize
         self._clock = clock
+        self._deadlines = deadlines
+        self._timeout = timeout
         self._variables = contextvars.copy_context()
 
     def __call__(self, task: Task) -> Outcome:
-        """Run *task* and tell how it ended."""
+        """Run *task* and tell how it ended.
+
+        :raises OverdueError: it took too long, and somebody else has said how it ended.
+        """
         record = task.record
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
-            if self._surrounded is None:
-                self._variables.copy().run(self._handler, record)
+            if self._deadlines is None:
+                self._call(task, record)
             else:
-                self._variables.copy().run(self._surrounded, record, context_of(task))
+                with self._deadlines.running(task, partial(self._timed_out, task, record)):
+                    self._call(task, record)
+        except OverdueError:
+            raise
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self.failed(task, record, error)
         return None
+
+    def _call(self, task: Task, record: Any) -> None:
+        if self._surrounded is None:
+            self._variables.copy().run(self._handler, record)
+        else:
+            self._variables.copy().run(self._surrounded, record, context_of(task))
+
+    def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
+        return {task: self.failed(task, record, error)}
 
     async def run_async(self, task: Task) -> Outcome:
         """Run *task* with an ``async def`` handler.
@@ -73,10 +96,8 @@ class Attempts:
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
-            if self._surrounded is None:
-                await InContext(self._variables.copy(), self._handler(record))
-            else:
-                await InContext(self._variables.copy(), self._surrounded(record, context_of(task)))
+            call = self._handler(record) if self._surrounded is None else self._surrounded(record, context_of(task))
+            await within(self._timeout, task, self._variables.copy(), call)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()

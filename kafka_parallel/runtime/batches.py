@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import BatchOutcome, NotRun
-from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerCancelled
+from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerCancelled, HandlerTimeout
 from kafka_parallel.runtime.attempt import Attempts, context_of
-from kafka_parallel.runtime.coroutines import InContext
+from kafka_parallel.runtime.coroutines import within
+from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 
 if TYPE_CHECKING:
     from kafka_parallel.core.chunk import TaskBatch
@@ -109,27 +111,53 @@ class BatchAttempts:
     :param handler: what the user gave: a function of a list of records.
     :param around: the wrappers of ``on_record``, see `Entered`.
     :param attempts: knows how to deserialise, and what a failure means.
+    :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
+    :param timeout: seconds that an ``async def`` handler may take.
     """
 
     def __init__(
-        self, handler: Callable[[list[Any]], Any], around: Callable[..., Any] | None, attempts: Attempts
+        self,
+        handler: Callable[[list[Any]], Any],
+        around: Callable[..., Any] | None,
+        attempts: Attempts,
+        deadlines: Deadlines | None = None,
+        timeout: float | None = None,
     ) -> None:
+        self._deadlines = deadlines
+        self._timeout = timeout
         self._handler = handler
         self._around = around
         self._attempts = attempts
         self._variables = contextvars.copy_context()
 
     def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
-        """Run *batch* without the tasks that nobody *wants* any more; tell how each ended."""
+        """Run *batch* without the tasks that nobody *wants* any more; tell how each ended.
+
+        :raises OverdueError: it took too long, and somebody else has said how it ended.
+        """
         run = self._enter(batch, wants)
         if run.entered:
             result, error = None, None
             try:
-                result = self._variables.copy().run(self._handler, run.records)
+                result = self._call(batch, run)
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
                 error = raised
             run.leave(result, error)
+            if isinstance(error, OverdueError):
+                raise error
         return self._decide(run)
+
+    def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
+        variables, records = self._variables.copy(), run.records
+        if self._deadlines is None:
+            return variables.run(self._handler, records)
+        with self._deadlines.running(batch, partial(self._timed_out, run)):
+            return variables.run(self._handler, records)
+
+    def _timed_out(self, run: BatchRun, error: HandlerTimeout) -> dict[Task, BatchOutcome]:
+        """What the records of a batch mean if its handler takes too long; their wrappers are left when it returns."""
+        late = [(entered.task, entered.record, error) for entered in run.entered]
+        return self._outcomes(run, [*run.failures, *late])
 
     async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
         """Do the same with an ``async def`` handler.
@@ -141,7 +169,7 @@ class BatchAttempts:
             result: Any = None
             error: BaseException | None = None
             try:
-                result = await self._awaitable(run.records)
+                result = await within(self._timeout, batch, self._variables.copy(), self._handler(run.records))
             except asyncio.CancelledError as raised:
                 error = HandlerCancelled("the handler let out a CancelledError: something it awaited was cancelled")
                 error.__cause__ = raised
@@ -151,9 +179,6 @@ class BatchAttempts:
         if not run.failures:
             return run.outcomes
         return await asyncio.get_running_loop().run_in_executor(None, self._decide, run)
-
-    async def _awaitable(self, records: list[Any]) -> Any:
-        return await InContext(self._variables.copy(), self._handler(records))
 
     def _enter(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> BatchRun:
         run, cut = BatchRun(), set()
@@ -183,5 +208,8 @@ class BatchAttempts:
 
     def _decide(self, run: BatchRun) -> dict[Task, BatchOutcome]:
         """Ask what every failure means; may block."""
-        decided = {task: self._attempts.failed(task, record, error) for task, record, error in run.failures}
+        return self._outcomes(run, run.failures)
+
+    def _outcomes(self, run: BatchRun, failures: Sequence[tuple[Task, Any, BaseException]]) -> dict[Task, BatchOutcome]:
+        decided = {task: self._attempts.failed(task, record, error) for task, record, error in failures}
         return {**run.outcomes, **decided}

@@ -18,8 +18,10 @@ from kafka_parallel.runtime.attempt import Attempts
 from kafka_parallel.runtime.batches import BatchAttempts
 from kafka_parallel.runtime.clock import Clock, SystemClock
 from kafka_parallel.runtime.commits import Committer
+from kafka_parallel.runtime.deadlines import Deadlines
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.rebalance import Rebalance
+from kafka_parallel.runtime.watch import Watch
 from kafka_parallel.runtime.workqueue import WorkQueue
 from kafka_parallel.values import Batch, DelayedTopics, Settings, Statistics
 
@@ -74,7 +76,10 @@ class Engine:
         _check_batch(batch, options, has_order=ordering is not None)
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         _check_fit(handler, self._executor)
+        self._deadlines = self._make_deadlines(handler)
         self._queue = self._make_queue(handler)
+        stuck_after = None if options.stuck_after_ms is None else options.stuck_after_ms / 1000
+        self._watch = Watch(self._queue, self._executor, self._clock, self._deadlines, stuck_after)
         self._committer = Committer(client, self._queue, plugins.hook.on_commit)
         self._rebalance = self._make_rebalance()
         self._loop = Loop(
@@ -82,6 +87,7 @@ class Engine:
             self._queue,
             self._committer,
             self._rebalance,
+            self._watch,
             CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
             shutdown,
             self._clock,
@@ -123,6 +129,7 @@ class Engine:
                 lag=scheduler.offsets()[1],
                 commits=self._committer.commits,
                 commit_failures=self._committer.failures,
+                overdue=scheduler.overdue,
                 abandoned=scheduler.totals.abandoned,
             )
         )
@@ -136,6 +143,9 @@ class Engine:
             topics=self._client.topics,
             pattern=self._client.pattern,
             is_ordered=self._options.ordering != "unordered",
+            handler_timeout=None
+            if self._options.handler_timeout_ms is None
+            else self._options.handler_timeout_ms / 1000,
             event_loop=self._event_loop,
             has_raw_bytes=self._client.has_raw_bytes,
             consumer_config=self._client.config,
@@ -184,10 +194,21 @@ class Engine:
             raise PluginError(f"{self._plugins.describe(name)} provided {executor!r}, which has no start() and join()")
         return executor  # type: ignore[no-any-return]
 
+    def _make_deadlines(self, handler: Callable[[Any], Any]) -> Deadlines | None:
+        """What plain handlers need that run under a deadline: nothing can stop them."""
+        timeout = self._settings.handler_timeout
+        return None if timeout is None or _is_async(handler) else Deadlines(timeout, self._clock)
+
     def _make_queue(self, handler: Callable[[Any], Any]) -> WorkQueue[TopicPartition]:
         options = self._options
         attempt = Attempts(
-            handler, self._surrounded(handler), self._plugins.hook.on_error, self._client.deserialize, self._clock
+            handler,
+            self._surrounded(handler),
+            self._plugins.hook.on_error,
+            self._client.deserialize,
+            self._clock,
+            self._deadlines,
+            self._settings.handler_timeout,
         )
         return WorkQueue(
             Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted),
@@ -208,7 +229,7 @@ class Engine:
 
     def _batch_attempts(self, handler: Callable[[Any], Any], attempt: Attempts) -> BatchAttempts:
         around = surround_steps(self._plugins.hook.on_record, ("record", "context"))
-        return BatchAttempts(handler, around, attempt)
+        return BatchAttempts(handler, around, attempt, self._deadlines, self._settings.handler_timeout)
 
     def _make_rebalance(self) -> Rebalance:
         longest = self._client.config["max_poll_interval_ms"] / 1000
@@ -222,6 +243,7 @@ class Engine:
             self._client,
             self._queue,
             self._committer,
+            self._watch,
             self._clock,
             assign_observers=Observers(self._plugins.hook.on_assign),
             revoke_observers=Observers(self._plugins.hook.on_revoke),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.commits import Committer
     from kafka_parallel.runtime.rebalance import Rebalance
     from kafka_parallel.runtime.shutdown import Shutdown
+    from kafka_parallel.runtime.watch import Watch
     from kafka_parallel.runtime.workqueue import WorkQueue
     from kafka_parallel.values import Settings
 
@@ -55,6 +56,7 @@ class Loop:
         queue: WorkQueue[TopicPartition],
         committer: Committer,
         rebalance: Rebalance,
+        watch: Watch,
         cadence: CommitCadence,
         shutdown: Shutdown,
         clock: Clock,
@@ -69,6 +71,7 @@ class Loop:
         self._queue = queue
         self._committer = committer
         self._rebalance = rebalance
+        self._watch = watch
         self._cadence = cadence
         self._shutdown = shutdown
         self._clock = clock
@@ -101,6 +104,7 @@ class Loop:
         if self._may_differ or not self._client.has_group_assignment:
             self._watch_assignment()
         self._rebalance.settle()
+        self._watch.look()
         decision = self._queue.decide(self._fed)
         self._apply(decision)
         self._commit_if_due()
@@ -273,6 +277,7 @@ class Loop:
         self._queue.drain(None, deadline)
         self._client.pause(self._client.assignment())
         while not self._is_drained(deadline):
+            self._watch.look()
             self._keep_alive()
         try:
             self._commit_last()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.scheduler import Ended
     from kafka_parallel.runtime.client import Client
     from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.watch import Watch
     from kafka_parallel.runtime.workqueue import WorkQueue
     from kafka_parallel.values import Settings
 
@@ -48,6 +49,7 @@ class Rebalance:
         client: Client,
         queue: WorkQueue[TopicPartition],
         committer: Committer,
+        watch: Watch,
         clock: Clock,
         *,
         assign_observers: Observers,
@@ -59,6 +61,7 @@ class Rebalance:
         self._client = client
         self._queue = queue
         self._committer = committer
+        self._watch = watch
         self._clock = clock
         self._assign_observers = assign_observers
         self._revoke_observers = revoke_observers
@@ -164,6 +167,7 @@ class Rebalance:
         deadline = self._clock.monotonic() + self._drain_timeout
         self._queue.drain(partitions, deadline)
         while not self._is_abandoned() and (left := deadline - self._clock.monotonic()) > 0:
+            self._watch.look()
             if self._queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(SLICE, left)):
                 return
 

@@ -20,6 +20,7 @@ from kafka_parallel.core.chunk import TaskBatch
 from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
 from kafka_parallel.core.throttle import UNBOUNDED
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.runtime.deadlines import OverdueError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.task import Task
     from kafka_parallel.core.throttle import Throttles
     from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.deadlines import Running
 
 P = TypeVar("P", bound="Hashable")
 R = TypeVar("R")
@@ -142,13 +144,21 @@ class WorkQueue(Generic[P]):
         with self._lock:
             return None if self._closed else self._scheduler.take(limit, self._clock.monotonic())
 
-    def run(self, chunk: Any, task: Any) -> None:
-        """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all."""
-        if isinstance(task, TaskBatch):
-            chunk.settle_all(self._batch_attempt(task, self.wants))
-        else:
-            runs = task.assignment.live and not self._closed
-            chunk.settle(task, self._attempt(task) if runs else None)
+    def run(self, chunk: Any, task: Any) -> bool:
+        """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all.
+
+        :returns: false if it took so long that the chunk was taken away from its worker.
+        """
+        try:
+            if isinstance(task, TaskBatch):
+                chunk.settle_all(self._batch_attempt(task, self.wants))
+            else:
+                runs = task.assignment.live and not self._closed
+                chunk.settle(task, self._attempt(task) if runs else None)
+        except OverdueError as error:
+            self._returned(error.running)
+            return False
+        return True
 
     async def run_async(self, chunk: Any, task: Any) -> None:
         """Do the same with an ``async def`` handler; one that was cancelled because nobody waits for it has ended."""
@@ -179,9 +189,7 @@ class WorkQueue(Generic[P]):
     def finish(self, chunk: Chunk) -> None:
         """Hand over the outcomes *chunk* has so far."""
         with self._lock:
-            failures = self._scheduler.finish(chunk, self._clock.monotonic())
-            for task, failure in failures:
-                self._fail(task, failure)
+            self._fail_all(self._scheduler.finish(chunk, self._clock.monotonic()))
             # A worker with nothing left takes the first of what may run now by itself.
             self._wake_worker(1 if chunk.taken else 2)
             if self._awaited:
@@ -193,10 +201,48 @@ class WorkQueue(Generic[P]):
             self._failure = self._failure or (None, error, "the executor broke")
             self._progress.notify_all()
 
-    def _fail(self, task: Task, failure: Failure) -> None:
-        if self._failure is None or (failure.is_fatal and isinstance(self._failure[1], Exception)):
-            self._failure = (task, failure.error, failure.reason)
-        self._progress.notify_all()
+    def _fail_all(self, failures: Iterable[tuple[Task, Failure]]) -> None:
+        for task, failure in failures:
+            if self._failure is None or (failure.is_fatal and isinstance(self._failure[1], Exception)):
+                self._failure = (task, failure.error, failure.reason)
+            self._progress.notify_all()
+
+    # What is done about handlers that take too long
+
+    def detach(self, running: Running) -> Chunk | None:
+        """Take everything away from the worker of an overdue handler; ``None`` if it has just ended.
+
+        :returns: what it is at, for `expire`.
+        """
+        with self._lock:
+            if not running.take():
+                return None
+            chunk, failures = self._scheduler.detach(running.item, self._clock.monotonic())
+            self._fail_all(failures)
+            self._wake_worker(1)
+            return chunk
+
+    def expire(self, running: Running, chunk: Any, outcomes: Mapping[Task, BatchOutcome]) -> None:
+        """Take in what was decided about the records of an overdue handler."""
+        if isinstance(running.item, TaskBatch):
+            chunk.settle_all(outcomes)
+        else:
+            chunk.settle(running.item, outcomes[running.item])
+        with self._lock:
+            self._fail_all(self._scheduler.expire(chunk, running, self._clock.monotonic()))
+            self._changed()
+
+    def _returned(self, running: Running) -> None:
+        """Note that an overdue handler has returned; waits until its chunk has been taken away."""
+        with self._lock:
+            self._scheduler.returned(running, self._clock.monotonic())
+            self._changed()
+
+    def _changed(self) -> None:
+        """Wake whoever may go on now."""
+        self._wake_worker(1)
+        if self._awaited:
+            self._notify_progress()
 
     def _wait_for_work(self) -> None:
         """Wait until woken; keep watch if something falls due before whoever watches now would look."""
@@ -243,8 +289,9 @@ class WorkQueue(Generic[P]):
             self._wake_worker(1)
 
     def decide(self, fed: Iterable[P]) -> Decision[P]:
-        """Decide what to pause and resume."""
+        """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
         with self._lock:
+            self._fail_all(self._scheduler.collect(self._clock.monotonic()))
             return self._scheduler.decide(fed, self._clock.monotonic())
 
     def hold(self, partition: P, until: float) -> None:

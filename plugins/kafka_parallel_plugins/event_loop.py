@@ -20,6 +20,7 @@ from typing import Any
 
 from kafka_parallel import Executor, Settings, Work, hookimpl
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
+from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,13 @@ class EventLoop:
         for thread in self._threads:
             thread.join(max(0.01, deadline - time.monotonic()))
         return not self._running
+
+    def stack_of(self, task: Any) -> str | None:
+        """Where the handler of *task* is; ``None`` if it has just ended."""
+        for running, at in list(self._running.items()):
+            if at is task:
+                return coroutine_stack(running.get_coro())
+        return None
 
     def _spawn(self, target: Any, name: str) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

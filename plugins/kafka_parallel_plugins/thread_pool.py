@@ -6,8 +6,10 @@ measured time (see ``chunk_size.py``).
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 from kafka_parallel import Executor, Settings, Work, hookimpl
@@ -33,14 +35,48 @@ class Threads:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._sizer = ChunkSizer()
+        self._work: Work
         self._threads: list[threading.Thread] = []
+        self._at: dict[int, Any] = {}
+        self._lock = threading.Lock()  # guards `_kept`: how many threads were replaced and have not ended
+        self._kept = 0
+        self._started = 0
 
     def start(self, work: Work) -> None:
         """Start the threads."""
-        for number in range(self._workers):
-            thread = threading.Thread(target=self._pull, args=(work,), name=f"kafka-parallel-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._work = work
+        for _ in range(self._workers):
+            self._spawn()
+
+    def _spawn(self) -> None:
+        name = f"kafka-parallel-{self._started}"
+        self._started += 1
+        thread = threading.Thread(target=self._pull, args=(self._work,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def replace_worker(self) -> bool:
+        """Start a thread in place of one whose handler takes too long; there are at most twice as many as workers."""
+        with self._lock:
+            if self._kept >= self._workers:
+                return False
+            self._kept += 1
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._spawn()
+        return True
+
+    def _is_replaced(self) -> bool:
+        """Tell a thread whose handler took too long whether another one does its work."""
+        with self._lock:
+            is_replaced = self._kept > 0
+            self._kept -= is_replaced
+        return is_replaced
+
+    def stack_of(self, task: Any) -> str | None:
+        """Where the handler of *task* is; ``None`` if it has just ended."""
+        ident = next((ident for ident, at in list(self._at.items()) if at is task), None)
+        frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, whatever its name says
+        return None if frame is None else "".join(traceback.format_stack(frame))
 
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for the threads to end; tell whether they did."""
@@ -52,17 +88,23 @@ class Threads:
     def _pull(self, work: Work) -> None:
         try:
             while (chunk := work.take(self._sizer.limit)) is not None:
-                self._run(work, chunk)
+                if not self._run(work, chunk) and self._is_replaced():
+                    return
         except BaseException as error:  # noqa: BLE001 - our own bug: stop the consumer instead of one silent thread
             work.fail(error)
 
-    def _run(self, work: Work, chunk: Any) -> None:
-        """Run a chunk; hand over what is done whenever it took long enough that others may wait for it."""
-        clock = time.perf_counter
+    def _run(self, work: Work, chunk: Any) -> bool:
+        """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
+
+        :returns: false if a handler took longer than its deadline.
+        """
+        clock, at, me = time.perf_counter, self._at, threading.get_ident()
         handed_over = before = clock()
         count = 0
         for task in chunk:
-            work.run(chunk, task)
+            at[me] = task
+            if not work.run(chunk, task):
+                return False
             count += 1
             now = clock()
             if now - before >= CHUNK_SECONDS or now - handed_over >= CHUNK_SECONDS:
@@ -74,3 +116,4 @@ class Threads:
         if count:
             work.finish(chunk)
             self._sizer.saw((before - handed_over) / count, count)
+        return True

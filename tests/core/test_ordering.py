@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.ordering import ReadyQueue, Unit
+from kafka_parallel.core.ordering import ReadyQueue
 from kafka_parallel.core.retries import Retries
 from kafka_parallel.core.task import Task
 
@@ -94,12 +92,13 @@ def test_discarding_forgets_loose_tasks_and_empty_lanes():
     assert table == {}
 
 
-def test_a_unit_without_lane_goes_nowhere():
-    queue, _ = filled()
+def test_what_was_never_started_and_needs_no_order_may_run_at_once():
+    queue, _ = filled(None, None)
+    first = queue.take(1)[0]
 
-    queue.put_back(Unit(None, deque([task(0)])))
+    queue.put_back(first)
 
-    assert len(queue) == 0
+    assert offsets(queue.take(9)) == [[0], [1]]
 
 
 def test_retries_are_due_in_order_of_time():

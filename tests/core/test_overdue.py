@@ -1,0 +1,181 @@
+"""What happens around a handler that takes too long: who is told, what goes on, and what has to wait."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka_parallel.core.chunk import Failure
+from kafka_parallel.core.overdue import LongRunning
+from kafka_parallel.values import Retry, Skip
+from tests.core.test_scheduler import feed, offsets_of, run, scheduler
+
+HANDLER = "the stuck one"
+
+
+def stuck_in_first(*records, limit=9):
+    """A worker that took all *records* and is stuck in the first; return the scheduler, its chunk and the record."""
+    found = scheduler("p")
+    feed(found, "p", *records)
+    chunk = found.take(limit, 0.0)
+    return found, chunk, next(iter(chunk))
+
+
+def give_up(found, task, outcome, now=0.0):
+    chunk, _ = found.detach(task, now)
+    chunk.settle(task, outcome)
+    return found.expire(chunk, HANDLER, now)
+
+
+def test_what_a_stuck_worker_had_not_begun_runs_elsewhere():
+    found, chunk, task = stuck_in_first((0, "a"), (1, "a"), (2, "b"), (3, None))
+
+    give_up(found, task, Skip("dead"))
+
+    assert offsets_of(found.take(9, 0.0)) == [2, 3]
+    assert found.overdue == 1
+    assert list(chunk) == []
+
+
+def test_what_a_stuck_worker_had_finished_counts():
+    found = scheduler("p")
+    feed(found, "p", (0, None), (1, None))
+    chunk = found.take(9, 0.0)
+    claims = iter(chunk)
+    chunk.settle(next(claims), None)
+    next(claims)
+
+    assert found.collect(0.0) == []
+
+    assert found.snapshot().offsets["p"][0] == 1
+    assert found.in_flight == 1
+
+
+def test_the_key_waits_until_the_handler_has_returned():
+    found, _, task = stuck_in_first((0, "a"), (1, "a"))
+    give_up(found, task, Skip("dead"))
+
+    assert found.snapshot().offsets["p"][0] == 1
+    assert found.take(9, 99.0) is None
+    found.returned(HANDLER, 99.0)
+
+    assert offsets_of(found.take(9, 99.0)) == [1]
+    assert found.overdue == 0
+
+
+def test_a_retry_in_order_waits_for_the_handler_and_then_for_its_delay():
+    found, _, task = stuck_in_first((0, "a"), (1, "a"))
+    give_up(found, task, Retry(5000))
+
+    assert found.take(9, 99.0) is None
+    found.returned(HANDLER, 99.0)
+
+    assert found.next_due == 104.0
+    assert offsets_of(found.take(9, 104.0)) == [0, 1]
+    assert task.attempt == 2
+
+
+def test_a_retry_without_order_waits_for_its_delay_only():
+    found, _, task = stuck_in_first((0, None))
+    give_up(found, task, Retry(5000))
+
+    assert offsets_of(found.take(9, 5.0)) == [0]
+
+
+def test_a_handler_may_return_before_it_was_decided():
+    found, _, task = stuck_in_first((0, "a"), (1, "a"))
+    stuck, _ = found.detach(task, 0.0)
+    found.returned(HANDLER, 0.0)
+
+    stuck.settle(task, Skip("dead"))
+    found.expire(stuck, HANDLER, 0.0)
+
+    assert offsets_of(found.take(9, 0.0)) == [1]
+    assert found.overdue == 0
+
+
+def test_a_failure_stops_the_consumer_at_once():
+    found, _, task = stuck_in_first((0, "a"), (1, "a"))
+
+    failures = give_up(found, task, Failure(TimeoutError(), "nobody"))
+
+    assert [one.offset for one, _ in failures] == [0]
+    found.returned(HANDLER, 0.0)
+    assert found.take(9, 0.0) is None
+
+
+def test_a_handler_that_returns_after_its_assignment_frees_the_key():
+    found, _, task = stuck_in_first((0, "a"))
+    give_up(found, task, Retry(0))
+    found.end(["p"])
+    found.assign(["p"])
+    feed(found, "p", (0, "a"))
+
+    assert found.take(9, 9.0) is None
+    found.returned(HANDLER, 9.0)
+
+    [again] = found.take(9, 9.0)._units[0].tasks
+    assert again.attempt == 2
+
+
+def test_a_worker_that_has_just_moved_on_is_not_stuck():
+    found, chunk, task = stuck_in_first((0, None), (1, None))
+    chunk.settle(task, None)
+
+    assert found.detach(task, 0.0) == (None, [])
+
+
+def test_a_stop_does_not_wait_for_what_was_skipped():
+    found, _, task = stuck_in_first((0, "a"))
+    give_up(found, task, Skip("dead"))
+
+    found.drain()
+
+    assert found.is_drained()
+
+
+def test_everything_runs_although_one_handler_never_returns():
+    found, _, task = stuck_in_first((0, "a"), (1, "b"), (2, "c"), (3, "b"))
+    give_up(found, task, Skip("dead"))
+
+    while (chunk := found.take(1, 0.0)) is not None:
+        run(found, chunk)
+
+    assert found.snapshot().offsets["p"][0] == 4
+
+
+class TestLongRunning:
+    def test_each_is_told_once_when_it_was_seen_for_long_enough(self):
+        found = LongRunning(10.0)
+
+        assert found.look(["a"], 0.0) == {}
+        assert found.look(["a", "b"], 9.0) == {}
+        assert found.look(["a", "b"], 10.0) == {"a": 10.0}
+        assert found.look(["a", "b"], 11.0) == {}
+        assert found.look(["a", "b"], 19.0) == {"b": 10.0}
+
+    def test_one_that_came_back_begins_anew(self):
+        found = LongRunning(10.0)
+        found.look(["a"], 0.0)
+        found.look([], 5.0)
+        found.look(["a"], 6.0)
+
+        assert found.look(["a"], 15.0) == {}
+        assert found.look(["a"], 16.0) == {"a": 10.0}
+
+    def test_it_need_not_be_asked_all_the_time(self):
+        found = LongRunning(8.0)
+        found.look([], 0.0)
+
+        assert not found.is_due(0.9)
+        assert found.is_due(1.0)
+
+    @given(st.lists(st.tuples(st.floats(0.1, 3.0), st.frozensets(st.sampled_from("abc"))), max_size=40))
+    def test_who_is_told_of_has_been_there_all_the_time(self, looks):
+        found, now, seen = LongRunning(5.0), 0.0, []
+        for wait, at_work in looks:
+            now += wait
+            seen.append((now, at_work))
+            for who, seconds in found.look(at_work, now).items():
+                assert seconds >= 5.0
+                assert all(who in there for at, there in seen if at >= now - seconds)
