@@ -19,6 +19,7 @@ from kafka_parallel.core.ordering import Unit
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.task import Task
 from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel.values import Retry
 
 LIMITS = Limits(1000, 100_000, 1000)
 
@@ -137,6 +138,33 @@ def test_a_commit_is_never_ahead_of_the_work():
     explore(lambda: Case((0, None), (1, None)), [lambda case: case.work(2), commit], holds).assert_holds()
 
 
+class Failing(Case):
+    """The first attempt at the first record fails, and two records of its key stand behind it."""
+
+    def __init__(self):
+        super().__init__((0, "a"), (1, "a"), (2, "a"))
+
+    def attempt(self, task):
+        if task.offset == 0 and task.attempt == 1:
+            return Retry(0)
+        self.log.append(("end", task.offset))
+        return None
+
+    def collect_and_work(self):
+        self.queue.decide([])
+        self.work(2)
+
+    def in_order(self):
+        """Run the rest and look at everything."""
+        for _ in range(4):
+            self.work(2)
+        return [offset for _, offset in self.log] == [0, 1, 2] and self.committable() == 3
+
+
+def test_what_is_settled_may_be_collected_meanwhile():
+    explore(Failing, [lambda case: case.work(2), Failing.collect_and_work], Failing.in_order).assert_holds()
+
+
 # It can fail
 
 
@@ -144,10 +172,10 @@ class Torn(WorkQueue):
     """Looks what may run without the lock, and does not hold its key."""
 
     def take_nowait(self, limit):
-        ready = self._scheduler._ready
-        if not ready._fresh:
+        lane = self._scheduler._ready._entries.peek()
+        if lane is None:
             return None
-        waiting = list(ready._fresh[0].waiting)
+        waiting = list(lane.waiting)
         return Chunk([Unit(None, deque(waiting[:limit]))])
 
 

@@ -1,0 +1,72 @@
+"""Whether what a worker settles may be collected, and acted on, between any two of its steps."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from kafka_parallel.core.chunk import Chunk
+from kafka_parallel.core.scheduler import Scheduler
+from kafka_parallel.values import Retry
+from tests.core.test_scheduler import feed, run, scheduler
+
+
+class Watched(deque):
+    """Lets somebody else act after every append."""
+
+    def __init__(self, act):
+        super().__init__()
+        self._act = act
+
+    def append(self, item):
+        super().append(item)
+        self._act()
+
+
+class OutcomeFirst(Chunk):
+    """Shows the outcome of a record before the end of its unit: the mistake."""
+
+    def settle(self, task, outcome):
+        unit = self._unit
+        unit.tasks.popleft()
+        self._outcomes.append((task, outcome))
+        if not unit.tasks or outcome is not None:
+            self._unit = None
+            self._ended.append((unit, task, outcome))
+
+
+def story(chunk_class):
+    """A worker fails at the first of three records of a key; another one collects and works after each of its steps."""
+    found, ran = scheduler("p"), []
+    feed(found, "p", (0, "a"), (1, "a"), (2, "a"))
+    chunk = chunk_class(found._ready.take(2))
+    found._chunks[chunk] = None
+
+    def other_worker():
+        found.collect(0.0)
+        taken = Scheduler.take(found, 2, 0.0)
+        if taken is not None:
+            ran.extend(task.offset for unit in taken._units for task in unit.tasks)
+            run(found, taken)
+
+    chunk._ended, chunk._outcomes = Watched(other_worker), Watched(other_worker)
+    for task in chunk:
+        chunk.settle(task, Retry(0) if task.attempt == 1 and task.offset == 0 else None)
+    found.finish(chunk, 0.0)
+    for _ in range(3):
+        other_worker()
+    return ran, found
+
+
+def test_order_holds_and_nothing_is_lost_whenever_it_is_collected():
+    ran, found = story(Chunk)
+
+    assert ran == [0, 1, 2]
+    assert found.snapshot().offsets["p"][0] == 3
+    assert found.in_flight == 0
+
+
+def test_an_outcome_that_is_shown_too_early_is_found_out():
+    with pytest.raises(AssertionError):
+        assert story(OutcomeFirst)[0] == [0, 1, 2]
