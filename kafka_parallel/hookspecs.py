@@ -97,10 +97,11 @@ def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
 
 @hookspec
 def on_throttle(throttle: Throttle, context: Settings) -> None:
-    """Observe: the plugin gets a throttle of its own, with which it bounds how many records are in flight.
+    """Observe: the plugin gets a throttle of its own, with which it bounds what is in flight and how fast it starts.
 
     It may be used from any thread until ``on_stop``. The smallest bound of all plugins counts; at 0 nothing is
-    started, and all partitions are paused with the plugin's name as the reason.
+    started, and all partitions are paused with the plugin's name as the reason. Of the paces, overall and per ordering
+    key, every one has to allow a start; a record that waits for one occupies no worker.
 
     Runs on: the caller of run() or the thread of start(), right before ``on_start``.
     If it raises: the start fails and run() raises it; nothing was taken yet.

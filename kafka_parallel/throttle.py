@@ -1,4 +1,4 @@
-"""How a plugin bounds what is in flight, without reaching into the consumer."""
+"""How a plugin bounds what is in flight and how fast it starts, without reaching into the consumer."""
 
 from __future__ import annotations
 
@@ -22,4 +22,26 @@ class Throttle(Protocol):
 
         :param in_flight: records, at least 1; ``None`` takes the bound back.
         :raises ConfigurationError: *in_flight* is below 1 or no integer.
+        """
+
+    def pace(self, records_per_second: float | None, *, burst: int = 1) -> None:
+        """Let records start so fast at most: *burst* + *records_per_second* * t in any t seconds.
+
+        A retry is a start too. A record that has to wait occupies no worker. Called again, what was started before
+        still counts. (Generic cell rate algorithm, ITU-T I.371.)
+
+        :param records_per_second: from 1e-9 to 1e9; ``None`` takes the bound back.
+        :param burst: how many may start at once after a quiet time, at least 1.
+        :raises ConfigurationError: a value is out of range.
+        """
+
+    def pace_keys(self, records_per_second: float | None, *, burst: int = 1) -> None:
+        """Let the records of each ordering key of each partition start so fast at most; other keys go on.
+
+        Records without an ordering key are not paced by it. A retry that waits already keeps its time when the pace
+        changes.
+
+        :param records_per_second: from 1e-9 to 1e9; ``None`` takes the bound back.
+        :param burst: how many records of one key may start at once after a quiet time, at least 1.
+        :raises ConfigurationError: a value is out of range.
         """

@@ -199,6 +199,7 @@ class Statistics:
     :ivar buffered_bytes: bytes of the buffered records.
     :ivar paused: partitions paused by back-pressure.
     :ivar throttled: how many records plugins let be in flight: bounds by the plugin's name; 0 = nothing is started.
+    :ivar paced: records that could start now if their pace allowed it: at most one per ordering key.
     :ivar committed: newest offset that the broker confirmed, per partition of the current assignment.
     :ivar lag: finished records above the commit point plus unfinished ones, per partition.
     :ivar commits: commits that the broker confirmed.
@@ -217,6 +218,7 @@ class Statistics:
     buffered_bytes: int
     paused: frozenset[TopicPartition]
     throttled: Mapping[str, int]
+    paced: int
     committed: Mapping[TopicPartition, int]
     lag: Mapping[TopicPartition, int]
     commits: int

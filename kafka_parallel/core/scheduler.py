@@ -186,9 +186,9 @@ class Scheduler(Generic[P]):
     def _next_chunk(self, limit: int, now: float) -> Chunk | None:
         ready = self._ready
         if isinstance(ready, BatchQueue):
-            batch = ready.take(self._room, now)
+            batch = self.throttles.pace.take_batch(ready, self._room, now)
             return BatchChunk(batch) if batch else None
-        units = ready.take(int(min(limit, self._room))) or self._steal(limit)
+        units = self.throttles.pace.take(ready, int(min(limit, self._room)), now) or self._steal(limit)
         return Chunk(units) if units else None
 
     @property
@@ -264,10 +264,11 @@ class Scheduler(Generic[P]):
         assignment.attempts[task.offset] = task.past
 
     def _wait(self, task: Task, due: float) -> None:
-        """Let *task* wait for its next attempt."""
+        """Let *task* wait for its next attempt, which is a start that its pace must allow."""
         assignment = task.assignment
         if not assignment.live:
             return
+        due = max(due, self.throttles.pace.opens_for(task))
         self._retries.add(task, due)
         if assignment.leaves_at is not None and due > assignment.leaves_at:
             self._drop_above({assignment: task.offset - 1})
@@ -325,18 +326,20 @@ class Scheduler(Generic[P]):
 
     # Leaving
 
-    def drain(self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED) -> None:
+    def drain(self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED, now: float = 0.0) -> None:
         """Take in nothing more for *partitions* (all without it), which leave at *end*.
 
         What nobody needs to run any more is dropped, and so is what cannot run before *end*: a retry that falls due
-        later, everything above it (which will be repeated anyway), all of it while a throttle stays closed.
+        later or a record that its pace lets start later, everything above it (which will be repeated anyway), all of it
+        while a throttle stays closed.
         """
         leaving = [assignment for _, assignment in self._assignments.select(partitions)]
         for assignment in leaving:
             assignment.leaves_at = end
         unstarted = self._unstarted(leaving)
         ceilings = {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
-        for task in self._retries.after(end):
+        needed = [task for idle in unstarted.values() for task in idle if task.offset <= ceilings[task.assignment]]
+        for task in (*self._retries.after(end), *self.throttles.pace.late(needed, now, end)):
             if task.assignment in ceilings:
                 ceilings[task.assignment] = min(ceilings[task.assignment], task.offset - 1)
         self._drop_above(dict.fromkeys(ceilings, -1) if self.throttles.is_closed_until(end) else ceilings)
@@ -524,12 +527,18 @@ class Scheduler(Generic[P]):
         """How many tasks wait for a retry."""
         return len(self._retries)
 
+    def paced(self, now: float) -> int:
+        """How many tasks may run *now* but for a pace."""
+        return self.throttles.pace.held_back(len(self._ready), now)
+
     @property
     def next_due(self) -> float | None:
         """When something may run that may not run now, unless something finishes first; ``None`` if never."""
         dues: list[float | None] = [None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change]
-        if self._room > 0 and isinstance(self._ready, BatchQueue):
-            dues.append(self._ready.next_due)
+        if self._room > 0:
+            dues.append(self.throttles.pace.next_start(is_ready=bool(self._ready)))
+        if self._room > 0 and isinstance(self._ready, BatchQueue) and self._ready.next_due is not None:
+            dues.append(max(self._ready.next_due, self.throttles.pace.opens))
         if self._room > 0 and self._retries.running < self.throttles.retries:
             dues.append(self._retries.next_due)
         return min((due for due in dues if due is not None), default=None)

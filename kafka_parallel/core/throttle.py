@@ -5,12 +5,15 @@ Rule 2: a bound is data: what holds now, and at most one change that holds from 
 that time comes. Whoever asks is told what holds then.
 Rule 3: a bound of 0 closes: nothing is started and nothing is fetched until it changes.
 Rule 4: retries have a bound of their own, so that a flood of failing records leaves workers to fresh ones.
+Rule 5: how fast records start is bounded too, see ``pace.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from kafka_parallel.core.pace import Pace
 
 UNBOUNDED = float("inf")
 
@@ -24,9 +27,13 @@ class _Bounds:
 
 
 class Throttles:
-    """The bounds of all plugins."""
+    """The bounds of all plugins.
+
+    :ivar pace: how fast records may start.
+    """
 
     def __init__(self) -> None:
+        self.pace = Pace()
         self._bounds: dict[str, _Bounds] = {}
         self._in_flight = self._retries = self._next_change = UNBOUNDED
 

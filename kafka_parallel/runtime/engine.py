@@ -125,6 +125,7 @@ class Engine:
                 buffered_bytes=scheduler.buffered.bytes,
                 paused=scheduler.paused,
                 throttled=scheduler.throttles.bounds,
+                paced=scheduler.paced(self._clock.monotonic()),
                 committed=scheduler.offsets()[0],
                 lag=scheduler.offsets()[1],
                 commits=self._committer.commits,

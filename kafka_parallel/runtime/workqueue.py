@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kafka_parallel.core.chunk import TaskBatch
 from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
-from kafka_parallel.core.throttle import UNBOUNDED
-from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.runtime.deadlines import OverdueError
+from kafka_parallel.runtime.throttle import QueueThrottle
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -61,34 +60,6 @@ class AttemptBatch(Protocol):
 
     async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
         """Run it on the running event loop."""
-
-
-class QueueThrottle:
-    """See `kafka_parallel.throttle.Throttle`; *change* makes a change under the queue's lock."""
-
-    def __init__(self, name: str, change: Callable[[Callable[[Throttles, float], None]], None]) -> None:
-        self._name = name
-        self._change = change
-
-    def limit(self, in_flight: int | None, *, delay_ms: float = 0) -> None:
-        """Bound how many records are in flight."""
-        bound = _bound("in_flight", in_flight, least=0)
-        self._change(lambda throttles, now: throttles.limit(
-            self._name, bound, now + delay_ms / 1000 if delay_ms else None
-        ))  # fmt: skip
-
-    def limit_retries(self, in_flight: int | None) -> None:
-        """Bound how many retries are in flight."""
-        bound = _bound("in_flight", in_flight, least=1)
-        self._change(lambda throttles, _: throttles.limit_retries(self._name, bound))
-
-
-def _bound(name: str, value: int | None, least: int) -> float:
-    if value is None:
-        return UNBOUNDED
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{name}={value!r}: must be an integer of at least {least}, or None for no bound")
-    return value
 
 
 class WorkQueue(Generic[P]):
@@ -142,7 +113,9 @@ class WorkQueue(Generic[P]):
     def take_nowait(self, limit: int) -> Chunk | None:
         """Take at most *limit* tasks, or ``None`` if nothing may run now."""
         with self._lock:
-            return None if self._closed else self._scheduler.take(limit, self._clock.monotonic())
+            chunk = None if self._closed else self._scheduler.take(limit, self._clock.monotonic())
+            self._wake_watch()
+            return chunk
 
     def run(self, chunk: Any, task: Any) -> bool:
         """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all.
@@ -266,6 +239,11 @@ class WorkQueue(Generic[P]):
         if self._idle and (self._scheduler.ready >= enough or self._next_watch() < self._watch_until):
             self._work.notify()
 
+    def _wake_watch(self) -> None:
+        """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its pace."""
+        if self._idle and (due := self._scheduler.next_due) is not None and due < self._watch_until:
+            self._work.notify()
+
     def _notify_progress(self) -> None:
         if any(predicate() for predicate in self._awaited):
             self._progress.notify_all()
@@ -343,7 +321,7 @@ class WorkQueue(Generic[P]):
     def drain(self, partitions: Iterable[P] | None, end: float) -> None:
         """Take in nothing more for *partitions* (all without it), which leave at *end*, and drop what need not run."""
         with self._lock:
-            self._scheduler.drain(partitions, end)
+            self._scheduler.drain(partitions, end, self._clock.monotonic())
             self._work.notify_all()
 
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:

@@ -1,0 +1,72 @@
+"""How fast records may start: overall, and of each ordering key.
+
+The plugin only says the numbers, once. The waiting is done by the consumer's scheduler: a record that waits occupies no
+worker, and other keys go on. What is bounded are starts, retries included; what is fetched meanwhile is bounded by
+back-pressure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafka_parallel import ConfigurationError, hookimpl
+
+if TYPE_CHECKING:
+    from kafka_parallel import Settings, Throttle
+
+__all__ = ["RateLimit"]
+
+# What may start at once unless the user says how much: a tenth of a second, or a worker that wakes late loses its turn.
+USUAL_BURST = 0.1
+
+
+class RateLimit:
+    """Lets records start at a limited rate.
+
+    :param records_per_second: of all records together; ``None`` = no limit.
+    :param per_key_per_second: of the records of each ordering key of each partition; ``None`` = no limit. Records
+        without an ordering key are not limited by it.
+    :param burst: how many records may start at once after a quiet time, of all and of each key; ``None`` = what the
+        rate allows in a tenth of a second, at least 1.
+    :raises ConfigurationError: a setting cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        records_per_second: float | None = None,
+        per_key_per_second: float | None = None,
+        burst: int | None = None,
+    ) -> None:
+        if records_per_second is None and per_key_per_second is None:
+            raise ConfigurationError("plugin rate-limit has no limit: set records_per_second or per_key_per_second")
+        for name, rate in (("records_per_second", records_per_second), ("per_key_per_second", per_key_per_second)):
+            if rate is not None and not _is_rate(rate):
+                raise _wrong(name, rate, "a number from 1e-9 to 1e9")
+        if burst is not None and (isinstance(burst, bool) or not isinstance(burst, int) or burst < 1):
+            raise _wrong("burst", burst, "an integer of at least 1, or None")
+        self._overall, self._per_key, self._burst = records_per_second, per_key_per_second, burst
+
+    @hookimpl
+    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+        """Say how fast.
+
+        :raises ConfigurationError: there is a limit per key, and no record has an ordering key.
+        """
+        if self._per_key is not None and not context.is_ordered:
+            raise _wrong("per_key_per_second", self._per_key, "left out with ordering='unordered': nothing has a key")
+        if self._overall is not None:
+            throttle.pace(self._overall, burst=self._burst_at(self._overall))
+        if self._per_key is not None:
+            throttle.pace_keys(self._per_key, burst=self._burst_at(self._per_key))
+
+    def _burst_at(self, rate: float) -> int:
+        return max(1, int(rate * USUAL_BURST)) if self._burst is None else self._burst
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 1e-9 <= value <= 1e9
+
+
+def _wrong(name: str, value: object, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} of plugin rate-limit is {value!r}: it must be {what}")
