@@ -274,4 +274,46 @@ BUGS = [
         "        change = None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change",
         "        change = None",
     ),
+    Bug(
+        "never let a key start again that had to wait for its pace",
+        "core/pace.py",
+        "        while self._waiting and self._waiting[0][0] <= now:",
+        "        while False:",
+    ),
+    Bug(
+        "do not look again when a pace is about to allow a start",
+        "core/scheduler.py",
+        "        start = self.throttles.pace.next_start(is_ready=bool(self._ready))",
+        "        start = None",
+    ),
+    Bug(
+        "look again for the pace of all together, not for that of a key",
+        "core/pace.py",
+        "        return max(self.opens, self._waiting[0][0]) if self._waiting else None",
+        "        return None",
+    ),
+    Bug(
+        "lose a record that has to wait for its pace",
+        "core/pace.py",
+        "            ready.put_back(unit)",
+        "            pass",
+    ),
+    Bug(
+        "forget a bucket that is not full",
+        "core/pace.py",
+        "            if self._full_at[oldest] > now:",
+        "            if False:",
+    ),
+    Bug(
+        "count what is taken as started while it waits behind another record",
+        "core/pace.py",
+        "AT_ONCE = 0.001",
+        "AT_ONCE = 1.0",
+    ),
+    Bug(
+        "begin a pace anew with each partition that comes",
+        "core/pace.py",
+        "    return task.assignment.partition, task.key",
+        "    return task.assignment.epoch, task.key",
+    ),
 ]

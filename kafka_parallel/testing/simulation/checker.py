@@ -49,6 +49,7 @@ class Checker:
         self._first: dict[TopicPartition, int] = {}
         self._copies: dict[tuple[int, int], int] = defaultdict(int)
         self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
+        self._begun: dict[Hashable, list[float]] = defaultdict(list)
         self.done: dict[Place, int] = {}
         self.violation: Violation | None = None
         self.has_news = True
@@ -108,6 +109,28 @@ class Checker:
         if is_prompt and record.offset < self._latest.get(latest, -1):
             self._violate(f"{partition} @{record.offset} began after @{self._latest[latest]} of its lane")
         self._latest[latest] = record.offset
+
+    def paced(
+        self,
+        instance: str,
+        record: Any,
+        now: float,
+        *,
+        records_per_second: float | None,
+        per_key_per_second: float | None,
+        burst: int,
+    ) -> None:
+        """Note that a handler began *now*: within no time may more have begun than the rates allow."""
+        partition, lane = TopicPartition(record.topic, record.partition), self._lane_of(record)
+        rates: dict[Hashable, float | None] = {(instance,): records_per_second}
+        if lane is not None:
+            rates[instance, partition, lane] = per_key_per_second
+        for place, rate in rates.items():
+            begun = self._begun[place]
+            begun.append(now)
+            for count, since in enumerate(reversed(begun), 1):
+                if rate is not None and count > burst + rate * (now - since) + 1e-6:
+                    self._violate(f"{count} records of {place} began in {now - since:.3f} s, at a rate of {rate}")
 
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
         """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.

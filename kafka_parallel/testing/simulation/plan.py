@@ -57,6 +57,8 @@ class Plan:
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
     :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
+    :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
+    :ivar adaptive: the settings of the ``adaptive-concurrency`` plugin, if it is there.
     """
 
     seed: int
@@ -81,6 +83,8 @@ class Plan:
     dead_letters: bool = False
     backoff: Mapping[str, Any] | None = None
     breaker: Mapping[str, Any] | None = None
+    pace: Mapping[str, Any] | None = None
+    adaptive: Mapping[str, Any] | None = None
     retry_topics: tuple[int, ...] = ()
 
     @property
@@ -135,7 +139,16 @@ def draw(seed: int) -> Plan:
     )
     if plan.lanes == "unordered" and plan.membership != "assigned" and not is_calm and chance.random() < 0.4:
         plan = replace(plan, retry_topics=tuple(chance.choice([0, 30, 3_000]) for _ in range(chance.randint(1, 2))))
-    return _patient(plan) if is_calm and chance.random() < 0.2 else plan
+    plan = _patient(plan) if is_calm and chance.random() < 0.2 else plan
+    return _bounded(plan, is_calm=is_calm)
+
+
+def _bounded(plan: Plan, *, is_calm: bool) -> Plan:
+    """Draw how plugins bound what runs; by a chance of its own, so that the rest of a seed's plan stays as it was."""
+    chance = random.Random(f"bounds {plan.seed}")
+    pace = _draw_pace(chance, plan.lanes, is_calm=is_calm) if chance.random() < 0.2 else None
+    adaptive = {"min_in_flight": 1, "max_in_flight": chance.choice([1, 3, None])} if chance.random() < 0.1 else None
+    return replace(plan, pace=pace, adaptive=adaptive)
 
 
 def _patient(plan: Plan) -> Plan:
@@ -187,6 +200,15 @@ def _draw_backoff(chance: random.Random) -> dict[str, Any]:
         "jitter": chance.choice([0, 1]),
         "max_share": chance.choice([0.1, 1]),
     }
+
+
+def _draw_pace(chance: random.Random, lanes: str, *, is_calm: bool) -> dict[str, Any] | None:
+    """Draw settings of ``rate-limit``; where nothing may be repeated, all that is needed starts within any drain."""
+    overall = chance.choice([None, 20, 500] if is_calm else [None, 2, 20, 500])
+    per_key = chance.choice([None, 20, 100] if is_calm else [None, 1, 5, 100]) if lanes != "unordered" else None
+    if overall is None and per_key is None:
+        return None
+    return {"records_per_second": overall, "per_key_per_second": per_key, "burst": chance.choice([1, 1, 3])}
 
 
 def _draw_breaker(chance: random.Random) -> dict[str, Any]:

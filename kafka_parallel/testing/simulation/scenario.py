@@ -230,6 +230,10 @@ class Simulation:
             plugins.append(built_in("retry")(**plan.backoff, chance=world.random.random))
         if plan.breaker is not None:
             plugins.append(built_in("circuit-breaker")(**plan.breaker))
+        if plan.pace is not None:
+            plugins.append(built_in("rate-limit")(**plan.pace))
+        if plan.adaptive is not None:
+            plugins.append(built_in("adaptive-concurrency")(**plan.adaptive))
         return plugins
 
     def _handler(self, name: str, consumer: WatchedConsumer) -> Callable[[Any], None]:
@@ -241,6 +245,8 @@ class Simulation:
             if record.topic != TOPIC and record.value != FORGED:
                 self.checker.due(record, world.wall())
             self.checker.started(name, record, is_owner=is_owner, is_prompt=not plan.hostile)
+            if plan.pace is not None and not plan.hostile:  # a plugin that sleeps lets starts come together
+                self.checker.paced(name, record, world.now, **plan.pace)
             world.note(f"{name} begins {record.partition}@{record.offset} {record.key}")
             is_slow = chance.random() < plan.slow
             world.sleep(chance.choice([1.0, 8.0] if is_slow else [0.0, 0.001, 0.01, 0.05]))
