@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from kafka_parallel.errors import ConfigurationError, StateError
@@ -21,6 +23,7 @@ from kafka_parallel.options import (
     PluginOption,
 )
 from kafka_parallel.runtime.client import Client
+from kafka_parallel.runtime.coroutines import beside
 from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.shutdown import Shutdown, Signals
 from kafka_parallel.values import Batch, Statistics
@@ -142,20 +145,32 @@ class ParallelConsumer:
         """Do as `run`, with an ``async def`` handler on the running event loop; installs no signal handlers.
 
         Polls and commits are made on a thread of their own. If it is cancelled it stops as `stop` does, and is
-        cancelled when that is done.
+        cancelled when that is done. A second cancellation abandons what still runs, uncommitted, as a second signal
+        does.
 
         :param handler: called with one ``ConsumerRecord``; at most ``workers`` of them run at once.
         :param batch: as in `run`.
         :raises Exception: what `run` would have raised.
         """
         engine = self._begin(handler, batch, asyncio.get_running_loop())
-        running = asyncio.ensure_future(asyncio.to_thread(engine.run))
+        run = partial(contextvars.copy_context().run, engine.run)
+        running = beside(lambda act, name: threading.Thread(target=act, name=name).start(), run)
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
             self.stop()
-            await asyncio.wait([running])
+            await self._wait_for(running)
             raise
+
+    async def _wait_for(self, running: asyncio.Future[None]) -> None:
+        """Wait until run_async() has stopped in good order, however often it is cancelled meanwhile."""
+        while not running.done():
+            try:
+                await asyncio.wait([running])
+            except asyncio.CancelledError:
+                self._shutdown.signalled()
+        if (error := running.exception()) is not None:
+            log.error("run_async() was cancelled, and failed on its way out: %r", error)
 
     def join(self, timeout_ms: float | None = None) -> bool:
         """Wait for what `start` started; tell whether it has ended.

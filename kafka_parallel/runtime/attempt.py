@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel.core.chunk import Failure, Outcome
 from kafka_parallel.errors import HandlerCancelled, HandlerTimeout, PluginError
-from kafka_parallel.runtime.coroutines import within
+from kafka_parallel.runtime.coroutines import HandlerExit, beside, was_cancelled, within
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.task import Task
     from kafka_parallel.runtime.clock import Clock
 
+T = TypeVar("T")
 NOBODY = "no plugin decided to retry or skip it"
 
 
@@ -87,9 +88,10 @@ class Attempts:
     def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
         return {task: self.failed(task, record, error)}
 
-    async def run_async(self, task: Task) -> Outcome:
+    async def run_async(self, task: Task, wants: Callable[[Task], bool]) -> Outcome:
         """Run *task* with an ``async def`` handler.
 
+        :param wants: tells whether anybody still waits for a task.
         :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
         """
         record = task.record
@@ -98,21 +100,28 @@ class Attempts:
                 record = self.prepare(task)
             call = self._handler(record) if self._surrounded is None else self._surrounded(record, context_of(task))
             await within(self._timeout, task, self._variables.copy(), call)
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            if was_cancelled() or not wants(task):
+                raise
+            return await self._failed_async(task, record, cancelled("something it awaited was cancelled", error))
+        except GeneratorExit:
+            raise  # nobody holds our asyncio task any more
+        except HandlerExit as error:
+            return await self._failed_async(task, record, error.__cause__ or error)
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return await self._failed_async(task, record, error)
         return None
 
-    async def cancelled(self, task: Task, error: asyncio.CancelledError) -> Outcome:
-        """Tell what it means that *task* was cancelled although somebody waits for it: its handler failed."""
-        failure = HandlerCancelled("the handler let out a CancelledError: something it awaited was cancelled")
-        failure.__cause__ = error
-        return await self._failed_async(task, task.record, failure)
+    def cancelled(self, error: asyncio.CancelledError) -> Outcome:
+        """Tell what it means that a task was cancelled although somebody waits for it: its record is not done."""
+        return Failure(cancelled("somebody else cancelled the task it ran in", error), "the event loop is being ended")
 
     async def _failed_async(self, task: Task, record: Any, error: BaseException) -> Outcome:
-        """Ask on a thread: ``on_error`` may block."""
-        return await asyncio.get_running_loop().run_in_executor(None, self.failed, task, record, error)
+        return await self.beside(partial(self.failed, task, record, error))
+
+    def beside(self, decide: Callable[[], T]) -> Awaitable[T]:
+        """Decide on a thread beside the event loop: ``on_error`` may block."""
+        return beside(self._clock.start_thread, decide)
 
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
@@ -152,6 +161,13 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
         task.failing_since,
         stage,
     )
+
+
+def cancelled(why: str, error: asyncio.CancelledError) -> HandlerCancelled:
+    """What a record fails with whose handler let out a CancelledError."""
+    failure = HandlerCancelled(f"the handler let out a CancelledError: {why}")
+    failure.__cause__ = error
+    return failure
 
 
 def _outcome(answer: object, error: Exception) -> Outcome:

@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import BatchOutcome, NotRun
-from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerCancelled, HandlerTimeout
-from kafka_parallel.runtime.attempt import Attempts, context_of
-from kafka_parallel.runtime.coroutines import within
+from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
+from kafka_parallel.runtime.attempt import Attempts, cancelled, context_of
+from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class BatchAttempts:
     async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
         """Do the same with an ``async def`` handler.
 
-        A cancellation fails the records. Where nobody wants them any more, that changes nothing.
+        :raises asyncio.CancelledError: somebody cancelled it, or nobody wants any of its records any more.
         """
         run = self._enter(batch, wants)
         if run.entered:
@@ -171,14 +171,20 @@ class BatchAttempts:
             try:
                 result = await within(self._timeout, batch, self._variables.copy(), self._handler(run.records))
             except asyncio.CancelledError as raised:
-                error = HandlerCancelled("the handler let out a CancelledError: something it awaited was cancelled")
-                error.__cause__ = raised
+                if was_cancelled() or not any(map(wants, batch.tasks)):
+                    run.leave(None, raised)
+                    raise
+                error = cancelled("something it awaited was cancelled", raised)
+            except GeneratorExit:
+                raise  # nobody holds our asyncio task any more
+            except HandlerExit as raised:
+                error = raised.__cause__
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
                 error = raised
             run.leave(result, error)
         if not run.failures:
             return run.outcomes
-        return await asyncio.get_running_loop().run_in_executor(None, self._decide, run)
+        return await self._attempts.beside(partial(self._decide, run))
 
     def _enter(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> BatchRun:
         run, cut = BatchRun(), set()

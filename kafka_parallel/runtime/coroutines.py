@@ -4,14 +4,19 @@ A task per record would do the same, and cost more than many handlers. So the co
 steps runs inside the context, and what it waits for is handed on to the task that runs all records of a chunk.
 
 Under a deadline there is a task after all: it can be cancelled without the others of its chunk.
+
+What blocks gets a thread of its own. The loop's default executor belongs to the user, who may have filled it, and an
+interpreter does not exit before its threads have ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel.runtime.deadlines import timed_out
 
@@ -19,14 +24,25 @@ if TYPE_CHECKING:
     from kafka_parallel.core.chunk import TaskBatch
     from kafka_parallel.core.task import Task
 
+T = TypeVar("T")
+
+
+class HandlerExit(BaseException):
+    """The handler itself raised the GeneratorExit that is the cause of this.
+
+    A bare one means that Python ends a coroutine because nobody holds its task any more. Then nothing may be awaited.
+    """
+
 
 class InContext:
     """Awaits *coroutine* with the variables of *context*; what it sets is seen by nobody else.
 
+    :ivar is_closed: whether Python ended it because its task was thrown away.
     :ivar coroutine: what it waits for, under a name that tools can follow as they follow ``cr_await``.
     """
 
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.is_closed = False
         self._context = context
         self.coroutine = coroutine
 
@@ -49,6 +65,7 @@ class InContext:
 
     def close(self) -> None:
         """End the coroutine where it waits."""
+        self.is_closed = True
         self._context.run(self.coroutine.close)
 
 
@@ -58,10 +75,17 @@ async def within(
     """Await the *coroutine* that is at *item*, in *context*; cancel it after *timeout* seconds.
 
     :raises HandlerTimeout: it was cancelled for that; one that ends in another way in spite of it has ended so.
+    :raises HandlerExit: it raised GeneratorExit.
     """
     if timeout is None:
-        return await InContext(context, coroutine)
-    task: asyncio.Task[Any] = context.run(asyncio.ensure_future, coroutine)
+        inside = InContext(context, coroutine)
+        try:
+            return await inside
+        except GeneratorExit as error:
+            if inside.is_closed:
+                raise
+            raise HandlerExit from error
+    task: asyncio.Task[Any] = context.run(asyncio.ensure_future, _caught(coroutine))
     try:
         await asyncio.wait({task}, timeout=timeout)
         if not task.done():
@@ -71,12 +95,62 @@ async def within(
     except asyncio.CancelledError:
         await _cancel(task)
         raise
-    return task.result()
+    result, raised = task.result()
+    if isinstance(raised, GeneratorExit):
+        raise HandlerExit from raised
+    if raised is not None:
+        raise raised
+    return result
+
+
+async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """Return what *coroutine* returns or raises: a task would let SystemExit and its like out into the loop."""
+    try:
+        return await coroutine, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
+        return None, error
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
     """Cancel *task* and wait until it has ended, which may take it as long as it likes."""
     task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()  # seen: asyncio need not complain if nobody raises it
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:  # once more; whoever waits behind this record waits for its end all the same
+            task.cancel()
+
+
+def beside(start_thread: Callable[[Callable[[], None], str], Any], act: Callable[[], T]) -> asyncio.Future[T]:
+    """Run *act*, which may block, on a thread; return the future of what it returns or raises.
+
+    If that is cancelled meanwhile, *act* runs on, and nobody hears of its end.
+
+    :param start_thread: see `kafka_parallel.runtime.clock.Clock`.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            tell: Callable[[], None] = partial(ended.set_result, act())
+        except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
+            tell = partial(ended.set_exception, error)
+        try:
+            loop.call_soon_threadsafe(lambda: None if ended.done() else tell())
+        except RuntimeError:  # the loop was closed: there is nobody left to hear it
+            if not loop.is_closed():
+                raise
+
+    start_thread(run, "kafka-parallel-beside")
+    return ended
+
+
+def was_cancelled() -> bool:
+    """Whether somebody cancelled the running asyncio task, rather than what it awaits; Python 3.10 cannot tell."""
+    if sys.version_info >= (3, 11):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return False

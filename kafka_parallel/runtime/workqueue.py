@@ -45,11 +45,11 @@ class Attempt(Protocol):
     def __call__(self, task: Task) -> Outcome:
         """Run it here and now."""
 
-    async def run_async(self, task: Task) -> Outcome:
-        """Run it on the running event loop; let a cancellation out."""
+    async def run_async(self, task: Task, wants: Callable[[Task], bool]) -> Outcome:
+        """Run it on the running event loop; let a cancellation of the asyncio task out."""
 
-    async def cancelled(self, task: Task, error: asyncio.CancelledError) -> Outcome:
-        """Tell how it ended if it was cancelled although somebody waits for it."""
+    def cancelled(self, error: asyncio.CancelledError) -> Outcome:
+        """Tell how a task ended that was cancelled although somebody waits for it."""
 
 
 class AttemptBatch(Protocol):
@@ -59,7 +59,7 @@ class AttemptBatch(Protocol):
         """Run it here and now."""
 
     async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
-        """Run it on the running event loop."""
+        """Run it on the running event loop; let a cancellation of the asyncio task out."""
 
 
 class WorkQueue(Generic[P]):
@@ -136,16 +136,22 @@ class WorkQueue(Generic[P]):
     async def run_async(self, chunk: Any, task: Any) -> None:
         """Do the same with an ``async def`` handler; one that was cancelled because nobody waits for it has ended."""
         if isinstance(task, TaskBatch):
-            chunk.settle_all(await self._batch_attempt.run_async(task, self.wants))
+            chunk.settle_all(await self._run_batch_async(task))
             return
         outcome = None
         try:
             if self.wants(task):
-                outcome = await self._attempt.run_async(task)
+                outcome = await self._attempt.run_async(task, self.wants)
         except asyncio.CancelledError as error:
             if self.wants(task):
-                outcome = await self._attempt.cancelled(task, error)
+                outcome = self._attempt.cancelled(error)
         chunk.settle(task, outcome)
+
+    async def _run_batch_async(self, batch: TaskBatch) -> Mapping[Task, BatchOutcome]:
+        try:
+            return await self._batch_attempt.run_async(batch, self.wants)
+        except asyncio.CancelledError as error:
+            return {task: self._attempt.cancelled(error) if self.wants(task) else None for task in batch.tasks}
 
     @property
     def _batch_attempt(self) -> AttemptBatch:

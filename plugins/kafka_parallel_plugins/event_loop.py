@@ -6,6 +6,9 @@ itself, without waiting. While there is work, the thread has nothing to do.
 
 A handler that nobody waits for any more (its partition left, or the consumer ended, and the time for that is over) is
 cancelled. A handler that blocks the loop blocks all others: it is warned about, with the line.
+
+Who may touch what: only the loop's thread touches runs and asyncio tasks; threads hand it calls. A cancellation is
+remembered by the asyncio task it hit, so one that was cancelled runs no other record: the rest goes to a new one.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from kafka_parallel import Executor, Settings, Work, hookimpl
+from kafka_parallel import Executor, Settings, StateError, Work, hookimpl
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 
@@ -26,17 +31,49 @@ log = logging.getLogger(__name__)
 
 # How often it is looked for handlers that nobody waits for, and whether the loop still turns, in seconds.
 LOOK_EVERY = 0.1
+# How long a cancelled handler may clean up before it is cancelled once more, in seconds.
+CANCEL_EVERY = 5.0
 # How long one step of a handler may take before it is said to block the loop, in seconds.
 BLOCKED_AFTER = 1.0
 
 
 class AsyncIO:
-    """Provides the executor ``asyncio``: uvloop's event loop where that is installed, else the usual one."""
+    """Provides the executor ``asyncio``: uvloop's event loop where that is installed, else the usual one.
+
+    :param threads: the module ``threading``; a simulation gives what behaves like it.
+    :param clock: measures how long handlers take, in seconds.
+    """
+
+    def __init__(self, threads: Any = threading, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._threads = threads
+        self._clock = clock
 
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
         """Provide an event loop on a thread of its own, or the one of ``run_async()``."""
-        return EventLoop(settings.workers, settings.event_loop)
+        return EventLoop(settings.workers, settings.event_loop, self._threads, self._clock)
+
+
+class Run:
+    """What one asyncio task runs.
+
+    :ivar chunk: its chunk; ``None`` = there was no further one.
+    :ivar claims: the tasks of the chunk, claimed one by one.
+    :ivar current: the task whose handler runs.
+    :ivar cancelled_at: when the handler was cancelled because nobody waits for it; ``None`` = it was not.
+    """
+
+    __slots__ = ("cancelled_at", "chunk", "claims", "current")
+
+    def __init__(self, chunk: Any) -> None:
+        self.cancelled_at: float | None = None
+        self.current: Any = None
+        self.take(chunk)
+
+    def take(self, chunk: Any) -> None:
+        """Go on with *chunk*."""
+        self.chunk = chunk
+        self.claims = iter(chunk or ())
 
 
 class EventLoop:
@@ -48,122 +85,201 @@ class EventLoop:
 
     runs_coroutines = True
 
-    def __init__(self, workers: int, loop: asyncio.AbstractEventLoop | None) -> None:
-        self._slots = threading.Semaphore(workers)
+    def __init__(
+        self, workers: int, loop: asyncio.AbstractEventLoop | None, threads: Any, clock: Callable[[], float]
+    ) -> None:
+        self._new_thread = threads.Thread
+        self._clock = clock
+        self._slots = threads.Semaphore(workers)
         self._sizer = ChunkSizer()
         self._users_loop = loop
         self._loop: asyncio.AbstractEventLoop
-        self._running: dict[asyncio.Task[None], Any] = {}
-        self._threads: list[threading.Thread] = []
+        self._running: dict[asyncio.Task[None], Run] = {}
+        self._turning: Any = None
         self._ident: int | None = None
-        self._turned_at = time.monotonic()
-        self._is_over = threading.Event()
+        self._turned_at = 0.0
+        self._is_started = self._takes_no_more = False
+        self._is_leaving, self._has_ended = threads.Event(), threads.Event()
 
     def start(self, work: Work) -> None:
         """Start the threads and, if it is our own, the loop."""
+        self._work, self._is_started = work, True
+        self._turned_at = self._clock()
         self._loop = self._users_loop or _new_loop()
         if self._users_loop is None:
-            self._spawn(self._turn, "kafka-parallel-event-loop")
-        self._loop.call_soon_threadsafe(self._look, work)
-        self._spawn(lambda: self._pull(work), "kafka-parallel-pull")
+            self._turning = self._spawn(self._turn, "kafka-parallel-event-loop")
+        self._loop.call_soon_threadsafe(self._look)
+        self._spawn(self._pull, "kafka-parallel-pull")
         self._spawn(self._watch, "kafka-parallel-watch")
 
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds until all handlers have ended; those that nobody waits for are cancelled."""
-        deadline = time.monotonic() + timeout
-        while self._running and time.monotonic() < deadline:
-            self._is_over.wait(0.01)
-        self._is_over.set()
-        if self._users_loop is None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        for thread in self._threads:
-            thread.join(max(0.01, deadline - time.monotonic()))
-        return not self._running
+        if not self._is_started:
+            return True
+        deadline = self._clock() + timeout
+        self._slots.release()  # the thread that waits for one must end, even if handlers that never end have them all
+        self._tell(self._cancel_unwanted)
+        has_ended = bool(self._has_ended.wait(timeout))
+        self._is_leaving.set()
+        if has_ended and self._turning is not None:
+            self._turning.join(max(0.0, deadline - self._clock()))
+        return has_ended
 
     def stack_of(self, task: Any) -> str | None:
         """Where the handler of *task* is; ``None`` if it has just ended."""
-        for running, at in list(self._running.items()):
-            if at is task:
+        for running, run in list(self._running.items()):
+            if run.current is task:
                 return coroutine_stack(running.get_coro())
         return None
 
-    def _spawn(self, target: Any, name: str) -> None:
-        thread = threading.Thread(target=target, name=name, daemon=True)
-        self._threads.append(thread)
+    def _spawn(self, target: Callable[[], None], name: str) -> Any:
+        thread = self._new_thread(target=target, name=name, daemon=True)
         thread.start()
+        return thread
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        """Let the loop make *call*, unless its owner has closed it: then nothing runs on it any more."""
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+            self._has_ended.set()
+
+    # The thread of our own loop
 
     def _turn(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+        """Turn the loop until the last handler has ended, however late; the process does not wait for that."""
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+            left = asyncio.all_tasks(loop)  # what handlers have begun and not waited for
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        except BaseException as error:  # noqa: BLE001 - raised by run()
+            self._work.fail(error)
+        finally:
+            loop.close()
 
     # The thread that waits for work
 
-    def _pull(self, work: Work) -> None:
+    def _pull(self) -> None:
+        work = self._work
         try:
             while True:
                 self._slots.acquire()
                 chunk = work.take(self._sizer.limit)
                 if chunk is None:
-                    return
-                self._loop.call_soon_threadsafe(self._begin, work, chunk)
+                    break
+                self._loop.call_soon_threadsafe(self._begin, Run(chunk))
         except BaseException as error:  # noqa: BLE001 - our own bug: stop the consumer instead of one silent thread
-            work.fail(error)
+            work.fail(self._cause(error))
+        self._tell(self._take_no_more)
+
+    def _cause(self, error: BaseException) -> BaseException:
+        if not self._loop.is_closed():
+            return error
+        closed = StateError("the event loop was closed while run_async() ran on it: await run_async() before")
+        closed.__cause__ = error
+        return closed
 
     # The event loop
 
-    def _begin(self, work: Work, chunk: Any) -> None:
-        task = self._loop.create_task(self._run_all(work, chunk))
-        self._running[task] = None
-        task.add_done_callback(lambda ended: self._ended(work, ended))
+    def _begin(self, run: Run) -> None:
+        """Run *run* in a task of its own. An eager task factory may run it to its first wait at once."""
+        run.current = run.cancelled_at = None
+        coroutine = self._run_all(run)
+        try:
+            task = self._loop.create_task(coroutine)
+        except BaseException as error:  # noqa: BLE001 - a task factory of the user's; raised by run()
+            coroutine.close()
+            self._work.fail(error)
+            return
+        self._running[task] = run
+        task.add_done_callback(partial(self._ended, run))
 
-    async def _run_all(self, work: Work, chunk: Any) -> None:
-        while chunk is not None:
-            await self._run(work, chunk)
-            chunk = work.take_nowait(self._sizer.limit)
+    async def _run_all(self, run: Run) -> None:
+        while run.chunk is not None and await self._run(run):
+            run.take(self._work.take_nowait(self._sizer.limit))
 
-    async def _run(self, work: Work, chunk: Any) -> None:
-        """Run a chunk; hand over what is done whenever it took long enough that others may wait for it."""
+    async def _run(self, run: Run) -> bool:
+        """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
+
+        :returns: false if this asyncio task was cancelled: then it runs nothing more.
+        """
+        work, clock = self._work, self._clock
         me = asyncio.current_task()
-        before, count = time.perf_counter(), 0
-        for task in chunk:
-            self._running[me] = task  # type: ignore[index]
-            await work.run_async(chunk, task)
+        before, count, is_usable = clock(), 0, True
+        for task in run.claims:
+            run.current = task
+            await work.run_async(run.chunk, task)
             count += 1
-            if (now := time.perf_counter()) - before >= CHUNK_SECONDS:
-                work.finish(chunk)
+            is_usable = not _was_cancelled(me, run)
+            if (now := clock()) - before >= CHUNK_SECONDS or not is_usable:
+                work.finish(run.chunk)
                 self._sizer.saw((now - before) / count, count)
-                before, count = time.perf_counter(), 0
+                before, count = clock(), 0
+            if not is_usable:
+                return False
         if count:
-            work.finish(chunk)
-            self._sizer.saw((time.perf_counter() - before) / count, count)
+            work.finish(run.chunk)
+            self._sizer.saw((clock() - before) / count, count)
+        return True
 
-    def _ended(self, work: Work, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
+    def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._work.fail(error)
+        elif run.chunk is not None:
+            self._begin(run)  # a cancellation ended the task, not the chunk
+            return
         self._slots.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            work.fail(error)
+        self._stop_if_idle()
 
-    def _look(self, work: Work) -> None:
+    def _look(self) -> None:
         """Show that the loop turns; cancel handlers that nobody waits for."""
-        self._ident, self._turned_at = threading.get_ident(), time.monotonic()
-        for running, task in list(self._running.items()):
-            if task is not None and not work.wants(task):
-                running.cancel()
-        if not self._is_over.is_set():
-            self._loop.call_later(LOOK_EVERY, self._look, work)
+        self._ident, self._turned_at = threading.get_ident(), self._clock()
+        self._cancel_unwanted()
+        if not self._has_ended.is_set():
+            self._loop.call_later(LOOK_EVERY, self._look)
+
+    def _cancel_unwanted(self) -> None:
+        now = self._clock()
+        for task, run in list(self._running.items()):
+            is_new = run.cancelled_at is None or now - run.cancelled_at >= CANCEL_EVERY
+            if is_new and run.current is not None and not self._work.wants(run.current):
+                run.cancelled_at = now
+                task.cancel()
+
+    def _take_no_more(self) -> None:
+        self._takes_no_more = True
+        self._stop_if_idle()
+
+    def _stop_if_idle(self) -> None:
+        if self._takes_no_more and not self._running:
+            self._has_ended.set()
+            if self._users_loop is None:
+                self._loop.stop()
 
     # The thread that looks whether the loop turns
 
     def _watch(self) -> None:
-        warned_for = 0.0
-        while not self._is_over.wait(LOOK_EVERY):
+        warned_for = -1.0
+        while not self._is_leaving.wait(LOOK_EVERY):
             turned_at = self._turned_at
-            if time.monotonic() - turned_at > BLOCKED_AFTER + LOOK_EVERY and turned_at != warned_for:
-                warned_for = turned_at
-                log.warning("the event loop was blocked for more than %g s, and all handlers with it, at %s: await "
-                            "what takes long, or use asyncio.to_thread()", BLOCKED_AFTER, self._place())  # fmt: skip
+            if self._clock() - turned_at <= BLOCKED_AFTER + LOOK_EVERY or turned_at == warned_for:
+                continue
+            if self._loop.is_closed():
+                self._work.fail(self._cause(RuntimeError("event loop is closed")))
+                return
+            warned_for = turned_at
+            log.warning("the event loop was blocked for more than %g s, and all handlers with it, at %s: await "
+                        "what takes long, or use asyncio.to_thread()", BLOCKED_AFTER, self._place())  # fmt: skip
 
     def _place(self) -> str:
         frames = sys._current_frames()  # noqa: SLF001 - documented, whatever its name says
@@ -172,6 +288,13 @@ class EventLoop:
             return "an unknown place"
         found = traceback.extract_stack(frame)[-1]
         return f"{found.filename}:{found.lineno} in {found.name}"
+
+
+def _was_cancelled(task: asyncio.Task[Any] | None, run: Run) -> bool:
+    """Whether the task that runs *run* was cancelled, by us or by anyone; Python 3.10 only knows of us."""
+    if run.cancelled_at is not None:
+        return True
+    return sys.version_info >= (3, 11) and task is not None and task.cancelling() > 0
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kafka_parallel import ConfigurationError, RecordFailed, Retry, hookimpl
+from kafka_parallel import ConfigurationError, RecordFailed, Retry, StateError, hookimpl
 from kafka_parallel.errors import HandlerCancelled
 from tests.runtime.app import App
 
@@ -220,3 +223,296 @@ def test_a_handler_and_an_executor_that_do_not_fit_are_refused():
         App().parallel(executor="thread-pool").run(async_handler)
     with pytest.raises(ConfigurationError, match="is a plain function, and would block the event loop"):
         App().parallel(executor="asyncio").run(lambda record: None)
+
+
+# Cancellations
+
+
+def test_a_handler_that_cleans_up_is_cancelled_once():
+    app, begun, heard = App(), threading.Event(), []
+
+    async def handle(record):
+        begun.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0.08)
+            heard.append("cleaned up")
+
+    parallel = app.parallel(stop_timeout_ms=50)
+    parallel.start(handle)
+    assert begun.wait(30)
+    parallel.stop()
+
+    assert parallel.join(timeout_ms=30_000)
+    assert heard == ["cleaned up"]
+
+
+def test_a_handler_that_cancels_its_own_task_harms_no_other_record():
+    app, handled = App(30), []
+
+    async def handle(record):
+        await asyncio.sleep(0)
+        handled.append(record.offset)
+        if record.offset % 7 == 3:
+            asyncio.current_task().cancel()
+
+    assert app.run_coroutine(handle, workers=1) is None
+    assert handled == list(range(30))
+    assert app.committed == 30
+
+
+def test_a_handler_that_takes_no_notice_of_its_cancellation_does_not_keep_run_from_ending(caplog):
+    app, begun, goes_on = App(), threading.Event(), [True]
+
+    async def handle(record):
+        begun.set()
+        while goes_on:
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                goes_on.append("cancelled")
+
+    parallel = app.parallel(stop_timeout_ms=50)
+    parallel.start(handle)
+    assert begun.wait(30)
+    parallel.stop()
+
+    assert parallel.join(timeout_ms=30_000)
+    assert "some handlers still run" in caplog.text
+    assert app.committed == 0
+    goes_on.clear()
+    [loop] = [thread for thread in threading.enumerate() if thread.name == "kafka-parallel-event-loop"]
+    loop.join(30)
+    assert not loop.is_alive()
+
+
+def test_what_handlers_have_begun_and_not_waited_for_is_cancelled_at_the_end():
+    app, ended, begun = App(2), [], []
+
+    async def forever():
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ended.append(True)
+
+    async def handle(record):
+        begun.append(asyncio.create_task(forever()))
+        await asyncio.sleep(0)
+
+    assert app.run_coroutine(handle) is None
+    assert ended == [True, True]
+
+
+# Threads
+
+
+def test_a_handler_that_blocks_the_loop_does_not_keep_run_from_ending(caplog):
+    app, begun, forever = App(), threading.Event(), threading.Event()
+
+    async def handle(record):
+        begun.set()
+        forever.wait(60)
+
+    parallel = app.parallel(stop_timeout_ms=50)
+    parallel.start(handle)
+    assert begun.wait(30)
+    parallel.stop()
+
+    assert parallel.join(timeout_ms=30_000)
+    assert "some handlers still run" in caplog.text
+    forever.set()
+
+
+def test_no_thread_outlives_the_consumer():
+    app = App()
+
+    async def handle(record):
+        await asyncio.sleep(0)
+
+    assert app.run_coroutine(handle) is None
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("kafka-parallel")]
+    for thread in left:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in left)
+
+
+def test_a_start_that_fails_before_the_loop_turns_says_only_why(caplog):
+    class Broken:
+        @hookimpl
+        def on_start(self):
+            raise ValueError("on purpose")
+
+    async def handle(record):
+        pass
+
+    assert isinstance(App().run_coroutine(handle, plugins=[Broken()]), ValueError)
+    assert "second error" not in caplog.text
+
+
+def test_a_decision_that_never_comes_does_not_keep_the_process_alive():
+    code = """
+import threading
+from tests.plugins.test_event_loop import *
+
+class Stuck:
+    @hookimpl
+    def on_error(self):
+        asked.set()
+        threading.Event().wait()
+
+async def handle(record):
+    raise ValueError
+
+asked = threading.Event()
+parallel = App().parallel(plugins=[Stuck()], stop_timeout_ms=50)
+parallel.start(handle)
+asked.wait(30)
+parallel.stop()
+print(parallel.join(30_000))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.stdout == "True\n", ended.stderr
+
+
+# What the owner of a loop may do to it
+
+
+def test_a_default_executor_without_a_free_thread_stops_nothing():
+    app, trail = App(3), Trail()
+
+    async def handle(record):
+        if record.offset == 1 and ("in", 1) not in trail.steps[:-1]:
+            raise ValueError
+
+    async def main():
+        occupied, free = threading.Event(), threading.Event()
+        with ThreadPoolExecutor(1) as executor:
+            asyncio.get_running_loop().set_default_executor(executor)
+            blocking = asyncio.ensure_future(asyncio.to_thread(lambda: (occupied.set(), free.wait(60))))
+            await app.parallel(plugins=[trail]).run_async(handle)
+            free.set()
+            await blocking
+
+    asyncio.run(main())
+    assert app.committed == 3
+
+
+def test_tasks_that_somebody_else_cancels_are_no_failures_of_their_records():
+    app, trail = App(), Trail()
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def handle(record):
+            begun.set()
+            await asyncio.sleep(600)
+
+        running = asyncio.ensure_future(app.parallel(plugins=[trail]).run_async(handle))
+        await begun.wait()
+        for task in asyncio.all_tasks() - {asyncio.current_task(), running}:
+            task.cancel()
+        with pytest.raises(RecordFailed, match="the event loop is being ended") as failed:
+            await running
+        assert isinstance(failed.value.__cause__, HandlerCancelled)
+
+    asyncio.run(main())
+    assert trail.deciding == set()
+    assert app.committed == 0
+
+
+def test_a_loop_that_ends_while_handlers_run_stops_the_consumer_in_good_order():
+    app, ended = App(50), []
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def handle(record):
+            begun.set()
+            await asyncio.sleep(0.01)
+            ended.append(record.offset)
+
+        running = asyncio.ensure_future(app.parallel().run_async(handle))
+        await begun.wait()
+        return running  # and asyncio.run() cancels it, and everything else
+
+    running = asyncio.run(main())
+    assert running.cancelled()
+    assert app.committed <= len(ended)
+
+
+def test_a_second_cancellation_abandons_and_still_waits_for_the_end():
+    app, ended = App(), []
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def handle(record):
+            begun.set()
+            try:
+                await asyncio.sleep(600)
+            finally:
+                ended.append(record.offset)
+
+        running = asyncio.ensure_future(app.parallel(stop_timeout_ms=60_000).run_async(handle))
+        await begun.wait()
+        running.cancel()
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert ended == [0]
+
+    asyncio.run(main())
+    assert app.committed == 0
+
+
+def test_a_loop_that_is_closed_too_early_stops_the_consumer_with_a_clear_error():
+    app, trail, told, errors = App(), Trail(), threading.Event(), []
+
+    class Last:
+        @hookimpl
+        def on_stop(self, error):
+            errors.append(error)
+            told.set()
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def handle(record):
+            begun.set()
+            await asyncio.sleep(600)
+
+        main.running = asyncio.ensure_future(
+            app.parallel(plugins=[trail, Last()], stop_timeout_ms=50).run_async(handle)
+        )
+        await begun.wait()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+
+    assert told.wait(30)
+    assert isinstance(errors[0], StateError)
+    assert "the event loop was closed while run_async() ran on it" in str(errors[0])
+    assert trail.deciding == set()
+    assert app.committed == 0
+
+
+def test_a_task_factory_that_raises_stops_the_consumer():
+    def make_task(loop, coroutine, **options):
+        if coroutine.__qualname__.startswith("EventLoop."):
+            raise ValueError("no task today")
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async def handle(record):
+        pass
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(make_task)
+        await App().parallel(stop_timeout_ms=50).run_async(handle)
+
+    with pytest.raises(ValueError, match="no task today"):
+        asyncio.run(main())
