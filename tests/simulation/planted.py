@@ -283,8 +283,8 @@ BUGS = [
     Bug(
         "do not look again when a pace is about to allow a start",
         "core/scheduler.py",
-        "        start = self.throttles.pace.next_start(is_ready=bool(self._ready))",
-        "        start = None",
+        "            dues.append(self.throttles.pace.next_start(is_ready=bool(self._ready)))",
+        "            pass",
     ),
     Bug(
         "look again for the pace of all together, not for that of a key",
@@ -315,5 +315,65 @@ BUGS = [
         "core/pace.py",
         "    return task.assignment.partition, task.key",
         "    return task.assignment.epoch, task.key",
+    ),
+    Bug(
+        "take a coroutine whose wait was cancelled for one that is done",
+        "runtime/attempt.py",
+        '            return await self._failed_async(task, record, _cancelled("something',
+        '            return None and (_cancelled("something',
+    ),
+    Bug(
+        "run a coroutine although its assignment has ended",
+        "runtime/workqueue.py",
+        "            if self.wants(task):\n                outcome = await",
+        "            if True:\n                outcome = await",
+    ),
+    Bug(
+        "finish a coroutine that was cancelled without settling it",
+        "runtime/workqueue.py",
+        "                outcome = self._attempt.cancelled(error)\n",
+        "                outcome = self._attempt.cancelled(error)\n            else:\n                return\n",
+    ),
+    Bug(
+        "let go of a key while its cancelled coroutine still runs",
+        "runtime/attempt.py",
+        "            await running\n",
+        "            await asyncio.shield(asyncio.ensure_future(called))\n",
+    ),
+    Bug(
+        "leave the wrappers before the coroutine has ended",
+        "chains.py",
+        "            result = await inner(*args)\n",
+        "            _leave(around, who, partial(around.send, None))\n            return await inner(*args)\n",
+    ),
+    Bug(
+        "do not cancel coroutines that nobody waits for",
+        "kafka_parallel_plugins/event_loop.py",
+        "                run.cancelled_at = now\n                task.cancel()",
+        "                run.cancelled_at = now",
+    ),
+    Bug(
+        "forget the rest of a chunk whose task was cancelled",
+        "kafka_parallel_plugins/event_loop.py",
+        "        elif run.chunk is not None:",
+        "        elif False:",
+    ),
+    Bug(
+        "give the slot of a task away that goes on",
+        "kafka_parallel_plugins/event_loop.py",
+        "            self._begin(run)  # a cancellation ended the task, not the chunk\n            return",
+        "            self._begin(run)",
+    ),
+    Bug(
+        "let a record feel the cancellation of the one before",
+        "kafka_parallel_plugins/event_loop.py",
+        "            is_usable = not _was_cancelled(me, run)",
+        "            is_usable = True",
+    ),
+    Bug(
+        "give back no slot after a task has ended",
+        "kafka_parallel_plugins/event_loop.py",
+        "        self._slots.release()\n        self._stop_if_idle()",
+        "        self._stop_if_idle()",
     ),
 ]

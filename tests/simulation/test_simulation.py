@@ -8,6 +8,7 @@ import re
 import secrets
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from kafka import TopicPartition
@@ -16,6 +17,7 @@ from kafka_parallel.testing import FakeCluster
 from kafka_parallel.testing.simulation import __main__ as command
 from kafka_parallel.testing.simulation import shrink
 from kafka_parallel.testing.simulation.checker import Checker, Violation
+from kafka_parallel.testing.simulation.kinds import KINDS
 from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
 from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed, run_batch
@@ -23,11 +25,16 @@ from kafka_parallel.testing.simulation.world import StalledError, World
 
 # 10,000 fresh seeds in each run of the tests, in parts that are run side by side.
 PARTS, SEEDS = 8, 1250
-# Seeds that once found a bug, with the scenarios of the time or of now.
+# Seeds that once found a bug, with the scenarios of the time or of now; when they did, all handlers ran on threads.
 REGRESSIONS = [
     0, 26, 68, 73, 91, 100, 108, 117, 124, 129, 134, 184, 242, 278, 337, 491, 555, 582, 594, 674, 993, 1020, 1036, 1052,
     1145, 1176, 1311, 1392, 1549, 1725, 1931, 2274, 3895, 22270, 235384, 1000272807, 1000335439,
 ]  # fmt: skip
+
+
+def plan_of(seed, kind):
+    """The plan of a seed, with handlers of one kind."""
+    return replace(draw(seed), executor=kind)
 
 
 @pytest.fixture(autouse=True)
@@ -46,24 +53,33 @@ def test_fresh_seeds_hold(part):
     assert not failed, shrink.report(min(failed))
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", REGRESSIONS)
-def test_a_seed_that_once_failed_holds(seed):
-    Simulation(seed).run()
+def test_a_seed_that_once_failed_holds(seed, kind):
+    Simulation(seed, plan_of(seed, kind)).run()
 
 
+def test_every_kind_of_handler_is_drawn():
+    assert {draw(seed).executor for seed in range(100)} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
-def test_a_seed_decides_every_step(seed):
-    assert Simulation(seed).run() == Simulation(seed).run()
+def test_a_seed_decides_every_step(seed, kind):
+    plan = plan_of(seed, kind)
+
+    assert Simulation(seed, plan).run() == Simulation(seed, plan).run()
 
 
-def test_a_seed_decides_every_step_in_every_process():
-    code = "from kafka_parallel.testing.simulation.scenario import Simulation; print(Simulation(7).run().trace)"
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_decides_every_step_in_every_process(kind):
+    code = f"from tests.simulation.test_simulation import *; print(Simulation(7, plan_of(7, {kind!r})).run().trace)"
     traces = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     }
 
-    assert traces == {Simulation(7).run().trace + "\n"}
+    assert traces == {Simulation(7, plan_of(7, kind)).run().trace + "\n"}
 
 
 def test_the_checker_sees_a_commit_that_runs_ahead():

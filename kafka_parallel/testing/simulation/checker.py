@@ -132,6 +132,11 @@ class Checker:
                 if rate is not None and count > burst + rate * (now - since) + 1e-6:
                     self._violate(f"{count} records of {place} began in {now - since:.3f} s, at a rate of {rate}")
 
+    def runs(self, instance: str, handlers: int, most: int) -> None:
+        """Note how many handlers of *instance* run at once."""
+        if handlers > most:
+            self._violate(f"{instance} runs {handlers} handlers at once, more than {most}")
+
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
         """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.
 
@@ -177,6 +182,10 @@ class Checker:
         self._copies[place] -= 1
         if self._copies[place] < 0:
             self._violate(f"{place} counts as finished, but no copy of it was acknowledged")
+
+    def neglected(self, instance: str, waiting: Collection[tuple[str, int, int]]) -> None:
+        """Note that handlers of *instance* were not told that nobody waits for them any more."""
+        self._violate(f"{instance} ended, but nobody cancelled the handlers of {waiting}")
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""

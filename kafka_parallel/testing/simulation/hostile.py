@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
@@ -99,7 +100,7 @@ class Counter:
         self._checker.attempted(self._name, context.raw, context.attempt)
         try:
             return (yield)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             self._checker.failed(self._name, context.raw)
             raise
 

@@ -55,6 +55,7 @@ class Plan:
     :ivar is_fatal: whether some faults are of the kind that stops the consumer.
     :ivar dead_letters: whether the ``dlq`` plugin decides about failures.
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
+    :ivar executor: what runs the handlers, and so of which kind they are: see ``kinds.py``.
     :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
@@ -86,6 +87,7 @@ class Plan:
     pace: Mapping[str, Any] | None = None
     adaptive: Mapping[str, Any] | None = None
     retry_topics: tuple[int, ...] = ()
+    executor: Literal["thread-pool", "asyncio"] = "thread-pool"
 
     @property
     def is_calm(self) -> bool:
@@ -140,6 +142,7 @@ def draw(seed: int) -> Plan:
     if plan.lanes == "unordered" and plan.membership != "assigned" and not is_calm and chance.random() < 0.4:
         plan = replace(plan, retry_topics=tuple(chance.choice([0, 30, 3_000]) for _ in range(chance.randint(1, 2))))
     plan = _patient(plan) if is_calm and chance.random() < 0.2 else plan
+    plan = replace(plan, executor=chance.choice(["thread-pool", "asyncio"]))
     return _bounded(plan, is_calm=is_calm)
 
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib.metadata import entry_points
+from functools import partial
 from typing import Any
 
-from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError
 
 from kafka_parallel import RecordFailed
 from kafka_parallel.errors import CommitFailed
 from kafka_parallel.options import Options
-from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
+from kafka_parallel.testing.fake import FakeCluster, FakeConsumer
+from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
+from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
-from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Hostile, MisbehaviourError, Watcher, place_of
+from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Hostile, MisbehaviourError, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
+from kafka_parallel.testing.simulation.kinds import KINDS, built_in
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.world import World
 
-GROUP, TOPIC, DEAD = "group", "t", "dead"
-FORGED = b"forged"
+DEAD = "dead"
 SESSION_TIMEOUT = 10.0
 # Simulated seconds within which every run must have handled and committed everything.
 PATIENCE = 900.0
@@ -188,14 +188,16 @@ class Simulation:
         name, process = f"i{number}", Process(self.world)
         if self.plan.membership == "static" and alive and number >= STATIC_IDS:
             self.may_repeat = True  # it may fence one that is alive
-        consumer = WatchedConsumer(self, name, process, self._consumer_config(number))
+        consumer = WatchedConsumer(
+            self.cluster, self.checker, self.plan.habits, name, process, self._consumer_config(number)
+        )
         if self.plan.membership == "assigned":
             consumer.assign([partition for partition in self.cluster.logs if partition.topic == TOPIC])
         else:
             consumer.subscribe([TOPIC])
-        instance = Instance(
-            self.world, name, process, consumer, self._options, self._plugins(name), self._handler(name, consumer)
-        )
+        kind = KINDS[self.plan.executor](self.world, process, self._options.workers)
+        acts = Acts(self.world, self.plan, self.checker, name, consumer)
+        instance = Instance(name, process, consumer, self._options, self._plugins(name), kind, acts)
         consumer.is_leaving = lambda: instance.is_stopping
         self._instances.append(instance)
 
@@ -219,10 +221,14 @@ class Simulation:
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
         if plan.dead_letters:
-            plugins.append(built_in("dlq")(topic=DEAD, make_producer=partial(WatchedProducer, self)))
+            plugins.append(
+                built_in("dlq")(topic=DEAD, make_producer=partial(WatchedProducer, self.cluster, self.checker))
+            )
         if plan.retry_topics:
             settings = {"delays_ms": plan.retry_topics, "wall_clock": world.wall}
-            plugins.append(built_in("retry-topics")(**settings, make_producer=partial(WatchedProducer, self)))
+            plugins.append(
+                built_in("retry-topics")(**settings, make_producer=partial(WatchedProducer, self.cluster, self.checker))
+            )
         plugins.append(Auditor(self.checker, name, TOPIC))
         if plan.backoff is not None and not plan.hostile:
             plugins.append(Counter(self.checker, name))
@@ -235,30 +241,6 @@ class Simulation:
         if plan.adaptive is not None:
             plugins.append(built_in("adaptive-concurrency")(**plan.adaptive))
         return plugins
-
-    def _handler(self, name: str, consumer: WatchedConsumer) -> Callable[[Any], None]:
-        world, plan, chance = self.world, self.plan, self.world.random
-
-        def handle(record: Any) -> None:
-            partition = TopicPartition(record.topic, record.partition)
-            is_owner = consumer.owns(partition)
-            if record.topic != TOPIC and record.value != FORGED:
-                self.checker.due(record, world.wall())
-            self.checker.started(name, record, is_owner=is_owner, is_prompt=not plan.hostile)
-            if plan.pace is not None and not plan.hostile:  # a plugin that sleeps lets starts come together
-                self.checker.paced(name, record, world.now, **plan.pace)
-            world.note(f"{name} begins {record.partition}@{record.offset} {record.key}")
-            is_slow = chance.random() < plan.slow
-            world.sleep(chance.choice([1.0, 8.0] if is_slow else [0.0, 0.001, 0.01, 0.05]))
-            fails = chance.random() < plan.failing
-            world.note(f"{name} {'fails' if fails else 'ends'} {record.partition}@{record.offset}")
-            self.checker.ended(name, record, is_done=not fails)
-            if fails:
-                raise ValueError("no luck")
-            if plan.hostile and chance.random() < plan.hostile / 10:
-                raise SystemExit("on purpose")
-
-        return handle
 
     # Events
 
@@ -322,61 +304,3 @@ class Simulation:
         "freeze in rebalance": _freeze_in_rebalance, "expire": _expire, "rebalance": _rebalance,
         "add partition": _add_partition, "delete records": _delete_records, "pause": _pause,
     }  # fmt: skip
-
-
-@cache
-def built_in(name: str) -> Any:
-    """The class behind a plugin that ships. Looking entry points up for each instance would take most of a run."""
-    (found,) = entry_points(group="kafka_parallel", name=name)
-    return found.load()
-
-
-class WatchedConsumer(FakeConsumer):
-    """Tells the checker what was fetched."""
-
-    def __init__(self, simulation: Simulation, instance: str, process: Process, config: dict[str, Any]) -> None:
-        super().__init__(cluster=simulation.cluster, habits=simulation.plan.habits, clock=process, **config)
-        self._checker = simulation.checker
-        self._instance = instance
-        self._wished: list[TopicPartition] = []
-        self.wishes: list[Callable[..., None]] = []
-        self.is_leaving: Callable[[], bool] = lambda: False
-
-    def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
-        """Fetch."""
-        if not self.is_leaving():  # on its way out it throws away what it is given
-            self._checker.fetches(self._instance)
-        batch = super().poll(*arguments, **options)
-        self._checker.fetched(self._instance, batch, self._states)
-        if self.wishes:
-            self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
-            self.wishes.pop(0)(self, *self._wished)
-        return batch
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
-        super().seek(partition, offset)
-        self._checker.sought(self._instance, partition, offset)
-
-    def owns(self, partition: TopicPartition) -> bool:
-        """Tell whether the cluster considers *partition* this member's."""
-        if not self._subscription.is_by_group:
-            return True
-        group = self._cluster.group(GROUP)
-        return self._coordinator.is_current() and partition in group.members[self.name].assigned
-
-
-class WatchedProducer(FakeProducer):
-    """Tells the checker which records have a copy that was acknowledged."""
-
-    def __init__(self, simulation: Simulation, **config: Any) -> None:
-        super().__init__(cluster=simulation.cluster, **config)
-        self._checker = simulation.checker
-
-    def send(self, topic: str, *arguments: Any, **options: Any) -> Any:
-        """Write a copy of a record."""
-        sent = super().send(topic, *arguments, **options)
-        place = place_of(options["headers"])
-        if sent.succeeded() and place is not None:
-            self._checker.wrote(place)
-        return sent

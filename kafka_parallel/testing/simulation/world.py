@@ -9,6 +9,7 @@ The real code is not patched: it asks its clock for locks, conditions and the ti
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 from collections.abc import Callable
@@ -130,7 +131,24 @@ class World:
             raise GreenletExit
         if me in self._actors:  # else it was killed while it ran, and never goes on
             self._actors[me] = until
-        self._main.switch()
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - documented, for those who write loops
+        if loop is None:
+            self._main.switch()
+        else:
+            self._leave(loop)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give up control in the middle of a call of *loop*: what asyncio notes for a thread is this actor's alone."""
+        task = asyncio.current_task(loop)
+        if task is not None:
+            asyncio.tasks._leave_task(loop, task)  # noqa: SLF001 - as above
+        asyncio._set_running_loop(None)  # noqa: SLF001 - as above
+        try:
+            self._main.switch()
+        finally:
+            asyncio._set_running_loop(loop)  # noqa: SLF001 - as above
+            if task is not None:
+                asyncio.tasks._enter_task(loop, task)  # noqa: SLF001 - as above
 
     def wake(self, actor: greenlet) -> None:
         """Let *actor* act now."""

@@ -1,0 +1,74 @@
+"""The clients of the simulated application: fakes that tell the checker what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from kafka import TopicPartition
+
+from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
+from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.hostile import place_of
+from kafka_parallel.testing.simulation.process import Process
+
+GROUP = "group"
+
+
+class WatchedConsumer(FakeConsumer):
+    """Tells the checker what was fetched."""
+
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        checker: Checker,
+        habits: Literal["2.x", "3.x"],
+        instance: str,
+        process: Process,
+        config: dict[str, Any],
+    ) -> None:
+        super().__init__(cluster=cluster, habits=habits, clock=process, **config)
+        self._checker = checker
+        self._instance = instance
+        self._wished: list[TopicPartition] = []
+        self.wishes: list[Callable[..., None]] = []
+        self.is_leaving: Callable[[], bool] = lambda: False
+
+    def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
+        """Fetch."""
+        if not self.is_leaving():  # on its way out it throws away what it is given
+            self._checker.fetches(self._instance)
+        batch = super().poll(*arguments, **options)
+        self._checker.fetched(self._instance, batch, self._states)
+        if self.wishes:
+            self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
+            self.wishes.pop(0)(self, *self._wished)
+        return batch
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
+        super().seek(partition, offset)
+        self._checker.sought(self._instance, partition, offset)
+
+    def owns(self, partition: TopicPartition) -> bool:
+        """Tell whether the cluster considers *partition* this member's."""
+        if not self._subscription.is_by_group:
+            return True
+        group = self._cluster.group(GROUP)
+        return self._coordinator.is_current() and partition in group.members[self.name].assigned
+
+
+class WatchedProducer(FakeProducer):
+    """Tells the checker which records have a copy that was acknowledged."""
+
+    def __init__(self, cluster: FakeCluster, checker: Checker, **config: Any) -> None:
+        super().__init__(cluster=cluster, **config)
+        self._checker = checker
+
+    def send(self, topic: str, *arguments: Any, **options: Any) -> Any:
+        """Write a copy of a record."""
+        sent = super().send(topic, *arguments, **options)
+        place = place_of(options["headers"])
+        if sent.succeeded() and place is not None:
+            self._checker.wrote(place)
+        return sent
