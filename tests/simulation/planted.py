@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 
 class Bug(NamedTuple):
-    """One change: in *file*, *old* becomes *new*."""
+    """One change: in *file*, *old* becomes *new*; *executor* = with which kind of handlers it shows."""
 
     name: str
     file: str
     old: str
     new: str
+    executor: str = "thread-pool"
 
 
 BUGS = [
@@ -321,59 +322,69 @@ BUGS = [
         "runtime/attempt.py",
         '            return await self._failed_async(task, record, _cancelled("something',
         '            return None and (_cancelled("something',
+        "asyncio",
     ),
     Bug(
         "run a coroutine although its assignment has ended",
         "runtime/workqueue.py",
         "            if self.wants(task):\n                outcome = await",
         "            if True:\n                outcome = await",
+        "asyncio",
     ),
     Bug(
         "finish a coroutine that was cancelled without settling it",
         "runtime/workqueue.py",
         "                outcome = self._attempt.cancelled(error)\n",
         "                outcome = self._attempt.cancelled(error)\n            else:\n                return\n",
+        "asyncio",
     ),
     Bug(
         "let go of a key while its cancelled coroutine still runs",
         "runtime/attempt.py",
         "            await running\n",
         "            await asyncio.shield(asyncio.ensure_future(called))\n",
+        "asyncio",
     ),
     Bug(
         "leave the wrappers before the coroutine has ended",
         "chains.py",
         "            result = await inner(*args)\n",
         "            _leave(around, who, partial(around.send, None))\n            return await inner(*args)\n",
+        "asyncio",
     ),
     Bug(
         "do not cancel coroutines that nobody waits for",
         "kafka_parallel_plugins/event_loop.py",
         "                run.cancelled_at = now\n                task.cancel()",
         "                run.cancelled_at = now",
+        "asyncio",
     ),
     Bug(
         "forget the rest of a chunk whose task was cancelled",
         "kafka_parallel_plugins/event_loop.py",
         "        elif run.chunk is not None:",
         "        elif False:",
+        "asyncio",
     ),
     Bug(
         "give the slot of a task away that goes on",
         "kafka_parallel_plugins/event_loop.py",
         "            self._begin(run)  # a cancellation ended the task, not the chunk\n            return",
         "            self._begin(run)",
+        "asyncio",
     ),
     Bug(
         "let a record feel the cancellation of the one before",
         "kafka_parallel_plugins/event_loop.py",
         "            is_usable = not _was_cancelled(me, run)",
         "            is_usable = True",
+        "asyncio",
     ),
     Bug(
         "give back no slot after a task has ended",
         "kafka_parallel_plugins/event_loop.py",
         "        self._slots.release()\n        self._stop_if_idle()",
         "        self._stop_if_idle()",
+        "asyncio",
     ),
 ]

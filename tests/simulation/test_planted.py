@@ -19,11 +19,13 @@ ENOUGH = 5000
 SOURCES = [Path(package.__file__).parent for package in (kafka_parallel, kafka_parallel_plugins)]
 SEARCH = f"""
 import logging, sys
+from dataclasses import replace
+from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
 logging.disable(logging.CRITICAL)
 for seed in range({ENOUGH}):
     try:
-        Simulation(seed).run()
+        Simulation(seed, replace(draw(seed), executor=sys.argv[1])).run()
     except Exception as error:
         sys.exit(f"found by seed {{seed}}: {{type(error).__name__}}: {{error}}")
 """
@@ -39,7 +41,7 @@ def test_a_planted_bug_is_found(bug, tmp_path):
     (copy / bug.file).write_text(text.replace(bug.old, bug.new))
 
     search = subprocess.run(
-        [sys.executable, "-c", SEARCH],
+        [sys.executable, "-c", SEARCH, bug.executor],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,

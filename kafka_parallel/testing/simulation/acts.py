@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
 
-from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.checker import Checker, Place
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
 if TYPE_CHECKING:
     from kafka_parallel.testing.simulation.clients import WatchedConsumer
 
+# Within how many seconds a handler must hear that nobody waits for it.
+PROMPTLY = 0.5
+FOREVER = float("inf")
 TOPIC = "t"
 FORGED = b"forged"
 
@@ -31,7 +35,8 @@ class Acts:
         self._name = name
         self._consumer = consumer
         self._running = 0
-        self._waiting: dict[tuple[str, int, int], int] = {}
+        self._waiting: dict[Place, float] = {}
+        self._is_prompt = not plan.hostile
 
     def begin(self, record: Any) -> float:
         """Begin; return how many seconds it takes."""
@@ -54,7 +59,8 @@ class Acts:
 
         :raises Exception: if it fails.
         """
-        self._waiting.pop(_place(record), None)
+        if self._is_prompt and self._world.now - self._waiting.pop(_place(record), FOREVER) > PROMPTLY:
+            self._checker.neglected(self._name, [_place(record)])
         self._running -= 1
         chance, plan = self._world.random, self.plan
         fails = chance.random() < plan.failing
@@ -69,7 +75,13 @@ class Acts:
 
     def waits(self, record: Any) -> None:
         """Note that the handler waits, and would hear of a cancellation."""
-        self._waiting[_place(record)] = self._waiting.get(_place(record), 0) + 1
+        self._waiting[_place(record)] = FOREVER
+
+    def unwanted(self, partitions: Collection[TopicPartition]) -> None:
+        """Note that nobody waits for handlers of *partitions* any more: each must hear of it promptly."""
+        for place in self._waiting:
+            if place[0] in partitions:
+                self._waiting[place] = min(self._waiting[place], self._world.now)
 
     def cancelled(self, record: Any, manner: str) -> None:
         """Note that it was cancelled, and in which *manner* it answers."""
@@ -83,10 +95,14 @@ class Acts:
         self._checker.ended(self._name, record, is_done=False)
 
     def left(self) -> None:
-        """Note that run() has returned: nobody waits for any handler, so each must have heard of it."""
-        if self._waiting and not self.plan.hostile:
+        """Note that run() has returned: nobody waits for any handler."""
+        if self._waiting and self._is_prompt:
             self._checker.neglected(self._name, [*self._waiting])
 
+    def freeze(self) -> None:
+        """Note that the process stands still for a time: nothing is prompt any more."""
+        self._is_prompt = False
 
-def _place(record: Any) -> tuple[str, int, int]:
-    return record.topic, record.partition, record.offset
+
+def _place(record: Any) -> Place:
+    return TopicPartition(record.topic, record.partition), record.offset

@@ -183,9 +183,9 @@ class Checker:
         if self._copies[place] < 0:
             self._violate(f"{place} counts as finished, but no copy of it was acknowledged")
 
-    def neglected(self, instance: str, waiting: Collection[tuple[str, int, int]]) -> None:
+    def neglected(self, instance: str, waiting: Collection[Place]) -> None:
         """Note that handlers of *instance* were not told that nobody waits for them any more."""
-        self._violate(f"{instance} ended, but nobody cancelled the handlers of {waiting}")
+        self._violate(f"{instance} did not cancel the handlers of {waiting}, for which nobody waits")
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""

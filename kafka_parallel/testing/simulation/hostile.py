@@ -9,6 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from kafka_parallel import RecordContext, Retry, Skip, hookimpl
+from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
@@ -23,11 +24,12 @@ class MisbehaviourError(Exception):
 class Watcher:
     """Tells the checker about assignments, and decides about failures by lot."""
 
-    def __init__(self, world: World, checker: Checker, plan: Plan, name: str) -> None:
+    def __init__(self, world: World, checker: Checker, plan: Plan, name: str, acts: Acts) -> None:
         self._world = world
         self._checker = checker
         self._plan = plan
         self._name = name
+        self._acts = acts
 
     @hookimpl
     def on_assign(self, partitions: frozenset[TopicPartition]) -> None:
@@ -38,6 +40,7 @@ class Watcher:
     @hookimpl
     def on_revoke(self, partitions: frozenset[TopicPartition], lost: bool) -> None:  # noqa: FBT001 - the hook's
         """Tell the story."""
+        self._acts.unwanted(partitions)
         numbers = sorted(partition.partition for partition in partitions)
         self._world.note(f"{self._name} {'lost' if lost else 'gave up'} {numbers}")
 

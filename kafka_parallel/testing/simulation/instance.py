@@ -48,7 +48,6 @@ class Instance:
             Client(consumer), found, options, self._shutdown, kind.handler(acts), process, kind.event_loop
         )
         self.is_alive = True
-        self._was_frozen = False
         self.error: BaseException | None = None
         process.start_thread(self._run, "main")
 
@@ -59,8 +58,7 @@ class Instance:
             raise
         except BaseException as error:  # noqa: BLE001 - what the process would have died of
             self.error = error
-        if not self._was_frozen:
-            self._acts.left()
+        self._acts.left()
         self.is_alive = False
 
     @property
@@ -79,5 +77,5 @@ class Instance:
 
     def freeze(self, seconds: float) -> None:
         """Send SIGSTOP, and SIGCONT after *seconds*."""
-        self._was_frozen = True
+        self._acts.freeze()
         self._process.freeze(seconds)

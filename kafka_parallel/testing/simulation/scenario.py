@@ -197,7 +197,7 @@ class Simulation:
             consumer.subscribe([TOPIC])
         kind = KINDS[self.plan.executor](self.world, process, self._options.workers)
         acts = Acts(self.world, self.plan, self.checker, name, consumer)
-        instance = Instance(name, process, consumer, self._options, self._plugins(name), kind, acts)
+        instance = Instance(name, process, consumer, self._options, self._plugins(name, acts), kind, acts)
         consumer.is_leaving = lambda: instance.is_stopping
         self._instances.append(instance)
 
@@ -215,9 +215,9 @@ class Simulation:
             "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
         }
 
-    def _plugins(self, name: str) -> list[object]:
+    def _plugins(self, name: str, acts: Acts) -> list[object]:
         plan, world = self.plan, self.world
-        plugins: list[object] = [Watcher(world, self.checker, plan, name)]
+        plugins: list[object] = [Watcher(world, self.checker, plan, name, acts)]
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
         if plan.dead_letters:
