@@ -11,10 +11,12 @@ which process), topic hash and partition (I, I), offset (q), key hash (Q).
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -68,20 +70,32 @@ class History:
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def recording(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Return *handler* with its starts and ends written down; a raise is written down and passed on."""
+        """Return *handler*, plain or ``async def``, with its starts and ends written down."""
+        if inspect.iscoroutinefunction(handler):
+
+            async def recorded_async(record: Any) -> Any:
+                with self.noting(record):
+                    return await handler(record)
+
+            return recorded_async
 
         def recorded(record: Any) -> Any:
-            place = (_hash32(record.topic), record.partition, record.offset, _hash64(record.key))
-            self.write(Kind.START, *place)
-            try:
-                result = handler(record)
-            except BaseException:
-                self.write(Kind.FAILED, *place)
-                raise
-            self.write(Kind.END, *place)
-            return result
+            with self.noting(record):
+                return handler(record)
 
         return recorded
+
+    @contextmanager
+    def noting(self, record: Any) -> Iterator[None]:
+        """Write down a start now and an end at the end of the block; a raise is written down and passed on."""
+        place = (_hash32(record.topic), record.partition, record.offset, _hash64(record.key))
+        self.write(Kind.START, *place)
+        try:
+            yield
+        except BaseException:
+            self.write(Kind.FAILED, *place)
+            raise
+        self.write(Kind.END, *place)
 
     def write(self, kind: Kind, topic: int, partition: int, offset: int, key: int = 0) -> None:
         """Append one entry; safe from any thread."""

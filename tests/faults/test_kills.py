@@ -10,6 +10,7 @@ import pytest
 
 from kafka_parallel.testing.history import History, read
 from tests.faults.conftest import conclude, rounds, with_dead_letters
+from tests.integration.handlers import EXECUTORS, OTHERS
 from tests.integration.kafka_app import KEYS, Worker, committed, has_grown, produce, wait_for
 from tests.integration.kill_points import POINTS
 
@@ -48,8 +49,11 @@ def test_kills_at_random_moments(kafka_broker, topic, tmp_path, report):
     assert verdict.needless == []
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_kills_at_a_named_point(kafka_broker, topic, tmp_path, report, point):
+@pytest.mark.parametrize(
+    ("executor", "point"),
+    [*((EXECUTORS[0], point) for point in POINTS), *((name, "after-dead-letter") for name in OTHERS)],
+)
+def test_kills_at_a_named_point(kafka_broker, topic, tmp_path, report, executor, point):
     bootstrap, chance, kills = kafka_broker.bootstrap_servers, random.Random(), rounds(1, 12)
     produced = produce(bootstrap, topic(2), 3000 * kills, keys=KEYS)
     dead = topic(1) if "dead" in point else None
@@ -66,12 +70,13 @@ def test_kills_at_a_named_point(kafka_broker, topic, tmp_path, report, point):
             sleep_ms=4,
             kill_at=point,
             kill_after=times,
+            executor=executor,
             **QUICK,
             **letters,
         ) as worker:
             assert worker.wait() == -signal.SIGKILL
         after_death(history, worker, bootstrap, group, produced)
-    finish(bootstrap, group, produced, history, **letters)
+    finish(bootstrap, group, produced, history, executor=executor, **letters)
 
     verdict = conclude(report, bootstrap, group, produced, with_dead_letters(bootstrap, history, dead), kills)
     assert verdict.needless == []

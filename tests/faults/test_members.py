@@ -10,6 +10,7 @@ import pytest
 
 from kafka_parallel.testing.history import History, Kind, read
 from tests.faults.conftest import conclude, rounds
+from tests.integration.handlers import EXECUTORS
 from tests.integration.kafka_app import KEYS, Worker, committed, has_begun, produce, wait_for
 from tests.integration.test_rebalance import ASSIGNORS, runs
 
@@ -20,11 +21,12 @@ def commits_of(history):
     return [(entry.partition, entry.offset) for entry in read(history.path) if entry.kind == Kind.COMMITTED]
 
 
-def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report, executor):
     bootstrap, freezes = kafka_broker.bootstrap_servers, rounds(1, 5)
     produced = produce(bootstrap, topic(2), 8000 * freezes, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"sleep_ms": 10, "session_ms": 1000, "commit_interval_ms": 100}
+    options = {"sleep_ms": 10, "session_ms": 1000, "commit_interval_ms": 100, "executor": executor}
 
     with (
         Worker(bootstrap, produced.topic, group, history.path, idle_ms=6000, **options) as frozen,

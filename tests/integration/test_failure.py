@@ -9,6 +9,8 @@ from kafka import KafkaConsumer
 from kafka.serializer import Deserializer
 
 from kafka_parallel import ParallelConsumer, RecordFailed, Skip, hookimpl
+from kafka_parallel.testing.history import History, Kind, read
+from tests.integration.handlers import EXECUTORS, OTHERS, handler
 from tests.integration.kafka_app import committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
@@ -21,53 +23,57 @@ class Json(Deserializer):
         return json.loads(rest[-1])
 
 
-def test_a_failing_handler_stops_run_and_commits_nothing_past_its_record(kafka_broker, topic):
+def started(history):
+    return [entry.offset for entry in read(history.path) if entry.kind == Kind.START]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_failing_handler_stops_run_and_commits_nothing_past_its_record(kafka_broker, topic, tmp_path, executor):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(1), 50, keys=[b"a", b"b", b"c"])
-    group, error, seen = "g-" + produced.topic, ValueError("bad order"), []
-
-    def handle(record):
-        seen.append(record.offset)
-        if record.offset == 20:
-            raise error
+    group = "g-" + produced.topic
+    first, second = History(tmp_path / "first"), History(tmp_path / "second")
+    options = {"fails_at": (20,), "error": ValueError("bad order")}
 
     def build():
-        return KafkaConsumer(
+        consumer = KafkaConsumer(
             produced.topic,
             group_id=group,
             bootstrap_servers=bootstrap,
             auto_offset_reset="earliest",
             consumer_timeout_ms=3000,
         )
+        return ParallelConsumer(consumer, executor=executor)
 
-    with pytest.raises(RecordFailed, match=r"@20 failed: ValueError\('bad order'\)") as first:
-        ParallelConsumer(build()).run(handle)
+    with pytest.raises(RecordFailed, match=r"@20 failed: ValueError\('bad order'\)") as caught:
+        build().run(handler(executor, first, **options))
     after_first = committed(bootstrap, group, produced)
-    seen.clear()
     with pytest.raises(RecordFailed):
-        ParallelConsumer(build()).run(handle)
+        build().run(handler(executor, second, **options))
 
-    assert first.value.__cause__ is error
+    assert repr(caught.value.__cause__) == "ValueError('bad order')"
     assert after_first == {0: 20}
-    assert 20 in seen
-    assert min(seen) == 20
+    assert min(started(second)) == 20
 
 
-def test_a_record_that_cannot_be_deserialised_is_one_failed_record(kafka_broker, topic):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_record_that_cannot_be_deserialised_is_one_failed_record(kafka_broker, topic, tmp_path, executor):
     bootstrap = kafka_broker.bootstrap_servers
     name = topic(1)
     for value in (b"1", b"not json", b"3"):
         produced = produce(bootstrap, name, 1, value=value)
-    group, seen = "g-" + name, []
+    group, history, seen = "g-" + name, History(tmp_path / "history"), []
+    handle = handler(executor, history, value_type=int)
 
-    def build():
-        return consume(bootstrap, name, group, value_deserializer=Json())
+    def build(*plugins):
+        consumer = consume(bootstrap, name, group, value_deserializer=Json())
+        return ParallelConsumer(consumer, ordering="partition", executor=executor, plugins=plugins)
 
     with pytest.raises(RecordFailed, match="@1 failed: JSONDecodeError") as caught:
-        ParallelConsumer(build(), ordering="partition").run(lambda record: seen.append(record.value))
+        build().run(handle)
 
     assert isinstance(caught.value.__cause__, json.JSONDecodeError)
-    assert seen == [1]
+    assert started(history) == [0]
     assert committed(bootstrap, group, produced) == {0: 1}
 
     class SkipBadJson:
@@ -76,19 +82,25 @@ def test_a_record_that_cannot_be_deserialised_is_one_failed_record(kafka_broker,
             seen.append((record.value, context.raw.value))
             return Skip("bad json")
 
-    ParallelConsumer(build(), ordering="partition", plugins=[SkipBadJson()]).run(
-        lambda record: seen.append(record.value)
-    )
+    build(SkipBadJson()).run(handle)
 
-    assert seen == [1, (b"not json", b"not json"), 3]
+    assert seen == [(b"not json", b"not json")]
+    assert started(history) == [0, 2]
     assert committed(bootstrap, group, produced) == ends(produced)
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError])
-def test_what_is_meant_for_the_interpreter_comes_out_of_run(kafka_broker, topic, kind):
+@pytest.mark.parametrize(
+    ("executor", "kind"),
+    [
+        *((EXECUTORS[0], kind) for kind in [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError]),
+        *((name, kind) for name in OTHERS for kind in [KeyboardInterrupt, MemoryError]),
+    ],
+)
+def test_what_is_meant_for_the_interpreter_comes_out_of_run(kafka_broker, topic, tmp_path, executor, kind):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(1), 10)
     group, asked = "g-" + produced.topic, []
+    handle = handler(executor, History(tmp_path / "history"), fails_at=(5,), error=kind)
 
     class SkipEverything:
         @hookimpl
@@ -96,12 +108,9 @@ def test_what_is_meant_for_the_interpreter_comes_out_of_run(kafka_broker, topic,
             asked.append(error)
             return Skip("whatever")
 
-    def handle(record):
-        if record.offset == 5:
-            raise kind
-
+    consumer = consume(bootstrap, produced.topic, group)
     with pytest.raises(kind):
-        ParallelConsumer(consume(bootstrap, produced.topic, group), plugins=[SkipEverything()]).run(handle)
+        ParallelConsumer(consumer, executor=executor, plugins=[SkipEverything()]).run(handle)
 
     assert asked == []
     assert committed(bootstrap, group, produced)[0] <= 5

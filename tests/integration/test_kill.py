@@ -9,33 +9,34 @@ import time
 import pytest
 
 from kafka_parallel.testing.history import History, Kind, judge, read
+from tests.integration.handlers import EXECUTORS, OTHERS
 from tests.integration.kafka_app import Worker, committed, ends, has_grown, produce, wait_for
 
 pytestmark = pytest.mark.broker
 
-KILLS = 10
-
 
 @pytest.mark.timeout(180)
-def test_nothing_is_lost_by_ten_kills_at_random_moments(kafka_broker, topic, tmp_path):
+@pytest.mark.parametrize(("executor", "kills"), [(EXECUTORS[0], 10), *((name, 4) for name in OTHERS)])
+def test_nothing_is_lost_by_kills_at_random_moments(kafka_broker, topic, tmp_path, executor, kills):
     bootstrap, chance = kafka_broker.bootstrap_servers, random.Random()
-    produced = produce(bootstrap, topic(4), 20_000, keys=[b"key-%d" % number for number in range(200)])
+    produced = produce(bootstrap, topic(4), 2_000 * kills, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"executor": executor, "session_ms": 1000}
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         has_worked = has_grown(history)
-        with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=8, session_ms=1000) as worker:
+        with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=8, **options) as worker:
             wait_for(has_worked, "the worker to handle a record")
             time.sleep(chance.random() * 0.8)
             worker.signal(signal.SIGKILL)
             worker.wait()
         history.killed(worker.process.pid)
         history.committed(produced.topic, committed(bootstrap, group, produced))
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, session_ms=1000, idle_ms=4000) as worker:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=4000, **options) as worker:
         assert worker.wait() == 0
 
     entries = list(read(history.path))
     verdict = judge(entries, produced)
     assert verdict.is_good, verdict
-    assert sum(entry.kind == Kind.KILLED for entry in entries) == KILLS
+    assert sum(entry.kind == Kind.KILLED for entry in entries) == kills
     assert committed(bootstrap, group, produced) == ends(produced)

@@ -9,6 +9,7 @@ import pytest
 
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, judge, read
+from tests.integration.handlers import EXECUTORS, OTHERS, handler
 from tests.integration.kafka_app import committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
@@ -16,15 +17,21 @@ pytestmark = pytest.mark.broker
 KEYS = [b"key-%d" % number for number in range(1000)]
 
 
-@pytest.mark.parametrize("ordering", ["key", "partition", "unordered"])
-def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path, ordering):
-    count, longest = 20_000, 0.004
+@pytest.mark.parametrize(
+    ("executor", "ordering"),
+    [
+        *((EXECUTORS[0], ordering) for ordering in ["key", "partition", "unordered"]),
+        *((name, "key") for name in OTHERS),
+    ],
+)
+def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path, executor, ordering):
+    count = 20_000
     produced = produce(kafka_broker.bootstrap_servers, topic(4), count, keys=KEYS)
     history = History(tmp_path / "history")
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
 
-    ParallelConsumer(consumer, workers=64, ordering=ordering).run(
-        history.recording(lambda record: time.sleep(random.random() * longest))
+    ParallelConsumer(consumer, workers=64, ordering=ordering, executor=executor).run(
+        handler(executor, history, longest_ms=4)
     )
 
     verdict = judge(read(history.path), produced, lane={"unordered": "none"}.get(ordering, ordering))

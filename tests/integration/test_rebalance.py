@@ -8,6 +8,7 @@ import time
 import pytest
 
 from kafka_parallel.testing.history import History, judge, read
+from tests.integration.handlers import EXECUTORS, OTHERS
 from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
 
 pytestmark = pytest.mark.broker
@@ -25,12 +26,15 @@ def runs(path):
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("assignor", ASSIGNORS)
-def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_path, assignor):
+@pytest.mark.parametrize(
+    ("executor", "assignor"),
+    [*((EXECUTORS[0], assignor) for assignor in ASSIGNORS), *((name, ASSIGNORS[-1]) for name in OTHERS)],
+)
+def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_path, executor, assignor):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 20_000, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"sleep_ms": 16, "assignor": assignor}
+    options = {"sleep_ms": 16, "executor": executor, "assignor": assignor}
 
     with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
         wait_for(has_begun(history), "the first member to work")
@@ -47,17 +51,19 @@ def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_p
     assert committed(bootstrap, group, produced) == ends(produced)
 
 
-def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path, executor):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 10_000, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"executor": executor}
 
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16) as first:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, **options) as first:
         wait_for(has_begun(history), "the first start to work")
         time.sleep(1)
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, idle_ms=3000) as second:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, idle_ms=3000, **options) as second:
         assert second.wait() == 0
 
     verdict = judge(read(history.path), produced)
@@ -67,12 +73,13 @@ def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path):
     assert committed(bootstrap, group, produced) == ends(produced)
 
 
-def test_a_second_sigterm_abandons_at_once(kafka_broker, topic, tmp_path):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_second_sigterm_abandons_at_once(kafka_broker, topic, tmp_path, executor):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(1), 10)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=-1) as worker:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=-1, executor=executor) as worker:
         wait_for(has_begun(history), "the handler to be stuck")
         worker.signal(signal.SIGTERM)
         time.sleep(1)

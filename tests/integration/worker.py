@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import random
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 from kafka import KafkaConsumer
 
@@ -17,6 +14,7 @@ from kafka_parallel.testing.history import History
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
 from tests.integration import kill_points
+from tests.integration.handlers import handler
 
 
 def main() -> None:
@@ -24,6 +22,7 @@ def main() -> None:
     for name in ("bootstrap", "topic", "group", "history"):
         parser.add_argument(name)
     parser.add_argument("--ordering", default="key")
+    parser.add_argument("--executor", default="thread-pool")
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--sleep-ms", type=float, default=4)
     parser.add_argument("--commit-interval-ms", type=int, default=200)
@@ -58,16 +57,16 @@ def main() -> None:
     if options.topics_pattern:
         consumer.subscribe(pattern=options.topics_pattern)
 
-    def handle(record: Any) -> None:
-        if options.sleep_ms < 0:
-            time.sleep(600)
-        time.sleep(random.random() * options.sleep_ms / 1000)
-        if options.dead_letters and record.offset % 10 == 0:
-            raise ValueError("every tenth fails")
-
     plugins = kill_points.plugins(history, options.kill_at, options.kill_after, options.dead_letters)
-    consumer = ParallelConsumer(consumer, ordering=options.ordering, workers=options.workers, plugins=plugins)
-    consumer.run(history.recording(handle))
+    consumer = ParallelConsumer(
+        consumer,
+        ordering=options.ordering,
+        workers=options.workers,
+        executor=options.executor,
+        plugins=plugins,
+    )
+    fails_every = 10 if options.dead_letters else 0
+    consumer.run(handler(options.executor, history, longest_ms=options.sleep_ms, fails_every=fails_every))
 
 
 def assignor(name: str) -> type:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
 
-from kafka_parallel.testing.history import ENTRY, History, HistoryError, Produced, judge, read
+from kafka_parallel.testing.history import ENTRY, History, HistoryError, Kind, Produced, judge, read
 
 PRODUCED = Produced("t", {0: {0: b"a", 1: b"a", 2: b"b"}})
 
@@ -38,6 +39,16 @@ def test_a_history_in_order_is_good(history):
 
     assert verdict(history).is_good
     assert (verdict(history).repeated, verdict(history).needless) == (0, [])
+
+
+def test_a_coroutine_ends_when_it_has_been_awaited(history):
+    async def handle(record):
+        assert [entry.kind for entry in read(history.path)] == [Kind.START]
+        await asyncio.sleep(0)
+
+    asyncio.run(history.recording(handle)(record(0)))
+
+    assert [entry.kind for entry in read(history.path)] == [Kind.START, Kind.END]
 
 
 def test_what_nobody_finished_is_lost(history):

@@ -1,0 +1,85 @@
+"""The handlers of the integration tests, one class for each kind of executor.
+
+They are values that can be pickled, made of names that can be imported, because some executors run them in other
+processes. What they did is in the history and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from kafka_parallel.testing.history import History
+
+
+@cache
+def history_at(path: str, run: int) -> History:
+    """The history that this process writes into for *run*."""
+    return History(path, run)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a handler does: write down that it began, take its time, fail or not, write down how it ended.
+
+    :ivar history: the path of the history.
+    :ivar run: the process of the consumer, whose lanes are judged.
+    :ivar longest_ms: most milliseconds a record takes; less than 0 = for ever.
+    :ivar fails_at: the offsets that fail.
+    :ivar fails_every: every so-manieth offset fails; 0 = none.
+    :ivar error: what a failing record raises.
+    :ivar value_type: what every value has to be.
+    """
+
+    history: str
+    run: int
+    longest_ms: float = 0.0
+    fails_at: tuple[int, ...] = ()
+    fails_every: int = 0
+    error: BaseException | type[BaseException] = ValueError
+    value_type: type = object
+
+    def noting(self, record: Any) -> Any:
+        return history_at(self.history, self.run).noting(record)
+
+    def seconds(self) -> float:
+        return 600.0 if self.longest_ms < 0 else random.random() * self.longest_ms / 1000
+
+    def check(self, record: Any) -> None:
+        if not isinstance(record.value, self.value_type):
+            raise TypeError(record.value)
+        if record.offset in self.fails_at or (self.fails_every and record.offset % self.fails_every == 0):
+            raise self.error
+
+
+class Plain(Work):
+    """A function that blocks."""
+
+    def __call__(self, record: Any) -> None:
+        with self.noting(record):
+            time.sleep(self.seconds())
+            self.check(record)
+
+
+class Coroutine(Work):
+    """The same as ``async def``."""
+
+    async def __call__(self, record: Any) -> None:
+        with self.noting(record):
+            await asyncio.sleep(self.seconds())
+            self.check(record)
+
+
+HANDLERS: dict[str, type[Plain | Coroutine]] = {"thread-pool": Plain, "asyncio": Coroutine}
+# The first has every case, the others those that depend on the executor.
+EXECUTORS = list(HANDLERS)
+OTHERS = EXECUTORS[1:]
+
+
+def handler(executor: str, history: History, **options: Any) -> Plain | Coroutine:
+    """Make a handler for *executor*, with the fields of `Work` as *options*."""
+    return HANDLERS[executor](str(history.path), history.run, **options)
