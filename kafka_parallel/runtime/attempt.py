@@ -11,10 +11,11 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from functools import partial
+from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel.core.chunk import Failure, Outcome
-from kafka_parallel.errors import HandlerCancelled, HandlerTimeout, PluginError
+from kafka_parallel.errors import ConfigurationError, HandlerCancelled, HandlerTimeout, PluginError
 from kafka_parallel.runtime.coroutines import HandlerExit, beside, was_cancelled, within
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
@@ -69,21 +70,20 @@ class Attempts:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
             if self._deadlines is None:
-                self._call(task, record)
+                returned = self._call(task, record)
             else:
                 with self._deadlines.running(task, partial(self._timed_out, task, record)):
-                    self._call(task, record)
+                    returned = self._call(task, record)
         except OverdueError:
             raise
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self.failed(task, record, error)
-        return None
+        return None if returned is None else checked(returned)
 
-    def _call(self, task: Task, record: Any) -> None:
+    def _call(self, task: Task, record: Any) -> object:
         if self._surrounded is None:
-            self._variables.copy().run(self._handler, record)
-        else:
-            self._variables.copy().run(self._surrounded, record, context_of(task))
+            return self._variables.copy().run(self._handler, record)
+        return self._variables.copy().run(self._surrounded, record, context_of(task))
 
     def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
         return {task: self.failed(task, record, error)}
@@ -161,6 +161,16 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
         task.failing_since,
         stage,
     )
+
+
+def checked(returned: object) -> Failure | None:
+    """Whatever a plain handler returns is fine, unless it is the work itself, which nobody would do."""
+    if isinstance(returned, CoroutineType):
+        returned.close()
+    elif not isinstance(returned, AsyncGeneratorType):
+        return None
+    error = ConfigurationError(f"the handler returned {returned!r}, which nobody awaits: make it async def")
+    return Failure(error, "it would be lost")
 
 
 def cancelled(why: str, error: asyncio.CancelledError) -> HandlerCancelled:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import BatchOutcome, NotRun
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
-from kafka_parallel.runtime.attempt import Attempts, cancelled, context_of
+from kafka_parallel.runtime.attempt import Attempts, cancelled, checked, context_of
 from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 
@@ -145,6 +145,8 @@ class BatchAttempts:
             run.leave(result, error)
             if isinstance(error, OverdueError):
                 raise error
+            if result is not None and (failure := checked(result)) is not None:
+                return dict.fromkeys(batch.tasks, failure)
         return self._decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pluggy
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel import hookimpl, hookspecs
-from kafka_parallel.chains import Observers, surround
+from kafka_parallel.chains import Observers, surround, surround_async
 
 NAMES = ("record", "context")
 
@@ -63,10 +64,19 @@ def test_it_equals_pluggy(kinds, fails):
         except ValueError as error:
             return f"raised {error}"
 
-    ours, theirs = [], []
+    async def coroutine(record):
+        await asyncio.sleep(0)
+        return handler(record, ours_async)
+
+    ours, ours_async, theirs = [], [], []
     composed = surround(
         manager(*[plugin(kind, number, ours) for number, kind in enumerate(kinds)]).hook.on_record,
         lambda record, context: handler(record, ours),
+        NAMES,
+    )
+    composed_async = surround_async(
+        manager(*[plugin(kind, number, ours_async) for number, kind in enumerate(kinds)]).hook.on_record,
+        lambda record, context: coroutine(record),
         NAMES,
     )
 
@@ -79,7 +89,8 @@ def test_it_equals_pluggy(kinds, fails):
 
     expected = outcome(lambda: reference.hook.on_record(record=1, context=2))
     assert outcome(lambda: composed(1, 2)) == expected
-    assert ours == theirs
+    assert outcome(lambda: asyncio.run(composed_async(1, 2))) == expected
+    assert ours == ours_async == theirs
 
 
 def test_without_plugins_the_chain_is_the_handler():

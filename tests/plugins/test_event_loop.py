@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import subprocess
 import sys
 import threading
@@ -495,6 +496,8 @@ def test_a_loop_that_is_closed_too_early_stops_the_consumer_with_a_clear_error()
     loop.close()
 
     assert told.wait(30)
+    del main.running
+    gc.collect()
     assert isinstance(errors[0], StateError)
     assert "the event loop was closed while run_async() ran on it" in str(errors[0])
     assert trail.deciding == set()

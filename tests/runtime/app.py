@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from kafka import TopicPartition
@@ -15,10 +16,12 @@ TOPIC, GROUP, PARTITION = "t", "g", TopicPartition("t", 0)
 class App:
     """One partition with some records, each with its offset as value.
 
+    :param executor: what runs the handlers of `run`.
     :ivar handled: the offsets whose handler returned, in that order.
     """
 
-    def __init__(self, records: int = 6) -> None:
+    def __init__(self, records: int = 6, executor: str = "thread-pool") -> None:
+        self._executor = executor
         self.cluster = FakeCluster()
         self.cluster.create_topic(TOPIC)
         for number in range(records):
@@ -35,19 +38,25 @@ class App:
 
     def run(self, handler: Any = lambda _: None, **options: Any) -> BaseException | None:
         """Run until nothing comes any more; return what run() raised."""
+        return self.run_coroutine(self.handle(handler), executor=self._executor, **options)
+
+    def handle(self, handler: Any) -> Any:
+        """Make a plain *handler* one for this executor: an ``async def`` one also waits before and after."""
 
         def handle(record: Any) -> None:
             handler(record)
             self.handled.append(record.offset)
 
-        try:
-            self.parallel(**options).run(handle)
-        except BaseException as error:
-            return error
-        return None
+        async def handle_async(record: Any) -> None:
+            await asyncio.sleep(0)
+            handler(record)
+            await asyncio.sleep(0)
+            self.handled.append(record.offset)
+
+        return handle_async if self._executor == "asyncio" else handle
 
     def run_coroutine(self, handler: Any, **options: Any) -> BaseException | None:
-        """Do the same with an ``async def`` handler."""
+        """Do the same with a handler as it is."""
         try:
             self.parallel(**options).run(handler)
         except BaseException as error:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from types import SimpleNamespace
 
 import pytest
 
-from kafka_parallel import ParallelConsumer, PluginError, RecordFailed, Retry, hookimpl
+from kafka_parallel import PluginError, RecordFailed, Retry, hookimpl
 from tests.runtime.app import App
 
 FATAL = [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError]
+
+
+@pytest.fixture(params=["thread-pool", "asyncio"])
+def app(request):
+    """An application with handlers of each kind."""
+    return App(executor=request.param)
 
 
 def fail(*_):
@@ -36,6 +43,18 @@ def raise_after():
 
 
 @hookimpl(wrapper=True)
+def yield_twice():
+    yield
+    yield
+
+
+@hookimpl(wrapper=True)
+def never_yield():
+    return
+    yield
+
+
+@hookimpl(wrapper=True)
 def swallow():
     try:
         yield
@@ -57,9 +76,7 @@ def junk():
 
 
 @pytest.mark.parametrize("wrapper", [raise_before, raise_after])
-def test_a_raise_in_on_record_is_a_failure_of_the_record(wrapper):
-    app = App()
-
+def test_a_raise_in_on_record_is_a_failure_of_the_record(app, wrapper):
     error = app.run(plugins=[plugin(on_record=wrapper)])
 
     assert isinstance(error, RecordFailed)
@@ -67,16 +84,40 @@ def test_a_raise_in_on_record_is_a_failure_of_the_record(wrapper):
     assert app.committed == 0
 
 
-def test_a_wrapper_that_swallows_a_failure_has_handled_the_record():
-    app = App()
+@pytest.mark.parametrize("wrapper", [never_yield, yield_twice])
+def test_a_wrapper_that_does_not_yield_once_is_a_failure_of_the_record(app, wrapper):
+    error = app.run(plugins=[plugin(on_record=wrapper)])
 
+    assert isinstance(error, RecordFailed)
+    assert "must yield exactly once" in str(error)
+    assert app.committed == 0
+
+
+def test_a_raise_in_an_answer_to_on_record_is_a_failure_of_the_record(app):
+    error = app.run(plugins=[plugin(on_record=broken)])
+
+    assert isinstance(error.__cause__, ValueError)
+    assert (app.handled, app.committed) == ([], 0)
+
+
+@pytest.mark.parametrize("error", [*FATAL, StopIteration, asyncio.CancelledError])
+def test_whatever_on_error_raises_stops_the_consumer(app, error):
+    @hookimpl
+    def on_error():
+        raise error
+
+    raised = app.run(fail, plugins=[plugin(on_error=on_error)])
+
+    assert isinstance(raised if isinstance(raised, error) else raised.__cause__, error)
+    assert app.committed == 0
+
+
+def test_a_wrapper_that_swallows_a_failure_has_handled_the_record(app):
     assert app.run(fail, plugins=[plugin(on_record=swallow)]) is None
     assert app.committed == 6
 
 
-def test_a_raise_in_on_error_stops_the_consumer():
-    app = App()
-
+def test_a_raise_in_on_error_stops_the_consumer(app):
     error = app.run(fail, plugins=[plugin(on_error=broken)])
 
     assert isinstance(error, RecordFailed)
@@ -84,17 +125,15 @@ def test_a_raise_in_on_error_stops_the_consumer():
     assert app.committed == 0
 
 
-def test_junk_from_on_error_stops_the_consumer():
-    error = App().run(fail, plugins=[plugin(on_error=junk)])
+def test_junk_from_on_error_stops_the_consumer(app):
+    error = app.run(fail, plugins=[plugin(on_error=junk)])
 
     assert isinstance(error.__cause__, PluginError)
     assert "'junk'" in str(error.__cause__)
 
 
 @pytest.mark.parametrize("wrapper", [raise_before, raise_after])
-def test_a_raise_in_on_commit_means_that_nothing_counts_as_committed(wrapper, caplog):
-    app = App()
-
+def test_a_raise_in_on_commit_means_that_nothing_counts_as_committed(app, wrapper, caplog):
     assert app.run(plugins=[plugin(on_commit=wrapper)]) is None
 
     assert len(app.handled) == 6
@@ -102,8 +141,7 @@ def test_a_raise_in_on_commit_means_that_nothing_counts_as_committed(wrapper, ca
     assert "the last commit failed: the records finished since the one before will be processed again" in caplog.text
 
 
-def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done():
-    app = App()
+def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done(app):
     app.cluster.fail("commit", TimeoutError("no answer"), times=1)
 
     error = app.run(plugins=[plugin(on_commit=swallow)])
@@ -113,41 +151,34 @@ def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done():
 
 @pytest.mark.parametrize("hook", ["on_backpressure", "on_assign", "on_revoke", "on_stop"])
 @pytest.mark.parametrize("behaviour", [broken, junk])
-def test_observers_that_raise_or_answer_junk_stop_nothing(hook, behaviour):
-    app = App()
-
+def test_observers_that_raise_or_answer_junk_stop_nothing(app, hook, behaviour):
     assert app.run(plugins=[plugin(**{hook: behaviour})], max_buffered_records=2) is None
     assert app.committed == 6
 
 
-def test_a_raise_in_on_start_stops_the_start():
-    app = App()
-
+def test_a_raise_in_on_start_stops_the_start(app):
     assert isinstance(app.run(plugins=[plugin(on_start=broken)]), ValueError)
     assert app.handled == []
 
 
 @pytest.mark.parametrize("error", FATAL)
-def test_a_plugin_that_raises_what_nobody_may_catch_stops_the_consumer(error):
+def test_a_plugin_that_raises_what_nobody_may_catch_stops_the_consumer(app, error):
     @hookimpl(wrapper=True)
     def on_record():
         yield
         raise error
 
-    app = App()
-
     assert isinstance(app.run(plugins=[plugin(on_record=on_record)]), error)
     assert app.committed == 0
 
 
-def test_a_plugin_that_sleeps_delays_and_breaks_nothing():
+def test_a_plugin_that_sleeps_delays_and_breaks_nothing(app):
     pause = threading.Event()
 
     @hookimpl
     def slow():
         pause.wait(0.05)
 
-    app = App()
     hooks = dict.fromkeys(["on_backpressure", "on_assign", "on_revoke", "on_stop", "on_start"], slow)
 
     assert app.run(plugins=[plugin(**hooks)]) is None
@@ -158,7 +189,7 @@ def test_a_plugin_that_sleeps_delays_and_breaks_nothing():
 
 
 @pytest.mark.parametrize("error", FATAL)
-def test_a_handler_that_raises_what_nobody_may_catch_stops_the_consumer(error):
+def test_a_handler_that_raises_what_nobody_may_catch_stops_the_consumer(app, error):
     asked = []
 
     @hookimpl
@@ -170,34 +201,35 @@ def test_a_handler_that_raises_what_nobody_may_catch_stops_the_consumer(error):
         if record.offset == 2:
             raise error
 
-    app = App()
-
     assert isinstance(app.run(handle, plugins=[plugin(on_error=on_error)]), error)
     assert asked == []
     assert app.committed == 2
 
 
-def test_a_handler_that_never_returns_does_not_keep_run_from_ending(caplog):
-    forever = threading.Event()
-    app = App()
+@pytest.mark.parametrize("kind", ["blocks", "awaits"])
+def test_a_handler_that_never_returns_does_not_keep_run_from_ending(kind, caplog):
+    forever, app = threading.Event(), App()
 
-    def handle(record):
+    def block(record):
         if record.offset == 3:
             consumer.stop(timeout_ms=100)
             forever.wait(60)
 
-    consumer = ParallelConsumer(app.consumer(), workers=2, install_signal_handlers=False)
+    async def wait(record):
+        if record.offset == 3:
+            consumer.stop(timeout_ms=100)
+            await asyncio.Event().wait()
+
+    consumer = app.parallel()
     with caplog.at_level(logging.WARNING):
-        consumer.run(handle)
+        consumer.run(block if kind == "blocks" else wait)
     forever.set()
 
     assert app.committed == 3
     assert "still running at the end: they will be processed again" in caplog.text
 
 
-def test_a_handler_that_changes_its_record_changes_nothing_else():
-    app = App()
-
+def test_a_handler_that_changes_its_record_changes_nothing_else(app):
     def handle(record):
         record.headers.append(("mine", b""))
 
@@ -205,7 +237,7 @@ def test_a_handler_that_changes_its_record_changes_nothing_else():
     assert (app.handled, app.committed) == ([0, 1, 2, 3, 4, 5], 6)
 
 
-def test_a_handler_whose_error_cannot_be_printed_is_reported_all_the_same():
+def test_a_handler_whose_error_cannot_be_printed_is_reported_all_the_same(app):
     class UnspeakableError(Exception):
         def __str__(self):
             raise ValueError("on purpose")
@@ -215,7 +247,47 @@ def test_a_handler_whose_error_cannot_be_printed_is_reported_all_the_same():
     def handle(record):
         raise UnspeakableError
 
-    error = App().run(handle)
+    error = app.run(handle)
 
     assert isinstance(error, RecordFailed)
     assert "a UnspeakableError that cannot be shown" in str(error)
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, asyncio.CancelledError, asyncio.TimeoutError])
+def test_what_means_something_to_python_is_an_error_like_any_other(app, error):
+    asked = []
+
+    @hookimpl
+    def on_error(record, context):
+        asked.append(record.offset)
+        return Retry(0) if context.attempt == 1 else None
+
+    def handle(record):
+        if record.offset == 2:
+            raise error
+
+    raised = app.run(handle, plugins=[plugin(on_error=on_error)])
+
+    if error is asyncio.CancelledError and not asked:
+        assert isinstance(raised, error)  # in a plain handler it is a BaseException like SystemExit
+    else:
+        assert isinstance(raised, RecordFailed)
+        assert asked == [2, 2]
+    assert app.committed == 2
+
+
+@pytest.mark.parametrize("returned", ["coroutine", "async generator"])
+def test_a_plain_handler_that_leaves_its_work_to_an_await_has_not_handled_the_record(returned):
+    async def work(record):
+        raise AssertionError("nobody awaits it")
+
+    async def generate(record):
+        yield
+
+    app = App()
+
+    error = app.run_coroutine(lambda record: work(record) if returned == "coroutine" else generate(record))
+
+    assert "returned" in str(error)
+    assert "make it async def" in str(error)
+    assert app.committed == 0
