@@ -46,7 +46,7 @@ class ParallelConsumer:
         a hashable ordering key (``None`` = this record needs no order), called on the thread of run().
     :param workers: most handlers that run at once.
     :param executor: the name of a plugin that provides an executor; default ``"thread-pool"``, or ``"asyncio"`` for an
-        ``async def`` handler.
+        ``async def`` handler; ``"process-pool"`` for handlers that compute.
     :param plugins: names, ``(name, {settings})`` pairs, plugin objects or modules; ``"no:name"`` blocks one. The
         environment variable ``KAFKA_PARALLEL_PLUGINS=a,b`` adds names.
     :param max_buffered_records: most records taken from ``poll()`` and not finished, over all partitions.

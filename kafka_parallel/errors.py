@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +59,20 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
         super().__init__(f"{len(failed)} records of the batch failed, at {', '.join(map(str, sorted(failed)))}")
         self.failed = dict(failed)
 
+    def __reduce__(self) -> tuple[type[BatchFailed], tuple[dict[int, Exception]]]:
+        """Let it be sent from another process, whatever is in it."""
+        return type(self), ({index: _sendable(error) for index, error in self.failed.items()},)
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return *error* if it can be pickled and made again, else what stands for it."""
+    try:
+        if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 - we just pickled it
+            return error
+    except Exception:  # noqa: BLE001, S110 - its class is at fault; what stands for it says what it was
+        pass
+    return HandlerError(f"{type(error).__module__}.{type(error).__qualname__}", str(error))
+
 
 class HandlerTimeout(KafkaParallelError, TimeoutError):  # noqa: N818 - named after what happened to the handler
     """The handler's fault: it took longer than ``handler_timeout_ms``."""
@@ -65,6 +80,43 @@ class HandlerTimeout(KafkaParallelError, TimeoutError):  # noqa: N818 - named af
 
 class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what happened to the handler
     """The handler's fault: an ``async def`` handler let out a CancelledError that nobody here sent."""
+
+
+class HandlerError(KafkaParallelError):
+    """The handler raised something in another process that cannot be sent back; this stands for it.
+
+    :ivar type_name: the class of what was raised, with its module.
+    :ivar text: what it said.
+    """
+
+    def __init__(self, type_name: str, text: str) -> None:
+        super().__init__(f"{type_name}: {text}")
+        self.type_name = type_name
+        self.text = text
+
+    def __reduce__(self) -> tuple[type[HandlerError], tuple[str, str]]:
+        """Let it be sent from another process."""
+        return type(self), (self.type_name, self.text)
+
+
+class RemoteTraceback(KafkaParallelError):  # noqa: N818 - it is the place of an error, not one of its own
+    """Where another process raised: the ``__cause__`` of what came from there, so that it is shown with it."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0]}"
+
+
+class WorkerDied(KafkaParallelError):  # noqa: N818 - named after what happened to the worker
+    """The process that ran the handler ended in the middle of it: killed, out of memory, crashed, or it ended itself.
+
+    :ivar exitcode: how it ended; -N for signal N, ``None`` if that is not known.
+    :ivar is_unwanted: whether it was killed by its executor because nobody waited for the record any more.
+    """
+
+    def __init__(self, message: str, exitcode: int | None, *, is_unwanted: bool = False) -> None:
+        super().__init__(message)
+        self.exitcode = exitcode
+        self.is_unwanted = is_unwanted
 
 
 class CommitFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the commit

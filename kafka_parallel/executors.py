@@ -7,8 +7,48 @@ commits; it only decides how much to take and where to run it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from kafka_parallel.values import Stage
+
+
+class Report(NamedTuple):
+    """What became of some records that were sent elsewhere.
+
+    :ivar unit: which list of records it is about, by its place in what was sent.
+    :ivar returned: how many more of its records the handler returned from.
+    :ivar error: what the one behind them raised; those behind that one were not run. ``None`` if nothing failed.
+    :ivar stage: how far that one got.
+    :ivar is_unbegun: true if the records of the unit that were not reported yet were not begun either, and never will.
+    """
+
+    unit: int
+    returned: int = 0
+    error: BaseException | None = None
+    stage: Stage = "handle"
+    is_unbegun: bool = False
+
+
+Exchange: TypeAlias = "Callable[[list[list[Any]], Callable[[int], bool]], Iterator[Sequence[Report]]]"
+"""Has records run elsewhere: a function of lists of raw records, each list to be run in order, and of a function that
+tells by its place whether a list is still wanted. It yields reports as they come, until each list was reported to its
+end, to its first error, or as not begun. It raises only if it cannot run anything any more."""
+
+
+class Program(NamedTuple):
+    """What a `RemoteExecutor` takes to where handlers run.
+
+    :ivar payload: pickled: the handler, and a function that makes the handler's record of ``tuple(raw_record)``.
+    :ivar name: what to call the handler in messages.
+    :ivar is_surrounded: whether plugins surround each call; then records must be run by `Work.run`, one at a time.
+    :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.
+    """
+
+    payload: bytes
+    name: str
+    is_surrounded: bool
+    is_batch: bool = False
 
 
 class Chunk(Protocol):
@@ -36,6 +76,9 @@ class Work(Protocol):
         :returns: false if it took longer than its deadline: *chunk* was taken from this worker, and if the worker was
             replaced (see `Executor`) it should end.
         """
+
+    def run_remote(self, chunk: Any, exchange: Exchange) -> None:
+        """Have *exchange* run all tasks of *chunk*, and hand over the outcomes. Raises only what *exchange* raises."""
 
     async def run_async(self, chunk: Any, task: Any) -> None:
         """Do the same with an ``async def`` handler, on the running event loop. Never raises, except when cancelled."""
@@ -66,3 +109,20 @@ class Executor(Protocol):
 
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for all workers to end (``take`` gives them ``None``); tell whether they did."""
+
+
+class RemoteExecutor(Executor, Protocol):
+    """An executor that runs handlers where they cannot be called from here: it is known by its method ``bind``.
+
+    Its workers call `Work.run_remote`, or `Work.run` if plugins surround each call or it is about a batch; then the
+    handler's place is taken by `call`. Context variables do not go with a record.
+    """
+
+    def bind(self, program: Program) -> None:
+        """Learn what to run. Called once, before ``start``, which must not return before it can be run."""
+
+    def call(self, record: Any) -> Any:
+        """Have the handler run on a raw *record*, and return or raise what it does; called inside of `Work.run`.
+
+        For a batch handler it is a list of raw records.
+        """

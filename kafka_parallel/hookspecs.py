@@ -47,7 +47,7 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
     alike. An implementation that is not a wrapper and returns something other than ``None`` answers instead of the
     handler. The result of the outermost wrapper is dropped.
 
-    Runs on: the thread that runs the handler.
+    Runs on: the thread that runs the handler, or that waits for the process that does.
     If it raises: the record failed, exactly as if its handler had raised.
 
     :param record: the record as the handler sees it (deserialised).

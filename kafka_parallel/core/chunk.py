@@ -4,9 +4,10 @@ Rule 1: a chunk is a deque of units. Its worker claims units from the front, a t
 single deque operations, so neither needs the lock to be safe from the other.
 Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one failed and the tasks behind
 it must wait (they go back to their lane).
-Rule 3: only the worker that holds the chunk iterates it and settles its tasks. What is settled may be collected by
-anyone at any time, and never shows the outcome of a unit's last task without the end of the unit: whoever settles
-appends to deques, the end first, and whoever collects takes the ends last.
+Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
+or all at once, to send them elsewhere; then it may give back, at the back, those that were not begun there. What
+is settled may be collected by anyone at any time, and never shows the outcome of a unit's last task without the end of
+the unit: whoever settles appends to deques, the end first, and whoever collects takes the ends last.
 Rule 4: a batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
 those behind it in the unit go back with it: what failed among them has made its attempt, what succeeded comes again in
 order, what was skipped is finished. What was not run goes back too.
@@ -77,12 +78,13 @@ class Chunk:
     :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
     """
 
-    __slots__ = ("_behind", "_ended", "_outcomes", "_unit", "_units", "taken")
+    __slots__ = ("_behind", "_claimed", "_ended", "_outcomes", "_unit", "_units", "taken")
 
     def __init__(self, units: Iterable[Unit]) -> None:
         self._units = deque(units)
         self.taken = sum(len(unit.tasks) for unit in self._units)
         self._unit: Unit | None = None
+        self._claimed: dict[Unit, None] = {}
         self._outcomes: deque[tuple[Task, Outcome]] = deque()
         self._ended: deque[tuple[Unit, Task, Outcome]] = deque()
         self._behind: deque[Task] = deque()
@@ -106,11 +108,30 @@ class Chunk:
         unit = self._unit
         if unit is None or unit.tasks[0] is not task:
             raise ValueError(f"{task} is not the task that was claimed last")
-        unit.tasks.popleft()
-        if not unit.tasks or isinstance(outcome, (Retry, Failure)):
+        if not self.settle_next(unit, outcome):
             self._unit = None
+
+    def claim(self) -> list[Unit]:
+        """Claim all units that are left, for `settle_next`."""
+        claimed = _take_all(self._units)
+        self._claimed.update(dict.fromkeys(claimed))
+        return claimed
+
+    def settle_next(self, unit: Unit, outcome: Outcome) -> bool:
+        """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
+        task = unit.tasks.popleft()
+        goes_on = bool(unit.tasks) and not isinstance(outcome, (Retry, Failure))
+        if not goes_on:
+            self._claimed.pop(unit, None)
             self._ended.append((unit, task, outcome))
         self._outcomes.append((task, outcome))
+        return goes_on
+
+    def unclaim(self, units: Iterable[Unit]) -> None:
+        """Give back claimed *units* of which nothing was begun since; the worker or a thief will claim them again."""
+        for unit in units:
+            del self._claimed[unit]
+            self._units.append(unit)
 
     def steal(self, limit: int) -> list[Unit]:
         """Take away at most half of the units nobody claimed, with at most *limit* tasks unless it is one unit."""
@@ -146,10 +167,10 @@ class Chunk:
     @property
     def current(self) -> Task | TaskBatch | None:
         """What its worker is at, as far as anyone else can tell."""
-        unit = self._unit
         try:
+            unit = self._unit or next(iter(self._claimed), None)
             return None if unit is None else unit.tasks[0]
-        except IndexError:  # it is being settled at this very moment
+        except (IndexError, RuntimeError):  # it is being settled at this very moment
             return None
 
     @property

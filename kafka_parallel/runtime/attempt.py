@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel.core.chunk import Failure, Outcome
-from kafka_parallel.errors import ConfigurationError, HandlerCancelled, HandlerTimeout, PluginError
+from kafka_parallel.errors import ConfigurationError, HandlerCancelled, HandlerTimeout, PluginError, WorkerDied
 from kafka_parallel.runtime.coroutines import HandlerExit, beside, was_cancelled, within
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
@@ -133,16 +134,28 @@ class Attempts:
         """Whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
         return task.error is None and (self._deserialize is None or record is not task.record)
 
-    def failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
+    def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
+        """Tell what it means that *task* failed where its record was made anew: here it has to be made once more."""
+        record = task.record
+        if self._deserialize is not None and stage == "handle":
+            with suppress(Exception):  # it could be made there; on_error gets the raw one, as it can have no other
+                record = self._deserialize(record)
+        return self.failed(task, record, error, stage)
+
+    def failed(self, task: Task, record: Any, error: BaseException, stage: Stage | None = None) -> Outcome:
         """Tell what it means that an attempt at *task* raised *error*; may block, and never raises.
 
         :param record: as far as it got: what the handler saw, or the raw one.
+        :param stage: how far that was; found out by itself if the record was made here.
         """
+        if isinstance(error, WorkerDied) and error.is_unwanted:
+            return None
         if not isinstance(error, Exception) or isinstance(error, MemoryError):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if task.first_failed_at is None:
             task.first_failed_at, task.failing_since = self._clock.wall(), self._clock.monotonic()
-        stage: Stage = "handle" if self._was_handed_over(task, record) else "prepare"
+        if stage is None:
+            stage = "handle" if self._was_handed_over(task, record) else "prepare"
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()

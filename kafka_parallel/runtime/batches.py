@@ -79,6 +79,11 @@ class BatchRun:
         """What the handler gets."""
         return [entered.record for entered in self.entered]
 
+    @property
+    def raw_records(self) -> list[Any]:
+        """The same as Kafka delivered them."""
+        return [entered.task.record for entered in self.entered]
+
     def leave(self, result: Any, error: BaseException | None) -> None:
         """Let every record leave its wrappers after the handler has returned *result* or raised *error*."""
         errors = self._errors(error)
@@ -113,6 +118,7 @@ class BatchAttempts:
     :param attempts: knows how to deserialise, and what a failure means.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param timeout: seconds that an ``async def`` handler may take.
+    :param sends_raw: whether *handler* gets the raw records, because it sends them on to where they are made anew.
     """
 
     def __init__(
@@ -122,9 +128,12 @@ class BatchAttempts:
         attempts: Attempts,
         deadlines: Deadlines | None = None,
         timeout: float | None = None,
+        *,
+        sends_raw: bool = False,
     ) -> None:
         self._deadlines = deadlines
         self._timeout = timeout
+        self._sends_raw = sends_raw
         self._handler = handler
         self._around = around
         self._attempts = attempts
@@ -150,7 +159,7 @@ class BatchAttempts:
         return self._decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
-        variables, records = self._variables.copy(), run.records
+        variables, records = self._variables.copy(), run.raw_records if self._sends_raw else run.records
         if self._deadlines is None:
             return variables.run(self._handler, records)
         with self._deadlines.running(batch, partial(self._timed_out, run)):

@@ -182,6 +182,11 @@ class Client:
         return all(isinstance(self._fetcher_config.get(name), (PassThrough, type(None))) for name in DESERIALIZERS)
 
     @property
+    def deserializers(self) -> Mapping[str, Any]:
+        """Those that were taken out of ``poll()``, by the name of their option."""
+        return dict(zip(DESERIALIZERS, self._deserializers, strict=True))
+
+    @property
     def deserialize(self) -> Callable[[ConsumerRecord], ConsumerRecord] | None:
         """Turns a raw record into the one the user expects; ``None`` if they are the same."""
         return None if self._deserializers == (None, None) else self._deserialize

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+
+from kafka.consumer.fetcher import ConsumerRecord
 
 from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
 
@@ -18,6 +22,18 @@ class PassThrough:
         """As a ``Deserializer``: (topic, data) in 2.x, (topic, headers, data) in 3.x."""
         data: bytes | None = rest[-1]
         return data
+
+
+def from_fields(deserializers: Mapping[str, Any]) -> Callable[[tuple[Any, ...]], Any]:
+    """Make a function from the fields of a raw record to the record with its objects; it can be pickled if they can."""
+    key, value = deserializers["key_deserializer"], deserializers["value_deserializer"]
+    if key is None and value is None:
+        return ConsumerRecord._make  # type: ignore[no-any-return]
+    return partial(_deserialized_fields, key, value)
+
+
+def _deserialized_fields(key: Any, value: Any, fields: tuple[Any, ...]) -> Any:
+    return deserialized_record(key, value, ConsumerRecord._make(fields))
 
 
 def deserialized_record(key: Any, value: Any, record: Any) -> Any:

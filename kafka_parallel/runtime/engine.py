@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from kafka_parallel.chains import Observers, surround, surround_async, surround_steps
 from kafka_parallel.core.batching import BatchLimits
@@ -21,6 +21,7 @@ from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.deadlines import Deadlines
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.rebalance import Rebalance
+from kafka_parallel.runtime.remote import program
 from kafka_parallel.runtime.watch import Watch
 from kafka_parallel.runtime.workqueue import WorkQueue
 from kafka_parallel.values import Batch, DelayedTopics, Settings, Statistics
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
     from kafka import TopicPartition
 
-    from kafka_parallel.executors import Executor
+    from kafka_parallel.executors import Executor, RemoteExecutor
     from kafka_parallel.manager import Plugins
     from kafka_parallel.options import Options
     from kafka_parallel.runtime.client import Client
     from kafka_parallel.runtime.shutdown import Shutdown
+    from kafka_parallel.values import RecordContext
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,9 @@ class Engine:
         _check_batch(batch, options, has_order=ordering is not None)
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         _check_fit(handler, self._executor)
+        if _is_remote(self._executor):
+            surrounded = bool(plugins.hook.on_record.get_hookimpls())
+            self._executor.bind(program(handler, client, is_surrounded=surrounded, is_batch=batch is not None))
         self._deadlines = self._make_deadlines(handler)
         self._queue = self._make_queue(handler)
         stuck_after = None if options.stuck_after_ms is None else options.stuck_after_ms / 1000
@@ -196,9 +201,10 @@ class Engine:
         return executor  # type: ignore[no-any-return]
 
     def _make_deadlines(self, handler: Callable[[Any], Any]) -> Deadlines | None:
-        """What plain handlers need that run under a deadline: nothing can stop them."""
+        """What plain handlers need that run under a deadline here, where nothing can stop them."""
         timeout = self._settings.handler_timeout
-        return None if timeout is None or _is_async(handler) else Deadlines(timeout, self._clock)
+        can_be_stopped = _is_async(handler) or _is_remote(self._executor)
+        return None if timeout is None or can_be_stopped else Deadlines(timeout, self._clock)
 
     def _make_queue(self, handler: Callable[[Any], Any]) -> WorkQueue[TopicPartition]:
         options = self._options
@@ -226,10 +232,12 @@ class Engine:
         if self._batch is not None or not hook.get_hookimpls():
             return None
         compose = surround_async if _is_async(handler) else surround
-        return compose(hook, lambda record, _: handler(record), ("record", "context"))
+        return compose(hook, _innermost(handler, self._executor), ("record", "context"))
 
     def _batch_attempts(self, handler: Callable[[Any], Any], attempt: Attempts) -> BatchAttempts:
         around = surround_steps(self._plugins.hook.on_record, ("record", "context"))
+        if _is_remote(self._executor):
+            return BatchAttempts(self._executor.call, around, attempt, sends_raw=True)
         return BatchAttempts(handler, around, attempt, self._deadlines, self._settings.handler_timeout)
 
     def _make_rebalance(self) -> Rebalance:
@@ -260,6 +268,7 @@ class Engine:
         for impl in self._plugins.hook.on_start.get_hookimpls():
             impl.function(*([self._settings] if impl.argnames else []))
         self._executor.start(self._queue)
+        self._loop.begin()
         if self._client.has_group_assignment:
             rebalance = self._rebalance
             start_thread = self._clock.start_thread
@@ -346,6 +355,17 @@ def _check_fit(handler: Callable[[Any], Any], executor: Executor) -> None:
             f"the handler {handler!r} is a plain function, and would block the event loop of executor {executor!r}: "
             "make it async def, or use 'thread-pool'"
         )
+
+
+def _innermost(handler: Callable[[Any], Any], executor: Executor) -> Callable[[Any, RecordContext], Any]:
+    """What the wrappers of ``on_record`` surround; where the handler runs elsewhere the raw record is sent there."""
+    if _is_remote(executor):
+        return lambda _, context: executor.call(context.raw)
+    return lambda record, _: handler(record)
+
+
+def _is_remote(executor: Executor) -> TypeGuard[RemoteExecutor]:
+    return hasattr(executor, "bind")
 
 
 def _is_async(handler: Callable[[Any], Any]) -> bool:

@@ -87,6 +87,10 @@ class Loop:
         self._may_differ = False
         self._last_activity = clock.monotonic()
 
+    def begin(self) -> None:
+        """Start to count the time without a record: making workers ready may have taken longer than that."""
+        self._last_activity = self._clock.monotonic()
+
     @property
     def is_over(self) -> bool:
         """Whether there is a reason to leave."""

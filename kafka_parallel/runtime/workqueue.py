@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from kafka_parallel.core.chunk import TaskBatch
 from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
 from kafka_parallel.runtime.deadlines import OverdueError
+from kafka_parallel.runtime.remote import RemoteRun
 from kafka_parallel.runtime.throttle import QueueThrottle
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
     from kafka_parallel.core.batching import BatchLimits
     from kafka_parallel.core.chunk import BatchOutcome, Chunk, Failure, Outcome
+    from kafka_parallel.core.ordering import Unit
     from kafka_parallel.core.pressure import Limits
     from kafka_parallel.core.task import Task
     from kafka_parallel.core.throttle import Throttles
+    from kafka_parallel.executors import Exchange
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.deadlines import Running
+    from kafka_parallel.values import Stage
 
 P = TypeVar("P", bound="Hashable")
 R = TypeVar("R")
@@ -47,6 +51,9 @@ class Attempt(Protocol):
 
     async def run_async(self, task: Task, wants: Callable[[Task], bool]) -> Outcome:
         """Run it on the running event loop; let a cancellation of the asyncio task out."""
+
+    def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
+        """Tell how it ended if it was run elsewhere and raised *error*."""
 
     def cancelled(self, error: asyncio.CancelledError) -> Outcome:
         """Tell how a task ended that was cancelled although somebody waits for it."""
@@ -132,6 +139,16 @@ class WorkQueue(Generic[P]):
             self._returned(error.running)
             return False
         return True
+
+    def run_remote(self, chunk: Chunk, exchange: Exchange) -> None:
+        """Have *exchange* run all tasks of *chunk*; see `kafka_parallel.runtime.remote`."""
+        RemoteRun(self, chunk, self._attempt).run(exchange)
+
+    def give_back(self, chunk: Chunk, units: Sequence[Unit]) -> None:
+        """Let others take *units*, which were claimed and not begun."""
+        with self._lock:
+            chunk.unclaim(units)
+            self._wake_worker(1)
 
     async def run_async(self, chunk: Any, task: Any) -> None:
         """Do the same with an ``async def`` handler; one that was cancelled because nobody waits for it has ended."""

@@ -199,6 +199,22 @@ def test_a_task_can_only_be_settled_while_it_is_claimed():
         chunk.settle(tasks_of(other)[0], None)
 
 
+def test_units_that_were_claimed_together_cannot_be_stolen_until_they_are_given_back():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"), (1, "b"), (2, "b"), (3, "c"))
+    chunk = found.take(9, 0.0)
+    first, second, third = chunk.claim()
+
+    assert found.take(9, 0.0) is None
+    assert chunk.settle_next(first, None) is False
+    assert chunk.settle_next(second, None) is True
+    chunk.unclaim([third])
+
+    assert offsets_of(found.take(9, 0.0)) == [3]
+    assert found.finish(chunk, 0.0) == []
+    assert found.in_flight == 2
+
+
 class Walk(RuleBasedStateMachine):
     """Random walks; the model knows offsets and keys and nothing of lanes, ledgers or chunks."""
 
@@ -254,6 +270,28 @@ class Walk(RuleBasedStateMachine):
             self.done[partition].add(task.offset)
         if hands_over:
             self.found.finish(chunk, self.now)
+
+    @precondition(lambda self: self.out)
+    @rule(
+        data=st.data(),
+        outcomes=st.lists(st.sampled_from(["done", "done", "retry", "skip"]), min_size=1, max_size=4),
+        gives_back=st.booleans(),
+    )
+    def run_all_elsewhere(self, data, outcomes, gives_back):
+        """Claim what is left of a chunk at once; maybe give half of it back."""
+        chunk, _ = self.out[data.draw(st.integers(0, len(self.out) - 1))]
+        units = chunk.claim()
+        begun = (len(units) + 1) // 2 if gives_back else len(units)
+        chunk.unclaim(units[begun:])
+        for number, unit in enumerate(units[:begun]):
+            goes_on = True
+            while goes_on:
+                task, outcome = unit.tasks[0], outcomes[number % len(outcomes)]
+                self.check_start(task)
+                goes_on = chunk.settle_next(unit, {"done": None, "retry": Retry(5), "skip": Skip("x")}[outcome])
+                if outcome != "retry" and task.assignment.live:
+                    self.done[task.assignment.partition].add(task.offset)
+        self.found.finish(chunk, self.now)
 
     def check_start(self, task):
         partition = task.assignment.partition

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from types import SimpleNamespace
 
 import frontrun
 import pytest
@@ -18,6 +19,7 @@ from kafka_parallel.core.chunk import Chunk
 from kafka_parallel.core.ordering import Unit
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.task import Task
+from kafka_parallel.executors import Report
 from kafka_parallel.runtime.workqueue import WorkQueue
 from kafka_parallel.values import Retry
 
@@ -50,7 +52,7 @@ class Case:
         self.feed(*records)
 
     def feed(self, *records):
-        tasks = [Task(None, offset, key, 1, 0.0) for offset, key in records]
+        tasks = [Task(offset, offset, key, 1, 0.0) for offset, key in records]
         self.queue.feed({"p": tasks}, {})
 
     def attempt(self, task):
@@ -111,6 +113,30 @@ def test_a_stolen_record_runs_once():
         case.queue.finish(case.taken)
 
     found = explore(setup, [owner, lambda case: case.work(2)], lambda case: sorted(case.begun) == [0, 1])
+
+    found.assert_holds()
+
+
+def test_a_record_that_is_given_back_runs_once():
+    def setup():
+        case = Case((0, None), (1, None))
+        case.taken = case.queue.take_nowait(2)
+        return case
+
+    def exchange_for(case):
+        """Run the first unit of what is sent, and give back the rest."""
+
+        def exchange(records, wants):
+            case.attempt(SimpleNamespace(offset=records[0][0]))
+            yield [Report(0, 1), *(Report(place, is_unbegun=True) for place in range(1, len(records)))]
+
+        return exchange
+
+    found = explore(
+        setup,
+        [lambda case: case.queue.run_remote(case.taken, exchange_for(case)), lambda case: case.work(2)],
+        lambda case: sorted(case.begun) == [0, 1],
+    )
 
     found.assert_holds()
 

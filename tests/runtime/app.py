@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from kafka import TopicPartition
@@ -32,9 +33,9 @@ class App:
         config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 400, "auto_commit_interval_ms": 20, **config}
         return FakeConsumer(TOPIC, cluster=self.cluster, group_id=GROUP, **config)
 
-    def parallel(self, **options: Any) -> ParallelConsumer:
+    def parallel(self, consumer: Mapping[str, Any] | None = None, **options: Any) -> ParallelConsumer:
         options = {"workers": 2, "install_signal_handlers": False, **options}
-        return ParallelConsumer(self.consumer(), **options)
+        return ParallelConsumer(self.consumer(**(consumer or {})), **options)
 
     def run(self, handler: Any = lambda _: None, **options: Any) -> BaseException | None:
         """Run until nothing comes any more; return what run() raised."""

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from kafka_parallel import PluginError, RecordFailed, Retry, hookimpl
+from kafka_parallel_plugins.thread_pool import Threads
 from tests.runtime.app import App
 
 FATAL = [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError]
@@ -291,3 +292,16 @@ def test_a_plain_handler_that_leaves_its_work_to_an_await_has_not_handled_the_re
     assert "returned" in str(error)
     assert "make it async def" in str(error)
     assert app.committed == 0
+
+
+def test_the_time_that_an_executor_needs_to_start_is_no_time_without_a_record():
+    class Slow(Threads):
+        def start(self, work):
+            threading.Event().wait(0.6)  # longer than the consumer_timeout_ms of the app
+            super().start(work)
+
+    app = App()
+    plugins = [plugin(provide_executor=hookimpl(lambda: Slow(2)))]
+
+    assert app.run_coroutine(lambda record: None, plugins=plugins) is None
+    assert app.committed == 6
