@@ -25,11 +25,14 @@ class ChunkSizer:
 
     Threads share it without a lock: `saw` appends to a bounded deque and assigns a number, and a lost update changes
     one sample of a median.
+
+    :param seconds: how much work one chunk should hold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = CHUNK_SECONDS) -> None:
         self.limit = 1
-        self._times: deque[float] = deque([CHUNK_SECONDS] * 3, maxlen=WINDOW)
+        self._seconds = seconds
+        self._times: deque[float] = deque([seconds] * 3, maxlen=WINDOW)
         self._seen = 0
 
     def saw(self, seconds: float, count: int) -> None:
@@ -38,4 +41,4 @@ class ChunkSizer:
         self._seen += 1
         if self._seen % REFRESH == 0 or self.limit == 1:
             typical = median_low(tuple(self._times))
-            self.limit = LARGEST_CHUNK if typical <= 0 else min(LARGEST_CHUNK, max(1, int(CHUNK_SECONDS / typical)))
+            self.limit = LARGEST_CHUNK if typical <= 0 else min(LARGEST_CHUNK, max(1, int(self._seconds / typical)))

@@ -1,0 +1,80 @@
+"""What is still owed of the units that were sent to a process, and what the caller is told about them.
+
+Rule: every unit is reported exactly to its end, its first error, or as not begun, however its process ends.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kafka_parallel.errors import HandlerError, RemoteTraceback
+from kafka_parallel.executors import Report
+from kafka_parallel_plugins.process_pool.messages import Done, Place, Raised
+
+
+class Batch:
+    """The units of one message to a process; they are named by their place in it."""
+
+    def __init__(self, units: Sequence[Sequence[Any]]) -> None:
+        self._sizes = [len(unit) for unit in units]
+        self._open = dict(enumerate(self._sizes))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is owed."""
+        return bool(self._open)
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether some unit may not have been begun."""
+        return len(self._open) > 1
+
+    def is_running(self, at: Place) -> bool:
+        """Whether the record *at* a place has not been reported yet, and has not returned either."""
+        return at.unit in self._open and self._sizes[at.unit] - self._open[at.unit] <= at.record < self._sizes[at.unit]
+
+    def done(self, news: Iterable[Done]) -> list[Report]:
+        """Take in what the process told."""
+        return [self._report(*one) for one in news]
+
+    def _report(self, unit: int, returned: int, raised: Raised | None) -> Report:
+        self._open[unit] -= returned
+        if raised is not None or not self._open[unit]:
+            del self._open[unit]
+        if raised is None:
+            return Report(unit, returned)
+        return Report(unit, returned, exception_of(raised), "prepare" if raised.stage == "prepare" else "handle")
+
+    def unbegun(self, units: Iterable[int]) -> list[Report]:
+        """Take in which units were not begun and never will."""
+        found = list(units)
+        for unit in found:
+            del self._open[unit]
+        return [Report(unit, is_unbegun=True) for unit in found]
+
+    def died(self, at: Place | None, error: Exception) -> list[Report]:
+        """Settle everything that is owed by a process that died *at* a place: what it had begun there has failed."""
+        reports = []
+        for unit, left in self._open.items():
+            if at is None or unit > at.unit:
+                reports.append(Report(unit, is_unbegun=True))
+            elif unit == at.unit and self.is_running(at):
+                reports.append(Report(unit, at.record - (self._sizes[unit] - left), error))
+            else:
+                reports.append(Report(unit, left))
+        self._open = {}
+        return reports
+
+
+def exception_of(raised: Raised) -> BaseException:
+    """Make the exception again that was raised elsewhere, or one that stands for it; it is caused by its traceback."""
+    error: BaseException = HandlerError(raised.type_name, raised.text)
+    if raised.pickled is not None:
+        try:
+            error = pickle.loads(raised.pickled)  # noqa: S301 - our own child's, through its own pipe
+        except Exception as failed:  # noqa: BLE001 - it cannot be made here: the stand-in says what it was, and why
+            error = HandlerError(raised.type_name, f"{raised.text} (its class cannot be used here: {failed!r})")
+    error.__cause__ = RemoteTraceback(raised.trace)
+    return error

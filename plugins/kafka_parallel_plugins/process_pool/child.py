@@ -1,0 +1,189 @@
+"""What runs inside a process of the pool.
+
+The main thread runs handlers; it gets units from one pipe and answers on it. A second thread watches another pipe: it
+hands back units that were not begun when the parent asks for them, because the main thread is stuck in a long one, and
+it ends the process at once when the parent is gone. As little as possible is imported: each process has to wait for it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from time import perf_counter
+from types import AsyncGeneratorType, CoroutineType
+from typing import Any
+
+from kafka_parallel_plugins.process_pool.messages import (
+    END,
+    READY,
+    Done,
+    Progress,
+    Raised,
+    number_of,
+    pickled_result,
+    raised,
+)
+
+# How long outcomes may be kept back, in seconds: others may wait for them.
+REPORT_EVERY = 0.002
+
+
+def main(
+    work: Connection, control: Connection, stacks: Connection, begun: Any, payload: bytes, *, is_batch: bool
+) -> None:
+    """Run what comes until the parent says it is over.
+
+    :param work: units come from it, and reports go to it.
+    :param control: the parent asks for units on it; its end is the parent's end.
+    :param stacks: `faulthandler` writes to it.
+    :param begun: the shared number that tells which record was begun.
+    :param payload: the pickled handler, and the function that makes a record of its fields.
+    :param is_batch: whether the handler gets all records of a unit at once.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and a service manager send them to everybody
+        signal.signal(number, signal.SIG_IGN)
+    _write_stacks_to(stacks)
+    try:
+        handler, prepare = pickle.loads(payload)  # noqa: S301 - the parent's, through its own pipe
+    except BaseException:  # noqa: BLE001 - told to the parent, which stops the consumer with it
+        work.send_bytes(traceback.format_exc().encode())
+        return
+    units: deque[tuple[int, list[Any]]] = deque()
+    threading.Thread(target=_watch, args=(control, units), name="kafka-parallel-watch", daemon=True).start()
+    work.send_bytes(READY)
+    runner = (BatchRunner if is_batch else Runner)(handler, prepare, units, begun, work)
+    while (message := _next(work)) != END:
+        number, sent, wants_result = pickle.loads(message)  # noqa: S301 - the parent's, through its own pipe
+        runner.run(number, sent, wants_result=wants_result)
+
+
+def _next(work: Connection) -> bytes:
+    try:
+        return work.recv_bytes()
+    except (EOFError, OSError):  # the parent is gone
+        return END
+
+
+def _write_stacks_to(stacks: Connection) -> None:
+    faulthandler.enable(stacks.fileno())
+    if hasattr(faulthandler, "register"):  # not on Windows
+        faulthandler.register(signal.SIGUSR1, stacks.fileno(), all_threads=True)
+
+
+def _watch(control: Connection, units: deque[tuple[int, list[Any]]]) -> None:
+    """Give back what is not begun when asked to. The parent sends nothing to run before it has the answer."""
+    while True:
+        try:
+            control.recv_bytes()
+            control.send_bytes(pickle.dumps(_take_all(units)))
+        except (EOFError, OSError):
+            os._exit(1)  # the parent is gone: nobody waits for what runs here
+
+
+def _take_all(units: deque[tuple[int, list[Any]]]) -> list[int]:
+    unbegun: list[int] = []
+    while True:
+        try:
+            unbegun.append(units.pop()[0])
+        except IndexError:
+            return unbegun[::-1]
+
+
+class Runner:
+    """Runs units, and reports."""
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Any],
+        prepare: Callable[[tuple[Any, ...]], Any],
+        units: deque[tuple[int, list[Any]]],
+        begun: Any,
+        work: Connection,
+    ) -> None:
+        self._handler = handler
+        self._prepare = prepare
+        self._units = units
+        self._begun = begun
+        self._work = work
+        self._done: list[Done] = []
+        self._since = 0.0
+        self._result: bytes | None = None
+
+    def run(self, message: int, units: list[list[Any]], *, wants_result: bool) -> None:
+        """Run *units*; report what was not reported yet."""
+        self._since = perf_counter()
+        self._units.extend(enumerate(units))
+        while True:
+            try:
+                place, records = self._units.popleft()
+            except IndexError:
+                break
+            self._run_unit(place, records, number_of(message, place), wants_result=wants_result)
+        if self._done:
+            self._report()
+
+    def _run_unit(self, place: int, records: list[Any], number: int, *, wants_result: bool) -> None:
+        """Run records until one fails. A failure is reported at once, and so is what took long."""
+        reported = 0
+        for returned, fields in enumerate(records):
+            self._begun.value = number + returned
+            failure, result = self._attempt(self._prepare, fields)
+            if failure is not None:
+                self._done.append(Done(place, returned - reported, failure))
+                return self._report()
+            self._begun.value = number + returned + 1
+            if wants_result:
+                self._result = pickled_result(result)
+            if perf_counter() - self._since >= REPORT_EVERY:
+                self._done.append(Done(place, returned + 1 - reported))
+                reported = returned + 1
+                self._report()
+        if reported < len(records):
+            self._done.append(Done(place, len(records) - reported))
+        return None
+
+    def _attempt(self, prepare: Callable[[Any], Any], fields: Any) -> tuple[Raised | None, Any]:
+        stage = "prepare"
+        try:
+            record = prepare(fields)
+            stage = "handle"
+            return None, _checked(self._handler(record))
+        except BaseException as error:  # noqa: BLE001 - the parent decides what it means
+            return raised(stage, error), None
+
+    def _report(self) -> None:
+        now = perf_counter()
+        self._work.send_bytes(pickle.dumps(Progress(self._done, now - self._since, self._result)))
+        self._done, self._since, self._result = [], now, None
+
+
+def _checked(returned: Any) -> Any:
+    """Whatever a handler returns is fine, unless it is the work itself, which nobody would do."""
+    if isinstance(returned, CoroutineType):
+        returned.close()
+    elif not isinstance(returned, AsyncGeneratorType):
+        return returned
+    raise TypeError(
+        f"the handler returned {returned!r}, which nobody awaits: make it async def, for the executor asyncio"
+    )
+
+
+class BatchRunner(Runner):
+    """Runs each unit with one call: it succeeds or fails as a whole, and what that means is the parent's to tell."""
+
+    def _run_unit(self, place: int, records: list[Any], number: int, *, wants_result: bool) -> None:
+        self._begun.value = number
+        failure, result = self._attempt(self._prepare_all, records)
+        if wants_result:
+            self._result = pickled_result(result)
+        self._done.append(Done(place, 0 if failure else len(records), failure))
+
+    def _prepare_all(self, records: list[Any]) -> list[Any]:
+        return [self._prepare(fields) for fields in records]

@@ -1,0 +1,118 @@
+"""What the parent and a child of the process pool say to each other.
+
+Only these messages are pickled, and only over pipes that nobody else has an end of. What came from Kafka is in them as
+``bytes``, and comes out of them as ``bytes``.
+
+The parent sends units: lists of records, each record as the tuple of its fields. The child answers with reports as it
+gets on. While it works, eight bytes of shared memory tell which record it has begun, so that the parent knows what was
+hit if the child dies.
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from typing import Any, NamedTuple
+
+# In the shared number: which message, which of its units, which record of that. The message is named because the child
+# may still write when the parent has sent the next one.
+FIELD_BITS = 20
+FIELD = (1 << FIELD_BITS) - 1
+# What the parent sends in the place of units to have the child end, and over the other pipe to get units back.
+END = b""
+GIVE_BACK = b"?"
+READY = b"!"
+
+
+class Place(NamedTuple):
+    """Where a child is: at which record of which unit of which message; behind the last record if that returned."""
+
+    message: int
+    unit: int
+    record: int
+
+
+def place_of(number: int) -> Place:
+    """Read the shared number."""
+    return Place(number >> 2 * FIELD_BITS, number >> FIELD_BITS & FIELD, number & FIELD)
+
+
+def number_of(message: int, unit: int) -> int:
+    """The shared number for the first record of *unit*; those behind it follow it."""
+    return (message << FIELD_BITS | unit) << FIELD_BITS
+
+
+class Raised(NamedTuple):
+    """What a record's handler or deserialiser raised.
+
+    :ivar stage: "prepare" while the record was made, "handle" after that.
+    :ivar pickled: the exception; ``None`` if it does not survive being sent.
+    :ivar type_name: its class.
+    :ivar text: what it says.
+    :ivar trace: its traceback as text, with those of its causes.
+    """
+
+    stage: str
+    pickled: bytes | None
+    type_name: str
+    text: str
+    trace: str
+
+
+class Done(NamedTuple):
+    """What became of a unit since the last message.
+
+    :ivar unit: its place in what was sent.
+    :ivar returned: how many more handlers returned.
+    :ivar raised: how the record behind them failed; it was the last of this unit.
+    """
+
+    unit: int
+    returned: int
+    raised: Raised | None = None
+
+
+class Progress(NamedTuple):
+    """One message of a child at work.
+
+    :ivar done: what became of which units.
+    :ivar seconds: how long that took.
+    :ivar result: what the handler returned, pickled, if it was asked for and can be.
+    """
+
+    done: list[Done]
+    seconds: float
+    result: bytes | None = None
+
+
+def raised(stage: str, error: BaseException) -> Raised:
+    """Describe *error* for the parent; whatever its class does, this returns."""
+    kind = type(error)
+    trace = "".join(traceback.format_exception(kind, error, error.__traceback__))
+    return Raised(stage, _surviving(error), f"{kind.__module__}.{kind.__qualname__}", _said(error), trace)
+
+
+def _surviving(error: BaseException) -> bytes | None:
+    """Pickle *error*, if it comes out as what it was: many an ``__init__`` takes other arguments than it passes on."""
+    try:
+        pickled = pickle.dumps(error)
+        return pickled if type(pickle.loads(pickled)) is type(error) else None  # noqa: S301 - we just pickled it
+    except Exception:  # noqa: BLE001 - the handler's class is at fault; the parent gets a stand-in
+        return None
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the handler's class is at fault
+        return "(it cannot say what)"
+
+
+def pickled_result(result: Any) -> bytes | None:
+    """Pickle what a handler returned; ``None`` if that is nothing, or cannot be sent."""
+    if result is None:
+        return None
+    try:
+        return pickle.dumps(result)
+    except Exception:  # noqa: BLE001 - documented: the handler did its work, its result just cannot be seen elsewhere
+        return None

@@ -1,0 +1,208 @@
+"""What runs CPU-bound handlers: several processes, each with a thread here that takes work for it.
+
+The threads pull chunks as those of ``thread-pool`` do; nearly all of their time they wait for their process. A process
+that dies is replaced at once, before its thread takes more.
+"""
+
+from __future__ import annotations
+
+import atexit
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from kafka_parallel import ConfigurationError, Executor, Settings, Work, hookimpl
+from kafka_parallel.errors import WorkerDied
+from kafka_parallel.executors import Program, Report
+from kafka_parallel_plugins.chunk_size import ChunkSizer
+from kafka_parallel_plugins.process_pool.process import Process
+
+# How much work is sent at once, in seconds: a round trip costs about a tenth of a millisecond. What takes longer is
+# sent one at a time, and what waits behind something that takes much longer is asked back.
+CHUNK_SECONDS = 0.002
+# How many processes in a row may fail to start, or to begin a single record, before the consumer stops.
+MOST_FAILED_STARTS = 3
+
+
+class ProcessPool:
+    """Provides the executor ``process-pool``.
+
+    :param start_timeout_ms: milliseconds that a process gets to import the handler.
+    """
+
+    def __init__(self, start_timeout_ms: float = 60_000) -> None:
+        if not start_timeout_ms > 0:
+            raise ConfigurationError(f"start_timeout_ms={start_timeout_ms!r}: must be more than 0")
+        self._start_timeout = start_timeout_ms / 1000
+
+    @hookimpl
+    def provide_executor(self, settings: Settings) -> Executor:
+        """Provide ``settings.workers`` processes."""
+        return Processes(settings.workers, self._start_timeout, settings.handler_timeout)
+
+
+class Processes:
+    """A fixed number of processes and of daemon threads that pull work for them.
+
+    :param workers: how many.
+    :param start_timeout: seconds that a process gets to be ready.
+    :param handler_timeout: seconds that a handler gets before its process is killed; ``None`` = no limit.
+    """
+
+    def __init__(self, workers: int, start_timeout: float, handler_timeout: float | None = None) -> None:
+        self._number = workers
+        self._start_timeout = start_timeout
+        self._handler_timeout = handler_timeout
+        self._sizer = ChunkSizer(CHUNK_SECONDS)
+        self._program: Program
+        self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._is_ending = threading.Event()
+        self._here = threading.local()
+
+    def __repr__(self) -> str:
+        return "process-pool"
+
+    def bind(self, program: Program) -> None:
+        """Learn what to run."""
+        self._program = program
+
+    def start(self, work: Work) -> None:
+        """Start the processes, wait until each is ready, then start the threads.
+
+        :raises ConfigurationError: a process cannot be made ready; none is left then.
+        """
+        atexit.register(self._kill)
+        try:
+            for _ in range(self._number):
+                self._workers.append(Worker(self._new_process, self._start_timeout))
+            deadline = time.monotonic() + self._start_timeout
+            for worker in self._workers:
+                worker.process.wait_until_ready(deadline)
+        except BaseException:
+            for worker in self._workers:
+                worker.process.close()
+            raise
+        for number, worker in enumerate(self._workers):
+            name = f"kafka-parallel-{number}"
+            thread = threading.Thread(target=self._pull, args=(work, worker), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to *timeout* seconds for processes and threads to end, then kill what is left; tell whether they did.
+
+        Handlers that nobody waits for any more have been killed by then.
+        """
+        self._is_ending.set()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._kill()
+        for thread in self._threads:
+            thread.join(timeout)
+        for worker in self._workers:
+            worker.process.wait_until_gone()
+        atexit.unregister(self._kill)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def call(self, record: Any) -> Any:
+        """Have the handler run on *record*, or on a list of them, in the process of this thread."""
+        return self._here.worker.call(record, self._here.wants)
+
+    def stack_of(self, task: Any) -> str:
+        """Return where the process is that has *task*: the stacks of its threads as text, nothing if there is none.
+
+        :param task: one, or a batch of them.
+        """
+        record = task.tasks[0].record if self._program.is_batch else task.record
+        for worker in self._workers:
+            if worker.process.is_at(record.topic, record.partition, record.offset):
+                return worker.process.stack()
+        return ""
+
+    def _new_process(self) -> Process:
+        return Process(self._program, self._handler_timeout, self._sizer.saw)
+
+    def _kill(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+
+    # The threads
+
+    def _pull(self, work: Work, worker: Worker) -> None:
+        self._here.worker = worker
+        is_single = self._program.is_surrounded or self._handler_timeout is not None
+        try:
+            while (chunk := work.take(1 if is_single else self._sizer.limit)) is not None:
+                worker.revive()
+                self._run(work, worker, chunk)
+                worker.revive()
+        except BaseException as error:  # noqa: BLE001 - no process can be had, or our own bug: stop the consumer
+            if not self._is_ending.is_set():
+                work.fail(error)
+        finally:
+            worker.process.end()
+
+    def _run(self, work: Work, worker: Worker, chunk: Any) -> None:
+        if not (self._program.is_surrounded or self._program.is_batch):
+            work.run_remote(chunk, worker.exchange)
+            return
+        for task in chunk:
+            self._here.wants = lambda _, task=task: work.wants(task)
+            work.run(chunk, task)
+            work.finish(chunk)
+
+
+class Worker:
+    """A process, and after its death the next: what one thread has.
+
+    :param new: starts a process.
+    :param start_timeout: seconds that it gets to be ready.
+    :ivar process: the newest one.
+    """
+
+    def __init__(self, new: Callable[[], Process], start_timeout: float) -> None:
+        self._new = new
+        self._start_timeout = start_timeout
+        self._failures = 0
+        self.process = new()
+
+    def exchange(self, records: list[list[Any]], wants: Callable[[int], bool]) -> Iterator[Sequence[Report]]:
+        """Have *records* run; see `kafka_parallel.executors.Exchange`."""
+        self.revive()
+        yield from self.process.exchange(records, wants)
+
+    def call(self, record: Any, wants: Callable[[int], bool]) -> Any:
+        """Have one *record*, or a list of them, run with one call; return or raise what the handler did."""
+        records = record if isinstance(record, list) else [record]
+        for reports in self.process.exchange([records], wants, wants_result=True):
+            for report in reports:
+                if report.is_unbegun:
+                    raise WorkerDied("the process ended before it had begun the record", None)
+                if report.error is not None:
+                    raise report.error
+        result = self.process.result
+        return None if result is None else pickle.loads(result)  # noqa: S301 - our own child's, through its own pipe
+
+    def revive(self) -> None:
+        """Replace the process if it has ended.
+
+        :raises ConfigurationError: several in a row could not be started.
+        :raises WorkerDied: several in a row ended before they had begun a record.
+        """
+        while not self.process.is_alive:
+            self._failures = 0 if self.process.has_begun else self._failures + 1
+            if self._failures >= MOST_FAILED_STARTS:
+                raise WorkerDied(
+                    f"{MOST_FAILED_STARTS} worker processes in a row ended before they had begun a record", None
+                )
+            self.process.close()
+            self.process = self._new()
+            try:
+                self.process.wait_until_ready(time.monotonic() + self._start_timeout)
+            except ConfigurationError:
+                if self._failures + 1 >= MOST_FAILED_STARTS:
+                    raise

@@ -1,0 +1,288 @@
+"""One process of the pool, as the thread sees it that it belongs to.
+
+A process is used by one thread; only `stack_of` and `kill` may be called from others. It is dead when its pipe is: then
+what it had begun has failed, what it had not begun comes back, and it is the caller's to start another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from typing import Any, Literal, TypeAlias
+
+from kafka_parallel.errors import ConfigurationError, HandlerTimeout, RemoteTraceback, WorkerDied
+from kafka_parallel.executors import Program, Report
+from kafka_parallel_plugins.process_pool import child
+from kafka_parallel_plugins.process_pool.batch import Batch
+from kafka_parallel_plugins.process_pool.messages import END, FIELD, GIVE_BACK, READY, Place, Progress, place_of
+
+# The child starts from nothing: no thread, lock or connection of ours is in it in some half-way state, as after a fork.
+# "forkserver" would do as well, but a SIGTERM to all processes of a service kills the server, and with it the news of
+# how a child ended.
+CONTEXT = get_context("spawn")
+# How often it is looked whether the child lives and anybody waits for what it runs, in seconds.
+LOOK_EVERY = 0.1
+# After how long without news units that are not begun are asked back, in seconds.
+ASK_BACK_AFTER = 0.005
+# How long a child gets to end by itself, in seconds.
+END_TIMEOUT = 1.0
+# How long a killed child may take to be gone, in seconds.
+KILL_TIMEOUT = 5.0
+# How long a stack may take to be written, and how long the writer may pause in between, in seconds.
+STACK_TIMEOUT, STACK_PAUSE = 1.0, 0.05
+
+Cause: TypeAlias = Literal["died", "timeout", "unwanted"]
+
+
+class Process:
+    """A child, from its start to its end.
+
+    :param program: what it runs.
+    :param timeout: seconds that one exchange may take before the child is killed; ``None`` = no limit.
+    :param saw: is told how long how many records took, in seconds each.
+    :ivar result: what the handler returned, pickled, after an exchange that wanted it.
+    """
+
+    def __init__(self, program: Program, timeout: float | None, saw: Callable[[float, int], None]) -> None:
+        self._program = program
+        self._timeout = timeout
+        self._saw = saw
+        self.result: bytes | None = None
+        self._work, work = CONTEXT.Pipe()
+        self._control, control = CONTEXT.Pipe()
+        self._stacks, stacks = CONTEXT.Pipe(duplex=False)
+        self._begun = CONTEXT.Value("Q", 0, lock=False)
+        self._message = 0
+        self._asked_back = False
+        self._records: list[list[Any]] = []
+        self._stack_lock = threading.Lock()
+        arguments = (work, control, stacks, self._begun, program.payload)
+        self._process = CONTEXT.Process(
+            target=child.main, args=arguments, kwargs={"is_batch": program.is_batch}, name="kafka-parallel"
+        )
+        self._process.start()
+        for theirs in (work, control, stacks):
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid or 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be used."""
+        return not self._work.closed and self._process.is_alive()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it ever got as far as a record."""
+        return bool(self._begun.value)
+
+    # Beginning and end
+
+    def wait_until_ready(self, deadline: float) -> None:
+        """Wait until the handler was imported.
+
+        :raises ConfigurationError: it cannot be, or not before *deadline*; the process is gone then.
+        """
+        said: bytes | None = None
+        is_late = False
+        with contextlib.suppress(EOFError, OSError):  # it died: it said nothing
+            is_late = not self._work.poll(max(0.0, deadline - time.monotonic()))
+            said = None if is_late else self._work.recv_bytes()
+        if said == READY:
+            return
+        self._process.join(0 if is_late else END_TIMEOUT)
+        exitcode = self._process.exitcode
+        self.close()
+        raise ConfigurationError(self._why_not_ready(said, exitcode, is_late=is_late))
+
+    def _why_not_ready(self, said: bytes | None, exitcode: int | None, *, is_late: bool) -> str:
+        name = self._program.name
+        if said is not None:
+            return f"a worker process cannot import {name}:\n{said.decode(errors='replace')}"
+        if is_late:
+            return f"a worker process did not get ready to run {name} in time: look at what its module does on import"
+        return (
+            f"a worker process for {name} ended with {_ending(exitcode)} before it was ready; stderr may say why. Its "
+            "main module is imported there: call run() under 'if __name__ == \"__main__\":'"
+        )
+
+    def end(self) -> None:
+        """Have it end by itself; kill it if it does not."""
+        with contextlib.suppress(OSError):  # it is dead: nothing to be told
+            self._work.send_bytes(END)
+        self._process.join(END_TIMEOUT)
+        self.close()
+
+    def kill(self) -> None:
+        """Kill it now."""
+        self._process.kill()
+
+    def wait_until_gone(self) -> None:
+        """Wait for the end of a killed process. It comes at once, unless the machine is overloaded."""
+        self._process.join(KILL_TIMEOUT)
+
+    def close(self) -> None:
+        """Make sure that it is gone, and let go of what belongs to it."""
+        self.kill()
+        self.wait_until_gone()
+        for ours in (self._work, self._control):
+            ours.close()
+        with self._stack_lock:
+            self._stacks.close()
+
+    # Work
+
+    def exchange(
+        self, records: list[list[Any]], wants: Callable[[int], bool], *, wants_result: bool = False
+    ) -> Iterator[Sequence[Report]]:
+        """Have units of raw *records* run; see `kafka_parallel.executors.Exchange`. Afterwards it may be dead."""
+        batch = Batch(records)
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        cause: Cause = "died"
+        try:
+            self._send(records, wants_result=wants_result)
+            while batch.is_open or self._asked_back:
+                yield self._next(batch, wants, deadline)
+        except _MustDie as reason:
+            cause = reason.cause
+        except (EOFError, OSError):
+            pass  # it is dead; what that means is told below
+        finally:
+            self._records = []
+        if batch.is_open or self._asked_back:
+            yield self._died(batch, records, wants, cause)
+
+    def _send(self, records: list[list[Any]], *, wants_result: bool) -> None:
+        self._message, self._records, self._asked_back = (self._message + 1) & FIELD, records, False
+        units = [[tuple(record) for record in unit] for unit in records]
+        self._work.send_bytes(pickle.dumps((self._message, units, wants_result)))
+
+    def _next(self, batch: Batch, wants: Callable[[int], bool], deadline: float | None) -> Sequence[Report]:
+        """Wait for the next news.
+
+        :raises _MustDie: the child must not go on.
+        :raises EOFError: it is dead.
+        """
+        while True:
+            may_ask = batch.may_come_back and not self._asked_back
+            patience = ASK_BACK_AFTER if may_ask else LOOK_EVERY
+            if deadline is not None:
+                patience = max(0.0, min(patience, deadline - time.monotonic()))
+            ready = wait([self._work, self._control], patience)
+            if self._work in ready:
+                return self._read(batch)
+            if self._control in ready:
+                unbegun = pickle.loads(self._control.recv_bytes())  # noqa: S301 - our own envelope
+                self._asked_back = False
+                return batch.unbegun(unbegun)
+            self._look(batch, wants, deadline)
+            if may_ask:
+                self._control.send_bytes(GIVE_BACK)
+                self._asked_back = True
+
+    def _read(self, batch: Batch) -> Sequence[Report]:
+        progress: Progress = pickle.loads(self._work.recv_bytes())  # noqa: S301 - our own envelope
+        count = sum(done.returned + (done.raised is not None) for done in progress.done)
+        self._saw(progress.seconds / count, count)
+        self.result = progress.result
+        return batch.done(progress.done)
+
+    def _look(self, batch: Batch, wants: Callable[[int], bool], deadline: float | None) -> None:
+        """Look for a reason why nothing will come any more, or should not."""
+        if deadline is not None and time.monotonic() >= deadline:
+            raise _MustDie("timeout")
+        at = self._at
+        if at is not None and batch.is_running(at) and not wants(at.unit):
+            raise _MustDie("unwanted")
+        if not self._process.is_alive() and not self._work.poll():
+            raise EOFError  # a process that the handler started may hold the other end of the pipe
+
+    @property
+    def _at(self) -> Place | None:
+        """At which record it is; ``None`` if it has begun nothing of what was sent last."""
+        at = place_of(self._begun.value)
+        return at if at.message == self._message else None
+
+    def _died(
+        self, batch: Batch, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
+    ) -> Sequence[Report]:
+        """Make sure that it is dead, and tell what became of what it had."""
+        if cause == "died":
+            self._process.join(END_TIMEOUT)  # so that it is its own end that is told, not ours
+        self.kill()
+        self.wait_until_gone()
+        at = self._at
+        if at is None or not batch.is_running(at):
+            return batch.died(at, WorkerDied("it had begun nothing", self._process.exitcode))
+        record = records[at.unit][at.record]
+        name = f"{record.topic}[{record.partition}]@{record.offset}"
+        if self._program.is_batch and len(records[at.unit]) > 1:
+            name += f" and {len(records[at.unit]) - 1} more"
+        if cause == "timeout":
+            return batch.died(at, HandlerTimeout(
+                f"the handler of record {name} took longer than handler_timeout_ms={(self._timeout or 0) * 1000:g}: "
+                "its process was killed"
+            ))  # fmt: skip
+        error = WorkerDied(
+            f"the process that ran {self._program.name} on {name} ended with {_ending(self._process.exitcode)}",
+            self._process.exitcode,
+            is_unwanted=cause == "unwanted" or not wants(at.unit),
+        )
+        with self._stack_lock:
+            if crash := self._read_stacks(0.0):
+                error.__cause__ = RemoteTraceback(crash)
+        return batch.died(at, error)
+
+    # Where it is
+
+    def is_at(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether it has this record now, begun or not."""
+        return any(
+            record.offset == offset and record.partition == partition and record.topic == topic
+            for unit in self._records
+            for record in unit
+        )
+
+    def stack(self) -> str:
+        """Return where its threads are now; nothing if it cannot be told (it has ended, or this is Windows)."""
+        with self._stack_lock:
+            if self._stacks.closed or not hasattr(signal, "SIGUSR1"):
+                return ""
+            self._read_stacks(0.0)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGUSR1)
+            return self._read_stacks(STACK_TIMEOUT)
+
+    def _read_stacks(self, patience: float) -> str:
+        """Read what was written, until the writer pauses."""
+        if not hasattr(signal, "SIGUSR1"):
+            return ""
+        found = b""
+        while self._stacks.poll(patience) and (data := os.read(self._stacks.fileno(), 65536)):
+            found += data
+            patience = STACK_PAUSE
+        return found.decode(errors="replace")
+
+
+class _MustDie(Exception):  # noqa: N818 - a reason, not an error
+    def __init__(self, cause: Cause) -> None:
+        self.cause = cause
+
+
+def _ending(exitcode: int | None) -> str:
+    if exitcode is None or exitcode >= 0:
+        return f"exit code {exitcode}"
+    try:
+        return signal.Signals(-exitcode).name
+    except ValueError:  # a real-time signal
+        return f"signal {-exitcode}"
