@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kafka_parallel import ConfigurationError, RecordFailed, Retry, StateError, hookimpl
+from kafka_parallel import Batch, ConfigurationError, RecordFailed, Retry, StateError, hookimpl
 from kafka_parallel.errors import HandlerCancelled
+from kafka_parallel.runtime.coroutines import within
 from tests.runtime.app import App
 
 WHO = contextvars.ContextVar("who", default="nobody")
@@ -304,6 +305,80 @@ def test_what_handlers_have_begun_and_not_waited_for_is_cancelled_at_the_end():
 
     assert app.run_coroutine(handle) is None
     assert ended == [True, True]
+
+
+def test_a_batch_that_nobody_waits_for_is_no_failure_of_its_records():
+    app, trail, begun, heard = App(), Trail(), threading.Event(), []
+
+    async def handle(records):
+        begun.set()
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            heard.append(len(records))
+            raise
+
+    parallel = app.parallel(plugins=[trail], stop_timeout_ms=50)
+    parallel.start(handle, batch=Batch(max_records=3, max_wait_ms=10, of="partition"))
+    assert begun.wait(30)
+    parallel.stop()
+
+    assert parallel.join(timeout_ms=30_000)
+    assert heard == [3]
+    assert trail.deciding == set()
+    assert [step for step, _ in trail.steps] == ["in"] * 3 + ["out"] * 3
+    assert app.committed == 0
+
+
+def test_a_batch_that_lets_out_a_cancellation_of_its_own_has_failed():
+    app, trail = App(3), Trail()
+
+    async def handle(records):
+        raise asyncio.CancelledError
+
+    parallel = app.parallel(plugins=[trail])
+    with pytest.raises(RecordFailed) as failed:
+        parallel.run(handle, batch=Batch(max_records=3, max_wait_ms=10, of="partition"))
+
+    assert isinstance(failed.value.__cause__, HandlerCancelled)
+    assert trail.deciding
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_stops_a_process_comes_out_of_run_under_a_deadline_too(error, caplog):
+    app = App()
+
+    async def handle(record):
+        await asyncio.sleep(0)
+        raise error
+
+    assert isinstance(app.run_coroutine(handle, handler_timeout_ms=60_000), error)
+    assert app.committed == 0
+    assert caplog.text == ""
+
+
+def test_a_handler_under_a_deadline_is_waited_for_however_often_it_is_cancelled():
+    ended = []
+
+    async def clean_up():
+        for _ in range(3):
+            try:
+                await asyncio.sleep(0.02)
+            except asyncio.CancelledError:
+                ended.append("cancelled")
+        ended.append("ended")
+
+    async def main():
+        waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), clean_up()))
+        await asyncio.sleep(0)
+        for _ in range(2):
+            await asyncio.sleep(0)
+            waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert ended[-1] == "ended"
+
+    asyncio.run(main())
 
 
 # Threads

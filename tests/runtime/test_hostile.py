@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kafka_parallel import PluginError, RecordFailed, Retry, hookimpl
+from kafka_parallel import Batch, PluginError, RecordFailed, Retry, hookimpl
 from kafka_parallel_plugins.thread_pool import Threads
 from tests.runtime.app import App
 
@@ -277,8 +277,9 @@ def test_what_means_something_to_python_is_an_error_like_any_other(app, error):
     assert app.committed == 2
 
 
+@pytest.mark.parametrize("batch", [None, Batch(max_records=2)])
 @pytest.mark.parametrize("returned", ["coroutine", "async generator"])
-def test_a_plain_handler_that_leaves_its_work_to_an_await_has_not_handled_the_record(returned):
+def test_a_plain_handler_that_leaves_its_work_to_an_await_has_not_handled_the_record(returned, batch):
     async def work(record):
         raise AssertionError("nobody awaits it")
 
@@ -287,10 +288,9 @@ def test_a_plain_handler_that_leaves_its_work_to_an_await_has_not_handled_the_re
 
     app = App()
 
-    error = app.run_coroutine(lambda record: work(record) if returned == "coroutine" else generate(record))
+    with pytest.raises(RecordFailed, match="make it async def"):
+        app.parallel().run(lambda given: work(given) if returned == "coroutine" else generate(given), batch)
 
-    assert "returned" in str(error)
-    assert "make it async def" in str(error)
     assert app.committed == 0
 
 
