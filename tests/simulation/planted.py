@@ -72,8 +72,8 @@ BUGS = [
     Bug(
         "B2.8 take a handler that raised for one that is done",
         "runtime/attempt.py",
-        "            return self._failed(task, record, error)",
-        "            return None",
+        "            return self.failed(task, record, error)\n        return None",
+        "            return None\n        return None",
     ),
     Bug(
         "B2.9 do not notice a request to stop",
@@ -146,8 +146,8 @@ BUGS = [
     Bug(
         "let two units of a key out",
         "core/ordering.py",
-        "        lane.held = True",
-        "        lane.held = False",
+        "    lane.held = True",
+        "    lane.held = False",
     ),
     Bug(
         "let go of a key while its retry waits",
@@ -242,8 +242,8 @@ BUGS = [
     Bug(
         "do not count an attempt",
         "core/scheduler.py",
-        "        task.attempt += 1\n        task.assignment.attempts",
-        "        task.assignment.attempts",
+        "        task.attempt += 1\n",
+        "",
     ),
     Bug(
         "never let a throttle open again",
@@ -266,14 +266,14 @@ BUGS = [
     Bug(
         "count a retry that was settled as running",
         "core/scheduler.py",
-        "        self._retries.ended(task for task, _ in outcomes)\n",
+        "        self._retries.ended(task for task, _ in found.outcomes)\n",
         "",
     ),
     Bug(
         "do not look again when a throttle is about to open",
         "core/scheduler.py",
-        "        change = None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change",
-        "        change = None",
+        "[None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change]",
+        "[None]",
     ),
     Bug(
         "never let a key start again that had to wait for its pace",
@@ -320,8 +320,8 @@ BUGS = [
     Bug(
         "take a coroutine whose wait was cancelled for one that is done",
         "runtime/attempt.py",
-        '            return await self._failed_async(task, record, _cancelled("something',
-        '            return None and (_cancelled("something',
+        '            return await self._failed_async(task, record, cancelled("something',
+        '            return None and (cancelled("something',
         "asyncio",
     ),
     Bug(
@@ -341,8 +341,8 @@ BUGS = [
     Bug(
         "let go of a key while its cancelled coroutine still runs",
         "runtime/attempt.py",
-        "            await running\n",
-        "            await asyncio.shield(asyncio.ensure_future(called))\n",
+        "            await within(self._timeout, task, self._variables.copy(), call)\n",
+        "            await asyncio.shield(asyncio.ensure_future(call))\n",
         "asyncio",
     ),
     Bug(
