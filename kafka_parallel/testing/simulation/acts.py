@@ -48,7 +48,7 @@ class Acts:
         if record.topic != TOPIC and record.value != FORGED:
             self._checker.due(record, world.wall())
         self._checker.started(self._name, record, is_owner=is_owner, is_prompt=not plan.hostile)
-        if plan.pace is not None and not plan.hostile:  # a plugin that sleeps lets starts come together
+        if plan.pace is not None and self._is_prompt:  # a plugin that sleeps, or a freeze, lets starts come together
             self._checker.paced(self._name, record, world.now, **plan.pace)
         world.note(f"{self._name} begins {record.partition}@{record.offset} {record.key}")
         is_slow = chance.random() < plan.slow
