@@ -1,8 +1,8 @@
 """How far a replay has come, so that one that was interrupted sends nothing twice.
 
-The bookmark is a file of JSON lines that only grows. Its first line says which topic it belongs to. Before a batch is
-sent, a line names its letters and where the target partitions end; after all answers have come, a line says so. Every
-line is on the disk before the next step.
+The bookmark is a file of JSON lines that only grows. Its first line says which topic of which cluster it belongs to.
+Before a batch is sent, a line names its letters and where the target partitions end; after all answers have come, a
+line says so. Every line is on the disk before the next step.
 
 A crash leaves at most one batch of which nobody knows what arrived. Each record that is sent carries a header with the
 identity of its replay and of its letter, so the next run looks for those headers from the noted ends on. A last line
@@ -24,6 +24,7 @@ Place: TypeAlias = "tuple[int, int]"
 """Partition and offset of a letter in its dead letter topic."""
 Ends: TypeAlias = "Mapping[str, Mapping[str, int]]"
 """Where target partitions ended before a batch was sent: topic -> partition, as text -> offset."""
+BEGIN = '{"bookmark_of": '
 
 
 class Bookmark:
@@ -31,35 +32,46 @@ class Bookmark:
 
     :param path: the file; created if it is not there.
     :param topic: the dead letter topic.
+    :param cluster: the id of its cluster: a topic of that name elsewhere is another one.
     :ivar identity: what the records of this replay carry.
     :ivar sent: the letters that are known to have been sent.
     :ivar open_batch: letters of which that is not known, and where the targets ended before; or ``None``.
-    :raises click.UsageError: the file belongs to another topic, is no bookmark, or is in use.
+    :raises click.UsageError: the file belongs to another topic, is no bookmark, is in use, or cannot be opened.
     """
 
-    def __init__(self, path: Path, topic: str) -> None:
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+    def __init__(self, path: Path, topic: str, cluster: str) -> None:
         try:
-            self._read(path, topic)
+            self._file: IO[str] = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"--bookmark {path} cannot be opened: {error.strerror}") from error
+        try:
+            self._read(path, topic, cluster)
         except BaseException:
             self._file.close()
             raise
 
-    def _read(self, path: Path, topic: str) -> None:
+    def _read(self, path: Path, topic: str, cluster: str) -> None:
         self._lock(path)
-        lines = self._complete_lines()
-        head = lines[0] if lines else {"bookmark_of": topic, "identity": secrets.token_hex(8)}
-        if not isinstance(head.get("bookmark_of"), str) or not isinstance(head.get("identity"), str):
-            raise click.UsageError(f"--bookmark {path} is no bookmark of a replay: name another file")
-        if head["bookmark_of"] != topic:
+        lines, complete, text = self._lines(path)
+        head = lines[0] if lines else {"bookmark_of": topic, "cluster": cluster, "identity": secrets.token_hex(8)}
+        if not all(isinstance(head.get(name), str) for name in ("bookmark_of", "cluster", "identity")):
+            raise _no_bookmark(path)
+        of = (head["bookmark_of"], head["cluster"])
+        if of != (topic, cluster):
             raise click.UsageError(
-                f"--bookmark {path} belongs to topic {head['bookmark_of']!r}, not to {topic!r}: name another file"
+                f"--bookmark {path} belongs to topic {of[0]!r} of cluster {of[1]!r}, not to {topic!r} of {cluster!r}: "
+                "name another file"
             )
         self.identity: str = head["identity"]
         self.sent: set[Place] = set()
         self.open_batch: tuple[list[Place], Ends] | None = None
-        for line in lines[1:]:
-            self._take_in(line)
+        try:
+            for line in lines[1:]:
+                self._take_in(line)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _no_bookmark(path) from error
+        if complete != text:  # only now: a file that is no bookmark stays as it is
+            self._file.truncate(len(complete.encode()))
         if not lines:
             self._write(head)
 
@@ -73,24 +85,28 @@ class Bookmark:
         except OSError:
             raise click.UsageError(f"--bookmark {path} is in use: another replay runs with it") from None
 
-    def _complete_lines(self) -> list[dict[str, Any]]:
-        """Read the lines; cut off a last one that is not complete."""
+    def _lines(self, path: Path) -> tuple[list[dict[str, Any]], str, str]:
+        """Read the lines that are complete; return them, their text, and all the text there is.
+
+        :raises click.UsageError: this is no bookmark.
+        """
         self._file.seek(0)
-        text = self._file.read()
-        complete = text[: text.rfind("\n") + 1]
-        if complete != text:
-            self._file.truncate(len(complete.encode()))
         try:
+            text = self._file.read()
+            complete = text[: text.rfind("\n") + 1]
             lines = [json.loads(line) for line in complete.splitlines()]
-        except ValueError:
-            lines = [None]
-        return [line if isinstance(line, dict) else {} for line in lines]
+        except ValueError as error:
+            raise _no_bookmark(path) from error
+        is_cut_head = text.startswith(BEGIN) or BEGIN.startswith(text)
+        if not all(isinstance(line, dict) for line in lines) or not (lines or is_cut_head):
+            raise _no_bookmark(path)
+        return lines, complete, text
 
     def _take_in(self, line: Mapping[str, Any]) -> None:
         if "sending" in line:
-            self.open_batch = [(partition, offset) for partition, offset in line["sending"]], line["ends"]
+            self.open_batch = _places(line["sending"]), _ends(line["ends"])
         elif "sent" in line:
-            self.sent.update((partition, offset) for partition, offset in line["sent"])
+            self.sent.update(_places(line["sent"]))
             self.open_batch = None
 
     def begin(self, places: Collection[Place], ends: Ends) -> None:
@@ -112,3 +128,21 @@ class Bookmark:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def _no_bookmark(path: Path) -> click.UsageError:
+    return click.UsageError(f"--bookmark {path} is no bookmark of a replay: name another file")
+
+
+def _places(found: Any) -> list[Place]:
+    return [(_number(partition), _number(offset)) for partition, offset in found]
+
+
+def _ends(found: Any) -> Ends:
+    return {topic: {number: _number(end) for number, end in ends.items()} for topic, ends in found.items()}
+
+
+def _number(found: Any) -> int:
+    if not isinstance(found, int) or found < 0:
+        raise ValueError(found)
+    return found

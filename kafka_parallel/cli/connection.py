@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
 NO_BROKER = 3
+# What the command decides itself: a consumer without a group that commits nothing, and bytes as they are.
+OURS = frozenset({"group_id", "enable_auto_commit", "auto_offset_reset", "key_deserializer", "value_deserializer"})
+# Never left out for a client that does not know one: it shall fail rather than connect less securely.
+SECURITY = ("security_", "ssl_", "sasl_")
 
 
 class NoBroker(click.ClickException):
@@ -24,7 +29,7 @@ class NoBroker(click.ClickException):
 class Connection:
     """Opens clients of one cluster. Its settings may hold passwords and are never shown.
 
-    :param settings: what ``KafkaConsumer``, ``KafkaProducer`` and ``KafkaAdminClient`` have in common.
+    :param settings: of the clients; each takes those that it knows.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -32,17 +37,38 @@ class Connection:
 
     def consumer(self) -> KafkaConsumer:
         """Open a consumer without a group: it commits nothing."""
-        return KafkaConsumer(**self._settings, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+        return self._open(KafkaConsumer, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
 
     def producer(self, **extra: Any) -> KafkaProducer:
         """Open a producer that waits for all in-sync replicas, idempotent where the client can be."""
         config = {"acks": "all", "enable_idempotence": True}
         known = {name: value for name, value in config.items() if name in KafkaProducer.DEFAULT_CONFIG}
-        return KafkaProducer(**self._settings, **known, **extra)
+        return self._open(KafkaProducer, **known, **extra)
 
     def admin(self) -> KafkaAdminClient:
         """Open an admin client."""
-        return KafkaAdminClient(**self._settings)
+        return self._open(KafkaAdminClient)
+
+    def cluster_id(self) -> str:
+        """Ask for the id of the cluster."""
+        with closing(self.admin()) as admin:
+            return str(admin.describe_cluster()["cluster_id"])
+
+    def _open(self, client: Any, **ours: Any) -> Any:
+        """Open a *client*.
+
+        :raises click.UsageError: it does not take the settings. kafka-python's own words would show their values.
+        """
+        settings = {
+            name: value
+            for name, value in self._settings.items()
+            if name in client.DEFAULT_CONFIG or name.startswith(SECURITY)
+        }
+        try:
+            return client(**{**settings, **ours})
+        except (AssertionError, AttributeError, TypeError, ValueError) as error:
+            names = ", ".join(sorted(settings))
+            raise click.UsageError(f"{client.__name__} refuses the settings of --client-config: {names}") from error
 
 
 def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +103,8 @@ def _settings(path: Path | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise click.UsageError(f"--client-config {path} is no JSON object")
     for name in found:
+        if name in OURS:
+            raise click.UsageError(f"--client-config {path} sets {name!r}, which the command decides: leave it out")
         if name not in KafkaConsumer.DEFAULT_CONFIG:
             raise click.UsageError(f"--client-config {path} sets {name!r}, which kafka-python does not know")
     return found

@@ -6,17 +6,18 @@ opens a way to a topic that nobody named. Anything else is refused before the fi
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kafka_parallel.cli.bookmark import Bookmark
 from kafka_parallel.cli.connection import with_connection
-from kafka_parallel.cli.letters import Letter, Selection, read, with_selection
+from kafka_parallel.cli.letters import Letter, Selection, read, spans, with_selection
 from kafka_parallel.cli.output import show_table
 from kafka_parallel.cli.sending import Replay, has_value
 
@@ -25,10 +26,24 @@ if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
 
 
+class Rate(click.FloatRange):
+    """Records per second. Below the least a batch would take longer than anybody waits."""
+
+    def __init__(self) -> None:
+        super().__init__(0.01, 1_000_000)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Read it; "nan" is in no range and out of none."""
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return found
+
+
 @click.command()
 @click.argument("dead_letter_topic")
 @click.option("--to", "allowed", multiple=True, required=True, help="A topic that may be written to; may be repeated.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most records per second.")
+@click.option("--rate", type=Rate(), help="Most records per second.")
 @click.option("--keep-headers", is_flag=True, help="Keep the headers that tell of the failure; else they are stripped.")
 @click.option(
     "--bookmark", type=click.Path(dir_okay=False, path_type=Path),
@@ -54,8 +69,11 @@ def replay(
     twice.
     """
     path = bookmark or Path(f"{dead_letter_topic}.bookmark")
-    known = nullcontext(None) if not execute and not path.exists() else closing(Bookmark(path, dead_letter_topic))
+    is_new = not execute and not path.exists()
+    known = nullcontext(None) if is_new else closing(Bookmark(path, dead_letter_topic, connection.cluster_id()))
     with known as notes:
+        if notes is not None:
+            _require_letters(connection, dead_letter_topic, path, notes)
         places = _plan(connection, dead_letter_topic, selection, allowed, set() if notes is None else notes.sent)
         if not execute or notes is None:
             click.echo("nothing was sent: add --execute to do it")
@@ -63,6 +81,21 @@ def replay(
         with closing(Replay(connection, notes, rate=rate, keep_headers=keep_headers)) as sending:
             count = sending.run(dead_letter_topic, selection, places)
     click.echo(f"{count} records were sent; {path} knows which")
+
+
+def _require_letters(connection: Connection, topic: str, path: Path, notes: Bookmark) -> None:
+    """Refuse a bookmark that knows of letters beyond the end of *topic*: it belongs to one that was deleted.
+
+    :raises click.UsageError: so it is.
+    """
+    with closing(connection.consumer()) as consumer:
+        ends = {partition.partition: end for partition, (_, end) in spans(consumer, topic).items()}
+    for partition, offset in sorted(notes.sent):
+        if offset >= ends.get(partition, 0):
+            raise click.UsageError(
+                f"--bookmark {path} knows of {topic}[{partition}]@{offset}, but the topic ends at "
+                f"{ends.get(partition, 0)}: it belongs to an earlier topic of that name; name another file"
+            )
 
 
 def _plan(

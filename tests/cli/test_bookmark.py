@@ -14,8 +14,8 @@ ENDS = {"orders": {"0": 7}}
 def opened(tmp_path):
     books = []
 
-    def open_it(topic="orders-dlq", path=tmp_path / "book"):
-        books.append(Bookmark(path, topic))
+    def open_it(topic="orders-dlq", path=tmp_path / "book", cluster="c1"):
+        books.append(Bookmark(path, topic, cluster))
         return books[-1]
 
     yield open_it
@@ -70,18 +70,48 @@ def test_a_line_that_was_not_written_to_its_end_was_not_begun(opened, tmp_path, 
 def test_one_of_another_topic_is_refused_with_both_names(opened):
     opened().close()
 
-    with pytest.raises(click.UsageError, match="belongs to topic 'orders-dlq', not to 'bills-dlq'"):
+    with pytest.raises(click.UsageError, match="belongs to topic 'orders-dlq' of cluster 'c1', not to 'bills-dlq'"):
         opened(topic="bills-dlq")
+    with pytest.raises(click.UsageError, match="of cluster 'c1', not to 'orders-dlq' of 'c2'"):
+        opened(cluster="c2")
 
 
-@pytest.mark.parametrize("text", ["hello\n", "[1]\n", "{}\n", '{"a": 1}\n'])
-def test_a_file_that_is_no_bookmark_is_refused_and_kept(opened, tmp_path, text):
-    (tmp_path / "book").write_text(text)
+HEAD = b'{"bookmark_of": "orders-dlq", "cluster": "c1", "identity": "1"}\n'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello\n", b"hello", b"hello\nworld", b"[1]\n", b"{}\n", b'{"a": 1}\n', b'{"a": 1}', b"\xff\xd1\x00",
+        HEAD + b"5\n",
+        HEAD + b'{"sent": 5}\n', HEAD + b'{"sent": [["a", "b"]]}\n', HEAD + b'{"sent": [[0, -1]]}\n',
+        HEAD + b'{"sent": [[0, 1, 2]]}\n', HEAD + b'{"sending": [[0, 1]]}\n',
+        HEAD + b'{"sending": [[0, 1]], "ends": 7}\n', HEAD + b'{"sending": [[0, 1]], "ends": {"t": {"0": "x"}}}\n',
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_bookmark_is_refused_and_kept(opened, tmp_path, data):
+    (tmp_path / "book").write_bytes(data)
 
     with pytest.raises(click.UsageError, match="is no bookmark of a replay"):
         opened()
 
-    assert (tmp_path / "book").read_text() == text
+    assert (tmp_path / "book").read_bytes() == data
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20, 40])
+def test_a_first_line_that_was_not_written_to_its_end_is_written_again(opened, tmp_path, cut):
+    (tmp_path / "book").write_bytes(HEAD[:-cut])
+
+    book = opened()
+
+    assert (book.sent, book.open_batch) == (set(), None)
+    identity = book.identity
+    assert reopened(opened, book).identity == identity
+
+
+def test_a_file_that_cannot_be_opened_is_named(opened, tmp_path):
+    with pytest.raises(click.UsageError, match=r"no-such/book cannot be opened: No such file"):
+        opened(path=tmp_path / "no-such" / "book")
 
 
 def test_two_replays_cannot_share_one(opened):

@@ -155,16 +155,52 @@ def test_what_must_not_be_sent_is_refused_and_nothing_is(cluster):
     assert "dead letter topic itself" in refused("--to", cluster.dlq)
     assert "there is no topic 'payroll'" in refused("--to", cluster.name, "--to", "payroll")
     assert "Missing option '--to'" in refused()
-    (cluster.directory / "book").write_text('{"bookmark_of": "other", "identity": "1"}\n')
+    book = cluster.directory / "book"
+    book.write_text('{"bookmark_of": "other", "cluster": "c", "identity": "1"}\n')
     assert "belongs to topic 'other'" in refused("--to", cluster.name, "--bookmark", "book")
+    assert "no-such/book cannot be opened" in refused("--to", cluster.name, "--bookmark", "no-such/book")
     assert "there is no topic 'no-such'" in cluster.run("stats", "no-such", code=2)
-    for rate in ("0", "-1"):
+    for rate in ("0", "-1", "nan"):
         assert "--rate" in refused("--to", cluster.name, "--rate", rate)
     assert cluster.replayed() == []
 
     assert "5 records were sent" in cluster.run(
         "replay", cluster.dlq, "--to", cluster.name, "--topic", cluster.name, "--execute"
     )
+
+
+def test_a_bookmark_of_an_earlier_topic_or_another_cluster_is_refused(cluster):
+    cluster.fail(5)
+    cluster.run("replay", cluster.dlq, "--to", cluster.name, "--offset", "0:0", "--bookmark", "book", "--execute")
+    book = cluster.directory / "book"
+    head, *rest = book.read_text().splitlines(keepends=True)
+
+    def refused(text):
+        book.write_text(text)
+        arguments = ("replay", cluster.dlq, "--to", cluster.name, "--bookmark", "book")
+        errors = cluster.run(*arguments, code=2)
+        assert cluster.run(*arguments, "--execute", code=2) == errors
+        assert book.read_text() == text
+        return errors
+
+    sent = len(cluster.replayed())
+    later = f"{head}{json.dumps({'sent': [[1, 5000]]})}\n"
+    assert f"knows of {cluster.dlq}[1]@5000, but the topic ends at" in refused(later)
+    elsewhere = json.dumps({**json.loads(head), "cluster": "elsewhere"}) + "\n" + "".join(rest)
+    assert "of cluster 'elsewhere', not to" in refused(elsewhere)
+    assert len(cluster.replayed()) == sent
+
+
+def test_what_is_no_dead_letter_is_not_purged(cluster):
+    cluster.fail(5)
+
+    for arguments in (("--all",), ("--all", "--execute"), ("--until", "2100-01-01", "--execute")):
+        errors = cluster.run("purge", cluster.name, *arguments, code=2)
+        assert f"@0 has no header that tells of a failure, so '{cluster.name}' may be no dead letter topic" in errors
+    assert len(dead_letters(cluster.bootstrap, cluster.name)) == 5
+
+    assert "5 offsets were deleted" in cluster.run("purge", cluster.name, "--all", "--unchecked", "--execute")
+    assert dead_letters(cluster.bootstrap, cluster.name) == []
 
 
 def test_letters_are_purged_from_the_beginning(cluster):

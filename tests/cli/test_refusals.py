@@ -1,0 +1,66 @@
+"""What the command refuses before it asks any broker: with exit code 2, the value, and never a secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from kafka_parallel.cli.dlq import dlq
+
+
+def refused(*arguments):
+    """Call the command where no broker is; return what it says."""
+    done = CliRunner().invoke(dlq, [*arguments, "--bootstrap-servers", "127.0.0.1:1"])
+    assert done.exit_code == 2, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "-inf", "1e-09", "fast"])
+def test_a_rate_that_is_no_rate(rate):
+    assert rate.lstrip("-") in refused("replay", "orders-dlq", "--to", "orders", "--rate", rate, "--execute")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--since", "yesterday"),
+        ("--until", "2026-13-01"),
+        ("--offset", "0"),
+        ("--offset", "0:5-3"),
+        ("--offset", "a:1"),
+    ],
+)
+def test_a_choice_that_is_none(option, value):
+    assert repr(value) in refused("replay", "orders-dlq", "--to", "orders", option, value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"group_id": "g"}, "'group_id', which the command decides"),
+        ({"value_deserializer": "hush"}, "'value_deserializer', which the command decides"),
+        ({"sasl_pasword": "hush"}, "'sasl_pasword', which kafka-python does not know"),
+        ({"request_timeout_ms": "hush"}, "request_timeout_ms"),
+        (["hush"], "no JSON object"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path, settings, what):
+    (tmp_path / "client.json").write_text(json.dumps(settings))
+
+    output = refused("ls", "--client-config", str(tmp_path / "client.json"))
+
+    assert what in output
+    assert "hush" not in output
+
+
+def test_a_file_of_settings_that_is_no_text(tmp_path):
+    (tmp_path / "client.json").write_bytes(b"\xff\xfe\x00")
+
+    assert "is no JSON" in refused("ls", "--client-config", str(tmp_path / "client.json"))
+
+
+def test_a_purge_of_nothing_or_of_two_things():
+    assert "say what to delete" in refused("purge", "orders-dlq")
+    assert "say what to delete" in refused("purge", "orders-dlq", "--all", "--until", "2026-01-01")
