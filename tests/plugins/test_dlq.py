@@ -307,6 +307,17 @@ class TestLimit:
 
         assert self.ended(plugin, "FF", partition=1) + self.ended(plugin, "FF", partition=2) == ["Skip"] * 4
 
+    def test_a_record_counts_where_it_was_read_whatever_its_headers_claim(self):
+        start = dataclasses.replace(settings(), sources={"orders-retry-0": "orders"})
+        plugin, _ = started(start, limit=DlqLimit(max_consecutive=2))
+
+        def claiming(partition):
+            place = [("kafka_original-partition", partition.to_bytes(4, "big")), ("kafka_original-offset", bytes(8))]
+            return plugin.bury(ValueError(), context(topic="orders-retry-0", headers=place))
+
+        assert [type(claiming(number)) for number in (1, 2, 3)] == [Skip, Skip, Halt]
+        assert len(plugin._watch._recent) == 1, "headers must not decide how much is remembered"
+
     def test_the_ratio_is_judged_over_a_full_window_that_slides(self):
         plugin, _ = started(limit=DlqLimit(max_ratio=0.5, window=4))
 

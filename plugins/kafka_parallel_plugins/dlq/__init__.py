@@ -141,13 +141,12 @@ class DeadLetterQueue:
             raise StateError("plugin dlq was asked about a failed record before on_start")
         settings, outbox, letterhead = self._running
         topic = self._topics.of(settings.sources.get(context.raw.topic, context.raw.topic))
-        context = origin(context, settings)
         if settings.reads(topic):
             return Halt(own_topic(topic))
         exceeded = None if self._watch is None else self._watch.exceeded(context)
         if exceeded is not None:
             return Halt(f"{exceeded}: this looks like more than a few bad records, so nothing more is dead-lettered")
-        return self._write(outbox, letterhead, topic, error, context)
+        return self._write(outbox, letterhead, topic, error, origin(context, settings))
 
     @hookimpl
     def on_stop(self) -> None:

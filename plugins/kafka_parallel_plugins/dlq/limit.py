@@ -3,6 +3,9 @@
 A dead letter topic is for the few. If a deployment broke the handler, every record fails, and without a limit the whole
 topic drains into its dead letters. Above the limit the consumer stops instead, and the records stay where they are.
 (The idea is that of ``DlqLimit`` in Sentry's arroyo.)
+
+A record counts in the partition it was read from, a retry topic's included: where else it claims to come from is in
+headers that anybody could write, and must neither get it past the limit nor decide how much is remembered.
 """
 
 from __future__ import annotations
