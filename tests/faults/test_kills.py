@@ -13,6 +13,7 @@ from tests.faults.conftest import conclude, rounds, with_dead_letters
 from tests.integration.handlers import EXECUTORS, OTHERS
 from tests.integration.kafka_app import KEYS, Worker, committed, has_grown, produce, wait_for
 from tests.integration.kill_points import POINTS
+from tests.integration.test_dlq import dead_letters
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
@@ -80,3 +81,7 @@ def test_kills_at_a_named_point(kafka_broker, topic, tmp_path, report, executor,
 
     verdict = conclude(report, bootstrap, group, produced, with_dead_letters(bootstrap, history, dead), kills)
     assert verdict.needless == []
+    if point == "after-dead-letter":
+        headers = [dict(letter.headers) for letter in dead_letters(bootstrap, dead)]
+        places = [(found["__dlq.errors.partition"], found["__dlq.errors.offset"]) for found in headers]
+        assert len(places) >= len(set(places)) + kills, "each kill left a letter whose record was not committed"
