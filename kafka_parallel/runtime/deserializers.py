@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.serializer import Deserializer
 
 from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
 
@@ -43,13 +44,19 @@ def deserialized_record(key: Any, value: Any, record: Any) -> Any:
 
 def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
     """Do what the client would have done in ``poll()``."""
+    if not KAFKA_PYTHON_3:
+        return _by_2(deserializer, record.topic, data)
     if deserializer is None:
         return data
     if not hasattr(deserializer, "deserialize"):
         return deserializer(data)
-    if not KAFKA_PYTHON_3:
-        return deserializer.deserialize(record.topic, data)
     try:
         return deserializer.deserialize(record.topic, record.headers, data)
     except TypeError:  # one written for 2.x: the client tries the same
         return deserializer.deserialize(record.topic, data)
+
+
+def _by_2(deserializer: Any, topic: str, data: bytes | None) -> Any:
+    if not deserializer:  # as 2.x asks, which is also true of one that has a length of 0
+        return data
+    return deserializer.deserialize(topic, data) if isinstance(deserializer, Deserializer) else deserializer(data)
