@@ -33,6 +33,7 @@ broker: $(VENV)/ready  ## Run the tests on a real Kafka
 kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.3
 	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
 		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py \
+		tests/integration/test_dlq_unavailable.py \
 		tests/integration/test_retries.py tests/integration/test_cli_dlq.py \
 		tests/integration/test_slow_handler.py tests/integration/test_bad_input.py tests/integration/test_backpressure.py \
 		tests/integration/test_membership.py \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
 
     Header = tuple[str, bytes]
 
+log = logging.getLogger(__name__)
+
 # What kafka-python raises on purpose: its 2.x asserts where 3.x raises ValueError and TypeError.
 FAILURES = (KafkaError, AssertionError, ValueError, TypeError, OSError)
 # How often a record is handed over while its time lasts. The producer itself tries again within each.
 MOST_TRIES = 3
+# How long a producer may take to fail what it still has to send, in seconds: it asks no broker.
+FORCED_CLOSE_TIMEOUT = 5.0
 
 
 class Outgoing(NamedTuple):
@@ -140,11 +145,11 @@ class Outbox:
         try:
             written = self._write(producer, record, deadline)
         except BaseException:
-            producer.close(timeout=0)
+            _end(producer, timeout=0)
             raise
         with self._lock:
             producer, self._producer = self._producer, producer
-        producer.close(timeout=self._timeout)
+        _end(producer, self._timeout)
         return written
 
     def _write(self, producer: Producer, record: Outgoing, deadline: float) -> Written:
@@ -154,8 +159,26 @@ class Outbox:
         return pending.get(timeout=max(0.0, deadline - self._clock()))
 
     def close(self) -> None:
-        """Close the producer."""
-        self._producer.close(timeout=self._timeout)
+        """Close the producer. What no broker has acknowledged by then is not written later."""
+        _end(self._producer, self._timeout)
+
+
+def _end(producer: Producer, timeout: float) -> None:
+    """Close *producer*, whatever it still has to send.
+
+    kafka-python's ``close()`` gives up on a record that cannot be sent in time and leaves everything open: its thread
+    would send that record later, maybe after another run has finished with it.
+    """
+    try:
+        producer.close(timeout=timeout)
+    except KafkaError:
+        sender = getattr(producer, "_sender", None)
+        if sender is None:
+            raise
+        log.warning("a record is given up that was to be written: no broker acknowledged it in %g s", timeout)
+        sender.force_close()
+        sender.join(FORCED_CLOSE_TIMEOUT)
+        producer.close(timeout=FORCED_CLOSE_TIMEOUT)
 
 
 def _may_pass(error: BaseException) -> bool:

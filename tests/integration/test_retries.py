@@ -13,7 +13,7 @@ from kafka.serializer import Deserializer
 from kafka_parallel import ParallelConsumer, RecordFailed, hookimpl
 from kafka_parallel.testing.history import History, judge, read
 from kafka_parallel_plugins.dlq import DeadLetterQueue
-from tests.integration.kafka_app import KEYS, committed, consume, ends, produce
+from tests.integration.kafka_app import KEYS, committed, consume, ends, produce, wait_for
 from tests.integration.test_dlq import dead_letters
 
 pytestmark = pytest.mark.broker
@@ -78,6 +78,44 @@ def test_a_wait_may_be_longer_than_the_poll_interval(kafka_broker, topic):
     parallel.run(fail_once)
 
     assert seen == [0, 1, 2, 0]
+    assert committed(bootstrap, "g-" + name, produced) == ends(produced)
+
+
+def test_an_open_circuit_keeps_the_member_and_commits_what_is_finished(kafka_broker, topic):
+    bootstrap, name = kafka_broker.bootstrap_servers, topic(2)
+    produced, handled, events = produce(bootstrap, name, 40, keys=KEYS), [], []
+    intervals = {"max_poll_interval_ms": 3000, "session_timeout_ms": 2000, "heartbeat_interval_ms": 500}
+    while_open, probe_after_ms = {}, 6000
+
+    class Witness:
+        @hookimpl
+        def on_backpressure(self, event):
+            events.append((set(event.paused.values()), {partition.partition for partition in event.resumed}))
+
+        @hookimpl
+        def on_revoke(self):
+            events.append("revoked")
+
+    def handle(record):
+        if len(handled) == 20 and not while_open:
+            while_open["at"] = time.monotonic()
+            raise ConnectionError("down")
+        handled.append((record.partition, record.offset))
+
+    breaker = ("circuit-breaker", {"open_on": [ConnectionError], "probe_after_ms": probe_after_ms})
+    parallel = ParallelConsumer(
+        consume(bootstrap, name, "g-" + name, auto_commit_interval_ms=100, **intervals),
+        ordering="unordered", workers=1, plugins=[Witness(), breaker], revoke_timeout_ms=1000,
+    )  # fmt: skip
+    parallel.start(handle)
+    wait_for(lambda: parallel.statistics().throttled == {"circuit-breaker": 0}, "the circuit to open")
+    wait_for(lambda: sum(committed(bootstrap, "g-" + name, produced).values()) > 0, "what is finished to be committed")
+    assert parallel.statistics().throttled == {"circuit-breaker": 0}, "it is committed while the circuit is open"
+    assert parallel.join(timeout_ms=60_000)
+
+    assert time.monotonic() - while_open["at"] >= probe_after_ms / 1000
+    assert events[:2] == [({"circuit-breaker"}, set()), (set(), {0, 1})], "no rebalance, whatever max_poll_interval_ms"
+    assert len(handled) == 40 == len(set(handled))
     assert committed(bootstrap, "g-" + name, produced) == ends(produced)
 
 

@@ -410,6 +410,24 @@ class TestStart:
         with pytest.raises(ConfigurationError, match="1 to 249 characters"):
             started(settings(topics=["x" * 246]))
 
+    def test_a_producer_that_cannot_send_a_letter_is_closed_by_force(self):
+        plugin, producer = started(timeout_ms=5_000)
+        acts = []
+
+        def close(timeout):
+            acts.append("close")
+            if "force_close" not in acts:
+                raise KafkaTimeoutError("Timeout waiting for future")
+
+        producer.close = close
+        producer._sender = SimpleNamespace(
+            force_close=lambda: acts.append("force_close"), join=lambda timeout: acts.append("join")
+        )
+
+        plugin.on_stop()
+
+        assert acts == ["close", "force_close", "join", "close"]
+
     def test_the_stop_closes_the_producer_once(self):
         plugin, producer = started(timeout_ms=5_000)
 
