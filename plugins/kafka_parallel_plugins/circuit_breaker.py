@@ -9,7 +9,8 @@ Only attempts that began after the last change count: a slow one from before say
 
 An error of the given classes is taken for the outage, not for the record's fault: its record is run again after the
 delay, before other plugins are asked. Every other failure is left to them, probes included. Otherwise one bad record as
-the probe would keep the circuit open for ever.
+the probe would keep the circuit open for ever. Nor has a record met an outage that was never handed over, because it
+cannot be deserialised.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel import ConfigurationError, Retry, hookimpl
 
 if TYPE_CHECKING:
-    from kafka_parallel import Settings, Throttle
+    from kafka_parallel import RecordContext, Settings, Throttle
 
 __all__ = ["Circuit", "CircuitBreaker"]
 
@@ -142,9 +143,9 @@ class CircuitBreaker:
         return result
 
     @hookimpl(tryfirst=True)
-    def on_error(self, error: Exception) -> Retry | None:
+    def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
         """Put off a record that met the outage; leave every other one to the other plugins."""
-        if not isinstance(error, self._open_on):
+        if context.stage != "handle" or not isinstance(error, self._open_on):
             return None
         with self._lock:
             probe_at = self._circuit.probe_at

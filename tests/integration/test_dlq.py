@@ -11,7 +11,7 @@ from kafka.serializer import Deserializer
 from kafka_parallel import ConfigurationError, ParallelConsumer, RecordFailed
 from kafka_parallel.outbox import NULL_KEY, ExactBytes
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
-from kafka_parallel_plugins.dlq import DeadLetterQueue
+from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 from tests.integration.kafka_app import PATIENCE, committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
@@ -160,6 +160,22 @@ def test_a_refused_dead_letter_stops_run_and_commits_nothing_past_its_record(kaf
     assert (caught.value.partition, caught.value.offset) == (0, 0)
     assert committed(bootstrap, "g-" + name, produced) == {0: 0}
     assert dead_letters(bootstrap, name + "-dlq") == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "letters"), [(DlqLimit(max_consecutive=5), 5), (DlqLimit(max_ratio=0.5, window=12), 11)]
+)
+def test_a_broken_handler_does_not_drain_the_topic_into_dead_letters(kafka_broker, topic, limit, letters):
+    bootstrap, name = kafka_broker.bootstrap_servers, topic(1)
+    kafka_broker.create_topic(name + "-dlq", 1)
+    produced = produce(bootstrap, name, 200)
+    consumer = consume(bootstrap, name, "g-" + name)
+
+    with pytest.raises(RecordFailed, match="this looks like more than a few bad records"):
+        ParallelConsumer(consumer, ordering="partition", plugins=[("dlq", {"limit": limit})]).run(refuse)
+
+    assert len(dead_letters(bootstrap, name + "-dlq")) == letters
+    assert committed(bootstrap, "g-" + name, produced) == {0: letters}, "the others stay where they are"
 
 
 def test_a_missing_topic_stops_the_start(strict_broker, request):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kafka_parallel import ConfigurationError, hookimpl
+from kafka_parallel import ConfigurationError, Retry, hookimpl
 from kafka_parallel_plugins.circuit_breaker import Circuit, CircuitBreaker
+from tests.plugins.test_dlq import context, settings
 from tests.runtime.app import App
 
 
@@ -75,6 +77,14 @@ def test_a_setting_that_cannot_work_is_refused_at_once(setting, value):
         CircuitBreaker(**{setting: value})
 
     assert repr(value[0] if isinstance(value, (list, tuple)) else value) in str(raised.value)
+
+
+def test_a_record_that_was_never_handed_over_met_no_outage():
+    breaker = CircuitBreaker(open_on=[ValueError])
+    breaker.on_throttle(SimpleNamespace(), settings())
+
+    assert isinstance(breaker.on_error(ValueError(), context()), Retry)
+    assert breaker.on_error(ValueError(), context()._replace(stage="prepare")) is None, "it fails whatever is up"
 
 
 class Outage:

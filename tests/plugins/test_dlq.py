@@ -527,7 +527,7 @@ class TestSettings:
         with pytest.raises(ConfigurationError, match=re.escape(repr(topic))):
             DeadLetterQueue(topic=topic)
 
-    @pytest.mark.parametrize("timeout_ms", [0, -1, float("inf"), float("nan"), "30"])
+    @pytest.mark.parametrize("timeout_ms", [0, -1, float("inf"), float("nan"), "30", True])
     def test_a_timeout_that_is_no_time_is_refused(self, timeout_ms):
         with pytest.raises(ConfigurationError, match=f"timeout_ms of plugin dlq is {timeout_ms!r}"):
             DeadLetterQueue(timeout_ms=timeout_ms)

@@ -240,6 +240,24 @@ BUGS = [
         '            return Skip(\n                f"{name}, and',
     ),
     Bug(
+        "leave the deserialisers in poll()",
+        "runtime/client.py",
+        "                config[name] = PassThrough()",
+        "                pass",
+    ),
+    Bug(
+        "write a dead letter that is not the record byte for byte",
+        "kafka_parallel_plugins/dlq/__init__.py",
+        "            yield Outgoing(topic, raw.partition, raw.key, raw.value, headers)",
+        "            yield Outgoing(topic, raw.partition, raw.key, raw.value and raw.value[1:], headers)",
+    ),
+    Bug(
+        "take what cannot be deserialised for an outage",
+        "kafka_parallel_plugins/circuit_breaker.py",
+        'if context.stage != "handle" or not isinstance(error, self._open_on):',
+        "if not isinstance(error, self._open_on):",
+    ),
+    Bug(
         "do not count an attempt",
         "core/scheduler.py",
         "        task.attempt += 1\n",

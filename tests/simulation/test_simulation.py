@@ -27,8 +27,8 @@ from kafka_parallel.testing.simulation.world import StalledError, World
 PARTS, SEEDS = 8, 1250
 # Seeds that once found a bug, with the scenarios of the time or of now; when they did, all handlers ran on threads.
 REGRESSIONS = [
-    0, 26, 68, 73, 91, 100, 108, 117, 124, 129, 134, 184, 242, 278, 337, 491, 555, 582, 594, 674, 993, 1020, 1036, 1052,
-    1145, 1176, 1311, 1392, 1549, 1725, 1931, 2274, 3895, 22270, 235384, 1000272807, 1000335439,
+    0, 26, 68, 73, 91, 100, 108, 117, 124, 129, 134, 184, 242, 278, 337, 488, 491, 547, 555, 582, 594, 674, 993, 1020,
+    1036, 1052, 1145, 1176, 1311, 1392, 1549, 1725, 1931, 2274, 3895, 22270, 235384, 1000272807, 1000335439,
 ]  # fmt: skip
 
 

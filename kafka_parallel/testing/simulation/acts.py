@@ -45,7 +45,7 @@ class Acts:
         self._checker.runs(self._name, self._running, plan.options["workers"])
         partition = TopicPartition(record.topic, record.partition)
         is_owner = self._consumer.owns(partition)
-        if record.topic != TOPIC and record.value != FORGED:
+        if record.topic != TOPIC and record.value not in {FORGED, FORGED.decode()}:
             self._checker.due(record, world.wall())
         self._checker.started(self._name, record, is_owner=is_owner, is_prompt=not plan.hostile)
         if plan.pace is not None and self._is_prompt:  # a plugin that sleeps, or a freeze, lets starts come together

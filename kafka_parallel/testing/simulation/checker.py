@@ -173,9 +173,16 @@ class Checker:
         if now * 1000 < due_ms - 1:
             self._violate(f"{record.topic} @{record.offset} began {due_ms - now * 1000:.0f} ms before it was due")
 
-    def wrote(self, place: tuple[int, int]) -> None:
-        """Note that the broker acknowledged a copy of the record that was first read at *place*."""
+    def wrote(self, place: tuple[int, int], value: bytes | None, *, is_whole: bool) -> None:
+        """Note that the broker acknowledged a copy of the record that was first read at *place*, with its *value*.
+
+        :param is_whole: the copy does not say that it is one without the value.
+        """
         self._copies[place] += 1
+        log = self._cluster.logs[TopicPartition(self._source, place[0])]
+        for record in log.read(place[1], 1):
+            if is_whole and record.offset == place[1] and record.value != value:
+                self._violate(f"the copy of {place} has the value {value!r}, but the record {record.value!r}")
 
     def handed_on(self, place: tuple[int, int]) -> None:
         """Note that the record first read at *place* was skipped because a copy of it was written."""

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from kafka import TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
+from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
+from kafka_parallel.testing.simulation.plan import LONGEST
 from kafka_parallel.testing.simulation.process import Process
 
 GROUP = "group"
@@ -68,7 +70,20 @@ class WatchedProducer(FakeProducer):
     def send(self, topic: str, *arguments: Any, **options: Any) -> Any:
         """Write a copy of a record."""
         sent = super().send(topic, *arguments, **options)
-        place = place_of(options["headers"])
+        headers = options["headers"]
+        place, is_whole = place_of(headers, TOPIC), "kafka-parallel.value-omitted" not in dict(headers)
         if sent.succeeded() and place is not None:
-            self._checker.wrote(place)
+            self._checker.wrote(place, options["value"], is_whole=is_whole)
         return sent
+
+
+def text_of(data: bytes | None) -> str | None:
+    """Deserialise a value.
+
+    :raises ValueError: it is one of the longest.
+    """
+    if data is None:
+        return None
+    if len(data) >= LONGEST:
+        raise ValueError("unreadable")
+    return data.decode()

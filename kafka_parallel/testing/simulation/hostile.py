@@ -72,17 +72,17 @@ class Auditor:
         answer = yield
         raw = context.raw
         if isinstance(answer, Skip):
-            place = (raw.partition, raw.offset) if raw.topic == self._source else place_of(raw.headers)
+            place = (raw.partition, raw.offset) if raw.topic == self._source else place_of(raw.headers, self._source)
             if answer.reason != BY_LOT and place is not None:  # a forged record comes from nowhere
                 self._checker.handed_on(place)
             self._checker.finish(self._name, TopicPartition(raw.topic, raw.partition), raw.offset)
         return answer
 
 
-def place_of(headers: Iterable[tuple[str, bytes | None]]) -> tuple[int, int] | None:
-    """Where a record was first read that was written to a dead letter topic or a retry topic."""
+def place_of(headers: Iterable[tuple[str, bytes | None]], source: str) -> tuple[int, int] | None:
+    """Where in *source* a record was first read that was written to a dead letter topic or a retry topic."""
     found = dict(headers)
-    if "__dlq.errors.offset" in found:
+    if found.get("__dlq.errors.topic") == source.encode():
         return int(found["__dlq.errors.partition"] or b""), int(found["__dlq.errors.offset"] or b"")
     if "kafka_original-offset" in found:
         partition, offset = (found[f"kafka_original-{name}"] or b"" for name in ("partition", "offset"))

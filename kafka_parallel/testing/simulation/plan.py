@@ -57,6 +57,7 @@ class Plan:
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
     :ivar executor: what runs the handlers, and so of which kind they are: see ``kinds.py``.
     :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
+    :ivar is_unreadable: whether there is a deserialiser, which raises for the longest values.
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
     :ivar adaptive: the settings of the ``adaptive-concurrency`` plugin, if it is there.
@@ -88,6 +89,7 @@ class Plan:
     adaptive: Mapping[str, Any] | None = None
     retry_topics: tuple[int, ...] = ()
     executor: Literal["thread-pool", "asyncio"] = "thread-pool"
+    is_unreadable: bool = False
 
     @property
     def is_calm(self) -> bool:
@@ -97,7 +99,7 @@ class Plan:
         slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile)
         unkind = {"kill", "freeze", "freeze in rebalance", "expire", "delete records"}
-        return not any(likely) and not any(event in unkind for _, event in self.events)
+        return not any(likely) and not self.is_unreadable and not any(event in unkind for _, event in self.events)
 
     @property
     def may_halt(self) -> bool:
@@ -109,6 +111,8 @@ class Plan:
 CALM_REVOKE_MS, CALM_STOP_MS = 1500, 20_000
 # A stop that waits for every handler, however slow.
 PATIENT_STOP_MS = 600_000
+# The longest value of a record, in bytes.
+LONGEST = 9
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
 CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
 ROUGH: tuple[Event, ...] = (*CALM, "start", "kill", "kill", "freeze", "freeze in rebalance", "delete records", "expire")
@@ -143,6 +147,8 @@ def draw(seed: int) -> Plan:
         plan = replace(plan, retry_topics=tuple(chance.choice([0, 30, 3_000]) for _ in range(chance.randint(1, 2))))
     plan = _patient(plan) if is_calm and chance.random() < 0.2 else plan
     plan = replace(plan, executor=chance.choice(["thread-pool", "asyncio"]))
+    if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
+        plan = replace(plan, is_unreadable=True)
     return _bounded(plan, is_calm=is_calm)
 
 
@@ -165,7 +171,7 @@ def _draw_record(chance: random.Random, partitions: int) -> Planned:
     keys = [None, b"a", b"b", b"c", b"d", b"e"]
     wait = chance.choice([0.0, 0.1, 1.0]) if chance.random() < 0.1 else 0.0
     gap = chance.choice([0, 0, 0, 3])
-    return Planned(chance.randrange(partitions), chance.choice(keys), b"v" * chance.randint(0, 9), gap, wait)
+    return Planned(chance.randrange(partitions), chance.choice(keys), b"v" * chance.randint(0, LONGEST), gap, wait)
 
 
 def _draw_options(chance: random.Random, *, is_calm: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from kafka_parallel.options import Options
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer
 from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
-from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer
+from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer, text_of
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Hostile, MisbehaviourError, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
@@ -213,6 +213,7 @@ class Simulation:
             "auto_offset_reset": self.plan.reset,
             "session_timeout_ms": SESSION_TIMEOUT * 1000,
             "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
+            "value_deserializer": text_of if self.plan.is_unreadable else None,
         }
 
     def _plugins(self, name: str, acts: Acts) -> list[object]:

@@ -82,7 +82,8 @@ class DeadLetterQueue:
         producer_config: Mapping[str, Any] | None = None,
         make_producer: Callable[..., Producer] = KafkaProducer,
     ) -> None:
-        if not isinstance(timeout_ms, int | float) or not 0 < timeout_ms < float("inf"):
+        is_number = isinstance(timeout_ms, int | float) and not isinstance(timeout_ms, bool)
+        if not is_number or not 0 < timeout_ms < float("inf"):
             raise ConfigurationError(f"timeout_ms of plugin dlq is {timeout_ms!r}: set a number above 0, not infinite")
         if stack_trace not in STACK_TRACES:
             raise ConfigurationError(
