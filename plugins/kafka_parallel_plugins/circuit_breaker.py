@@ -5,7 +5,8 @@ error of a given class: then nothing is started and all partitions are paused, w
 delay a few *probes* are let through. If they succeed the circuit closes; one failure opens it again for another delay.
 (Michael Nygard, Release It!, 2nd edition, 2018, "Circuit Breaker".)
 
-Only attempts that began after the last change count: a slow one from before says nothing about now.
+Only attempts that began after the last change count: a slow one from before says nothing about now. One that misses its
+deadline (``handler_timeout_ms``) counts when it does: up to now nobody has answered it.
 
 An error of the given classes is taken for the outage, not for the record's fault: its record is run again after the
 delay, before other plugins are asked. Every other failure is left to them, probes included. Otherwise one bad record as
@@ -21,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel import ConfigurationError, Retry, hookimpl
+from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -121,6 +122,7 @@ class CircuitBreaker:
         self._circuit = Circuit(failure_ratio, window, probe_after_ms / 1000, probes)
         self._delay_ms, self._probes = probe_after_ms, probes
         self._lock = threading.Lock()
+        self._running: set[tuple[object, ...]] = set()
         self._throttle: Throttle
         self._clock: Callable[[], float]
 
@@ -131,20 +133,37 @@ class CircuitBreaker:
         self._clock = context.clock
 
     @hookimpl(wrapper=True)
-    def on_record(self) -> Generator[None, Any, Any]:
+    def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Watch how the attempt ends."""
-        began = self._clock()
+        attempt, began = _attempt(context), self._clock()
+        with self._lock:
+            self._running.add(attempt)
         try:
             result = yield
         except Exception as error:
-            self._saw(error, began)
+            if self._ends(attempt):
+                self._saw(error, began)
             raise
-        self._saw(None, began)
+        except BaseException:  # cancelled, which says nothing about what it waited for
+            self._ends(attempt)
+            raise
+        if self._ends(attempt):
+            self._saw(None, began)
         return result
+
+    def _ends(self, attempt: tuple[object, ...]) -> bool:
+        """Note the end of *attempt*; false if it had been taken for ended at its deadline."""
+        with self._lock:
+            is_running = attempt in self._running
+            self._running.discard(attempt)
+        return is_running
 
     @hookimpl(tryfirst=True)
     def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
         """Put off a record that met the outage; leave every other one to the other plugins."""
+        if isinstance(error, HandlerTimeout):  # its handler may still run, so `on_record` has not seen its end
+            self._ends(_attempt(context))
+            self._saw(error, self._clock())
         if context.stage != "handle" or not isinstance(error, self._open_on):
             return None
         with self._lock:
@@ -183,3 +202,8 @@ def _is_number(value: object) -> bool:
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:
     return ConfigurationError(f"{name} of plugin circuit-breaker is {value!r}: it must be {what}")
+
+
+def _attempt(context: RecordContext) -> tuple[object, ...]:
+    raw = context.raw
+    return raw.topic, raw.partition, raw.offset, context.epoch, context.attempt

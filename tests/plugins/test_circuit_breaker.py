@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from types import SimpleNamespace
 
@@ -9,9 +10,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kafka_parallel import ConfigurationError, Retry, hookimpl
+from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
 from kafka_parallel_plugins.circuit_breaker import Circuit, CircuitBreaker
-from tests.plugins.test_dlq import context, settings
+from tests.plugins.test_dlq import Clock, context, settings
 from tests.runtime.app import App
 
 
@@ -85,6 +86,65 @@ def test_a_record_that_was_never_handed_over_met_no_outage():
 
     assert isinstance(breaker.on_error(ValueError(), context()), Retry)
     assert breaker.on_error(ValueError(), context()._replace(stage="prepare")) is None, "it fails whatever is up"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_handler_that_misses_its_deadline_opens_the_circuit(is_async):
+    app, states, go_on = App(3), [], threading.Event()
+
+    def note():
+        states.append(dict(parallel.statistics().throttled))
+
+    def handle(record):
+        if not states:
+            states.append("hangs")
+            go_on.wait(30)
+        note()
+        app.handled.append(record.offset)
+
+    async def handle_async(record):
+        if not states:
+            states.append("hangs")
+            await asyncio.sleep(30)
+        note()
+        app.handled.append(record.offset)
+
+    class Witness:
+        @hookimpl
+        def on_backpressure(self, event):
+            if event.paused:
+                states.append(set(event.paused.values()))
+                go_on.set()
+
+    breaker = ("circuit-breaker", {"open_on": [HandlerTimeout], "probe_after_ms": 50})
+    parallel = app.parallel(workers=1, handler_timeout_ms=60, plugins=[Witness(), breaker])
+    parallel.run(handle_async if is_async else handle)
+
+    assert states[:2] == ["hangs", {"circuit-breaker"}]
+    assert sorted(set(app.handled)) == [0, 1, 2]
+    assert app.committed == 3
+
+
+def test_a_handler_that_returns_after_its_deadline_is_one_failure_and_no_success():
+    clock, bounds = Clock(), []
+    breaker = CircuitBreaker(failure_ratio=0.5, window=4)
+    throttle = SimpleNamespace(limit=lambda most, delay_ms=0: bounds.append(most))
+    breaker.on_throttle(throttle, settings(clock=clock))
+
+    for offset in range(4):
+        place = context(offset=offset)
+        watch = breaker.on_record(place)
+        next(watch)
+        breaker.on_error(HandlerTimeout("too long"), place)
+        if offset % 2:
+            with pytest.raises(ValueError, match="late"):
+                watch.throw(ValueError("late"))
+        else:
+            with pytest.raises(StopIteration):
+                watch.send(None)
+        assert bool(bounds) is (offset == 3), "four failures of four, not four of eight"
+
+    assert not breaker._running
 
 
 class Outage:

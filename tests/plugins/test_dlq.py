@@ -16,7 +16,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from kafka_parallel import ConfigurationError, Halt, RecordContext, Settings, Skip, StateError
+from kafka_parallel import ConfigurationError, Halt, HandlerTimeout, RecordContext, Settings, Skip, StateError
 from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 
 
@@ -323,6 +323,21 @@ class TestLimit:
 
         assert self.ended(plugin, "FF..F.F.") == ["Skip"] * 4
         assert self.ended(plugin, "FF") == ["Skip", "Halt"]
+
+    def test_a_handler_that_returns_after_its_deadline_does_not_count_as_a_success(self):
+        plugin, _ = started(limit=DlqLimit(max_consecutive=2))
+        answers = []
+
+        for offset in range(3):
+            place = context(offset=offset)
+            watch = plugin.on_record(place)
+            next(watch)
+            answers.append(type(plugin.bury(HandlerTimeout("too long"), place)))
+            with pytest.raises(StopIteration):
+                watch.send(None)
+
+        assert answers == [Skip, Skip, Halt]
+        assert not plugin._watch._running
 
     def test_it_says_which_limit(self):
         plugin, _ = started(limit=DlqLimit(max_consecutive=1))

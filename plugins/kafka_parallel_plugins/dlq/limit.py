@@ -76,19 +76,29 @@ class LimitWatch:
         self._limit = limit
         self._lock = threading.Lock()
         self._recent: dict[tuple[str, int], _Recent] = defaultdict(lambda: _Recent(limit.window))
+        self._running: set[tuple[object, ...]] = set()
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count what succeeds."""
-        result = yield
+        """Count what succeeds, but not after its deadline, when it has become a dead letter already."""
+        attempt, raw = _attempt(context), context.raw
         with self._lock:
-            self._recent[context.raw.topic, context.raw.partition].add(failed=False)
+            self._running.add(attempt)
+        try:
+            result = yield
+            with self._lock:
+                if attempt in self._running:
+                    self._recent[raw.topic, raw.partition].add(failed=False)
+        finally:
+            with self._lock:
+                self._running.discard(attempt)
         return result
 
     def exceeded(self, context: RecordContext) -> str | None:
         """Count a record that is about to become a dead letter; say which limit that exceeds, if any."""
         limit, raw = self._limit, context.raw
         with self._lock:
+            self._running.discard(_attempt(context))
             recent = self._recent[raw.topic, raw.partition]
             recent.add(failed=True)
             if limit.max_consecutive is not None and recent.consecutive > limit.max_consecutive:
@@ -98,3 +108,8 @@ class LimitWatch:
                 what = f"{recent.failures} of the last {limit.window} records"
                 return f"{what} would be dead letters (max_ratio={limit.max_ratio:g})"
         return None
+
+
+def _attempt(context: RecordContext) -> tuple[object, ...]:
+    raw = context.raw
+    return raw.topic, raw.partition, raw.offset, context.epoch, context.attempt
