@@ -146,6 +146,11 @@ class Assignments(Generic[P]):
         """Return the live assignment of *partition*."""
         return self._current.get(partition)
 
+    @property
+    def partitions(self) -> frozenset[P]:
+        """The partitions that are ours."""
+        return frozenset(self._current)
+
     def select(self, partitions: Iterable[P] | None = None) -> list[tuple[P, Assignment]]:
         """Return the live assignments among *partitions* (all without it)."""
         if partitions is None:

@@ -120,23 +120,23 @@ class Engine:
         """Return one consistent view."""
         return self._queue.ask(
             lambda scheduler: Statistics(
-                processed=scheduler.totals.processed,
-                failed=scheduler.totals.failed,
-                retried=scheduler.totals.retried,
-                skipped=scheduler.totals.skipped,
-                in_flight=scheduler.in_flight,
-                waiting=scheduler.waiting,
-                buffered=scheduler.buffered.records,
-                buffered_bytes=scheduler.buffered.bytes,
-                paused=scheduler.paused,
+                processed=scheduler.dispatch.totals.processed,
+                failed=scheduler.dispatch.totals.failed,
+                retried=scheduler.dispatch.totals.retried,
+                skipped=scheduler.dispatch.totals.skipped,
+                in_flight=scheduler.dispatch.in_flight,
+                waiting=scheduler.dispatch.waiting,
+                buffered=scheduler.backpressure.total().records,
+                buffered_bytes=scheduler.backpressure.total().bytes,
+                paused=scheduler.backpressure.paused,
                 throttled=scheduler.throttles.bounds,
-                paced=scheduler.paced(self._clock.monotonic()),
+                paced=scheduler.dispatch.paced(self._clock.monotonic()),
                 committed=scheduler.offsets()[0],
                 lag=scheduler.offsets()[1],
                 commits=self._committer.commits,
                 commit_failures=self._committer.failures,
-                overdue=scheduler.overdue,
-                abandoned=scheduler.totals.abandoned,
+                overdue=scheduler.dispatch.overdue,
+                abandoned=scheduler.dispatch.totals.abandoned,
             )
         )
 

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.scheduler import Decision, Snapshot
+from kafka_parallel.core.backpressure import Decision
+from kafka_parallel.core.scheduler import Snapshot
 from kafka_parallel.core.task import Task
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer
@@ -183,7 +184,7 @@ class Loop:
         now = self._clock.monotonic()
         self._fed = tuple(batch)
         if not batch:
-            if not self._queue.ask(lambda scheduler: scheduler.is_idle):
+            if not self._queue.ask(lambda scheduler: scheduler.backpressure.is_idle):
                 self._last_activity = now
             return
         self._last_activity = now

@@ -55,7 +55,7 @@ class Watch:
             for running in self._deadlines.overdue(now):
                 self._give_up(self._deadlines, running)
         if self._long_running is not None and self._long_running.is_due(now):
-            at_work = self._queue.ask(lambda scheduler: scheduler.at_work())
+            at_work = self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())
             for item, seconds in self._long_running.look(at_work, now).items():
                 log.warning("%s has been running for %.1f s; nothing at or above it can be committed until it ends%s",
                             described(item), seconds, self._stack_of(item))  # fmt: skip

@@ -16,8 +16,9 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from kafka_parallel.core.backpressure import Decision
 from kafka_parallel.core.chunk import TaskBatch
-from kafka_parallel.core.scheduler import Decision, Ended, Scheduler, Snapshot
+from kafka_parallel.core.scheduler import Ended, Scheduler, Snapshot
 from kafka_parallel.runtime.deadlines import OverdueError
 from kafka_parallel.runtime.remote import RemoteRun
 from kafka_parallel.runtime.throttle import QueueThrottle
@@ -109,7 +110,7 @@ class WorkQueue(Generic[P]):
         """Wait for work and take at most *limit* tasks; ``None`` once there will never be more."""
         with self._lock:
             while not self._closed:
-                chunk = self._scheduler.take(limit, self._clock.monotonic())
+                chunk = self._scheduler.dispatch.take(limit, self._clock.monotonic())
                 if chunk is not None:
                     self._wake_worker(limit)
                     return chunk
@@ -120,7 +121,7 @@ class WorkQueue(Generic[P]):
     def take_nowait(self, limit: int) -> Chunk | None:
         """Take at most *limit* tasks, or ``None`` if nothing may run now."""
         with self._lock:
-            chunk = None if self._closed else self._scheduler.take(limit, self._clock.monotonic())
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, self._clock.monotonic())
             self._wake_watch()
             return chunk
 
@@ -185,7 +186,7 @@ class WorkQueue(Generic[P]):
     def finish(self, chunk: Chunk) -> None:
         """Hand over the outcomes *chunk* has so far."""
         with self._lock:
-            self._fail_all(self._scheduler.finish(chunk, self._clock.monotonic()))
+            self._fail_all(self._scheduler.dispatch.finish(chunk, self._clock.monotonic()))
             # A worker with nothing left takes the first of what may run now by itself.
             self._wake_worker(1 if chunk.taken else 2)
             if self._awaited:
@@ -213,7 +214,7 @@ class WorkQueue(Generic[P]):
         with self._lock:
             if not running.take():
                 return None
-            chunk, failures = self._scheduler.detach(running.item, self._clock.monotonic())
+            chunk, failures = self._scheduler.dispatch.detach(running.item, self._clock.monotonic())
             self._fail_all(failures)
             self._wake_worker(1)
             return chunk
@@ -225,13 +226,13 @@ class WorkQueue(Generic[P]):
         else:
             chunk.settle(running.item, outcomes[running.item])
         with self._lock:
-            self._fail_all(self._scheduler.expire(chunk, running, self._clock.monotonic()))
+            self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))
             self._changed()
 
     def _returned(self, running: Running) -> None:
         """Note that an overdue handler has returned; waits until its chunk has been taken away."""
         with self._lock:
-            self._scheduler.returned(running, self._clock.monotonic())
+            self._scheduler.dispatch.returned(running, self._clock.monotonic())
             self._changed()
 
     def _changed(self) -> None:
@@ -253,18 +254,18 @@ class WorkQueue(Generic[P]):
             self._watch_until = float("inf")
 
     def _next_watch(self) -> float:
-        due = self._scheduler.next_due
-        steal = self._clock.monotonic() + STEAL_AFTER if self._scheduler.can_steal else None
+        due = self._scheduler.dispatch.next_due
+        steal = self._clock.monotonic() + STEAL_AFTER if self._scheduler.dispatch.can_steal else None
         return min((at for at in (due, steal) if at is not None), default=float("inf"))
 
     def _wake_worker(self, enough: int) -> None:
         """Wake an idle worker if *enough* may run now, or if nobody watches what falls due."""
-        if self._idle and (self._scheduler.ready >= enough or self._next_watch() < self._watch_until):
+        if self._idle and (self._scheduler.dispatch.ready >= enough or self._next_watch() < self._watch_until):
             self._work.notify()
 
     def _wake_watch(self) -> None:
         """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its pace."""
-        if self._idle and (due := self._scheduler.next_due) is not None and due < self._watch_until:
+        if self._idle and (due := self._scheduler.dispatch.next_due) is not None and due < self._watch_until:
             self._work.notify()
 
     def _notify_progress(self) -> None:
@@ -292,18 +293,18 @@ class WorkQueue(Generic[P]):
     def decide(self, fed: Iterable[P]) -> Decision[P]:
         """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
         with self._lock:
-            self._fail_all(self._scheduler.collect(self._clock.monotonic()))
-            return self._scheduler.decide(fed, self._clock.monotonic())
+            self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
+            return self._scheduler.backpressure.decide(fed, self._clock.monotonic())
 
     def hold(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*."""
         with self._lock:
-            self._scheduler.hold(partition, until)
+            self._scheduler.backpressure.hold(partition, until)
 
     def is_commit_urgent(self) -> bool:
         """Tell whether a commit would make room."""
         with self._lock:
-            return self._scheduler.is_commit_urgent()
+            return self._scheduler.backpressure.is_commit_urgent()
 
     def snapshot(self, partitions: Iterable[P] | None = None) -> Snapshot[P]:
         """What to commit now."""

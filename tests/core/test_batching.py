@@ -42,25 +42,25 @@ def settle(found, chunk, outcomes=None, now=0.0):
     """Settle a batch: *outcomes* by offset, the rest is handled."""
     for batch in chunk:
         chunk.settle_all({task: (outcomes or {}).get(task.offset) for task in batch.tasks})
-    return found.finish(chunk, now)
+    return found.dispatch.finish(chunk, now)
 
 
 def test_a_full_batch_goes_at_once_and_the_rest_when_it_has_waited_long_enough():
     found = scheduler()
     feed(found, "p", (0, "a"), (1, "b"), (2, None), (3, "a"))
 
-    assert offsets(found.take(1, 0.0)) == [("p", 0), ("p", 1), ("p", 3)]
-    assert found.take(1, WAIT - 0.001) is None
-    assert offsets(found.take(1, WAIT)) == [("p", 2)]
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1), ("p", 3)]
+    assert found.dispatch.take(1, WAIT - 0.001) is None
+    assert offsets(found.dispatch.take(1, WAIT)) == [("p", 2)]
 
 
 def test_nothing_waits_longer_than_its_time():
     found = scheduler()
     feed(found, "p", (0, None), at=1.0)
 
-    assert found.take(1, 1.0) is None
-    assert found.next_due == 1.0 + WAIT
-    assert offsets(found.take(1, 1.0 + WAIT)) == [("p", 0)]
+    assert found.dispatch.take(1, 1.0) is None
+    assert found.dispatch.next_due == 1.0 + WAIT
+    assert offsets(found.dispatch.take(1, 1.0 + WAIT)) == [("p", 0)]
 
 
 def test_a_batch_is_bounded_by_bytes_and_a_larger_record_goes_alone():
@@ -68,9 +68,9 @@ def test_a_batch_is_bounded_by_bytes_and_a_larger_record_goes_alone():
     feed(found, "p", *[(offset, None) for offset in range(4)], size=10)
     feed(found, "q", (0, "a"), (1, "a"), size=99)
 
-    assert offsets(found.take(1, 0.0)) == [("p", 0), ("p", 1)]
-    assert offsets(found.take(1, 0.0)) == [("p", 2), ("p", 3)]
-    assert offsets(found.take(1, 0.0)) == [("q", 0)]
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1)]
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 2), ("p", 3)]
+    assert offsets(found.dispatch.take(1, 0.0)) == [("q", 0)]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_the_scope_says_what_goes_together(scope, expected):
     feed(found, "p", (0, "a"), (1, "b"))
     feed(found, "q", (0, "a"), (1, "a"))
 
-    assert [offsets(found.take(1, WAIT)) for _ in expected] == expected
-    assert found.take(1, WAIT) is None
+    assert [offsets(found.dispatch.take(1, WAIT)) for _ in expected] == expected
+    assert found.dispatch.take(1, WAIT) is None
 
 
 def test_of_several_groups_the_one_with_the_oldest_record_goes_first():
@@ -95,57 +95,57 @@ def test_of_several_groups_the_one_with_the_oldest_record_goes_first():
     feed(found, "q", (0, None))
     feed(found, "p", (0, None), (1, None), (2, None), at=WAIT)
 
-    assert offsets(found.take(1, WAIT)) == [("q", 0)]
-    assert offsets(found.take(1, WAIT)) == [("p", 0), ("p", 1), ("p", 2)]
+    assert offsets(found.dispatch.take(1, WAIT)) == [("q", 0)]
+    assert offsets(found.dispatch.take(1, WAIT)) == [("p", 0), ("p", 1), ("p", 2)]
 
 
 @pytest.mark.parametrize("scope", ["mixed", "partition", "key"])
 def test_a_key_is_in_one_batch_at_a_time(scope):
     found = scheduler(scope)
     feed(found, "p", *[(offset, "a") for offset in range(5)])
-    first = found.take(1, 0.0)
+    first = found.dispatch.take(1, 0.0)
 
     assert offsets(first) == [("p", 0), ("p", 1), ("p", 2)]
-    assert found.take(1, WAIT) is None
+    assert found.dispatch.take(1, WAIT) is None
     settle(found, first)
-    assert offsets(found.take(1, WAIT)) == [("p", 3), ("p", 4)]
+    assert offsets(found.dispatch.take(1, WAIT)) == [("p", 3), ("p", 4)]
 
 
 @pytest.mark.parametrize("scope", ["mixed", "partition", "key"])
 def test_what_stands_behind_a_failed_record_of_its_key_comes_again_behind_it(scope):
     found = scheduler(scope, records=4)
     feed(found, "p", *[(offset, "a") for offset in range(4)])
-    chunk = found.take(1, 0.0)
+    chunk = found.dispatch.take(1, 0.0)
     tasks = {task.offset: task for task in batch_of(chunk).tasks}
 
     settle(found, chunk, {1: Retry(5), 2: Retry(1), 3: None})
 
     assert found.snapshot().offsets["p"][0] == 1
-    assert found.in_flight == 0
-    assert found.waiting == 1
-    assert found.take(1, 0.004) is None
-    assert offsets(found.take(1, 1.0)) == [("p", 1), ("p", 2), ("p", 3)]
+    assert found.dispatch.in_flight == 0
+    assert found.dispatch.waiting == 1
+    assert found.dispatch.take(1, 0.004) is None
+    assert offsets(found.dispatch.take(1, 1.0)) == [("p", 1), ("p", 2), ("p", 3)]
     assert [tasks[offset].attempt for offset in (1, 2, 3)] == [2, 2, 1]
-    assert found.totals.retried == 2
+    assert found.dispatch.totals.retried == 2
 
 
 def test_what_was_skipped_behind_a_failed_record_is_finished():
     found = scheduler()
     feed(found, "p", *[(offset, "a") for offset in range(3)])
 
-    settle(found, found.take(1, 0.0), {0: Retry(0), 1: Skip("dead"), 2: Retry(0)})
+    settle(found, found.dispatch.take(1, 0.0), {0: Retry(0), 1: Skip("dead"), 2: Retry(0)})
 
-    assert found.totals.skipped == 1
-    assert offsets(found.take(1, 1.0)) == [("p", 0), ("p", 2)]
+    assert found.dispatch.totals.skipped == 1
+    assert offsets(found.dispatch.take(1, 1.0)) == [("p", 0), ("p", 2)]
 
 
 def test_what_was_not_run_runs_next_with_its_attempts_as_they_were():
     found = scheduler()
     feed(found, "p", *[(offset, "a") for offset in range(3)])
 
-    settle(found, found.take(1, 0.0), {0: Skip("dead"), 1: NotRun, 2: NotRun})
+    settle(found, found.dispatch.take(1, 0.0), {0: Skip("dead"), 1: NotRun, 2: NotRun})
 
-    again = found.take(1, WAIT)
+    again = found.dispatch.take(1, WAIT)
     assert offsets(again) == [("p", 1), ("p", 2)]
     assert {task.attempt for task in batch_of(again).tasks} == {1}
 
@@ -154,7 +154,7 @@ def test_a_record_that_halts_stops_the_rest_of_its_key():
     found = scheduler()
     feed(found, "p", *[(offset, "a") for offset in range(3)])
 
-    failed = settle(found, found.take(1, 0.0), {1: Failure(ValueError(), "no")})
+    failed = settle(found, found.dispatch.take(1, 0.0), {1: Failure(ValueError(), "no")})
 
     assert [task.offset for task, _ in failed] == [1]
     assert found.snapshot().offsets["p"][0] == 1
@@ -165,13 +165,13 @@ def test_a_record_that_halts_stops_the_rest_of_its_key():
 def test_a_partition_that_leaves_does_not_wait_for_its_batch_to_fill():
     found = scheduler(wait=600.0)
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"))
-    chunk = found.take(1, 0.0)
+    chunk = found.dispatch.take(1, 0.0)
     feed(found, "p", (3, "b"), (4, "c"))
     settle(found, chunk, {0: Retry(0)})
 
     found.drain(["p"], end=10.0)
 
-    assert offsets(found.take(1, 0.1)) == [("p", 0), ("p", 1)]
+    assert offsets(found.dispatch.take(1, 0.1)) == [("p", 0), ("p", 1)]
 
 
 def test_a_throttle_makes_batches_smaller():
@@ -179,14 +179,14 @@ def test_a_throttle_makes_batches_smaller():
     found.throttles.limit("slow", 2)
     feed(found, "p", *[(offset, None) for offset in range(4)])
 
-    assert offsets(found.take(1, 0.0)) == [("p", 0), ("p", 1)]
-    assert found.take(1, 0.0) is None
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1)]
+    assert found.dispatch.take(1, 0.0) is None
 
 
 def test_a_batch_must_be_run_and_only_once():
     found = scheduler(records=1)
     feed(found, "p", (0, None))
-    chunk = found.take(1, 0.0)
+    chunk = found.dispatch.take(1, 0.0)
     claims = iter(chunk)
     batch = next(claims)
 
@@ -227,7 +227,7 @@ class BatchWalk(RuleBasedStateMachine):
 
     @rule()
     def take(self):
-        chunk = self.found.take(1, self.now)
+        chunk = self.found.dispatch.take(1, self.now)
         if chunk is None:
             return
         batch = batch_of(chunk)
@@ -257,7 +257,7 @@ class BatchWalk(RuleBasedStateMachine):
         outcomes = {task: {"retry": Retry(5), "skip": Skip("x")}.get(how, how) for task, how in drawn.items()}
         for _ in chunk:
             chunk.settle_all(outcomes)
-        self.found.finish(chunk, self.now)
+        self.found.dispatch.finish(chunk, self.now)
         self.busy.difference_update(ids)
         held = set()
         for one, task in zip(ids, tasks, strict=True):
@@ -279,8 +279,8 @@ class BatchWalk(RuleBasedStateMachine):
 
     @invariant()
     def what_is_out_is_in_flight(self):
-        assert self.found.in_flight == len(self.busy)
-        assert self.found.buffered.records == len(self.left)
+        assert self.found.dispatch.in_flight == len(self.busy)
+        assert self.found.backpressure.total().records == len(self.left)
 
     def teardown(self):
         """Everything comes to its end, and nothing stalls: whenever something is left, a time is named for it."""
@@ -288,19 +288,19 @@ class BatchWalk(RuleBasedStateMachine):
             for chunk, ids, tasks in self.out:
                 for _batch in chunk:
                     chunk.settle_all(dict.fromkeys(tasks))
-                self.found.finish(chunk, self.now)
+                self.found.dispatch.finish(chunk, self.now)
                 for one in ids:
                     del self.left[one]
                 self.busy.difference_update(ids)
             self.out.clear()
             if not self.left:
                 break
-            if self.found.ready == 0:
-                assert self.found.next_due is not None
-                self.now = max(self.now, self.found.next_due)
+            if self.found.dispatch.ready == 0:
+                assert self.found.dispatch.next_due is not None
+                self.now = max(self.now, self.found.dispatch.next_due)
             self.take()
         assert self.left == {}
-        assert self.found.in_flight == 0
+        assert self.found.dispatch.in_flight == 0
 
 
 class PartitionWalk(BatchWalk):

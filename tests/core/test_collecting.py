@@ -7,7 +7,6 @@ from collections import deque
 import pytest
 
 from kafka_parallel.core.chunk import Chunk
-from kafka_parallel.core.scheduler import Scheduler
 from kafka_parallel.values import Retry
 from tests.core.test_scheduler import feed, run, scheduler
 
@@ -40,12 +39,12 @@ def story(chunk_class):
     """A worker fails at the first of three records of a key; another one collects and works after each of its steps."""
     found, ran = scheduler("p"), []
     feed(found, "p", (0, "a"), (1, "a"), (2, "a"))
-    chunk = chunk_class(found._ready.take(2))
-    found._chunks[chunk] = None
+    chunk = chunk_class(found._backlog.ready.take(2))
+    found.dispatch._chunks[chunk] = None
 
     def other_worker():
-        found.collect(0.0)
-        taken = Scheduler.take(found, 2, 0.0)
+        found.dispatch.collect(0.0)
+        taken = found.dispatch.take(2, 0.0)
         if taken is not None:
             ran.extend(task.offset for unit in taken._units for task in unit.tasks)
             run(found, taken)
@@ -53,7 +52,7 @@ def story(chunk_class):
     chunk._ended, chunk._outcomes = Watched(other_worker), Watched(other_worker)
     for task in chunk:
         chunk.settle(task, Retry(0) if task.attempt == 1 and task.offset == 0 else None)
-    found.finish(chunk, 0.0)
+    found.dispatch.finish(chunk, 0.0)
     for _ in range(3):
         other_worker()
     return ran, found
@@ -64,7 +63,7 @@ def test_order_holds_and_nothing_is_lost_whenever_it_is_collected():
 
     assert ran == [0, 1, 2]
     assert found.snapshot().offsets["p"][0] == 3
-    assert found.in_flight == 0
+    assert found.dispatch.in_flight == 0
 
 
 def test_an_outcome_that_is_shown_too_early_is_found_out():

@@ -112,13 +112,13 @@ class Started(list):
 
 def start(found, now, limit=9):
     """Take one record and begin with it, if it may start."""
-    chunk = found.take(limit, now)
+    chunk = found.dispatch.take(limit, now)
     return None if chunk is None else Started(chunk)
 
 
 def end(found, started, now, outcome=None):
     started.chunk.settle(started.task, outcome)
-    found.finish(started.chunk, now)
+    found.dispatch.finish(started.chunk, now)
 
 
 def test_no_more_start_than_the_pace_allows_and_it_is_known_when_the_next_one_may():
@@ -126,7 +126,7 @@ def test_no_more_start_than_the_pace_allows_and_it_is_known_when_the_next_one_ma
     feed(found, "p", *((offset, None) for offset in range(5)))
 
     assert [start(found, 0.0) for _ in range(3)] == [[0], [1], None], "one at a time: it starts when it is taken"
-    assert (found.next_due, found.paced(0.0), found.paced(0.5)) == (0.5, 3, 0)
+    assert (found.dispatch.next_due, found.dispatch.paced(0.0), found.dispatch.paced(0.5)) == (0.5, 3, 0)
     assert start(found, 0.4999) is None
     assert start(found, 0.5) == [2]
 
@@ -135,7 +135,7 @@ def test_a_fast_pace_is_taken_by_the_millisecond():
     found = paced("p", overall=4000, burst=100)
     feed(found, "p", *((offset, None) for offset in range(9)))
 
-    assert offsets_of(found.take(9, 0.0)) == [0, 1, 2, 3]
+    assert offsets_of(found.dispatch.take(9, 0.0)) == [0, 1, 2, 3]
 
 
 def test_a_paced_key_waits_without_a_worker_while_others_go_on():
@@ -144,14 +144,14 @@ def test_a_paced_key_waits_without_a_worker_while_others_go_on():
     end(found, start(found, 0.0), 0.0)
 
     assert [start(found, 0.0) for _ in range(4)] == [[2], [3], [4], None]
-    assert (found.next_due, found.paced(0.0), found.ready) == (2.0, 1, 0)
+    assert (found.dispatch.next_due, found.dispatch.paced(0.0), found.dispatch.ready) == (2.0, 1, 0)
     assert start(found, 1.9) is None
     second = start(found, 2.0)
     assert second == [1]
-    assert found.next_due is None, "its key is busy"
+    assert found.dispatch.next_due is None, "its key is busy"
     end(found, second, 2.5)
     assert start(found, 2.5) is None
-    assert found.next_due == 4.0
+    assert found.dispatch.next_due == 4.0
     assert start(found, 4.0) == [5]
 
 
@@ -162,10 +162,10 @@ def test_both_paces_of_all_plugins_have_to_allow_it():
     end(found, start(found, 0.0), 0.0)
 
     assert start(found, 1.0) is None
-    assert found.next_due == 2.0
+    assert found.dispatch.next_due == 2.0
     assert start(found, 2.0) == [2]
     assert start(found, 3.9) is None
-    assert found.next_due == 4.0
+    assert found.dispatch.next_due == 4.0
     assert start(found, 4.0) == [1]
 
 
@@ -179,7 +179,7 @@ def test_a_retry_is_a_start_and_takes_no_share_of_the_retries_while_it_waits_for
 
     assert start(found, 1.0) == [2], "the retry without a key is not paced"
     assert start(found, 7.9) is None
-    assert found.next_due is None, "and takes the one place that retries have"
+    assert found.dispatch.next_due is None, "and takes the one place that retries have"
 
 
 def test_a_retry_waits_for_its_pace():
@@ -187,7 +187,7 @@ def test_a_retry_waits_for_its_pace():
     feed(found, "p", (0, "a"), (1, "a"))
     end(found, start(found, 0.0), 1.0, Retry(2_000))
 
-    assert (found.next_due, found.waiting) == (8.0, 1)
+    assert (found.dispatch.next_due, found.dispatch.waiting) == (8.0, 1)
     assert start(found, 7.9) is None
     assert start(found, 8.0) == [0]
 
@@ -201,7 +201,7 @@ def test_a_pace_that_is_taken_back_lets_everything_start():
 
     found.throttles.pace.set_by_lane("x", None, 1.0)
 
-    assert found.next_due == float("-inf"), "at once"
+    assert found.dispatch.next_due == float("-inf"), "at once"
     assert start(found, 1.0) == [1]
 
 
@@ -260,7 +260,9 @@ def test_leaving_counts_how_many_may_start_in_time():
     found.drain(end=20.0, now=0.0)
 
     assert begun == [[0], [5], [6]] * 2
-    assert found.buffered.records == 4, "2 are left in the bucket, 2 more fall into it: all of p, which came first"
+    assert found.backpressure.total().records == 4, (
+        "2 are left in the bucket, 2 more fall into it: all of p, which came first"
+    )
     for now in (0.0, 0.0, 10.0, 20.0):
         end(found, start(found, now), now)
     assert found.is_drained()
@@ -325,7 +327,7 @@ class Walk:
 
     def wait(self):
         """Let the time pass until something may start; false if nothing will."""
-        due = self.found.next_due
+        due = self.found.dispatch.next_due
         if due is not None:
             assert due > self.now
             self.now = due
@@ -362,24 +364,24 @@ def test_a_batch_starts_when_one_record_may_and_all_of_its_records_count():
     found = paced_batches(overall=(2.0, 1))
     batching.feed(found, "p", *((offset, None) for offset in range(7)))
 
-    assert batching.offsets(found.take(1, 0.0)) == [("p", 0), ("p", 1), ("p", 2)]
-    assert found.take(1, 0.0) is None
-    assert found.next_due == 1.5, "not before, although a full batch is there"
-    assert batching.offsets(found.take(1, 1.5)) == [("p", 3), ("p", 4), ("p", 5)]
-    assert found.take(1, 1.5) is None
-    assert found.next_due == 3.0, "not when the last one has waited long enough for others"
+    assert batching.offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1), ("p", 2)]
+    assert found.dispatch.take(1, 0.0) is None
+    assert found.dispatch.next_due == 1.5, "not before, although a full batch is there"
+    assert batching.offsets(found.dispatch.take(1, 1.5)) == [("p", 3), ("p", 4), ("p", 5)]
+    assert found.dispatch.take(1, 1.5) is None
+    assert found.dispatch.next_due == 3.0, "not when the last one has waited long enough for others"
 
 
 def test_a_key_that_has_to_wait_is_left_out_of_the_batch():
     found = paced_batches(by_key=(0.5, 1))
     batching.feed(found, "p", (0, "a"), (1, "b"), (2, None))
-    batching.settle(found, found.take(1, 0.0))
+    batching.settle(found, found.dispatch.take(1, 0.0))
     batching.feed(found, "p", (3, "a"), (4, None), (5, "c"), (6, "b"))
 
-    assert batching.offsets(found.take(1, 0.0)) == [("p", 4), ("p", 5)]
-    assert found.take(1, 1.9) is None
-    assert found.next_due == 2.0
-    assert batching.offsets(found.take(1, 2.0)) == [("p", 3), ("p", 6)]
+    assert batching.offsets(found.dispatch.take(1, 0.0)) == [("p", 4), ("p", 5)]
+    assert found.dispatch.take(1, 1.9) is None
+    assert found.dispatch.next_due == 2.0
+    assert batching.offsets(found.dispatch.take(1, 2.0)) == [("p", 3), ("p", 6)]
 
 
 @given(RECORDS, PACES, PACES, st.sampled_from(["key", "partition", "mixed"]), st.integers(1, 3), st.data())
@@ -392,7 +394,7 @@ def test_batches_exceed_a_burst_by_no_more_than_one_of_them_and_none_is_left_ove
     for _ in range(1000):
         if len(done) == len(records):
             break
-        chunk = found.take(1, now) if len(running) < workers else None
+        chunk = found.dispatch.take(1, now) if len(running) < workers else None
         if chunk is not None:
             running.append((chunk, batching.batch_of(chunk).tasks))
             for task in running[-1][1]:
@@ -400,15 +402,17 @@ def test_batches_exceed_a_burst_by_no_more_than_one_of_them_and_none_is_left_ove
                     starts[place].append(now)
                 assert task.key is None or task.offset > latest.get(task.key, -1)
                 latest[task.key] = task.offset
-        elif running and (found.next_due is None or len(running) == workers or data.draw(st.booleans(), "one ends")):
+        elif running and (
+            found.dispatch.next_due is None or len(running) == workers or data.draw(st.booleans(), "one ends")
+        ):
             chunk, tasks = running.pop(data.draw(st.integers(0, len(running) - 1), "which"))
             chunk.settle_all(dict.fromkeys(tasks))
-            found.finish(chunk, now)
+            found.dispatch.finish(chunk, now)
             done |= {task.offset for task in tasks}
         else:
-            assert found.next_due is not None, "nobody will ever look again"
-            assert found.next_due > now
-            now = found.next_due
+            assert found.dispatch.next_due is not None, "nobody will ever look again"
+            assert found.dispatch.next_due > now
+            now = found.dispatch.next_due
 
     assert len(done) == len(records)
     for place, times in starts.items():

@@ -40,87 +40,87 @@ def offsets_of(chunk):
 def run(found, chunk, outcome=None, now=0.0):
     for task in chunk:
         chunk.settle(task, outcome)
-    return found.finish(chunk, now)
+    return found.dispatch.finish(chunk, now)
 
 
 def test_an_idle_worker_steals_what_a_stuck_one_has_not_begun():
     found = scheduler("p")
     feed(found, "p", (0, None), (1, None), (2, None))
-    stuck = found.take(3, 0.0)
+    stuck = found.dispatch.take(3, 0.0)
     next(iter(stuck))
 
-    stolen = found.take(3, 0.0)
+    stolen = found.dispatch.take(3, 0.0)
 
     assert offsets_of(stolen) == [2]
-    assert found.in_flight == 3
+    assert found.dispatch.in_flight == 3
 
 
 def test_a_retry_frees_the_worker_and_holds_its_key():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"))
 
-    run(found, found.take(1, 0.0), Retry(1000))
+    run(found, found.dispatch.take(1, 0.0), Retry(1000))
 
-    assert offsets_of(found.take(5, 0.5)) == [2]
-    assert found.waiting == 1
-    assert [(task.offset, task.attempt) for task in tasks_of(found.take(1, 1.0))] == [(0, 2)]
+    assert offsets_of(found.dispatch.take(5, 0.5)) == [2]
+    assert found.dispatch.waiting == 1
+    assert [(task.offset, task.attempt) for task in tasks_of(found.dispatch.take(1, 1.0))] == [(0, 2)]
 
 
 def test_leaving_fills_the_holes_and_drops_the_rest():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"), (3, "c"))
-    hot = found.take(1, 0.0)
-    run(found, found.take(1, 0.0))
+    hot = found.dispatch.take(1, 0.0)
+    run(found, found.dispatch.take(1, 0.0))
 
     found.drain()
     run(found, hot)
 
-    assert found.buffered.records == 1
-    assert offsets_of(found.take(9, 0.0)) == [1]
+    assert found.backpressure.total().records == 1
+    assert offsets_of(found.dispatch.take(9, 0.0)) == [1]
 
 
 def test_what_finishes_after_its_assignment_changes_nothing():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "b"))
-    late = found.take(1, 0.0)
+    late = found.dispatch.take(1, 0.0)
     for task in late:
         late.settle(task, None)
 
     ended = found.end(["p"])
     found.assign(["p"])
     feed(found, "p", (0, "a"), (1, "b"))
-    found.finish(late, 0.0)
+    found.dispatch.finish(late, 0.0)
 
     assert ended["p"].resume_at == 0
     assert ended["p"].abandoned == 1
-    assert found.totals.processed == 0
+    assert found.dispatch.totals.processed == 0
     assert found.snapshot().offsets == {"p": (0, -1)}
 
 
 def test_a_key_waits_for_its_record_of_an_earlier_assignment():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "b"))
-    late = found.take(1, 0.0)
+    late = found.dispatch.take(1, 0.0)
     claimed = next(iter(late))
 
     found.end(["p"])
     found.assign(["p"])
     feed(found, "p", (0, "a"), (1, "b"))
 
-    assert offsets_of(found.take(9, 0.0)) == [1]
+    assert offsets_of(found.dispatch.take(9, 0.0)) == [1]
     late.settle(claimed, None)
-    found.finish(late, 0.0)
-    assert offsets_of(found.take(9, 0.0)) == [0]
+    found.dispatch.finish(late, 0.0)
+    assert offsets_of(found.dispatch.take(9, 0.0)) == [0]
 
 
 def test_a_record_that_stops_the_consumer_stays_unfinished():
     found = scheduler("p")
     feed(found, "p", (0, None), (1, None), (2, None))
 
-    failures = run(found, found.take(1, 0.0), Failure(ValueError(), "why"))
+    failures = run(found, found.dispatch.take(1, 0.0), Failure(ValueError(), "why"))
 
     assert [task.offset for task, _ in failures] == [0]
-    assert found.take(9, 0.0) is None
+    assert found.dispatch.take(9, 0.0) is None
     assert found.is_drained()
     assert found.snapshot().offsets == {"p": (0, -1)}
 
@@ -128,19 +128,19 @@ def test_a_record_that_stops_the_consumer_stays_unfinished():
 def test_attempts_survive_an_assignment():
     found = scheduler("p")
     feed(found, "p", (0, "a"))
-    run(found, found.take(1, 0.0), Retry(60_000))
+    run(found, found.dispatch.take(1, 0.0), Retry(60_000))
 
     found.end(["p"])
     found.assign(["p"])
     feed(found, "p", (0, "a"))
 
-    assert [task.attempt for task in tasks_of(found.take(1, 0.0))] == [2]
+    assert [task.attempt for task in tasks_of(found.dispatch.take(1, 0.0))] == [2]
 
 
 def test_a_jump_back_begins_a_new_assignment():
     found = scheduler("p")
     feed(found, "p", (10, None), (11, None))
-    old = found.take(2, 0.0)
+    old = found.dispatch.take(2, 0.0)
 
     feed(found, "p", (5, None))
     run(found, old)
@@ -154,7 +154,7 @@ def test_offsets_that_are_done_already_finish_on_arrival():
 
     feed(found, "p", (0, None), (1, None), (2, None))
 
-    assert offsets_of(found.take(9, 0.0)) == [2]
+    assert offsets_of(found.dispatch.take(9, 0.0)) == [2]
 
 
 def test_the_leader_epoch_is_that_of_the_last_record_below_the_commit():
@@ -163,9 +163,9 @@ def test_the_leader_epoch_is_that_of_the_last_record_below_the_commit():
     found.begin({"p": 0})
     found.feed({"p": tasks}, {"p": [(0, 7), (2, 8)]})
 
-    run(found, found.take(1, 0.0))
+    run(found, found.dispatch.take(1, 0.0))
     assert found.snapshot().offsets == {"p": (1, 7)}
-    run(found, found.take(9, 0.0))
+    run(found, found.dispatch.take(9, 0.0))
     assert found.snapshot().offsets == {"p": (3, 8)}
 
 
@@ -173,7 +173,7 @@ def test_only_full_partitions_pause_and_the_room_bounds_the_next_poll():
     found = scheduler("full", "other", limits=Limits(10, 100_000, 1000))
     feed(found, "full", *[(offset, None) for offset in range(6)])
 
-    decision = found.decide(["full"], 0.0)
+    decision = found.backpressure.decide(["full"], 0.0)
 
     assert decision.pause == {"full": "records"}
     assert decision.room == 4
@@ -183,7 +183,7 @@ def test_only_full_partitions_pause_and_the_room_bounds_the_next_poll():
 def test_a_task_that_is_claimed_must_be_run():
     found = scheduler("p")
     feed(found, "p", (0, None))
-    claims = iter(found.take(1, 0.0))
+    claims = iter(found.dispatch.take(1, 0.0))
     next(claims)
 
     with pytest.raises(ValueError, match="claimed but not run"):
@@ -193,7 +193,7 @@ def test_a_task_that_is_claimed_must_be_run():
 def test_a_task_can_only_be_settled_while_it_is_claimed():
     found = scheduler("p")
     feed(found, "p", (0, None), (1, None))
-    chunk, other = found.take(1, 0.0), found.take(1, 0.0)
+    chunk, other = found.dispatch.take(1, 0.0), found.dispatch.take(1, 0.0)
 
     with pytest.raises(ValueError, match="not the task that was claimed"):
         chunk.settle(tasks_of(other)[0], None)
@@ -202,17 +202,17 @@ def test_a_task_can_only_be_settled_while_it_is_claimed():
 def test_units_that_were_claimed_together_cannot_be_stolen_until_they_are_given_back():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "b"), (2, "b"), (3, "c"))
-    chunk = found.take(9, 0.0)
+    chunk = found.dispatch.take(9, 0.0)
     first, second, third = chunk.claim()
 
-    assert found.take(9, 0.0) is None
+    assert found.dispatch.take(9, 0.0) is None
     assert chunk.settle_next(first, None) is False
     assert chunk.settle_next(second, None) is True
     chunk.unclaim([third])
 
-    assert offsets_of(found.take(9, 0.0)) == [3]
-    assert found.finish(chunk, 0.0) == []
-    assert found.in_flight == 2
+    assert offsets_of(found.dispatch.take(9, 0.0)) == [3]
+    assert found.dispatch.finish(chunk, 0.0) == []
+    assert found.dispatch.in_flight == 2
 
 
 class Walk(RuleBasedStateMachine):
@@ -249,7 +249,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 4))
     def take_some(self, limit):
-        chunk = self.found.take(limit, self.now)
+        chunk = self.found.dispatch.take(limit, self.now)
         if chunk is not None:
             self.out.append((chunk, iter(chunk)))
 
@@ -260,7 +260,7 @@ class Walk(RuleBasedStateMachine):
         chunk, claims = self.out[place]
         task = next(claims, None)
         if task is None:
-            self.found.finish(chunk, self.now)
+            self.found.dispatch.finish(chunk, self.now)
             del self.out[place]
             return
         self.check_start(task)
@@ -269,7 +269,7 @@ class Walk(RuleBasedStateMachine):
         if outcome != "retry" and task.assignment.live:
             self.done[partition].add(task.offset)
         if hands_over:
-            self.found.finish(chunk, self.now)
+            self.found.dispatch.finish(chunk, self.now)
 
     @precondition(lambda self: self.out)
     @rule(
@@ -291,7 +291,7 @@ class Walk(RuleBasedStateMachine):
                 goes_on = chunk.settle_next(unit, {"done": None, "retry": Retry(5), "skip": Skip("x")}[outcome])
                 if outcome != "retry" and task.assignment.live:
                     self.done[task.assignment.partition].add(task.offset)
-        self.found.finish(chunk, self.now)
+        self.found.dispatch.finish(chunk, self.now)
 
     def check_start(self, task):
         partition = task.assignment.partition
@@ -329,8 +329,8 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def the_counters_are_what_is_there(self):
-        assert self.found.in_flight >= 0
-        assert self.found.buffered.records >= self.found.waiting
+        assert self.found.dispatch.in_flight >= 0
+        assert self.found.backpressure.total().records >= self.found.dispatch.waiting
 
     def teardown(self):
         """Run everything to its end: nothing may be lost or stuck."""
@@ -341,14 +341,14 @@ class Walk(RuleBasedStateMachine):
                     chunk.settle(task, None)
                     if task.assignment.live:
                         self.done[task.assignment.partition].add(task.offset)
-                self.found.finish(chunk, self.now)
+                self.found.dispatch.finish(chunk, self.now)
             self.out.clear()
             self.now += 1.0
             self.take_some(3)
             if not self.out:
                 break
         assert self.found.is_drained()
-        assert self.found.in_flight == 0
+        assert self.found.dispatch.in_flight == 0
         for partition in set(self.PARTITIONS) - self.draining:
             assert self.done[partition] == set(self.fed[partition])
 

@@ -198,7 +198,7 @@ class Torn(WorkQueue):
     """Looks what may run without the lock, and does not hold its key."""
 
     def take_nowait(self, limit):
-        lane = self._scheduler._ready._entries.peek()
+        lane = self._scheduler._backlog.ready._entries.peek()
         if lane is None:
             return None
         waiting = list(lane.waiting)

@@ -90,14 +90,14 @@ def run(queue, fed, chunk_of=64):
         batch = [Task(record, record.offset, record.key, 1, 0.0) for record in fed[first : first + 200]]
         queue.feed({"p": batch}, {})
         queue.decide(["p"])
-    while not queue.wait_until(lambda scheduler: scheduler.is_idle, 0.002) and not errors:
+    while not queue.wait_until(lambda scheduler: scheduler.backpressure.is_idle, 0.002) and not errors:
         queue.decide([])
     queue.close()
     for thread in threads:
         thread.join(30)
     assert errors == []
     assert queue.snapshot().offsets["p"][0] == RECORDS
-    assert queue.ask(lambda scheduler: scheduler.in_flight) == 0
+    assert queue.ask(lambda scheduler: scheduler.dispatch.in_flight) == 0
 
 
 def queue_for(handler, batches=None):

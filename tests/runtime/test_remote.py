@@ -85,7 +85,7 @@ def test_every_record_is_run_in_the_order_of_its_key_until_it_succeeds_or_is_ski
         queue.run_remote(chunk, elsewhere.exchange)
 
     assert committable(queue) == len(keys)
-    assert queue.ask(lambda scheduler: scheduler.in_flight) == 0
+    assert queue.ask(lambda scheduler: scheduler.dispatch.in_flight) == 0
     for key in "ab":
         ran = [offset for offset in elsewhere.ran if keys[offset] == key]
         assert ran == sorted(ran)
@@ -130,7 +130,7 @@ def test_what_nobody_waits_for_is_not_sent():
     queue.run_remote(chunk, lambda records, wants: pytest.fail("it was sent"))
 
     assert attempt.failed == []
-    assert queue.ask(lambda scheduler: scheduler.in_flight) == 0
+    assert queue.ask(lambda scheduler: scheduler.dispatch.in_flight) == 0
 
 
 def test_whoever_runs_it_can_ask_whether_it_is_still_wanted():

@@ -1,0 +1,244 @@
+"""Who gets which tasks, and what their outcomes mean.
+
+Rule 1: a worker takes what arrived first, as much as plugins allow; if there is nothing, it takes away from another
+worker what that one has not begun.
+Rule 2: an outcome changes its assignment if that is still live; a failed attempt is remembered in any case.
+Rule 3: a lane is let go when its unit has ended, unless its last task waits for a retry or stopped the consumer.
+Rule 4: a handler that takes too long loses everything but the lane it is in: that is let go when it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from kafka_parallel.core.assignment import Assignments
+from kafka_parallel.core.backlog import Backlog
+from kafka_parallel.core.batching import BatchQueue
+from kafka_parallel.core.chunk import BatchChunk, Chunk, Collected, Failure, Outcome, TaskBatch
+from kafka_parallel.core.ordering import Unit
+from kafka_parallel.core.task import Task
+from kafka_parallel.core.throttle import UNBOUNDED, Throttles
+from kafka_parallel.values import Retry, Skip
+
+
+@dataclass(slots=True)
+class Totals:
+    """What only ever grows."""
+
+    processed: int = 0
+    failed: int = 0
+    retried: int = 0
+    skipped: int = 0
+    abandoned: int = 0
+
+
+class Dispatch:
+    """What workers have.
+
+    :param assignments: told of attempts that failed after their assignment had ended.
+    :ivar totals: what happened so far.
+    """
+
+    def __init__(self, backlog: Backlog, throttles: Throttles, assignments: Assignments[Any]) -> None:
+        self._backlog = backlog
+        self._throttles = throttles
+        self._assignments = assignments
+        self._chunks: dict[Chunk, None] = {}  # a set whose order does not depend on addresses
+        self._overdue: dict[Hashable, list[tuple[Unit, Task, Outcome]]] = {}
+        self._returned: set[Hashable] = set()
+        self.totals = Totals()
+
+    def take(self, limit: int, now: float) -> Chunk | None:
+        """Take at most *limit* tasks that may run now, from another chunk if need be; or a whole batch."""
+        self._throttles.advance(now)
+        self._backlog.retry_due(now, self._throttles.retries)
+        chunk = self._next_chunk(limit, now)
+        if chunk is not None:
+            self._chunks[chunk] = None
+        return chunk
+
+    def _next_chunk(self, limit: int, now: float) -> Chunk | None:
+        ready = self._backlog.ready
+        if isinstance(ready, BatchQueue):
+            batch = self._throttles.pace.take_batch(ready, self._room, now)
+            return BatchChunk(batch) if batch else None
+        units = self._throttles.pace.take(ready, int(min(limit, self._room)), now) or self._steal(limit)
+        return Chunk(units) if units else None
+
+    @property
+    def _room(self) -> float:
+        """How many more tasks plugins let be in flight."""
+        bound = self._throttles.in_flight
+        return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
+
+    def _steal(self, limit: int) -> list[Unit]:
+        victim = max(self._chunks, key=lambda chunk: chunk.unclaimed, default=None)
+        return victim.steal(limit) if victim is not None and victim.unclaimed else []
+
+    def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what *chunk* has settled so far; return the records that stop the consumer."""
+        found = self._settle_all(chunk, now)
+        for unit, task, outcome in found.ended:
+            self._release(unit, task, outcome)
+        return found.failures
+
+    def collect(self, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
+        chunks = [chunk for chunk in self._chunks if chunk.is_collectable]
+        return [failure for chunk in chunks for failure in self.finish(chunk, now)]
+
+    def _settle_all(self, chunk: Chunk, now: float, *, is_overdue: bool = False) -> Collected:
+        """Take in what *chunk* has settled; the lanes of the units that ended are still held."""
+        found = chunk.collect()
+        for task in found.behind:
+            self._count_attempt(task)
+        for unit, task, _ in found.ended:
+            self._put_back(chunk, unit, task)
+        self._backlog.retries.ended(task for task, _ in found.outcomes)
+        for task, outcome in found.outcomes:
+            if is_overdue and isinstance(outcome, Retry) and task.lane is not None:
+                self._count_attempt(task)  # it may wait for its next attempt once the handler has returned
+            else:
+                self._settle(task, outcome, now)
+        chunk.taken -= len(found.outcomes)
+        if chunk.taken == 0:
+            self._chunks.pop(chunk, None)
+        return found
+
+    def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:
+        """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
+        chunk.taken -= len(unit.tasks)
+        if unit.tasks and last.assignment.live:
+            self._backlog.ready.put_back(unit)
+
+    def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
+        assignment = task.assignment
+        if isinstance(outcome, Retry):
+            self._count_attempt(task)
+            self._wait(task, now + outcome.delay_ms / 1000)
+        elif assignment.live and outcome is None:
+            self.totals.processed += assignment.finish(task.offset)
+        elif assignment.live and isinstance(outcome, Skip):
+            self.totals.failed += 1
+            self.totals.skipped += assignment.finish(task.offset)
+        elif assignment.live:
+            self.totals.failed += 1
+            assignment.halted.add(task.offset)
+            self._backlog.drop_above({assignment: task.offset})
+
+    def _count_attempt(self, task: Task) -> None:
+        """Note that *task* was tried in vain and will be tried again, maybe under a later assignment."""
+        task.attempt += 1
+        assignment = task.assignment
+        if not assignment.live:
+            self._assignments.failed_late(assignment.partition, task.offset, task.past)
+            return
+        self.totals.failed += 1
+        self.totals.retried += 1
+        assignment.attempts[task.offset] = task.past
+
+    def _wait(self, task: Task, due: float) -> None:
+        """Let *task* wait for its next attempt, which is a start that its pace must allow."""
+        assignment = task.assignment
+        if not assignment.live:
+            return
+        due = max(due, self._throttles.pace.opens_for(task))
+        self._backlog.retries.add(task, due)
+        if assignment.leaves_at is not None and due > assignment.leaves_at:
+            self._backlog.drop_above({assignment: task.offset - 1})
+
+    def _release(self, unit: Unit, last: Task, outcome: Outcome) -> None:
+        """Let go of the unit's lane, unless its last task waits for a retry or stopped the consumer."""
+        holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live
+        if unit.lane is not None and not holds:
+            self._backlog.ready.release(unit.lane)
+
+    # Handlers that take too long
+
+    def at_work(self) -> list[Task | TaskBatch]:
+        """What workers are at."""
+        return [current for chunk in self._chunks if (current := chunk.current) is not None]
+
+    def detach(self, current: Task | TaskBatch, now: float) -> tuple[Chunk | None, list[tuple[Task, Failure]]]:
+        """Take everything away from the worker that is stuck in *current*.
+
+        What it had finished is taken in, what it had not begun may run elsewhere. Return a chunk with what it is at, to
+        be settled by somebody else and given to `expire`; and the records that stop the consumer.
+        """
+        chunk = next((chunk for chunk in self._chunks if chunk.current is current), None)
+        if chunk is None:
+            return None, []
+        failures = self.finish(chunk, now)
+        self._chunks.pop(chunk, None)
+        stuck, rest = chunk.detach()
+        self._chunks[stuck] = None
+        for unit in rest:
+            self._backlog.ready.put_back(unit)
+            if unit.lane is not None and unit.lane is not stuck.lane:
+                self._backlog.ready.release(unit.lane)
+        return stuck, failures
+
+    def expire(self, chunk: Chunk, handler: Hashable, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what was decided about records whose *handler* still runs; their lanes stay held until it returns."""
+        found = self._settle_all(chunk, now, is_overdue=True)
+        self._overdue[handler] = found.ended
+        if handler in self._returned:
+            self.returned(handler, now)
+        return found.failures
+
+    def returned(self, handler: Hashable, now: float) -> None:
+        """Note that an overdue *handler* has returned: its lanes may go on."""
+        ended = self._overdue.pop(handler, None)
+        if ended is None:
+            self._returned.add(handler)
+            return
+        self._returned.discard(handler)
+        for unit, task, outcome in ended:
+            if isinstance(outcome, Retry) and unit.lane is not None:
+                self._wait(task, now + outcome.delay_ms / 1000)
+            self._release(unit, task, outcome)
+
+    # Questions
+
+    @property
+    def ready(self) -> int:
+        """How many lanes and tasks without order may run now."""
+        return len(self._backlog.ready) if self._room > 0 else 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many tasks workers have."""
+        return sum(chunk.taken for chunk in self._chunks)
+
+    @property
+    def overdue(self) -> int:
+        """How many handlers still run although their records failed by their deadline."""
+        return len(self._overdue)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a retry."""
+        return len(self._backlog.retries)
+
+    def paced(self, now: float) -> int:
+        """How many tasks may run *now* but for a pace."""
+        return self._throttles.pace.held_back(len(self._backlog.ready), now)
+
+    @property
+    def next_due(self) -> float | None:
+        """When something may run that may not run now, unless something finishes first; ``None`` if never."""
+        dues: list[float | None] = [None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]
+        if self._room > 0:
+            dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))
+        if self._room > 0 and isinstance(self._backlog.ready, BatchQueue) and self._backlog.ready.next_due is not None:
+            dues.append(max(self._backlog.ready.next_due, self._throttles.pace.opens))
+        if self._room > 0 and self._backlog.retries.running < self._throttles.retries:
+            dues.append(self._backlog.retries.next_due)
+        return min((due for due in dues if due is not None), default=None)
+
+    @property
+    def can_steal(self) -> bool:
+        """Whether some worker has units that it has not begun."""
+        return any(chunk.unclaimed for chunk in self._chunks)
