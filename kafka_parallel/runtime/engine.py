@@ -278,14 +278,15 @@ class Engine:
     # Ending
 
     def _leave(self, error: BaseException | None) -> BaseException | None:
-        """Finish, commit, close; return what run() shall raise: the first error, a record's before all others."""
+        """Finish, commit, close; return what run() shall raise: the first error, a record's before all others.
+
+        A plugin that raises what nobody may catch (SystemExit) must not keep the member in its group either.
+        """
         for act in (self._drain_and_commit, self._end_workers, self._close_client):
             try:
                 act()
-            except Exception as raised:
-                if error is not None:
-                    log.exception("a second error on the way out")
-                error = error or raised
+            except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
+                error = _graver(error, raised)
         error = self._record_error() or error
         Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
         return error
@@ -314,6 +315,14 @@ class Engine:
         failed = RecordFailed(record.topic, record.partition, record.offset, f"{_described(cause)} ({reason})")
         failed.__cause__ = cause
         return failed
+
+
+def _graver(error: BaseException | None, second: BaseException) -> BaseException:
+    """Which of two errors run() raises: the first, unless only the *second* is one that nobody may catch."""
+    if error is None:
+        return second
+    log.error("a second error on the way out", exc_info=second)
+    return second if isinstance(error, Exception) and not isinstance(second, Exception) else error
 
 
 def _described(error: BaseException) -> str:
