@@ -28,6 +28,7 @@ class Decision(Generic[P]):
     :ivar held: those of them that wait for the time of their next record, and that time.
     :ivar is_all_paused: whether nothing is left to be fetched.
     :ivar room: how many records the next poll may bring.
+    :ivar bytes_left: how many bytes of them may be taken, the last record excepted.
     :ivar total: what is buffered.
     """
 
@@ -37,6 +38,7 @@ class Decision(Generic[P]):
     held: Mapping[P, float]
     is_all_paused: bool
     room: int
+    bytes_left: int
     total: Load
 
 
@@ -79,7 +81,8 @@ class Backpressure(Generic[P]):
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
         paused, assigned = self.paused, self._assignments.partitions
-        return Decision(pause, resume, paused, held, bool(paused) and paused >= assigned, room, total)
+        left = self._limits.bytes - total.bytes
+        return Decision(pause, resume, paused, held, bool(paused) and paused >= assigned, room, left, total)
 
     def hold(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*: its next record is not due."""

@@ -9,6 +9,8 @@ Rule 3: the span from the commit point to the newest record is limited per parti
 Rule 4: pausing and resuming have marks that are wide apart (resume at half of what pauses), because kafka-python 2.x
 throws away what it has prefetched for a paused partition.
 Rule 5: if nothing is buffered, one record may always come, however large it is.
+Rule 6: how many records have room is told by the largest that was seen lately. If larger ones come, the limit of bytes
+is kept all the same: what comes after the record that reaches it is given back and fetched again.
 """
 
 from __future__ import annotations

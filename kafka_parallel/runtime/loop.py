@@ -114,7 +114,7 @@ class Loop:
         self._apply(decision)
         self._commit_if_due()
         batch = self._poll(decision)
-        self._feed(batch if decision.room else self._give_back(batch))
+        self._feed(batch if decision.room else self._give_back(batch), decision.bytes_left)
         if self._rebalance.failure is not None:
             raise self._rebalance.failure
 
@@ -180,7 +180,7 @@ class Loop:
             self._client.seek(partition, records[0].offset)
         return {}
 
-    def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
+    def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int) -> None:
         now = self._clock.monotonic()
         self._fed = tuple(batch)
         if not batch:
@@ -196,7 +196,26 @@ class Loop:
         if self._settings.sources:
             taken = self._due(taken)
         tasks = {partition: self._tasks(records, now) for partition, records in taken.items()}
+        tasks = self._fitting(tasks, bytes_left)
         self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in taken.items()})
+
+    def _fitting(
+        self, tasks: Mapping[TopicPartition, list[Task]], bytes_left: int
+    ) -> Mapping[TopicPartition, list[Task]]:
+        """Take what has room: records may be larger than any before, by whose size it was told how many may come."""
+        if sum(task.size for found in tasks.values() for task in found) <= bytes_left:
+            return tasks
+        fitting = {}
+        for partition, found in tasks.items():
+            fitting[partition] = found
+            for index, task in enumerate(found):
+                if bytes_left <= 0:
+                    self._client.seek(partition, task.offset)
+                    self._queue.hold(partition, 0.0)  # it may have been held for a later record that is not due
+                    fitting[partition] = found[:index]
+                    break
+                bytes_left -= task.size
+        return fitting
 
     def _due(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
         """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
