@@ -70,6 +70,25 @@ BUGS = [
         "        return Load(records - self.in_flight, size)",
     ),
     Bug(
+        "take all that a poll brings, however large",
+        "runtime/loop.py",
+        "<= bytes_left:",
+        ">= 0:",
+    ),
+    Bug(
+        "forget to fetch again what had no room",
+        "runtime/loop.py",
+        "                    self._client.seek(partition, task.offset)\n                    self._queue.hold",
+        "                    self._queue.hold",
+    ),
+    Bug(
+        "no epoch check: count what ends under a former assignment for the one of now",
+        "core/scheduler.py",
+        "        assignment = task.assignment\n        if assignment.live and outcome is None:",
+        "        assignment = self._assignments.get(task.assignment.partition) or task.assignment\n"
+        "        if assignment.live and outcome is None:",
+    ),
+    Bug(
         "B2.8 take a handler that raised for one that is done",
         "runtime/attempt.py",
         "            return self.failed(task, record, error)\n        return None",

@@ -16,13 +16,16 @@ from tests.simulation.planted import BUGS
 
 # A planted bug must be found within so many seeds, from 0 on.
 ENOUGH = 5000
+# The longest search, in seconds: one that takes longer hangs, shows where, and fails.
+WATCHDOG = 100
 SOURCES = [Path(package.__file__).parent for package in (kafka_parallel, kafka_parallel_plugins)]
 SEARCH = f"""
-import logging, sys
+import faulthandler, logging, sys
 from dataclasses import replace
 from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
 logging.disable(logging.CRITICAL)
+faulthandler.dump_traceback_later({WATCHDOG}, exit=True)
 for seed in range({ENOUGH}):
     try:
         Simulation(seed, replace(draw(seed), executor=sys.argv[1])).run()
@@ -46,7 +49,7 @@ def test_a_planted_bug_is_found(bug, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=WATCHDOG + 10,
         check=False,
     )
 

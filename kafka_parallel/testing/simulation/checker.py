@@ -22,6 +22,7 @@ class Checker:
 
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :param most_buffered: how many records one instance may hold.
+    :param most_bytes: how many bytes of keys, values and headers, and one record more.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     :param source: the topic to which that applies; retry topics are read from their beginning.
     :param reset: where a group without a committed offset begins: "earliest", or "latest" = with the first fetch.
@@ -34,10 +35,13 @@ class Checker:
         most_buffered: float,
         reset: str,
         source: str = "t",
+        most_bytes: float = float("inf"),
     ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of
         self._most_buffered = most_buffered
+        self._most_bytes = most_bytes
+        self._sizes: dict[Place, int] = {}
         self._reset = reset
         self._source = source
         self._running: dict[tuple[str, TopicPartition, Hashable], int] = {}
@@ -48,6 +52,8 @@ class Checker:
         self._fetched: dict[tuple[str, TopicPartition], int] = {}
         self._first: dict[TopicPartition, int] = {}
         self._copies: dict[tuple[int, int], int] = defaultdict(int)
+        self._finished_by: dict[str, set[Place]] = defaultdict(set)
+        self._excused: dict[Place, int] = defaultdict(int)
         self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
         self._begun: dict[Hashable, list[float]] = defaultdict(list)
         self.done: dict[Place, int] = {}
@@ -74,6 +80,7 @@ class Checker:
         """Note that *instance*, which owns *owned*, got records."""
         for partition, records in batch.items():
             self._fetched.setdefault((instance, partition), next(iter(records)).offset)
+            self._sizes.update({(partition, record.offset): _size(record) for record in records})
         held = {place for place in self._held[instance] if place[0] in owned}
         held |= {(partition, record.offset) for partition, records in batch.items() for record in records}
         self._held[instance] = held
@@ -82,6 +89,9 @@ class Checker:
         """Note that *instance* asks for more: what it got before is taken now, or given back."""
         if (count := len(self._held[instance])) > self._most_buffered:
             self._violate(f"{instance} holds {count} records, more than {self._most_buffered}")
+        sizes = [self._sizes[place] for place in self._held[instance]]
+        if sum(sizes) > self._most_bytes + max(sizes, default=0):
+            self._violate(f"{instance} holds {sum(sizes)} bytes, by more than a record more than {self._most_bytes}")
 
     def sought(self, instance: str, partition: TopicPartition, offset: int) -> None:
         """Note that *instance* gave back what it had fetched of *partition* from *offset* on."""
@@ -165,6 +175,7 @@ class Checker:
         for held in self._held.values():
             held.discard((partition, offset))
         self.done[partition, offset] = self.done.get((partition, offset), 0) + 1
+        self._finished_by[instance].add((partition, offset))
         self._failures[partition, offset].pop(instance, None)
 
     def due(self, record: Any, now: float) -> None:
@@ -193,6 +204,11 @@ class Checker:
     def neglected(self, instance: str, waiting: Collection[Place]) -> None:
         """Note that handlers of *instance* were not told that nobody waits for them any more."""
         self._violate(f"{instance} did not cancel the handlers of {waiting}, for which nobody waits")
+
+    def cannot_commit(self, instance: str) -> None:
+        """Note that *instance* will never commit what it has finished and not committed: each of it may be repeated."""
+        for place in self._finished_by.pop(instance, ()):
+            self._excused[place] += place[1] >= self._committed.get(place[0], 0)
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
@@ -248,3 +264,14 @@ class Checker:
     def repeats(self) -> int:
         """How often a record was finished beyond its first time."""
         return sum(count - 1 for count in self.done.values())
+
+    @property
+    def needless_repeats(self) -> list[Place]:
+        """The records that were finished more often than those who could not commit them explain."""
+        return [place for place, count in self.done.items() if count - 1 > self._excused.get(place, 0)]
+
+
+def _size(record: Any) -> int:
+    """The bytes of its key, value and headers."""
+    sizes = (record.serialized_key_size, record.serialized_value_size, record.serialized_header_size)
+    return sum(max(0, size) for size in sizes)

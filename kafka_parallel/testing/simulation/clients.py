@@ -35,6 +35,7 @@ class WatchedConsumer(FakeConsumer):
         self._wished: list[TopicPartition] = []
         self.wishes: list[Callable[..., None]] = []
         self.is_leaving: Callable[[], bool] = lambda: False
+        self.leaves: Callable[[], None] = lambda: None
 
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
         """Fetch."""
@@ -51,6 +52,11 @@ class WatchedConsumer(FakeConsumer):
         """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
         super().seek(partition, offset)
         self._checker.sought(self._instance, partition, offset)
+
+    def close(self, *arguments: Any, **options: Any) -> None:
+        """Leave the group: what is not committed by now is for others to do."""
+        self.leaves()
+        super().close(*arguments, **options)
 
     def owns(self, partition: TopicPartition) -> bool:
         """Tell whether the cluster considers *partition* this member's."""

@@ -93,12 +93,12 @@ class Plan:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing is planned that would excuse a repeat: nothing fails, no handler outlives a drain."""
+        """Whether only a kill excuses a repeat here, of what it left uncommitted: no handler outlives a drain."""
         if self.options["revoke_timeout_ms"] < CALM_REVOKE_MS or self.options["stop_timeout_ms"] < CALM_STOP_MS:
             return False
         slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile)
-        unkind = {"kill", "freeze", "freeze in rebalance", "expire", "delete records"}
+        unkind = {"freeze", "freeze in rebalance", "expire", "delete records"}
         return not any(likely) and not self.is_unreadable and not any(event in unkind for _, event in self.events)
 
     @property
@@ -145,11 +145,13 @@ def draw(seed: int) -> Plan:
     )
     if plan.lanes == "unordered" and plan.membership != "assigned" and not is_calm and chance.random() < 0.4:
         plan = replace(plan, retry_topics=tuple(chance.choice([0, 30, 3_000]) for _ in range(chance.randint(1, 2))))
-    plan = _patient(plan) if is_calm and chance.random() < 0.2 else plan
+    is_patient = is_calm and chance.random() < 0.2
+    plan = _patient(plan) if is_patient else plan
     plan = replace(plan, executor=chance.choice(["thread-pool", "asyncio"]))
     if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
         plan = replace(plan, is_unreadable=True)
-    return _bounded(plan, is_calm=is_calm)
+    plan = _bounded(plan, is_calm=is_calm)
+    return _with_kills(plan) if is_calm and not is_patient else plan
 
 
 def _bounded(plan: Plan, *, is_calm: bool) -> Plan:
@@ -158,6 +160,17 @@ def _bounded(plan: Plan, *, is_calm: bool) -> Plan:
     pace = _draw_pace(chance, plan.lanes, is_calm=is_calm) if chance.random() < 0.2 else None
     adaptive = {"min_in_flight": 1, "max_in_flight": chance.choice([1, 3, None])} if chance.random() < 0.1 else None
     return replace(plan, pace=pace, adaptive=adaptive)
+
+
+def _with_kills(plan: Plan) -> Plan:
+    """Kill somebody in every fifth plan in which nothing else excuses a repeat: so what a kill may cost is exact."""
+    chance = random.Random(f"kills {plan.seed}")
+    if chance.random() < 0.8:
+        return plan
+    events = list(plan.events)
+    for _ in range(chance.randint(1, 2)):
+        events.insert(chance.randint(0, len(events)), (chance.choice([0.02, 0.1, 0.5]), "kill"))
+    return replace(plan, events=tuple(events))
 
 
 def _patient(plan: Plan) -> Plan:

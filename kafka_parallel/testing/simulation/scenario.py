@@ -44,7 +44,7 @@ class Run:
     :ivar trace: a digest of every step; equal for two runs of a seed.
     :ivar records: how many there were.
     :ivar repeats: how many were finished again.
-    :ivar may_repeat: whether something happened that makes repeats unavoidable.
+    :ivar may_repeat: whether something other than a kill happened that makes repeats unavoidable.
     """
 
     trace: str
@@ -70,7 +70,8 @@ class Simulation:
             self.cluster.create_topic(f"{TOPIC}-retry-{number}", 1)
         # What is dropped above a record that halts is gone from memory, but the checker cannot know.
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
-        self.checker = Checker(self.cluster, self._lane_of, most, plan.reset)
+        most_bytes = float("inf") if plan.may_halt else plan.options["max_buffered_bytes"]
+        self.checker = Checker(self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes)
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
         ordering = self._lane_of if plan.lanes != "unordered" else "unordered"
@@ -79,6 +80,7 @@ class Simulation:
         self._numbers = itertools.count()
         self._is_produced = self._is_quiet = False
         self.may_repeat = not plan.is_calm
+        self._has_killed = False
 
     def _lane_of(self, record: Any) -> Any:
         return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
@@ -104,10 +106,9 @@ class Simulation:
         self.world.run(until=lambda: not any(instance.is_alive for instance in self._instances))
         if self.checker.violation is not None:
             raise self.checker.violation
-        repeats = self.checker.repeats
-        if repeats and not self.may_repeat:
-            raise Violation(f"{repeats} records were repeated although nothing made it necessary")
-        return Run(self.world.trace, len(self.plan.records), repeats, self.may_repeat)
+        if not self.may_repeat and (needless := self.checker.needless_repeats):
+            raise Violation(f"{needless} were repeated although nothing made it necessary")
+        return Run(self.world.trace, len(self.plan.records), self.checker.repeats, self.may_repeat)
 
     def _is_over(self) -> bool:
         if self.checker.violation is not None:
@@ -199,6 +200,7 @@ class Simulation:
         acts = Acts(self.world, self.plan, self.checker, name, consumer)
         instance = Instance(name, process, consumer, self._options, self._plugins(name, acts), kind, acts)
         consumer.is_leaving = lambda: instance.is_stopping
+        consumer.leaves = lambda: self._leaves(name)
         self._instances.append(instance)
 
     def _consumer_config(self, number: int) -> dict[str, Any]:
@@ -243,6 +245,11 @@ class Simulation:
             plugins.append(built_in("adaptive-concurrency")(**plan.adaptive))
         return plugins
 
+    def _leaves(self, name: str) -> None:
+        """Excuse what an instance could not commit at its end: while a group waits for a dead member, nobody can."""
+        if self._has_killed:
+            self.checker.cannot_commit(name)
+
     # Events
 
     def _chosen(self) -> list[Instance]:
@@ -257,7 +264,8 @@ class Simulation:
     def _kill(self) -> None:
         for instance in self._chosen():
             self.world.note(f"{instance.name} is killed")
-            self.may_repeat = True
+            self._has_killed = True
+            self.checker.cannot_commit(instance.name)
             instance.kill()
 
     def _freeze(self) -> None:
