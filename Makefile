@@ -49,7 +49,8 @@ bench: $(VENV)/ready  ## Measure ratios against the plain poll loop
 	$(BIN)/python -m benchmarks
 
 simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where an interrupted one ended
-	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json
+	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json \
+		--keep tests/simulation/regressions.txt
 
 clean:  ## Remove what was made
 	rm -rf .simulation-*.json .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,9 +6,12 @@ import json
 import logging
 import re
 import secrets
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
@@ -20,16 +23,14 @@ from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.kinds import KINDS
 from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
-from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed, run_batch
+from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, keep, resumed, run_batch
 from kafka_parallel.testing.simulation.world import StalledError, World
 
 # 10,000 fresh seeds in each run of the tests, in parts that are run side by side.
 PARTS, SEEDS = 8, 1250
-# Seeds that once found a bug, with the scenarios of the time or of now; when they did, all handlers ran on threads.
-REGRESSIONS = [
-    0, 26, 68, 73, 91, 100, 108, 117, 124, 129, 134, 184, 242, 278, 337, 488, 491, 547, 555, 582, 594, 674, 993, 1020,
-    1036, 1052, 1145, 1176, 1311, 1392, 1549, 1725, 1931, 2274, 3895, 22270, 235384, 1000272807, 1000335439,
-]  # fmt: skip
+# Seeds that once found a bug, with the scenarios of the time or of now; the ones that fail are added. When the first of
+# them did, all handlers ran on threads.
+REGRESSIONS = Path(__file__).with_name("regressions.txt")
 
 
 def plan_of(seed, kind):
@@ -50,11 +51,12 @@ def test_fresh_seeds_hold(part):
 
     failed = run_batch(first, SEEDS)["failed"]
 
+    keep(REGRESSIONS, failed)
     assert not failed, shrink.report(min(failed))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", REGRESSIONS)
+@pytest.mark.parametrize("seed", [int(seed) for seed in REGRESSIONS.read_text().split()])
 def test_a_seed_that_once_failed_holds(seed, kind):
     Simulation(seed, plan_of(seed, kind)).run()
 
@@ -173,3 +175,36 @@ def test_notes_of_another_run_are_refused(tmp_path):
 
     with pytest.raises(SweepError, match="of a run of 40 seeds, not 41: remove the file"):
         resumed(tmp_path / "notes", 41)
+
+
+def test_an_interrupted_command_says_how_to_go_on_and_leaves_its_notes(tmp_path):
+    notes = tmp_path / "notes"
+    command = [sys.executable, "-m", "kafka_parallel.testing.simulation", "--seeds", "100000", "--state", str(notes)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        deadline = time.monotonic() + 30
+        while not notes.exists():
+            assert time.monotonic() < deadline
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert f"run it again with --state {notes} to go on" in said
+    assert resumed(notes, 100_000).done < 100_000
+
+
+def test_notes_that_cannot_be_written_or_read_are_an_error_at_once(tmp_path, capsys):
+    assert command.main(["--seeds", "9", "--state", str(tmp_path)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    assert command.main(["--seeds", "9", "--state", str(tmp_path / "nowhere" / "notes")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_failing_seeds_become_regression_cases(broken, tmp_path, capsys, monkeypatch):
+    cases = tmp_path / "cases"
+    cases.write_text("7\n3\n")
+    monkeypatch.setattr(Sweep, "run", lambda sweep: iter([sweep.failed.update({3: "why", 4: "why"}) or sweep.seeds]))
+
+    assert command.main(["--seeds", "9", "--first", "0", "--keep", str(cases)]) == 1
+
+    assert cases.read_text() == "7\n3\n4\n"
+    assert "seed 4 fails; run it again" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """Run many seeds: ``python -m kafka_parallel.testing.simulation --seeds 10000``.
 
 A seed that fails is printed with the smallest failing plan found from it. The exit code is 1 if one failed, 2 if what
-was asked for makes no sense.
+was asked for makes no sense, 130 if the run was interrupted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from kafka_parallel.testing.simulation.shrink import report
-from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, resumed
+from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, keep, resumed
 
 # How many failing seeds are looked at closely, and how often notes are written, in seconds.
 MOST_REPORTS = 3
@@ -28,12 +28,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sweep = _sweep(options)
         _run(sweep, options.state)
+        if options.keep is not None and sweep.failed:
+            keep(options.keep, sweep.failed)
     except SweepError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except BrokenProcessPool:
         sys.stderr.write("error: a process of the run died or hung; its stacks are above\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"interrupted{f': run it again with --state {options.state} to go on' * bool(options.state)}\n"
+        )
+        return 130
     logging.disable(logging.CRITICAL)
     for seed in [*sweep.failed][:MOST_REPORTS]:
         sys.stdout.write(report(seed) + "\n")
@@ -52,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kafka_parallel.testing.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, help="the first seed (default: drawn anew each time)")
+    parser.add_argument("--keep", type=Path, help="a file of regression cases, to which failing seeds are added")
     parser.add_argument("--state", type=Path, help="a file for notes, by which an interrupted run goes on")
     return parser
 
@@ -72,6 +80,8 @@ def _run(sweep: Sweep, state: Path | None) -> None:
         TextColumn("{task.fields[failed]} failed"),
     )
     before, began, saved = sweep.seconds, time.monotonic(), time.monotonic()
+    if state is not None:
+        sweep.save(state)  # before the work: better to learn now that it cannot be done
     with Progress(*columns) as progress:
         task = progress.add_task("seeds", total=sweep.seeds, completed=sweep.done, failed=len(sweep.failed))
         for done in sweep.run():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -64,16 +64,22 @@ class Sweep:
     # Notes, so that an interrupted run can go on
 
     def save(self, path: Path) -> None:
-        """Write down how far it got; whoever reads it meanwhile sees the old notes or the new ones."""
+        """Write down how far it got; whoever reads it meanwhile sees the old notes or the new ones.
+
+        :raises SweepError: they cannot be written.
+        """
         draft = path.with_name(path.name + ".new")
-        draft.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(json.dumps(asdict(self)), encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            raise SweepError(f"the notes cannot be written to {path}: {error}") from error
 
 
 def resumed(path: Path, seeds: int) -> Sweep | None:
     """Read the notes of an earlier run of as many *seeds*; ``None`` if there are none.
 
-    :raises SweepError: they are cut, corrupt, or of another run.
+    :raises SweepError: they cannot be read, are cut, corrupt, or of another run.
     """
     if not path.exists():
         return None
@@ -81,6 +87,8 @@ def resumed(path: Path, seeds: int) -> Sweep | None:
         notes: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         notes["failed"] = {int(seed): str(what) for seed, what in notes["failed"].items()}
         found = Sweep(**notes)
+    except OSError as error:
+        raise SweepError(f"the notes of an earlier run in {path} cannot be read: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SweepError(
             f"the notes of an earlier run in {path} are cut or corrupt ({error}): remove the file"
@@ -88,6 +96,19 @@ def resumed(path: Path, seeds: int) -> Sweep | None:
     if found.seeds != seeds:
         raise SweepError(f"the notes in {path} are of a run of {found.seeds} seeds, not {seeds}: remove the file")
     return found
+
+
+def keep(path: Path, failed: Iterable[int]) -> None:
+    """Add the seeds that *failed* to the regression cases in *path*, one a line, if they are not there yet.
+
+    :raises SweepError: it cannot be read or written.
+    """
+    try:
+        known = path.read_text(encoding="utf-8").split() if path.exists() else []
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{seed}\n" for seed in sorted(failed) if str(seed) not in known)
+    except OSError as error:
+        raise SweepError(f"failing seeds cannot be kept in {path}: {error}") from error
 
 
 def run_batch(first: int, count: int) -> dict[str, Any]:
