@@ -4,8 +4,10 @@ A history is a file of fixed-size entries. Every handler run appends two (start,
 opened with ``O_APPEND``, so entries of many threads and processes never mix, and a SIGKILL loses nothing that was
 written. The judge knows records, keys, offsets and times; of the consumer under test it knows nothing.
 
-Entry, little-endian, 48 bytes: nanoseconds of the machine-wide monotonic clock (q), kind (q), run (q: which start of
-which process), topic hash and partition (I, I), offset (q), key hash (Q).
+Entry, little-endian, 48 bytes: nanoseconds of the machine-wide monotonic clock (q), kind (i), CRC-32 of the rest (I),
+run (q: which start of which process), topic hash and partition (I, I), offset (q), key hash (Q).
+
+``python -m kafka_parallel.testing.history FILE`` tells what is in one, and whether it can be believed.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import hashlib
 import inspect
 import os
 import struct
+import sys
 import time
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +32,7 @@ from kafka_parallel.errors import KafkaParallelError
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-ENTRY = struct.Struct("<qqqIIqQ")
+ENTRY = struct.Struct("<qiIqIIqQ")
 
 
 class HistoryError(KafkaParallelError):
@@ -46,7 +51,7 @@ class Kind(IntEnum):
 
 
 class Entry(NamedTuple):
-    """One line of a history."""
+    """One line of a history; the fields are those on disk, without the checksum."""
 
     at: int
     kind: int
@@ -99,7 +104,7 @@ class History:
 
     def write(self, kind: Kind, topic: int, partition: int, offset: int, key: int = 0) -> None:
         """Append one entry; safe from any thread."""
-        os.write(self._file, ENTRY.pack(time.monotonic_ns(), kind, self.run, topic, partition, offset, key))
+        self._append(Entry(time.monotonic_ns(), kind, self.run, topic, partition, offset, key))
 
     def committed(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Note what the broker has as committed now, per partition of *topic*."""
@@ -113,7 +118,11 @@ class History:
 
     def killed(self, run: int) -> None:
         """Note that the process of *run* is gone; call it after waiting for its end."""
-        os.write(self._file, ENTRY.pack(time.monotonic_ns(), Kind.KILLED, run, 0, 0, 0, 0))
+        self._append(Entry(time.monotonic_ns(), Kind.KILLED, run, 0, 0, 0, 0))
+
+    def _append(self, entry: Entry) -> None:
+        at, kind, *rest = entry
+        os.write(self._file, ENTRY.pack(at, kind, _checksum(entry), *rest))
 
     def close(self) -> None:
         """Close the file."""
@@ -142,6 +151,8 @@ class Verdict:
     :ivar reordered: a record started after a later one of its lane, within one assignment of one process.
     :ivar overlapping: two records of a lane at the same time, in one run of one process.
     :ivar committed_too_far: a commit above a record that nobody had finished.
+    :ivar unexplained: a record started again although nobody who had finished it was killed. Where nothing but kills
+        happens, it has to be empty, as `needless`: then exactly what a kill left uncommitted was repeated.
     :ivar needless: a record started although a commit above it was known: no fault explains such a repeat, but for a
         process that was stopped and goes on with what it had (SIGSTOP).
     """
@@ -153,6 +164,7 @@ class Verdict:
     overlapping: list[tuple[int, int]]
     committed_too_far: list[tuple[int, int]]
     needless: list[tuple[int, int]]
+    unexplained: list[tuple[int, int]]
 
     @property
     def is_good(self) -> bool:
@@ -163,7 +175,8 @@ class Verdict:
 def read(path: str | Path) -> Iterator[Entry]:
     """Read a history in order of time.
 
-    :raises HistoryError: if the file is missing, cut in the middle of an entry, or holds an unknown kind.
+    :raises HistoryError: if the file is missing or cut in the middle of an entry, or if an entry is corrupt or missing:
+        its checksum is wrong, or a handler ends that never began.
     """
     try:
         data = Path(path).read_bytes()
@@ -171,11 +184,37 @@ def read(path: str | Path) -> Iterator[Entry]:
         raise HistoryError(f"history {path} cannot be read: {error}") from error
     if len(data) % ENTRY.size:
         raise HistoryError(f"history {path} is cut: {len(data)} bytes are no multiple of {ENTRY.size}")
-    entries = [Entry(*fields) for fields in ENTRY.iter_unpack(data)]
-    for number, entry in enumerate(entries):
-        if entry.kind not in Kind._value2member_map_ or entry.at <= 0:
-            raise HistoryError(f"history {path} is corrupt: entry {number} is {entry}")
-    return iter(sorted(entries, key=lambda entry: entry.at))
+    entries = sorted(unpack(data, f"history {path}"), key=lambda entry: entry.at)
+    running: Counter[tuple[int, ...]] = Counter()
+    for entry in entries:
+        place = (entry.run, entry.topic, entry.partition, entry.offset)
+        if entry.kind == Kind.START:
+            running[place] += 1
+        elif entry.kind in {Kind.END, Kind.FAILED}:
+            running[place] -= 1
+            if running[place] < 0:
+                raise HistoryError(f"history {path} is cut: it has no beginning of what ends in {entry}")
+    return iter(entries)
+
+
+def unpack(data: bytes, what: str) -> list[Entry]:
+    """Read whole entries, in the order in which they were written.
+
+    :param what: names the history in errors.
+    :raises HistoryError: an entry is corrupt.
+    """
+    entries = []
+    for number, (at, kind, checksum, *rest) in enumerate(ENTRY.iter_unpack(data)):
+        entry = Entry(at, kind, *rest)
+        if kind not in Kind._value2member_map_ or checksum != _checksum(entry):
+            raise HistoryError(f"{what} is corrupt: entry {number} is {entry}")
+        entries.append(entry)
+    return entries
+
+
+def _checksum(entry: Entry) -> int:
+    at, kind, *rest = entry
+    return zlib.crc32(ENTRY.pack(at, kind, 0, *rest))
 
 
 def judge(entries: Iterable[Entry], produced: Produced, *, lane: str = "key") -> Verdict:
@@ -206,10 +245,14 @@ class _Court:
         self._too_far: list[tuple[int, int]] = []
         self._committed: dict[int, int] = {}
         self._needless: list[tuple[int, int]] = []
+        self._finishers: dict[tuple[int, int], set[int]] = {}
+        self._killed: set[int] = set()
+        self._unexplained: list[tuple[int, int]] = []
 
     def hear(self, entry: Entry) -> None:
         """Take in the next entry."""
         if entry.kind == Kind.KILLED:
+            self._killed.add(entry.run)
             self._running = {place: offset for place, offset in self._running.items() if place[0] != entry.run}
         elif entry.topic != self._topic:
             return
@@ -226,10 +269,12 @@ class _Court:
     def _hear_start(self, entry: Entry) -> None:
         if entry.offset < self._committed.get(entry.partition, 0):
             self._needless.append((entry.partition, entry.offset))
+        where = (entry.partition, entry.offset)
+        if self._finishers.get(where, self._killed) - self._killed:
+            self._unexplained.append(where)
         place = self._place(entry)
         if place is None:
             return
-        where = (entry.partition, entry.offset)
         if place in self._running:
             self._overlapping.append(where)
         period = (self._assignments.get((entry.run, entry.partition), 0), place)
@@ -245,6 +290,7 @@ class _Court:
         if entry.kind == Kind.END:
             where = (entry.partition, entry.offset)
             self._finished[where] = self._finished.get(where, 0) + 1
+            self._finishers.setdefault(where, set()).add(entry.run)
             self._unfinished.get(entry.partition, {}).pop(entry.offset, None)
 
     def _hear_commit(self, entry: Entry) -> None:
@@ -273,6 +319,7 @@ class _Court:
             overlapping=self._overlapping,
             committed_too_far=self._too_far,
             needless=self._needless,
+            unexplained=self._unexplained,
         )
 
 
@@ -285,3 +332,24 @@ def _hash64(key: bytes | None) -> int:
     if key is None:
         return 0
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") or 1
+
+
+def main(arguments: list[str]) -> int:
+    """Tell what is in the history that *arguments* name; return the exit code: 2 if it cannot be believed."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m kafka_parallel.testing.history FILE\n")
+        return 2
+    try:
+        entries = list(read(arguments[0]))
+    except HistoryError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    kinds = Counter(Kind(entry.kind).name.lower() for entry in entries)
+    runs = len({entry.run for entry in entries})
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))
+    sys.stdout.write(f"history {arguments[0]}: {len(entries)} entries of {runs} runs: {counts or 'nothing happened'}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -38,5 +38,6 @@ def test_nothing_is_lost_by_kills_at_random_moments(kafka_broker, topic, tmp_pat
     entries = list(read(history.path))
     verdict = judge(entries, produced)
     assert verdict.is_good, verdict
+    assert (verdict.needless, verdict.unexplained) == ([], [])
     assert sum(entry.kind == Kind.KILLED for entry in entries) == kills
     assert committed(bootstrap, group, produced) == ends(produced)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from kafka import TopicPartition
 
-from kafka_parallel.testing.history import ENTRY, History, HistoryError, Kind, Produced, judge, read
+from kafka_parallel.testing.history import ENTRY, History, HistoryError, Kind, Produced, judge, main, read
 
 PRODUCED = Produced("t", {0: {0: b"a", 1: b"a", 2: b"b"}})
 
@@ -104,6 +104,50 @@ def test_a_killed_process_holds_no_key(history):
     run(history, record(0), record(1), record(2, b"b"))
 
     assert verdict(history).is_good
+
+
+def test_at_a_kill_only_what_its_process_had_finished_may_be_repeated(history, tmp_path):
+    other = History(history.path, run=2)
+    run(history, record(0))
+    run(other, record(1))
+    history.killed(1)
+    run(other, record(0), record(1), record(2, b"b"))
+    other.close()
+
+    assert verdict(history).unexplained == [(0, 1)]
+
+
+def test_any_byte_that_changes_is_noticed(history):
+    run(history, record(0))
+    whole = history.path.read_bytes()
+    for place in range(len(whole)):
+        broken = bytearray(whole)
+        broken[place] ^= 0x10
+        history.path.write_bytes(broken)
+        with pytest.raises(HistoryError, match="is corrupt: entry"):
+            read(history.path)
+
+
+def test_a_history_without_its_beginning_is_refused(history):
+    run(history, record(0))
+    history.path.write_bytes(history.path.read_bytes()[ENTRY.size :])
+
+    with pytest.raises(HistoryError, match="is cut: it has no beginning"):
+        read(history.path)
+
+
+def test_the_command_tells_what_is_in_a_history(history, capsys):
+    run(history, record(0))
+
+    assert main([str(history.path)]) == 0
+    assert "2 entries of 1 runs: 1 end, 1 start" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-file"], [__file__]])
+def test_the_command_fails_in_a_sentence(arguments, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
 
 
 @pytest.mark.parametrize(
