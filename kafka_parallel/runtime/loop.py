@@ -196,8 +196,10 @@ class Loop:
         if self._settings.sources:
             taken = self._due(taken)
         tasks = {partition: self._tasks(records, now) for partition, records in taken.items()}
-        tasks = self._fitting(tasks, bytes_left)
-        self._queue.feed(tasks, {partition: _leader_epochs(records) for partition, records in taken.items()})
+        self._queue.feed(
+            self._fitting(tasks, bytes_left),
+            {partition: _leader_epochs(records) for partition, records in taken.items()},
+        )
 
     def _fitting(
         self, tasks: Mapping[TopicPartition, list[Task]], bytes_left: int

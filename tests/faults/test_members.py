@@ -17,6 +17,10 @@ from tests.integration.test_rebalance import ASSIGNORS, runs
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 
 
+# How many seconds a member stays that comes and goes.
+STAY = 2
+
+
 def commits_of(history):
     return [(entry.partition, entry.offset) for entry in read(history.path) if entry.kind == Kind.COMMITTED]
 
@@ -53,22 +57,30 @@ def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report, executo
 
 @pytest.mark.parametrize("assignor", ASSIGNORS)
 def test_members_come_and_go_every_second(kafka_broker, topic, tmp_path, report, assignor):
-    bootstrap, visits = kafka_broker.bootstrap_servers, rounds(3, 20)
-    produced = produce(bootstrap, topic(6), 8000 + 1500 * visits, keys=KEYS)
+    bootstrap, visits = kafka_broker.bootstrap_servers, rounds(4, 20)
+    produced = produce(bootstrap, topic(6), 8000 + 3000 * visits, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
     options = {"sleep_ms": 16, "assignor": assignor}
 
-    with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
+    with (
+        Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays,
+        ExitStack() as stack,
+    ):
         wait_for(has_begun(history), "the first member to work")
-        for _ in range(visits):
-            with Worker(bootstrap, produced.topic, group, history.path, **options) as visitor:
-                time.sleep(2.0)
-                visitor.signal(signal.SIGTERM)
-                assert visitor.wait() in {0, -signal.SIGTERM}  # it may not even have begun
+        visitors = []
+        for number in range(visits + STAY):
+            if number < visits:
+                visitors.append(stack.enter_context(Worker(bootstrap, produced.topic, group, history.path, **options)))
+            time.sleep(1.0)
+            if number >= STAY:
+                visitors[number - STAY].signal(signal.SIGTERM)
+        for visitor in visitors:
+            assert visitor.wait() in {0, -signal.SIGTERM}  # it may not even have begun
         assert stays.wait(180) == 0
 
     verdict = conclude(report, bootstrap, group, produced, read(history.path), visits)
     assert verdict.repeated == 0
+    assert len(runs(history.path)) > 1
 
 
 def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 
 import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewPartitions
+from kafka.errors import CommitFailedError
 
 from kafka_parallel.testing.history import History, Produced, judge, read
-from tests.faults.conftest import conclude
-from tests.integration.kafka_app import KEYS, Worker, committed, ends, has_begun, produce, wait_for
+from tests.faults.conftest import conclude, rounds
+from tests.integration.kafka_app import KEYS, Worker, committed, ends, has_begun, has_grown, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -64,6 +66,34 @@ def test_a_topic_that_is_deleted_does_not_stop_the_others(kafka_broker, topic, t
     conclude(report, bootstrap, group, everything, read(history.path), 1)
 
 
+def reset(bootstrap, group, name, offset):
+    """Set the committed offset of partition 0, as an administrator does."""
+    admin = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    admin.assign([TopicPartition(name, 0)])
+    try:
+        admin.commit({TopicPartition(name, 0): OffsetAndMetadata(offset, "", -1)})
+    finally:
+        admin.close()
+
+
+@pytest.mark.parametrize("assigns", [0, 1], ids=["subscribed", "assigned by hand"])
+def test_offsets_that_somebody_resets_while_it_runs_change_nothing(kafka_broker, topic, tmp_path, report, assigns):
+    bootstrap, resets = kafka_broker.bootstrap_servers, rounds(3, 20)
+    produced = produce(bootstrap, topic(1), 3000 + 3000 * resets, keys=KEYS)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=3000, assigns=assigns) as worker:
+        for _ in range(resets):
+            wait_for(has_grown(history, by=1001), "the worker to work")
+            # Kafka itself refuses it to strangers while the group has members.
+            with nullcontext() if assigns else pytest.raises(CommitFailedError):
+                reset(bootstrap, group, produced.topic, 3)
+        assert worker.wait(120) == 0
+
+    verdict = conclude(report, bootstrap, group, produced, read(history.path), resets)
+    assert verdict.repeated == 0
+
+
 def test_offsets_that_somebody_resets_count_from_the_next_start_on(kafka_broker, topic, tmp_path, report):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(1), 4000, keys=KEYS)
@@ -73,10 +103,7 @@ def test_offsets_that_somebody_resets_count_from_the_next_start_on(kafka_broker,
     verdict = judge(read(history.path), produced)
     assert (verdict.is_good, verdict.repeated) == (True, 0)
 
-    admin = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
-    admin.assign([TopicPartition(produced.topic, 0)])
-    admin.commit({TopicPartition(produced.topic, 0): OffsetAndMetadata(3000, "", -1)})
-    admin.close()
+    reset(bootstrap, group, produced.topic, 3000)
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=3000) as second:
         assert second.wait() == 0
 

@@ -7,7 +7,7 @@ import faulthandler
 import sys
 from pathlib import Path
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--session-ms", type=int, default=6000)
     parser.add_argument("--instance-id")
     parser.add_argument("--topics-pattern", default="")
+    parser.add_argument("--assigns", type=int, default=0, help="assign so many partitions instead of subscribing")
     parser.add_argument("--metadata-max-age-ms", type=int, default=300_000)
     parser.add_argument("--request-timeout-ms", type=int, default=30_000)
     parser.add_argument("--kill-at", help="a point at which the process kills itself, see kill_points.py")
@@ -41,7 +42,7 @@ def main() -> None:
 
     history = History(options.history)
     consumer = KafkaConsumer(
-        *([] if options.topics_pattern else [options.topic]),
+        *([] if options.topics_pattern or options.assigns else [options.topic]),
         group_id=options.group,
         bootstrap_servers=options.bootstrap,
         auto_offset_reset="earliest",
@@ -56,6 +57,8 @@ def main() -> None:
     )
     if options.topics_pattern:
         consumer.subscribe(pattern=options.topics_pattern)
+    if options.assigns:
+        consumer.assign([TopicPartition(options.topic, number) for number in range(options.assigns)])
 
     plugins = kill_points.plugins(history, options.kill_at, options.kill_after, options.dead_letters)
     consumer = ParallelConsumer(
