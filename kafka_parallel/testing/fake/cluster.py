@@ -26,13 +26,18 @@ MOST_METADATA = 4096
 
 Moment: TypeAlias = Literal["before", "after"]
 
+# What asks a broker, and so may fail. What only reads cannot fail after it took effect.
+READS = ("poll", "committed", "position", "beginning_offsets", "end_offsets", "topics", "partitions_for_topic",
+         "partitions_for")  # fmt: skip
+WRITES = ("commit", "commit_async", "send")
+
 
 class FakeCluster:
     """One broker that is leader and coordinator of everything. Every method may be called from any thread.
 
     :param clock: the time; the machine's by default, a `ManualClock` for tests of one thread.
-    :ivar on_call: called with the name of each call of a client ("poll", "commit", "committed", "send") and its moment,
-        "before" or "after" it took effect; what it raises is the call's answer. `fail` is the simple way to use it.
+    :ivar on_call: called with the name of each call of a client that asks a broker and its moment, "before" or "after"
+        it took effect; what it raises is the call's answer. `fail` is the simple way to use it, and names them.
     :ivar on_commit: called with each group and the offsets it is about to store.
     """
 
@@ -182,9 +187,17 @@ class FakeCluster:
     def fail(self, call: str, error: Exception, *, times: int = 1, moment: Moment = "before") -> None:
         """Let the next *times* calls of the name *call* raise *error*.
 
-        :param call: "poll", "commit", "committed" or "send".
-        :param moment: "before" the call takes effect, or "after": then it did, and only its answer was lost.
+        :param call: the method's name: of a consumer "poll", "committed", "position", "beginning_offsets",
+            "end_offsets", "topics", "partitions_for_topic", "commit" or "commit_async", of a producer "partitions_for"
+            or "send".
+        :param moment: "before" the call takes effect, or "after": then it did, and only its answer was lost. Only
+            "commit", "commit_async" and "send" have an effect.
+        :raises ValueError: no call fails like this, so the test that asked for it would test nothing.
         """
+        if call not in {"before": READS + WRITES, "after": WRITES}.get(moment, ()):
+            raise ValueError(
+                f"no call {call!r} can fail {moment} it took effect; before: {READS + WRITES}, after: {WRITES}"
+            )
         self._failures += [(call, moment, error)] * times
 
     def _fail_if_due(self, call: str, moment: Moment) -> None:

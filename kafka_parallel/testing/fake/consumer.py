@@ -113,10 +113,12 @@ class FakeConsumer:
 
     def topics(self) -> set[str]:
         """All topics there are."""
+        self._cluster.on_call("topics", "before")
         return self._cluster.topics()
 
     def partitions_for_topic(self, topic: str) -> set[int] | None:
         """The partitions of *topic*."""
+        self._cluster.on_call("partitions_for_topic", "before")
         return set(self._cluster.partitions_of(topic)) or None
 
     # Fetching
@@ -166,6 +168,7 @@ class FakeConsumer:
     def position(self, partition: TopicPartition, timeout_ms: float | None = None) -> int:
         """The offset of the next record to be fetched."""
         self._require(partition in self._states, "Partition is not assigned")
+        self._cluster.on_call("position", "before")
         return self._fetcher.find(partition)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -187,12 +190,14 @@ class FakeConsumer:
         self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
     ) -> dict[TopicPartition, int]:
         """The first offset of each partition."""
+        self._cluster.on_call("beginning_offsets", "before")
         return {partition: self._cluster.log(partition).start for partition in partitions}
 
     def end_offsets(
         self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
     ) -> dict[TopicPartition, int]:
         """The offset after the last one of each partition."""
+        self._cluster.on_call("end_offsets", "before")
         return {partition: self._cluster.log(partition).end for partition in partitions}
 
     def paused(self) -> set[TopicPartition]:
@@ -240,7 +245,9 @@ class FakeConsumer:
         self._require(self.config["group_id"] is not None, "Requires group_id")
         chosen, answer = self._positions() if offsets is None else offsets, None
         try:
+            self._cluster.on_call("commit_async", "before")
             self._coordinator.commit(chosen)
+            self._cluster.on_call("commit_async", "after")
         except KafkaError as error:
             answer = error
         if callback is not None:

@@ -30,6 +30,7 @@ class FakeProducer:
 
         :raises UnknownTopicOrPartitionError: it does not exist.
         """
+        self._cluster.on_call("partitions_for", "before")
         found = set(self._cluster.partitions_of(topic))
         if not found:
             raise UnknownTopicOrPartitionError(f"topic {topic!r} does not exist")

@@ -1,0 +1,61 @@
+"""Does every call of the fakes that asks a broker fail when it is told to."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
+from kafka_parallel.testing.fake.cluster import READS, WRITES
+
+PARTITION = TopicPartition("t", 0)
+OFFSETS = {PARTITION: OffsetAndMetadata(1, "", -1)}
+ARGUMENTS = {
+    "committed": [PARTITION], "position": [PARTITION], "beginning_offsets": [[PARTITION]], "end_offsets": [[PARTITION]],
+    "partitions_for_topic": ["t"], "partitions_for": ["t"], "commit": [OFFSETS], "commit_async": [OFFSETS],
+    "send": ["t", b"v"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def cluster():
+    found = FakeCluster()
+    found.create_topic("t")
+    found.append("t", b"v")
+    return found
+
+
+def answer(cluster, call):
+    """What *call* answers, or raises; a call that does not wait answers later."""
+    consumer = FakeConsumer(cluster=cluster, group_id="g", auto_offset_reset="earliest")
+    consumer.assign([PARTITION])
+    client = FakeProducer(cluster=cluster) if call in {"send", "partitions_for"} else consumer
+    found = getattr(client, call)(*ARGUMENTS.get(call, []))
+    return found.get(1) if call in {"send", "commit_async"} else found
+
+
+@pytest.mark.parametrize("call", READS + WRITES)
+def test_a_call_fails_as_often_as_it_is_told_to(cluster, call):
+    cluster.fail(call, KafkaTimeoutError("on purpose"))
+
+    with pytest.raises(KafkaTimeoutError, match="on purpose"):
+        answer(cluster, call)
+    answer(cluster, call)
+
+
+@pytest.mark.parametrize("call", WRITES)
+def test_a_call_may_take_effect_and_lose_its_answer(cluster, call):
+    cluster.fail(call, KafkaTimeoutError("on purpose"), moment="after")
+
+    with pytest.raises(KafkaTimeoutError, match="on purpose"):
+        answer(cluster, call)
+
+    assert cluster.log(PARTITION).end == (2 if call == "send" else 1)
+    assert (cluster.committed("g", PARTITION) is not None) == (call != "send")
+
+
+@pytest.mark.parametrize(("call", "moment"), [("comit", "before"), ("poll", "after"), ("commit", "later")])
+def test_what_cannot_happen_cannot_be_asked_for(cluster, call, moment):
+    with pytest.raises(ValueError, match="no call"):
+        cluster.fail(call, KafkaTimeoutError(), moment=moment)
