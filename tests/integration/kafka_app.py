@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,7 +86,12 @@ class Worker:
         self.process.send_signal(number)
 
     def wait(self, timeout: float = PATIENCE) -> int:
-        return self.process.wait(timeout)
+        """Wait for its end; let it show what all its threads do, and fail, if that does not come."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            raise
 
 
 def has_begun(history: History) -> Callable[[], bool]:

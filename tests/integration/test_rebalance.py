@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.handlers import EXECUTORS, OTHERS
-from tests.integration.kafka_app import Worker, committed, ends, has_begun, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, consume, ends, has_begun, produce, wait_for
+from tests.integration.worker import assignor as assignor_of
 
 pytestmark = pytest.mark.broker
 
@@ -49,6 +51,37 @@ def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_p
     assert verdict.is_good, verdict
     assert verdict.repeated == 0
     assert committed(bootstrap, group, produced) == ends(produced)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("assignor", ASSIGNORS)
+def test_a_drain_longer_than_the_session_timeout_keeps_the_member(kafka_broker, topic, assignor):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(2), 8)
+    config = {
+        "session_timeout_ms": 1000, "heartbeat_interval_ms": 250, "consumer_timeout_ms": 6000,
+        "partition_assignment_strategy": [assignor_of(assignor)],
+    }  # fmt: skip
+    first, second = (consume(bootstrap, produced.topic, "g-" + produced.topic, **config) for _ in range(2))
+    begun, handled, elsewhere = [], [], []
+
+    def handle(record):
+        begun.append(record.offset)
+        time.sleep(4)
+        handled.append((record.partition, record.offset))
+
+    draining, joining = ParallelConsumer(first, workers=8, revoke_timeout_ms=20_000), ParallelConsumer(second)
+    draining.start(handle)
+    wait_for(lambda: len(begun) == 8, "all records to run")
+    joining.start(elsewhere.append)
+    draining.join()
+    joining.join()
+
+    assert sorted(handled) == sorted(
+        (partition, offset) for partition, keys in produced.keys.items() for offset in keys
+    )
+    assert elsewhere == []
+    assert committed(bootstrap, "g-" + produced.topic, produced) == ends(produced)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

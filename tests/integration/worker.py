@@ -38,7 +38,8 @@ def main() -> None:
     parser.add_argument("--kill-after", type=int, default=1, help="the how-manieth time it gets there")
     parser.add_argument("--dead-letters", help="a topic: every tenth record fails and goes there")
     options = parser.parse_args()
-    faulthandler.dump_traceback_later(120, exit=True)
+    faulthandler.enable()  # for the SIGABRT of a test that has waited too long
+    faulthandler.dump_traceback_later(240, exit=True)
 
     history = History(options.history)
     consumer = KafkaConsumer(

@@ -1,0 +1,45 @@
+"""How often a record was tried is not forgotten when its partition leaves and comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka_parallel import ParallelConsumer, Retry, hookimpl
+from tests.runtime.app import GROUP, App
+
+
+class Seen:
+    """Lets every failure cause a rebalance that its retry does not live to see, and notes the attempts."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+        self.attempts = []
+
+    @hookimpl(wrapper=True)
+    def on_record(self, context):
+        self.attempts.append((context.epoch, context.attempt))
+        return (yield)
+
+    @hookimpl
+    def on_error(self):
+        self._cluster.group(GROUP).rebalance()
+        return Retry(60_000 if len(self.attempts) < 4 else 0)
+
+
+@pytest.mark.parametrize("habits", ["2.x", "3.x"])
+def test_attempts_are_counted_across_rebalances(habits):
+    app = App(records=1)
+    seen = Seen(app.cluster)
+
+    def handle(record):
+        if len(seen.attempts) < 4:
+            raise ValueError("on purpose")
+
+    parallel = ParallelConsumer(
+        app.consumer(habits=habits), plugins=[seen], workers=2, revoke_timeout_ms=100, install_signal_handlers=False
+    )
+    parallel.run(handle)
+
+    assert [attempt for _, attempt in seen.attempts] == [1, 2, 3, 4]
+    assert len({epoch for epoch, _ in seen.attempts}) == 4
+    assert app.committed == 1
