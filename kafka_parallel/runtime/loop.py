@@ -317,24 +317,31 @@ class Loop:
             return True
         return self._queue.wait_until(lambda scheduler: scheduler.is_drained(), min(KEEP_ALIVE, left))
 
-    def _keep_alive(self) -> None:
-        """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched."""
+    def _keep_alive(self, timeout: float = 0.0) -> None:
+        """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched.
+
+        :param timeout: how long the client may take part in a rebalance; what it cannot do at once waits for the next.
+        """
         try:
             self._client.pause(self._client.assignment())
-            self._client.poll(0, 1)
+            self._client.poll(timeout, 1)
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
             log.warning("poll() failed while the last records were finished: %r", error)
+            self._queue.wait_until(lambda _: False, timeout)
 
     def _commit_last(self) -> None:
-        """Commit, again if it may help: at once if work was abandoned, for a few seconds otherwise."""
+        """Commit, again if it may help: for a moment if work was abandoned, for a few seconds otherwise.
+
+        While members come and go all the time, cooperative rebalances leave only moments in which a commit is accepted.
+        So the client gets time to go through the rebalance, and the commit follows at once.
+        """
         patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
         deadline = self._clock.monotonic() + patience
         while self._committer.commit("stop", patience) is Answer.RETRY:
             if self._clock.monotonic() >= deadline:
                 log.error("the last commit failed: the records finished since the one before will be processed again")
                 return
-            self._queue.wait_until(lambda _: False, LONGEST_POLL)
-            self._keep_alive()
+            self._keep_alive(LONGEST_POLL)
 
 
 def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:

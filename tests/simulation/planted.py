@@ -84,9 +84,9 @@ BUGS = [
     Bug(
         "no epoch check: count what ends under a former assignment for the one of now",
         "core/scheduler.py",
-        "        assignment = task.assignment\n        if assignment.live and outcome is None:",
+        "        assignment = task.assignment\n        if isinstance(outcome, Retry):",
         "        assignment = self._assignments.get(task.assignment.partition) or task.assignment\n"
-        "        if assignment.live and outcome is None:",
+        "        if isinstance(outcome, Retry):",
     ),
     Bug(
         "B2.8 take a handler that raised for one that is done",
