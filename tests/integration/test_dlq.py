@@ -29,8 +29,9 @@ def dead_letters(bootstrap, topic):
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
     consumer.assign(partitions)
-    last = consumer.end_offsets(partitions)
-    found = []
+    last, found = consumer.end_offsets(partitions), []
+    for partition, first in consumer.beginning_offsets(partitions).items():
+        consumer.seek(partition, first)  # 2.2's position() never returns where the policy decides
     while any(consumer.position(partition) < last[partition] for partition in partitions):
         for records in consumer.poll(timeout_ms=500).values():
             found += records
