@@ -141,7 +141,7 @@ BUGS = [
     Bug(
         "T6 stop polling while the last records drain",
         "runtime/loop.py",
-        "            self._client.pause(self._client.assignment())\n            self._client.poll(0, 1)\n",
+        "            self._client.pause(self._client.assignment())\n            self._client.poll(timeout, 1)\n",
         "            return\n",
     ),
     Bug(
