@@ -113,7 +113,7 @@ def test_a_raise_before_the_first_record_stops_the_start(hook):
 def test_junk_from_a_provider_stops_the_start(hook):
     app = App()
 
-    error = app.run(plugins=[plugin(**{hook: junk})])
+    error = app.run_coroutine(lambda _: None, plugins=[plugin(**{hook: junk})])
 
     assert isinstance(error, PluginError)
     assert "'junk'" in str(error)
