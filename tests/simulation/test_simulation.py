@@ -125,9 +125,9 @@ def broken(monkeypatch):
 
 
 def test_a_failing_plan_is_made_smaller(broken):
-    plan, story = shrink.shrink(3, draw(3))
+    plan, story = shrink.shrink(4, draw(4))
 
-    assert len(plan.records) < len(draw(3).records)
+    assert len(plan.records) < len(draw(4).records)
     assert plan.events == ()
     assert story[-1] == "Violation: on purpose"
 
@@ -201,10 +201,10 @@ def test_notes_that_cannot_be_written_or_read_are_an_error_at_once(tmp_path, cap
 
 def test_failing_seeds_become_regression_cases(broken, tmp_path, capsys, monkeypatch):
     cases = tmp_path / "cases"
-    cases.write_text("7\n3\n")
-    monkeypatch.setattr(Sweep, "run", lambda sweep: iter([sweep.failed.update({3: "why", 4: "why"}) or sweep.seeds]))
+    cases.write_text("7\n4\n")
+    monkeypatch.setattr(Sweep, "run", lambda sweep: iter([sweep.failed.update({4: "why", 5: "why"}) or sweep.seeds]))
 
     assert command.main(["--seeds", "9", "--first", "0", "--keep", str(cases)]) == 1
 
-    assert cases.read_text() == "7\n3\n4\n"
+    assert cases.read_text() == "7\n4\n5\n"
     assert "seed 4 fails; run it again" in capsys.readouterr().out
