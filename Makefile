@@ -6,7 +6,7 @@ VENV2 ?= .venv-$(VERSION)-kafka2
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 explore faults demo bench simulate clean help
+.PHONY: setup test lint unit broker kafka2 explore faults demo bench bench-peers simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -45,15 +45,18 @@ faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for h
 demo: $(VENV)/ready  ## Show it on a real Kafka
 	$(BIN)/python -m examples.demo
 
-bench: $(VENV)/ready  ## Measure ratios against the plain poll loop
+bench: $(VENV)/ready  ## Measure ratios against kafka-python's recipes; writes docs/benchmarks/index.md
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(VENV)/ready  ## Measure other consumers too, in about 20 minutes; writes docs/benchmarks/peers.md
+	$(BIN)/python -m benchmarks --peers
 
 simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where an interrupted one ended
 	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json \
 		--keep tests/simulation/regressions.txt
 
 clean:  ## Remove what was made
-	rm -rf .simulation-*.json .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .simulation-*.json .bench .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -3,87 +3,91 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import signal
 import sys
-import time
-from pathlib import Path
-from statistics import median
+from collections.abc import Sequence
+from datetime import datetime, timezone
 
-from kafka import KafkaProducer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.report import Result, tables
-from benchmarks.workloads import PARTITIONS, VALUE_BYTES, Workload, all_workloads
+from benchmarks.costs.axes import AXES, Axis
+from benchmarks.costs.session import measure as measure_cost
+from benchmarks.machine import facts
+from benchmarks.publish import show, store
+from benchmarks.results import rows_of
+from benchmarks.rows import Row, Run
+from benchmarks.runners.table import entrants
+from benchmarks.session import Session
+from benchmarks.workloads import Workload, all_workloads
 from kafka_parallel.testing.broker import Broker, start_broker
 
-NO_OP = ("poll loop", "poll loop, auto-commit", "kafka-parallel", "kafka-parallel, by key", "kafka-parallel, asyncio")
-FAILING = ("retry, none fails", "retry, 50 fail 3 times")
-SLEEPING = ("naive pool", "kafka-parallel", "kafka-parallel, by key", "kafka-parallel, asyncio")
-# No single measurement may take longer, in seconds.
-PATIENCE = 180
+COSTS = "costs"
 
 
 def main() -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each kind (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="also write all figures to this file")
-    parser.add_argument("--only", choices=all_workloads(), help="measure one workload only")
-    options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds} must be at least 1")
-    console = Console(width=110)
-    chosen = [found for found in all_workloads().values() if options.only in (None, found.name)]
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    console = Console(width=150)
+    workloads = [found.scaled(options.scale) for name, found in all_workloads().items() if _is_chosen(name, options)]
+    axes = AXES if _is_chosen(COSTS, options) else ()
     with start_broker() as broker, Progress(console=console) as progress:
-        results = [result for workload in chosen for result in measure(workload, broker, options.rounds, progress)]
-    for table in tables(results):
-        console.print(table)
-    if options.json:
-        options.json.write_text(json.dumps([result.as_json() for result in results], indent=1))
+        rows = [*_measure(workloads, broker, options, progress), *_measure_costs(axes, options.rounds, progress)]
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    run = Run(now, facts(broker.kind), options.rounds, options.peers, tuple(rows))
+    show(run, console)
+    if options.scale == 1 and not options.only and not options.dry:
+        store(run, console)
     return 0
 
 
-def measure(workload: Workload, broker: Broker, rounds: int, progress: Progress) -> list[Result]:
-    """Measure *workload* with every runner that fits, in turn: A B C A B C, so that a drift hits all of them."""
-    runners = FAILING if workload.may_fail else NO_OP if workload.seconds is None else SLEEPING
-    topic = fill(workload, broker)
-    figures: dict[str, list[dict[str, float]]] = {runner: [] for runner in runners}
-    bar = progress.add_task(workload.name, total=rounds * len(runners))
-    for _ in range(rounds):
-        for runner in runners:
-            figures[runner].append(run_once(runner, workload, broker.bootstrap_servers, topic))
-            progress.advance(bar)
-    return [Result(workload, runner, middle(rows), rows) for runner, rows in figures.items()]
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each kind (default: %(default)s)")
+    parser.add_argument("--peers", action="store_true", help="measure other consumers too")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=[*all_workloads(), COSTS],
+        help="measure this only; store nothing",
+    )
+    parser.add_argument("--scale", type=float, default=1, help="share of the records, up to 1; below, store nothing")
+    parser.add_argument("--dry", action="store_true", help="store nothing")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds} must be at least 1")
+    if not 0 < options.scale <= 1:
+        parser.error(f"--scale {options.scale} must be above 0 and at most 1")
+    return options
 
 
-def fill(workload: Workload, broker: Broker) -> str:
-    """Produce the workload's records into a topic of their own."""
-    topic = f"bench-{time.time_ns()}"
-    broker.create_topic(topic, PARTITIONS)
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, acks="all", linger_ms=20)
-    for number in range(workload.records):
-        value = (b"%08d" % number).ljust(VALUE_BYTES, b".")
-        producer.send(topic, key=b"key-%d" % workload.key(number), value=value)
-    producer.flush()
-    producer.close()
-    return topic
+def _is_chosen(name: str, options: argparse.Namespace) -> bool:
+    return not options.only or name in options.only
 
 
-def run_once(runner: str, workload: Workload, bootstrap: str, topic: str) -> dict[str, float]:
-    """Measure once, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.runners", runner, workload.name, bootstrap, topic]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{runner!r} failed on {workload.name!r}:\n{done.stderr}")
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+def _measure(
+    workloads: Sequence[Workload], broker: Broker, options: argparse.Namespace, progress: Progress
+) -> list[Row]:
+    plan = [(workload, entrants(workload.name, with_peers=options.peers)) for workload in workloads]
+    needed = dict.fromkeys(runner.environment for _, runners in plan for runner in runners)
+    bar = progress.add_task("making the environments", total=None)
+    session = Session(broker, needed)
+    progress.remove_task(bar)
+    rows: list[Row] = []
+    for workload, runners in plan:
+        bar = progress.add_task(workload.name, total=options.rounds * len(runners))
+        rows += rows_of(session.measure(workload, runners, options.rounds, lambda bar=bar: progress.advance(bar)))
+    return rows
 
 
-def middle(rows: list[dict[str, float]]) -> dict[str, float]:
-    """The median of every figure."""
-    return {name: median(row[name] for row in rows) for name in rows[0]}
+def _measure_costs(axes: Sequence[Axis], rounds: int, progress: Progress) -> list[Row]:
+    rows: list[Row] = []
+    for axis in axes:
+        bar = progress.add_task(f"cost by {axis.name}", total=rounds * len(axis.sizes))
+        rows += measure_cost(axis, rounds, lambda bar=bar: progress.advance(bar))
+    return rows
 
 
 if __name__ == "__main__":

@@ -6,46 +6,60 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 PARTITIONS = 4
-VALUE_BYTES = 100
 KEYS = 1000
 SKEW = 1.1
 # Where records fail, one in so many does.
 ONE_FAILS_IN = 200
 
+Kind = Literal["nothing", "sleep", "failing", "cpu", "memory"]
+
 
 @dataclass(frozen=True)
 class Workload:
-    """Records with keys, and how long the handler takes for each.
+    """Records with keys, and what the handler does with each.
 
-    :ivar name: what the table calls it.
-    :ivar records: how many.
-    :ivar seconds: handler time of a record, from its number; ``None`` for a handler that does nothing.
+    :ivar name: what the tables call it.
+    :ivar kind: what the handler does: nothing, sleep, sleep and sometimes fail, compute, sleep while memory is watched.
+    :ivar records: how many are handled; the measurement ends with the last of them.
+    :ivar seconds: handler time of a record, from its number.
     :ivar key: key of a record, from its number.
     :ivar workers: how many handlers may run at once.
-    :ivar may_fail: whether one record in `ONE_FAILS_IN` fails three times before it succeeds.
+    :ivar value_bytes: size of a value.
+    :ivar waiting: how many more records the topic holds, which nobody waits for.
     """
 
     name: str
+    kind: Kind
     records: int
-    seconds: Callable[[int], float] | None
+    seconds: Callable[[int], float]
     key: Callable[[int], int]
     workers: int = 64
-    topic: str = field(default="")
-    may_fail: bool = False
+    value_bytes: int = 100
+    waiting: int = 0
 
     @cached_property
     def times(self) -> list[float]:
         """Handler time of every record."""
-        return [self.seconds(number) if self.seconds else 0.0 for number in range(self.records)]
+        return [self.seconds(number) for number in range(self.records)]
 
-    def ideal(self, ordering: str) -> float:
+    @property
+    def produced(self) -> int:
+        """How many records the topic holds."""
+        return self.records + self.waiting
+
+    def value(self, number: int) -> bytes:
+        """The value of a record: its number and its handler time in microseconds, so that no handler needs a table."""
+        return (b"%08d %08d " % (number, round(self.seconds(number) * 1e6))).ljust(self.value_bytes, b".")
+
+    def ideal(self, order: str) -> float:
         """The larger of all work shared out evenly and the longest chain of one key, in seconds."""
         even = sum(self.times) / self.workers
-        if ordering != "key":
+        if order != "key":
             return even
         chains: Counter[int] = Counter()
         for number, seconds in enumerate(self.times):
@@ -58,6 +72,10 @@ class Workload:
         Nobody who does not know the handler times beforehand can do better on average (Graham 1969).
         """
         return list_schedule(self.times, self.workers)
+
+    def scaled(self, share: float) -> Workload:
+        """The same with fewer records, to see whether everything works."""
+        return replace(self, records=max(self.workers, int(self.records * share)), waiting=int(self.waiting * share))
 
 
 def list_schedule(times: Iterable[float], workers: int) -> float:
@@ -78,6 +96,10 @@ def _uniform(number: int) -> int:
     return number % KEYS
 
 
+def _always(seconds: float) -> Callable[[int], float]:
+    return lambda _: seconds
+
+
 def _one_in_a_hundred_is_slow(number: int) -> float:
     return 0.5 if number % 100 == 37 else 0.002
 
@@ -85,13 +107,15 @@ def _one_in_a_hundred_is_slow(number: int) -> float:
 def all_workloads() -> dict[str, Workload]:
     """Every workload by name."""
     keys = zipf_keys(8000)
-    return {
-        found.name: found
-        for found in (
-            Workload("no-op", 60_000, None, _uniform),
-            Workload("5 ms", 8_000, lambda _: 0.005, _uniform),
-            Workload("5 ms, Zipf keys", 8_000, lambda _: 0.005, lambda number: keys[number]),
-            Workload("1 % 500 ms, else 2 ms", 20_000, _one_in_a_hundred_is_slow, _uniform),
-            Workload("5 ms, 50 fail 3 times", 10_000, lambda _: 0.005, _uniform, workers=16, may_fail=True),
-        )
-    }
+    found = (
+        Workload("no-op", "nothing", 100_000, _always(0), _uniform),
+        Workload("5 ms", "sleep", 8_000, _always(0.005), _uniform),
+        Workload("5 ms, Zipf keys", "sleep", 8_000, _always(0.005), keys.__getitem__),
+        Workload("100 ms, 1,000 at once", "sleep", 20_000, _always(0.1), _uniform, workers=1000),
+        Workload("1 % 500 ms, else 2 ms", "sleep", 20_000, _one_in_a_hundred_is_slow, _uniform),
+        Workload("5 ms, 50 fail 3 times", "failing", 10_000, _always(0.005), _uniform, workers=16),
+        Workload("1 ms of Python", "cpu", 8_000, _always(0.001), _uniform, workers=2),
+        Workload("at rest", "memory", 64, _always(0), _uniform, value_bytes=2000),
+        Workload("20 ms, 100,000 wait", "memory", 8_000, _always(0.02), _uniform, value_bytes=2000, waiting=100_000),
+    )
+    return {workload.name: workload for workload in found}

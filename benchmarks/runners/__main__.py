@@ -1,60 +1,55 @@
-"""One measurement in a process of its own: which runner, which workload, which topic. Prints its figures as JSON."""
+"""One measurement in a process of its own. Prints its figures as JSON on the last line."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import os
 import sys
 import time
-from typing import Any
+from pathlib import Path
 
-from benchmarks.runners import failing, kafka_parallel_threads, naive_pool, poll_loop
-from benchmarks.workloads import Workload, all_workloads
-
-RUNNERS = {
-    "poll loop": poll_loop.run,
-    "poll loop, auto-commit": poll_loop.run_auto_commit,
-    "naive pool": naive_pool.run,
-    "kafka-parallel": kafka_parallel_threads.run,
-    "kafka-parallel, by key": kafka_parallel_threads.run_by_key,
-    "kafka-parallel, asyncio": kafka_parallel_threads.run_asyncio,
-    "retry, none fails": failing.run_without_failures,
-    "retry, 50 fail 3 times": failing.run_with_failures,
-}
-
-
-def handler(workload: Workload) -> Any:
-    """What one record costs: its number is the first word of its value."""
-    if workload.seconds is None:
-        return None
-    times = workload.times
-
-    def handle(record: Any) -> None:
-        time.sleep(times[int(record.value[:8])])
-
-    return handle
+from benchmarks.job import Job
+from benchmarks.runners.skipped import Skipped
 
 
 def main() -> int:
     """Run one measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runner", choices=RUNNERS)
-    parser.add_argument("workload", choices=all_workloads())
-    parser.add_argument("bootstrap")
-    parser.add_argument("topic")
+    parser.add_argument("runner", help="module:function in this package")
+    parser.add_argument("job", type=Job.from_json)
     options = parser.parse_args()
-    workload = all_workloads()[options.workload]
-    config = {
-        "bootstrap_servers": options.bootstrap,
-        "group_id": f"bench-{time.time_ns()}",
-        "auto_offset_reset": "earliest",
-        "consumer_timeout_ms": 30_000,
-    }
-    cpu, wall = time.process_time(), time.perf_counter()
-    seconds = RUNNERS[options.runner](workload, handler(workload), options.topic, config)
-    figures = {"seconds": seconds, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    sys.stdout.write(json.dumps(figures) + "\n")
+    module, function = options.runner.split(":")
+    run = getattr(importlib.import_module(f"benchmarks.runners.{module}"), function)
+    cpu, wall = _cpu(), time.perf_counter()
+    try:
+        seconds = run(options.job)
+    except Skipped as reason:
+        sys.stdout.write(json.dumps({"skipped": str(reason)}) + "\n")
+        return 0
+    figures = {
+        "seconds": seconds, "wall": time.perf_counter() - wall, "cpu": _cpu() - cpu, "peak": _peak_megabytes(),
+    }  # fmt: skip
+    sys.stdout.write("\n" + json.dumps(figures) + "\n")
     return 0
+
+
+def _cpu() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def _peak_megabytes() -> float | None:
+    """The most memory this process had; ``None`` where the system has no such file.
+
+    ``ru_maxrss`` would do nearly, but a child inherits its parent's across ``exec`` on Linux.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":

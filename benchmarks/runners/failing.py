@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kafka import KafkaConsumer
-
+from benchmarks.job import Job
+from benchmarks.runners.clients import consumer
+from benchmarks.runners.handlers import number_of, sleep
 from benchmarks.runners.stopwatch import Stopwatch
-from benchmarks.workloads import ONE_FAILS_IN, Workload
+from benchmarks.workloads import ONE_FAILS_IN
 from kafka_parallel import ParallelConsumer
 
 RETRY = ("retry", {"max_attempts": 4, "delay_ms": 200, "multiplier": 1, "jitter": 0})
 
 
-def _run(workload: Workload, handle: Callable[[Any], Any], topic: str, config: dict[str, Any], *, fails: bool) -> float:
-    parallel = ParallelConsumer(KafkaConsumer(topic, **config), workers=workload.workers, plugins=[RETRY])
-    watch = Stopwatch(workload.records - workload.records // ONE_FAILS_IN, parallel.stop)
-    timed, lock, failures = watch.timing(handle), threading.Lock(), Counter[bytes]()
+def _run(job: Job, *, fails: bool) -> float:
+    parallel = ParallelConsumer(consumer(job), workers=job.workers, plugins=[RETRY])
+    watch = Stopwatch(job.records - job.records // ONE_FAILS_IN, parallel.stop)
+    timed, lock, failures = watch.timing(sleep), threading.Lock(), Counter[bytes]()
 
     def attempt(record: Any) -> None:
-        if int(record.value[:8]) % ONE_FAILS_IN:
+        if number_of(record.value) % ONE_FAILS_IN:
             timed(record)
             return
-        handle(record)
+        sleep(record.value)
         with lock:
             failures[record.value] += 1
         if fails and failures[record.value] <= 3:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-from kafka import KafkaConsumer
-
+from benchmarks.job import Job
+from benchmarks.runners.clients import consumer
+from benchmarks.runners.handlers import handler
 from benchmarks.runners.stopwatch import Stopwatch
-from benchmarks.workloads import Workload
 
 
-def run(workload: Workload, handle: Callable[[Any], Any] | None, topic: str, config: dict[str, Any]) -> float:
-    """Handle the workload; return the seconds it took."""
-    consumer = KafkaConsumer(topic, enable_auto_commit=False, **config)
-    watch = Stopwatch(workload.records, lambda: None)
-    timed, left = watch.timing(handle), workload.records
-    with ThreadPoolExecutor(workload.workers) as pool:
-        while left:
-            batch = [record for records in consumer.poll(timeout_ms=1000).values() for record in records]
+def run(job: Job) -> float:
+    """Handle the records of *job*; return the seconds it took."""
+    client = consumer(job, enable_auto_commit=False)
+    watch = Stopwatch(job.records, lambda: None)
+    timed = watch.timing(handler(job))
+    with ThreadPoolExecutor(job.workers) as pool:
+        while not watch.ended:
+            batch = [record for records in client.poll(timeout_ms=1000).values() for record in records]
             for future in [pool.submit(timed, record) for record in batch]:
                 future.result()
-            left -= len(batch)
-            consumer.commit()
-    consumer.close()
+            client.commit()
+    client.close()
     return watch.seconds

@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kafka import KafkaConsumer
-
+from benchmarks.job import Job
+from benchmarks.runners.clients import consumer
+from benchmarks.runners.handlers import handler
 from benchmarks.runners.stopwatch import Stopwatch
-from benchmarks.workloads import Workload
 
 
-def run(workload: Workload, handle: Callable[[Any], Any] | None, topic: str, config: dict[str, Any]) -> float:
-    """Commit after every poll, as a loop must that cannot lose a record; return the seconds it took."""
-    consumer = KafkaConsumer(topic, enable_auto_commit=False, **config)
-    return _loop(consumer, workload, handle, consumer.commit)
+def run(job: Job) -> float:
+    """Commit after every poll, as a loop must that cannot lose a record."""
+    client = consumer(job, enable_auto_commit=False)
+    return _loop(client, job, client.commit)
 
 
-def run_auto_commit(
-    workload: Workload, handle: Callable[[Any], Any] | None, topic: str, config: dict[str, Any]
-) -> float:
-    """Let the client commit every five seconds; return the seconds it took."""
-    return _loop(KafkaConsumer(topic, **config), workload, handle, lambda: None)
+def run_auto_commit(job: Job) -> float:
+    """Let the client commit every five seconds."""
+    return _loop(consumer(job), job, lambda: None)
 
 
-def _loop(consumer: Any, workload: Workload, handle: Callable[[Any], Any] | None, commit: Callable[[], Any]) -> float:
-    watch = Stopwatch(workload.records, lambda: None)
-    timed, left = watch.timing(handle), workload.records
-    while left:
-        for records in consumer.poll(timeout_ms=1000).values():
+def _loop(client: Any, job: Job, commit: Callable[[], Any]) -> float:
+    watch = Stopwatch(job.records, lambda: None)
+    timed = watch.timing(handler(job))
+    while not watch.ended:
+        for records in client.poll(timeout_ms=1000).values():
             for record in records:
                 timed(record)
-            left -= len(records)
         commit()
-    consumer.close()
+    client.close()
     return watch.seconds

@@ -4,47 +4,61 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from typing import Any
+
+VALUE: Callable[[Any], bytes] = attrgetter("value")
 
 
 class Stopwatch:
-    """Wraps a handler; costs one counter step per record.
+    """Wraps a handler of a value, and makes it one of a record; costs one counter step per record.
 
     :param records: how many records to wait for.
     :param done: called once, when the last one has ended.
+    :param value: from a record, as this client has it, to its value.
     """
 
-    def __init__(self, records: int, done: Callable[[], None]) -> None:
+    def __init__(self, records: int, done: Callable[[], object], value: Callable[[Any], bytes] = VALUE) -> None:
         self._records = records
         self._done = done
+        self._value = value
         self._starts = itertools.count(1)
         self._ends = itertools.count(1)
         self.began = 0.0
         self.ended = 0.0
 
-    def timing(self, handle: Callable[[Any], Any] | None) -> Callable[[Any], None]:
+    def timing(self, handle: Callable[[bytes], object] | None) -> Callable[[Any], None]:
         """Return *handle* with a stopwatch around all its calls together; ``None`` is a handler that does nothing."""
-        starts, ends, records = self._starts, self._ends, self._records
+        starts, ends, records, value = self._starts, self._ends, self._records, self._value
 
         def timed(record: Any) -> None:
-            if next(starts) == 1 and not self.began:
+            if next(starts) == 1:
                 self.began = time.perf_counter()
             if handle is not None:
-                handle(record)
+                handle(value(record))
             if next(ends) == records:
-                self.ended = time.perf_counter()
-                self._done()
+                self._end()
 
         return timed
 
-    def beginning(self) -> Callable[[], None]:
-        """Return what notes the first start, for a handler that only calls the timed one at its end."""
+    def timing_async(self, handle: Callable[[bytes], Awaitable[object]] | None) -> Callable[[Any], Awaitable[None]]:
+        """Do the same with an ``async def`` handler."""
+        starts, ends, records, value = self._starts, self._ends, self._records, self._value
 
-        def note() -> None:
-            self.began = self.began or time.perf_counter()
+        async def timed(record: Any) -> None:
+            if next(starts) == 1:
+                self.began = time.perf_counter()
+            if handle is not None:
+                await handle(value(record))
+            if next(ends) == records:
+                self._end()
 
-        return note
+        return timed
+
+    def _end(self) -> None:
+        self.ended = time.perf_counter()
+        self._done()
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,77 @@
+"""A consumer whose ``poll()`` costs nothing: it hands out records that were made before the clock started."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import TopicPartition
+
+from benchmarks.runners.stopwatch import Stopwatch
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing import FakeCluster, FakeConsumer
+
+TOPIC = "costs"
+BATCH = 500
+
+
+class PreparedConsumer(FakeConsumer):
+    """Joins its group like any consumer of the fake cluster; then each poll brings one prepared batch.
+
+    A batch holds records of one partition, as kafka-python's usually do, and the partitions take turns.
+    """
+
+    def __init__(self, records: int, partitions: int) -> None:
+        cluster = FakeCluster()
+        cluster.create_topic(TOPIC, partitions)
+        template = cluster.append(TOPIC, b"value", b"key", partition=0)
+        super().__init__(TOPIC, cluster=cluster, group_id="costs", auto_offset_reset="earliest")
+        self._batches = list(_batches(template, records, partitions))[::-1]
+        self._partitions = partitions
+        self.began_at = 0.0
+
+    def poll(self, timeout_ms: float = 0, max_records: int | None = None, update_offsets: bool = True) -> Any:  # noqa: FBT001, FBT002
+        """Join first; then hand out the next batch, or as much of it as there is room for."""
+        if len(self.assignment()) < self._partitions:
+            super().poll(timeout_ms, 1, update_offsets)
+            self.began_at = time.process_time()
+            return {}
+        if not self._batches or max_records == 1:  # a poll that only keeps the member alive
+            threading.Event().wait(timeout_ms / 1000)
+            return {}
+        partition, records = self._batches.pop()
+        if max_records is not None and max_records < len(records):
+            self._batches.append((partition, records[max_records:]))
+        return {partition: records[:max_records]}
+
+
+def _batches(template: Any, records: int, partitions: int) -> Iterator[tuple[TopicPartition, list[Any]]]:
+    offsets = dict.fromkeys(range(partitions), 0)
+    for number in range(records // BATCH):
+        partition = number % partitions
+        first = offsets[partition]
+        offsets[partition] += BATCH
+        made = [template._replace(partition=partition, offset=offset) for offset in range(first, first + BATCH)]
+        yield TopicPartition(TOPIC, partition), made
+
+
+def cost_of(records: int, *, partitions: int = 4, workers: int = 4) -> float:
+    """Processor seconds per record, from the assignment to the end of ``run()``, on threads, unlimited, in no order.
+
+    Key order would share the cost of a unit among as many records of a key as there are, which depends on the size.
+    """
+    consumer = PreparedConsumer(records, partitions)
+    parallel = ParallelConsumer(
+        consumer,
+        workers=workers,
+        ordering="unordered",
+        max_buffered_records=records,
+        max_buffered_bytes=1 << 40,
+        max_uncommitted=2 * records,
+        install_signal_handlers=False,
+    )
+    watch = Stopwatch(records // BATCH * BATCH, parallel.stop)
+    parallel.run(watch.timing(None))
+    return (time.process_time() - consumer.began_at) / records

@@ -1,0 +1,53 @@
+"""The work queue alone, on one thread: what feeding, taking, running and finishing one record costs."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from kafka import TopicPartition
+
+from kafka_parallel.core.chunk import Chunk
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.core.task import Task
+from kafka_parallel.runtime.clock import SystemClock
+from kafka_parallel.runtime.workqueue import WorkQueue
+
+PARTITION = TopicPartition("costs", 0)
+BATCH = 500
+
+
+class DoesNothing:
+    """An attempt that succeeds at once."""
+
+    def __call__(self, _: Task) -> None:
+        """Succeed."""
+
+    async def run_async(self, _: Task) -> None:
+        """Succeed."""
+
+    async def cancelled(self, _: Task, __: Any) -> None:
+        """Succeed."""
+
+
+def cost_of(records: int, *, keys: int, in_flight: int) -> float:
+    """Processor seconds per record with *keys* in the buffer and *in_flight* records taken, one chunk each."""
+    queue: WorkQueue[TopicPartition] = WorkQueue(
+        Limits(records, 1 << 40, records), commits=True, attempt=DoesNothing(), clock=SystemClock()
+    )
+    queue.assign([PARTITION], {}, {})
+    queue.begin({PARTITION: 0})
+    tasks = [Task(None, offset, offset % keys, 100, 0.0) for offset in range(records)]
+    began = time.process_time()
+    for first in range(0, records, BATCH):
+        queue.feed({PARTITION: tasks[first : first + BATCH]}, {})
+    running: deque[tuple[Chunk, Task]] = deque()
+    while (chunk := queue.take_nowait(1)) is not None or running:
+        if chunk is not None:
+            running.append((chunk, next(iter(chunk))))  # begun at once, or an idle worker would steal it
+        if chunk is None or len(running) > in_flight:
+            begun, task = running.popleft()
+            queue.run(begun, task)
+            queue.finish(begun)
+    return (time.process_time() - began) / records

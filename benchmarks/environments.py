@@ -1,0 +1,119 @@
+"""Where each peer runs: an environment of its own, made when it is first needed, with pinned versions."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.runners.table import OWN
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".bench"
+JAVA_SOURCES = Path(__file__).with_name("java")
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an environment holds.
+
+    :ivar requirements: for pip.
+    :ivar python: the oldest version of Python that can hold it.
+    """
+
+    requirements: tuple[str, ...]
+    python: tuple[int, int] = (3, 10)
+
+
+ENVIRONMENTS = {
+    "aiokafka": Needs(("aiokafka==0.14.0",)),
+    "arroyo": Needs(("sentry-arroyo==2.48.0", "confluent-kafka==2.16.1")),
+    "faststream": Needs(
+        ("faststream-concurrent-aiokafka==0.7.2", "faststream[kafka]==0.7.8", "aiokafka==0.14.0"), (3, 11)
+    ),
+    "pyrallel": Needs(("pyrallel-consumer==1.0.0", "confluent-kafka==2.16.1"), (3, 12)),
+    "plot": Needs(("matplotlib==3.11.2",)),
+}
+
+
+class Missing(Exception):  # noqa: N818 - being without a peer is no error
+    """Says why an environment is not to be had here."""
+
+
+def prepare(name: str) -> list[str]:
+    """Make the environment *name* unless it is there; return the command that runs a program in it.
+
+    :raises Missing: it cannot be made, and why.
+    """
+    if name == OWN:
+        return [sys.executable]
+    try:
+        return _prepare_java() if name == "java" else [str(_prepare_python(name, ENVIRONMENTS[name]))]
+    except subprocess.TimeoutExpired:
+        raise Missing(f"it was not installed within {PATIENCE} s") from None
+
+
+def _prepare_python(name: str, needs: Needs) -> Path:
+    folder = FOLDER / name
+    marker, python = folder / "installed", folder / "bin" / "python"
+    wanted = "\n".join(needs.requirements)
+    if marker.exists() and marker.read_text() == wanted:
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    _run([_interpreter(needs.python), "-m", "venv", str(folder)])
+    _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *needs.requirements])
+    marker.write_text(wanted)
+    return python
+
+
+def _interpreter(oldest: tuple[int, int]) -> str:
+    for candidate in _interpreters():
+        check = f"import sys; sys.exit(sys.version_info[:2] < {oldest})"
+        if subprocess.run([candidate, "-c", check], capture_output=True, check=False, timeout=30).returncode == 0:
+            return candidate
+    raise Missing(f"it needs Python {oldest[0]}.{oldest[1]}, which was not found")
+
+
+def _interpreters() -> Iterator[str]:
+    """The one that runs this, those on the PATH, and those that pyenv has."""
+    yield sys.executable
+    versions = ["3.12", "3.13", "3.14"]
+    yield from (found for version in versions if (found := shutil.which(f"python{version}")))
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    yield from (str(found) for version in versions for found in sorted(pyenv.glob(f"{version}.*/bin/python")))
+
+
+def _prepare_java() -> list[str]:
+    missing = [name for name in ("java", "javac", "mvn") if shutil.which(name) is None]
+    if missing:
+        raise Missing(f"no {' and no '.join(missing)} on the PATH")
+    folder, pom = FOLDER / "java", JAVA_SOURCES / "pom.xml"
+    lib, classes, marker = folder / "lib", folder / "classes", folder / "installed"
+    wanted = pom.read_text() + (JAVA_SOURCES / "Benchmark.java").read_text()
+    if not (marker.exists() and marker.read_text() == wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
+        _run(["mvn", "-q", "-B", "-f", str(pom), *copy])
+        _run(["javac", "-d", str(classes), "-cp", f"{lib}/*", str(JAVA_SOURCES / "Benchmark.java")])
+        marker.write_text(wanted)
+    return ["java", "-cp", f"{classes}{os.pathsep}{lib}/*", "Benchmark"]
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if done.returncode:
+        raise Missing(last_words(done.stderr or done.stdout))
+
+
+def last_words(output: str) -> str:
+    """The line of a program's output that says best why it failed, fit to be published: no addresses, no paths."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"(\[?ERROR|error|[\w.]*(Error|Exception)\b)", line)]
+    line = (named or lines or ["it said nothing"])[-1]
+    return re.sub(r"\w+://\S+|(?<![\w.])(/[\w.+@-]+){2,}", "...", line)[:200]

@@ -1,0 +1,59 @@
+"""A run as a page of the documentation."""
+
+from __future__ import annotations
+
+from benchmarks.panels import panels, text_plot
+from benchmarks.rows import Run
+from benchmarks.sheets import markdown, sheets
+
+HEAD = """\
+# {title}
+
+Made by `{command}` on {day}: {rounds} rounds, everything in turn within each round, each measurement in a
+process of its own, medians. Made anew by every run; what earlier runs found is in `benchmarks/history.jsonl`.
+
+Absolute figures hold for one machine on one day. **The ratios are what to compare**, and each is taken within
+one round.
+
+![The ratios as bars]({picture})
+"""
+
+NOTES = """\
+## How it is measured
+
+- Topic of 4 partitions, values of 100 bytes (2,000 for memory), 1,000 keys, 64 handlers at once unless the
+  workload says otherwise. Zipf keys: s = 1.1.
+- *seconds* go from the first handler's start to the last one's end inside the process; *wall* has starting,
+  joining the group and leaving it too.
+- *ideal* is all handler time shared out evenly over the handlers that may run at once, or the longest chain
+  of one key if that is larger and the runner keeps key order. *greedy* is what taking records in order costs
+  with no overhead at all: nobody who does not know handler times beforehand does better on average.
+- *spread* is the smallest and the largest ratio of a round.
+- *keeps every record*: whether a crash or a handler that raises can lose one. *order*: which records are
+  handled one at a time, in offset order.
+- *x without plugins*: with `timing-metrics`, `retry` and `dlq` switched on, and nothing failing.
+- Slow peers get fewer records where the handler does nothing; the rate counts what they got.
+- *cost by ...* is processor time of the library alone: records made beforehand, no broker, a handler that
+  does nothing.
+- Memory is the largest resident size (VmHWM) of the process that consumes. *at rest*: 64 records in all.
+
+## How to reproduce
+
+`make bench` measures kafka-parallel and the recipes with kafka-python in about 8 minutes, `make bench-peers`
+the peers too in about 20. Both install what they need: a Kafka, and an environment per peer in `.bench/` with
+the versions of `benchmarks/environments.py`. The Java program needs `java`, `javac` and `mvn`,
+pyrallel-consumer needs Python 3.12. What cannot be had is said in the table. `python -m benchmarks.check` compares the
+newest run's ratios with earlier ones.
+"""
+
+
+def page(run: Run, picture: str) -> str:
+    """The page of *run* with the picture of that name."""
+    command = "make bench-peers" if run.has_peers else "make bench"
+    title = "Benchmarks beside other consumers" if run.has_peers else "Benchmarks"
+    head = HEAD.format(title=title, command=command, day=run.at[:10], rounds=run.rounds, picture=picture)
+    tables = [f"## {sheet.title}\n\n{markdown(sheet)}\n" for sheet in sheets(run)]
+    plots = "\n\n".join(text_plot(panel) for panel in panels(run))
+    plot = f"## The ratios as text\n\nSolid bars are kafka-parallel.\n\n```text\n{plots}\n```\n"
+    machine = "\n".join(f"| {name} | {value} |" for name, value in run.machine.items())
+    return "\n".join([head, *tables, plot, f"## Machine\n\n| | |\n|---|---|\n{machine}\n", NOTES])
