@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from kafka import KafkaProducer
 
@@ -101,27 +102,24 @@ def _run(command: Sequence[str]) -> Mapping[str, float]:
 
     :raises NotMeasured: it failed, skipped the work, or took too long.
     """
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
-    )
-    try:
-        output, errors = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise NotMeasured(f"it took longer than {PATIENCE} s") from None
-    finally:
-        _end(process)
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise NotMeasured(f"it took longer than {PATIENCE} s") from None
+        finally:
+            _end(process.pid)
     if process.returncode:
         raise NotMeasured(f"failed: {last_words(errors)}")
     return _figures(output)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Kill the program's whole session: its own children too, if it left any."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # the usual case: everything has ended
-    process.wait()
+def _end(session: int) -> None:
+    """Kill what is left of the program's session: its own children too."""
+    with suppress(ProcessLookupError):  # the usual case: everything has ended
+        os.killpg(session, signal.SIGKILL)
 
 
 def _figures(output: str) -> Mapping[str, float]:
