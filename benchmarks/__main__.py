@@ -29,7 +29,7 @@ def main() -> int:
     """Run the benchmark."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    console = Console(width=150)
+    console = Console(width=None if sys.stdout.isatty() else 150)
     workloads = [found.scaled(options.scale) for name, found in all_workloads().items() if _is_chosen(name, options)]
     axes = AXES if _is_chosen(COSTS, options) else ()
     with start_broker() as broker, Progress(console=console) as progress:

@@ -9,7 +9,7 @@ from benchmarks.sheets import markdown, sheets
 HEAD = """\
 # {title}
 
-Made by `{command}` on {day}: {rounds} rounds, everything in turn within each round, each measurement in a
+Made by `{command}` on {day}: {rounds} round(s), everything in turn within each round, each measurement in a
 process of its own, medians. Made anew by every run; what earlier runs found is in `benchmarks/history.jsonl`.
 
 Absolute figures hold for one machine on one day. **The ratios are what to compare**, and each is taken within
@@ -39,7 +39,7 @@ NOTES = """\
 
 ## How to reproduce
 
-`make bench` measures kafka-parallel and the recipes with kafka-python in about 8 minutes, `make bench-peers`
+`make bench` measures kafka-parallel and the recipes with kafka-python in about 9 minutes, `make bench-peers`
 the peers too in about 20. Both install what they need: a Kafka, and an environment per peer in `.bench/` with
 the versions of `benchmarks/environments.py`. The Java program needs `java`, `javac` and `mvn`,
 pyrallel-consumer needs Python 3.12. What cannot be had is said in the table. `python -m benchmarks.check` compares the

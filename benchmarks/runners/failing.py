@@ -19,7 +19,7 @@ RETRY = ("retry", {"max_attempts": 4, "delay_ms": 200, "multiplier": 1, "jitter"
 
 def _run(job: Job, *, fails: bool) -> float:
     parallel = ParallelConsumer(consumer(job), workers=job.workers, plugins=[RETRY])
-    watch = Stopwatch(job.records - job.records // ONE_FAILS_IN, parallel.stop)
+    watch = Stopwatch(job.records - len(range(0, job.records, ONE_FAILS_IN)), parallel.stop)
     timed, lock, failures = watch.timing(sleep), threading.Lock(), Counter[bytes]()
 
     def attempt(record: Any) -> None:
