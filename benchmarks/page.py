@@ -14,8 +14,6 @@ process of its own, medians. Made anew by every run; what earlier runs found is 
 
 Absolute figures hold for one machine on one day. **The ratios are what to compare**, and each is taken within
 one round.
-
-![The ratios as bars]({picture})
 """
 
 NOTES = """\
@@ -47,13 +45,14 @@ newest run's ratios with earlier ones.
 """
 
 
-def page(run: Run, picture: str) -> str:
-    """The page of *run* with the picture of that name."""
+def page(run: Run, picture: str = "") -> str:
+    """The page of *run*, with the picture of that name if there is one."""
     command = "make bench-peers" if run.has_peers else "make bench"
     title = "Benchmarks beside other consumers" if run.has_peers else "Benchmarks"
-    head = HEAD.format(title=title, command=command, day=run.at[:10], rounds=run.rounds, picture=picture)
+    head = HEAD.format(title=title, command=command, day=run.at[:10], rounds=run.rounds)
+    image = [f"![The ratios as bars]({picture})\n"] if picture else []
     tables = [f"## {sheet.title}\n\n{markdown(sheet)}\n" for sheet in sheets(run)]
     plots = "\n\n".join(text_plot(panel) for panel in panels(run))
     plot = f"## The ratios as text\n\nSolid bars are kafka-parallel.\n\n```text\n{plots}\n```\n"
     machine = "\n".join(f"| {name} | {value} |" for name, value in run.machine.items())
-    return "\n".join([head, *tables, plot, f"## Machine\n\n| | |\n|---|---|\n{machine}\n", NOTES])
+    return "\n".join([head, *image, *tables, plot, f"## Machine\n\n| | |\n|---|---|\n{machine}\n", NOTES])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -37,14 +38,20 @@ def _table(sheet: Sheet) -> Table:
 def store(run: Run, console: Console) -> None:
     """Add *run* to the history, and write its page and its picture."""
     history.append(run)
-    name = "peers" if run.has_peers else "index"
     DOCS.mkdir(exist_ok=True)
-    (DOCS / f"{name}.md").write_text(page(run, f"{name}.png"), encoding="utf-8")
+    place = DOCS / ("peers.md" if run.has_peers else "index.md")
+    picture = place.with_suffix(".png")
+    problem = draw(picture)
+    if problem:
+        console.print(f"no picture: {problem}")
+    place.write_text(page(run, "" if problem else picture.name), encoding="utf-8")
+
+
+def draw(picture: Path) -> str:
+    """Draw the newest run of the history into *picture*; return why that did not work, or nothing."""
     try:
-        command = [*prepare("plot"), "-m", "benchmarks.plot", str(history.HISTORY), str(DOCS / f"{name}.png")]
+        command = [*prepare("plot"), "-m", "benchmarks.plot", str(history.HISTORY), str(picture)]
     except Missing as reason:
-        console.print(f"no picture: matplotlib is not installed: {reason}")
-        return
+        return f"matplotlib is not installed: {reason}"
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
-    if done.returncode:
-        console.print(f"no picture: {last_words(done.stderr)}")
+    return last_words(done.stderr) if done.returncode else ""

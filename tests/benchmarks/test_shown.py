@@ -104,3 +104,7 @@ def test_the_page_has_tables_plot_picture_and_machine():
     assert "| processor | one, 2 cores |" in text
     assert "make bench`" in text.split("##")[0]
     assert not re.search(r"{\w+}", text)
+
+
+def test_a_page_without_a_picture_does_not_link_to_one():
+    assert "](" not in page(RUN)
