@@ -44,6 +44,15 @@ def test_every_record_has_a_key_the_same_in_every_run(found):
     assert [found.key(number) for number in range(found.records)] == [again.key(n) for n in range(found.records)]
 
 
+def test_slow_records_are_one_in_a_hundred_and_not_always_of_the_same_keys():
+    skewed = all_workloads()["1 % 500 ms, else 2 ms"]
+    slow = [number for number in range(skewed.records) if skewed.times[number] > 0.1]
+
+    assert len(slow) == skewed.records // 100
+    assert len({skewed.key(number) for number in slow}) == len(slow)
+    assert skewed.ideal("key") == skewed.ideal("none")
+
+
 def test_a_smaller_one_keeps_all_handlers_busy():
     small = workload(records=1000, waiting=500).scaled(0.1)
 
