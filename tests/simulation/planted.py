@@ -59,13 +59,13 @@ BUGS = [
     ),
     Bug(
         "B2.7 do not count retries that wait as buffered",
-        "core/scheduler.py",
+        "core/backpressure.py",
         "        return Load(records, size)",
         "        return Load(records - len(self._retries), size)",
     ),
     Bug(
         "B2.7 do not count what runs as buffered",
-        "core/scheduler.py",
+        "core/backpressure.py",
         "        return Load(records, size)",
         "        return Load(records - self.in_flight, size)",
     ),
@@ -83,7 +83,7 @@ BUGS = [
     ),
     Bug(
         "no epoch check: count what ends under a former assignment for the one of now",
-        "core/scheduler.py",
+        "core/dispatch.py",
         "        assignment = task.assignment\n        if isinstance(outcome, Retry):",
         "        assignment = self._assignments.get(task.assignment.partition) or task.assignment\n"
         "        if isinstance(outcome, Retry):",
@@ -128,13 +128,13 @@ BUGS = [
     ),
     Bug(
         "T4 let a stale record hold its key for ever",
-        "core/scheduler.py",
+        "core/dispatch.py",
         "holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live",
         "holds = isinstance(outcome, (Retry, Failure)) or not last.assignment.live",
     ),
     Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
-        "core/scheduler.py",
+        "core/backlog.py",
         "                ready(task, lanes)",
         "                (task.key in lanes and lanes[task.key].held) or ready(task, lanes)",
     ),
@@ -170,7 +170,7 @@ BUGS = [
     ),
     Bug(
         "let go of a key while its retry waits",
-        "core/scheduler.py",
+        "core/dispatch.py",
         "holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live",
         "holds = False",
     ),
@@ -278,7 +278,7 @@ BUGS = [
     ),
     Bug(
         "do not count an attempt",
-        "core/scheduler.py",
+        "core/dispatch.py",
         "        task.attempt += 1\n",
         "",
     ),
@@ -290,26 +290,26 @@ BUGS = [
     ),
     Bug(
         "leave partitions paused after a throttle has opened",
-        "core/scheduler.py",
+        "core/backpressure.py",
         "self._assignments.select(self._paused if closed_by is None else ())",
         "self._assignments.select(())",
     ),
     Bug(
         "count a retry that was dropped as running",
-        "core/scheduler.py",
-        "        self._retries.ended(dropped)\n",
+        "core/backlog.py",
+        "        self.retries.ended(dropped)\n",
         "",
     ),
     Bug(
         "count a retry that was settled as running",
-        "core/scheduler.py",
-        "        self._retries.ended(task for task, _ in found.outcomes)\n",
+        "core/dispatch.py",
+        "        self._backlog.retries.ended(task for task, _ in found.outcomes)\n",
         "",
     ),
     Bug(
         "do not look again when a throttle is about to open",
-        "core/scheduler.py",
-        "[None if self.throttles.next_change == UNBOUNDED else self.throttles.next_change]",
+        "core/dispatch.py",
+        "[None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]",
         "[None]",
     ),
     Bug(
@@ -320,8 +320,8 @@ BUGS = [
     ),
     Bug(
         "do not look again when a pace is about to allow a start",
-        "core/scheduler.py",
-        "            dues.append(self.throttles.pace.next_start(is_ready=bool(self._ready)))",
+        "core/dispatch.py",
+        "            dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))",
         "            pass",
     ),
     Bug(
