@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import pluggy
 
@@ -144,7 +144,11 @@ def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
             result = inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
             return _leave(around, who, partial(around.throw, error))
-        return _leave(around, who, partial(around.send, result))
+        try:  # what `_leave` does, without its cost: this is the way of nearly every record
+            around.send(result)
+        except StopIteration as end:
+            return end.value
+        return _yielded_twice(around, who)
 
     return call
 
@@ -165,6 +169,10 @@ def _leave(around: Generator[None, Any, Any], who: str, resume: Callable[[], obj
         resume()
     except StopIteration as end:
         return end.value
+    return _yielded_twice(around, who)
+
+
+def _yielded_twice(around: Generator[None, Any, Any], who: str) -> NoReturn:
     around.close()
     raise RuntimeError(f"plugin {who} yielded twice: a wrapper must yield exactly once")
 

@@ -7,7 +7,7 @@ commits; it only decides how much to take and where to run it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from kafka_parallel.values import Stage
@@ -68,7 +68,7 @@ class Work(Protocol):
         """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker."""
 
     def take_nowait(self, limit: int) -> Chunk | None:
-        """Take at most *limit* tasks, or ``None`` if nothing may run now."""
+        """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from other workers."""
 
     def run(self, chunk: Any, task: Any) -> bool:
         """Run the handler and its hooks on *task* here and now; keep the outcome in *chunk*. Never raises.
@@ -80,8 +80,12 @@ class Work(Protocol):
     def run_remote(self, chunk: Any, exchange: Exchange) -> None:
         """Have *exchange* run all tasks of *chunk*, and hand over the outcomes. Raises only what *exchange* raises."""
 
-    async def run_async(self, chunk: Any, task: Any) -> None:
-        """Do the same with an ``async def`` handler, on the running event loop. Never raises, except when cancelled."""
+    def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
+        """Do the same with an ``async def`` handler, inside a task of the running event loop.
+
+        :returns: what has to be awaited until it has ended; ``None`` if it has, for it waited for nothing. Awaiting it
+            never raises, except when cancelled.
+        """
 
     def wants(self, task: Any) -> bool:
         """Tell whether anybody still waits for *task*: its partition is ours, and the consumer has not ended."""

@@ -87,9 +87,14 @@ class Assignment:
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
+        return self.finish_all((offset,)) == 1
+
+    def finish_all(self, offsets: Collection[int]) -> int:
+        """Note that *offsets* need no more work; tell how many of them did."""
         if self.attempts:
-            self.attempts.pop(offset, None)
-        return self.ledger.finish(offset)
+            for offset in offsets:
+                self.attempts.pop(offset, None)
+        return self.ledger.finish_all(offsets)
 
     def saw_leader_epoch(self, offset: int, leader_epoch: int) -> None:
         """Note that records from *offset* on were written under *leader_epoch* (KIP-320)."""

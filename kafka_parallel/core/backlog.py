@@ -29,16 +29,16 @@ class Backlog:
 
     def feed(self, assignment: Assignment, tasks: Sequence[Task]) -> None:
         """Take in new tasks of *assignment*, in offset order."""
-        add, ready, lanes = assignment.ledger.add, self.ready.add, assignment.lanes
+        assignment.ledger.add_all((task.offset, task.size) for task in tasks)
+        add, lanes, attempts, done = self.ready.add, assignment.lanes, assignment.attempts, assignment.done
         for task in tasks:
             task.assignment = assignment
-            add(task.offset, task.size)
-            if assignment.attempts and task.offset in assignment.attempts:
-                task.recall(assignment.attempts[task.offset])
-            if task.offset in assignment.done:
+            if attempts and task.offset in attempts:
+                task.recall(attempts[task.offset])
+            if done and task.offset in done:
                 assignment.ledger.finish(task.offset)
             else:
-                ready(task, lanes)
+                add(task, lanes)
 
     def retry_due(self, now: float, most: float) -> None:
         """Let the tasks run again whose time has come, while no more than *most* do."""

@@ -76,12 +76,14 @@ class Chunk:
     """Tasks that one worker took together.
 
     :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
+    :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
     """
 
-    __slots__ = ("_behind", "_claimed", "_ended", "_outcomes", "_unit", "_units", "taken")
+    __slots__ = ("_behind", "_claimed", "_ended", "_outcomes", "_unit", "_units", "since", "taken")
 
-    def __init__(self, units: Iterable[Unit]) -> None:
+    def __init__(self, units: Iterable[Unit], since: float = 0.0) -> None:
         self._units = deque(units)
+        self.since = since
         self.taken = sum(len(unit.tasks) for unit in self._units)
         self._unit: Unit | None = None
         self._claimed: dict[Unit, None] = {}
@@ -121,14 +123,16 @@ class Chunk:
         """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
         task = unit.tasks.popleft()
         goes_on = bool(unit.tasks) and not isinstance(outcome, (Retry, Failure))
-        if not goes_on:
+        if not goes_on and self._claimed:
             self._claimed.pop(unit, None)
+        if not goes_on and unit.lane is not None:  # without a lane there is nothing to let go of
             self._ended.append((unit, task, outcome))
         self._outcomes.append((task, outcome))
         return goes_on
 
     def unclaim(self, units: Iterable[Unit]) -> None:
-        """Give back claimed *units* of which nothing was begun since; the worker or a thief will claim them again."""
+        """Give back claimed *units* of which nothing was begun since; the worker or a thief will claim them at once."""
+        self.since = float("-inf")
         for unit in units:
             del self._claimed[unit]
             self._units.append(unit)
@@ -196,8 +200,14 @@ class Chunk:
 
 
 def _take_all(queue: deque[T]) -> list[T]:
-    """Empty *queue*, to which somebody else may append meanwhile."""
-    return [queue.popleft() for _ in range(len(queue))]
+    """Empty *queue*, to which somebody else may append meanwhile, or take from its end."""
+    taken: list[T] = []
+    for _ in range(len(queue)):
+        try:
+            taken.append(queue.popleft())
+        except IndexError:
+            break
+    return taken
 
 
 class TaskBatch:
@@ -222,8 +232,8 @@ class BatchChunk(Chunk):
 
     __slots__ = ("_batch",)
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        super().__init__(())
+    def __init__(self, units: Sequence[Unit], since: float = 0.0) -> None:
+        super().__init__((), since)
         self._batch: TaskBatch | None = TaskBatch(units)
         self.taken = sum(len(unit.tasks) for unit in units)
 

@@ -1,7 +1,7 @@
 """Who gets which tasks, and what their outcomes mean.
 
 Rule 1: a worker takes what arrived first, as much as plugins allow; if there is nothing, it takes away from another
-worker what that one has not begun.
+worker what that one has not begun after a while.
 Rule 2: an outcome changes its assignment if that is still live; a failed attempt is remembered in any case.
 Rule 3: a lane is let go when its unit has ended, unless its last task waits for a retry or stopped the consumer.
 Rule 4: a handler that takes too long loses everything but the lane it is in: that is let go when it returns.
@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from kafka_parallel.core.assignment import Assignments
+from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
 from kafka_parallel.core.batching import BatchQueue
 from kafka_parallel.core.chunk import BatchChunk, Chunk, Collected, Failure, Outcome, TaskBatch
@@ -21,6 +21,9 @@ from kafka_parallel.core.ordering import Unit
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
+
+# How long an idle worker leaves another one's units alone, in seconds.
+STEAL_AFTER = 0.002
 
 
 @dataclass(slots=True)
@@ -39,33 +42,52 @@ class Dispatch:
 
     :param assignments: told of attempts that failed after their assignment had ended.
     :ivar totals: what happened so far.
+    :ivar in_flight: how many tasks workers have: what all chunks hold, counted where a chunk changes.
     """
 
     def __init__(self, backlog: Backlog, throttles: Throttles, assignments: Assignments[Any]) -> None:
         self._backlog = backlog
         self._throttles = throttles
         self._assignments = assignments
-        self._chunks: dict[Chunk, None] = {}  # a set whose order does not depend on addresses
+        self._chunks: dict[Chunk, None] = {}  # a set, in order of time
+        self._several: dict[Chunk, None] = {}  # those of them that had more than one task
+        self.in_flight = 0
         self._overdue: dict[Hashable, list[tuple[Unit, Task, Outcome]]] = {}
         self._returned: set[Hashable] = set()
         self.totals = Totals()
 
-    def take(self, limit: int, now: float) -> Chunk | None:
-        """Take at most *limit* tasks that may run now, from another chunk if need be; or a whole batch."""
+    def take(self, limit: int, now: float, *, steals: bool = True) -> Chunk | None:
+        """Take at most *limit* tasks that may run now, from another chunk if it *steals*; or a whole batch."""
         self._throttles.advance(now)
         self._backlog.retry_due(now, self._throttles.retries)
-        chunk = self._next_chunk(limit, now)
+        chunk = self._next_chunk(limit, now, steals=steals)
         if chunk is not None:
-            self._chunks[chunk] = None
+            self._hand_out(chunk)
         return chunk
 
-    def _next_chunk(self, limit: int, now: float) -> Chunk | None:
+    def _hand_out(self, chunk: Chunk) -> None:
+        self._chunks[chunk] = None
+        if chunk.taken > 1:
+            self._several[chunk] = None
+        self.in_flight += chunk.taken
+
+    def _took_in(self, chunk: Chunk, count: int) -> None:
+        """Note that *chunk* holds *count* tasks less."""
+        chunk.taken -= count
+        self.in_flight -= count
+        if chunk.taken == 0:
+            self._chunks.pop(chunk, None)
+            self._several.pop(chunk, None)
+
+    def _next_chunk(self, limit: int, now: float, *, steals: bool) -> Chunk | None:
         ready = self._backlog.ready
         if isinstance(ready, BatchQueue):
             batch = self._throttles.pace.take_batch(ready, self._room, now)
-            return BatchChunk(batch) if batch else None
-        units = self._throttles.pace.take(ready, int(min(limit, self._room)), now) or self._steal(limit)
-        return Chunk(units) if units else None
+            return BatchChunk(batch, now) if batch else None
+        units = self._throttles.pace.take(ready, int(min(limit, self._room)), now)
+        if steals and not units:
+            units = self._steal(limit, now)
+        return Chunk(units, now) if units else None
 
     @property
     def _room(self) -> float:
@@ -73,9 +95,14 @@ class Dispatch:
         bound = self._throttles.in_flight
         return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
 
-    def _steal(self, limit: int) -> list[Unit]:
-        victim = max(self._chunks, key=lambda chunk: chunk.unclaimed, default=None)
-        return victim.steal(limit) if victim is not None and victim.unclaimed else []
+    def _steal(self, limit: int, now: float) -> list[Unit]:
+        """Take away what a worker has not begun that has been at its chunk for a while."""
+        for chunk in self._several:
+            if chunk.unclaimed and chunk.since + STEAL_AFTER <= now:
+                units = chunk.steal(limit)
+                self.in_flight -= sum(len(unit.tasks) for unit in units)
+                return units
+        return []
 
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
@@ -86,7 +113,7 @@ class Dispatch:
 
     def collect(self, now: float) -> list[tuple[Task, Failure]]:
         """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
-        chunks = [chunk for chunk in self._chunks if chunk.is_collectable]
+        chunks = [chunk for chunk in self._several if chunk.is_collectable]
         return [failure for chunk in chunks for failure in self.finish(chunk, now)]
 
     def _settle_all(self, chunk: Chunk, now: float, *, is_overdue: bool = False) -> Collected:
@@ -97,29 +124,46 @@ class Dispatch:
         for unit, task, _ in found.ended:
             self._put_back(chunk, unit, task)
         self._backlog.retries.ended(task for task, _ in found.outcomes)
-        for task, outcome in found.outcomes:
+        for task, outcome in self._settle_handled(found.outcomes):
             if is_overdue and isinstance(outcome, Retry) and task.lane is not None:
                 self._count_attempt(task)  # it may wait for its next attempt once the handler has returned
             else:
                 self._settle(task, outcome, now)
-        chunk.taken -= len(found.outcomes)
-        if chunk.taken == 0:
-            self._chunks.pop(chunk, None)
+        self._took_in(chunk, len(found.outcomes))
         return found
+
+    def _settle_handled(self, outcomes: list[tuple[Task, Outcome]]) -> list[tuple[Task, Outcome]]:
+        """Finish the records whose handler returned, all of an assignment at once; return the others."""
+        others: list[tuple[Task, Outcome]] = []
+        assignment: Assignment | None = None
+        offsets: list[int] = []
+        for task, outcome in outcomes:
+            if outcome is not None:
+                others.append((task, outcome))
+                continue
+            if task.assignment is not assignment:
+                self._finish_all(assignment, offsets)
+                assignment, offsets = task.assignment, []
+            offsets.append(task.offset)
+        self._finish_all(assignment, offsets)
+        return others
+
+    def _finish_all(self, assignment: Assignment | None, offsets: list[int]) -> None:
+        if assignment is not None and assignment.live:
+            self.totals.processed += assignment.finish_all(offsets)
 
     def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:
         """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
-        chunk.taken -= len(unit.tasks)
+        self._took_in(chunk, len(unit.tasks))
         if unit.tasks and last.assignment.live:
             self._backlog.ready.put_back(unit)
 
     def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
+        """Take in that *task* was not handled."""
         assignment = task.assignment
         if isinstance(outcome, Retry):
             self._count_attempt(task)
             self._wait(task, now + outcome.delay_ms / 1000)
-        elif assignment.live and outcome is None:
-            self.totals.processed += assignment.finish(task.offset)
         elif assignment.live and isinstance(outcome, Skip):
             self.totals.failed += 1
             self.totals.skipped += assignment.finish(task.offset)
@@ -171,9 +215,11 @@ class Dispatch:
         if chunk is None:
             return None, []
         failures = self.finish(chunk, now)
-        self._chunks.pop(chunk, None)
+        held = chunk.taken
         stuck, rest = chunk.detach()
-        self._chunks[stuck] = None
+        chunk.taken = held
+        self._took_in(chunk, held)
+        self._hand_out(stuck)
         for unit in rest:
             self._backlog.ready.put_back(unit)
             if unit.lane is not None and unit.lane is not stuck.lane:
@@ -208,11 +254,6 @@ class Dispatch:
         return len(self._backlog.ready) if self._room > 0 else 0
 
     @property
-    def in_flight(self) -> int:
-        """How many tasks workers have."""
-        return sum(chunk.taken for chunk in self._chunks)
-
-    @property
     def overdue(self) -> int:
         """How many handlers still run although their records failed by their deadline."""
         return len(self._overdue)
@@ -239,6 +280,6 @@ class Dispatch:
         return min((due for due in dues if due is not None), default=None)
 
     @property
-    def can_steal(self) -> bool:
-        """Whether some worker has units that it has not begun."""
-        return any(chunk.unclaimed for chunk in self._chunks)
+    def steal_due(self) -> float | None:
+        """When an idle worker may take from another one's chunk; ``None`` if nobody has a unit that was not begun."""
+        return min((chunk.since + STEAL_AFTER for chunk in self._several if chunk.unclaimed), default=None)

@@ -42,23 +42,41 @@ class OffsetLedger:
 
         :raises ValueError: if *offset* is not above every offset added before.
         """
-        if self._next is not None and offset < self._next:
-            raise ValueError(f"offset {offset} is below {self._next}, the next one expected")
-        self._order.append(offset)
-        self._unfinished[offset] = size
-        self._bytes += size
-        self._next = offset + 1
+        self.add_all(((offset, size),))
+
+    def add_all(self, records: Iterable[tuple[int, int]]) -> None:
+        """Take in many offsets, each with the bytes of its record; one call, for this runs once per record.
+
+        :raises ValueError: if an offset is not above every offset added before.
+        """
+        append, unfinished, expected, total = self._order.append, self._unfinished, self._next, 0
+        for offset, size in records:
+            if expected is not None and offset < expected:
+                raise ValueError(f"offset {offset} is below {expected}, the next one expected")
+            append(offset)
+            unfinished[offset] = size
+            total += size
+            expected = offset + 1
+        self._bytes += total
+        self._next = expected
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
-        size = self._unfinished.pop(offset, None)
-        if size is None:
-            return False
-        self._bytes -= size
-        order = self._order
-        while order and order[0] not in self._unfinished:
+        return self.finish_all((offset,)) == 1
+
+    def finish_all(self, offsets: Iterable[int]) -> int:
+        """Note that *offsets* need no more work; tell how many of them were unfinished."""
+        pop, order, unfinished = self._unfinished.pop, self._order, self._unfinished
+        count = total = 0
+        for offset in offsets:
+            size = pop(offset, None)
+            if size is not None:
+                count += 1
+                total += size
+        self._bytes -= total
+        while order and order[0] not in unfinished:
             order.popleft()
-        return True
+        return count
 
     def drop(self, offsets: Iterable[int]) -> None:
         """Give up unfinished *offsets*: they are not buffered any more and never counted as finished."""

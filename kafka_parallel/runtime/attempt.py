@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel.core.chunk import Failure, Outcome
 from kafka_parallel.errors import ConfigurationError, HandlerCancelled, HandlerTimeout, PluginError, WorkerDied
-from kafka_parallel.runtime.coroutines import HandlerExit, beside, was_cancelled, within
+from kafka_parallel.runtime.coroutines import HandlerExit, InContext, beside, ended, raised, was_cancelled, within
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
@@ -89,18 +89,33 @@ class Attempts:
     def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
         return {task: self.failed(task, record, error)}
 
-    async def run_async(self, task: Task, wants: Callable[[Task], bool]) -> Outcome:
-        """Run *task* with an ``async def`` handler.
+    def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+        """Begin to run *task* with an ``async def`` handler; return its rest, or ``None`` if it has ended well.
 
         :param wants: tells whether anybody still waits for a task.
-        :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
         """
         record = task.record
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
             call = self._handler(record) if self._surrounded is None else self._surrounded(record, context_of(task))
-            await within(self._timeout, task, self._variables.copy(), call)
+            if self._timeout is not None:
+                return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
+            inside = InContext(self._variables.copy(), call)
+            inside.begin()
+        except StopIteration:
+            return None
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return self._rest(task, record, wants, raised(error))
+        return self._rest(task, record, wants, ended(inside))
+
+    async def _rest(self, task: Task, record: Any, wants: Callable[[Task], bool], running: Awaitable[Any]) -> Outcome:
+        """Wait for the end of a handler, and tell how its record ended.
+
+        :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
+        """
+        try:
+            await running
         except asyncio.CancelledError as error:
             if was_cancelled() or not wants(task):
                 raise
@@ -158,21 +173,24 @@ class Attempts:
             stage = "handle" if self._was_handed_over(task, record) else "prepare"
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
-        except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()
-            return Failure(raised, "a plugin raised in on_error", is_fatal=not isinstance(raised, Exception))
+        except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return Failure(broken, "a plugin raised in on_error", is_fatal=not isinstance(broken, Exception))
         return _outcome(answer, error)
 
 
 def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
-    """What hooks may know about this attempt at *task*."""
-    return RecordContext(
-        task.record,
-        task.attempt,
-        task.assignment.epoch,
-        task.queued_at,
-        task.first_failed_at,
-        task.failing_since,
-        stage,
+    """What hooks may know about this attempt at *task*; made as a plain tuple is, at half the cost of the call."""
+    return tuple.__new__(
+        RecordContext,
+        (
+            task.record,
+            task.attempt,
+            task.assignment.epoch,
+            task.queued_at,
+            task.first_failed_at,
+            task.failing_since,
+            stage,
+        ),
     )
 
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kafka_parallel.runtime.deadlines import timed_out
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.task import Task
 
 T = TypeVar("T")
+NOTHING = object()
 
 
 class HandlerExit(BaseException):
@@ -41,10 +42,20 @@ class InContext:
     :ivar coroutine: what it waits for, under a name that tools can follow as they follow ``cr_await``.
     """
 
+    __slots__ = ("_awaited", "_context", "coroutine", "is_closed")
+
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.is_closed = False
         self._context = context
+        self._awaited: Any = NOTHING
         self.coroutine = coroutine
+
+    def begin(self) -> None:
+        """Run it to its first wait, before it is awaited.
+
+        :raises StopIteration: it ended without waiting.
+        """
+        self._awaited = self._context.run(self.coroutine.send, None)
 
     def __await__(self) -> InContext:
         return self
@@ -53,7 +64,10 @@ class InContext:
         return self
 
     def __next__(self) -> Any:
-        return self._context.run(self.coroutine.send, None)
+        if self._awaited is NOTHING:
+            return self._context.run(self.coroutine.send, None)
+        awaited, self._awaited = self._awaited, NOTHING
+        return awaited
 
     def send(self, value: Any) -> Any:
         """Give the coroutine what it waited for."""
@@ -69,6 +83,26 @@ class InContext:
         self._context.run(self.coroutine.close)
 
 
+async def ended(inside: InContext) -> Any:
+    """Await *inside* to its end.
+
+    :raises HandlerExit: it raised GeneratorExit.
+    """
+    try:
+        return await inside
+    except GeneratorExit as error:
+        if inside.is_closed:
+            raise
+        raise HandlerExit from error
+
+
+async def raised(error: BaseException) -> NoReturn:
+    """Raise *error* when awaited."""
+    if isinstance(error, GeneratorExit):
+        raise HandlerExit from error
+    raise error
+
+
 async def within(
     timeout: float | None, item: Task | TaskBatch, context: Context, coroutine: Coroutine[Any, Any, Any]
 ) -> Any:
@@ -78,13 +112,7 @@ async def within(
     :raises HandlerExit: it raised GeneratorExit.
     """
     if timeout is None:
-        inside = InContext(context, coroutine)
-        try:
-            return await inside
-        except GeneratorExit as error:
-            if inside.is_closed:
-                raise
-            raise HandlerExit from error
+        return await ended(InContext(context, coroutine))
     task: asyncio.Task[Any] = context.run(asyncio.ensure_future, _caught(coroutine))
     try:
         await asyncio.wait({task}, timeout=timeout)
@@ -95,12 +123,8 @@ async def within(
     except asyncio.CancelledError:
         await _cancel(task)
         raise
-    result, raised = task.result()
-    if isinstance(raised, GeneratorExit):
-        raise HandlerExit from raised
-    if raised is not None:
-        raise raised
-    return result
+    result, error = task.result()
+    return result if error is None else await raised(error)
 
 
 async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:

@@ -13,7 +13,7 @@ what no event announces: a retry that falls due, and a chunk whose worker is stu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kafka_parallel.core.backpressure import Decision
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound="Hashable")
 R = TypeVar("R")
 
-# How long an idle worker leaves another one's unbegun units alone, in seconds.
-STEAL_AFTER = 0.002
-
 
 class Attempt(Protocol):
     """Runs one task."""
@@ -50,8 +47,8 @@ class Attempt(Protocol):
     def __call__(self, task: Task) -> Outcome:
         """Run it here and now."""
 
-    async def run_async(self, task: Task, wants: Callable[[Task], bool]) -> Outcome:
-        """Run it on the running event loop; let a cancellation of the asyncio task out."""
+    def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+        """Begin it on the running event loop; its rest lets a cancellation of the asyncio task out."""
 
     def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
         """Tell how it ended if it was run elsewhere and raised *error*."""
@@ -119,9 +116,10 @@ class WorkQueue(Generic[P]):
             return None
 
     def take_nowait(self, limit: int) -> Chunk | None:
-        """Take at most *limit* tasks, or ``None`` if nothing may run now."""
+        """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from others."""
         with self._lock:
-            chunk = None if self._closed else self._scheduler.dispatch.take(limit, self._clock.monotonic())
+            now = self._clock.monotonic()
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=False)
             self._wake_watch()
             return chunk
 
@@ -151,19 +149,28 @@ class WorkQueue(Generic[P]):
             chunk.unclaim(units)
             self._wake_worker(1)
 
-    async def run_async(self, chunk: Any, task: Any) -> None:
-        """Do the same with an ``async def`` handler; one that was cancelled because nobody waits for it has ended."""
+    def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
+        """Do the same with an ``async def`` handler; return the rest of it, or ``None`` if it has ended."""
         if isinstance(task, TaskBatch):
-            chunk.settle_all(await self._run_batch_async(task))
-            return
+            return self._settle_batch(chunk, task)
+        rest = self._attempt.begin_async(task, self.wants) if self.wants(task) else None
+        if rest is not None:
+            return self._settle_async(chunk, task, rest)
+        chunk.settle(task, None)
+        return None
+
+    async def _settle_async(self, chunk: Chunk, task: Task, rest: Awaitable[Outcome]) -> None:
+        """Wait for the end of a handler; one that was cancelled because nobody waits for it has ended."""
         outcome = None
         try:
-            if self.wants(task):
-                outcome = await self._attempt.run_async(task, self.wants)
+            outcome = await rest
         except asyncio.CancelledError as error:
             if self.wants(task):
                 outcome = self._attempt.cancelled(error)
         chunk.settle(task, outcome)
+
+    async def _settle_batch(self, chunk: Any, batch: TaskBatch) -> None:
+        chunk.settle_all(await self._run_batch_async(batch))
 
     async def _run_batch_async(self, batch: TaskBatch) -> Mapping[Task, BatchOutcome]:
         try:
@@ -255,7 +262,7 @@ class WorkQueue(Generic[P]):
 
     def _next_watch(self) -> float:
         due = self._scheduler.dispatch.next_due
-        steal = self._clock.monotonic() + STEAL_AFTER if self._scheduler.dispatch.can_steal else None
+        steal = self._scheduler.dispatch.steal_due
         return min((at for at in (due, steal) if at is not None), default=float("inf"))
 
     def _wake_worker(self, enough: int) -> None:

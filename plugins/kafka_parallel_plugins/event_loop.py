@@ -42,16 +42,23 @@ class AsyncIO:
 
     :param threads: the module ``threading``; a simulation gives what behaves like it.
     :param clock: measures how long handlers take, in seconds.
+    :param cpu_clock: measures how long the loop's thread computes, in seconds.
     """
 
-    def __init__(self, threads: Any = threading, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        threads: Any = threading,
+        clock: Callable[[], float] = time.perf_counter,
+        cpu_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._threads = threads
         self._clock = clock
+        self._cpu_clock = cpu_clock
 
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
         """Provide an event loop on a thread of its own, or the one of ``run_async()``."""
-        return EventLoop(settings.workers, settings.event_loop, self._threads, self._clock)
+        return EventLoop(settings.workers, settings.event_loop, self._threads, self._clock, self._cpu_clock)
 
 
 class Run:
@@ -76,6 +83,30 @@ class Run:
         self.claims = iter(chunk or ())
 
 
+class Measured:
+    """How long the records of a chunk took that are handed over together.
+
+    :ivar since: when the first of them began.
+    :ivar count: how many there are.
+    :ivar has_waited: whether one of them gave up control.
+    """
+
+    __slots__ = ("_clock", "_computed", "_cpu_clock", "count", "has_waited", "since")
+
+    def __init__(self, clock: Callable[[], float], cpu_clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self.since = clock()
+        self._computed = cpu_clock()
+        self.count = 0
+        self.has_waited = False
+
+    @property
+    def seconds(self) -> float:
+        """The time they took. If none of them waited, time in which other threads had the interpreter is not theirs."""
+        return self._clock() - self.since if self.has_waited else self._cpu_clock() - self._computed
+
+
 class EventLoop:
     """Runs chunks as tasks of an event loop.
 
@@ -86,10 +117,16 @@ class EventLoop:
     runs_coroutines = True
 
     def __init__(
-        self, workers: int, loop: asyncio.AbstractEventLoop | None, threads: Any, clock: Callable[[], float]
+        self,
+        workers: int,
+        loop: asyncio.AbstractEventLoop | None,
+        threads: Any,
+        clock: Callable[[], float],
+        cpu_clock: Callable[[], float],
     ) -> None:
         self._new_thread = threads.Thread
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self._slots = threads.Semaphore(workers)
         self._sizer = ChunkSizer()
         self._users_loop = loop
@@ -212,23 +249,27 @@ class EventLoop:
         :returns: false if this asyncio task was cancelled: then it runs nothing more.
         """
         work, clock = self._work, self._clock
-        me = asyncio.current_task()
-        before, count, is_usable = clock(), 0, True
+        me, measured = asyncio.current_task(), Measured(self._clock, self._cpu_clock)
         for task in run.claims:
             run.current = task
-            await work.run_async(run.chunk, task)
-            count += 1
+            rest = work.run_async(run.chunk, task)
+            if rest is not None:
+                measured.has_waited = True
+                await rest
+            measured.count += 1
             is_usable = not _was_cancelled(me, run)
-            if (now := clock()) - before >= CHUNK_SECONDS or not is_usable:
-                work.finish(run.chunk)
-                self._sizer.saw((now - before) / count, count)
-                before, count = clock(), 0
+            if clock() - measured.since >= CHUNK_SECONDS or not is_usable:
+                self._hand_over(run, measured)
+                measured = Measured(self._clock, self._cpu_clock)
             if not is_usable:
                 return False
-        if count:
-            work.finish(run.chunk)
-            self._sizer.saw((clock() - before) / count, count)
+        if measured.count:
+            self._hand_over(run, measured)
         return True
+
+    def _hand_over(self, run: Run, measured: Measured) -> None:
+        self._work.finish(run.chunk)
+        self._sizer.saw(measured.seconds / measured.count, measured.count)
 
     def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
         del self._running[task]

@@ -40,7 +40,7 @@ def story(chunk_class):
     found, ran = scheduler("p"), []
     feed(found, "p", (0, "a"), (1, "a"), (2, "a"))
     chunk = chunk_class(found._backlog.ready.take(2))
-    found.dispatch._chunks[chunk] = None
+    found.dispatch._hand_out(chunk)
 
     def other_worker():
         found.dispatch.collect(0.0)

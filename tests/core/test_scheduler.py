@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kafka_parallel.core.chunk import Chunk, Failure
+from kafka_parallel.core.dispatch import STEAL_AFTER
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.scheduler import Scheduler
 from kafka_parallel.core.task import Task
@@ -49,7 +50,9 @@ def test_an_idle_worker_steals_what_a_stuck_one_has_not_begun():
     stuck = found.dispatch.take(3, 0.0)
     next(iter(stuck))
 
-    stolen = found.dispatch.take(3, 0.0)
+    assert found.dispatch.take(3, STEAL_AFTER / 2) is None
+    assert found.dispatch.steal_due == STEAL_AFTER
+    stolen = found.dispatch.take(3, STEAL_AFTER)
 
     assert offsets_of(stolen) == [2]
     assert found.dispatch.in_flight == 3
@@ -329,7 +332,7 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def the_counters_are_what_is_there(self):
-        assert self.found.dispatch.in_flight >= 0
+        assert self.found.dispatch.in_flight == sum(chunk.taken for chunk in self.found.dispatch._chunks)
         assert self.found.backpressure.total().records >= self.found.dispatch.waiting
 
     def teardown(self):

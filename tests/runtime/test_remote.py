@@ -102,7 +102,7 @@ def test_units_that_come_back_can_be_taken_by_others_while_the_first_one_runs():
         sent.append(records)
         if len(sent) == 1:
             yield [Report(1, is_unbegun=True), Report(2, is_unbegun=True)]
-            stolen.append(queue.take_nowait(1))
+            stolen.append(queue.take(1))
         yield [Report(0, 1)]
 
     queue.run_remote(queue.take_nowait(3), exchange)

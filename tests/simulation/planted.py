@@ -54,8 +54,8 @@ BUGS = [
     Bug(
         "B2.6 commit beyond the end of the log",
         "core/offsets.py",
-        "        self._next = offset + 1",
-        "        self._next = offset + 2",
+        "        self._next = expected\n",
+        "        self._next = expected and expected + 1\n",
     ),
     Bug(
         "B2.7 do not count retries that wait as buffered",
@@ -135,8 +135,8 @@ BUGS = [
     Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
         "core/backlog.py",
-        "                ready(task, lanes)",
-        "                (task.key in lanes and lanes[task.key].held) or ready(task, lanes)",
+        "                add(task, lanes)",
+        "                (task.key in lanes and lanes[task.key].held) or add(task, lanes)",
     ),
     Bug(
         "T6 stop polling while the last records drain",
@@ -147,7 +147,7 @@ BUGS = [
     Bug(
         "T8 lose a record whose failure could not be judged",
         "runtime/attempt.py",
-        '            return Failure(raised, "a plugin raised in on_error", is_fatal=not isinstance(raised, Exception))',
+        '            return Failure(broken, "a plugin raised in on_error", is_fatal=not isinstance(broken, Exception))',
         "            return Retry(1e12)",
     ),
     Bug(
@@ -364,8 +364,8 @@ BUGS = [
     Bug(
         "run a coroutine although its assignment has ended",
         "runtime/workqueue.py",
-        "            if self.wants(task):\n                outcome = await",
-        "            if True:\n                outcome = await",
+        "begin_async(task, self.wants) if self.wants(task) else None",
+        "begin_async(task, self.wants)",
         "asyncio",
     ),
     Bug(
@@ -378,8 +378,8 @@ BUGS = [
     Bug(
         "let go of a key while its cancelled coroutine still runs",
         "runtime/attempt.py",
-        "            await within(self._timeout, task, self._variables.copy(), call)\n",
-        "            await asyncio.shield(asyncio.ensure_future(call))\n",
+        "            await running\n",
+        "            await asyncio.shield(asyncio.ensure_future(running))\n",
         "asyncio",
     ),
     Bug(

@@ -65,7 +65,11 @@ class Coroutines:
 
     def __init__(self, world: World, process: Process, workers: int) -> None:
         pace = world.random.choice([1, 1, 1000])  # handlers that seem to be fast are taken in long chunks
-        self.executor: object = built_in("asyncio")(threads=Threads(process), clock=lambda: world.now / pace)
+
+        def clock() -> float:
+            return world.now / pace
+
+        self.executor: object = built_in("asyncio")(threads=Threads(process), clock=clock, cpu_clock=clock)
         self.event_loop = SimulatedLoop(world, process).as_loop
         self._world = world
 
