@@ -109,7 +109,8 @@ class WorkQueue(Generic[P]):
             while not self._closed:
                 chunk = self._scheduler.dispatch.take(limit, self._clock.monotonic())
                 if chunk is not None:
-                    self._wake_worker(limit)
+                    # What is fewer than that, this worker would have taken too, or others steal; but it has one batch.
+                    self._wake_worker(limit if self._attempt_batch is None else 1)
                     return chunk
                 self._notify_progress()
                 self._wait_for_work()
@@ -227,12 +228,15 @@ class WorkQueue(Generic[P]):
             return chunk
 
     def expire(self, running: Running, chunk: Any, outcomes: Mapping[Task, BatchOutcome]) -> None:
-        """Take in what was decided about the records of an overdue handler."""
-        if isinstance(running.item, TaskBatch):
-            chunk.settle_all(outcomes)
-        else:
-            chunk.settle(running.item, outcomes[running.item])
+        """Take in what was decided about the records of an overdue handler.
+
+        At once: whoever collects what workers have settled must not take this for a handler that has returned.
+        """
         with self._lock:
+            if isinstance(running.item, TaskBatch):
+                chunk.settle_all(outcomes)
+            else:
+                chunk.settle(running.item, outcomes[running.item])
             self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))
             self._changed()
 

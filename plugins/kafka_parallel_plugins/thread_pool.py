@@ -38,8 +38,9 @@ class Threads:
         self._work: Work
         self._threads: list[threading.Thread] = []
         self._at: dict[int, Any] = {}
-        self._lock = threading.Lock()  # guards `_kept`: how many threads were replaced and have not ended
-        self._kept = 0
+        self._lock = threading.Lock()  # guards the next two
+        self._late = 0  # how many threads are at a handler that has taken too long
+        self._kept = 0  # how many more threads there are than workers
         self._started = 0
 
     def start(self, work: Work) -> None:
@@ -58,6 +59,7 @@ class Threads:
     def replace_worker(self) -> bool:
         """Start a thread in place of one whose handler takes too long; there are at most twice as many as workers."""
         with self._lock:
+            self._late += 1
             if self._kept >= self._workers:
                 return False
             self._kept += 1
@@ -66,9 +68,13 @@ class Threads:
         return True
 
     def _is_replaced(self) -> bool:
-        """Tell a thread whose handler took too long whether another one does its work."""
+        """Tell a thread whose handler took too long whether another one does its work; it may ask before that is there.
+
+        Threads are alike: it need not be the one that was started for it, if that one hangs as well.
+        """
         with self._lock:
-            is_replaced = self._kept > 0
+            self._late -= 1
+            is_replaced = self._kept > self._late
             self._kept -= is_replaced
         return is_replaced
 

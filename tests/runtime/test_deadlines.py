@@ -151,6 +151,27 @@ def test_there_are_at_most_twice_as_many_threads(caplog):
     assert app.committed == 6
 
 
+def test_a_thread_that_was_not_replaced_goes_on():
+    """One hangs for good, its replacement is late too, and there may be no third thread: the second must go on."""
+    app, late = keyed("abcd"), threading.Event()
+    hangs = Stuck(0)
+
+    def handle(record):
+        if record.offset == 1:
+            assert late.wait(PATIENCE)
+        hangs(record)
+
+    decide = Decide()
+    parallel = started(app, handle, workers=1, plugins=[decide])
+    until(lambda: len(decide.asked) == 2)
+    late.set()
+
+    until(lambda: app.committed == 4)
+    assert parallel.statistics().overdue == 1, "it is the first that went on"
+    hangs.go_on.set()
+    assert parallel.join(PATIENCE * 1000)
+
+
 def test_the_log_says_where_it_was(caplog):
     app, handler = App(1), Stuck(0)
     parallel = started(app, handler, plugins=[Decide()])
