@@ -49,7 +49,8 @@ class ParallelConsumer:
         ``async def`` handler; ``"process-pool"`` for handlers that compute.
     :param plugins: names, ``(name, {settings})`` pairs, plugin objects or modules; ``"no:name"`` blocks one. The
         environment variable ``KAFKA_PARALLEL_PLUGINS=a,b`` adds names.
-    :param max_buffered_records: most records taken from ``poll()`` and not finished, over all partitions.
+    :param max_buffered_records: most records taken from ``poll()`` and not finished, over all partitions; ``None`` =
+        four per worker, 2,000 at least.
     :param max_buffered_bytes: most bytes of them (keys, values, headers).
     :param max_uncommitted: offsets from the committed one to the newest taken, per partition, above which a partition
         pauses: what a crash repeats at most.
@@ -75,7 +76,7 @@ class ParallelConsumer:
         workers: int = 16,
         executor: str | None = None,
         plugins: Sequence[PluginOption] = (),
-        max_buffered_records: int = 10_000,
+        max_buffered_records: int | None = None,
         max_buffered_bytes: int = 64 * 1024 * 1024,
         max_uncommitted: int = 10_000,
         revoke_timeout_ms: float = REVOKE_TIMEOUT_MS,

@@ -16,6 +16,9 @@ STOP_TIMEOUT_MS = 20_000
 # Well below kafka-python's max_poll_interval_ms (300 s): the whole group waits for a revoke.
 REVOKE_TIMEOUT_MS = 15_000
 
+# What is buffered unless it is asked for: it costs memory, and a few records per worker keep all of them busy.
+BUFFERED_RECORDS = 2_000
+BUFFERED_PER_WORKER = 4
 # When a record is said to take long: no handler is meant to take a minute, and some do.
 STUCK_AFTER_MS = 60_000
 
@@ -31,7 +34,7 @@ class Options:
     workers: int = 16
     executor: str | None = None
     plugins: Sequence[PluginOption] = ()
-    max_buffered_records: int = 10_000
+    max_buffered_records: int | None = None
     max_buffered_bytes: int = 64 * 1024 * 1024
     max_uncommitted: int = 10_000
     revoke_timeout_ms: float = REVOKE_TIMEOUT_MS
@@ -42,8 +45,10 @@ class Options:
     stuck_after_ms: float | None = STUCK_AFTER_MS
 
     def __post_init__(self) -> None:
-        for name in ("workers", "max_buffered_records", "max_buffered_bytes", "max_uncommitted"):
+        for name in ("workers", "max_buffered_bytes", "max_uncommitted"):
             _require_count(name, getattr(self, name))
+        if self.max_buffered_records is not None:
+            _require_count("max_buffered_records", self.max_buffered_records)
         for name in ("revoke_timeout_ms", "stop_timeout_ms"):
             _require_duration(name, getattr(self, name))
         for name in ("handler_timeout_ms", "stuck_after_ms"):
@@ -56,6 +61,11 @@ class Options:
             )
         if isinstance(self.plugins, (str, bytes)) or not isinstance(self.plugins, Sequence):
             raise ConfigurationError(f"plugins={self.plugins!r}: give a list of plugins, even for a single one")
+
+    @property
+    def buffered_records(self) -> int:
+        """How many records may be buffered: what was asked for, or enough for these workers and little more."""
+        return self.max_buffered_records or max(BUFFERED_RECORDS, BUFFERED_PER_WORKER * self.workers)
 
 
 def _require_count(name: str, value: object) -> None:

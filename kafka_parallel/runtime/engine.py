@@ -218,7 +218,7 @@ class Engine:
             self._settings.handler_timeout,
         )
         return WorkQueue(
-            Limits(options.max_buffered_records, options.max_buffered_bytes, options.max_uncommitted),
+            Limits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
             commits=self._client.group_id is not None,
             attempt=attempt,
             clock=self._clock,
@@ -340,9 +340,9 @@ def _limits_of(batch: Batch) -> BatchLimits:
 def _check_batch(batch: Batch | None, options: Options, *, has_order: bool) -> None:
     if batch is None:
         return
-    if batch.max_records > options.max_buffered_records:
+    if batch.max_records > options.buffered_records:
         raise ConfigurationError(
-            f"Batch(max_records={batch.max_records}) is more than max_buffered_records={options.max_buffered_records}: "
+            f"Batch(max_records={batch.max_records}) is more than max_buffered_records={options.buffered_records}: "
             "such a batch could never fill; raise the one or lower the other"
         )
     if batch.of == "key" and not has_order:
