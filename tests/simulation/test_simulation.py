@@ -97,9 +97,9 @@ def test_the_checker_sees_a_commit_that_runs_ahead():
     checker.fetched("i", {partition: [record]}, {partition})
     with pytest.raises(Violation, match="is not done"):
         cluster.on_commit("g", {partition: Offset})
-    checker.started("i", record, is_owner=True, is_prompt=True)
+    checker.started(checker.called("i", [record]), record, is_owner=True, is_prompt=True)
     with pytest.raises(Violation, match="committed"):
-        checker.started("i", record, is_owner=True, is_prompt=True)
+        checker.started(checker.called("i", [record]), record, is_owner=True, is_prompt=True)
 
 
 def test_a_world_in_which_nobody_can_act_is_a_stall():

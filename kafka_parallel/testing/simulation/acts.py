@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
 
-from kafka_parallel.testing.simulation.checker import Checker, Place
+from kafka_parallel import BatchFailed
+from kafka_parallel.testing.simulation.calls import Call, Lane, place_of
+from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
@@ -19,6 +21,19 @@ PROMPTLY = 0.5
 FOREVER = float("inf")
 TOPIC = "t"
 FORGED = b"forged"
+# How many handlers of a run never return.
+MOST_ENDLESS = 3
+
+
+class NoLuckError(ValueError):
+    """What a handler raises.
+
+    :ivar call: which call of it.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__("no luck")
+        self.call = call
 
 
 class Acts:
@@ -34,75 +49,149 @@ class Acts:
         self._checker = checker
         self._name = name
         self._consumer = consumer
-        self._running = 0
-        self._waiting: dict[Place, float] = {}
+        self._running: dict[Call, None] = {}
+        self._waiting: dict[Call, float] = {}
+        self._left: dict[Call, set[TopicPartition]] = {}
         self._is_prompt = not plan.hostile
+        self._all_busy_until = 0.0
+        self._stops_at = FOREVER
+        self._lane_busy_until: dict[Lane, float] = {}
 
-    def begin(self, record: Any) -> float:
-        """Begin; return how many seconds it takes."""
-        world, plan, chance = self._world, self.plan, self._world.random
-        self._running += 1
-        self._checker.runs(self._name, self._running, plan.options["workers"])
-        partition = TopicPartition(record.topic, record.partition)
-        is_owner = self._consumer.owns(partition)
+    def begin(self, records: Sequence[Any], *, is_prompt: bool = True) -> Call:
+        """Begin; return the call, which knows how many seconds it takes.
+
+        :param is_prompt: whether it was looked just now that somebody waits for the records.
+        """
+        world, plan = self._world, self.plan
+        call = self._checker.called(self._name, records, world.now)
+        self._running[call] = None
+        if plan.batch is not None and plan.is_punctual:
+            self._note_wait(call, plan.batch["max_wait_ms"] / 1000)
+        self._checker.runs(self._name, len(self._running), plan.most_running)
+        if plan.batch is not None:
+            self._checker.batched(records, plan.batch)
+        for record in records:
+            self._note_start(call, record, is_prompt=is_prompt)
+        numbers = " ".join(f"{record.partition}@{record.offset} {record.key}" for record in records)
+        world.note(f"{self._name} begins {numbers}")
+        call.seconds = self._draw_seconds()
+        return call
+
+    def _note_wait(self, call: Call, longest: float) -> None:
+        """Tell the checker how long records waited for company: not for a worker, and not for others of their lane."""
+        for record in call.records:
+            ready = [lane for lane in call.lanes if lane[0] == place_of(record)[0]]
+            since = max([self._all_busy_until, *(self._lane_busy_until.get(lane, 0.0) for lane in ready)])
+            self._checker.waited(self._name, record, self._world.now, since, longest, self._stops_at)
+
+    def _note_free(self, call: Call) -> None:
+        """Note what is free from now on."""
+        if len(self._running) == self.plan.options["workers"]:
+            self._all_busy_until = self._world.now
+        self._lane_busy_until.update(dict.fromkeys(call.lanes, self._world.now))
+        self._running.pop(call)
+
+    def _note_start(self, call: Call, record: Any, *, is_prompt: bool) -> None:
+        plan, is_owner = self.plan, self._consumer.owns(place_of(record)[0])
         if record.topic != TOPIC and record.value not in {FORGED, FORGED.decode()}:
-            self._checker.due(record, world.wall())
-        self._checker.started(self._name, record, is_owner=is_owner, is_prompt=not plan.hostile)
-        if plan.pace is not None and self._is_prompt:  # a plugin that sleeps, or a freeze, lets starts come together
-            self._checker.paced(self._name, record, world.now, **plan.pace)
-        world.note(f"{self._name} begins {record.partition}@{record.offset} {record.key}")
-        is_slow = chance.random() < plan.slow
-        return chance.choice([1.0, 8.0] if is_slow else [0.0, 0.001, 0.01, 0.05])
+            self._checker.due(record, self._world.wall())
+        self._checker.started(
+            call,
+            record,
+            is_owner=is_owner,
+            is_prompt=is_prompt and not plan.hostile,
+            is_exact=plan.batch is not None and self._is_prompt,
+        )
+        if plan.pace is not None and self._is_prompt and plan.is_paced:  # else something lets starts come together
+            self._checker.paced(self._name, record, self._world.now, **plan.pace)
 
-    def end(self, record: Any) -> None:
+    def _draw_seconds(self) -> float:
+        chance, plan = self._world.random, self.plan
+        is_slow = chance.random() < plan.slow
+        seconds = chance.choice([1.0, 8.0] if is_slow else [0.0, 0.001, 0.01, 0.05])
+        if plan.timeout_ms is not None and chance.random() < plan.overdue:
+            is_endless = self._may_hang and chance.random() < 0.3
+            seconds = FOREVER if is_endless else 2 * plan.timeout_ms / 1000 + 1.0
+            self._checker.endless += is_endless
+        return seconds
+
+    @property
+    def _may_hang(self) -> bool:
+        """Whether one more handler may never return: there have to be workers and room left for all other records."""
+        if not self.plan.is_roomy:
+            return False
+        hanging = sum(call.seconds == FOREVER for call in self._running)
+        return self._checker.endless < MOST_ENDLESS and hanging < self.plan.options["workers"]
+
+    def end(self, call: Call) -> None:
         """End, well or not.
 
         :raises Exception: if it fails.
         """
-        if self._is_prompt and self._world.now - self._waiting.pop(_place(record), FOREVER) > PROMPTLY:
-            self._checker.neglected(self._name, [_place(record)])
-        self._running -= 1
+        if self._is_prompt and self._world.now - self._waiting.pop(call, FOREVER) > PROMPTLY:
+            self._checker.neglected(self._name, call.records)
+        self._note_free(call)
         chance, plan = self._world.random, self.plan
-        fails = chance.random() < plan.failing
-        self._world.note(f"{self._name} {'fails' if fails else 'ends'} {record.partition}@{record.offset}")
-        self._checker.ended(self._name, record, is_done=not fails)
-        if fails:
-            raise ValueError("no luck")
+        failed = [at for at, _ in enumerate(call.records) if chance.random() < plan.failing]
+        if failed and plan.batch is not None and chance.random() < 0.2:
+            failed = [*range(len(call.records))]
+        places = {at: place_of(call.records[at]) for at in failed}
+        self._world.note(f"{self._name} {'fails' if failed else 'ends'} {_numbers(call, failed)}")
+        self._checker.ended(call, places.values(), self._world.now)
+        if failed:
+            error = NoLuckError(call)
+            raise error if len(failed) == len(call.records) else BatchFailed(dict.fromkeys(failed, error))
         if plan.hostile and chance.random() < plan.hostile / 10:
             raise SystemExit("on purpose")
 
+    def gave_up(self, call: Call) -> None:
+        """End undone: it was cancelled, or its process has died."""
+        self._note_free(call)
+        self._world.note(f"{self._name} gave up {_numbers(call)}")
+        self._checker.ended(call, map(place_of, call.records), self._world.now)
+
     # Handlers that can be cancelled
 
-    def waits(self, record: Any) -> None:
+    def waits(self, call: Call) -> None:
         """Note that the handler waits, and would hear of a cancellation."""
-        self._waiting[_place(record)] = FOREVER
+        self._waiting[call] = FOREVER
+        self._left[call] = set()
 
     def unwanted(self, partitions: Collection[TopicPartition]) -> None:
-        """Note that nobody waits for handlers of *partitions* any more: each must hear of it promptly."""
-        for place in self._waiting:
-            if place[0] in partitions:
-                self._waiting[place] = min(self._waiting[place], self._world.now)
+        """Note that nobody waits for records of *partitions* any more: other calls must hear of it promptly."""
+        for call in self._waiting:
+            self._left[call].update(partitions)
+            if all(place_of(record)[0] in self._left[call] for record in call.records):
+                self._waiting[call] = min(self._waiting[call], self._world.now)
 
-    def cancelled(self, record: Any, manner: str) -> None:
+    def cancelled(self, call: Call, manner: str) -> None:
         """Note that it was cancelled, and in which *manner* it answers."""
-        self._waiting.pop(_place(record), None)
-        self._world.note(f"{self._name} is cancelled at {record.partition}@{record.offset} and {manner}")
-
-    def gave_up(self, record: Any) -> None:
-        """End undone, because of a cancellation."""
-        self._running -= 1
-        self._world.note(f"{self._name} gave up {record.partition}@{record.offset}")
-        self._checker.ended(self._name, record, is_done=False)
+        self._waiting.pop(call, None)
+        self._world.note(f"{self._name} is cancelled at {_numbers(call)} and {manner}")
 
     def left(self) -> None:
         """Note that run() has returned: nobody waits for any handler."""
         if self._waiting and self._is_prompt:
-            self._checker.neglected(self._name, [*self._waiting])
+            self._checker.neglected(self._name, [record for call in self._waiting for record in call.records])
+
+    def stop(self) -> None:
+        """Note that the process was asked to stop: nothing waits for company any more."""
+        self._stops_at = min(self._stops_at, self._world.now)
 
     def freeze(self) -> None:
         """Note that the process stands still for a time: nothing is prompt any more."""
         self._is_prompt = False
 
+    # Handlers that never return
 
-def _place(record: Any) -> Place:
-    return TopicPartition(record.topic, record.partition), record.offset
+    def blocked(self) -> dict[Lane, int]:
+        """The lanes with a handler that never returns and has missed its deadline, each with its first offset there."""
+        endless = [call for call in self._running if call.seconds == FOREVER and call.is_late]
+        return {lane: first for call in endless for lane, first in call.lanes.items() if self._consumer.owns(lane[0])}
+
+
+def _numbers(call: Call, failed: Collection[int] = ()) -> str:
+    return " ".join(
+        f"{record.partition}@{record.offset}{'!' if at in failed and len(call.records) > 1 else ''}"
+        for at, record in enumerate(call.records)
+    )

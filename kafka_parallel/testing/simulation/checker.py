@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
+from kafka_parallel.testing.simulation.calls import Call, Lane, LaneOrder, Place, place_of
 
-Place = tuple[TopicPartition, int]
+# By how many seconds the start of a batch may be late.
+PUNCTUALLY = 0.25
+# Within how many seconds a request to stop must be noticed.
+PROMPTLY = 1.0
 
 
 class Violation(AssertionError):  # noqa: N818 - what it is
@@ -23,6 +27,7 @@ class Checker:
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :param most_buffered: how many records one instance may hold.
     :param most_bytes: how many bytes of keys, values and headers, and one record more.
+    :ivar endless: how many handlers never return.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     :param source: the topic to which that applies; retry topics are read from their beginning.
     :param reset: where a group without a committed offset begins: "earliest", or "latest" = with the first fetch.
@@ -44,12 +49,14 @@ class Checker:
         self._sizes: dict[Place, int] = {}
         self._reset = reset
         self._source = source
-        self._running: dict[tuple[str, TopicPartition, Hashable], int] = {}
-        self._latest: dict[tuple[str, int, TopicPartition, Hashable], int] = {}
+        self._orders: dict[tuple[str, Lane], LaneOrder] = {}
+        self._calls: dict[tuple[str, Place], list[Call]] = defaultdict(list)
+        self._answered: dict[tuple[str, Lane], list[int]] = defaultdict(list)
         self._periods: dict[tuple[str, TopicPartition], int] = {}
         self._held: dict[str, set[Place]] = defaultdict(set)
         self._committed: dict[TopicPartition, int] = {}
         self._fetched: dict[tuple[str, TopicPartition], int] = {}
+        self._fetched_at: dict[tuple[str, Place], float] = {}
         self._first: dict[TopicPartition, int] = {}
         self._copies: dict[tuple[int, int], int] = defaultdict(int)
         self._finished_by: dict[str, set[Place]] = defaultdict(set)
@@ -57,6 +64,7 @@ class Checker:
         self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
         self._begun: dict[Hashable, list[float]] = defaultdict(list)
         self.done: dict[Place, int] = {}
+        self.endless = 0
         self.violation: Violation | None = None
         self.has_news = True
         cluster.on_commit = self._commit
@@ -75,11 +83,16 @@ class Checker:
         self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
 
     def fetched(
-        self, instance: str, batch: Mapping[TopicPartition, Iterable[Any]], owned: Collection[TopicPartition]
+        self,
+        instance: str,
+        batch: Mapping[TopicPartition, Iterable[Any]],
+        owned: Collection[TopicPartition],
+        now: float = 0.0,
     ) -> None:
-        """Note that *instance*, which owns *owned*, got records."""
+        """Note that *instance*, which owns *owned*, got records *now*."""
         for partition, records in batch.items():
             self._fetched.setdefault((instance, partition), next(iter(records)).offset)
+            self._fetched_at.update({(instance, (partition, record.offset)): now for record in records})
             self._sizes.update({(partition, record.offset): _size(record) for record in records})
         held = {place for place in self._held[instance] if place[0] in owned}
         held |= {(partition, record.offset) for partition, records in batch.items() for record in records}
@@ -97,28 +110,40 @@ class Checker:
         """Note that *instance* gave back what it had fetched of *partition* from *offset* on."""
         self._held[instance] = {place for place in self._held[instance] if place[0] != partition or place[1] < offset}
 
-    def started(self, instance: str, record: Any, *, is_owner: bool, is_prompt: bool) -> None:
-        """Note that a handler began.
+    # What handlers do
+
+    def called(self, instance: str, records: Sequence[Any], now: float = 0.0) -> Call:
+        """Note that a handler of *instance* is about to get *records*, *now*; return the call."""
+        call = Call(instance, records, self._lane_of, now)
+        for lane in call.lanes:
+            call.answered(lane, self._answered.pop((instance, lane), ()))
+        return call
+
+    def started(self, call: Call, record: Any, *, is_owner: bool, is_prompt: bool, is_exact: bool = False) -> None:
+        """Note that *call* began with *record* among others, in this order.
 
         :param is_owner: the group considers the partition this instance's.
         :param is_prompt: nothing can have slept between the decision to run it and its handler. If something did, its
             assignment may be history by now, and a later one may have gone back.
+        :param is_exact: nothing but a failed record, and what stands behind it, is ever handled twice.
         """
-        partition = TopicPartition(record.topic, record.partition)
+        place, instance = place_of(record), call.instance
+        partition = place[0]
         self._first.setdefault(partition, self._fetched[instance, partition])
+        self._calls[instance, place].append(call)
         if is_prompt and is_owner and record.offset < self._committed.get(partition, 0):
             self._violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
         lane = self._lane_of(record)
         if lane is None:
             return
-        place = (instance, partition, lane)
-        if place in self._running:
-            self._violate(f"{partition} @{record.offset} began while @{self._running[place]} of its lane still ran")
-        self._running[place] = record.offset
-        latest = (instance, self._periods.get((instance, partition), 0), partition, lane)
-        if is_prompt and record.offset < self._latest.get(latest, -1):
-            self._violate(f"{partition} @{record.offset} began after @{self._latest[latest]} of its lane")
-        self._latest[latest] = record.offset
+        period, key = self._periods.get((instance, partition), 0), (instance, (partition, lane))
+        order = self._orders.get(key)
+        if order is not None and order.call not in {None, call} and not order.call.has_ended:
+            self._violate(f"{partition} @{record.offset} began while another call of its lane still ran")
+        if order is None or order.period != period or not is_prompt:
+            order = self._orders[key] = LaneOrder(period)
+        if wrong := order.begin(call, (partition, lane), record.offset, is_exact=is_exact):
+            self._violate(f"{partition} @{record.offset} {wrong}")
 
     def paced(
         self,
@@ -147,6 +172,23 @@ class Checker:
         if handlers > most:
             self._violate(f"{instance} runs {handlers} handlers at once, more than {most}")
 
+    def batched(self, records: Sequence[Any], batch: Mapping[str, Any]) -> None:
+        """Note that a handler got *records* together, which *batch* must allow."""
+        lanes = {(record.partition, self._lane_of(record)) for record in records}
+        together = {"key": len(lanes), "partition": len({partition for partition, _ in lanes}), "mixed": 1}[batch["of"]]
+        if together > 1 or not 0 < len(records) <= batch["max_records"]:
+            self._violate(f"{len(records)} records of {lanes} are a batch, in spite of {batch}")
+        size = sum(map(_size, records))
+        if len(records) > 1 and size > batch["max_bytes"]:
+            self._violate(f"{len(records)} records of {size} bytes are a batch, in spite of {batch}")
+
+    def waited(self, instance: str, record: Any, now: float, since: float, longest: float, stops_at: float) -> None:
+        """Note that a record is in a batch *now*; since *since* it waits for nothing but company, until *stops_at*."""
+        due = min(self._fetched_at[instance, place_of(record)] + longest, stops_at + PROMPTLY)
+        late = now - max(since, due)
+        if late > PUNCTUALLY:
+            self._violate(f"{place_of(record)} waited {late:.3f} s longer for company than it may")
+
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
         """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.
 
@@ -163,20 +205,61 @@ class Checker:
         failures = self._failures[TopicPartition(record.topic, record.partition), record.offset]
         failures[instance] = failures.get(instance, 0) + 1
 
-    def ended(self, instance: str, record: Any, *, is_done: bool) -> None:
-        """Note that a handler ended; *is_done* if the record needs no more work."""
-        partition = TopicPartition(record.topic, record.partition)
-        self._running.pop((instance, partition, self._lane_of(record)), None)
-        if is_done:
-            self.finish(instance, partition, record.offset)
+    def answered(self, instance: str, record: Any) -> None:
+        """Note that a wrapper answered for *record*: whether it comes again is up to what stands before it."""
+        self.finish(instance, *place_of(record))
+        self._answered[instance, (place_of(record)[0], self._lane_of(record))].append(record.offset)
+
+    def ended(self, call: Call, failed: Iterable[Place], now: float = 0.0) -> None:
+        """Note that *call* ended *now*, and for which of its records in vain."""
+        call.end(failed, now)
+        self._take_done(call)
+
+    def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
+        """Note that *record* fails *now* because its handler takes longer than *timeout*."""
+        calls = self._calls.get((instance, place_of(record)), [])
+        for call in [call for call in calls if call.lasted(now) > timeout - 1e-6][-1:]:
+            if call.is_late:
+                continue
+            call.is_late = True
+            for place, failures in call.finished.items():  # it has just ended, after somebody else had said how
+                self.done[place] -= 1
+                self._failures[place][instance] = self._failures[place].get(instance, 0) + failures
+            self.done = {place: count for place, count in self.done.items() if count}
+            call.finished.clear()
+
+    def decided(self, instance: str, record: Any, *, is_skip: bool) -> None:
+        """Note what was decided about a record that failed in *instance*, here or before it came to a handler."""
+        place = place_of(record)
+        if is_skip:
+            self.finish(instance, *place)
+        for call in self._calls.get((instance, place), [])[-1:]:
+            call.decide(place, is_skip=is_skip)
+            self._take_done(call)
+
+    def _take_done(self, call: Call) -> None:
+        for place in call.done():
+            if place not in call.finished:
+                call.finished[place] = self._failures[place].get(call.instance, 0)
+                self._finish(call.instance, place)
 
     def finish(self, instance: str, partition: TopicPartition, offset: int) -> None:
-        """Note that *instance* did what makes a record need no more work; it forgets its earlier attempts."""
+        """Note that *instance* did what makes a record need no more work, without a handler."""
+        place = partition, offset
+        for call in self._calls.get((instance, place), [])[-1:]:
+            call.finished.setdefault(place, 0)
+        for (who, lane), order in self._orders.items():
+            if who == instance and lane[0] == partition:
+                order.finish(offset)
+        self._finish(instance, place)
+
+    def _finish(self, instance: str, place: Place) -> None:
+        """Count it; *instance* forgets its earlier attempts."""
         for held in self._held.values():
-            held.discard((partition, offset))
-        self.done[partition, offset] = self.done.get((partition, offset), 0) + 1
-        self._finished_by[instance].add((partition, offset))
-        self._failures[partition, offset].pop(instance, None)
+            held.discard(place)
+        self.done[place] = self.done.get(place, 0) + 1
+        self._finished_by[instance].add(place)
+        self._failures[place].pop(instance, None)
 
     def due(self, record: Any, now: float) -> None:
         """Note that a handler of a record of a retry topic begins *now*, in seconds since the Unix epoch."""
@@ -201,9 +284,14 @@ class Checker:
         if self._copies[place] < 0:
             self._violate(f"{place} counts as finished, but no copy of it was acknowledged")
 
-    def neglected(self, instance: str, waiting: Collection[Place]) -> None:
-        """Note that handlers of *instance* were not told that nobody waits for them any more."""
-        self._violate(f"{instance} did not cancel the handlers of {waiting}, for which nobody waits")
+    def neglected(self, instance: str, records: Collection[Any]) -> None:
+        """Note that handlers of *instance* were not told that nobody waits for their *records* any more."""
+        places = [*map(place_of, records)]
+        self._violate(f"{instance} did not cancel the handlers of {places}, for which nobody waits")
+
+    def acted_late(self, call: Call) -> None:
+        """Note that a *call* was heard that had missed its deadline."""
+        self._violate(f"the failure of {[*map(place_of, call.records)]} counted although it came after the deadline")
 
     def cannot_commit(self, instance: str) -> None:
         """Note that *instance* will never commit what it has finished and not committed: each of it may be repeated."""
@@ -212,7 +300,7 @@ class Checker:
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
-        self._running = {place: offset for place, offset in self._running.items() if place[0] != instance}
+        self._orders = {key: order for key, order in self._orders.items() if key[0] != instance}
         self._held.pop(instance, None)
 
     def _commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
@@ -254,6 +342,21 @@ class Checker:
             for record in logs[partition].records[-1:]
             if record.offset >= self._begin(partition)
         )
+
+    def is_blocked(self, partitions: Iterable[TopicPartition], blocked: Mapping[Lane, int]) -> bool:
+        """Tell whether everything of *partitions* is committed up to the first record that cannot be handled.
+
+        :param blocked: lanes in which nothing can be handled from some offset on.
+        """
+        return all(self._is_blocked(partition, blocked) for partition in partitions)
+
+    def _is_blocked(self, partition: TopicPartition, blocked: Mapping[Lane, int]) -> bool:
+        log = self._cluster.logs[partition]
+        start = max(self._committed.get(partition, 0), self._begin(partition))
+        first = next(iter(log.read(start, 1)), None)
+        if first is None:
+            return True
+        return bool(first.offset >= blocked.get((partition, self._lane_of(first)), log.end))
 
     def state(self) -> str:
         """What is not committed, for people."""

@@ -42,7 +42,7 @@ class WatchedConsumer(FakeConsumer):
         if not self.is_leaving():  # on its way out it throws away what it is given
             self._checker.fetches(self._instance)
         batch = super().poll(*arguments, **options)
-        self._checker.fetched(self._instance, batch, self._states)
+        self._checker.fetched(self._instance, batch, self._states, self._clock.monotonic())
         if self.wishes:
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
             self.wishes.pop(0)(self, *self._wished)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from kafka import TopicPartition
 
-from kafka_parallel import RecordContext, Retry, Skip, hookimpl
-from kafka_parallel.testing.simulation.acts import Acts
+from kafka_parallel import HandlerTimeout, RecordContext, Retry, Skip, hookimpl
+from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
@@ -19,6 +18,10 @@ BY_LOT = "by lot"
 
 class MisbehaviourError(Exception):
     """Raised by a plugin or a handler on purpose."""
+
+
+class KeptOutError(Exception):
+    """Raised by a wrapper of a record of a batch."""
 
 
 class Watcher:
@@ -61,21 +64,27 @@ class Watcher:
 class Auditor:
     """Tells the checker what was skipped; looks whether it was written elsewhere before."""
 
-    def __init__(self, checker: Checker, name: str, source: str) -> None:
+    def __init__(self, world: World, checker: Checker, name: str, source: str, timeout_ms: float | None) -> None:
+        self._world = world
+        self._timeout = (timeout_ms or 0.0) / 1000
         self._checker = checker
         self._name = name
         self._source = source
 
     @hookimpl(wrapper=True)
-    def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
+    def on_error(self, error: Exception, context: RecordContext) -> Generator[None, Any, Any]:
         """Audit the answer."""
-        answer = yield
         raw = context.raw
+        if isinstance(error, HandlerTimeout):
+            self._checker.overdue(self._name, raw, self._world.now, self._timeout)
+        if isinstance(error, NoLuckError) and error.call.is_late:
+            self._checker.acted_late(error.call)
+        answer = yield
+        self._checker.decided(self._name, raw, is_skip=isinstance(answer, Skip))
         if isinstance(answer, Skip):
             place = (raw.partition, raw.offset) if raw.topic == self._source else place_of(raw.headers, self._source)
             if answer.reason != BY_LOT and place is not None:  # a forged record comes from nowhere
                 self._checker.handed_on(place)
-            self._checker.finish(self._name, TopicPartition(raw.topic, raw.partition), raw.offset)
         return answer
 
 
@@ -101,11 +110,35 @@ class Counter:
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Tell the checker."""
         self._checker.attempted(self._name, context.raw, context.attempt)
-        try:
-            return (yield)
-        except (Exception, asyncio.CancelledError):
-            self._checker.failed(self._name, context.raw)
-            raise
+        return (yield)
+
+    @hookimpl(wrapper=True)
+    def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
+        """Tell the checker that it failed."""
+        self._checker.failed(self._name, context.raw)
+        return (yield)
+
+
+class Gate:
+    """Keeps records out of batches, by lot: answers instead of the handler, or raises."""
+
+    def __init__(self, world: World, checker: Checker, name: str, likelihood: float) -> None:
+        self._world = world
+        self._checker = checker
+        self._name = name
+        self._likelihood = likelihood
+
+    @hookimpl
+    def on_record(self, context: RecordContext) -> Any:
+        """Answer, raise, or let it in."""
+        chance, raw = self._world.random, context.raw
+        if chance.random() >= self._likelihood:
+            return None
+        self._world.note(f"{self._name} keeps {raw.partition}@{raw.offset} out of its batch")
+        if chance.random() < 0.5:
+            raise KeptOutError("kept out")
+        self._checker.answered(self._name, raw)
+        return "answered"
 
 
 class Hostile:

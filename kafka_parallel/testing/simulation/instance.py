@@ -25,6 +25,7 @@ class Instance:
     :param plugins: plugins, without an executor.
     :param kind: how its handlers are run.
     :param acts: what they do.
+    :ivar acts: what its handlers do.
     :ivar error: what run() raised.
     """
 
@@ -42,10 +43,10 @@ class Instance:
         self.consumer = consumer
         self._process = process
         self._shutdown = Shutdown(options.stop_timeout_ms / 1000)
-        self._acts = acts
+        self.acts = acts
         found = Plugins([kind.executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
         self._engine = Engine(
-            Client(consumer), found, options, self._shutdown, kind.handler(acts), process, kind.event_loop
+            Client(consumer), found, options, self._shutdown, kind.handler(acts), process, kind.event_loop, kind.batch
         )
         self.is_alive = True
         self.error: BaseException | None = None
@@ -58,7 +59,7 @@ class Instance:
             raise
         except BaseException as error:  # noqa: BLE001 - what the process would have died of
             self.error = error
-        self._acts.left()
+        self.acts.left()
         self.is_alive = False
 
     @property
@@ -68,6 +69,7 @@ class Instance:
 
     def stop(self) -> None:
         """Send SIGTERM; the second one abandons."""
+        self.acts.stop()
         self._shutdown.signalled()
 
     def kill(self) -> None:
@@ -77,5 +79,5 @@ class Instance:
 
     def freeze(self, seconds: float) -> None:
         """Send SIGSTOP, and SIGCONT after *seconds*."""
-        self._acts.freeze()
+        self.acts.freeze()
         self._process.freeze(seconds)

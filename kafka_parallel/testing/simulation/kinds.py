@@ -13,9 +13,12 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
-from kafka_parallel import Executor, Settings, Work, hookimpl
+from kafka_parallel import Batch, Executor, Settings, Work, hookimpl
 from kafka_parallel.testing.simulation.acts import Acts
+from kafka_parallel.testing.simulation.calls import Call
 from kafka_parallel.testing.simulation.event_loop import SimulatedLoop
+from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.pool import SimulatedPool, arrive
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.threads import Threads
 from kafka_parallel.testing.simulation.world import World
@@ -25,9 +28,11 @@ class Kind(Protocol):
     """One way to run handlers.
 
     :ivar executor: the plugin that provides the executor.
+    :ivar batch: how records are put together; ``None`` = handlers take single ones.
     """
 
     executor: object
+    batch: Batch | None
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop | None:
@@ -42,18 +47,23 @@ class Plain:
 
     event_loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, world: World, process: Process, workers: int) -> None:
-        self.executor: object = Actors(world, process, workers, world.random.choice([1, 3, 8]))
+    def __init__(self, world: World, process: Process, plan: Plan) -> None:
+        self.executor: object = Actors(world, process, plan.options["workers"], world.random.choice([1, 3, 8]))
+        self.batch = batch_of(plan)
         self._world = world
 
     def handler(self, acts: Acts) -> Callable[[Any], None]:
         """Make a function."""
 
-        def handle(record: Any) -> None:
-            self._world.sleep(acts.begin(record))
-            acts.end(record)
+        def handle(records: Any) -> None:
+            call = acts.begin(self._listed(records))
+            self._world.sleep(call.seconds)
+            acts.end(call)
 
         return handle
+
+    def _listed(self, given: Any) -> list[Any]:
+        return [given] if self.batch is None else given
 
 
 class Coroutines:
@@ -63,7 +73,9 @@ class Coroutines:
     they wait for was cancelled, some cancel the task they run in.
     """
 
-    def __init__(self, world: World, process: Process, workers: int) -> None:
+    def __init__(self, world: World, process: Process, plan: Plan) -> None:
+        self.batch = batch_of(plan)
+        self._is_prompt = plan.timeout_ms is None  # else it runs in a task of its own, which begins a little later
         pace = world.random.choice([1, 1, 1000])  # handlers that seem to be fast are taken in long chunks
 
         def clock() -> float:
@@ -76,34 +88,35 @@ class Coroutines:
     def handler(self, acts: Acts) -> Callable[[Any], Any]:
         """Make an ``async def`` function."""
 
-        async def handle(record: Any) -> None:
-            await self._wait(acts, record, acts.begin(record))
+        async def handle(given: Any) -> None:
+            call = acts.begin([given] if self.batch is None else given, is_prompt=self._is_prompt)
+            await self._wait(acts, call)
             try:
-                acts.end(record)
+                acts.end(call)
             except ValueError:
                 if self._world.random.random() < 0.25:
                     await self._cancelled_future()
                 raise
-            if acts.plan.failing and self._world.random.random() < 0.02:
-                self._cancel_me(record)
+            if self.batch is None and self._is_prompt and acts.plan.failing and self._world.random.random() < 0.02:
+                self._cancel_me(given)
 
         return handle
 
-    async def _wait(self, acts: Acts, record: Any, seconds: float) -> None:
-        chance = self._world.random
-        acts.waits(record)
+    async def _wait(self, acts: Acts, call: Call) -> None:
+        chance, seconds = self._world.random, call.seconds
+        acts.waits(call)
         while True:
             try:
                 await asyncio.sleep(seconds)
             except asyncio.CancelledError:
                 manner = chance.choice(["goes", "goes", "cleans up", "takes no notice"])
-                acts.cancelled(record, manner)
+                acts.cancelled(call, manner)
                 seconds = chance.choice([0.0, 0.05, 2.0, 8.0])
                 if manner == "takes no notice":
                     continue
                 if manner == "cleans up":
                     await self._clean_up(seconds)
-                acts.gave_up(record)
+                acts.gave_up(call)
                 raise
             return
 
@@ -123,7 +136,39 @@ class Coroutines:
             task.cancel()
 
 
-KINDS: Mapping[str, Callable[[World, Process, int], Kind]] = {"thread-pool": Plain, "asyncio": Coroutines}
+class Processes:
+    """Plain functions in other processes, which die, are killed, and give back what they have not begun."""
+
+    event_loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, world: World, process: Process, plan: Plan) -> None:
+        self._pool = SimulatedPool(world, process, plan)
+        self.executor: object = self._pool
+        self.batch = batch_of(plan)
+
+    def handler(self, acts: Acts) -> Callable[[Any], Any]:
+        """Make what can be sent; the pool knows what really happens."""
+        self._pool.acts = acts
+        return arrive
+
+
+def batch_of(plan: Plan) -> Batch | None:
+    """What the application gives to ``run()``."""
+    return None if plan.batch is None else Batch(**plan.batch)
+
+
+KINDS: Mapping[str, Callable[[World, Process, Plan], Kind]] = {
+    "thread-pool": Plain,
+    "thread-pool with deadline": Plain,
+    "batch on thread-pool": Plain,
+    "batch on thread-pool with deadline": Plain,
+    "asyncio": Coroutines,
+    "asyncio with deadline": Coroutines,
+    "batch on asyncio": Coroutines,
+    "process-pool": Processes,
+    "process-pool with deadline": Processes,
+    "batch on process-pool": Processes,
+}
 
 
 class Actors:
@@ -135,6 +180,9 @@ class Actors:
         self._workers = workers
         self._chunk = chunk
         self._alive = 0
+        self._kept = 0
+        self._stuck = 0
+        self._work: Work
 
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
@@ -143,9 +191,22 @@ class Actors:
 
     def start(self, work: Work) -> None:
         """Start the workers."""
-        for number in range(self._workers):
-            self._alive += 1
-            self._process.start_thread(lambda: self._pull(work), f"worker-{number}")
+        self._work = work
+        for _ in range(self._workers):
+            self._spawn()
+
+    def _spawn(self) -> None:
+        self._alive += 1
+        self._process.start_thread(self._pull, "worker")
+
+    def replace_worker(self) -> bool:
+        """Start a worker in place of one whose handler takes too long."""
+        self._stuck += 1
+        if self._kept >= self._workers:
+            return False
+        self._kept += 1
+        self._spawn()
+        return True
 
     def join(self, timeout: float) -> bool:
         """Wait for the workers to end."""
@@ -154,14 +215,29 @@ class Actors:
             self._world.sleep(0.01)
         return not self._alive
 
-    def _pull(self, work: Work) -> None:
+    def _pull(self) -> None:
+        work = self._work
         while (chunk := work.take(self._world.random.randint(1, self._chunk))) is not None:
-            for task in chunk:
-                work.run(chunk, task)
-                if self._world.random.random() < 0.5:
-                    work.finish(chunk)
-            work.finish(chunk)
+            if not self._run(work, chunk) and self._is_superfluous():
+                break
         self._alive -= 1
+
+    def _is_superfluous(self) -> bool:
+        """Tell a worker whose handler took too long whether there are enough without it."""
+        self._stuck -= 1
+        is_superfluous = self._kept > self._stuck
+        self._kept -= is_superfluous
+        return is_superfluous
+
+    def _run(self, work: Work, chunk: Any) -> bool:
+        """Run a chunk; false if it was taken away because a handler took too long."""
+        for task in chunk:
+            if not work.run(chunk, task):
+                return False
+            if self._world.random.random() < 0.5:
+                work.finish(chunk)
+        work.finish(chunk)
+        return True
 
 
 @cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 Event: TypeAlias = Literal[
@@ -61,6 +61,10 @@ class Plan:
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
     :ivar adaptive: the settings of the ``adaptive-concurrency`` plugin, if it is there.
+    :ivar batches: what batches are like, if handlers are of a kind that takes them.
+    :ivar deadline_ms: what handlers may take, if they are of a kind that runs under a deadline.
+    :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
+        keeps a record out of a batch; each from 0 to 1.
     """
 
     seed: int
@@ -88,8 +92,13 @@ class Plan:
     pace: Mapping[str, Any] | None = None
     adaptive: Mapping[str, Any] | None = None
     retry_topics: tuple[int, ...] = ()
-    executor: Literal["thread-pool", "asyncio"] = "thread-pool"
+    executor: str = "thread-pool"
     is_unreadable: bool = False
+    batches: Mapping[str, Any] = field(default_factory=dict)
+    deadline_ms: int = 500
+    overdue: float = 0.0
+    dying: float = 0.0
+    kept_out: float = 0.0
 
     @property
     def is_calm(self) -> bool:
@@ -97,9 +106,51 @@ class Plan:
         if self.options["revoke_timeout_ms"] < CALM_REVOKE_MS or self.options["stop_timeout_ms"] < CALM_STOP_MS:
             return False
         slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
-        likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile)
+        likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile, self.dying)
+        if self.timeout_ms is not None or (self.batch is not None and self.kept_out):
+            return False
         unkind = {"freeze", "freeze in rebalance", "expire", "delete records"}
         return not any(likely) and not self.is_unreadable and not any(event in unkind for _, event in self.events)
+
+    @property
+    def batch(self) -> dict[str, Any] | None:
+        """The settings of batches; ``None`` if handlers take single records."""
+        if not self.executor.startswith("batch"):
+            return None
+        most = min(self.batches["max_records"], self.options["max_buffered_records"])
+        scope = "mixed" if self.lanes == "unordered" and self.batches["of"] == "key" else self.batches["of"]
+        # Where little fits into the buffer, only time gives batches out, and a long wait is all there is to see.
+        has_room = self.options["max_buffered_records"] >= 20 and self.options["max_buffered_bytes"] > 1000
+        wait = min(self.batches["max_wait_ms"], 25_000 if has_room else 2_000)
+        return {**self.batches, "max_records": most, "max_wait_ms": wait, "of": scope}
+
+    @property
+    def timeout_ms(self) -> int | None:
+        """What a handler may take, in milliseconds; ``None`` = any time."""
+        return self.deadline_ms if self.executor.endswith("deadline") else None
+
+    @property
+    def most_running(self) -> int:
+        """How many handlers of an instance may run at once: one that is overdue has another worker in its place."""
+        workers: int = self.options["workers"]
+        return 2 * workers if self.timeout_ms is not None and "thread-pool" in self.executor else workers
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether all records can be buffered at once."""
+        records: int = self.options["max_buffered_records"]
+        size: int = self.options["max_buffered_bytes"]
+        return records > MOST_RECORDS and size > MOST_RECORDS * 100
+
+    @property
+    def is_punctual(self) -> bool:
+        """Whether a batch waits for nothing but company, workers, and others of its keys."""
+        return self.is_calm and not (self.pace or self.adaptive or self.hiccups)
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether the starts of single records can be told apart."""
+        return self.batch is None and "process-pool" not in self.executor
 
     @property
     def may_halt(self) -> bool:
@@ -111,8 +162,14 @@ class Plan:
 CALM_REVOKE_MS, CALM_STOP_MS = 1500, 20_000
 # A stop that waits for every handler, however slow.
 PATIENT_STOP_MS = 600_000
+MOST_RECORDS = 60
 # The longest value of a record, in bytes.
 LONGEST = 9
+# Handlers that came later than the two kinds between which the first lot decides.
+FURTHER_KINDS = (
+    "batch on thread-pool", "batch on asyncio", "thread-pool with deadline", "asyncio with deadline",
+    "batch on thread-pool with deadline", "process-pool", "process-pool with deadline", "batch on process-pool",
+)  # fmt: skip
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
 CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
 ROUGH: tuple[Event, ...] = (*CALM, "start", "kill", "kill", "freeze", "freeze in rebalance", "delete records", "expire")
@@ -122,7 +179,7 @@ def draw(seed: int) -> Plan:
     """Draw a plan."""
     chance = random.Random(f"plan {seed}")
     partitions, is_calm = chance.randint(1, 3), chance.random() < 0.35
-    records = tuple(_draw_record(chance, partitions) for _ in range(chance.randint(5, 60)))
+    records = tuple(_draw_record(chance, partitions) for _ in range(chance.randint(5, MOST_RECORDS)))
     waits = [0.001, 0.005, 0.02, 0.05, 0.1, 1.0]
     count = chance.choice([0, 1, 2, 5])
     events = tuple((chance.choice(waits), chance.choice(CALM if is_calm else ROUGH)) for _ in range(count))
@@ -150,7 +207,7 @@ def draw(seed: int) -> Plan:
     plan = replace(plan, executor=chance.choice(["thread-pool", "asyncio"]))
     if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
         plan = replace(plan, is_unreadable=True)
-    plan = _bounded(plan, is_calm=is_calm)
+    plan = _of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm)
     return _with_kills(plan) if is_calm and not is_patient else plan
 
 
@@ -160,6 +217,27 @@ def _bounded(plan: Plan, *, is_calm: bool) -> Plan:
     pace = _draw_pace(chance, plan.lanes, is_calm=is_calm) if chance.random() < 0.2 else None
     adaptive = {"min_in_flight": 1, "max_in_flight": chance.choice([1, 3, None])} if chance.random() < 0.1 else None
     return replace(plan, pace=pace, adaptive=adaptive)
+
+
+def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
+    """Draw of which kind handlers are, and what only some kinds have; by a chance of its own, as above."""
+    chance = random.Random(f"kind {plan.seed}")
+    kind = plan.executor if chance.random() < 0.35 else chance.choice(FURTHER_KINDS)
+    batches = {
+        "max_records": chance.choice([1, 2, 5, 20]),
+        "max_wait_ms": chance.choice([0, 5, 50, 2_000, 25_000, 25_000]),
+        "max_bytes": chance.choice([8, 25, 1_000_000]),
+        "of": chance.choice(["key", "key", "partition", "mixed"]),
+    }
+    return replace(
+        plan,
+        executor=kind,
+        batches=batches,
+        deadline_ms=chance.choice([30, 300, 3_000]),
+        overdue=chance.choice([0.02, 0.1]),
+        dying=0.0 if is_calm else chance.choice([0.0, 0.02, 0.1]),
+        kept_out=0.0 if is_calm else chance.choice([0.0, 0.0, 0.1]),
+    )
 
 
 def _with_kills(plan: Plan) -> Plan:

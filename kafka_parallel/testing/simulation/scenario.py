@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError
 
 from kafka_parallel import RecordFailed
@@ -18,7 +19,7 @@ from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer, text_of
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
-from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Hostile, MisbehaviourError, Watcher
+from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Gate, Hostile, MisbehaviourError, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
 from kafka_parallel.testing.simulation.kinds import KINDS, built_in
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
@@ -28,7 +29,7 @@ from kafka_parallel.testing.simulation.world import World
 DEAD = "dead"
 SESSION_TIMEOUT = 10.0
 # Simulated seconds within which every run must have handled and committed everything.
-PATIENCE = 900.0
+PATIENCE = 2000.0
 # How many instances may be alive at once.
 MOST_INSTANCES = 4
 # When records are produced with "latest": after the first member has found its positions, or it would skip them.
@@ -75,7 +76,7 @@ class Simulation:
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
         ordering = self._lane_of if plan.lanes != "unordered" else "unordered"
-        self._options = Options(ordering=ordering, **plan.options)
+        self._options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
         self._is_produced = self._is_quiet = False
@@ -117,7 +118,7 @@ class Simulation:
             return False  # whether there is anything to do shows with the first fetch
         if not (self._is_produced and self._is_quiet and self.checker.has_news):
             return False
-        return self.checker.is_complete(partition for partition in self.cluster.logs if partition.topic != DEAD)
+        return self.checker.is_complete(self._watched)
 
     # What happens
 
@@ -150,6 +151,7 @@ class Simulation:
         self._is_quiet = True
         while True:
             self._bury()
+            self._restart_blocked()
             if not any(instance.is_alive for instance in self._instances):
                 self._start()
             if self.world.now > PATIENCE:
@@ -165,6 +167,19 @@ class Simulation:
             self.cluster.vanish(instance.consumer.name, SESSION_TIMEOUT)
             if instance.error is not None:
                 self._explain(instance, instance.error)
+
+    def _restart_blocked(self) -> None:
+        """Restart instances with handlers that never return, once they have done everything else."""
+        blocked = {lane: at for instance in self._instances for lane, at in instance.acts.blocked().items()}
+        if blocked and self.checker.is_blocked(self._watched, blocked):
+            for instance in self._instances:
+                if instance.is_alive and not instance.is_stopping and instance.acts.blocked():
+                    self.world.note(f"{instance.name} is restarted: handlers never return")
+                    instance.stop()
+
+    @property
+    def _watched(self) -> list[TopicPartition]:
+        return [partition for partition in self.cluster.logs if partition.topic != DEAD]
 
     def _explain(self, instance: Instance, error: BaseException) -> None:
         """Accept what the plan made an instance die of, and raise everything else."""
@@ -196,7 +211,7 @@ class Simulation:
             consumer.assign([partition for partition in self.cluster.logs if partition.topic == TOPIC])
         else:
             consumer.subscribe([TOPIC])
-        kind = KINDS[self.plan.executor](self.world, process, self._options.workers)
+        kind = KINDS[self.plan.executor](self.world, process, self.plan)
         acts = Acts(self.world, self.plan, self.checker, name, consumer)
         instance = Instance(name, process, consumer, self._options, self._plugins(name, acts), kind, acts)
         consumer.is_leaving = lambda: instance.is_stopping
@@ -232,7 +247,9 @@ class Simulation:
             plugins.append(
                 built_in("retry-topics")(**settings, make_producer=partial(WatchedProducer, self.cluster, self.checker))
             )
-        plugins.append(Auditor(self.checker, name, TOPIC))
+        plugins.append(Auditor(world, self.checker, name, TOPIC, plan.timeout_ms))
+        if plan.batch is not None and plan.kept_out:
+            plugins.append(Gate(world, self.checker, name, plan.kept_out))
         if plan.backoff is not None and not plan.hostile:
             plugins.append(Counter(self.checker, name))
         if plan.backoff is not None:

@@ -1,0 +1,134 @@
+"""What one call of a handler means for its records, and what must come next in a lane.
+
+Records of a lane that are in one call stand there in order. Where one fails and is not skipped, it comes again, and
+everything behind it in its lane and call comes again behind it, handled or not; nothing else may come before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
+
+from kafka import TopicPartition
+
+Place = tuple[TopicPartition, int]
+Lane = tuple[TopicPartition, Hashable]
+
+
+class Call:
+    """One call of a handler.
+
+    :param records: what it got.
+    :param began: when, in seconds of the world.
+    :param lane_of: the ordering key of a record; ``None`` = it needs no order.
+    :ivar seconds: how long it takes.
+    :ivar has_ended: whether it returned or raised.
+    :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
+    :ivar finished: what of it needs no more work, and how often that had failed before.
+    """
+
+    def __init__(
+        self, instance: str, records: Sequence[Any], lane_of: Callable[[Any], Hashable | None], began: float
+    ) -> None:
+        self.instance = instance
+        self.records = records
+        self.seconds = 0.0
+        self.has_ended = self.is_late = False
+        self.finished: dict[Place, int] = {}
+        self._began = began
+        self._ended: float | None = None
+        self._answered: set[Place] = set()
+        self._failed: set[Place] = set()
+        self._skipped: dict[Place, bool] = {}
+        self._lanes: dict[Lane, list[Place]] = {}
+        self._loose: list[Place] = []
+        for record in records:
+            place, lane = place_of(record), lane_of(record)
+            (self._loose if lane is None else self._lanes.setdefault((place[0], lane), [])).append(place)
+
+    @property
+    def lanes(self) -> dict[Lane, int]:
+        """The lanes that wait for it, each with its first offset there."""
+        return {lane: places[0][1] for lane, places in self._lanes.items()}
+
+    def answered(self, lane: Lane, offsets: Iterable[int]) -> None:
+        """Note that wrappers answered for *offsets* of *lane*, which were in the same batch unless they were before."""
+        places = self._lanes[lane]
+        found = [(lane[0], offset) for offset in offsets if offset > places[0][1]]
+        self._answered.update(found)
+        self._lanes[lane] = sorted([*places, *found])
+
+    def lasted(self, now: float) -> float:
+        """How many seconds it has taken, up to *now*."""
+        return (now if self._ended is None else self._ended) - self._began
+
+    def end(self, failed: Iterable[Place], now: float) -> None:
+        """Note that it returned *now*, or which of its records *failed*."""
+        self.has_ended, self._ended = True, now
+        self._failed = set(failed)
+
+    def decide(self, place: Place, *, is_skip: bool) -> None:
+        """Note what was decided about a failed record; of several decisions the first is about this call."""
+        self._skipped.setdefault(place, is_skip)
+
+    def done(self) -> list[Place]:
+        """What its handler did that need not be done again."""
+        if self.is_late or not self.has_ended:
+            return []
+        in_order = (places[: self._first_that_stays(places)] for places in self._lanes.values())
+        return [
+            place
+            for places in (*in_order, self._loose)
+            for place in places
+            if place not in self._failed | self._answered
+        ]
+
+    def left(self, lane: Lane) -> list[int]:
+        """The offsets that come again in *lane*."""
+        places = self._lanes[lane]
+        stay = places[self._first_that_stays(places) :]
+        return [place[1] for place in stay if not self._skipped.get(place) and place not in self.finished]
+
+    def _first_that_stays(self, places: Sequence[Place]) -> int:
+        failed = ((at, place) for at, place in enumerate(places) if self.is_late or place in self._failed)
+        return next((at for at, place in failed if not self._skipped.get(place)), len(places))
+
+
+class LaneOrder:
+    """What has begun in one lane of one instance, in the order it began.
+
+    :param period: since which assignment.
+    """
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+        self.call: Call | None = None
+        self._next: list[int] = []
+        self._latest = -1
+
+    def begin(self, call: Call, lane: Lane, offset: int, *, is_exact: bool) -> str | None:
+        """Note that *offset* is in *call*; return what is wrong with that, if anything.
+
+        :param is_exact: nothing may come twice unless it has to.
+        """
+        if call is not self.call:
+            if self.call is not None:
+                self._next = [*self.call.left(lane), *self._next]
+            self.call = call
+        wrong = None
+        if self._next and offset != self._next[0]:
+            wrong = f"began, but @{self._next[0]} of its lane has to come again first"
+        elif not self._next and offset < self._latest + is_exact:
+            wrong = f"began after @{self._latest} of its lane"
+        self._next = self._next[1:]
+        self._latest = max(self._latest, offset)
+        return wrong
+
+    def finish(self, offset: int) -> None:
+        """Note that *offset* needs no more work, although no handler did it."""
+        self._next = [one for one in self._next if one != offset]
+
+
+def place_of(record: Any) -> Place:
+    """Where a record stands."""
+    return TopicPartition(record.topic, record.partition), record.offset

@@ -1,0 +1,191 @@
+"""A pool of processes that run handlers, as the engine sees it: what it sends, and which reports come back when.
+
+A process is an actor's loop here. It runs what was sent in order, reports by lot at once or later, gives back what it
+has not begun, is killed when nobody waits or a deadline has passed, and dies by lot. What it has
+really run, `Acts` know.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from greenlet import getcurrent
+
+from kafka_parallel import Executor, HandlerTimeout, Settings, Work, hookimpl
+from kafka_parallel.errors import WorkerDied
+from kafka_parallel.executors import Program, Report
+from kafka_parallel.testing.simulation.acts import Acts
+from kafka_parallel.testing.simulation.calls import Call
+from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.process import Process
+from kafka_parallel.testing.simulation.world import World
+
+# How often a process is asked whether anybody waits for what it runs, and how long a new one takes, in seconds.
+LOOK_EVERY, START = 0.1, 0.05
+
+Wants = Callable[[int], bool]
+
+
+def arrive(record: Any) -> Any:
+    """Stand for the handler on its way: it is pickled, and gives the record as the other side has made it."""
+    return record
+
+
+class _DeadError(Exception):
+    """A process ended in the middle of a call.
+
+    :ivar error: what the call has failed with.
+    :ivar returned: how many records before it were done.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.returned = 0
+
+
+class SimulatedPool:
+    """The executor, and the plugin that provides it.
+
+    :ivar acts: what handlers do.
+    """
+
+    acts: Acts
+
+    def __init__(self, world: World, process: Process, plan: Plan) -> None:
+        self._world = world
+        self._process = process
+        self._plan = plan
+        self._chunk = world.random.choice([1, 3, 8])
+        self._alive = 0
+        self._wants: dict[object, Wants] = {}
+
+    @hookimpl
+    def provide_executor(self, settings: Settings) -> Executor:
+        """Provide itself."""
+        self._timeout = settings.handler_timeout
+        return self
+
+    def bind(self, program: Program) -> None:
+        """Learn what to run."""
+        self._program = program
+        handler, self._prepare = pickle.loads(program.payload)  # noqa: S301 - made in this very process
+        self._arrive: Callable[[Any], Any] = handler
+
+    def start(self, work: Work) -> None:
+        """Start the processes."""
+        for _ in range(self._plan.options["workers"]):
+            self._alive += 1
+            self._process.start_thread(lambda: self._pull(work), "worker")
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the processes to end."""
+        deadline = self._world.now + timeout
+        while self._alive and self._world.now < deadline:
+            self._world.sleep(0.01)
+        return not self._alive
+
+    def _pull(self, work: Work) -> None:
+        is_single = self._program.is_surrounded or self._timeout is not None
+        while (chunk := work.take(1 if is_single else self._world.random.randint(1, self._chunk))) is not None:
+            if not (self._program.is_surrounded or self._program.is_batch):
+                work.run_remote(chunk, self._exchange)
+                continue
+            for task in chunk:
+                self._wants[getcurrent()] = partial(self._wants_task, work, task)
+                work.run(chunk, task)
+                work.finish(chunk)
+        self._alive -= 1
+
+    @staticmethod
+    def _wants_task(work: Work, task: Any, _: int) -> bool:
+        return work.wants(task)
+
+    def call(self, record: Any) -> None:
+        """Run one record, or a list of them, with one call."""
+        for reports in self._exchange([record if isinstance(record, list) else [record]], self._wants[getcurrent()]):
+            for report in reports:
+                if report.is_unbegun:
+                    raise WorkerDied("the process ended before it had begun the record", None)
+                if report.error is not None:
+                    raise report.error
+
+    # One exchange
+
+    def _exchange(self, units: list[list[Any]], wants: Wants) -> Iterator[Sequence[Report]]:
+        """Run *units*; see `kafka_parallel.executors.Exchange`."""
+        chance, owed = self._world.random, [*enumerate(units)]
+        self._world.sleep(chance.choice([0.0, 0.001]))
+        told: list[Report] = []
+        while owed:
+            if len(owed) > 1 and chance.random() < 0.1:
+                given = [owed.pop() for _ in range(chance.randint(1, len(owed) - 1))]
+                yield [Report(place, is_unbegun=True) for place, _ in reversed(given)]
+            place, raws = owed.pop(0)
+            try:
+                told.append(self._run_unit(place, raws, wants))
+            except _DeadError as death:
+                yield told
+                self._world.sleep(START)
+                yield [Report(place, death.returned, death.error), *(Report(at, is_unbegun=True) for at, _ in owed)]
+                return
+            if not owed or chance.random() < 0.5:
+                yield told
+                told = []
+
+    def _run_unit(self, place: int, raws: list[Any], wants: Wants) -> Report:
+        """Run records until one fails.
+
+        :raises _DeadError: its process died of it.
+        """
+        calls = [raws] if self._program.is_batch else [[raw] for raw in raws]
+        returned = 0
+        for sent in calls:
+            try:
+                records = [self._arrive(self._prepare(tuple(raw))) for raw in sent]
+            except Exception as error:  # noqa: BLE001 - reported, as by a process
+                return Report(place, returned, error, "prepare")
+            try:
+                self._run(records, lambda: wants(place))
+            except _DeadError as death:
+                death.returned = returned
+                raise
+            except BaseException as error:  # noqa: BLE001 - as above
+                return Report(place, returned, error)
+            returned += len(sent)
+        return Report(place, returned)
+
+    def _run(self, records: list[Any], wants: Callable[[], bool]) -> None:
+        chance = self._world.random
+        looks = chance.random() < 0.7  # it sometimes goes on with what it has before anybody stops it
+        if looks and not wants():
+            raise _DeadError(WorkerDied("nobody waits", -9, is_unwanted=True))
+        call = self.acts.begin(records, is_prompt=looks)
+        if chance.random() < self._plan.dying:
+            self._die(call)
+        self._wait(call, wants)
+        self.acts.end(call)
+
+    def _die(self, call: Call) -> None:
+        """Die at some moment; what was done by then, nobody knows."""
+        self._world.sleep(self._world.random.choice([0.0, 0.01]))
+        self._kill(call, WorkerDied("killed", -9))
+
+    def _wait(self, call: Call, wants: Callable[[], bool]) -> None:
+        """Let the call take its time."""
+        world = self._world
+        until = world.now + call.seconds
+        deadline = world.now + (float("inf") if self._timeout is None else self._timeout)
+        while world.now < until:
+            world.sleep(min(LOOK_EVERY, until - world.now, deadline - world.now))
+            if world.now < until and world.now >= deadline:
+                self._kill(call, HandlerTimeout("too long"))
+            if world.now < until and not wants():
+                self._kill(call, WorkerDied("nobody waits", -9, is_unwanted=True))
+
+    def _kill(self, call: Call, error: Exception) -> None:
+        self.acts.gave_up(call)
+        raise _DeadError(error)
