@@ -74,7 +74,7 @@ class Coroutine(Work):
             self.check(record)
 
 
-HANDLERS: dict[str, type[Plain | Coroutine]] = {"thread-pool": Plain, "asyncio": Coroutine}
+HANDLERS: dict[str, type[Plain | Coroutine]] = {"thread-pool": Plain, "asyncio": Coroutine, "process-pool": Plain}
 # The first has every case, the others those that depend on the executor.
 EXECUTORS = list(HANDLERS)
 OTHERS = EXECUTORS[1:]
