@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kafka_parallel import ParallelConsumer
+from kafka_parallel import Batch, ParallelConsumer
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.handlers import EXECUTORS, OTHERS, handler
 from tests.integration.kafka_app import committed, consume, ends, produce
@@ -35,6 +35,28 @@ def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path
     )
 
     verdict = judge(read(history.path), produced, lane={"unordered": "none"}.get(ordering, ordering))
+    assert verdict.is_good, verdict
+    assert verdict.records == count
+    assert verdict.repeated == 0
+    assert committed(kafka_broker.bootstrap_servers, "g-" + produced.topic, produced) == ends(produced)
+
+
+@pytest.mark.parametrize("scope", ["key", "partition", "mixed"])
+def test_batches_hold_every_record_once_and_in_order(kafka_broker, topic, tmp_path, scope):
+    count = 5_000
+    produced = produce(kafka_broker.bootstrap_servers, topic(4), count, keys=KEYS[:100])
+    history = History(tmp_path / "history")
+    consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
+
+    def handle(records):
+        for record in records:
+            with history.noting(record):
+                pass
+        time.sleep(random.random() * 0.004)
+
+    ParallelConsumer(consumer).run(handle, batch=Batch(max_records=50, max_wait_ms=20, of=scope))
+
+    verdict = judge(read(history.path), produced)
     assert verdict.is_good, verdict
     assert verdict.records == count
     assert verdict.repeated == 0
