@@ -22,7 +22,7 @@ lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
-	$(BIN)/pytest -n 2 -m "not broker" --ignore tests/exploration
+	$(BIN)/pytest -n 2 --dist worksteal -m "not broker" --ignore tests/exploration
 
 explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work queue
 	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration

@@ -84,9 +84,9 @@ BUGS = [
     Bug(
         "no epoch check: count what ends under a former assignment for the one of now",
         "core/dispatch.py",
-        "        assignment = task.assignment\n        if isinstance(outcome, Retry):",
-        "        assignment = self._assignments.get(task.assignment.partition) or task.assignment\n"
-        "        if isinstance(outcome, Retry):",
+        "        if assignment is not None and assignment.live:",
+        "        assignment = assignment and self._assignments.get(assignment.partition)\n"
+        "        if assignment is not None:",
     ),
     Bug(
         "B2.8 take a handler that raised for one that is done",

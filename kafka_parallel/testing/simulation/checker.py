@@ -215,6 +215,12 @@ class Checker:
         call.end(failed, now)
         self._take_done(call)
 
+    def left(self, instance: str, record: Any) -> None:
+        """Note that a wrapper saw the handler of *record* return: then one has ended, or is late."""
+        calls = self._calls.get((instance, place_of(record)), [])
+        if calls and not any(call.has_ended or call.is_late for call in calls):
+            self._violate(f"{place_of(record)} was left by its wrappers while its handler ran")
+
     def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
         """Note that *record* fails *now* because its handler takes longer than *timeout*."""
         calls = self._calls.get((instance, place_of(record)), [])

@@ -110,7 +110,9 @@ class Counter:
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Tell the checker."""
         self._checker.attempted(self._name, context.raw, context.attempt)
-        return (yield)
+        result = yield
+        self._checker.left(self._name, context.raw)
+        return result
 
     @hookimpl(wrapper=True)
     def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
