@@ -488,10 +488,10 @@ BUGS = [
         "thread-pool with deadline",
     ),
     Bug(
-        "collect what was decided about a late handler as if it had returned",
+        "take in what was decided about a late handler as if it had returned",
         "runtime/workqueue.py",
         "            self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))",
-        "            self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))\n"
+        "            self._fail_all(self._scheduler.dispatch.finish(chunk, self._clock.monotonic()))\n"
         "            self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))",
         "thread-pool with deadline",
     ),

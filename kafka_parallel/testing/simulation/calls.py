@@ -90,8 +90,12 @@ class Call:
         return [place[1] for place in stay if not self._skipped.get(place) and place not in self.finished]
 
     def _first_that_stays(self, places: Sequence[Place]) -> int:
-        failed = ((at, place) for at, place in enumerate(places) if self.is_late or place in self._failed)
-        return next((at for at, place in failed if not self._skipped.get(place)), len(places))
+        failed = (at for at, place in enumerate(places) if self._has_failed(place) and not self._skipped.get(place))
+        return next(failed, len(places))
+
+    def _has_failed(self, place: Place) -> bool:
+        """Whether its attempt failed; a wrapper's answer holds although the handler of the others was late."""
+        return place in self._failed or (self.is_late and place not in self._answered)
 
 
 class LaneOrder:
