@@ -72,8 +72,10 @@ def test_what_cannot_be_run_is_refused(kafka_broker, consumer):
     async def handle(record):
         """Needs an executor for coroutines."""
 
-    with pytest.raises(PluginError, match="no plugin 'asyncio'"):
-        ParallelConsumer(consumer).run(handle)
+    with pytest.raises(ConfigurationError, match="is async def, which executor"):
+        ParallelConsumer(consumer, executor="thread-pool").run(handle)
+    with pytest.raises(PluginError, match="no plugin 'greenlets'"):
+        ParallelConsumer(consumer, executor="greenlets")
 
     unsubscribed = KafkaConsumer(bootstrap_servers=kafka_broker.bootstrap_servers)
     with pytest.raises(ConfigurationError, match="reads nothing"):
