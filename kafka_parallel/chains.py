@@ -27,28 +27,16 @@ def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> 
     :param names: the arguments of the hook, in the order the composed function takes them.
     :returns: *innermost* itself if nobody implements the hook.
     """
-    impls = hook.get_hookimpls()
-    composed = innermost
-    answers = [_positional(impl, names) for impl in reversed(impls) if not impl.wrapper]
-    if answers:
-        composed = _first_answer(answers, innermost)
-    for impl in impls:
-        if impl.wrapper:
-            composed = _wrap(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
-    return composed
+    answers = _answers(hook, names)
+    composed = _first_answer(answers, innermost) if answers else innermost
+    return _wrap_all(hook, composed, names, _wrap)
 
 
 def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
     """Compose the same around an ``async def`` *innermost*; wrappers are entered before and left after it has run."""
-    impls = hook.get_hookimpls()
-    composed = innermost
-    answers = [_positional(impl, names) for impl in reversed(impls) if not impl.wrapper]
-    if answers:
-        composed = _first_answer_async(answers, innermost)
-    for impl in impls:
-        if impl.wrapper:
-            composed = _wrap_async(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
-    return composed
+    answers = _answers(hook, names)
+    composed = _first_answer_async(answers, innermost) if answers else innermost
+    return _wrap_all(hook, composed, names, _wrap_async)
 
 
 def surround_steps(hook: pluggy.HookCaller, names: Sequence[str]) -> Call | None:
@@ -59,13 +47,24 @@ def surround_steps(hook: pluggy.HookCaller, names: Sequence[str]) -> Call | None
 
     :returns: ``None`` if nobody implements the hook.
     """
-    impls = hook.get_hookimpls()
-    if not impls:
+    if not hook.get_hookimpls():
         return None
-    composed: Call = _first_answer_steps([_positional(impl, names) for impl in reversed(impls) if not impl.wrapper])
-    for impl in impls:
+    composed = _first_answer_steps(_answers(hook, names))
+    return _wrap_all(hook, composed, names, _wrap_steps)
+
+
+def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[Call]:
+    """The implementations that are asked instead of the innermost function, in that order."""
+    return [_positional(impl, names) for impl in reversed(hook.get_hookimpls()) if not impl.wrapper]
+
+
+def _wrap_all(
+    hook: pluggy.HookCaller, composed: Call, names: Sequence[str], wrap: Callable[[Call, Call, str], Call]
+) -> Call:
+    """Put the wrappers of *hook* around what is *composed*, the last registered outermost."""
+    for impl in hook.get_hookimpls():
         if impl.wrapper:
-            composed = _wrap_steps(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
+            composed = wrap(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
     return composed
 
 
