@@ -24,7 +24,7 @@ class Call:
     :ivar seconds: how long it takes.
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
-    :ivar finished: what of it needs no more work, and how often that had failed before.
+    :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Call:
         self.records = records
         self.seconds = 0.0
         self.has_ended = self.is_late = False
-        self.finished: dict[Place, int] = {}
+        self.finished: dict[Place, int | None] = {}
         self._began = began
         self._ended: float | None = None
         self._answered: set[Place] = set()

@@ -232,11 +232,12 @@ class Checker:
             if call.is_late:
                 continue
             call.is_late = True
-            for place, failures in call.finished.items():  # it has just ended, after somebody else had said how
-                self.done[place] -= 1
-                self._failures[place][instance] = self._failures[place].get(instance, 0) + failures
+            for place, failures in [*call.finished.items()]:
+                if failures is not None:  # it has just ended, after somebody else had said how
+                    self.done[place] -= 1
+                    self._failures[place][instance] = self._failures[place].get(instance, 0) + failures
+                    del call.finished[place]
             self.done = {place: count for place, count in self.done.items() if count}
-            call.finished.clear()
 
     def decided(self, instance: str, record: Any, *, is_skip: bool) -> None:
         """Note what was decided about a record that failed in *instance*, here or before it came to a handler."""
@@ -257,7 +258,7 @@ class Checker:
         """Note that *instance* did what makes a record need no more work, without a handler."""
         place = partition, offset
         for call in self._calls.get((instance, place), [])[-1:]:
-            call.finished.setdefault(place, 0)
+            call.finished.setdefault(place, None)
         for (who, lane), order in self._orders.items():
             if who == instance and lane[0] == partition:
                 order.finish(offset)
