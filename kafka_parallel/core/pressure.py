@@ -55,8 +55,9 @@ class Pressure:
         self._largest = float(UNSEEN_RECORD_BYTES)
 
     def saw(self, sizes: Iterable[int]) -> None:
-        """Learn the *sizes* of the records of one poll."""
-        largest = max(sizes, default=0)
+        """Learn the *sizes* of the records of one poll, if any were taken."""
+        if (largest := max(sizes, default=None)) is None:
+            return
         seen_any = self._largest != UNSEEN_RECORD_BYTES
         self._largest = max(largest, self._largest * FADING if seen_any else 1.0)
 

@@ -18,6 +18,14 @@ def pressure(largest=10):
     return found
 
 
+def test_a_poll_of_which_nothing_was_taken_says_nothing_about_sizes():
+    found = Pressure(LIMITS)
+
+    found.saw([])
+
+    assert found.room(Load(0, 0)) == 1
+
+
 def test_one_stuck_partition_alone_holds_half_of_the_buffer():
     assert pressure().pause_reason(Load(49, 49), Load(49, 49)) is None
     assert pressure().pause_reason(Load(50, 50), Load(50, 50)) == "records"

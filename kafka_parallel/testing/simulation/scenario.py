@@ -71,7 +71,8 @@ class Simulation:
             self.cluster.create_topic(f"{TOPIC}-retry-{number}", 1)
         # What is dropped above a record that halts is gone from memory, but the checker cannot know.
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
-        most_bytes = float("inf") if plan.may_halt else plan.options["max_buffered_bytes"]
+        # So is a batch in which a fatal fault strikes, before it is known how much of it has room.
+        most_bytes = float("inf") if plan.may_halt or plan.is_fatal else plan.options["max_buffered_bytes"]
         self.checker = Checker(self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes)
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
