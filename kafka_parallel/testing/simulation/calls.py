@@ -53,10 +53,13 @@ class Call:
 
     def answered(self, lane: Lane, offsets: Iterable[int]) -> None:
         """Note that wrappers answered for *offsets* of *lane*, which were in the same batch unless they were before."""
-        places = self._lanes[lane]
-        found = [(lane[0], offset) for offset in offsets if offset > places[0][1]]
+        places, found = self._lanes[lane], [(lane[0], offset) for offset in offsets]
         self._answered.update(found)
-        self._lanes[lane] = sorted([*places, *found])
+        self._lanes[lane] = sorted([*places, *(place for place in found if place > places[0])])
+
+    def waits_for(self, place: Place) -> bool:
+        """Whether *place* has to come before anything of it may: not if a wrapper has answered for it."""
+        return place not in self._answered
 
     def lasted(self, now: float) -> float:
         """How many seconds it has taken, up to *now*."""
@@ -116,8 +119,8 @@ class LaneOrder:
         :param is_exact: nothing may come twice unless it has to.
         """
         if call is not self.call:
-            if self.call is not None:
-                self._next = [*self.call.left(lane), *self._next]
+            left = [] if self.call is None else self.call.left(lane)
+            self._next = [one for one in [*left, *self._next] if call.waits_for((lane[0], one))]
             self.call = call
         wrong = None
         if self._next and offset != self._next[0]:

@@ -11,6 +11,8 @@ from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
 Fault = Callable[[], Exception]
+# After how many errors of a run for which somebody has to change something, somebody has.
+MOST_FATAL = 20
 # The same call may succeed later.
 RETRIABLE: tuple[Fault, ...] = (
     errors.KafkaTimeoutError,
@@ -48,6 +50,7 @@ class Faults:
     def __init__(self, world: World, plan: Plan) -> None:
         self._world = world
         self._plan = plan
+        self._fatal = 0
         commit, poll = plan.commit_faults, plan.poll_faults
         self._likelihood = {"commit": commit, "send": commit, "committed": min(0.1, commit), "poll": poll}
 
@@ -63,9 +66,11 @@ class Faults:
 
     def _raise(self, call: str, moment: Moment, faults: tuple[Fault, ...]) -> None:
         error = self._world.random.choice(faults)()
+        self._fatal += isinstance(error, FATAL)
         self._world.note(f"{call} fails {moment} it took effect: {error!r}")
         raise error
 
     def _faults(self, call: str) -> tuple[Fault, ...]:
         kinds = {"poll": POLL_RETRIABLE, "commit": RETRIABLE * 3 + LOST, "send": SEND}.get(call, RETRIABLE)
-        return (*kinds, *FATAL) if self._plan.is_fatal and call != "committed" else kinds
+        is_fatal = self._plan.is_fatal and call != "committed" and self._fatal < MOST_FATAL
+        return (*kinds, *FATAL) if is_fatal else kinds
