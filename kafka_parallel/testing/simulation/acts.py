@@ -185,9 +185,10 @@ class Acts:
     # Handlers that never return
 
     def blocked(self) -> dict[Lane, int]:
-        """The lanes with a handler that never returns and has missed its deadline, each with its first offset there."""
-        endless = [call for call in self._running if call.seconds == FOREVER and call.is_late]
-        return {lane: first for call in endless for lane, first in call.lanes.items() if self._consumer.owns(lane[0])}
+        """The lanes with a handler that never returns and is not waited for, each with its first offset there."""
+        endless = [call for call in self._running if call.seconds == FOREVER]
+        kept = [lane for call in endless for lane in self._checker.kept(call).items()]
+        return {lane: first for lane, first in kept if self._consumer.owns(lane[0])}
 
 
 def _numbers(call: Call, failed: Collection[int] = ()) -> str:

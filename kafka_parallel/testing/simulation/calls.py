@@ -21,6 +21,7 @@ class Call:
     :param records: what it got.
     :param began: when, in seconds of the world.
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
+    :ivar periods: of its partitions, each with the number of its assignment.
     :ivar seconds: how long it takes.
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
@@ -32,6 +33,7 @@ class Call:
     ) -> None:
         self.instance = instance
         self.records = records
+        self.periods: dict[TopicPartition, int] = {}
         self.seconds = 0.0
         self.has_ended = self.is_late = False
         self.finished: dict[Place, int | None] = {}
@@ -50,6 +52,11 @@ class Call:
     def lanes(self) -> dict[Lane, int]:
         """The lanes that wait for it, each with its first offset there."""
         return {lane: places[0][1] for lane, places in self._lanes.items()}
+
+    @property
+    def partitions(self) -> set[TopicPartition]:
+        """Where its records come from."""
+        return {place_of(record)[0] for record in self.records}
 
     def answered(self, lane: Lane, offsets: Iterable[int]) -> None:
         """Note that wrappers answered for *offsets* of *lane*, which were in the same batch unless they were before."""

@@ -116,6 +116,7 @@ class Checker:
     def called(self, instance: str, records: Sequence[Any], now: float = 0.0) -> Call:
         """Note that a handler of *instance* is about to get *records*, *now*; return the call."""
         call = Call(instance, records, self._lane_of, now)
+        call.periods = {partition: self._periods.get((instance, partition), 0) for partition in call.partitions}
         for lane in call.lanes:
             call.answered(lane, self._answered.pop((instance, lane), ()))
         return call
@@ -300,6 +301,16 @@ class Checker:
         places = [*map(place_of, records)]
         self._violate(f"{instance} did not cancel the handlers of {places}, for which nobody waits")
 
+    def kept(self, call: Call) -> dict[Lane, int]:
+        """The lanes that *call* holds although it is not waited for, each with the first offset that cannot be handled.
+
+        It missed its deadline; or an assignment of it has ended, and the next one may have begun at any offset.
+        """
+        now = {partition: self._periods.get((call.instance, partition), 0) for partition in call.periods}
+        if now != call.periods:
+            return dict.fromkeys(call.lanes, 0)
+        return call.lanes if call.is_late else {}
+
     def acted_late(self, call: Call) -> None:
         """Note that a *call* was heard that had missed its deadline."""
         self._violate(f"the failure of {[*map(place_of, call.records)]} counted although it came after the deadline")
@@ -367,7 +378,8 @@ class Checker:
         first = next(iter(log.read(start, 1)), None)
         if first is None:
             return True
-        return bool(first.offset >= blocked.get((partition, self._lane_of(first)), log.end))
+        is_gone = any(offset < log.start for lane, offset in blocked.items() if lane[0] == partition)
+        return is_gone or bool(first.offset >= blocked.get((partition, self._lane_of(first)), log.end))
 
     def state(self) -> str:
         """What is not committed, for people."""
