@@ -113,7 +113,7 @@ def all_workloads() -> dict[str, Workload]:
         Workload("5 ms", "sleep", 8_000, _always(0.005), _uniform),
         Workload("5 ms, Zipf keys", "sleep", 8_000, _always(0.005), keys.__getitem__),
         Workload("100 ms, 1,000 at once", "sleep", 20_000, _always(0.1), _uniform, workers=1000),
-        Workload("1 % 500 ms, else 2 ms", "sleep", 20_000, _one_in_a_hundred_is_slow, _uniform),
+        Workload("1 % 500 ms, else 2 ms", "sleep", 40_000, _one_in_a_hundred_is_slow, _uniform),
         Workload("5 ms, 50 fail 3 times", "failing", 10_000, _always(0.005), _uniform, workers=16),
         Workload("1 ms of Python", "cpu", 8_000, _always(0.001), _uniform, workers=2),
         Workload("at rest", "memory", 64, _always(0), _uniform, value_bytes=2000),

@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any
 
 from kafka_parallel import Executor, Settings, StateError, Work, hookimpl
+from kafka_parallel_plugins import exact_timers
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 
@@ -342,6 +343,6 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:
-        return asyncio.new_event_loop()
+        return exact_timers.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
