@@ -29,7 +29,7 @@ class Backlog:
 
     def feed(self, assignment: Assignment, tasks: Sequence[Task]) -> None:
         """Take in new tasks of *assignment*, in offset order."""
-        assignment.ledger.add_all((task.offset, task.size) for task in tasks)
+        assignment.ledger.add((task.offset, task.size) for task in tasks)
         add, lanes, attempts, done = self.ready.add, assignment.lanes, assignment.attempts, assignment.done
         for task in tasks:
             task.assignment = assignment

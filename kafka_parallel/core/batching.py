@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from kafka_parallel.core.groups import BatchedLane, Group, LaneGroup
-from kafka_parallel.core.ordering import Lane, LaneTable, Unit, forget_idle
+from kafka_parallel.core.ordering import Lane, LaneTable, TaskQueue, Unit, forget_idle
 from kafka_parallel.core.task import Task
 
 Scope: TypeAlias = Literal["key", "partition", "mixed"]
@@ -40,7 +40,7 @@ class BatchLimits(NamedTuple):
     scope: Scope
 
 
-class BatchQueue:
+class BatchQueue(TaskQueue):
     """Everything that may run, by group; does for batches what `ReadyQueue` does for single records."""
 
     def __init__(self, limits: BatchLimits) -> None:
@@ -101,14 +101,6 @@ class BatchQueue:
             group.enter_again(lane)
             group.gain(lane.waiting)
             self._list(group)
-
-    def put_back(self, unit: Unit) -> None:
-        """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
-        if unit.lane is not None:
-            unit.lane.waiting.extendleft(reversed(unit.tasks))
-            return
-        for task in unit.tasks:
-            self.again(task)
 
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""

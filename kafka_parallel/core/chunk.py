@@ -195,7 +195,6 @@ class Chunk:
             stuck._unit = Unit(unit.lane, deque((unit.tasks.popleft(),)))
             stuck.taken = 1
             rest.append(unit)
-        self.taken = 0
         return stuck, rest
 
 
@@ -261,7 +260,7 @@ class BatchChunk(Chunk):
         """Take the batch away from a worker that is stuck in it."""
         stuck = BatchChunk(())
         stuck._batch, self._batch = self._batch, None
-        stuck.taken, self.taken = self.taken, 0
+        stuck.taken = self.taken
         return stuck, []
 
     def _settle_unit(self, unit: Unit, outcomes: Mapping[Task, BatchOutcome]) -> None:

@@ -215,10 +215,8 @@ class Dispatch:
         if chunk is None:
             return None, []
         failures = self.finish(chunk, now)
-        held = chunk.taken
         stuck, rest = chunk.detach()
-        chunk.taken = held
-        self._took_in(chunk, held)
+        self._took_in(chunk, chunk.taken)
         self._hand_out(stuck)
         for unit in rest:
             self._backlog.ready.put_back(unit)

@@ -37,14 +37,7 @@ class OffsetLedger:
         """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
         self._next = offset
 
-    def add(self, offset: int, size: int) -> None:
-        """Take in *offset*, whose record is *size* bytes long.
-
-        :raises ValueError: if *offset* is not above every offset added before.
-        """
-        self.add_all(((offset, size),))
-
-    def add_all(self, records: Iterable[tuple[int, int]]) -> None:
+    def add(self, records: Iterable[tuple[int, int]]) -> None:
         """Take in many offsets, each with the bytes of its record; one call, for this runs once per record.
 
         :raises ValueError: if an offset is not above every offset added before.

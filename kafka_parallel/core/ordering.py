@@ -18,6 +18,7 @@ heads.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
@@ -121,7 +122,23 @@ def _is_alive(entry: Task | Lane, loose: set[Task]) -> bool:
     return entry not in loose if isinstance(entry, Task) else bool(entry.waiting) and not entry.held
 
 
-class ReadyQueue:
+class TaskQueue(ABC):
+    """Everything that may run, and what takes back the tasks that were taken in vain."""
+
+    @abstractmethod
+    def again(self, task: Task) -> None:
+        """Let *task* run again, now; the lane it held is free for it."""
+
+    def put_back(self, unit: Unit) -> None:
+        """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
+        if unit.lane is not None:
+            unit.lane.waiting.extendleft(reversed(unit.tasks))
+            return
+        for task in unit.tasks:
+            self.again(task)
+
+
+class ReadyQueue(TaskQueue):
     """Everything that may run now, oldest first, over all partitions."""
 
     def __init__(self) -> None:
@@ -164,14 +181,6 @@ class ReadyQueue:
             self._entries.push(lane)
         else:
             lane.table.pop(lane.key, None)
-
-    def put_back(self, unit: Unit) -> None:
-        """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
-        if unit.lane is not None:
-            unit.lane.waiting.extendleft(reversed(unit.tasks))
-            return
-        for task in unit.tasks:
-            self.again(task)
 
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
