@@ -51,7 +51,6 @@ class Checker:
         self._source = source
         self._orders: dict[tuple[str, Lane], LaneOrder] = {}
         self._calls: dict[tuple[str, Place], list[Call]] = defaultdict(list)
-        self._once_answered: set[tuple[str, Place]] = set()
         self._answered: dict[tuple[str, Lane], list[int]] = defaultdict(list)
         self._periods: dict[tuple[str, TopicPartition], int] = {}
         self._held: dict[str, set[Place]] = defaultdict(set)
@@ -199,8 +198,6 @@ class Checker:
         """
         partition = TopicPartition(record.topic, record.partition)
         failures = self._failures[partition, record.offset].get(instance, 0)
-        if (instance, place_of(record)) in self._once_answered:
-            return  # it counted as done, and comes again behind one that failed: its attempts are not counted here
         if attempt != failures + 1 and self._periods.get((instance, partition), 0) <= 1:
             self._violate(f"{partition} @{record.offset} began as attempt {attempt}, but {failures} have failed")
 
@@ -211,8 +208,9 @@ class Checker:
 
     def answered(self, instance: str, record: Any) -> None:
         """Note that a wrapper answered for *record*: whether it comes again is up to what stands before it."""
+        failures = dict(self._failures[place_of(record)])
         self.finish(instance, *place_of(record))
-        self._once_answered.add((instance, place_of(record)))
+        self._failures[place_of(record)] = failures
         self._answered[instance, (place_of(record)[0], self._lane_of(record))].append(record.offset)
 
     def ended(self, call: Call, failed: Iterable[Place], now: float = 0.0) -> None:
