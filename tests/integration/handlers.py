@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from kafka_parallel import BatchFailed
 from kafka_parallel.testing.history import History
 
 
@@ -74,12 +75,37 @@ class Coroutine(Work):
             self.check(record)
 
 
+class PlainBatch(Work):
+    """A function of many records, which does them one after the other."""
+
+    def __call__(self, records: list[Any]) -> None:
+        failed: dict[int, Exception] = {}
+        for index, record in enumerate(records):
+            try:
+                with self.noting(record):
+                    time.sleep(self.seconds() / len(records))
+                    self.check(record)
+            except Exception as error:
+                failed[index] = error
+        if failed:
+            raise BatchFailed(failed)
+
+
+class CoroutineBatch(PlainBatch):
+    """The same as ``async def``; the function blocks, so it has a thread of its own."""
+
+    async def __call__(self, records: list[Any]) -> None:  # type: ignore[override]
+        await asyncio.to_thread(super().__call__, records)
+
+
 HANDLERS: dict[str, type[Plain | Coroutine]] = {"thread-pool": Plain, "asyncio": Coroutine, "process-pool": Plain}
+BATCH_HANDLERS = {"thread-pool": PlainBatch, "asyncio": CoroutineBatch, "process-pool": PlainBatch}
 # The first has every case, the others those that depend on the executor.
 EXECUTORS = list(HANDLERS)
 OTHERS = EXECUTORS[1:]
 
 
-def handler(executor: str, history: History, **options: Any) -> Plain | Coroutine:
+def handler(executor: str, history: History, *, is_batch: bool = False, **options: Any) -> Any:
     """Make a handler for *executor*, with the fields of `Work` as *options*."""
-    return HANDLERS[executor](str(history.path), history.run, **options)
+    kinds: dict[str, type[Any]] = BATCH_HANDLERS if is_batch else HANDLERS
+    return kinds[executor](str(history.path), history.run, **options)

@@ -16,12 +16,19 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize(("executor", "kills"), [(EXECUTORS[0], 10), *((name, 4) for name in OTHERS)])
-def test_nothing_is_lost_by_kills_at_random_moments(kafka_broker, topic, tmp_path, executor, kills):
+@pytest.mark.parametrize(
+    ("executor", "kills", "kind"),
+    [
+        (EXECUTORS[0], 10, {}),
+        *((name, 4, {}) for name in OTHERS),
+        *((name, 2, {"batch": scope}) for name, scope in zip(EXECUTORS, ["key", "mixed", "partition"], strict=True)),
+    ],
+)
+def test_nothing_is_lost_by_kills_at_random_moments(kafka_broker, topic, tmp_path, executor, kills, kind):
     bootstrap, chance = kafka_broker.bootstrap_servers, random.Random()
     produced = produce(bootstrap, topic(4), 2_000 * kills, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"executor": executor, "session_ms": 1000}
+    options = {"executor": executor, "session_ms": 1000, **kind}
 
     for _ in range(kills):
         has_worked = has_grown(history)

@@ -84,12 +84,13 @@ def test_a_drain_longer_than_the_session_timeout_keeps_the_member(kafka_broker, 
     assert committed(bootstrap, "g-" + produced.topic, produced) == ends(produced)
 
 
+@pytest.mark.parametrize("kind", [{}, {"batch": "partition"}], ids=["one by one", "batches"])
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path, executor):
+def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path, executor, kind):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 10_000, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"executor": executor}
+    options = {"executor": executor, **kind}
 
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, **options) as first:
         wait_for(has_begun(history), "the first start to work")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
 
-from kafka_parallel import ParallelConsumer
+from kafka_parallel import Batch, ParallelConsumer
 from kafka_parallel.testing.history import History
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
@@ -23,6 +23,7 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--ordering", default="key")
     parser.add_argument("--executor", default="thread-pool")
+    parser.add_argument("--batch", help="give the handler batches of this kind: key, partition or mixed")
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--sleep-ms", type=float, default=4)
     parser.add_argument("--commit-interval-ms", type=int, default=200)
@@ -70,7 +71,12 @@ def main() -> None:
         plugins=plugins,
     )
     fails_every = 10 if options.dead_letters else 0
-    consumer.run(handler(options.executor, history, longest_ms=options.sleep_ms, fails_every=fails_every))
+    made = {"longest_ms": options.sleep_ms, "fails_every": fails_every, "is_batch": options.batch is not None}
+    consumer.run(handler(options.executor, history, **made), **batches(options.batch))
+
+
+def batches(scope: str | None) -> dict[str, Batch]:
+    return {} if scope is None else {"batch": Batch(max_records=20, max_wait_ms=20, of=scope)}
 
 
 def assignor(name: str) -> type:
