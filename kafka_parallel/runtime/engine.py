@@ -19,6 +19,7 @@ from kafka_parallel.runtime.batches import BatchAttempts
 from kafka_parallel.runtime.clock import Clock, SystemClock
 from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.deadlines import Deadlines
+from kafka_parallel.runtime.intake import Intake
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.rebalance import Rebalance
 from kafka_parallel.runtime.remote import program
@@ -90,16 +91,22 @@ class Engine:
         self._loop = Loop(
             client,
             self._queue,
+            Intake(
+                client,
+                self._queue,
+                self._clock,
+                ordering=ordering,
+                delayed=self._settings.sources,
+                delay=self._delay,
+            ),
             self._committer,
             self._rebalance,
             self._watch,
             CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
             shutdown,
             self._clock,
-            ordering=ordering,
             backpressure_observers=Observers(plugins.hook.on_backpressure),
             settings=self._settings,
-            delay=self._delay,
             idle_timeout=client.config["consumer_timeout_ms"] / 1000,
         )
 

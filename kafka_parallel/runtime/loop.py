@@ -7,12 +7,11 @@ Both only wait through the client, the queue and the clock they were given, so a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.backpressure import Decision
 from kafka_parallel.core.scheduler import Snapshot
-from kafka_parallel.core.task import Task
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer
 from kafka_parallel.values import BackpressureEvent
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.client import Client
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.commits import Committer
+    from kafka_parallel.runtime.intake import Intake
     from kafka_parallel.runtime.rebalance import Rebalance
     from kafka_parallel.runtime.shutdown import Shutdown
     from kafka_parallel.runtime.watch import Watch
@@ -46,8 +46,7 @@ COMMIT_TIMEOUT = 10.0
 class Loop:
     """One consumer's poll loop.
 
-    :param ordering: from a raw record to its ordering key.
-    :param delay: of a record of a delayed topic, in seconds from a time since the Unix epoch.
+    :param intake: takes in what a poll brought.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
     """
 
@@ -55,6 +54,7 @@ class Loop:
         self,
         client: Client,
         queue: WorkQueue[TopicPartition],
+        intake: Intake,
         committer: Committer,
         rebalance: Rebalance,
         watch: Watch,
@@ -62,25 +62,21 @@ class Loop:
         shutdown: Shutdown,
         clock: Clock,
         *,
-        ordering: Callable[[Any], Hashable | None] | None,
         backpressure_observers: Observers,
         settings: Settings,
-        delay: Callable[[Any, float], float],
         idle_timeout: float,
     ) -> None:
         self._client = client
         self._queue = queue
+        self._intake = intake
         self._committer = committer
         self._rebalance = rebalance
         self._watch = watch
         self._cadence = cadence
         self._shutdown = shutdown
         self._clock = clock
-        self._ordering = ordering
         self._backpressure_observers = backpressure_observers
         self._settings = settings
-        self._delay = delay
-        self._waits: dict[TopicPartition, tuple[int, float]] = {}
         self._max_poll_records = client.config["max_poll_records"]
         self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
         self._idle_timeout = idle_timeout
@@ -193,61 +189,7 @@ class Loop:
         }
         put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
         taken = {partition: records for partition, records in batch.items() if partition not in put_off}
-        if self._settings.sources:
-            taken = self._due(taken)
-        tasks = {partition: self._tasks(records, now) for partition, records in taken.items()}
-        self._queue.feed(
-            self._fitting(tasks, bytes_left),
-            {partition: _leader_epochs(records) for partition, records in taken.items()},
-        )
-
-    def _fitting(
-        self, tasks: Mapping[TopicPartition, list[Task]], bytes_left: int
-    ) -> Mapping[TopicPartition, list[Task]]:
-        """Take what has room: records may be larger than any before, by whose size it was told how many may come."""
-        if sum(task.size for found in tasks.values() for task in found) <= bytes_left:
-            return tasks
-        fitting = {}
-        for partition, found in tasks.items():
-            fitting[partition] = found
-            for index, task in enumerate(found):
-                if bytes_left <= 0:
-                    self._client.seek(partition, task.offset)
-                    self._queue.hold(partition, 0.0)  # it may have been held for a later record that is not due
-                    fitting[partition] = found[:index]
-                    break
-                bytes_left -= task.size
-        return fitting
-
-    def _due(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
-        """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
-        due = {}
-        for partition, records in batch.items():
-            taken = records if partition.topic not in self._settings.sources else self._due_of(partition, records)
-            if taken:
-                due[partition] = taken
-        return due
-
-    def _due_of(self, partition: TopicPartition, records: Sequence[Any]) -> Sequence[Any]:
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        for index, record in enumerate(records):
-            offset, until = self._waits.get(partition, (None, 0.0))
-            if offset != record.offset:  # else it has begun to wait, maybe under an earlier assignment
-                until = now + self._wait(record, wall)
-            if until > now:
-                self._waits[partition] = (record.offset, until)
-                self._queue.hold(partition, until)
-                self._client.seek(partition, record.offset)
-                return records[:index]
-        return records
-
-    def _wait(self, record: Any, wall: float) -> float:
-        try:
-            return float(self._delay(record, wall))
-        except Exception:
-            log.exception("the delay of %s[%d]@%d cannot be told: it is processed at once",
-                          record.topic, record.partition, record.offset)  # fmt: skip
-            return 0.0
+        self._intake.take(taken, bytes_left, now)
 
     def _begin(self, firsts: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
         """Commit where an assignment begins before anything of it is handled; return the partitions to be put off.
@@ -271,26 +213,6 @@ class Loop:
         for partition, (offset, _) in starts.offsets.items():
             self._client.seek(partition, offset)
         self._queue.wait_until(lambda _: False, LONGEST_POLL)
-
-    def _tasks(self, records: Sequence[Any], now: float) -> list[Task]:
-        """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
-        ordering, tasks = self._ordering, []
-        for record in records:
-            key, error = None, None
-            if ordering is not None:
-                try:
-                    key = ordering(record)
-                    hash(key)
-                except Exception as raised:  # noqa: BLE001 - the record failed: on_error decides
-                    key, error = None, raised
-            key_size, value_size = record.serialized_key_size, record.serialized_value_size
-            size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
-            if record.headers:
-                size += record.serialized_header_size
-            tasks.append(Task(record, record.offset, key, size, now))
-            if error is not None:
-                tasks[-1].error = error
-        return tasks
 
     # The way out
 
@@ -342,10 +264,3 @@ class Loop:
                 log.error("the last commit failed: the records finished since the one before will be processed again")
                 return
             self._keep_alive(LONGEST_POLL)
-
-
-def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:
-    """From which offset on which leader epoch holds; nearly always one for a whole batch."""
-    if records[0].leader_epoch == records[-1].leader_epoch:
-        records = records[:1]
-    return [(record.offset, record.leader_epoch) for record in records if record.leader_epoch is not None]

@@ -71,13 +71,13 @@ BUGS = [
     ),
     Bug(
         "take all that a poll brings, however large",
-        "runtime/loop.py",
+        "runtime/intake.py",
         "<= bytes_left:",
         ">= 0:",
     ),
     Bug(
         "forget to fetch again what had no room",
-        "runtime/loop.py",
+        "runtime/intake.py",
         "                    self._client.seek(partition, task.offset)\n                    self._queue.hold",
         "                    self._queue.hold",
     ),
@@ -212,7 +212,7 @@ BUGS = [
     ),
     Bug(
         "B2.10 let a malformed retry header hold its partition for ever",
-        "runtime/loop.py",
+        "runtime/intake.py",
         "            if offset != record.offset:",
         "            if True:",
     ),
@@ -224,13 +224,13 @@ BUGS = [
     ),
     Bug(
         "do not wait until a record of a retry topic is due",
-        "runtime/loop.py",
+        "runtime/intake.py",
         "            if until > now:",
         "            if False:",
     ),
     Bug(
         "take a wait that a rebalance interrupted for one that is over",
-        "runtime/loop.py",
+        "runtime/intake.py",
         "                until = now + self._wait(record, wall)",
         "                until = now + self._wait(record, wall)\n            else:\n                until = now",
     ),
