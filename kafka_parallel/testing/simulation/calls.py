@@ -60,7 +60,8 @@ class Call:
 
     def answered(self, lane: Lane, offsets: Iterable[int]) -> None:
         """Note that wrappers answered for *offsets* of *lane*, which were in the same batch unless they were before."""
-        places, found = self._lanes[lane], [(lane[0], offset) for offset in offsets]
+        places = self._lanes[lane]
+        found = [place for place in ((lane[0], offset) for offset in offsets) if place not in places]
         self._answered.update(found)
         self._lanes[lane] = sorted([*places, *(place for place in found if place > places[0])])
 

@@ -81,6 +81,8 @@ class Checker:
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
         self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
+        for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] in partitions]:
+            del self._answered[who, lane]  # what was answered for may come again
 
     def fetched(
         self,
