@@ -65,7 +65,7 @@ class BatchQueue(TaskQueue):
             group.gain((task,))
         else:
             lane = self._lane_of(task, table)
-            lane.waiting.append(task)
+            lane.add(task)
             group = lane.group
             if lane.held:
                 return
@@ -105,7 +105,7 @@ class BatchQueue(TaskQueue):
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
         if task.lane is not None:
-            task.lane.waiting.appendleft(task)
+            task.lane.put_first((task,))
             self.release(task.lane)
             return
         group = self._group_of(task)

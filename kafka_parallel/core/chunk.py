@@ -1,13 +1,13 @@
 """Which tasks one worker has, and which of them another may still take away.
 
-Rule 1: a chunk is a deque of units. Its worker claims units from the front, a thief takes them from the back; both are
-single deque operations, so neither needs the lock to be safe from the other.
+Rule 1: a chunk is a list of units. Its worker claims units from the front, a thief takes them from the back; both are
+single list operations, so neither needs the lock to be safe from the other.
 Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one failed and the tasks behind
 it must wait (they go back to their lane).
 Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
 or all at once, to send them elsewhere; then it may give back, at the back, those that were not begun there. What
 is settled may be collected by anyone at any time, and never shows the outcome of a unit's last task without the end of
-the unit: whoever settles appends to deques, the end first, and whoever collects takes the ends last.
+the unit: whoever settles appends to lists, the end first, and whoever collects takes the ends last.
 Rule 4: a batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
 those behind it in the unit go back with it: what failed among them has made its attempt, what succeeded comes again in
 order, what was skipped is finished. What was not run goes back too.
@@ -15,7 +15,6 @@ order, what was skipped is finished. What was not run goes back too.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -79,23 +78,22 @@ class Chunk:
     :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
     """
 
-    __slots__ = ("_behind", "_claimed", "_ended", "_outcomes", "_unit", "_units", "since", "taken")
+    __slots__ = ("_claimed", "_ended", "_outcomes", "_unit", "_units", "since", "taken")
 
     def __init__(self, units: Iterable[Unit], since: float = 0.0) -> None:
-        self._units = deque(units)
+        self._units = list(units)
         self.since = since
         self.taken = sum(len(unit.tasks) for unit in self._units)
         self._unit: Unit | None = None
         self._claimed: dict[Unit, None] = {}
-        self._outcomes: deque[tuple[Task, Outcome]] = deque()
-        self._ended: deque[tuple[Unit, Task, Outcome]] = deque()
-        self._behind: deque[Task] = deque()
+        self._outcomes: list[tuple[Task, Outcome]] = []
+        self._ended: list[tuple[Unit, Task, Outcome]] = []
 
     def __iter__(self) -> Iterator[Any]:
         """Claim task after task; each must be settled before the next is asked for."""
         while True:
             try:
-                unit = self._units.popleft()
+                unit = self._units.pop(0)
             except IndexError:  # empty, or a thief was faster
                 return
             self._unit = unit
@@ -115,13 +113,13 @@ class Chunk:
 
     def claim(self) -> list[Unit]:
         """Claim all units that are left, for `settle_next`."""
-        claimed = _take_all(self._units)
+        claimed = _take_each(self._units)
         self._claimed.update(dict.fromkeys(claimed))
         return claimed
 
     def settle_next(self, unit: Unit, outcome: Outcome) -> bool:
         """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
-        task = unit.tasks.popleft()
+        task = unit.tasks.pop(0)
         goes_on = bool(unit.tasks) and not isinstance(outcome, (Retry, Failure))
         if not goes_on and self._claimed:
             self._claimed.pop(unit, None)
@@ -156,7 +154,7 @@ class Chunk:
         """Take out what has happened so far."""
         outcomes = _take_all(self._outcomes)
         ended = _take_all(self._ended)
-        return Collected(outcomes, ended, _take_all(self._behind))
+        return Collected(outcomes, ended, [])
 
     @property
     def unclaimed(self) -> int:
@@ -188,22 +186,29 @@ class Chunk:
         :returns: a chunk with what it is at, and units that may run elsewhere: what nobody has claimed, and what stands
             behind `current` in its lane, which stays held.
         """
-        rest = _take_all(self._units)
+        rest = _take_each(self._units)
         stuck = Chunk(())
         unit, self._unit = self._unit, None
         if unit is not None:
-            stuck._unit = Unit(unit.lane, deque((unit.tasks.popleft(),)))
+            stuck._unit = Unit(unit.lane, [unit.tasks.pop(0)])
             stuck.taken = 1
             rest.append(unit)
         return stuck, rest
 
 
-def _take_all(queue: deque[T]) -> list[T]:
-    """Empty *queue*, to which somebody else may append meanwhile, or take from its end."""
+def _take_all(told: list[T]) -> list[T]:
+    """Empty a list to which somebody else may append meanwhile."""
+    taken = told[:]
+    del told[: len(taken)]
+    return taken
+
+
+def _take_each(queue: list[T]) -> list[T]:
+    """Empty a list from whose ends somebody else may take meanwhile, or append to it."""
     taken: list[T] = []
     for _ in range(len(queue)):
         try:
-            taken.append(queue.popleft())
+            taken.append(queue.pop(0))
         except IndexError:
             break
     return taken
@@ -229,10 +234,11 @@ class TaskBatch:
 class BatchChunk(Chunk):
     """A chunk whose units run together: iterating claims all of them as one `TaskBatch`."""
 
-    __slots__ = ("_batch",)
+    __slots__ = ("_batch", "_behind")
 
     def __init__(self, units: Sequence[Unit], since: float = 0.0) -> None:
         super().__init__((), since)
+        self._behind: list[Task] = []
         self._batch: TaskBatch | None = TaskBatch(units)
         self.taken = sum(len(unit.tasks) for unit in units)
 
@@ -250,6 +256,11 @@ class BatchChunk(Chunk):
         for unit in self._batch.units:
             self._settle_unit(unit, outcomes)
         self._batch = None
+
+    def collect(self) -> Collected:
+        """Take out what has happened so far; what is behind a unit was noted before its end."""
+        outcomes, ended, _ = super().collect()
+        return Collected(outcomes, ended, _take_all(self._behind))
 
     @property
     def current(self) -> Task | TaskBatch | None:
@@ -275,7 +286,7 @@ class BatchChunk(Chunk):
         else:
             settled.append(first)
         self._behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
-        unit.tasks = deque(task for task, _ in back)
+        unit.tasks = [task for task, _ in back]
         self._ended.append((unit, first[0], None if first[1] is NotRun else first[1]))  # type: ignore[arg-type]
         self._outcomes.extend(settled)  # type: ignore[arg-type]
 

@@ -6,7 +6,6 @@ Rule 2: a group of one lane needs no queue of its own. There may be one for ever
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable
 
 from kafka_parallel.core.ordering import ByAge, Lane, LaneTable, Unit, claim
@@ -117,7 +116,7 @@ class Group(Tally):
                 break
             self._entries.pop()
             self._lose(waiting)
-            unit = claim(entry, fit) if isinstance(entry, Lane) else Unit(None, deque(waiting))
+            unit = claim(entry, fit) if isinstance(entry, Lane) else Unit(None, list(waiting))
             units.append(unit)
             records -= fit
             size -= sum(task.size for task in unit.tasks)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
@@ -28,26 +28,59 @@ from kafka_parallel.core.task import Task
 
 
 class Lane:
-    """The waiting tasks of one ordering key in one partition."""
+    """The waiting tasks of one ordering key in one partition.
+
+    :ivar waiting: the oldest first. Of many keys each has a task or two, and an empty deque takes 760 bytes, which
+        costs more than time to make it: what is in flight no longer fits into the processor's cache. So it is a tuple
+        until a second task has to wait.
+    """
 
     __slots__ = ("held", "key", "table", "waiting")
 
     def __init__(self, key: Hashable, table: LaneTable) -> None:
         self.key = key
         self.table = table
-        self.waiting: deque[Task] = deque()
+        self.waiting: tuple[Task, ...] | deque[Task] = ()
         self.held = False
+
+    def add(self, task: Task) -> None:
+        """Take in a task that is younger than all others."""
+        waiting = self.waiting
+        if isinstance(waiting, deque):
+            waiting.append(task)
+        elif waiting:
+            self.waiting = deque((*waiting, task))
+        else:
+            self.waiting = (task,)
+
+    def put_first(self, tasks: Sequence[Task]) -> None:
+        """Take back *tasks*, which are older than all others."""
+        if isinstance(self.waiting, deque):
+            self.waiting.extendleft(reversed(tasks))
+        else:
+            self.waiting = deque((*tasks, *self.waiting))
+
+    def take(self, limit: int) -> list[Task]:
+        """Take out the oldest tasks, at most *limit*."""
+        waiting = self.waiting
+        if isinstance(waiting, deque) and len(waiting) > limit:
+            return [waiting.popleft() for _ in range(limit)]
+        self.waiting = ()
+        return list(waiting)
 
 
 LaneTable: TypeAlias = "dict[Hashable, Lane]"
 
 
 class Unit:
-    """Tasks that must run in order, by one worker: some of a lane, or a single one without order."""
+    """Tasks that must run in order, by one worker: some of a lane, or a single one without order.
+
+    :ivar tasks: those that are left; no more than a worker takes at once, so a list's front is near enough to its end.
+    """
 
     __slots__ = ("lane", "tasks")
 
-    def __init__(self, lane: Lane | None, tasks: deque[Task]) -> None:
+    def __init__(self, lane: Lane | None, tasks: list[Task]) -> None:
         self.lane = lane
         self.tasks = tasks
 
@@ -55,11 +88,7 @@ class Unit:
 def claim(lane: Lane, limit: int) -> Unit:
     """Take the oldest tasks of *lane*, at most *limit*; it is held from now on."""
     lane.held = True
-    waiting = lane.waiting
-    if len(waiting) <= limit:
-        lane.waiting = deque()
-        return Unit(lane, waiting)
-    return Unit(lane, deque(waiting.popleft() for _ in range(limit)))
+    return Unit(lane, lane.take(limit))
 
 
 class ByAge:
@@ -132,7 +161,7 @@ class TaskQueue(ABC):
     def put_back(self, unit: Unit) -> None:
         """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
         if unit.lane is not None:
-            unit.lane.waiting.extendleft(reversed(unit.tasks))
+            unit.lane.put_first(unit.tasks)
             return
         for task in unit.tasks:
             self.again(task)
@@ -160,16 +189,15 @@ class ReadyQueue(TaskQueue):
         if lane is None:
             lane = table[key] = Lane(key, table)
         task.lane = lane
-        waiting = lane.waiting
-        waiting.append(task)
-        if not lane.held and len(waiting) == 1:
+        if not lane.held and not lane.waiting:
             self._entries.append(lane)
+        lane.add(task)
 
     def take(self, limit: int) -> list[Unit]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
         units: list[Unit] = []
         while limit > 0 and (entry := self._entries.pop()) is not None:
-            unit = Unit(None, deque((entry,))) if type(entry) is Task else claim(entry, limit)  # type: ignore[arg-type]
+            unit = Unit(None, [entry]) if type(entry) is Task else claim(entry, limit)  # type: ignore[arg-type]
             units.append(unit)
             limit -= len(unit.tasks)
         return units
@@ -187,7 +215,7 @@ class ReadyQueue(TaskQueue):
         if task.lane is None:
             self._entries.push(task)
         else:
-            task.lane.waiting.appendleft(task)
+            task.lane.put_first((task,))
             self.release(task.lane)
 
     def discard(self, tables: Iterable[LaneTable], loose: set[Task]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import pytest
 
 from kafka_parallel.core.chunk import Chunk
@@ -11,7 +9,7 @@ from kafka_parallel.values import Retry
 from tests.core.test_scheduler import feed, run, scheduler
 
 
-class Watched(deque):
+class Watched(list):
     """Lets somebody else act after every append."""
 
     def __init__(self, act):
@@ -28,7 +26,7 @@ class OutcomeFirst(Chunk):
 
     def settle(self, task, outcome):
         unit = self._unit
-        unit.tasks.popleft()
+        unit.tasks.pop(0)
         self._outcomes.append((task, outcome))
         if not unit.tasks or outcome is not None:
             self._unit = None

@@ -56,7 +56,7 @@ def test_the_oldest_head_runs_first_even_if_it_became_ready_last():
 def test_what_was_never_started_goes_back_in_order():
     queue, table = filled("a", "a", "a", "a")
     unit = queue.take(3)[0]
-    unit.tasks.popleft()
+    unit.tasks.pop(0)
 
     queue.put_back(unit)
     queue.release(table["a"])
@@ -74,7 +74,7 @@ def test_an_idle_lane_is_forgotten():
 
 def test_a_retry_runs_before_what_waited_behind_it():
     queue, _ = filled("a", "a", "b")
-    failed = queue.take(1)[0].tasks.popleft()
+    failed = queue.take(1)[0].tasks.pop(0)
 
     queue.again(failed)
 
@@ -84,7 +84,7 @@ def test_a_retry_runs_before_what_waited_behind_it():
 def test_discarding_forgets_loose_tasks_and_empty_lanes():
     queue, table = filled(None, "a", None)
     loose = queue.loose()
-    table["a"].waiting.clear()
+    table["a"].waiting = ()
 
     queue.discard([table], {loose[0]})
 
@@ -136,7 +136,7 @@ def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
         else:
             unit = out.pop(data.draw(st.integers(0, len(out) - 1)))
             done = data.draw(st.integers(1, len(unit.tasks)))
-            ran += [unit.tasks.popleft().offset for _ in range(done)]
+            ran += [unit.tasks.pop(0).offset for _ in range(done)]
             queue.put_back(unit)
             if unit.lane is not None:
                 queue.release(unit.lane)
@@ -146,3 +146,18 @@ def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
         of_key = [offset for offset in ran if keys[offset] == key]
         assert of_key == sorted(of_key)
     assert table == {}
+
+
+def test_a_lane_keeps_its_order_however_many_wait():
+    _, table = filled("a", "a", "a")
+    lane = table["a"]
+    first, second, third = lane.waiting
+
+    taken = lane.take(2)
+    lane.put_first(taken)
+    assert list(lane.waiting) == [first, second, third]
+
+    assert lane.take(3) == [first, second, third]
+    lane.add(third)
+    lane.put_first((first, second))
+    assert list(lane.waiting) == [first, second, third]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from types import SimpleNamespace
 
 import frontrun
@@ -204,7 +203,7 @@ class Torn(Case):
 
     def take(self, limit):
         lane = self.queue._scheduler._backlog.ready._entries.peek()
-        return None if lane is None else Chunk([Unit(None, deque(list(lane.waiting)[:limit]))])
+        return None if lane is None else Chunk([Unit(None, list(lane.waiting)[:limit])])
 
 
 def test_a_queue_without_a_lock_is_found_out():

@@ -505,8 +505,8 @@ BUGS = [
     Bug(
         "lose what a worker had not begun when it got stuck",
         "core/chunk.py",
-        "        rest = _take_all(self._units)\n",
-        "        _take_all(self._units)\n        rest: list[Unit] = []\n",
+        "        rest = _take_each(self._units)\n",
+        "        _take_each(self._units)\n        rest: list[Unit] = []\n",
         "thread-pool with deadline",
     ),
     Bug(
