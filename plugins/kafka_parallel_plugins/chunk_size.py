@@ -10,7 +10,6 @@ large chunks (idle workers steal what a stuck one has not begun), one that mostl
 from __future__ import annotations
 
 from collections import deque
-from statistics import median_low
 
 # How much work one chunk should hold, in seconds: a handler of 1 ms or more gets one record at a time.
 CHUNK_SECONDS = 0.001
@@ -40,5 +39,6 @@ class ChunkSizer:
         self._times.extend([seconds] * min(count, 3))
         self._seen += 1
         if self._seen % REFRESH == 0 or self.limit == 1:
-            typical = median_low(tuple(self._times))
+            times = sorted(self._times)
+            typical = times[(len(times) - 1) // 2]  # the module statistics would load fractions and decimal: 0.5 MB
             self.limit = LARGEST_CHUNK if typical <= 0 else min(LARGEST_CHUNK, max(1, int(self._seconds / typical)))
