@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
 
 def _sendable(error: Exception) -> Exception:
     """Return *error* if it can be pickled and made again, else what stands for it."""
+    import pickle  # whoever sends errors has it; it takes 0.4 MB of those who do not
+
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 - we just pickled it
             return error

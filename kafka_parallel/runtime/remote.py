@@ -7,7 +7,6 @@ only `on_error`'s answer tells whether the records behind it go back to their la
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -64,18 +63,24 @@ def program(handler: Callable[[Any], Any], source: Source, *, is_surrounded: boo
     name = f"the handler {getattr(handler, '__qualname__', handler)!r}"
     for what, sent in {name: handler, **source.deserializers}.items():
         _require_picklable(what, sent)
-    payload = pickle.dumps((handler, from_fields(source.deserializers)))
+    payload = _pickled((handler, from_fields(source.deserializers)))
     return Program(payload, name, is_surrounded, is_batch)
 
 
 def _require_picklable(what: str, sent: object) -> None:
     try:
-        pickle.dumps(sent)
+        _pickled(sent)
     except Exception as error:
         raise ConfigurationError(
             f"{what} = {sent!r} cannot be sent to another process ({error}): make it a function at the top level of a "
             "module, or an object that can be pickled, or use the executor 'thread-pool'"
         ) from error
+
+
+def _pickled(sent: object) -> bytes:
+    import pickle  # it takes 0.4 MB, and most send nothing
+
+    return pickle.dumps(sent)
 
 
 class RemoteRun:
