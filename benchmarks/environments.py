@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from compileall import compile_dir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchmarks.runners.table import OWN
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".bench"
+OWN_FOLDERS = ("kafka_parallel", "plugins", "benchmarks")
 JAVA_SOURCES = Path(__file__).with_name("java")
 PATIENCE = 300
 
@@ -52,6 +54,8 @@ def prepare(name: str) -> list[str]:
     :raises Missing: it cannot be made, and why.
     """
     if name == OWN:
+        for folder in OWN_FOLDERS:
+            compile_dir(ROOT / folder, quiet=1)  # as pip does with the peers: compiling takes memory and time
         return [sys.executable]
     try:
         return _prepare_java() if name == "java" else [str(_prepare_python(name, ENVIRONMENTS[name]))]
