@@ -2,6 +2,7 @@
 
 from kafka_parallel import hookspecs
 from kafka_parallel.consumer import ParallelConsumer
+from kafka_parallel.decoders import Decoded, Decoder, RawBatch
 from kafka_parallel.errors import (
     BatchFailed,
     CommitFailed,
@@ -37,6 +38,8 @@ __all__ = [
     "CommitContext",
     "CommitFailed",
     "ConfigurationError",
+    "Decoded",
+    "Decoder",
     "DelayedTopics",
     "Executor",
     "Halt",
@@ -45,6 +48,7 @@ __all__ = [
     "KafkaParallelError",
     "ParallelConsumer",
     "PluginError",
+    "RawBatch",
     "RecordContext",
     "RecordFailed",
     "Retry",

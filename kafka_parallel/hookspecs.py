@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafka import OffsetAndMetadata, TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
 
+    from kafka_parallel.decoders import Decoder
     from kafka_parallel.executors import Executor
     from kafka_parallel.throttle import Throttle
     from kafka_parallel.values import (
@@ -193,6 +194,22 @@ def provide_executor(settings: Settings) -> Executor | None:
 
     Runs on: asked once on the caller of run().
     If it raises: the start fails.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+@hookspec
+def provide_decoder(settings: Settings) -> Decoder | None:
+    """Provide: what makes records of the bytes of a batch, in the client's place.
+
+    The client still checks and uncompresses the batch, keeps the position, and decodes what the decoder leaves. Before
+    the first record it is tried on one batch. If it makes of it what the client does not, if this version of the client
+    is not known, or with ``lazy_deserialization=False``, a warning says so, and the client decodes as ever. After run()
+    the consumer is as it was.
+
+    Runs on: asked once on the caller of run(); the decoder runs on the loop, once per some hundred records.
+    If it raises: the start fails. If the decoder raises, ``poll()`` raises that, and run() stops with it.
 
     :param settings: the settings of the consumer.
     """

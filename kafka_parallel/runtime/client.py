@@ -25,6 +25,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.runtime import decoding
 from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import re
 
     from kafka.consumer.fetcher import ConsumerRecord
+
+    from kafka_parallel.decoders import Decoder
 
 NEEDED = ("poll", "commit", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
@@ -158,6 +161,12 @@ class Client:
             if self.has_position(partition):
                 self.seek(partition, self._consumer.position(partition))
 
+    def decode_with(self, decoder: Decoder) -> str:
+        """Let *decoder* decode inside of ``poll()`` until `close`, or change nothing and return why."""
+        if not self.has_raw_bytes:
+            return "lazy_deserialization=False leaves the deserialisers in poll(), together with the client's decoder"
+        return decoding.put(decoder, self._fetcher)
+
     def read_also(self, topics: Collection[str]) -> None:
         """Subscribe to *topics* too.
 
@@ -173,8 +182,12 @@ class Client:
     @property
     def _fetcher_config(self) -> dict[str, Any]:
         """Where ``poll()`` looks its deserialisers up."""
-        found: dict[str, Any] = getattr(getattr(self._consumer, "_fetcher", None), "config", {})
+        found: dict[str, Any] = getattr(self._fetcher, "config", {})
         return found
+
+    @property
+    def _fetcher(self) -> Any:
+        return getattr(self._consumer, "_fetcher", None)
 
     @property
     def has_raw_bytes(self) -> bool:
@@ -231,7 +244,7 @@ class Client:
         It does so only while its slot for the current batch is ``None``, but a batch that was read to its end stays in
         the slot: in 3.0.12 a resumed partition could wait for ever. The slot is only touched by ``poll()``'s caller.
         """
-        fetcher: Any = getattr(self._consumer, "_fetcher", None)
+        fetcher = self._fetcher
         if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:  # noqa: SLF001
             fetcher._next_partition_records = None  # noqa: SLF001
 
@@ -282,6 +295,7 @@ class Client:
 
     def close(self, timeout: float) -> None:
         """Leave the group and close the connections."""
+        decoding.take_back(self._fetcher)
         self._consumer.close(autocommit=False, timeout_ms=timeout * 1000)
 
 

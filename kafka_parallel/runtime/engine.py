@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from kafka import TopicPartition
 
+    from kafka_parallel.decoders import Decoder
     from kafka_parallel.executors import Executor, RemoteExecutor
     from kafka_parallel.manager import Plugins
     from kafka_parallel.options import Options
@@ -82,6 +83,7 @@ class Engine:
         if _is_remote(self._executor):
             surrounded = bool(plugins.hook.on_record.get_hookimpls())
             self._executor.bind(program(handler, client, is_surrounded=surrounded, is_batch=batch is not None))
+        self._decoder = self._read_decoder()
         self._deadlines = self._make_deadlines(handler)
         self._queue = self._make_queue(handler)
         stuck_after = None if options.stuck_after_ms is None else options.stuck_after_ms / 1000
@@ -197,6 +199,15 @@ class Engine:
             )
         return ordering  # type: ignore[no-any-return]
 
+    def _read_decoder(self) -> tuple[str, Decoder] | None:
+        """The decoder that a plugin provides, and the plugin."""
+        provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings)
+        if provided is not None and not callable(provided[1]):
+            raise PluginError(
+                f"{self._plugins.describe(provided[0])} provided the decoder {provided[1]!r}, which is no function"
+            )
+        return provided
+
     def _make_executor(self, usual: str) -> Executor:
         default = usual if self._options.executor is None else None
         provided = self._plugins.provided(self._plugins.hook.provide_executor, self._settings, default)
@@ -274,6 +285,7 @@ class Engine:
             impl.function(*[given[name] for name in impl.argnames])
         for impl in self._plugins.hook.on_start.get_hookimpls():
             impl.function(*([self._settings] if impl.argnames else []))
+        self._use_decoder()
         self._executor.start(self._queue)
         self._loop.begin()
         if self._client.has_group_assignment:
@@ -281,6 +293,13 @@ class Engine:
             start_thread = self._clock.start_thread
             self._client.listen(start_thread, rebalance.assigned, rebalance.revoked, rebalance.lost)
             self._rebalance.assigned(self._client.assignment())
+
+    def _use_decoder(self) -> None:
+        if self._decoder is None:
+            return
+        name, decoder = self._decoder
+        if problem := self._client.decode_with(decoder):
+            log.warning("%s decodes nothing, kafka-python does: %s", self._plugins.describe(name), problem)
 
     # Ending
 

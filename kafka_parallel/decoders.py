@@ -1,0 +1,54 @@
+"""What a decoder is told of a batch of records, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """A record batch of Kafka's message format 2, checked and uncompressed.
+
+    :ivar data: bytes that hold the records one behind the other, up to their end.
+    :ivar leader_epoch: of the leader that wrote the batch; of all its records.
+    :ivar base_offset: what the offsets of the records are relative to.
+    :ivar first_timestamp: what their timestamps are relative to, in milliseconds since 1970 UTC.
+    :ivar append_time: the timestamp of all records if the broker set it (type 1), in the same unit; ``None`` if each
+        has its producer's (type 0).
+    """
+
+    topic: str
+    partition: int
+    leader_epoch: int
+    base_offset: int
+    first_timestamp: int
+    append_time: int | None
+    data: bytes
+
+
+class Decoded(NamedTuple):
+    """What a decoder made of a part of a batch.
+
+    :ivar records: one behind the other, with their keys, values and header values as bytes.
+    :ivar position: where in the data of the batch the record behind the last of them begins.
+    :ivar size: the lengths that the records say they have, added up.
+    """
+
+    records: list[ConsumerRecord]
+    position: int
+    size: int
+
+
+class Decoder(Protocol):
+    """Makes of bytes the ``ConsumerRecord`` objects that kafka-python would make."""
+
+    def __call__(self, batch: RawBatch, position: int, most: int, /) -> Decoded:
+        """Decode at most *most* records from *position* on; there are so many.
+
+        It stops before a record that is broken or that it does not know: the client goes on from there, with the error
+        that it always had for it. Called on the thread that polls, never by two at once for the same consumer.
+        """

@@ -1,0 +1,162 @@
+"""How a plugin's decoder gets into one consumer, and what about decoding stays with the client.
+
+kafka-python's fetcher makes ``self.PartitionRecords(...)`` of what it fetched of a partition, in 2.2.9 to 3.0.12 alike.
+So an attribute of that name on one fetcher is enough, and no module is patched. The class put there is the client's own
+but for the method that goes through the batches. Batches, CRCs, compression, transactions, positions and what happens
+to errors are still the client's; so is every record that the decoder leaves, and the whole of message formats 0 and 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import kafka
+from kafka import TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import CorruptRecordError
+from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
+
+from kafka_parallel.decoders import RawBatch
+
+if TYPE_CHECKING:
+    from kafka_parallel.decoders import Decoder
+
+SEAM = "PartitionRecords"
+# Whose way through the batches is the one below, by the first two numbers of the version.
+KNOWN = ("2.2", "2.3", "3.0")
+# How many records are decoded ahead of what poll() asks for, at most: a compressed batch can hold a million.
+CHUNK = 500
+READ_COMMITTED = 1
+
+
+class DecodedRecords:
+    """What stands before the client's ``PartitionRecords`` in a class made of both."""
+
+    decode: Decoder
+
+    def _unpack_records(self: Any, tp: TopicPartition, records: Any, *_: Any) -> Iterator[ConsumerRecord]:
+        last = None
+        while (batch := records.next_batch()) is not None:
+            last = batch
+            if self._is_passed_over(batch):
+                self.next_fetch_offset = batch.next_offset
+                continue
+            for some in self._decoded(tp, batch):
+                for record in some:
+                    self.next_fetch_offset = record.offset + 1
+                    yield record
+        if last is not None and last.magic == 2:
+            self.next_fetch_offset = last.next_offset
+        self.drain()
+
+    def _is_passed_over(self: Any, batch: Any) -> bool:
+        """Check *batch*, and tell whether no record of it is for the user: of an aborted transaction, or a marker."""
+        if self.check_crcs and not batch.validate_crc():
+            raise CorruptRecordError(
+                f"Record batch for partition {self.topic_partition} at offset {batch.base_offset} failed crc check"
+            )
+        if batch.magic != 2:
+            return False
+        self.leader_epoch = batch.leader_epoch
+        return bool(self._is_aborted(batch) or batch.is_control_batch)
+
+    def _is_aborted(self: Any, batch: Any) -> bool:
+        """Tell what belongs to an aborted transaction, in the order of the log: each marker ends one."""
+        if self.isolation_level != READ_COMMITTED or not batch.has_producer_id():
+            return False
+        self._consume_aborted_transactions_up_to(batch.last_offset)
+        if self._contains_abort_marker(batch):
+            self.aborted_producer_ids.discard(batch.producer_id)
+            return False
+        return bool(self._is_batch_aborted(batch))
+
+    def _decoded(self: Any, tp: TopicPartition, batch: Any) -> Iterator[list[ConsumerRecord]]:
+        """First what the plugin decodes, then what is left; the client's iterator also checks that nothing is."""
+        if batch.magic == 2:
+            yield from self._by_plugin(tp, batch)
+        for record in batch:
+            yield [self._by_client(tp, record)]
+
+    def _by_plugin(self: Any, tp: TopicPartition, batch: Any) -> Iterator[list[ConsumerRecord]]:
+        iter(batch)  # this is what uncompresses it
+        raw = RawBatch(
+            tp.topic,
+            tp.partition,
+            batch.leader_epoch,
+            batch.base_offset,
+            batch.first_timestamp,
+            batch.max_timestamp if batch.timestamp_type else None,
+            bytes(batch._buffer),
+        )
+        while (left := batch.records_count - batch._next_record_index) > 0:
+            found = self.decode(raw, batch._pos, min(left, CHUNK))
+            if not found.records:
+                return
+            batch._pos = found.position
+            batch._next_record_index += len(found.records)
+            self._count(len(found.records), found.size)
+            yield found.records
+
+    def _by_client(self: Any, tp: TopicPartition, record: Any) -> ConsumerRecord:
+        if self.check_crcs and not record.validate_crc():
+            raise CorruptRecordError(
+                f"Record for partition {self.topic_partition} at offset {record.offset} failed crc check"
+            )
+        self._count(1, record.size_in_bytes)
+        header_size = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
+        return ConsumerRecord(
+            *tp, self.leader_epoch, record.offset, record.timestamp, record.timestamp_type,
+            record.key, record.value, record.headers, record.checksum,
+            -1 if record.key is None else len(record.key),
+            -1 if record.value is None else len(record.value),
+            header_size if record.headers else -1,
+        )  # fmt: skip
+
+    def _count(self: Any, records: int, size: int) -> None:
+        """For the client's metrics."""
+        self.records_read += records
+        self.bytes_read += size
+
+
+def put(decoder: Decoder, fetcher: Any) -> str:
+    """Let *fetcher* decode with *decoder*, or leave it as it is and return why."""
+    if not kafka.__version__.startswith(tuple(f"{known}." for known in KNOWN)):
+        return f"kafka-python {kafka.__version__} is not known to read batches as {', '.join(KNOWN)} do"
+    base = getattr(type(fetcher), SEAM, None)
+    if base is None or SEAM in vars(fetcher):
+        return f"{type(fetcher).__module__}.{type(fetcher).__qualname__} has no {SEAM} of kafka-python's"
+    changed = type(SEAM, (DecodedRecords, base), {"decode": staticmethod(decoder)})
+    if problem := _difference(base, changed):
+        return f"what it made of a batch is not what kafka-python {kafka.__version__} makes of it ({problem})"
+    setattr(fetcher, SEAM, changed)
+    return ""
+
+
+def take_back(fetcher: Any) -> None:
+    """Let *fetcher* decode as it did before `put`."""
+    if issubclass(vars(fetcher).get(SEAM, object), DecodedRecords):
+        delattr(fetcher, SEAM)
+
+
+def _difference(base: Any, changed: Any) -> str:
+    """Try both on a batch that the client wrote itself; it is cheaper to find out now than to guess from a version."""
+    expected, found = _outcome(base), _outcome(changed)
+    return "" if expected == found else f"expected {expected}, got {found}"
+
+
+def _outcome(made: Any) -> Any:
+    try:
+        part = made(1, TopicPartition("kafka-parallel-probe", 3), MemoryRecords(_probe()))
+        return part.take(), part.next_fetch_offset, part.leader_epoch, part.bytes_read, part.records_read, bool(part)
+    except Exception as error:  # noqa: BLE001 - an unknown client, or a plugin's code
+        return repr(error)
+
+
+def _probe() -> bytes:
+    builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=1 << 16)
+    for number in range(3):
+        builder.append(10**12 + 100 * number, b"key", b"v" * 100 * number, [("header", b"1"), ("none", None)])
+    builder.append(10**12, None, None, [])
+    builder.close()
+    return bytes(builder.buffer())
