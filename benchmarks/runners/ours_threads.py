@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,15 +13,23 @@ from benchmarks.runners.stopwatch import Stopwatch
 from kafka_parallel import ParallelConsumer
 
 
-def plugins(job: Job) -> Sequence[Any]:
+def three_plugins(job: Job) -> Sequence[Any]:
     """The plugins that are switched on together to see what they cost while nothing fails."""
     return ("timing-metrics", "retry", ("dlq", {"topic": f"{job.topic}-dlq"}))
 
 
-def _run(job: Job, *, ordering: str, with_plugins: bool = False) -> float:
-    parallel = ParallelConsumer(
-        consumer(job), workers=job.workers, ordering=ordering, plugins=plugins(job) if with_plugins else ()
-    )
+def fast_decoder(_: Job) -> Sequence[Any]:
+    """Only that one."""
+    return ("fast-decoder",)
+
+
+def no_plugins(_: Job) -> Sequence[Any]:
+    """As it comes."""
+    return ()
+
+
+def _run(job: Job, *, ordering: str, plugins: Callable[[Job], Sequence[Any]] = no_plugins) -> float:
+    parallel = ParallelConsumer(consumer(job), workers=job.workers, ordering=ordering, plugins=plugins(job))
     watch = Stopwatch(job.records, parallel.stop)
     parallel.run(watch.timing(handler(job)))
     return watch.seconds
@@ -29,4 +37,5 @@ def _run(job: Job, *, ordering: str, with_plugins: bool = False) -> float:
 
 run = partial(_run, ordering="unordered")
 run_by_key = partial(_run, ordering="key")
-run_with_plugins = partial(_run, ordering="unordered", with_plugins=True)
+run_with_plugins = partial(_run, ordering="unordered", plugins=three_plugins)
+run_with_fast_decoder = partial(_run, ordering="unordered", plugins=fast_decoder)

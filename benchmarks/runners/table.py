@@ -40,9 +40,13 @@ RUNNERS = (
     Runner("kafka-parallel", "ours_threads:run"),
     Runner("kafka-parallel, by key", "ours_threads:run_by_key", order="key"),
     Runner("kafka-parallel, 3 plugins", "ours_threads:run_with_plugins", without="kafka-parallel"),
+    Runner("kafka-parallel, fast decoder", "ours_threads:run_with_fast_decoder", without="kafka-parallel"),
     Runner("kafka-parallel, asyncio", "ours_asyncio:run"),
     Runner("kafka-parallel, asyncio, by key", "ours_asyncio:run_by_key", order="key"),
     Runner("kafka-parallel, asyncio, 3 plugins", "ours_asyncio:run_with_plugins", without="kafka-parallel, asyncio"),
+    Runner(
+        "kafka-parallel, asyncio, fast decoder", "ours_asyncio:run_with_fast_decoder", without="kafka-parallel, asyncio"
+    ),
     Runner("kafka-parallel, 2 processes", "ours_processes:run"),
     Runner("kafka-parallel, none fails", "failing:run_without_failures", order="key"),
     Runner("kafka-parallel, 50 fail", "failing:run_with_failures", order="key"),
@@ -61,6 +65,7 @@ BY_NAME = {runner.name: runner for runner in RUNNERS}
 _THREADS = ("naive pool", "kafka-parallel", "kafka-parallel, by key")
 _ASYNCIO = ("kafka-parallel, asyncio", "kafka-parallel, asyncio, by key")
 _PLUGINS = ("kafka-parallel, 3 plugins", "kafka-parallel, asyncio, 3 plugins")
+_DECODER = ("kafka-parallel, fast decoder", "kafka-parallel, asyncio, fast decoder")
 _PEERS = (
     "aiokafka sem", "aiokafka gather", "arroyo threads", "faststream kcm", "pyrallel", "pyrallel, by key",
     "Java PC", "Java PC, by key",
@@ -69,7 +74,7 @@ _PEERS = (
 _PEERS_ONCE = tuple(name for name in _PEERS if name != "pyrallel")
 # Who is measured on which workload: first ours and kafka-python's recipes, then the peers.
 ENTRANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "no-op": (("poll loop", "poll loop, auto-commit", *_THREADS, *_ASYNCIO, *_PLUGINS), _PEERS),
+    "no-op": (("poll loop", "poll loop, auto-commit", *_THREADS, *_ASYNCIO, *_PLUGINS, *_DECODER), _PEERS),
     "5 ms": ((*_THREADS, *_ASYNCIO), _PEERS_ONCE),
     "5 ms, Zipf keys": ((_THREADS[2], _ASYNCIO[1]), ("pyrallel, by key", "Java PC, by key")),
     "100 ms, 1,000 at once": (_ASYNCIO, ("aiokafka sem", "aiokafka gather", "pyrallel")),
