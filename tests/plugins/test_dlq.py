@@ -16,7 +16,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from kafka_parallel import ConfigurationError, Halt, HandlerTimeout, RecordContext, Settings, Skip, StateError
+from kafka_parallel import ConfigurationError, Halt, HandlerTimeout, RecordContext, Retry, Settings, Skip, StateError
 from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 
 
@@ -80,9 +80,9 @@ def settings(topics=("orders",), pattern=None, group_id="billing", config=None, 
     )
 
 
-def context(*, topic="orders", partition=1, offset=5, key=b"k", value=b"v", headers=()):
+def context(*, topic="orders", partition=1, offset=5, key=b"k", value=b"v", headers=(), attempt=1):
     raw = ConsumerRecord(topic, partition, -1, offset, 1000, 0, key, value, list(headers), None, 1, 1, -1)
-    return RecordContext(raw=raw, attempt=1, epoch=1, queued_at=0.0, first_failed_at=12.5)
+    return RecordContext(raw=raw, attempt=attempt, epoch=1, queued_at=0.0, first_failed_at=12.5)
 
 
 def started(start=None, producer=None, **plugin_settings):
@@ -98,6 +98,15 @@ def started(start=None, producer=None, **plugin_settings):
     plugin = DeadLetterQueue(make_producer=make, **plugin_settings)
     plugin.on_start(start)
     return plugin, made[0]
+
+
+def decided(plugin, error, place, others=None):
+    """What comes out of on_error if the other plugins answer *others*."""
+    asking = plugin.on_error(error, place)
+    next(asking)
+    with pytest.raises(StopIteration) as end:
+        asking.send(others)
+    return end.value.value
 
 
 class TestDeadLetter:
@@ -338,6 +347,21 @@ class TestLimit:
 
         assert answers == [Skip, Skip, Halt]
         assert not plugin._watch._running
+
+    def test_neither_does_one_whose_record_is_tried_again(self):
+        plugin, _ = started(limit=DlqLimit(max_consecutive=2))
+        answers = []
+
+        for offset in range(3):
+            late, last = context(offset=offset), context(offset=offset, attempt=2)
+            watch = plugin.on_record(late)
+            next(watch)
+            assert decided(plugin, HandlerTimeout("too long"), late, others=Retry(0)) == Retry(0)
+            with pytest.raises(StopIteration):
+                watch.send(None)
+            answers.append(type(decided(plugin, HandlerTimeout("too long"), last)))
+
+        assert answers == [Skip, Skip, Halt]
 
     def test_it_says_which_limit(self):
         plugin, _ = started(limit=DlqLimit(max_consecutive=1))

@@ -119,7 +119,7 @@ def broken(monkeypatch):
 
     def _commit(self, group, offsets):
         if len(self.done) > 4:
-            self._violate("on purpose")
+            self.violate("on purpose")
 
     monkeypatch.setattr(Checker, "_commit", _commit)
 

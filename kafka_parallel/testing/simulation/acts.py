@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from kafka_parallel import BatchFailed
 from kafka_parallel.testing.simulation.calls import Call, Lane, place_of
 from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.limits import RetryShare
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
@@ -41,10 +42,15 @@ class Acts:
 
     :param name: the instance.
     :param consumer: its consumer.
+    :param failing: how likely a handler fails, from 0 to 1.
     """
 
-    def __init__(self, world: World, plan: Plan, checker: Checker, name: str, consumer: WatchedConsumer) -> None:
+    def __init__(
+        self, world: World, plan: Plan, checker: Checker, name: str, consumer: WatchedConsumer, failing: float
+    ) -> None:
         self.plan = plan
+        self.share = RetryShare(plan)
+        self._failing = failing
         self._world = world
         self._checker = checker
         self._name = name
@@ -68,6 +74,9 @@ class Acts:
         if plan.batch is not None and plan.is_punctual:
             self._note_wait(call, plan.batch["max_wait_ms"] / 1000)
         self._checker.runs(self._name, len(self._running), plan.most_running)
+        self.share.begins(call)
+        if call.retries:
+            self._checker.retries(self._name, self.share.running(self._running), self.share.most)
         if plan.batch is not None:
             self._checker.batched(records, plan.batch)
         for record in records:
@@ -132,7 +141,7 @@ class Acts:
             self._checker.neglected(self._name, call.records)
         self._note_free(call)
         chance, plan = self._world.random, self.plan
-        failed = [at for at, _ in enumerate(call.records) if chance.random() < plan.failing]
+        failed = [at for at, _ in enumerate(call.records) if chance.random() < self._failing]
         if failed and plan.batch is not None and chance.random() < 0.2:
             failed = [*range(len(call.records))]
         places = {at: place_of(call.records[at]) for at in failed}

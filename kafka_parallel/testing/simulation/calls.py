@@ -26,6 +26,7 @@ class Call:
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
     :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
+    :ivar retries: how many of its records are at a retry, as far as that can be told.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Call:
         self.records = records
         self.periods: dict[TopicPartition, int] = {}
         self.seconds = 0.0
+        self.retries = 0
         self.has_ended = self.is_late = False
         self.finished: dict[Place, int | None] = {}
         self._began = began
@@ -99,6 +101,11 @@ class Call:
         places = self._lanes[lane]
         stay = places[self._first_that_stays(places) :]
         return [place[1] for place in stay if not self._skipped.get(place) and place not in self.finished]
+
+    def comes_first(self, place: Place) -> bool:
+        """Whether nothing of its lane comes again before *place* does, which failed in this call."""
+        lane = next((lane for lane, places in self._lanes.items() if place in places), None)
+        return lane is None or self.left(lane)[:1] == [place[1]]
 
     def _first_that_stays(self, places: Sequence[Place]) -> int:
         failed = (at for at, place in enumerate(places) if self._has_failed(place) and not self._skipped.get(place))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from kafka import OffsetAndMetadata, TopicPartition
 
@@ -69,7 +69,7 @@ class Checker:
         self.has_news = True
         cluster.on_commit = self._commit
 
-    def _violate(self, what: str) -> None:
+    def violate(self, what: str) -> NoReturn:
         """Note the first violation, for whoever runs the world: code under test may catch what is raised here."""
         self.violation = self.violation or Violation(what)
         raise self.violation
@@ -103,10 +103,10 @@ class Checker:
     def fetches(self, instance: str) -> None:
         """Note that *instance* asks for more: what it got before is taken now, or given back."""
         if (count := len(self._held[instance])) > self._most_buffered:
-            self._violate(f"{instance} holds {count} records, more than {self._most_buffered}")
+            self.violate(f"{instance} holds {count} records, more than {self._most_buffered}")
         sizes = [self._sizes[place] for place in self._held[instance]]
         if sum(sizes) > self._most_bytes + max(sizes, default=0):
-            self._violate(f"{instance} holds {sum(sizes)} bytes, by more than a record more than {self._most_bytes}")
+            self.violate(f"{instance} holds {sum(sizes)} bytes, by more than a record more than {self._most_bytes}")
 
     def sought(self, instance: str, partition: TopicPartition, offset: int) -> None:
         """Note that *instance* gave back what it had fetched of *partition* from *offset* on."""
@@ -135,18 +135,18 @@ class Checker:
         self._first.setdefault(partition, self._fetched[instance, partition])
         self._calls[instance, place].append(call)
         if is_prompt and is_owner and record.offset < self._committed.get(partition, 0):
-            self._violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
+            self.violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
         lane = self._lane_of(record)
         if lane is None:
             return
         period, key = self._periods.get((instance, partition), 0), (instance, (partition, lane))
         order = self._orders.get(key)
         if order is not None and order.call not in {None, call} and not order.call.has_ended:
-            self._violate(f"{partition} @{record.offset} began while another call of its lane still ran")
+            self.violate(f"{partition} @{record.offset} began while another call of its lane still ran")
         if order is None or order.period != period or not is_prompt:
             order = self._orders[key] = LaneOrder(period)
         if wrong := order.begin(call, (partition, lane), record.offset, is_exact=is_exact):
-            self._violate(f"{partition} @{record.offset} {wrong}")
+            self.violate(f"{partition} @{record.offset} {wrong}")
 
     def paced(
         self,
@@ -168,29 +168,34 @@ class Checker:
             begun.append(now)
             for count, since in enumerate(reversed(begun), 1):
                 if rate is not None and count > burst + rate * (now - since) + 1e-6:
-                    self._violate(f"{count} records of {place} began in {now - since:.3f} s, at a rate of {rate}")
+                    self.violate(f"{count} records of {place} began in {now - since:.3f} s, at a rate of {rate}")
 
     def runs(self, instance: str, handlers: int, most: int) -> None:
         """Note how many handlers of *instance* run at once."""
         if handlers > most:
-            self._violate(f"{instance} runs {handlers} handlers at once, more than {most}")
+            self.violate(f"{instance} runs {handlers} handlers at once, more than {most}")
+
+    def retries(self, instance: str, running: int, most: int) -> None:
+        """Note how many retries of *instance* run at once."""
+        if running > most:
+            self.violate(f"{instance} runs {running} retries at once, more than {most}")
 
     def batched(self, records: Sequence[Any], batch: Mapping[str, Any]) -> None:
         """Note that a handler got *records* together, which *batch* must allow."""
         lanes = {(record.partition, self._lane_of(record)) for record in records}
         together = {"key": len(lanes), "partition": len({partition for partition, _ in lanes}), "mixed": 1}[batch["of"]]
         if together > 1 or not 0 < len(records) <= batch["max_records"]:
-            self._violate(f"{len(records)} records of {lanes} are a batch, in spite of {batch}")
+            self.violate(f"{len(records)} records of {lanes} are a batch, in spite of {batch}")
         size = sum(map(_size, records))
         if len(records) > 1 and size > batch["max_bytes"]:
-            self._violate(f"{len(records)} records of {size} bytes are a batch, in spite of {batch}")
+            self.violate(f"{len(records)} records of {size} bytes are a batch, in spite of {batch}")
 
     def waited(self, instance: str, record: Any, now: float, since: float, longest: float, stops_at: float) -> None:
         """Note that a record is in a batch *now*; since *since* it waits for nothing but company, until *stops_at*."""
         due = min(self._fetched_at[instance, place_of(record)] + longest, stops_at + PROMPTLY)
         late = now - max(since, due)
         if late > PUNCTUALLY:
-            self._violate(f"{place_of(record)} waited {late:.3f} s longer for company than it may")
+            self.violate(f"{place_of(record)} waited {late:.3f} s longer for company than it may")
 
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
         """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.
@@ -201,7 +206,7 @@ class Checker:
         partition = TopicPartition(record.topic, record.partition)
         failures = self._failures[partition, record.offset].get(instance, 0)
         if attempt != failures + 1 and self._periods.get((instance, partition), 0) <= 1:
-            self._violate(f"{partition} @{record.offset} began as attempt {attempt}, but {failures} have failed")
+            self.violate(f"{partition} @{record.offset} began as attempt {attempt}, but {failures} have failed")
 
     def failed(self, instance: str, record: Any) -> None:
         """Note that an attempt of *instance* at a record has failed."""
@@ -224,7 +229,7 @@ class Checker:
         """Note that a wrapper saw the handler of *record* return: then one has ended, or is late."""
         calls = self._calls.get((instance, place_of(record)), [])
         if calls and not any(call.has_ended or call.is_late for call in calls):
-            self._violate(f"{place_of(record)} was left by its wrappers while its handler ran")
+            self.violate(f"{place_of(record)} was left by its wrappers while its handler ran")
 
     def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
         """Note that *record* fails *now* because its handler takes longer than *timeout*."""
@@ -277,7 +282,7 @@ class Checker:
         """Note that a handler of a record of a retry topic begins *now*, in seconds since the Unix epoch."""
         due_ms = int.from_bytes(dict(record.headers)["retry_topic-backoff-timestamp"], "big")
         if now * 1000 < due_ms - 1:
-            self._violate(f"{record.topic} @{record.offset} began {due_ms - now * 1000:.0f} ms before it was due")
+            self.violate(f"{record.topic} @{record.offset} began {due_ms - now * 1000:.0f} ms before it was due")
 
     def wrote(self, place: tuple[int, int], value: bytes | None, *, is_whole: bool) -> None:
         """Note that the broker acknowledged a copy of the record that was first read at *place*, with its *value*.
@@ -288,18 +293,18 @@ class Checker:
         log = self._cluster.logs[TopicPartition(self._source, place[0])]
         for record in log.read(place[1], 1):
             if is_whole and record.offset == place[1] and record.value != value:
-                self._violate(f"the copy of {place} has the value {value!r}, but the record {record.value!r}")
+                self.violate(f"the copy of {place} has the value {value!r}, but the record {record.value!r}")
 
     def handed_on(self, place: tuple[int, int]) -> None:
         """Note that the record first read at *place* was skipped because a copy of it was written."""
         self._copies[place] -= 1
         if self._copies[place] < 0:
-            self._violate(f"{place} counts as finished, but no copy of it was acknowledged")
+            self.violate(f"{place} counts as finished, but no copy of it was acknowledged")
 
     def neglected(self, instance: str, records: Collection[Any]) -> None:
         """Note that handlers of *instance* were not told that nobody waits for their *records* any more."""
         places = [*map(place_of, records)]
-        self._violate(f"{instance} did not cancel the handlers of {places}, for which nobody waits")
+        self.violate(f"{instance} did not cancel the handlers of {places}, for which nobody waits")
 
     def kept(self, call: Call) -> dict[Lane, int]:
         """The lanes that *call* holds although it is not waited for, each with the first offset that cannot be handled.
@@ -313,7 +318,7 @@ class Checker:
 
     def acted_late(self, call: Call) -> None:
         """Note that a *call* was heard that had missed its deadline."""
-        self._violate(f"the failure of {[*map(place_of, call.records)]} counted although it came after the deadline")
+        self.violate(f"the failure of {[*map(place_of, call.records)]} counted although it came after the deadline")
 
     def cannot_commit(self, instance: str) -> None:
         """Note that *instance* will never commit what it has finished and not committed: each of it may be repeated."""
@@ -331,14 +336,14 @@ class Checker:
             self._first.setdefault(partition, committed.offset)
             log = self._cluster.logs[partition]
             if committed.offset < before:
-                self._violate(f"{partition}: the commit went back from {before} to {committed.offset}")
+                self.violate(f"{partition}: the commit went back from {before} to {committed.offset}")
             if committed.offset > log.end:
-                self._violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
+                self.violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
             for record in log.read(max(before, self._begin(partition)), len(log.records)):
                 if record.offset >= committed.offset:
                     break
                 if (partition, record.offset) not in self.done:
-                    self._violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
+                    self.violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
             self._committed[partition] = committed.offset
         self.has_news = True
 

@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from kafka_parallel import HandlerTimeout, RecordContext, Retry, Skip, hookimpl
 from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.limits import LimitJudge, RetryShare
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
@@ -66,8 +67,17 @@ class Watcher:
 class Auditor:
     """Tells the checker what was skipped; looks whether it was written elsewhere before."""
 
-    def __init__(self, world: World, checker: Checker, name: str, source: str, timeout_ms: float | None) -> None:
+    def __init__(
+        self,
+        world: World,
+        checker: Checker,
+        name: str,
+        source: str,
+        timeout_ms: float | None,
+        judge: LimitJudge | None,
+    ) -> None:
         self._world = world
+        self._judge = judge
         self._timeout = (timeout_ms or 0.0) / 1000
         self._checker = checker
         self._name = name
@@ -81,7 +91,11 @@ class Auditor:
             self._checker.overdue(self._name, raw, self._world.now, self._timeout)
         if isinstance(error, NoLuckError) and error.call.is_late:
             self._checker.acted_late(error.call)
+        if self._judge is not None:
+            self._judge.failed(context)
         answer = yield
+        if self._judge is not None and (wrong := self._judge.decided(context, answer, self._world.now)):
+            self._checker.violate(wrong)
         self._checker.decided(self._name, raw, is_skip=isinstance(answer, Skip))
         if isinstance(answer, Skip):
             place = (raw.partition, raw.offset) if raw.topic == self._source else place_of(raw.headers, self._source)
@@ -104,13 +118,15 @@ def place_of(headers: Iterable[tuple[str, bytes | None]], source: str) -> tuple[
 class Counter:
     """Tells the checker which attempt at a record this is."""
 
-    def __init__(self, checker: Checker, name: str) -> None:
+    def __init__(self, checker: Checker, name: str, share: RetryShare) -> None:
         self._checker = checker
         self._name = name
+        self._share = share
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Tell the checker."""
+        self._share.enters(context)
         self._checker.attempted(self._name, context.raw, context.attempt)
         result = yield
         if result != ANSWER:  # else no handler has run: one of an earlier assignment may run still
@@ -121,7 +137,9 @@ class Counter:
     def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Tell the checker that it failed."""
         self._checker.failed(self._name, context.raw)
-        return (yield)
+        answer = yield
+        self._share.decided(context, answer)
+        return answer
 
 
 class Gate:

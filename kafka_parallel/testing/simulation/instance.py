@@ -13,7 +13,11 @@ from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.shutdown import Shutdown
 from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.kinds import Kind
+from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.process import Process
+
+# How long a consumer that has to stop may take, with answers that come late: in seconds.
+LONGEST_END = 200.0
 
 
 class Instance:
@@ -25,6 +29,7 @@ class Instance:
     :param plugins: plugins, without an executor.
     :param kind: how its handlers are run.
     :param acts: what they do.
+    :param judge: tells whether the limit of dead letters stopped it.
     :ivar acts: what its handlers do.
     :ivar error: what run() raised.
     """
@@ -38,12 +43,15 @@ class Instance:
         plugins: list[object],
         kind: Kind,
         acts: Acts,
+        judge: LimitJudge | None,
     ) -> None:
         self.name = name
         self.consumer = consumer
         self._process = process
         self._shutdown = Shutdown(options.stop_timeout_ms / 1000)
         self.acts = acts
+        self._judge = judge
+        self._was_killed = False
         found = Plugins([kind.executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
         self._engine = Engine(
             Client(consumer), found, options, self._shutdown, kind.handler(acts), process, kind.event_loop, kind.batch
@@ -67,6 +75,17 @@ class Instance:
         """Whether it got a SIGTERM."""
         return self._shutdown.is_requested
 
+    def is_broken(self, now: float) -> bool:
+        """Whether the limit of dead letters stopped it, and it ends well or goes on all the same."""
+        if self._judge is None or self._judge.halted_at is None or self.is_stopping or self._was_killed:
+            return False
+        return self.error is None if not self.is_alive else now - self._judge.halted_at > LONGEST_END
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the limit of dead letters stopped it."""
+        return self._judge is not None and self._judge.halted_at is not None
+
     def stop(self) -> None:
         """Send SIGTERM; the second one abandons."""
         self.acts.stop()
@@ -75,6 +94,7 @@ class Instance:
     def kill(self) -> None:
         """Send SIGKILL, or end the process after run() has returned: handlers that still run are gone."""
         self._process.kill()
+        self._was_killed = self._was_killed or self.is_alive
         self.is_alive = False
 
     def freeze(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -245,3 +246,8 @@ def built_in(name: str) -> Any:
     """The class behind a plugin that ships. Looking entry points up for each instance would take most of a run."""
     (found,) = entry_points(group="kafka_parallel", name=name)
     return found.load()
+
+
+def dlq_limit(settings: Mapping[str, Any]) -> Any:
+    """The limit of the plugin ``dlq``, which is found beside it."""
+    return import_module(built_in("dlq").__module__).DlqLimit(**settings)

@@ -54,6 +54,7 @@ class Plan:
     :ivar is_halting: whether some failures stop the consumer.
     :ivar is_fatal: whether some faults are of the kind that stops the consumer.
     :ivar dead_letters: whether the ``dlq`` plugin decides about failures.
+    :ivar limit: the settings of its limit, if it has one; then handlers fail less by lot after each halt.
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
     :ivar executor: what runs the handlers, and so of which kind they are: see ``kinds.py``.
     :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
@@ -99,6 +100,7 @@ class Plan:
     overdue: float = 0.0
     dying: float = 0.0
     kept_out: float = 0.0
+    limit: Mapping[str, Any] | None = None
 
     @property
     def is_calm(self) -> bool:
@@ -207,7 +209,7 @@ def draw(seed: int) -> Plan:
     plan = replace(plan, executor=chance.choice(["thread-pool", "asyncio"]))
     if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
         plan = replace(plan, is_unreadable=True)
-    plan = _of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm)
+    plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
     return _with_kills(plan) if is_calm and not is_patient else plan
 
 
@@ -238,6 +240,20 @@ def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
         dying=0.0 if is_calm else chance.choice([0.0, 0.02, 0.1]),
         kept_out=0.0 if is_calm else chance.choice([0.0, 0.0, 0.1]),
     )
+
+
+def _limited(plan: Plan) -> Plan:
+    """Draw how many dead letters are too many, for handlers that fail often; and how many retries; as above."""
+    chance = random.Random(f"limits {plan.seed}")
+    if plan.backoff is not None and chance.random() < 0.5:
+        plan = replace(plan, backoff={**plan.backoff, "max_share": chance.choice([0.34, 0.5, 0.7])})
+    if not plan.dead_letters or chance.random() < 0.4:
+        return plan
+    in_a_row, ratio = chance.choice([(None, 0.0), (None, 0.5), (1, None), (2, None), (4, None), (3, 0.5)])
+    limit = {"max_consecutive": in_a_row, "max_ratio": ratio, "window": chance.choice([1, 3, 8])}
+    # Where each failure opens a circuit, most of a run would be waiting for it.
+    failing = chance.choice([0.2, 0.5, 0.9] if plan.breaker is None else [0.2])
+    return replace(plan, limit=limit, failing=failing)
 
 
 def _with_kills(plan: Plan) -> Plan:

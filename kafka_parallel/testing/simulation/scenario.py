@@ -21,7 +21,8 @@ from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, Wa
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Gate, Hostile, MisbehaviourError, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
-from kafka_parallel.testing.simulation.kinds import KINDS, built_in
+from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
+from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.world import World
@@ -83,6 +84,7 @@ class Simulation:
         self._is_produced = self._is_quiet = False
         self.may_repeat = not plan.is_calm
         self._has_killed = False
+        self._failing = plan.failing
 
     def _lane_of(self, record: Any) -> Any:
         return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
@@ -161,13 +163,25 @@ class Simulation:
 
     def _bury(self) -> None:
         """Let processes end whose run() has returned."""
+        self._require_halts()
         for instance in [instance for instance in self._instances if not instance.is_alive]:
             self._instances.remove(instance)
+            self._repair(instance)
             instance.kill()
             self.checker.killed(instance.name)
             self.cluster.vanish(instance.consumer.name, SESSION_TIMEOUT)
             if instance.error is not None:
                 self._explain(instance, instance.error)
+
+    def _require_halts(self) -> None:
+        for instance in self._instances:
+            if instance.is_broken(self.world.now):
+                raise Violation(f"{instance.name} goes on although the limit of dead letters stopped it")
+
+    def _repair(self, instance: Instance) -> None:
+        """Let handlers fail less, by lot, after they failed so often that *instance* was stopped."""
+        if instance.is_halted:
+            self._failing *= self.world.random.choice([1.0, 0.5, 0.0])
 
     def _restart_blocked(self) -> None:
         """Restart instances with handlers that never return, once they have done everything else."""
@@ -213,8 +227,10 @@ class Simulation:
         else:
             consumer.subscribe([TOPIC])
         kind = KINDS[self.plan.executor](self.world, process, self.plan)
-        acts = Acts(self.world, self.plan, self.checker, name, consumer)
-        instance = Instance(name, process, consumer, self._options, self._plugins(name, acts), kind, acts)
+        acts = Acts(self.world, self.plan, self.checker, name, consumer, self._failing)
+        judge = None if self.plan.limit is None else LimitJudge(self.plan.limit)
+        plugins = self._plugins(name, acts, judge)
+        instance = Instance(name, process, consumer, self._options, plugins, kind, acts, judge)
         consumer.is_leaving = lambda: instance.is_stopping
         consumer.leaves = lambda: self._leaves(name)
         self._instances.append(instance)
@@ -234,25 +250,27 @@ class Simulation:
             "value_deserializer": text_of if self.plan.is_unreadable else None,
         }
 
-    def _plugins(self, name: str, acts: Acts) -> list[object]:
+    def _plugins(self, name: str, acts: Acts, judge: LimitJudge | None) -> list[object]:
         plan, world = self.plan, self.world
         plugins: list[object] = [Watcher(world, self.checker, plan, name, acts)]
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
         if plan.dead_letters:
-            plugins.append(
-                built_in("dlq")(topic=DEAD, make_producer=partial(WatchedProducer, self.cluster, self.checker))
-            )
+            limit = None if plan.limit is None else dlq_limit(plan.limit)
+            producer = partial(WatchedProducer, self.cluster, self.checker)
+            plugins.append(built_in("dlq")(topic=DEAD, limit=limit, make_producer=producer))
         if plan.retry_topics:
             settings = {"delays_ms": plan.retry_topics, "wall_clock": world.wall}
             plugins.append(
                 built_in("retry-topics")(**settings, make_producer=partial(WatchedProducer, self.cluster, self.checker))
             )
-        plugins.append(Auditor(world, self.checker, name, TOPIC, plan.timeout_ms))
+        if judge is not None:
+            plugins.append(judge)
+        plugins.append(Auditor(world, self.checker, name, TOPIC, plan.timeout_ms, judge))
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self.checker, name, plan.kept_out))
         if plan.backoff is not None and not plan.hostile:
-            plugins.append(Counter(self.checker, name))
+            plugins.append(Counter(self.checker, name, acts.share))
         if plan.backoff is not None:
             plugins.append(built_in("retry")(**plan.backoff, chance=world.random.random))
         if plan.breaker is not None:

@@ -130,6 +130,8 @@ class DeadLetterQueue:
         self, error: Exception, context: RecordContext
     ) -> Generator[None, Retry | Skip | Halt | None, Retry | Skip | Halt]:
         """Ask all others first, whatever the order they are named in; see `bury` if none of them answers."""
+        if self._watch is not None:
+            self._watch.failed(context)
         answer = yield
         return self.bury(error, context) if answer is None else answer
 

@@ -80,7 +80,7 @@ class LimitWatch:
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count what succeeds, but not after its deadline, when it has become a dead letter already."""
+        """Count what succeeds, but not after its deadline, when it has failed already."""
         attempt, raw = _attempt(context), context.raw
         with self._lock:
             self._running.add(attempt)
@@ -94,11 +94,16 @@ class LimitWatch:
                 self._running.discard(attempt)
         return result
 
-    def exceeded(self, context: RecordContext) -> str | None:
-        """Count a record that is about to become a dead letter; say which limit that exceeds, if any."""
-        limit, raw = self._limit, context.raw
+    def failed(self, context: RecordContext) -> None:
+        """Note that an attempt failed, whatever that will mean: its handler may return yet, after its deadline."""
         with self._lock:
             self._running.discard(_attempt(context))
+
+    def exceeded(self, context: RecordContext) -> str | None:
+        """Count a record that is about to become a dead letter; say which limit that exceeds, if any."""
+        self.failed(context)
+        limit, raw = self._limit, context.raw
+        with self._lock:
             recent = self._recent[raw.topic, raw.partition]
             recent.add(failed=True)
             if limit.max_consecutive is not None and recent.consecutive > limit.max_consecutive:
