@@ -1,4 +1,4 @@
-"""The bugs that the simulation must find: each is a small change to the library's real source.
+"""The bugs that the simulations must find: each is a small change to the library's real source.
 
 They are the mistakes that others shipped. ``B2.n`` and ``Tn`` number the lists of known failures of parallel consumers
 this project was built against: committing what was only seen, waiting under a lock, counting what was only sent, taking
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Bug(NamedTuple):
-    """One change: in *file*, *old* becomes *new*; *executor* = with which kind of handlers it shows."""
+    """One change: in *file*, *old* becomes *new*; *executor* = with which kind of handlers it shows, or "replay"."""
 
     name: str
     file: str
@@ -565,5 +565,190 @@ BUGS = [
         "        return left\n",
         "        return []\n",
         "process-pool",
+    ),
+    Bug(
+        "let no success end a row of dead letters",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "        self.consecutive = self.consecutive + 1 if failed else 0",
+        "        self.consecutive += failed",
+    ),
+    Bug(
+        "count the dead letters of all partitions together",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "defaultdict(lambda: _Recent(limit.window))",
+        "defaultdict(lambda all_of_them=_Recent(limit.window): all_of_them)",
+    ),
+    Bug(
+        "write one dead letter more in a row than the limit allows",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "recent.consecutive > limit.max_consecutive",
+        "recent.consecutive > limit.max_consecutive + 1",
+    ),
+    Bug(
+        "stop one dead letter early",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "recent.consecutive > limit.max_consecutive",
+        "recent.consecutive >= limit.max_consecutive",
+    ),
+    Bug(
+        "judge the ratio of dead letters before the window is full",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "limit.max_ratio is not None and recent.is_full and",
+        "limit.max_ratio is not None and",
+    ),
+    Bug(
+        "let the window of the ratio only grow",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "            self.failures -= self._failed[0]",
+        "            pass",
+    ),
+    Bug(
+        "stop at the ratio, not above it",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "recent.failures > limit.max_ratio * limit.window",
+        "recent.failures >= limit.max_ratio * limit.window",
+    ),
+    Bug(
+        "let a handler past its deadline end a row of dead letters",
+        "kafka_parallel_plugins/dlq/limit.py",
+        "                if attempt in self._running:",
+        "                if True:",
+        "thread-pool with deadline",
+    ),
+    Bug(
+        "let a handler past its deadline end a row of dead letters if its record is tried again",
+        "kafka_parallel_plugins/dlq/__init__.py",
+        "            self._watch.failed(context)",
+        "            pass",
+        "thread-pool with deadline",
+    ),
+    Bug(
+        "go on above the limit of dead letters, without writing them",
+        "kafka_parallel_plugins/dlq/__init__.py",
+        'return Halt(f"{exceeded}',
+        'return Skip(f"{exceeded}',
+    ),
+    Bug(
+        "let one retry more run than may",
+        "core/retries.py",
+        "len(self._running) < most",
+        "len(self._running) <= most",
+    ),
+    Bug(
+        "round the share of retries",
+        "kafka_parallel_plugins/retry.py",
+        "max(1, int(context.workers * self._max_share))",
+        "max(1, round(context.workers * self._max_share))",
+    ),
+    Bug(
+        "count a retry as running only until a worker has it",
+        "core/dispatch.py",
+        "            self._hand_out(chunk)\n        return chunk",
+        "            self._hand_out(chunk)\n            self._backlog.retries._running.clear()\n        return chunk",
+    ),
+    Bug(
+        "do not count retries of records without a key",
+        "core/retries.py",
+        "            self._running.add(task)",
+        "            task.lane is None or self._running.add(task)",
+    ),
+    Bug(
+        "do not count retries of records with a key",
+        "core/retries.py",
+        "            self._running.add(task)",
+        "            task.lane is not None or self._running.add(task)",
+        "asyncio",
+    ),
+    Bug(
+        "do not count retries in batches",
+        "core/dispatch.py",
+        "            return BatchChunk(batch, now) if batch else None",
+        "            self._backlog.retries._running.clear()\n"
+        "            return BatchChunk(batch, now) if batch else None",
+        "batch on thread-pool",
+    ),
+    Bug(
+        "forget the retries that run when a handler is past its deadline",
+        "core/dispatch.py",
+        "        stuck, rest = chunk.detach()\n",
+        "        stuck, rest = chunk.detach()\n        self._backlog.retries._running.clear()\n",
+        "thread-pool with deadline",
+    ),
+    Bug(
+        "take all of a batch for sent that a crash interrupted",
+        "cli/sending.py",
+        "arrived = {wanted[mark] for mark in self._marks_since(ends) if mark in wanted}",
+        "arrived = set(places)",
+        "replay",
+    ),
+    Bug(
+        "send all of a batch again that a crash interrupted",
+        "cli/sending.py",
+        "arrived = {wanted[mark] for mark in self._marks_since(ends) if mark in wanted}",
+        "arrived = {wanted[mark] for mark in self._marks_since(ends) if False}",
+        "replay",
+    ),
+    Bug(
+        "look from now on for what arrived before a crash",
+        "cli/sending.py",
+        "offsets.get(str(partition.partition), 0)",
+        "now[partition]",
+        "replay",
+    ),
+    Bug(
+        "look for what arrived of a batch in the first of its topics only",
+        "cli/sending.py",
+        "for topic, offsets in ends.items():",
+        "for topic, offsets in [*ends.items()][:1]:",
+        "replay",
+    ),
+    Bug(
+        "note a batch as sent before it was acknowledged",
+        "cli/sending.py",
+        "            answer.get(timeout=ANSWER_TIMEOUT)",
+        "            answer",
+        "replay",
+    ),
+    Bug(
+        "do not note a batch before it is sent",
+        "cli/sending.py",
+        "        self._bookmark.begin([_place(letter) for letter in batch], self._ends(batch))",
+        "        self._ends(batch)",
+        "replay",
+    ),
+    Bug(
+        "leave half a line in the bookmark, and write on behind it",
+        "cli/bookmark.py",
+        "            self._file.truncate(len(complete.encode()))",
+        "            pass",
+        "replay",
+    ),
+    Bug(
+        "take up the identity of a replay anew with each start",
+        "cli/bookmark.py",
+        '        self.identity: str = head["identity"]',
+        "        self.identity: str = secrets.token_hex(8)",
+        "replay",
+    ),
+    Bug(
+        "send letters to whatever topic their headers name",
+        "cli/dlq_replay.py",
+        "    if letter.says.topic in allowed:",
+        "    if letter.says.topic is not None:",
+        "replay",
+    ),
+    Bug(
+        "leave the mark of an earlier replay beside the new one",
+        "cli/sending.py",
+        "for name, value in headers if name != REPLAYED] + [mark]",
+        "for name, value in headers] + [mark]",
+        "replay",
+    ),
+    Bug(
+        "send the letters of a dry run",
+        "cli/dlq_replay.py",
+        "        if not execute or notes is None:",
+        "        if notes is None:",
+        "replay",
     ),
 ]

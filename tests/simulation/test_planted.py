@@ -20,17 +20,23 @@ ENOUGH = 10_000
 WATCHDOG = 60
 # The longest search, in seconds: most of a minute where nothing else runs, and many times that where much does.
 PATIENCE = 900
+ROOT = Path(__file__).parents[2]
 SOURCES = [Path(package.__file__).parent for package in (kafka_parallel, kafka_parallel_plugins)]
 SEARCH = f"""
 import faulthandler, logging, sys
 from dataclasses import replace
+from pathlib import Path
 from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
+from tests.cli.replaying import Replaying
 logging.disable(logging.CRITICAL)
 for seed in range({ENOUGH}):
     faulthandler.dump_traceback_later({WATCHDOG}, exit=True)
     try:
-        Simulation(seed, replace(draw(seed), executor=sys.argv[1])).run()
+        if sys.argv[1] == "replay":
+            Replaying(seed, Path.cwd()).run()
+        else:
+            Simulation(seed, replace(draw(seed), executor=sys.argv[1])).run()
     except Exception as error:
         sys.exit(f"found by seed {{seed}}: {{type(error).__name__}}: {{error}}")
 """
@@ -48,7 +54,7 @@ def test_a_planted_bug_is_found(bug, tmp_path):
 
     search = subprocess.run(
         [sys.executable, "-c", SEARCH, bug.executor],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         cwd=tmp_path,
         capture_output=True,
         text=True,

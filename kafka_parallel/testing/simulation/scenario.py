@@ -255,17 +255,7 @@ class Simulation:
         plugins: list[object] = [Watcher(world, self.checker, plan, name, acts)]
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
-        if plan.dead_letters:
-            limit = None if plan.limit is None else dlq_limit(plan.limit)
-            producer = partial(WatchedProducer, self.cluster, self.checker)
-            plugins.append(built_in("dlq")(topic=DEAD, limit=limit, make_producer=producer))
-        if plan.retry_topics:
-            settings = {"delays_ms": plan.retry_topics, "wall_clock": world.wall}
-            plugins.append(
-                built_in("retry-topics")(**settings, make_producer=partial(WatchedProducer, self.cluster, self.checker))
-            )
-        if judge is not None:
-            plugins.append(judge)
+        plugins += self._last_resorts(judge)
         plugins.append(Auditor(world, self.checker, name, TOPIC, plan.timeout_ms, judge))
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self.checker, name, plan.kept_out))
@@ -280,6 +270,18 @@ class Simulation:
         if plan.adaptive is not None:
             plugins.append(built_in("adaptive-concurrency")(**plan.adaptive))
         return plugins
+
+    def _last_resorts(self, judge: LimitJudge | None) -> list[object]:
+        """What writes failed records elsewhere, and the judge behind it."""
+        plan, found = self.plan, list[object]()
+        producer = partial(WatchedProducer, self.cluster, self.checker)
+        if plan.dead_letters:
+            limit = None if plan.limit is None else dlq_limit(plan.limit)
+            found.append(built_in("dlq")(topic=DEAD, limit=limit, make_producer=producer))
+        if plan.retry_topics:
+            settings = {"delays_ms": plan.retry_topics, "wall_clock": self.world.wall}
+            found.append(built_in("retry-topics")(**settings, make_producer=producer))
+        return found if judge is None else [*found, judge]
 
     def _leaves(self, name: str) -> None:
         """Excuse what an instance could not commit at its end: while a group waits for a dead member, nobody can."""
