@@ -15,6 +15,8 @@ from kafka_parallel.testing.simulation.calls import Call, Lane, LaneOrder, Place
 PUNCTUALLY = 0.25
 # Within how many seconds a request to stop must be noticed.
 PROMPTLY = 1.0
+# Not the number of any assignment.
+UNKNOWN = -1
 
 
 class Violation(AssertionError):  # noqa: N818 - what it is
@@ -144,7 +146,8 @@ class Checker:
         if order is not None and order.call not in {None, call} and not order.call.has_ended:
             self.violate(f"{partition} @{record.offset} began while another call of its lane still ran")
         if order is None or order.period != period or not is_prompt:
-            order = self._orders[key] = LaneOrder(period)
+            is_known = is_prompt or period <= 1  # else it may have been taken under an earlier assignment
+            order = self._orders[key] = LaneOrder(period if is_known else UNKNOWN)
         if wrong := order.begin(call, (partition, lane), record.offset, is_exact=is_exact):
             self.violate(f"{partition} @{record.offset} {wrong}")
 
