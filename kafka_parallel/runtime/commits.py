@@ -104,6 +104,6 @@ class Committer:
             return Answer.RETRY
         hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
         raise CommitFailed(
-            f"the group coordinator refused to commit {dict(self._snapshot.offsets)}: {error}{hint}; "
+            f"the group coordinator refused to commit {dict(sorted(self._snapshot.offsets.items()))}: {error}{hint}; "
             "these records will be processed again"
         ) from error

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.replaying import Replaying
 
-SEEDS = 400
+SEEDS = 200
 
 
 @pytest.mark.parametrize("first", [0, secrets.randbelow(1 << 40)], ids=["known", "fresh"])
