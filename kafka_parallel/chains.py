@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
@@ -191,6 +192,7 @@ class Observers:
         try:
             return impl.function(*(arguments[name] for name in impl.argnames))
         except Exception:
-            self._impls.remove(impl)
+            with suppress(ValueError):  # another thread was told at the same time, and it raised there too
+                self._impls.remove(impl)
             log.exception("plugin %r failed in %s and will not be called for it again", impl.plugin_name, self._name)
             return None

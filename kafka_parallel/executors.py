@@ -21,6 +21,7 @@ class Report(NamedTuple):
     :ivar error: what the one behind them raised; those behind that one were not run. ``None`` if nothing failed.
     :ivar stage: how far that one got.
     :ivar is_unbegun: true if the records of the unit that were not reported yet were not begun either, and never will.
+    :ivar seconds: how long each of these took, the failed one too, if the `Program` is timed; empty = not known.
     """
 
     unit: int
@@ -28,6 +29,7 @@ class Report(NamedTuple):
     error: BaseException | None = None
     stage: Stage = "handle"
     is_unbegun: bool = False
+    seconds: Sequence[float] = ()
 
 
 Exchange: TypeAlias = "Callable[[list[list[Any]], Callable[[int], bool]], Iterator[Sequence[Report]]]"
@@ -43,12 +45,14 @@ class Program(NamedTuple):
     :ivar name: what to call the handler in messages.
     :ivar is_surrounded: whether plugins surround each call; then records must be run by `Work.run`, one at a time.
     :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.
+    :ivar is_timed: whether plugins hear how long records take; then reports should say so.
     """
 
     payload: bytes
     name: str
     is_surrounded: bool
     is_batch: bool = False
+    is_timed: bool = False
 
 
 class Chunk(Protocol):

@@ -12,7 +12,7 @@ Order among plugins of the same kind is that of pluggy: last registered, first c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         CommitContext,
         DelayedTopics,
         Halt,
+        Handled,
         RecordContext,
         Retry,
         Settings,
@@ -66,6 +67,29 @@ def on_error(record: ConsumerRecord, error: Exception, context: RecordContext) -
     :param record: the record as the handler saw it, or the raw one if it could not be deserialised.
     :param error: what the handler, a wrapper or a deserialiser raised.
     :param context: attempt, epoch, times and the raw record.
+    """
+
+
+@hookspec
+def on_handled(handled: Sequence[Handled], context: Settings) -> None:
+    """Observe: attempts have ended, well or not; many are told at once, and each of them once.
+
+    This is the hook for measuring. ``on_record`` is a call per record; this is one for all that a worker hands over
+    together, which is a single record only if handlers are slow. An attempt is a bare tuple, to be taken apart:
+    ``for record, attempt, queued_at, started, ended, error in handled``.
+
+    Its time is that of the handler and of everything around it in ``on_record``. Every record of a batch has the time
+    of its batch. A record that misses its deadline ends then; one that could not be deserialised was not attempted.
+    Without wrappers of ``on_record``, a ``process-pool`` tells how long the process took, with deserialising, and
+    ``ended`` is when that was heard: 2 ms later at most. Of a process that died only the whole wait is known.
+
+    Runs on: the worker that hands over; with ``async def`` handlers that is the event loop. Several may call at once.
+        Return promptly: no lock is held, but the worker handles nothing meanwhile. What runs on after the end of run()
+        is told after ``on_stop``.
+    If it raises: the exception is logged and the plugin does not hear this hook again.
+
+    :param handled: what has ended since the last call; attempts of one worker in the order in which they ended.
+    :param context: the settings of the consumer.
     """
 
 

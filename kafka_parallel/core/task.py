@@ -36,12 +36,13 @@ class Task:
     :ivar attempt: 1 for the first attempt.
     :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch.
     :ivar failing_since: the same moment in seconds of the monotonic clock.
+    :ivar started_at: when its newest attempt began, in seconds of the monotonic clock; not there if nobody asks.
     :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
     """
 
     __slots__ = (
         "assignment", "attempt", "error", "failing_since", "first_failed_at", "key", "lane", "offset", "queued_at",
-        "record", "seq", "size",
+        "record", "seq", "size", "started_at",
     )  # fmt: skip
 
     def __init__(self, record: Any, offset: int, key: Hashable | None, size: int, queued_at: float) -> None:
@@ -57,6 +58,7 @@ class Task:
         self.error: Exception | None = None
         self.lane: Lane | None = None
         self.assignment: Assignment
+        self.started_at: float
 
     @property
     def past(self) -> Past:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType
@@ -24,6 +24,7 @@ from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 if TYPE_CHECKING:
     from kafka_parallel.core.task import Task
     from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.handlings import Handlings
 
 T = TypeVar("T")
 NOBODY = "no plugin decided to retry or skip it"
@@ -40,6 +41,7 @@ class Attempts:
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param timeout: seconds that an ``async def`` handler may take.
+    :param handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Attempts:
         clock: Clock,
         deadlines: Deadlines | None = None,
         timeout: float | None = None,
+        handlings: Handlings | None = None,
     ) -> None:
         self._handler = handler
         self._surrounded = surrounded
@@ -59,7 +62,9 @@ class Attempts:
         self._clock = clock
         self._deadlines = deadlines
         self._timeout = timeout
+        self._handlings = handlings
         self._variables = contextvars.copy_context()
+        self._call = self._composed()
 
     def __call__(self, task: Task) -> Outcome:
         """Run *task* and tell how it ended.
@@ -70,24 +75,52 @@ class Attempts:
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
-            if self._deadlines is None:
-                returned = self._call(task, record)
-            else:
-                with self._deadlines.running(task, partial(self._timed_out, task, record)):
-                    returned = self._call(task, record)
+            returned = self._call(task, record)
         except OverdueError:
             raise
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self.failed(task, record, error)
         return None if returned is None else checked(returned)
 
-    def _call(self, task: Task, record: Any) -> object:
-        if self._surrounded is None:
-            return self._variables.copy().run(self._handler, record)
-        return self._variables.copy().run(self._surrounded, record, context_of(task))
+    def _composed(self) -> Callable[[Task, Any], object]:
+        """Put together how a plain handler is called: with nothing around it that is not needed."""
+        variables, handler, surrounded = self._variables, self._handler, self._surrounded
+
+        def call(_: Task, record: Any) -> object:
+            return variables.copy().run(handler, record)
+
+        def call_surrounded(task: Task, record: Any) -> object:
+            return variables.copy().run(surrounded, record, context_of(task))  # type: ignore[arg-type]
+
+        composed: Callable[[Task, Any], object] = call if surrounded is None else call_surrounded
+        if self._deadlines is not None:
+            composed = self._in_time(composed, self._deadlines)
+        return composed if self._handlings is None else self._handlings.around(composed)
+
+    def _in_time(self, call: Callable[[Task, Any], object], deadlines: Deadlines) -> Callable[[Task, Any], object]:
+        def call_in_time(task: Task, record: Any) -> object:
+            with deadlines.running(task, partial(self._timed_out, task, record)) as running:
+                task.started_at = running.since
+                return call(task, record)
+
+        return call_in_time
 
     def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
+        self._ended(task, record, error)
         return {task: self.failed(task, record, error)}
+
+    def _ended(self, task: Task, record: Any, error: BaseException | None = None) -> None:
+        """Note the end of an attempt that its thread does not note by itself, if it got as far as the handler."""
+        if self._handlings is not None and self._was_handed_over(task, record):
+            self._handlings.ended(task, error)
+
+    def batch_ended(self, done: Iterable[Task], failures: Iterable[tuple[Task, Any, BaseException]]) -> None:
+        """Note how attempts ended that were made together."""
+        if self._handlings is not None:
+            for task in done:
+                self._handlings.ended(task)
+            for task, record, error in failures:
+                self._ended(task, record, error)
 
     def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
         """Begin to run *task* with an ``async def`` handler; return its rest, or ``None`` if it has ended well.
@@ -126,6 +159,7 @@ class Attempts:
             return await self._failed_async(task, record, error.__cause__ or error)
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return await self._failed_async(task, record, error)
+        self._ended(task, record)
         return None
 
     def cancelled(self, error: asyncio.CancelledError) -> Outcome:
@@ -133,6 +167,7 @@ class Attempts:
         return Failure(cancelled("somebody else cancelled the task it ran in", error), "the event loop is being ended")
 
     async def _failed_async(self, task: Task, record: Any, error: BaseException) -> Outcome:
+        self._ended(task, record, error)
         return await self.beside(partial(self.failed, task, record, error))
 
     def beside(self, decide: Callable[[], T]) -> Awaitable[T]:
@@ -176,6 +211,30 @@ class Attempts:
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return Failure(broken, "a plugin raised in on_error", is_fatal=not isinstance(broken, Exception))
         return _outcome(answer, error)
+
+
+class ObservedAttempts(Attempts):
+    """The same, with the time taken where it is not done by what is composed around the call of a plain handler.
+
+    :param handlings: what plugins are told of attempts that have ended.
+    """
+
+    _handlings: Handlings
+
+    def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+        """Begin to run *task*; note when, and that it has ended if it waits for nothing."""
+        handlings = self._handlings
+        task.started_at = handlings.now()
+        rest = Attempts.begin_async(self, task, wants)  # super() takes longer, for each record
+        if rest is None:  # what `Handlings.ended` does, without its cost
+            handlings.add((task.record, task.attempt, task.queued_at, task.started_at, handlings.now(), None))
+        return rest
+
+    def prepare(self, task: Task) -> Any:
+        """Return the record as the handler sees it; its attempt begins when it is there."""
+        record = super().prepare(task)
+        task.started_at = self._handlings.now()
+        return record
 
 
 def context_of(task: Task, stage: Stage = "handle") -> RecordContext:

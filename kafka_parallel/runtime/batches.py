@@ -67,12 +67,14 @@ class BatchRun:
     :ivar entered: the records that the handler gets.
     :ivar failures: task, record as far as it got, and error.
     :ivar outcomes: what is known so far.
+    :ivar done: the records that the handler or a plugin has handled.
     """
 
     def __init__(self) -> None:
         self.entered: list[Entered] = []
         self.failures: list[tuple[Task, Any, BaseException]] = []
         self.outcomes: dict[Task, BatchOutcome] = {}
+        self.done: list[Task] = []
 
     @property
     def records(self) -> list[Any]:
@@ -94,6 +96,7 @@ class BatchRun:
                 self.failures.append((entered.task, entered.record, raised))
             else:
                 self.outcomes[entered.task] = None
+                self.done.append(entered.task)
 
     def _errors(self, error: BaseException | None) -> dict[int, BaseException]:
         if error is None:
@@ -144,9 +147,9 @@ class BatchAttempts:
 
         :raises OverdueError: it took too long, and somebody else has said how it ended.
         """
-        run = self._enter(batch, wants)
+        run, result = self._enter(batch, wants), None
         if run.entered:
-            result, error = None, None
+            error = None
             try:
                 result = self._call(batch, run)
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
@@ -154,21 +157,37 @@ class BatchAttempts:
             run.leave(result, error)
             if isinstance(error, OverdueError):
                 raise error
-            if result is not None and (failure := checked(result)) is not None:
-                return dict.fromkeys(batch.tasks, failure)
+        self._attempts.batch_ended(run.done, run.failures)
+        if result is not None and (failure := checked(result)) is not None:
+            return dict.fromkeys(batch.tasks, failure)
         return self._decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
         variables, records = self._variables.copy(), run.raw_records if self._sends_raw else run.records
         if self._deadlines is None:
             return variables.run(self._handler, records)
-        with self._deadlines.running(batch, partial(self._timed_out, run)):
+        decide = partial(
+            self._timed_out, run, [*run.done], [*run.failures]
+        )  # late, the handler may have left the wrappers
+        with self._deadlines.running(batch, decide):
             return variables.run(self._handler, records)
 
-    def _timed_out(self, run: BatchRun, error: HandlerTimeout) -> dict[Task, BatchOutcome]:
-        """What the records of a batch mean if its handler takes too long; their wrappers are left when it returns."""
+    def _timed_out(
+        self,
+        run: BatchRun,
+        done: Sequence[Task],
+        failures: Sequence[tuple[Task, Any, BaseException]],
+        error: HandlerTimeout,
+    ) -> dict[Task, BatchOutcome]:
+        """What the records of a batch mean if its handler takes too long; their wrappers are left when it returns.
+
+        :param done: those that plugins had handled before it began.
+        :param failures: those that had failed before.
+        """
         late = [(entered.task, entered.record, error) for entered in run.entered]
-        return self._outcomes(run, [*run.failures, *late])
+        failures = [*failures, *late]
+        self._attempts.batch_ended(done, failures)
+        return self._outcomes(run, failures)
 
     async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
         """Do the same with an ``async def`` handler.
@@ -193,6 +212,7 @@ class BatchAttempts:
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
                 error = raised
             run.leave(result, error)
+        self._attempts.batch_ended(run.done, run.failures)
         if not run.failures:
             return run.outcomes
         return await self._attempts.beside(partial(self._decide, run))
@@ -219,6 +239,7 @@ class BatchAttempts:
             return False
         if entered.is_answered:
             run.outcomes[task] = None
+            run.done.append(task)
         else:
             run.entered.append(entered)
         return True

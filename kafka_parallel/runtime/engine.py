@@ -14,11 +14,12 @@ from kafka_parallel.core.batching import BatchLimits
 from kafka_parallel.core.cadence import CommitCadence
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.errors import ConfigurationError, PluginError, RecordFailed
-from kafka_parallel.runtime.attempt import Attempts
+from kafka_parallel.runtime.attempt import Attempts, ObservedAttempts
 from kafka_parallel.runtime.batches import BatchAttempts
 from kafka_parallel.runtime.clock import Clock, SystemClock
 from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.deadlines import Deadlines
+from kafka_parallel.runtime.handlings import Handlings
 from kafka_parallel.runtime.intake import Intake
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.rebalance import Rebalance
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel.decoders import Decoder
-    from kafka_parallel.executors import Executor, RemoteExecutor
+    from kafka_parallel.executors import Executor, Program, RemoteExecutor
     from kafka_parallel.manager import Plugins
     from kafka_parallel.options import Options
     from kafka_parallel.runtime.client import Client
@@ -81,9 +82,9 @@ class Engine:
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         _check_fit(handler, self._executor)
         if _is_remote(self._executor):
-            surrounded = bool(plugins.hook.on_record.get_hookimpls())
-            self._executor.bind(program(handler, client, is_surrounded=surrounded, is_batch=batch is not None))
+            self._executor.bind(self._program(handler))
         self._decoder = self._read_decoder()
+        self._handlings = self._make_handlings()
         self._deadlines = self._make_deadlines(handler)
         self._queue = self._make_queue(handler)
         stuck_after = None if options.stuck_after_ms is None else options.stuck_after_ms / 1000
@@ -218,6 +219,22 @@ class Engine:
             raise PluginError(f"{self._plugins.describe(name)} provided {executor!r}, which has no start() and join()")
         return executor  # type: ignore[no-any-return]
 
+    def _program(self, handler: Callable[[Any], Any]) -> Program:
+        """What is sent to where handlers run."""
+        hook = self._plugins.hook
+        return program(
+            handler,
+            self._client,
+            is_surrounded=bool(hook.on_record.get_hookimpls()),
+            is_batch=self._batch is not None,
+            is_timed=bool(hook.on_handled.get_hookimpls()),
+        )
+
+    def _make_handlings(self) -> Handlings | None:
+        """What plugins are told of attempts that have ended."""
+        hook = self._plugins.hook.on_handled
+        return Handlings(Observers(hook), self._settings, self._clock) if hook.get_hookimpls() else None
+
     def _make_deadlines(self, handler: Callable[[Any], Any]) -> Deadlines | None:
         """What plain handlers need that run under a deadline here, where nothing can stop them."""
         timeout = self._settings.handler_timeout
@@ -226,7 +243,7 @@ class Engine:
 
     def _make_queue(self, handler: Callable[[Any], Any]) -> WorkQueue[TopicPartition]:
         options = self._options
-        attempt = Attempts(
+        attempt = (Attempts if self._handlings is None else ObservedAttempts)(
             handler,
             self._surrounded(handler),
             self._plugins.hook.on_error,
@@ -234,6 +251,7 @@ class Engine:
             self._clock,
             self._deadlines,
             self._settings.handler_timeout,
+            self._handlings,
         )
         return WorkQueue(
             Limits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
@@ -242,6 +260,7 @@ class Engine:
             clock=self._clock,
             batches=None if self._batch is None else _limits_of(self._batch),
             attempt_batch=None if self._batch is None else self._batch_attempts(handler, attempt),
+            handlings=self._handlings,
         )
 
     def _surrounded(self, handler: Callable[[Any], Any]) -> Callable[[Any, Any], Any] | None:
@@ -313,6 +332,7 @@ class Engine:
                 act()
             except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
                 error = _graver(error, raised)
+        self._queue.tell()  # also of what a worker had finished that is stuck in its next record
         error = self._record_error() or error
         Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
         return error

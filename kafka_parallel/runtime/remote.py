@@ -7,7 +7,7 @@ only `on_error`'s answer tells whether the records behind it go back to their la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka_parallel.core.chunk import Failure
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.chunk import Chunk
     from kafka_parallel.core.ordering import Unit
     from kafka_parallel.core.task import Task
+    from kafka_parallel.runtime.handlings import Handlings
     from kafka_parallel.runtime.workqueue import Attempt
 
 
@@ -50,7 +51,9 @@ class Queue(Protocol):
         """Stop the consumer with *error*."""
 
 
-def program(handler: Callable[[Any], Any], source: Source, *, is_surrounded: bool, is_batch: bool) -> Program:
+def program(
+    handler: Callable[[Any], Any], source: Source, *, is_surrounded: bool, is_batch: bool, is_timed: bool
+) -> Program:
     """Put together what has to be sent.
 
     :raises ConfigurationError: if some of it cannot be sent.
@@ -64,7 +67,7 @@ def program(handler: Callable[[Any], Any], source: Source, *, is_surrounded: boo
     for what, sent in {name: handler, **source.deserializers}.items():
         _require_picklable(what, sent)
     payload = _pickled((handler, from_fields(source.deserializers)))
-    return Program(payload, name, is_surrounded, is_batch)
+    return Program(payload, name, is_surrounded, is_batch, is_timed)
 
 
 def _require_picklable(what: str, sent: object) -> None:
@@ -84,12 +87,16 @@ def _pickled(sent: object) -> bytes:
 
 
 class RemoteRun:
-    """One chunk on its way to where its handlers run, and back."""
+    """One chunk on its way to where its handlers run, and back.
 
-    def __init__(self, queue: Queue, chunk: Chunk, attempt: Attempt) -> None:
+    :param handlings: what plugins are told of that; ``None`` if none hears it.
+    """
+
+    def __init__(self, queue: Queue, chunk: Chunk, attempt: Attempt, handlings: Handlings | None) -> None:
         self._queue = queue
         self._chunk = chunk
         self._attempt = attempt
+        self._handlings = handlings
 
     def run(self, exchange: Exchange) -> None:
         """Have *exchange* run everything in the chunk; again, if something is left."""
@@ -129,13 +136,26 @@ class RemoteRun:
         """Return the units that have to be sent again: a record was skipped, and there are some behind it."""
         left: list[Unit] = []
         records = [[task.record for task in unit.tasks] for unit in units]
-        for reports in exchange(records, lambda place: self._is_wanted(units[place])):
+        news = exchange(records, lambda place: self._is_wanted(units[place]))
+        for reports in news if self._handlings is None else self._heard(self._handlings, units, news):
             unbegun = [units[report.unit] for report in reports if report.is_unbegun]
             left += [units[report.unit] for report in reports if self._goes_on(units[report.unit], report)]
             if unbegun:
                 self._queue.give_back(self._chunk, unbegun)
             self._queue.finish(self._chunk)
         return left
+
+    @staticmethod
+    def _heard(
+        handlings: Handlings, units: Sequence[Unit], news: Iterable[Sequence[Report]]
+    ) -> Iterator[Sequence[Report]]:
+        """Pass *news* on; note how long the records took that they are about."""
+        since = handlings.now()
+        for reports in news:
+            for report in reports:
+                handlings.reported(units[report.unit].tasks, report, since)
+            yield reports
+            since = handlings.now()
 
     def _is_wanted(self, unit: Unit) -> bool:
         """A unit that was reported to its end is over anyway."""

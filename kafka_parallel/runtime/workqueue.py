@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafka_parallel.executors import Exchange
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.deadlines import Running
+    from kafka_parallel.runtime.handlings import Handlings
     from kafka_parallel.values import Stage
 
 P = TypeVar("P", bound="Hashable")
@@ -76,6 +77,7 @@ class WorkQueue(Generic[P]):
     :param clock: the time.
     :param batches: when a batch is given out; ``None`` if records run one by one.
     :param attempt_batch: runs one batch; never raises.
+    :param handlings: what plugins are told of after each hand-over; ``None`` if none hears it.
     """
 
     def __init__(
@@ -87,10 +89,12 @@ class WorkQueue(Generic[P]):
         clock: Clock,
         batches: BatchLimits | None = None,
         attempt_batch: AttemptBatch | None = None,
+        handlings: Handlings | None = None,
     ) -> None:
         self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits, batches=batches)
         self._attempt = attempt
         self._attempt_batch = attempt_batch
+        self._handlings = handlings
         self._clock = clock
         self._lock = clock.lock()
         self._work = clock.condition(self._lock)
@@ -142,7 +146,7 @@ class WorkQueue(Generic[P]):
 
     def run_remote(self, chunk: Chunk, exchange: Exchange) -> None:
         """Have *exchange* run all tasks of *chunk*; see `kafka_parallel.runtime.remote`."""
-        RemoteRun(self, chunk, self._attempt).run(exchange)
+        RemoteRun(self, chunk, self._attempt, self._handlings).run(exchange)
 
     def give_back(self, chunk: Chunk, units: Sequence[Unit]) -> None:
         """Let others take *units*, which were claimed and not begun."""
@@ -199,6 +203,12 @@ class WorkQueue(Generic[P]):
             self._wake_worker(1 if chunk.taken else 2)
             if self._awaited:
                 self._notify_progress()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell plugins of the attempts that have ended since they were told last."""
+        if self._handlings is not None:
+            self._handlings.tell()
 
     def fail(self, error: BaseException) -> None:
         """Stop the consumer because the executor itself broke."""
@@ -239,6 +249,7 @@ class WorkQueue(Generic[P]):
                 chunk.settle(running.item, outcomes[running.item])
             self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))
             self._changed()
+        self.tell()
 
     def _returned(self, running: Running) -> None:
         """Note that an overdue handler has returned; waits until its chunk has been taken away."""

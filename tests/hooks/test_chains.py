@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import pluggy
 import pytest
@@ -136,3 +137,28 @@ def test_an_observer_that_raises_hears_no_more_of_that_hook(caplog):
 
     assert heard == ["raises", "hears", "hears"]
     assert "plugin 'plugin-1' failed in on_stop and will not be called for it again" in caplog.text
+
+
+def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neither(caplog):
+    together, told = threading.Barrier(2), []
+
+    class Raises:
+        @hookimpl
+        def on_handled(self):
+            together.wait(10)
+            raise RuntimeError("no")
+
+    observers = Observers(manager(Raises()).hook.on_handled)
+
+    def tell():
+        observers.tell(handled=[], context=None)
+        told.append(True)
+
+    threads = [threading.Thread(target=tell) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert told == [True, True]
+    observers.tell(handled=[], context=None)

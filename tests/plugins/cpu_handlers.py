@@ -106,6 +106,13 @@ def stay_at_three(record):
     note("end", record)
 
 
+def wait_at_three(record):
+    note("begin", record)
+    if record.offset == 3:
+        threading.Event().wait(0.2)
+        raise ValueError("late")
+
+
 def wait_for_all_others(record):
     """The 300th record ends after all others have."""
     if record.offset == 300:

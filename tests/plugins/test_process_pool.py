@@ -616,3 +616,35 @@ def test_a_main_module_without_a_guard_is_told_apart(tmp_path):
 def test_a_start_timeout_of_nothing_is_refused():
     with pytest.raises(ConfigurationError, match="start_timeout_ms=0: must be more than 0"):
         App().parallel(executor="process-pool", plugins=[("process-pool", {"start_timeout_ms": 0})])
+
+
+class Hears(Decide):
+    """Hears of attempts; skips what has failed."""
+
+    def __init__(self):
+        super().__init__(lambda context: Skip("no"))
+        self.told = []
+
+    @hookimpl
+    def on_handled(self, handled):
+        self.told += handled
+
+
+@pytest.mark.parametrize("ordering", ["key", "unordered"])
+def test_plugins_hear_how_long_each_record_took_in_its_process(ordering):
+    app, hears = App(40), Hears()
+
+    assert run(app, cpu_handlers.wait_at_three, plugins=[hears], ordering=ordering) is None
+
+    assert sorted(raw.offset for raw, *_ in hears.told) == list(range(40))
+    slow = [(raw.offset, type(error)) for raw, _, _, started, ended, error in hears.told if ended - started > 0.19]
+    assert slow == [(3, ValueError)]
+
+
+def test_plugins_hear_of_the_record_that_a_process_died_of():
+    app, hears = App(6), Hears()
+
+    assert run(app, cpu_handlers.die_at_three_once, plugins=[hears]) is None
+
+    errors = {raw.offset: type(error) for raw, *_, error in hears.told}
+    assert errors == {offset: WorkerDied if offset == 3 else type(None) for offset in range(6)}

@@ -142,8 +142,9 @@ class SimulatedPool:
         :raises _DeadError: its process died of it.
         """
         calls = [raws] if self._program.is_batch else [[raw] for raw in raws]
-        returned = 0
+        returned, seconds = 0, list[float]()
         for sent in calls:
+            began = self._world.now
             try:
                 records = [self._arrive(self._prepare(tuple(raw))) for raw in sent]
             except Exception as error:  # noqa: BLE001 - reported, as by a process
@@ -154,9 +155,10 @@ class SimulatedPool:
                 death.returned = returned
                 raise
             except BaseException as error:  # noqa: BLE001 - as above
-                return Report(place, returned, error)
+                return Report(place, returned, error, seconds=[*seconds, self._world.now - began])
             returned += len(sent)
-        return Report(place, returned)
+            seconds.append(self._world.now - began)
+        return Report(place, returned, seconds=seconds)
 
     def _run(self, records: list[Any], wants: Callable[[], bool]) -> None:
         chance = self._world.random

@@ -39,13 +39,14 @@ class Batch:
         """Take in what the process told."""
         return [self._report(*one) for one in news]
 
-    def _report(self, unit: int, returned: int, raised: Raised | None) -> Report:
+    def _report(self, unit: int, returned: int, raised: Raised | None, seconds: Sequence[float]) -> Report:
         self._open[unit] -= returned
         if raised is not None or not self._open[unit]:
             del self._open[unit]
         if raised is None:
-            return Report(unit, returned)
-        return Report(unit, returned, exception_of(raised), "prepare" if raised.stage == "prepare" else "handle")
+            return Report(unit, returned, seconds=seconds)
+        error, is_made = exception_of(raised), raised.stage != "prepare"
+        return Report(unit, returned, error, "handle" if is_made else "prepare", seconds=seconds)
 
     def unbegun(self, units: Iterable[int]) -> list[Report]:
         """Take in which units were not begun and never will."""

@@ -36,7 +36,14 @@ REPORT_EVERY = 0.002
 
 
 def main(
-    work: Connection, control: Connection, stacks: Connection, begun: Any, payload: bytes, *, is_batch: bool
+    work: Connection,
+    control: Connection,
+    stacks: Connection,
+    begun: Any,
+    payload: bytes,
+    *,
+    is_batch: bool,
+    is_timed: bool,
 ) -> None:
     """Run what comes until the parent says it is over.
 
@@ -46,6 +53,7 @@ def main(
     :param begun: the shared number that tells which record was begun.
     :param payload: the pickled handler, and the function that makes a record of its fields.
     :param is_batch: whether the handler gets all records of a unit at once.
+    :param is_timed: whether reports say how long single records took.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and a service manager send them to everybody
         signal.signal(number, signal.SIG_IGN)
@@ -58,7 +66,8 @@ def main(
     units: deque[tuple[int, list[Any]]] = deque()
     threading.Thread(target=_watch, args=(control, units), name="kafka-parallel-watch", daemon=True).start()
     work.send_bytes(READY)
-    runner = (BatchRunner if is_batch else Runner)(handler, prepare, units, begun, work)
+    kind = BatchRunner if is_batch else TimedRunner if is_timed else Runner
+    runner = kind(handler, prepare, units, begun, work)
     while (message := _next(work)) != END:
         number, sent, wants_result = pickle.loads(message)  # noqa: S301 - the parent's, through its own pipe
         runner.run(number, sent, wants_result=wants_result)
@@ -136,18 +145,21 @@ class Runner:
             self._begun.value = number + returned
             failure, result = self._attempt(self._prepare, fields)
             if failure is not None:
-                self._done.append(Done(place, returned - reported, failure))
+                self._note(place, returned - reported, failure)
                 return self._report()
             self._begun.value = number + returned + 1
             if wants_result:
                 self._result = pickled_result(result)
             if perf_counter() - self._since >= REPORT_EVERY:
-                self._done.append(Done(place, returned + 1 - reported))
+                self._note(place, returned + 1 - reported)
                 reported = returned + 1
                 self._report()
         if reported < len(records):
-            self._done.append(Done(place, len(records) - reported))
+            self._note(place, len(records) - reported)
         return None
+
+    def _note(self, place: int, returned: int, failure: Raised | None = None) -> None:
+        self._done.append(Done(place, returned, failure))
 
     def _attempt(self, prepare: Callable[[Any], Any], fields: Any) -> tuple[Raised | None, Any]:
         stage = "prepare"
@@ -175,6 +187,24 @@ def _checked(returned: Any) -> Any:
     )
 
 
+class TimedRunner(Runner):
+    """Also tells how long each record took, with making it: reports come too late for the parent to know."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._seconds: list[float] = []
+
+    def _attempt(self, prepare: Callable[[Any], Any], fields: Any) -> tuple[Raised | None, Any]:
+        began = perf_counter()
+        outcome = super()._attempt(prepare, fields)
+        self._seconds.append(perf_counter() - began)
+        return outcome
+
+    def _note(self, place: int, returned: int, failure: Raised | None = None) -> None:
+        self._done.append(Done(place, returned, failure, self._seconds))
+        self._seconds = []
+
+
 class BatchRunner(Runner):
     """Runs each unit with one call: it succeeds or fails as a whole, and what that means is the parent's to tell."""
 
@@ -183,7 +213,7 @@ class BatchRunner(Runner):
         failure, result = self._attempt(self._prepare_all, records)
         if wants_result:
             self._result = pickled_result(result)
-        self._done.append(Done(place, 0 if failure else len(records), failure))
+        self._note(place, 0 if failure else len(records), failure)
 
     def _prepare_all(self, records: list[Any]) -> list[Any]:
         return [self._prepare(fields) for fields in records]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 # In the shared number: which message, which of its units, which record of that. The message is named because the child
@@ -65,11 +66,13 @@ class Done(NamedTuple):
     :ivar unit: its place in what was sent.
     :ivar returned: how many more handlers returned.
     :ivar raised: how the record behind them failed; it was the last of this unit.
+    :ivar seconds: how long each of these took, if that was asked for.
     """
 
     unit: int
     returned: int
     raised: Raised | None = None
+    seconds: Sequence[float] = ()
 
 
 class Progress(NamedTuple):

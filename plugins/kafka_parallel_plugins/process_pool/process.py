@@ -65,7 +65,10 @@ class Process:
         self._stack_lock = threading.Lock()
         arguments = (work, control, stacks, self._begun, program.payload)
         self._process = CONTEXT.Process(
-            target=child.main, args=arguments, kwargs={"is_batch": program.is_batch}, name="kafka-parallel"
+            target=child.main,
+            args=arguments,
+            kwargs={"is_batch": program.is_batch, "is_timed": program.is_timed},
+            name="kafka-parallel",
         )
         self._process.start()
         for theirs in (work, control, stacks):

@@ -1,0 +1,91 @@
+"""Which attempts have ended that no plugin was told of yet.
+
+A call per record and plugin costs more than many a handler, so ``on_handled`` is called once for many. Until then the
+attempts are kept in one deque: appending and taking out are atomic, so workers need no lock, and what was added by a
+worker that is stuck in its next record is told by whoever hands over next. Where no plugin hears the hook, none of this
+is there: what reads the clock is composed around the call of the handler at start.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.errors import WorkerDied
+from kafka_parallel.runtime.deadlines import OverdueError
+
+if TYPE_CHECKING:
+    from kafka_parallel.chains import Observers
+    from kafka_parallel.core.task import Task
+    from kafka_parallel.executors import Report
+    from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.values import Handled, Settings
+
+
+class Handlings:
+    """Attempts that have ended. Any thread may call every method.
+
+    :param observers: those of ``on_handled``.
+    :param settings: what they are told with it.
+    """
+
+    def __init__(self, observers: Observers, settings: Settings, clock: Clock) -> None:
+        self.now = clock.monotonic
+        self._observers = observers
+        self._settings = settings
+        self._ended: deque[Handled] = deque()
+        self.add: Callable[[Handled], None] = self._ended.append
+
+    def around(self, call: Callable[[Task, Any], object]) -> Callable[[Task, Any], object]:
+        """Compose what notes how long *call* took, a function of a task and its record as the handler sees it."""
+        now, add = self.now, self.add
+
+        def timed(task: Task, record: Any) -> object:
+            started = now()
+            try:
+                returned = call(task, record)
+            except OverdueError:  # it has failed at its deadline, and that was noted then
+                raise
+            except BaseException as error:
+                task.started_at = started
+                self.ended(task, error)
+                raise
+            add((task.record, task.attempt, task.queued_at, started, now(), None))
+            return returned
+
+        return timed
+
+    def ended(self, task: Task, error: BaseException | None = None) -> None:
+        """Note that the attempt at *task* that began at ``task.started_at`` has ended now.
+
+        One that was killed because nobody waited for it is left out.
+        """
+        if not (isinstance(error, WorkerDied) and error.is_unwanted):
+            self.add((task.record, task.attempt, task.queued_at, task.started_at, self.now(), error))
+
+    def reported(self, tasks: Iterable[Task], report: Report, since: float) -> None:
+        """Note what *report* tells of the first of *tasks*, which ran elsewhere.
+
+        They have ended now, when it is heard of, and began as long before as they took there; if that is not reported,
+        at *since*, when this worker began to wait.
+        """
+        now = self.now()
+        errors: list[BaseException | None] = [None] * report.returned
+        if report.error is not None and report.stage == "handle":
+            errors.append(report.error)
+        lasted: Iterable[float] = report.seconds or repeat(now - since)
+        for task, error, seconds in zip(islice(tasks, len(errors)), errors, lasted, strict=False):
+            task.started_at = now - seconds
+            self.ended(task, error)
+
+    def tell(self) -> None:
+        """Tell the plugins of all attempts that have ended; call it without a lock."""
+        handled: list[Handled] = []
+        with suppress(IndexError):  # somebody else takes out of it too
+            for _ in range(len(self._ended)):
+                handled.append(self._ended.popleft())
+        if handled:
+            self._observers.tell(handled=handled, context=self._settings)
