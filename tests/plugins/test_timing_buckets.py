@@ -14,7 +14,7 @@ shares = st.floats(0.0001, 1.0)
 def filled(durations):
     buckets = Buckets()
     for duration in durations:
-        buckets.add(duration)
+        buckets.add_all([duration / 1e6])
     return buckets
 
 
@@ -58,3 +58,15 @@ def test_a_negative_duration_counts_as_none():
 def test_the_list_is_only_as_long_as_the_longest_duration_needs():
     assert len(filled([16_383]).counts) == 576
     assert len(filled([3_600_000_000]).counts) <= 1_728
+
+
+@given(st.lists(microseconds | st.integers(-10, 0)), st.lists(microseconds))
+def test_many_at_once_are_counted_as_one_by_one(first, second):
+    together = Buckets()
+
+    for durations in (first, second):
+        together.add_all([duration / 1e6 for duration in durations])
+
+    one_by_one = filled([*first, *second])
+    assert without_end(together.counts) == without_end(one_by_one.counts)
+    assert together.largest == one_by_one.largest

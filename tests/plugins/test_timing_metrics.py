@@ -51,14 +51,18 @@ class Consumer:
         self.manager.hook.on_start(context=self.settings)
 
     def handle(self, takes=0.0, *, topic="orders", waited=0.0, attempt=1, timestamp_ms=None, error=None, answer=None):
-        self.inner.act = lambda: self.spend(takes, error)
-        self.inner.answer = answer
         raw = ConsumerRecord(topic, 0, -1, 5, timestamp_ms, 0, b"k", b"v", [], None, 1, 1, -1)
-        context = RecordContext(raw, attempt, 1, self.clock.now - waited, None)
-        try:
-            return self.manager.hook.on_record(record=raw, context=context)
-        except ValueError as raised:
-            return self.manager.hook.on_error(record=raw, error=raised, context=context)
+        queued_at, started = self.clock.now - waited, self.clock.now
+        self.clock.now += takes
+        self.tell((raw, attempt, queued_at, started, self.clock.now, error))
+        if isinstance(error, Exception):
+            self.inner.answer = answer
+            context = RecordContext(raw, attempt, 1, queued_at, None)
+            return self.manager.hook.on_error(record=raw, error=error, context=context)
+        return None
+
+    def tell(self, *handled):
+        self.manager.hook.on_handled(handled=handled, context=self.settings)
 
     def commit(self, takes=0.0, error=None):
         self.inner.act = lambda: self.spend(takes, error)
@@ -86,10 +90,6 @@ class Inner:
     """The innermost implementation of each hook."""
 
     @hookimpl
-    def on_record(self):
-        return self.act()
-
-    @hookimpl
     def on_commit(self):
         return self.act()
 
@@ -112,12 +112,11 @@ class TestRecords:
         assert snapshot.commits.duration_ms == NOTHING
         assert snapshot.backpressure_ms == 0
 
-    def test_the_handler_is_timed_and_its_result_passed_on(self):
+    def test_the_handler_is_timed(self):
         consumer = Consumer()
 
-        result = consumer.handle(takes=0.25)
+        consumer.handle(takes=0.25)
 
-        assert result == "done"
         assert consumer.orders.handler_ms == only(250)
         assert (consumer.orders.handled, consumer.orders.failed) == (1, 0)
 
@@ -175,6 +174,26 @@ class TestRecords:
 
         assert consumer.orders.handler_ms.p99 <= consumer.orders.handler_ms.max
 
+    def test_attempts_that_are_told_together_count_each_for_itself(self):
+        consumer = Consumer()
+        raws = [
+            ConsumerRecord(topic, 0, -1, 5, timestamp, 0, b"k", b"v", [], None, 1, 1, -1)
+            for topic, timestamp in [("orders", 0), ("bills", 0), ("orders", -1), ("orders", 0)]
+        ]
+        times = [(100.0, 100.1, None), (100.1, 101.0, None), (100.2, 100.4, None), (100.4, 100.8, ValueError())]
+
+        consumer.tell(
+            *[(raw, attempt, 99.9, *rest) for attempt, (raw, rest) in enumerate(zip(raws, times, strict=True), 1)]
+        )
+
+        orders, bills = consumer.orders, consumer.metrics.snapshot().topics["bills"]
+        assert (orders.handled, orders.failed, bills.handled, bills.failed) == (2, 1, 1, 0)
+        assert orders.queue_ms == only(100)
+        assert bills.queue_ms == NOTHING
+        assert bills.handler_ms == only(900)
+        assert (orders.handler_ms.count, orders.handler_ms.max) == (3, pytest.approx(400, abs=0.001))
+        assert orders.end_to_end_ms.count == 1
+
     def test_topics_are_kept_apart_and_sorted(self):
         consumer = Consumer()
 
@@ -198,11 +217,10 @@ class TestRecords:
     def test_threads_lose_no_count(self):
         consumer = Consumer()
         raw = ConsumerRecord("orders", 0, -1, 5, None, 0, b"k", b"v", [], None, 1, 1, -1)
-        consumer.inner.act = lambda: "done"
 
         def work():
-            for _ in range(500):
-                consumer.manager.hook.on_record(record=raw, context=RecordContext(raw, 1, 1, 100.0, None))
+            for _ in range(250):
+                consumer.tell((raw, 1, 100.0, 100.0, 100.1, None), (raw, 1, 100.0, 100.1, 100.2, None))
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
@@ -243,10 +261,12 @@ class TestOutcomes:
     def test_an_interrupted_handler_is_not_counted(self):
         consumer = Consumer()
 
-        with pytest.raises(KeyboardInterrupt):
-            consumer.handle(error=KeyboardInterrupt())
-
+        consumer.handle(error=KeyboardInterrupt())
         assert consumer.metrics.snapshot().topics == {}
+
+        consumer.handle()
+        consumer.handle(error=KeyboardInterrupt())
+        assert (consumer.orders.handled, consumer.orders.failed) == (1, 0)
 
 
 class TestCommits:

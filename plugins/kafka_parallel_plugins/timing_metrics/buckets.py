@@ -4,14 +4,12 @@ The buckets are log-linear, in whole microseconds. Below 128 µs each microsecon
 power of two is cut into 64 equal buckets, so a bucket is at most 1/64 as wide as the durations in it, and its middle is
 at most 1/128 (0.8 %) away from any of them. Which bucket a duration belongs to is two shifts: no search, no logarithm.
 The list is only as long as the longest duration needs: 576 counts up to 16 ms, 1,728 up to an hour.
-
-Measured on CPython 3.11: 0.12 µs for one duration; bisect over a list of bounds takes 0.17 µs, the hdrhistogram package
-(in C, of the same resolution) 0.66 µs.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
@@ -34,24 +32,33 @@ class Buckets:
         self.counts = [0] * EXACT
         self.largest = 0
 
-    def add(self, microseconds: int) -> None:
-        """Count a duration; one below 0, from clocks that disagree, counts as 0."""
-        if microseconds < EXACT:
-            index = microseconds if microseconds > 0 else 0
-        else:
-            shift = microseconds.bit_length() - SUB_BITS - 1
-            index = (shift << SUB_BITS) + (microseconds >> shift)
-        try:
-            self.counts[index] += 1
-        except IndexError:
-            self._grow(index)
-        if microseconds > self.largest:  # noqa: PLR1730 - max() would cost half as much as all the rest
-            self.largest = microseconds
+    def add_all(self, durations: Iterable[float]) -> None:
+        """Count durations in seconds; one below 0, from clocks that disagree, counts as 0.
 
-    def _grow(self, index: int) -> None:
-        missing = [0] * (index + 1 - len(self.counts))
-        missing[-1] = 1
-        self.counts.extend(missing)
+        Sorted, those of one bucket stand together. Sorting numbers costs less than to find a bucket for each, above all
+        where they were in order before, as the times of records are that waited for the same worker.
+        """
+        ordered = sorted(durations)
+        begin = 0
+        while begin < len(ordered):
+            index, bound = _bucket_of(int(ordered[begin] * 1e6))
+            end = bisect_left(ordered, bound / 1e6, begin + 1)
+            if index >= len(self.counts):
+                self.counts.extend([0] * (index + 1 - len(self.counts)))
+            self.counts[index] += end - begin
+            begin = end
+        if ordered:
+            self.largest = max(self.largest, int(ordered[-1] * 1e6))
+
+
+def _bucket_of(microseconds: int) -> tuple[int, int]:
+    """Return the index of a duration's bucket, and where the next bucket begins."""
+    if microseconds < EXACT:
+        index = max(microseconds, 0)
+        return index, index + 1
+    shift = microseconds.bit_length() - SUB_BITS - 1
+    place = microseconds >> shift
+    return (shift << SUB_BITS) + place, place + 1 << shift
 
 
 def merge(parts: Iterable[Buckets]) -> tuple[list[int], int]:

@@ -24,7 +24,7 @@ class CommitTimes:
     def add(self, seconds: float, *, failed: bool) -> None:
         """Count a commit."""
         with self._lock:
-            self._durations.add(int(seconds * 1e6))
+            self._durations.add_all((seconds,))
             self._failures += failed
 
     def timings(self) -> CommitTimings:

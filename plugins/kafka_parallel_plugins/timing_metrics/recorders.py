@@ -8,9 +8,14 @@ goes on with its recorder.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import get_ident
+from typing import TYPE_CHECKING
 
 from kafka_parallel_plugins.timing_metrics.buckets import Buckets
+
+if TYPE_CHECKING:
+    from kafka_parallel import Handled
 
 
 class Recorder:
@@ -26,6 +31,31 @@ class Recorder:
         self.retried = 0
         self.skipped = 0
         self.halted = 0
+
+    def add_all(self, handled: Sequence[Handled], since_epoch: float) -> None:
+        """Count attempts at records of the topic; interrupted ones are left out.
+
+        :param since_epoch: seconds from the Unix epoch to the zero of the clock that the attempts were timed with.
+        """
+        queue: list[float] = []
+        handler: list[float] = []
+        end_to_end: list[float] = []
+        failed = 0
+        for record, attempt, queued_at, started, ended, error in handled:
+            if error is None:
+                if (timestamp := record.timestamp) is not None and timestamp >= 0:
+                    end_to_end.append(ended + since_epoch - timestamp * 0.001)
+            elif isinstance(error, Exception):
+                failed += 1
+            else:
+                continue
+            if attempt == 1:
+                queue.append(started - queued_at)
+            handler.append(ended - started)
+        self.queue.add_all(queue)
+        self.handler.add_all(handler)
+        self.end_to_end.add_all(end_to_end)
+        self.failed += failed
 
 
 class Recorders:

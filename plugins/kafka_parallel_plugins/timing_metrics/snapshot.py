@@ -32,7 +32,7 @@ class TopicTimings:
     """What happened to the records of one topic.
 
     :ivar queue_ms: from ``poll()`` to the start of the handler, of first attempts.
-    :ivar handler_ms: handler and the wrappers inside this plugin's, of all attempts, failed ones too.
+    :ivar handler_ms: handler and wrappers of ``on_record``, of all attempts, failed ones too.
     :ivar end_to_end_ms: from the record's timestamp to the end of the handler, of handled records that have one. The
         timestamp is the producer's (or the broker's) clock, the end is this machine's.
     :ivar handled: attempts that succeeded.
