@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +83,10 @@ class Handlings:
     def tell(self) -> None:
         """Tell the plugins of all attempts that have ended; call it without a lock."""
         handled: list[Handled] = []
-        with suppress(IndexError):  # somebody else takes out of it too
-            for _ in range(len(self._ended)):
+        for _ in range(len(self._ended)):
+            try:
                 handled.append(self._ended.popleft())
+            except IndexError:  # somebody else takes out of it too
+                break
         if handled:
             self._observers.tell(handled=handled, context=self._settings)

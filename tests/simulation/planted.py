@@ -751,4 +751,41 @@ BUGS = [
         "        if notes is None:",
         "replay",
     ),
+    Bug(
+        "tell nobody of an attempt that failed",
+        "runtime/handlings.py",
+        "                self.ended(task, error)\n                raise\n",
+        "                raise\n",
+    ),
+    Bug(
+        "tell once more of a record that missed its deadline when its handler returns",
+        "runtime/handlings.py",
+        "            except OverdueError:  # it has failed at its deadline, and that was noted then\n"
+        "                raise\n",
+        "",
+        "thread-pool with deadline",
+    ),
+    Bug(
+        "time a coroutine with what is decided about its failure",
+        "runtime/attempt.py",
+        "        self._ended(task, record, error)\n"
+        "        return await self.beside(partial(self.failed, task, record, error))",
+        "        outcome = await self.beside(partial(self.failed, task, record, error))\n"
+        "        self._ended(task, record, error)\n        return outcome",
+        "asyncio",
+    ),
+    Bug(
+        "tell of records of a batch that failed as if all of it had returned",
+        "runtime/attempt.py",
+        "            for task, record, error in failures:\n                self._ended(task, record, error)\n",
+        "            for task, record, _ in failures:\n                self._ended(task, record)\n",
+        "batch on thread-pool",
+    ),
+    Bug(
+        "tell of records that a process reported before its death once more with the failed one",
+        "runtime/handlings.py",
+        "        errors: list[BaseException | None] = [None] * report.returned\n",
+        "        errors: list[BaseException | None] = [None] * (report.returned + (report.error is not None))\n",
+        "process-pool",
+    ),
 ]

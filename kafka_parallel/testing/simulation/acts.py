@@ -156,6 +156,7 @@ class Acts:
     def gave_up(self, call: Call) -> None:
         """End undone: it was cancelled, or its process has died."""
         self._note_free(call)
+        call.is_undone = True
         self._world.note(f"{self._name} gave up {_numbers(call)}")
         self._checker.ended(call, map(place_of, call.records), self._world.now)
 
@@ -176,12 +177,16 @@ class Acts:
     def cancelled(self, call: Call, manner: str) -> None:
         """Note that it was cancelled, and in which *manner* it answers."""
         self._waiting.pop(call, None)
+        call.is_undone = True
         self._world.note(f"{self._name} is cancelled at {_numbers(call)} and {manner}")
 
     def left(self) -> None:
         """Note that run() has returned: nobody waits for any handler."""
         if self._waiting and self._is_prompt:
             self._checker.neglected(self._name, [record for call in self._waiting for record in call.records])
+        if self.plan.is_heard and not self.plan.hostile:
+            # A coroutine may fail with a cancellation, and one that nobody waits for then is not told.
+            self._checker.has_told(self._name, failed_too="asyncio" not in self.plan.executor)
 
     def stop(self) -> None:
         """Note that the process was asked to stop: nothing waits for company any more."""

@@ -11,6 +11,11 @@ from typing import Any
 
 from kafka import TopicPartition
 
+from kafka_parallel import HandlerTimeout
+
+# By how much two sums of the same times may differ, in seconds.
+EPSILON = 1e-6
+
 Place = tuple[TopicPartition, int]
 Lane = tuple[TopicPartition, Hashable]
 
@@ -25,6 +30,8 @@ class Call:
     :ivar seconds: how long it takes.
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
+    :ivar is_undone: whether it was cancelled, or its process has died.
+    :ivar told: those of its records whose attempt a plugin was told of.
     :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
     :ivar retries: how many of its records are at a retry, as far as that can be told.
     """
@@ -37,7 +44,8 @@ class Call:
         self.periods: dict[TopicPartition, int] = {}
         self.seconds = 0.0
         self.retries = 0
-        self.has_ended = self.is_late = False
+        self.has_ended = self.is_late = self.is_undone = False
+        self.told: set[Place] = set()
         self.finished: dict[Place, int | None] = {}
         self._began = began
         self._ended: float | None = None
@@ -74,6 +82,28 @@ class Call:
     def lasted(self, now: float) -> float:
         """How many seconds it has taken, up to *now*."""
         return (now if self._ended is None else self._ended) - self._began
+
+    def fits(self, place: Place, seconds: float, error: BaseException | None, *, is_exact: bool) -> bool:
+        """Whether it is what was told of an attempt at *place*: it took *seconds*, and raised *error*.
+
+        :param is_exact: nothing around the handler takes time, or raises.
+        """
+        if place in self.told:
+            return False
+        if self.is_late or isinstance(error, HandlerTimeout):  # it may be told before on_error hears of it
+            return isinstance(error, HandlerTimeout)
+        if not self.has_ended:
+            return False
+        if is_exact and self._has_failed(place) != (error is not None):
+            return False
+        lasted = self.lasted(0.0)
+        return abs(seconds - lasted) < EPSILON if is_exact else seconds > lasted - EPSILON
+
+    def untold(self, *, failed_too: bool) -> set[Place]:
+        """Those of its records whose attempt a plugin has to be told of, and was not."""
+        if self.is_undone or not self.has_ended:
+            return set()
+        return {*map(place_of, self.records)} - self.told - (set() if failed_too else self._failed)
 
     def end(self, failed: Iterable[Place], now: float) -> None:
         """Note that it returned *now*, or which of its records *failed*."""

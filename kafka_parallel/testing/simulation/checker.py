@@ -54,6 +54,7 @@ class Checker:
         self._orders: dict[tuple[str, Lane], LaneOrder] = {}
         self._calls: dict[tuple[str, Place], list[Call]] = defaultdict(list)
         self._answered: dict[tuple[str, Lane], list[int]] = defaultdict(list)
+        self._untold_answers: dict[tuple[str, Place], int] = defaultdict(int)
         self._periods: dict[tuple[str, TopicPartition], int] = {}
         self._held: dict[str, set[Place]] = defaultdict(set)
         self._committed: dict[TopicPartition, int] = {}
@@ -218,6 +219,7 @@ class Checker:
 
     def answered(self, instance: str, record: Any) -> None:
         """Note that a wrapper answered for *record*: whether it comes again is up to what stands before it."""
+        self._untold_answers[instance, place_of(record)] += 1
         failures = dict(self._failures[place_of(record)])
         self.finish(instance, *place_of(record))
         self._failures[place_of(record)] = failures
@@ -233,6 +235,38 @@ class Checker:
         calls = self._calls.get((instance, place_of(record)), [])
         if calls and not any(call.has_ended or call.is_late for call in calls):
             self.violate(f"{place_of(record)} was left by its wrappers while its handler ran")
+
+    def told(
+        self,
+        instance: str,
+        record: Any,
+        seconds: float,
+        error: BaseException | None,
+        *,
+        is_exact: bool,
+        is_made_up: bool,
+    ) -> None:
+        """Note that a plugin was told of an attempt, which took *seconds* and raised *error*.
+
+        :param is_exact: nothing but the handler takes time or raises, so both must be the handler's.
+        :param is_made_up: it may come from a plugin instead of a handler.
+        """
+        place = place_of(record)
+        calls = self._calls.get((instance, place), [])
+        call = next((call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)), None)
+        if call is not None:
+            call.told.add(place)
+        elif self._untold_answers[instance, place]:
+            self._untold_answers[instance, place] -= 1
+        elif not is_made_up:
+            self.violate(f"{instance} told of an attempt at {place} of {seconds:.3f} s ({error!r}) that nobody made")
+
+    def has_told(self, instance: str, *, failed_too: bool) -> None:
+        """Note that run() has returned: plugins of *instance* were told of all that had ended."""
+        for (who, place), calls in self._calls.items():
+            for call in calls:
+                if who == instance and place in call.untold(failed_too=failed_too):
+                    self.violate(f"{instance} told nobody of its attempt at {place}")
 
     def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
         """Note that *record* fails *now* because its handler takes longer than *timeout*."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from kafka import TopicPartition
 
-from kafka_parallel import HandlerTimeout, RecordContext, Retry, Skip, hookimpl
+from kafka_parallel import Handled, HandlerTimeout, RecordContext, Retry, Skip, hookimpl
 from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.limits import LimitJudge, RetryShare
@@ -140,6 +140,23 @@ class Counter:
         answer = yield
         self._share.decided(context, answer)
         return answer
+
+
+class Listener:
+    """Tells the checker what it hears of attempts that have ended."""
+
+    def __init__(self, checker: Checker, plan: Plan, name: str) -> None:
+        self._checker = checker
+        self._plan = plan
+        self._name = name
+
+    @hookimpl
+    def on_handled(self, handled: Sequence[Handled]) -> None:
+        """Tell the checker."""
+        for raw, _, _, started, ended, error in handled:
+            is_made_up = self._plan.hostile > 0 or isinstance(error, KeptOutError)
+            exact = self._plan.is_timed_exactly
+            self._checker.told(self._name, raw, ended - started, error, is_exact=exact, is_made_up=is_made_up)
 
 
 class Gate:

@@ -66,6 +66,7 @@ class Plan:
     :ivar deadline_ms: what handlers may take, if they are of a kind that runs under a deadline.
     :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
         keeps a record out of a batch; each from 0 to 1.
+    :ivar is_heard: whether a plugin hears of attempts that have ended.
     """
 
     seed: int
@@ -101,6 +102,7 @@ class Plan:
     dying: float = 0.0
     kept_out: float = 0.0
     limit: Mapping[str, Any] | None = None
+    is_heard: bool = False
 
     @property
     def is_calm(self) -> bool:
@@ -136,6 +138,16 @@ class Plan:
         """How many handlers of an instance may run at once: one that is overdue has another worker in its place."""
         workers: int = self.options["workers"]
         return 2 * workers if self.timeout_ms is not None and "thread-pool" in self.executor else workers
+
+    @property
+    def is_timed_exactly(self) -> bool:
+        """Whether nothing takes time between a handler and what times it."""
+        return not self.hostile and self.executor in {
+            "thread-pool",
+            "asyncio",
+            "batch on thread-pool",
+            "batch on asyncio",
+        }
 
     @property
     def is_roomy(self) -> bool:
@@ -239,6 +251,7 @@ def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
         overdue=chance.choice([0.02, 0.1]),
         dying=0.0 if is_calm else chance.choice([0.0, 0.02, 0.1]),
         kept_out=0.0 if is_calm else chance.choice([0.0, 0.0, 0.1]),
+        is_heard=chance.random() < 0.7,
     )
 
 

@@ -19,7 +19,15 @@ from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer, text_of
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
-from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Gate, Hostile, MisbehaviourError, Watcher
+from kafka_parallel.testing.simulation.hostile import (
+    Auditor,
+    Counter,
+    Gate,
+    Hostile,
+    Listener,
+    MisbehaviourError,
+    Watcher,
+)
 from kafka_parallel.testing.simulation.instance import Instance
 from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
@@ -259,8 +267,7 @@ class Simulation:
         plugins.append(Auditor(world, self.checker, name, TOPIC, plan.timeout_ms, judge))
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self.checker, name, plan.kept_out))
-        if plan.backoff is not None and not plan.hostile:
-            plugins.append(Counter(self.checker, name, acts.share))
+        plugins.extend(self._listeners(name, acts))
         if plan.backoff is not None:
             plugins.append(built_in("retry")(**plan.backoff, chance=world.random.random))
         if plan.breaker is not None:
@@ -282,6 +289,12 @@ class Simulation:
             settings = {"delays_ms": plan.retry_topics, "wall_clock": self.world.wall}
             found.append(built_in("retry-topics")(**settings, make_producer=producer))
         return found if judge is None else [*found, judge]
+
+    def _listeners(self, name: str, acts: Acts) -> list[object]:
+        plan = self.plan
+        listener, counter = Listener(self.checker, plan, name), Counter(self.checker, name, acts.share)
+        has_counter = plan.backoff is not None and not plan.hostile
+        return [*([listener] if plan.is_heard else []), *([counter] if has_counter else [])]
 
     def _leaves(self, name: str) -> None:
         """Excuse what an instance could not commit at its end: while a group waits for a dead member, nobody can."""
