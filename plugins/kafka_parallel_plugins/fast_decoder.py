@@ -1,4 +1,4 @@
-"""Makes records of a batch's bytes in a third of the client's time, in Python.
+"""Makes records of a batch's bytes in a quarter of the client's time, in Python.
 
 kafka-python calls a function per number (eight and more a record), copies each record over two objects and asks their
 properties for what it just put there. Here all numbers of one or two bytes are read in place, in one loop over local
