@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 # The longest poll, in seconds: how late stop() may be noticed.
 LONGEST_POLL = 0.1
-# The longest poll while a partition is paused, and so may have to be resumed.
-POLL_WHILE_PAUSED = 0.01
+# How long to wait between two polls while a partition is paused, unless it may be resumed before: what is fetched of
+# others meanwhile is as late as this.
+LOOK_WHILE_PAUSED = 0.01
 # How long to wait for work to run out between two polls that only keep the member alive.
 KEEP_ALIVE = 0.05
 # How long one commit may wait for its answer while records go on being processed.
@@ -159,16 +160,23 @@ class Loop:
             if decision.room == 0 or decision.is_all_paused:
                 self._queue.wait_until(lambda scheduler: scheduler.wants_more, KEEP_ALIVE)
                 return self._client.poll(0, 1)
-            now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
-            longest = POLL_WHILE_PAUSED if decision.paused - decision.held.keys() else LONGEST_POLL
-            timeout = min(longest, self._cadence.wait(now), max(0.0, due - now))
-            return self._client.poll(timeout, min(self._max_poll_records, decision.room))
+            return self._fetch(decision)
         except Exception as error:
             if not is_retriable(error):
                 raise
             log.warning("poll() failed and is tried again: %r", error)
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
             return {}
+
+    def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Poll for records: nobody can be woken in a poll, so while one may have to be resumed, wait outside of it."""
+        now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
+        longest, most = min(self._cadence.wait(now), max(0.0, due - now)), min(self._max_poll_records, decision.room)
+        if not decision.paused - decision.held.keys():
+            return self._client.poll(min(LONGEST_POLL, longest), most)
+        if not (batch := self._client.poll(0, most)):
+            self._queue.wait_until(lambda scheduler: scheduler.wants_more, min(LOOK_WHILE_PAUSED, longest))
+        return batch
 
     def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Take nothing of what a poll brought that was only to keep the member alive: of a partition assigned in it."""
