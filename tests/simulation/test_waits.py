@@ -28,7 +28,8 @@ def _patient(monkeypatch):
 
 def plan(delay_ms, lanes, habits):
     """Six records of three keys, for one member of a group; every second attempt fails."""
-    backoff = {"max_attempts": 1000, "delay_ms": delay_ms, "max_delay_ms": delay_ms, "multiplier": 1, "jitter": 0}
+    delays = {"delay_ms": delay_ms, "max_delay_ms": delay_ms, "multiplier": 1, "jitter": 0}
+    backoff = {"max_attempts": 1000, "max_share": 0.5, **delays}
     records = tuple(Planned(0, b"abc"[n : n + 1], b"v", 0, 0.0) for _ in range(2) for n in (0, 1, 2))
     options = {
         "workers": 4, "max_buffered_records": 1000, "max_buffered_bytes": 10_000_000, "max_uncommitted": 1000,

@@ -253,7 +253,9 @@ class Checker:
         """
         place = place_of(record)
         calls = self._calls.get((instance, place), [])
-        call = next((call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)), None)
+        fitting = [call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)]
+        # The closest one; one that was cancelled need not be told of.
+        call = max(fitting, key=lambda call: (not call.is_undone, call.lasted(0.0)), default=None)
         if call is not None:
             call.told.add(place)
         elif self._untold_answers[instance, place]:
