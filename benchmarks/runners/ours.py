@@ -1,0 +1,43 @@
+"""kafka-parallel, whatever kind its handlers are: what `ours_threads` and `ours_asyncio` share.
+
+It imports neither kind: what one of them needs would count in the memory of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.job import Job
+from benchmarks.runners.clients import consumer
+from benchmarks.runners.stopwatch import Stopwatch
+from kafka_parallel import ParallelConsumer
+
+
+def three_plugins(job: Job) -> Sequence[Any]:
+    """The plugins that are switched on together to see what they cost while nothing fails."""
+    return ("timing-metrics", "retry", ("dlq", {"topic": f"{job.topic}-dlq"}))
+
+
+def fast_decoder(_: Job) -> Sequence[Any]:
+    """Only that one."""
+    return ("fast-decoder",)
+
+
+def no_plugins(_: Job) -> Sequence[Any]:
+    """As it comes."""
+    return ()
+
+
+def measure(
+    job: Job,
+    timed_handler: Callable[[Job, Stopwatch], Callable[[Any], Any]],
+    *,
+    ordering: str = "unordered",
+    plugins: Callable[[Job], Sequence[Any]] = no_plugins,
+) -> float:
+    """Handle the records of *job*; return the seconds that this took."""
+    parallel = ParallelConsumer(consumer(job), workers=job.workers, ordering=ordering, plugins=plugins(job))
+    watch = Stopwatch(job.records, parallel.stop)
+    parallel.run(timed_handler(job, watch))
+    return watch.seconds
