@@ -166,9 +166,8 @@ class BatchAttempts:
         variables, records = self._variables.copy(), run.raw_records if self._sends_raw else run.records
         if self._deadlines is None:
             return variables.run(self._handler, records)
-        decide = partial(
-            self._timed_out, run, [*run.done], [*run.failures]
-        )  # late, the handler may have left the wrappers
+        # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
+        decide = partial(self._timed_out, run, [*run.done], [*run.failures])
         with self._deadlines.running(batch, decide):
             return variables.run(self._handler, records)
 

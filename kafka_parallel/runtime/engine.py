@@ -81,10 +81,10 @@ class Engine:
         _check_batch(batch, options, has_order=ordering is not None)
         self._executor = self._make_executor("asyncio" if _is_async(handler) else "thread-pool")
         _check_fit(handler, self._executor)
+        self._handlings = self._make_handlings()
         if _is_remote(self._executor):
             self._executor.bind(self._program(handler))
         self._decoder = self._read_decoder()
-        self._handlings = self._make_handlings()
         self._deadlines = self._make_deadlines(handler)
         self._queue = self._make_queue(handler)
         stuck_after = None if options.stuck_after_ms is None else options.stuck_after_ms / 1000
@@ -221,13 +221,12 @@ class Engine:
 
     def _program(self, handler: Callable[[Any], Any]) -> Program:
         """What is sent to where handlers run."""
-        hook = self._plugins.hook
         return program(
             handler,
             self._client,
-            is_surrounded=bool(hook.on_record.get_hookimpls()),
+            is_surrounded=bool(self._plugins.hook.on_record.get_hookimpls()),
             is_batch=self._batch is not None,
-            is_timed=bool(hook.on_handled.get_hookimpls()),
+            is_timed=self._handlings is not None,
         )
 
     def _make_handlings(self) -> Handlings | None:
