@@ -120,7 +120,7 @@ class Checker:
     def called(self, instance: str, records: Sequence[Any], now: float = 0.0) -> Call:
         """Note that a handler of *instance* is about to get *records*, *now*; return the call."""
         call = Call(instance, records, self._lane_of, now)
-        call.periods = {partition: self._periods.get((instance, partition), 0) for partition in call.partitions}
+        call.periods = self._periods_of(call)
         for lane in call.lanes:
             call.answered(lane, self._answered.pop((instance, lane), ()))
         return call
@@ -350,10 +350,13 @@ class Checker:
 
         It missed its deadline; or an assignment of it has ended, and the next one may have begun at any offset.
         """
-        now = {partition: self._periods.get((call.instance, partition), 0) for partition in call.periods}
-        if now != call.periods:
+        if self._periods_of(call) != call.periods:
             return dict.fromkeys(call.lanes, 0)
         return call.lanes if call.is_late else {}
+
+    def _periods_of(self, call: Call) -> dict[TopicPartition, int]:
+        """Which assignment of each of its partitions it is now."""
+        return {partition: self._periods.get((call.instance, partition), 0) for partition in call.partitions}
 
     def acted_late(self, call: Call) -> None:
         """Note that a *call* was heard that had missed its deadline."""
