@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kafka_parallel.cli.letters import Letter, Selection, read, records_until, spans
 from kafka_parallel.dlq import PREVIOUS, is_control
-from kafka_parallel.outbox import NULL_KEY, ExactBytes
+from kafka_parallel.outbox import NULL_KEY, ExactBytes, close_producer
 
 if TYPE_CHECKING:
     from kafka_parallel.cli.bookmark import Bookmark, Ends, Place
@@ -50,7 +50,7 @@ class Replay:
     def close(self) -> None:
         """Close the clients."""
         self._consumer.close()
-        self._producer.close(timeout=ANSWER_TIMEOUT)
+        close_producer(self._producer, ANSWER_TIMEOUT)
 
     def run(self, topic: str, selection: Selection, places: Collection[Place]) -> int:
         """Send the letters of *topic* at *places*; return how many were sent.

@@ -14,6 +14,7 @@ from kafka_parallel.outbox.producer import (
     Pending,
     Producer,
     Written,
+    close_producer,
     is_too_large,
     open_outbox,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Producer",
     "Written",
     "check_overrides",
+    "close_producer",
     "is_too_large",
     "open_outbox",
     "producer_config",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What kafka-python raises on purpose: its 2.x asserts where 3.x raises ValueError and TypeError.
-FAILURES = (KafkaError, AssertionError, ValueError, TypeError, OSError)
+# What kafka-python's 2.x raises instead of waking the thread of a producer that is closed at this moment.
+CLOSED_MEANWHILE = (AttributeError, OSError)
+# What kafka-python raises on purpose: its 2.x asserts where 3.x raises ValueError and TypeError. And see above.
+FAILURES = (KafkaError, AssertionError, ValueError, TypeError, *CLOSED_MEANWHILE)
 # How often a record is handed over while its time lasts. The producer itself tries again within each.
 MOST_TRIES = 3
 # How long a producer may take to fail what it still has to send, in seconds: it asks no broker.
@@ -145,11 +148,11 @@ class Outbox:
         try:
             written = self._write(producer, record, deadline)
         except BaseException:
-            _end(producer, timeout=0)
+            close_producer(producer, timeout=0)
             raise
         with self._lock:
             producer, self._producer = self._producer, producer
-        _end(producer, self._timeout)
+        close_producer(producer, self._timeout)
         return written
 
     def _write(self, producer: Producer, record: Outgoing, deadline: float) -> Written:
@@ -160,25 +163,34 @@ class Outbox:
 
     def close(self) -> None:
         """Close the producer. What no broker has acknowledged by then is not written later."""
-        _end(self._producer, self._timeout)
+        close_producer(self._producer, self._timeout)
 
 
-def _end(producer: Producer, timeout: float) -> None:
-    """Close *producer*, whatever it still has to send.
+def close_producer(producer: Producer, timeout: float) -> None:
+    """Close *producer* within *timeout* seconds, whatever it still has to send.
 
     kafka-python's ``close()`` gives up on a record that cannot be sent in time and leaves everything open: its thread
     would send that record later, maybe after another run has finished with it.
     """
     try:
-        producer.close(timeout=timeout)
+        _close(producer, timeout)
     except KafkaError:
         sender = getattr(producer, "_sender", None)
         if sender is None:
             raise
         log.warning("a record is given up that was to be written: no broker acknowledged it in %g s", timeout)
-        sender.force_close()
+        with suppress(*CLOSED_MEANWHILE):  # its thread has ended, so there is nobody left to be woken
+            sender.force_close()
         sender.join(FORCED_CLOSE_TIMEOUT)
-        producer.close(timeout=FORCED_CLOSE_TIMEOUT)
+        _close(producer, FORCED_CLOSE_TIMEOUT)
+
+
+def _close(producer: Producer, timeout: float) -> None:
+    """Close *producer*; again, if its thread was faster than the call that was to wake it."""
+    try:
+        producer.close(timeout=timeout)
+    except CLOSED_MEANWHILE:
+        producer.close(timeout=timeout)
 
 
 def _may_pass(error: BaseException) -> bool:

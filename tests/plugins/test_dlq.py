@@ -58,6 +58,7 @@ class FakeProducer:
         return SimpleNamespace(topic=topic, partition=partition, offset=len(self.sent) - 1)
 
     def close(self, timeout):
+        self.answer("close", None)
         self.closed.append(timeout)
 
 
@@ -466,6 +467,37 @@ class TestStart:
         plugin.on_stop()
 
         assert acts == ["close", "force_close", "join", "close"]
+
+    # kafka-python 2.3: the thread of the producer has closed its sockets while close() was about to wake it
+    @pytest.mark.parametrize("missed", [AttributeError("'NoneType' has no attribute 'sendall'"), OSError(9, "bad fd")])
+    def test_a_producer_whose_thread_ends_before_it_is_woken_is_closed_all_the_same(self, missed):
+        plugin, producer = started(timeout_ms=5_000)
+        producer.failures["close"] = [missed]
+
+        plugin.on_stop()
+
+        assert producer.closed == [5.0]
+
+    def test_a_large_letter_takes_the_new_producer_even_if_the_old_one_is_hard_to_close(self):
+        plugin, producer = started()
+        producer.failures = {"get": [MessageSizeTooLargeError()], "close": [AttributeError("sendall")]}
+
+        assert isinstance(plugin.bury(ValueError("large"), context()), Skip)
+        assert len(producer.sent) == 2
+
+    def test_a_letter_that_meets_the_change_of_producers_takes_the_new_one(self):
+        plugin, old = started()
+
+        def send(topic, **record):
+            del old.send
+            old.failures["get"] = [MessageSizeTooLargeError()]
+            plugin.bury(ValueError("large"), context(offset=6))  # of another worker, which closes the old producer
+            raise AttributeError("'NoneType' has no attribute 'sendall'")
+
+        old.send = send
+
+        assert isinstance(plugin.bury(ValueError("small"), context()), Skip)
+        assert len(old.sent) == 3
 
     def test_the_stop_closes_the_producer_once(self):
         plugin, producer = started(timeout_ms=5_000)
