@@ -27,6 +27,14 @@ NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"
 OWN_DISTRIBUTION = "kafka-parallel"
 
 
+class HookFinder(pluggy.PluginManager):
+    """Finds hooks among the names of a plugin that can be one: the many others would take most of the time."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """Return how *name* of *plugin* is marked; ``None`` if it is no hook."""
+        return None if name.startswith("_") else super().parse_hookimpl_opts(plugin, name)
+
+
 class Plugins:
     """The plugins of one consumer.
 
@@ -38,7 +46,7 @@ class Plugins:
     """
 
     def __init__(self, wanted: Sequence[object], environment: Mapping[str, str], also: Iterable[str] = ()) -> None:
-        self._pm = pluggy.PluginManager(hookspecs.PROJECT)
+        self._pm = HookFinder(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
         self._distributions: dict[str, str] = {}
         items = [*wanted, *(name for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip())]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Before any record was seen, its size is taken for the broker's default message.max.bytes.
 UNSEEN_RECORD_BYTES = 1 << 20
@@ -38,8 +39,7 @@ class Limits:
     uncommitted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """What one partition, or all of them together, hold."""
 
     records: int

@@ -31,7 +31,7 @@ from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 log = logging.getLogger(__name__)
 
 # How often it is looked for handlers that nobody waits for, and whether the loop still turns, in seconds.
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.25
 # How long a cancelled handler may clean up before it is cancelled once more, in seconds.
 CANCEL_EVERY = 5.0
 # How long one step of a handler may take before it is said to block the loop, in seconds.

@@ -230,10 +230,14 @@ class Checker:
         call.end(failed, now)
         self._take_done(call)
 
-    def left(self, instance: str, record: Any) -> None:
-        """Note that a wrapper saw the handler of *record* return: then one has ended, or is late."""
-        calls = self._calls.get((instance, place_of(record)), [])
-        if calls and not any(call.has_ended or call.is_late for call in calls):
+    def begun(self, instance: str, record: Any) -> int:
+        """Tell how often *instance* has begun to handle *record*."""
+        return len(self._calls[instance, place_of(record)])
+
+    def left(self, instance: str, record: Any, begun: int) -> None:
+        """Note that a wrapper saw the handler of *record* return: one has ended, or is late, after the *begun* ones."""
+        calls = self._calls[instance, place_of(record)][begun:]
+        if not any(call.has_ended or call.is_late for call in calls):
             self.violate(f"{place_of(record)} was left by its wrappers while its handler ran")
 
     def told(

@@ -128,9 +128,10 @@ class Counter:
         """Tell the checker."""
         self._share.enters(context)
         self._checker.attempted(self._name, context.raw, context.attempt)
+        begun = self._checker.begun(self._name, context.raw)
         result = yield
-        if result != ANSWER:  # else no handler has run: one of an earlier assignment may run still
-            self._checker.left(self._name, context.raw)
+        if result != ANSWER:  # else no handler has run
+            self._checker.left(self._name, context.raw, begun)
         return result
 
     @hookimpl(wrapper=True)

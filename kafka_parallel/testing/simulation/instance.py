@@ -58,7 +58,7 @@ class Instance:
         )
         self.is_alive = True
         self.error: BaseException | None = None
-        process.start_thread(self._run, "main")
+        process.start_main(self._run)
 
     def _run(self) -> None:
         try:

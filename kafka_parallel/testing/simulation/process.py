@@ -28,15 +28,22 @@ class Process:
         """Make a condition of *lock*."""
         return self._world.condition(lock)
 
+    def start_main(self, act: Callable[[], Any]) -> Thread:
+        """Run *act* in the main thread, which polls: a poll may end later than it was to."""
+        return self._start(act, is_unhurried=True)
+
     def start_thread(self, act: Callable[[], Any], name: str) -> Thread:
         """Run *act* as an actor of its own."""
+        return self._start(act, is_unhurried=False)
+
+    def _start(self, act: Callable[[], Any], *, is_unhurried: bool) -> Thread:
         thread = Thread()
 
         def run() -> None:
             act()
             thread.has_ended = True
 
-        self._actors.append(self._world.spawn(run))
+        self._actors.append(self._world.spawn(run, is_unhurried=is_unhurried))
         return thread
 
     def kill(self) -> None:

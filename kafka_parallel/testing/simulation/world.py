@@ -18,6 +18,10 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 
 
+# How much later than asked for an actor without hurry goes on, in seconds: of these, one is drawn for a world.
+LATE = (0.0, *[0.2] * 9)
+
+
 class StalledError(AssertionError):
     """Nobody can act and nothing will ever happen, or it takes too many steps."""
 
@@ -36,6 +40,8 @@ class World:
         self._steps_left = most_steps
         self._main = getcurrent()
         self._errors: list[BaseException] = []
+        self._unhurried: set[greenlet] = set()
+        self._late = random.Random(f"late {seed}").choice(LATE)
         self._frozen: dict[greenlet, float] = {}
         self._spawned: list[greenlet] = []
         self._is_over = False
@@ -45,8 +51,12 @@ class World:
 
     # Actors
 
-    def spawn(self, act: Callable[[], Any]) -> greenlet:
-        """Let *act* run as an actor of its own."""
+    def spawn(self, act: Callable[[], Any], *, is_unhurried: bool = False) -> greenlet:
+        """Let *act* run as an actor of its own.
+
+        :param is_unhurried: whether it may go on later than it asked for while nobody else has anything to do, as any
+            thread may. What only looks around now and then does so less often: most of a run would be nothing else.
+        """
 
         def run() -> None:
             try:
@@ -58,6 +68,8 @@ class World:
         actor = greenlet(run, parent=self._main)
         self._actors[actor] = self.now
         self._spawned.append(actor)
+        if is_unhurried:
+            self._unhurried.add(actor)
         return actor
 
     def close(self) -> None:
@@ -97,13 +109,13 @@ class World:
             ready[place].switch()
 
     def _pass_time(self) -> None:
-        dues, frozen = self._actors.values(), self._frozen
-        if frozen:
-            dues = [max(due, frozen.get(actor, 0.0)) for actor, due in self._actors.items()]  # type: ignore[assignment]
-        due = min(dues, default=float("inf"))
-        if due == float("inf"):
+        frozen, unhurried, earliest = self._frozen, self._unhurried, float("inf")
+        for actor, due in self._actors.items():
+            acts_at = max(due, frozen.get(actor, 0.0)) if frozen else due
+            earliest = min(earliest, acts_at + self._late if actor in unhurried else acts_at)
+        if earliest == float("inf"):
             raise StalledError(f"nobody can act any more at {self.now:.3f} s")
-        self.now = due
+        self.now = earliest
 
     def note(self, what: str) -> None:
         """Add to the story, which tells people what happened, and to the trace, by which two runs are compared."""
