@@ -137,8 +137,11 @@ class Acts:
 
         :raises Exception: if it fails.
         """
-        if self._is_prompt and self._world.now - self._waiting.pop(call, FOREVER) > PROMPTLY:
+        unwanted_since = self._waiting.pop(call, FOREVER)
+        if self._is_prompt and self._world.now - unwanted_since > PROMPTLY:
             self._checker.neglected(self._name, call.records)
+        if self.plan.timeout_ms is not None and unwanted_since != FOREVER:
+            call.is_undone = True  # who waits for it under a deadline may be cancelled at the moment at which it ends
         self._note_free(call)
         chance, plan = self._world.random, self.plan
         failed = [at for at, _ in enumerate(call.records) if chance.random() < self._failing]

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from kafka import OffsetAndMetadata, TopicPartition
 
+from kafka_parallel.errors import HandlerTimeout
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.calls import Call, Lane, LaneOrder, Place, place_of
 
@@ -258,8 +259,13 @@ class Checker:
         place = place_of(record)
         calls = self._calls.get((instance, place), [])
         fitting = [call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)]
-        # The closest one; one that was cancelled need not be told of.
-        call = max(fitting, key=lambda call: (not call.is_undone, call.lasted(0.0)), default=None)
+        # The closest one; one that was cancelled need not be told of, unless it is known to have been too late.
+        is_timeout = isinstance(error, HandlerTimeout)
+        call = max(
+            fitting,
+            key=lambda call: (is_timeout and call.is_late, not call.is_undone, call.lasted(0.0)),
+            default=None,
+        )
         if call is not None:
             call.told.add(place)
         elif self._untold_answers[instance, place]:

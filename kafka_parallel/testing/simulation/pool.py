@@ -128,7 +128,8 @@ class SimulatedPool:
             try:
                 told.append(self._run_unit(place, raws, wants))
             except _DeadError as death:
-                yield told
+                if told:
+                    yield told
                 self._world.sleep(START)
                 yield [Report(place, death.returned, death.error), *(Report(at, is_unbegun=True) for at, _ in owed)]
                 return

@@ -17,7 +17,6 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-
 # How much later than asked for an actor without hurry goes on, in seconds: of these, one is drawn for a world.
 LATE = (0.0, *[0.2] * 9)
 
