@@ -179,14 +179,15 @@ def test_notes_of_another_run_are_refused(tmp_path):
         resumed(tmp_path / "notes", 41)
 
 
-def test_an_interrupted_command_says_how_to_go_on_and_leaves_its_notes(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_says_how_to_go_on_and_leaves_its_notes(tmp_path, how):
     notes = tmp_path / "notes"
     command = [sys.executable, "-m", "kafka_parallel.testing.simulation", "--seeds", "100000", "--state", str(notes)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
         deadline = time.monotonic() + 30
         while not notes.exists():
             assert time.monotonic() < deadline
-        running.send_signal(signal.SIGINT)
+        running.send_signal(how)
         _, said = running.communicate(timeout=60)
 
     assert running.returncode == 130

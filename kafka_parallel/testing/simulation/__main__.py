@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import secrets
+import signal
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -93,4 +94,6 @@ def _run(sweep: Sweep, state: Path | None) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # else SIGTERM leaves the other processes, and "&" ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())
