@@ -4,12 +4,12 @@ Rule 1: a worker takes what arrived first, as much as plugins allow; if there is
 worker what that one has not begun after a while.
 Rule 2: an outcome changes its assignment if that is still live; a failed attempt is remembered in any case.
 Rule 3: a lane is let go when its unit has ended, unless its last task waits for a retry or stopped the consumer.
-Rule 4: a handler that takes too long loses everything but the lane it is in: that is let go when it returns.
+Rule 4: a handler that takes too long loses everything but the lanes of what it has: these are let go when it returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
 from kafka_parallel.core.batching import BatchQueue
 from kafka_parallel.core.chunk import BatchChunk, Chunk, Collected, Failure, Outcome, TaskBatch
-from kafka_parallel.core.ordering import Unit
+from kafka_parallel.core.ordering import Lane, Unit
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
@@ -116,8 +116,11 @@ class Dispatch:
         chunks = [chunk for chunk in self._several if chunk.is_collectable]
         return [failure for chunk in chunks for failure in self.finish(chunk, now)]
 
-    def _settle_all(self, chunk: Chunk, now: float, *, is_overdue: bool = False) -> Collected:
-        """Take in what *chunk* has settled; the lanes of the units that ended are still held."""
+    def _settle_all(self, chunk: Chunk, now: float, busy: Collection[Lane | None] = ()) -> Collected:
+        """Take in what *chunk* has settled; the lanes of the units that ended are still held.
+
+        In lanes that are *busy* because their handler still runs, nothing may wait for its next attempt yet.
+        """
         found = chunk.collect()
         for task in found.behind:
             self._count_attempt(task)
@@ -125,8 +128,8 @@ class Dispatch:
             self._put_back(chunk, unit, task)
         self._backlog.retries.ended(task for task, _ in found.outcomes)
         for task, outcome in self._settle_handled(found.outcomes):
-            if is_overdue and isinstance(outcome, Retry) and task.lane is not None:
-                self._count_attempt(task)  # it may wait for its next attempt once the handler has returned
+            if isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
+                self._count_attempt(task)
             else:
                 self._settle(task, outcome, now)
         self._took_in(chunk, len(found.outcomes))
@@ -224,10 +227,15 @@ class Dispatch:
                 self._backlog.ready.release(unit.lane)
         return stuck, failures
 
-    def expire(self, chunk: Chunk, handler: Hashable, now: float) -> list[tuple[Task, Failure]]:
-        """Take in what was decided about records whose *handler* still runs; their lanes stay held until it returns."""
-        found = self._settle_all(chunk, now, is_overdue=True)
-        self._overdue[handler] = found.ended
+    def expire(
+        self, chunk: Chunk, handler: Hashable, lanes: Collection[Lane | None], now: float
+    ) -> list[tuple[Task, Failure]]:
+        """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
+        found = self._settle_all(chunk, now, busy=lanes)
+        self._overdue[handler] = [end for end in found.ended if end[0].lane in lanes]
+        for end in found.ended:
+            if end[0].lane not in lanes:
+                self._release(*end)
         if handler in self._returned:
             self.returned(handler, now)
         return found.failures

@@ -114,11 +114,13 @@ class Scheduler(Generic[P]):
     def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
 
+        So is what stands above a record that stopped the consumer: what is between them was dropped.
+
         *leader_epochs* tells from which offset on which leader epoch holds (KIP-320).
         """
         for partition, tasks in batch.items():
             assignment = self._assignments.get(partition)
-            if assignment is not None and not assignment.draining:
+            if assignment is not None and not assignment.draining and not assignment.halted:
                 self._backlog.feed(assignment, tasks)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)

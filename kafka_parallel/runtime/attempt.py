@@ -99,7 +99,7 @@ class Attempts:
 
     def _in_time(self, call: Callable[[Task, Any], object], deadlines: Deadlines) -> Callable[[Task, Any], object]:
         def call_in_time(task: Task, record: Any) -> object:
-            with deadlines.running(task, partial(self._timed_out, task, record)) as running:
+            with deadlines.running(task, (task,), partial(self._timed_out, task, record)) as running:
                 task.started_at = running.since
                 return call(task, record)
 
@@ -131,16 +131,19 @@ class Attempts:
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
-            call = self._handler(record) if self._surrounded is None else self._surrounded(record, context_of(task))
             if self._timeout is not None:
+                call = partial(self._called, task, record)
                 return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
-            inside = InContext(self._variables.copy(), call)
+            inside = InContext(self._variables.copy(), self._called(task, record))
             inside.begin()
         except StopIteration:
             return None
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self._rest(task, record, wants, raised(error))
         return self._rest(task, record, wants, ended(inside))
+
+    def _called(self, task: Task, record: Any) -> Any:
+        return self._handler(record) if self._surrounded is None else self._surrounded(record, context_of(task))
 
     async def _rest(self, task: Task, record: Any, wants: Callable[[Task], bool], running: Awaitable[Any]) -> Outcome:
         """Wait for the end of a handler, and tell how its record ended.

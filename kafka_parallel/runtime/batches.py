@@ -168,7 +168,7 @@ class BatchAttempts:
             return variables.run(self._handler, records)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
         decide = partial(self._timed_out, run, [*run.done], [*run.failures])
-        with self._deadlines.running(batch, decide):
+        with self._deadlines.running(batch, [entered.task for entered in run.entered], decide):
             return variables.run(self._handler, records)
 
     def _timed_out(
@@ -198,7 +198,7 @@ class BatchAttempts:
             result: Any = None
             error: BaseException | None = None
             try:
-                result = await within(self._timeout, batch, self._variables.copy(), self._handler(run.records))
+                result = await within(self._timeout, batch, self._variables.copy(), partial(self._handler, run.records))
             except asyncio.CancelledError as raised:
                 if was_cancelled() or not any(map(wants, batch.tasks)):
                     run.leave(None, raised)

@@ -104,16 +104,18 @@ async def raised(error: BaseException) -> NoReturn:
 
 
 async def within(
-    timeout: float | None, item: Task | TaskBatch, context: Context, coroutine: Coroutine[Any, Any, Any]
+    timeout: float | None, item: Task | TaskBatch, context: Context, call: Callable[[], Coroutine[Any, Any, Any]]
 ) -> Any:
-    """Await the *coroutine* that is at *item*, in *context*; cancel it after *timeout* seconds.
+    """Await the coroutine that *call* makes and that is at *item*, in *context*; cancel it after *timeout* seconds.
+
+    It is made when its task begins: one that is cancelled before would never have been awaited, which Python warns of.
 
     :raises HandlerTimeout: it was cancelled for that; one that ends in another way in spite of it has ended so.
     :raises HandlerExit: it raised GeneratorExit.
     """
     if timeout is None:
-        return await ended(InContext(context, coroutine))
-    task: asyncio.Task[Any] = context.run(asyncio.ensure_future, _caught(coroutine))
+        return await ended(InContext(context, call()))
+    task: asyncio.Task[Any] = context.run(asyncio.ensure_future, _caught(call))
     try:
         await asyncio.wait({task}, timeout=timeout)
         if not task.done():
@@ -127,10 +129,10 @@ async def within(
     return result if error is None else await raised(error)
 
 
-async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-    """Return what *coroutine* returns or raises: a task would let SystemExit and its like out into the loop."""
+async def _caught(call: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
+    """Return what comes of awaiting *call*, or an error: a task would let SystemExit and its like out into the loop."""
     try:
-        return await coroutine, None
+        return await call(), None
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - raised again by the one who waits

@@ -7,7 +7,7 @@ dict is atomic, with and without the GIL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,6 +16,7 @@ from kafka_parallel.errors import HandlerTimeout
 
 if TYPE_CHECKING:
     from kafka_parallel.core.chunk import BatchOutcome
+    from kafka_parallel.core.ordering import Lane
     from kafka_parallel.core.task import Task
     from kafka_parallel.runtime.clock import Clock
 
@@ -26,12 +27,21 @@ class Running:
     """A handler that runs: a context manager around its call.
 
     :param item: the record, or the batch, that it is at.
+    :param tasks: what of it the handler has: wrappers may keep records out of a batch.
     :param decide: tells how each record ended if the handler takes too long; may block.
     :ivar since: when it began, in seconds of the monotonic clock.
     """
 
-    def __init__(self, table: dict[Running, None], item: Task | TaskBatch, decide: Decide, since: float) -> None:
+    def __init__(
+        self,
+        table: dict[Running, None],
+        item: Task | TaskBatch,
+        tasks: Sequence[Task],
+        decide: Decide,
+        since: float,
+    ) -> None:
         self._table = table
+        self._tasks = tasks
         self.item = item
         self.decide = decide
         self.since = since
@@ -44,6 +54,11 @@ class Running:
         """Leave the table; if somebody else took it out, whatever the handler did comes too late."""
         if not self.take():
             raise OverdueError(self) from error
+
+    @property
+    def lanes(self) -> set[Lane | None]:
+        """Where nothing may run before the handler returns."""
+        return {task.lane for task in self._tasks}
 
     def take(self) -> bool:
         """Claim the right to say how the records ended; true for one caller only."""
@@ -73,12 +88,12 @@ class Deadlines:
         self._clock = clock
         self._table: dict[Running, None] = {}
 
-    def running(self, item: Task | TaskBatch, decide: Decide) -> Running:
-        """Make the context manager for a handler that is about to be called.
+    def running(self, item: Task | TaskBatch, tasks: Sequence[Task], decide: Decide) -> Running:
+        """Make the context manager for a handler that is about to be called with *tasks*.
 
         It raises `OverdueError` at its end if the handler took too long.
         """
-        return Running(self._table, item, decide, self._clock.monotonic())
+        return Running(self._table, item, tasks, decide, self._clock.monotonic())
 
     def overdue(self, now: float) -> list[Running]:
         """Return the handlers that have used up their time."""

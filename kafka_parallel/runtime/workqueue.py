@@ -247,7 +247,8 @@ class WorkQueue(Generic[P]):
                 chunk.settle_all(outcomes)
             else:
                 chunk.settle(running.item, outcomes[running.item])
-            self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))
+            now = self._clock.monotonic()
+            self._fail_all(self._scheduler.dispatch.expire(chunk, running, running.lanes, now))
             self._changed()
         self.tell()
 

@@ -24,7 +24,7 @@ def stuck_in_first(*records, limit=9):
 def give_up(found, task, outcome, now=0.0):
     chunk, _ = found.dispatch.detach(task, now)
     chunk.settle(task, outcome)
-    return found.dispatch.expire(chunk, HANDLER, now)
+    return found.dispatch.expire(chunk, HANDLER, {task.lane}, now)
 
 
 def test_what_a_stuck_worker_had_not_begun_runs_elsewhere():
@@ -88,7 +88,7 @@ def test_a_handler_may_return_before_it_was_decided():
     found.dispatch.returned(HANDLER, 0.0)
 
     stuck.settle(task, Skip("dead"))
-    found.dispatch.expire(stuck, HANDLER, 0.0)
+    found.dispatch.expire(stuck, HANDLER, {task.lane}, 0.0)
 
     assert offsets_of(found.dispatch.take(9, 0.0)) == [1]
     assert found.dispatch.overdue == 0

@@ -128,6 +128,24 @@ def test_a_record_that_stops_the_consumer_stays_unfinished():
     assert found.snapshot().offsets == {"p": (0, -1)}
 
 
+def test_nothing_is_taken_in_above_a_record_that_stops_the_consumer():
+    found = scheduler("p", "q")
+    feed(found, "p", (0, None), (1, "a"))
+    feed(found, "q", (0, None))
+    chunk = found.dispatch.take(1, 0.0)
+    [retry] = [found.dispatch.take(1, 0.0)]
+    run(found, retry, Retry(1000))
+    run(found, chunk, Failure(ValueError(), "why"))
+
+    feed(found, "p", (2, "a"), (3, None))  # what a poll() brings that was under way
+    feed(found, "q", (1, None))
+
+    assert [(task.assignment.partition, task.offset) for task in tasks_of(found.dispatch.take(9, 9.0))] == [
+        ("q", 0),
+        ("q", 1),
+    ], "@1 was dropped, so what follows it in its lane must not run"
+
+
 def test_attempts_survive_an_assignment():
     found = scheduler("p")
     feed(found, "p", (0, "a"))

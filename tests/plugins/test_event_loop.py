@@ -369,7 +369,7 @@ def test_a_handler_under_a_deadline_is_waited_for_however_often_it_is_cancelled(
         ended.append("ended")
 
     async def main():
-        waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), clean_up()))
+        waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), clean_up))
         await asyncio.sleep(0)
         for _ in range(2):
             await asyncio.sleep(0)
@@ -379,6 +379,28 @@ def test_a_handler_under_a_deadline_is_waited_for_however_often_it_is_cancelled(
         assert ended[-1] == "ended"
 
     asyncio.run(main())
+
+
+def test_a_handler_under_a_deadline_whose_task_is_cancelled_before_it_begins_is_not_called():
+    called = []
+
+    async def handle():
+        raise AssertionError("nobody may await it")
+
+    def call():
+        called.append(handle())
+        return called[0]
+
+    async def main():
+        waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), call))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:  # what asyncio.run() does at its end
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+    assert not called
 
 
 # Threads

@@ -202,6 +202,29 @@ def test_a_batch_fails_as_a_whole():
     assert decide.asked == [(offset, HandlerTimeout, 1) for offset in range(3)]
 
 
+def test_what_was_kept_out_of_a_batch_does_not_wait_for_its_handler():
+    app, decide, stay, done = keyed("ab"), Decide(Retry(0)), threading.Event(), []
+
+    class KeepOut:
+        @hookimpl
+        def on_record(self, context):
+            if context.raw.offset == 0 and context.attempt == 1:
+                raise ValueError("not now")
+
+    def handle(records):
+        done.extend(record.offset for record in records)
+        if done == [1]:
+            assert stay.wait(2 * PATIENCE)
+
+    parallel = started(app, handle, Batch(max_wait_ms=1, of="mixed"), plugins=[decide, KeepOut()])
+    until(lambda: app.committed == 2)
+    stay.set()
+
+    assert parallel.join(PATIENCE * 1000)
+    assert decide.asked == [(0, ValueError, 1), (1, HandlerTimeout, 1)]
+    assert done == [1, 0]
+
+
 def test_a_coroutine_is_cancelled():
     app, decide, ended = App(2), Decide(), []
 

@@ -483,16 +483,17 @@ BUGS = [
     Bug(
         "let go of the key of a late handler at its deadline",
         "core/dispatch.py",
-        "        self._overdue[handler] = found.ended\n",
-        "        self._overdue[handler] = found.ended\n        self.returned(handler, now)\n",
+        "        self._overdue[handler] = [end for end in found.ended if end[0].lane in lanes]\n",
+        "        self._overdue[handler] = [end for end in found.ended if end[0].lane in lanes]\n"
+        "        self.returned(handler, now)\n",
         "thread-pool with deadline",
     ),
     Bug(
         "take in what was decided about a late handler as if it had returned",
         "runtime/workqueue.py",
-        "            self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))",
-        "            self._fail_all(self._scheduler.dispatch.finish(chunk, self._clock.monotonic()))\n"
-        "            self._fail_all(self._scheduler.dispatch.expire(chunk, running, self._clock.monotonic()))",
+        "            self._fail_all(self._scheduler.dispatch.expire(chunk, running, running.lanes, now))",
+        "            self._fail_all(self._scheduler.dispatch.finish(chunk, now))\n"
+        "            self._fail_all(self._scheduler.dispatch.expire(chunk, running, running.lanes, now))",
         "thread-pool with deadline",
     ),
     Bug(

@@ -99,6 +99,12 @@ class Call:
         lasted = self.lasted(0.0)
         return abs(seconds - lasted) < EPSILON if is_exact else seconds > lasted - EPSILON
 
+    def closeness(self, seconds: float, error: BaseException | None) -> tuple[bool, bool, bool, float]:
+        """How well it agrees with what was told, of several that fit; one that was cancelled need not be told of."""
+        is_timeout = isinstance(error, HandlerTimeout)
+        lasts = not self.has_ended or self.lasted(0.0) > seconds - EPSILON
+        return is_timeout and self.is_late, is_timeout and lasts, not self.is_undone, self.lasted(0.0)
+
     def untold(self, *, failed_too: bool) -> set[Place]:
         """Those of its records whose attempt a plugin has to be told of, and was not."""
         if self.is_undone or not self.has_ended:

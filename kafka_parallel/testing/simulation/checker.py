@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 from kafka import OffsetAndMetadata, TopicPartition
 
-from kafka_parallel.errors import HandlerTimeout
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.calls import Call, Lane, LaneOrder, Place, place_of
 
@@ -259,18 +258,13 @@ class Checker:
         place = place_of(record)
         calls = self._calls.get((instance, place), [])
         fitting = [call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)]
-        # The closest one; one that was cancelled need not be told of, unless it is known to have been too late.
-        is_timeout = isinstance(error, HandlerTimeout)
-        call = max(
-            fitting,
-            key=lambda call: (is_timeout and call.is_late, not call.is_undone, call.lasted(0.0)),
-            default=None,
-        )
-        if call is not None:
-            call.told.add(place)
+        if fitting:
+            max(fitting, key=lambda call: call.closeness(seconds, error)).told.add(place)
+        elif is_made_up:
+            return
         elif self._untold_answers[instance, place]:
             self._untold_answers[instance, place] -= 1
-        elif not is_made_up:
+        else:
             self.violate(f"{instance} told of an attempt at {place} of {seconds:.3f} s ({error!r}) that nobody made")
 
     def has_told(self, instance: str, *, failed_too: bool) -> None:
@@ -280,10 +274,16 @@ class Checker:
                 if who == instance and place in call.untold(failed_too=failed_too):
                     self.violate(f"{instance} told nobody of its attempt at {place}")
 
-    def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
-        """Note that *record* fails *now* because its handler takes longer than *timeout*."""
+    def overdue(self, instance: str, record: Any, now: float, timeout: float, *, is_exact: bool) -> None:
+        """Note that *record* fails *now* because its handler takes longer than *timeout*.
+
+        :param is_exact: no wrapper takes time, which would count as the handler's.
+        """
         calls = self._calls.get((instance, place_of(record)), [])
-        for call in [call for call in calls if call.lasted(now) > timeout - 1e-6][-1:]:
+        late = [call for call in calls if call.lasted(now) > timeout - 1e-6][-1:]
+        if not is_exact and all(call.is_late for call in late):
+            late = [call for call in calls[-1:] if not call.has_ended]
+        for call in late:
             if call.is_late:
                 continue
             call.is_late = True

@@ -71,14 +71,15 @@ class Auditor:
         self,
         world: World,
         checker: Checker,
+        plan: Plan,
         name: str,
         source: str,
-        timeout_ms: float | None,
         judge: LimitJudge | None,
     ) -> None:
         self._world = world
         self._judge = judge
-        self._timeout = (timeout_ms or 0.0) / 1000
+        self._timeout = (plan.timeout_ms or 0.0) / 1000
+        self._is_exact = not plan.hostile
         self._checker = checker
         self._name = name
         self._source = source
@@ -88,7 +89,7 @@ class Auditor:
         """Audit the answer."""
         raw = context.raw
         if isinstance(error, HandlerTimeout):
-            self._checker.overdue(self._name, raw, self._world.now, self._timeout)
+            self._checker.overdue(self._name, raw, self._world.now, self._timeout, is_exact=self._is_exact)
         if isinstance(error, NoLuckError) and error.call.is_late:
             self._checker.acted_late(error.call)
         if self._judge is not None:

@@ -264,7 +264,7 @@ class Simulation:
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
         plugins += self._last_resorts(judge)
-        plugins.append(Auditor(world, self.checker, name, TOPIC, plan.timeout_ms, judge))
+        plugins.append(Auditor(world, self.checker, plan, name, TOPIC, judge))
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self.checker, name, plan.kept_out))
         plugins.extend(self._listeners(name, acts))
