@@ -31,7 +31,6 @@ class Call:
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
     :ivar is_undone: whether it was cancelled, or its process has died.
-    :ivar told: those of its records whose attempt a plugin was told of.
     :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
     :ivar retries: how many of its records are at a retry, as far as that can be told.
     """
@@ -45,7 +44,6 @@ class Call:
         self.seconds = 0.0
         self.retries = 0
         self.has_ended = self.is_late = self.is_undone = False
-        self.told: set[Place] = set()
         self.finished: dict[Place, int | None] = {}
         self._began = began
         self._ended: float | None = None
@@ -88,8 +86,6 @@ class Call:
 
         :param is_exact: nothing around the handler takes time, or raises.
         """
-        if place in self.told:
-            return False
         if self.is_late or isinstance(error, HandlerTimeout):  # it may be told before on_error hears of it
             return isinstance(error, HandlerTimeout)
         if not self.has_ended:
@@ -99,17 +95,9 @@ class Call:
         lasted = self.lasted(0.0)
         return abs(seconds - lasted) < EPSILON if is_exact else seconds > lasted - EPSILON
 
-    def closeness(self, seconds: float, error: BaseException | None) -> tuple[bool, bool, bool, float]:
-        """How well it agrees with what was told, of several that fit; one that was cancelled need not be told of."""
-        is_timeout = isinstance(error, HandlerTimeout)
-        lasts = not self.has_ended or self.lasted(0.0) > seconds - EPSILON
-        return is_timeout and self.is_late, is_timeout and lasts, not self.is_undone, self.lasted(0.0)
-
-    def untold(self, *, failed_too: bool) -> set[Place]:
-        """Those of its records whose attempt a plugin has to be told of, and was not."""
-        if self.is_undone or not self.has_ended:
-            return set()
-        return {*map(place_of, self.records)} - self.told - (set() if failed_too else self._failed)
+    def has_to_be_told(self, place: Place, *, failed_too: bool) -> bool:
+        """Whether a plugin has to be told of its attempt at *place*."""
+        return self.has_ended and not self.is_undone and (failed_too or place not in self._failed)
 
     def end(self, failed: Iterable[Place], now: float) -> None:
         """Note that it returned *now*, or which of its records *failed*."""

@@ -10,6 +10,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.calls import Call, Lane, LaneOrder, Place, place_of
+from kafka_parallel.testing.simulation.telling import Tellings
 
 # By how many seconds the start of a batch may be late.
 PUNCTUALLY = 0.25
@@ -54,6 +55,7 @@ class Checker:
         self._orders: dict[tuple[str, Lane], LaneOrder] = {}
         self._calls: dict[tuple[str, Place], list[Call]] = defaultdict(list)
         self._answered: dict[tuple[str, Lane], list[int]] = defaultdict(list)
+        self._tellings: dict[tuple[str, Place], Tellings] = defaultdict(Tellings)
         self._untold_answers: dict[tuple[str, Place], int] = defaultdict(int)
         self._periods: dict[tuple[str, TopicPartition], int] = {}
         self._held: dict[str, set[Place]] = defaultdict(set)
@@ -255,24 +257,23 @@ class Checker:
         :param is_exact: nothing but the handler takes time or raises, so both must be the handler's.
         :param is_made_up: it may come from a plugin instead of a handler.
         """
+        if is_made_up:
+            return
         place = place_of(record)
         calls = self._calls.get((instance, place), [])
         fitting = [call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)]
-        if fitting:
-            max(fitting, key=lambda call: call.closeness(seconds, error)).told.add(place)
-        elif is_made_up:
+        if self._tellings[instance, place].tell(fitting):
             return
-        elif self._untold_answers[instance, place]:
-            self._untold_answers[instance, place] -= 1
-        else:
+        self._untold_answers[instance, place] -= 1
+        if self._untold_answers[instance, place] < 0:
             self.violate(f"{instance} told of an attempt at {place} of {seconds:.3f} s ({error!r}) that nobody made")
 
     def has_told(self, instance: str, *, failed_too: bool) -> None:
         """Note that run() has returned: plugins of *instance* were told of all that had ended."""
         for (who, place), calls in self._calls.items():
-            for call in calls:
-                if who == instance and place in call.untold(failed_too=failed_too):
-                    self.violate(f"{instance} told nobody of its attempt at {place}")
+            wanted = [call for call in calls if who == instance and call.has_to_be_told(place, failed_too=failed_too)]
+            if self._tellings[who, place].missing(wanted):
+                self.violate(f"{instance} told nobody of its attempt at {place}")
 
     def overdue(self, instance: str, record: Any, now: float, timeout: float, *, is_exact: bool) -> None:
         """Note that *record* fails *now* because its handler takes longer than *timeout*.
