@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv-$(VERSION)
-VENV2 ?= .venv-$(VERSION)-kafka2
+KAFKA2 ?= 2.3.3
+VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
@@ -30,7 +31,7 @@ explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work q
 broker: $(VENV)/ready  ## Run the tests on a real Kafka
 	$(BIN)/pytest -n 3 --dist loadfile -m broker
 
-kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.3
+kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.x: KAFKA2=2.2.9 is the oldest
 	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
 		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py \
 		tests/integration/test_dlq_unavailable.py \
@@ -68,5 +69,5 @@ $(VENV)/ready: pyproject.toml
 $(VENV2)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV2)
 	$(VENV2)/bin/python -m pip install -q --upgrade "pip>=25.1"
-	$(VENV2)/bin/python -m pip install -q --group dev -e ".[demo]" "kafka-python==2.3.3"
+	$(VENV2)/bin/python -m pip install -q --group dev -e ".[demo]" "kafka-python==$(KAFKA2)"
 	touch $@

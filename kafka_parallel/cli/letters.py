@@ -106,7 +106,7 @@ def records_until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> I
     """Read on from the consumer's positions up to *ends*; offsets that hold no record are passed over."""
     deadline = monotonic() + PATIENCE
     while True:
-        left = {partition for partition, end in ends.items() if consumer.position(partition) < end}
+        left = {partition for partition, end in ends.items() if _is_below(consumer, partition, end)}
         if not left:
             return
         consumer.pause(*(set(ends) - left))
@@ -116,6 +116,12 @@ def records_until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> I
             raise NoBroker(f"nothing came for {PATIENCE:g} s, with {len(left)} partitions not read to their end")
         for partition, records in batch.items():
             yield from (record for record in records if record.offset < ends[partition])
+
+
+def _is_below(consumer: KafkaConsumer, partition: TopicPartition, end: int) -> bool:
+    """Whether the position is below *end*, or not known yet: before 2.3 only poll() asks for it."""
+    position = consumer.position(partition, timeout_ms=0)
+    return position is None or position < end
 
 
 def with_selection(command: Callable[..., Any]) -> Callable[..., Any]:

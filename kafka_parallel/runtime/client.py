@@ -296,7 +296,20 @@ class Client:
     def close(self, timeout: float) -> None:
         """Leave the group and close the connections."""
         decoding.take_back(self._fetcher)
+        self._end_heartbeats(timeout)
         self._consumer.close(autocommit=False, timeout_ms=timeout * 1000)
+
+    def _end_heartbeats(self, timeout: float) -> None:
+        """Wait for the end of 2.x's heartbeat thread.
+
+        Before 2.3, close() waits for it with the lock in its hands that the thread needs to end. So it would end later:
+        where the interpreter was faster and killed it together with that lock, the consumer's ``__del__`` would wait
+        for the lock for ever.
+        """
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
+        heartbeats = getattr(coordinator, "_heartbeat_thread", None)
+        if heartbeats is not None:
+            heartbeats.close(timeout_ms=timeout * 1000)
 
 
 def metadata_of(offsets: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, OffsetAndMetadata]:

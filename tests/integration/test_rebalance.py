@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 
 import pytest
@@ -122,3 +123,14 @@ def test_a_second_sigterm_abandons_at_once(kafka_broker, topic, tmp_path, execut
         assert worker.wait(timeout=10) == 0
 
     assert committed(bootstrap, group, produced) == {0: 0}
+
+
+def test_no_thread_of_the_client_outlives_run(kafka_broker, topic, caplog):
+    bootstrap, name, before = kafka_broker.bootstrap_servers, topic(1), set(threading.enumerate())
+    produce(bootstrap, name, 10)
+    parallel = ParallelConsumer(consume(bootstrap, name, "g-" + name), workers=2)
+
+    parallel.run(lambda record: parallel.stop() if record.offset == 9 else None)
+
+    assert set(threading.enumerate()) <= before
+    assert "did not fully terminate" not in caplog.text

@@ -126,8 +126,11 @@ class Acts:
 
     @property
     def _may_hang(self) -> bool:
-        """Whether one more handler may never return: there have to be workers and room left for all other records."""
-        if not self.plan.is_roomy:
+        """Whether one more handler may never return: there have to be workers and room left for all other records.
+
+        Not where a wrapper may sleep beyond the deadline: then the handler begins after its record has failed.
+        """
+        if not self.plan.is_roomy or self.plan.hostile:
             return False
         hanging = sum(call.seconds == FOREVER for call in self._running)
         return self._checker.endless < MOST_ENDLESS and hanging < self.plan.options["workers"]

@@ -31,6 +31,7 @@ class Call:
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
     :ivar is_undone: whether it was cancelled, or its process has died.
+    :ivar overdue: those of its records that failed for that, as far as was asked what it means.
     :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
     :ivar retries: how many of its records are at a retry, as far as that can be told.
     """
@@ -44,6 +45,7 @@ class Call:
         self.seconds = 0.0
         self.retries = 0
         self.has_ended = self.is_late = self.is_undone = False
+        self.overdue: set[Place] = set()
         self.finished: dict[Place, int | None] = {}
         self._began = began
         self._ended: float | None = None
@@ -80,6 +82,10 @@ class Call:
     def lasted(self, now: float) -> float:
         """How many seconds it has taken, up to *now*."""
         return (now if self._ended is None else self._ended) - self._began
+
+    def is_overdue(self, now: float) -> tuple[bool, bool, float]:
+        """How likely it is the one that missed its deadline *now*: it was given up, still runs, or ended last."""
+        return self.is_undone and self._ended == now, not self.has_ended, self._began + self.lasted(now)
 
     def fits(self, place: Place, seconds: float, error: BaseException | None, *, is_exact: bool) -> bool:
         """Whether it is what was told of an attempt at *place*: it took *seconds*, and raised *error*.

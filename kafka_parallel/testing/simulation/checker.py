@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
-from kafka_parallel.testing.simulation.calls import Call, Lane, LaneOrder, Place, place_of
+from kafka_parallel.testing.simulation.calls import EPSILON, Call, Lane, LaneOrder, Place, place_of
 from kafka_parallel.testing.simulation.telling import Tellings
 
 # By how many seconds the start of a batch may be late.
@@ -275,25 +275,22 @@ class Checker:
             if self._tellings[who, place].missing(wanted):
                 self.violate(f"{instance} told nobody of its attempt at {place}")
 
-    def overdue(self, instance: str, record: Any, now: float, timeout: float, *, is_exact: bool) -> None:
-        """Note that *record* fails *now* because its handler takes longer than *timeout*.
-
-        :param is_exact: no wrapper takes time, which would count as the handler's.
-        """
-        calls = self._calls.get((instance, place_of(record)), [])
-        late = [call for call in calls if call.lasted(now) > timeout - 1e-6][-1:]
-        if not is_exact and all(call.is_late for call in late):
-            late = [call for call in calls[-1:] if not call.has_ended]
-        for call in late:
+    def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
+        """Note that *record* fails *now* because its handler takes longer than *timeout*."""
+        place = place_of(record)
+        calls = self._calls.get((instance, place), [])
+        late = [call for call in calls if call.lasted(now) > timeout - EPSILON and place not in call.overdue]
+        for call in sorted(late, key=lambda call: call.is_overdue(now))[-1:]:
+            call.overdue.add(place)
             if call.is_late:
                 continue
             call.is_late = True
-            for place, failures in [*call.finished.items()]:
+            for done, failures in [*call.finished.items()]:
                 if failures is not None:  # it has just ended, after somebody else had said how
-                    self.done[place] -= 1
-                    self._failures[place][instance] = self._failures[place].get(instance, 0) + failures
-                    del call.finished[place]
-            self.done = {place: count for place, count in self.done.items() if count}
+                    self.done[done] -= 1
+                    self._failures[done][instance] = self._failures[done].get(instance, 0) + failures
+                    del call.finished[done]
+            self.done = {done: count for done, count in self.done.items() if count}
 
     def decided(self, instance: str, record: Any, *, is_skip: bool) -> None:
         """Note what was decided about a record that failed in *instance*, here or before it came to a handler."""

@@ -79,7 +79,6 @@ class Auditor:
         self._world = world
         self._judge = judge
         self._timeout = (plan.timeout_ms or 0.0) / 1000
-        self._is_exact = not plan.hostile or "asyncio" in plan.executor  # a coroutine ends at its deadline
         self._checker = checker
         self._name = name
         self._source = source
@@ -89,7 +88,7 @@ class Auditor:
         """Audit the answer."""
         raw = context.raw
         if isinstance(error, HandlerTimeout):
-            self._checker.overdue(self._name, raw, self._world.now, self._timeout, is_exact=self._is_exact)
+            self._checker.overdue(self._name, raw, self._world.now, self._timeout)
         if isinstance(error, NoLuckError) and error.call.is_late:
             self._checker.acted_late(error.call)
         if self._judge is not None:
