@@ -176,9 +176,11 @@ class LaneOrder:
         self._latest = max(self._latest, offset)
         return wrong
 
-    def finish(self, offset: int) -> None:
-        """Note that *offset* needs no more work, although no handler did it."""
-        self._next = [one for one in self._next if one != offset]
+    def finish(self, place: Place) -> None:
+        """Note that *place* needs no more work, although no handler did it."""
+        self._next = [one for one in self._next if one != place[1]]
+        if self.call is not None:
+            self.call.finished.setdefault(place, None)  # a wrapper may have answered for it beside this call
 
 
 def place_of(record: Any) -> Place:

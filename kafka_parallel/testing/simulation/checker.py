@@ -314,7 +314,7 @@ class Checker:
             call.finished.setdefault(place, None)
         for (who, lane), order in self._orders.items():
             if who == instance and lane[0] == partition:
-                order.finish(offset)
+                order.finish(place)
         self._finish(instance, place)
 
     def _finish(self, instance: str, place: Place) -> None:
