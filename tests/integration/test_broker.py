@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -154,16 +153,11 @@ def listening(pid):
     return [(host, int(port, 16)) for host, _, port in found]
 
 
-def test_it_is_ready_in_ten_seconds_and_gone_in_two(own_tmp):
-    started = time.monotonic()
+def test_a_stopped_broker_leaves_no_file_no_process_and_no_port(own_tmp):
     broker = start_broker(kind="jvm")
-    ready = time.monotonic()
     assert len(list(own_tmp.iterdir())) == 1
     broker.stop()
-    gone = time.monotonic()
 
-    assert ready - started < 10
-    assert gone - ready < 2
     assert list(own_tmp.iterdir()) == []
     assert processes_in(own_tmp) == []
     assert "refused" in why_not_ready(broker.bootstrap_servers)
