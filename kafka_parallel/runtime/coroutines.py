@@ -110,7 +110,9 @@ async def within(
 
     It is made when its task begins: one that is cancelled before would never have been awaited, which Python warns of.
 
-    :raises HandlerTimeout: it was cancelled for that; one that ends in another way in spite of it has ended so.
+    :raises HandlerTimeout: it was cancelled for that.
+    :raises asyncio.CancelledError: somebody cancelled whoever awaits this, and with it the coroutine. One that ends in
+        another way in spite of a cancellation, whatever it was cancelled for, has ended so.
     :raises HandlerExit: it raised GeneratorExit.
     """
     if timeout is None:
@@ -124,7 +126,8 @@ async def within(
                 raise timed_out(item, timeout)
     except asyncio.CancelledError:
         await _cancel(task)
-        raise
+        if task.cancelled():
+            raise
     result, error = task.result()
     return result if error is None else await raised(error)
 

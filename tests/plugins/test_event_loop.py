@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -366,7 +367,7 @@ def test_a_handler_under_a_deadline_is_waited_for_however_often_it_is_cancelled(
                 await asyncio.sleep(0.02)
             except asyncio.CancelledError:
                 ended.append("cancelled")
-        ended.append("ended")
+        return "ended"
 
     async def main():
         waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), clean_up))
@@ -374,9 +375,41 @@ def test_a_handler_under_a_deadline_is_waited_for_however_often_it_is_cancelled(
         for _ in range(2):
             await asyncio.sleep(0)
             waiting.cancel()
+        assert await waiting == "ended"
+
+    asyncio.run(main())
+    assert ended == ["cancelled"] * 2
+
+
+@pytest.mark.parametrize("error", [None, OSError("lost")])
+def test_a_handler_under_a_deadline_that_ends_as_it_is_cancelled_has_ended(error):
+    reached = []
+
+    async def handle():
+        await asyncio.sleep(0)
+        reached.append("end")
+        if error is not None:
+            raise error
+        return "ended"
+
+    async def main():
+        waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), handle))
+        while not reached:
+            await asyncio.sleep(0)
+        waiting.cancel()  # before it can hear that the handler has ended
+        return (await asyncio.gather(waiting, return_exceptions=True))[0]
+
+    assert asyncio.run(main()) == ("ended" if error is None else error)
+
+
+def test_a_handler_under_a_deadline_that_is_cancelled_with_its_task_is_cancelled():
+    async def main():
+        waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), partial(asyncio.sleep, 60)))
+        for _ in range(2):
+            await asyncio.sleep(0)
+        waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert ended[-1] == "ended"
 
     asyncio.run(main())
 

@@ -143,9 +143,6 @@ class Acts:
         unwanted_since = self._waiting.pop(call, FOREVER)
         if self._is_prompt and self._world.now - unwanted_since > PROMPTLY:
             self._checker.neglected(self._name, call.records)
-        is_unwanted = unwanted_since != FOREVER or not any(map(self._consumer.owns, call.partitions))
-        if self.plan.timeout_ms is not None and is_unwanted:
-            call.is_undone = True  # who waits for it under a deadline may be cancelled at the moment at which it ends
         self._note_free(call)
         chance, plan = self._world.random, self.plan
         failed = [at for at, _ in enumerate(call.records) if chance.random() < self._failing]

@@ -96,6 +96,8 @@ class Call:
             return isinstance(error, HandlerTimeout)
         if not self.has_ended:
             return False
+        if self.is_undone and error is not None and not is_exact:
+            return True  # of what a process that died had in hand, nobody knows when it began
         if is_exact and self._has_failed(place) != (error is not None):
             return False
         lasted = self.lasted(0.0)

@@ -117,6 +117,10 @@ class Checker:
         """Note that *instance* gave back what it had fetched of *partition* from *offset* on."""
         self._held[instance] = {place for place in self._held[instance] if place[0] != partition or place[1] < offset}
 
+    def refused(self, instance: str) -> None:
+        """Note that *instance* may not commit: it gives all up that it holds, whatever it is on its way to."""
+        self._held.pop(instance, None)
+
     # What handlers do
 
     def called(self, instance: str, records: Sequence[Any], now: float = 0.0) -> Call:

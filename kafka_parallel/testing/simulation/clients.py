@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from kafka import TopicPartition
+from kafka.errors import KafkaError, RebalanceInProgressError
 
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.simulation.acts import TOPIC
@@ -52,6 +53,16 @@ class WatchedConsumer(FakeConsumer):
         """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
         super().seek(partition, offset)
         self._checker.sought(self._instance, partition, offset)
+
+    def commit(self, *arguments: Any, **options: Any) -> None:
+        """Commit; who is refused for good gives up all that it holds."""
+        try:
+            super().commit(*arguments, **options)
+        except KafkaError as error:
+            is_rebalance = any(isinstance(cause, RebalanceInProgressError) for cause in (error, *error.args))
+            if not is_rebalance and not error.retriable:
+                self._checker.refused(self._instance)
+            raise
 
     def close(self, *arguments: Any, **options: Any) -> None:
         """Leave the group: what is not committed by now is for others to do."""

@@ -142,7 +142,9 @@ class Plan:
     @property
     def is_timed_exactly(self) -> bool:
         """Whether nothing takes time between a handler and what times it."""
-        return not self.hostile and self.executor in {
+        if self.hostile or any(event.startswith("freeze") for _, event in self.events):
+            return False
+        return self.executor in {
             "thread-pool",
             "asyncio",
             "batch on thread-pool",
