@@ -220,7 +220,7 @@ def random_headers(chance):
     return headers
 
 
-def test_a_hundred_thousand_header_sets_raise_nothing_and_allocate_no_more_than_they_are_long():
+def test_a_hundred_thousand_header_sets_raise_nothing_and_allocate_in_proportion_to_their_length():
     chance, worst = random.Random(20261125), 0.0
     for number in range(100_000):
         headers = random_headers(chance)
