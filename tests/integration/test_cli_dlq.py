@@ -119,6 +119,17 @@ def test_a_replay_may_choose_and_keep_the_headers(cluster):
     assert {dict(r.headers)["kafka_dlt-exception-fqcn"] for r in sent} == {b"builtins.KeyError"}
 
 
+def test_a_replay_keeps_to_its_rate(cluster):
+    cluster.fail(30)
+
+    cluster.run("replay", cluster.dlq, "--to", cluster.name, "--rate", "20", "--execute")
+
+    sent = sorted(r.timestamp for r in dead_letters(cluster.bootstrap, cluster.name) if r.headers)
+    assert len(sent) == 30
+    for first, (earlier, later) in enumerate(zip(sent, sent[10:], strict=False)):
+        assert later - earlier >= 10 * 50 - 2, first
+
+
 @pytest.mark.timeout(300)
 def test_a_replay_that_is_killed_again_and_again_sends_nothing_twice(cluster):
     cluster.fail(300)
