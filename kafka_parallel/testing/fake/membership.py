@@ -179,5 +179,10 @@ class Membership:
 
     def refused(self, error: Exception) -> None:
         """Forget the membership, as the client does when a commit was refused for good; it will join anew."""
-        if isinstance(error, LOST) and not any(isinstance(cause, RebalanceInProgressError) for cause in error.args):
+        if isinstance(error, LOST) and not is_rebalancing(error):
             self.generation = NOBODY
+
+
+def is_rebalancing(error: Exception) -> bool:
+    """Tell whether a call failed for a rebalance only, which may be wrapped into a CommitFailedError."""
+    return any(isinstance(cause, RebalanceInProgressError) for cause in (error, *error.args))

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError, RebalanceInProgressError
+from kafka.errors import KafkaError
 
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
+from kafka_parallel.testing.fake.membership import is_rebalancing
 from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
@@ -59,8 +60,7 @@ class WatchedConsumer(FakeConsumer):
         try:
             super().commit(*arguments, **options)
         except KafkaError as error:
-            is_rebalance = any(isinstance(cause, RebalanceInProgressError) for cause in (error, *error.args))
-            if not is_rebalance and not error.retriable:
+            if not is_rebalancing(error) and not error.retriable:
                 self._checker.refused(self._instance)
             raise
 

@@ -113,8 +113,7 @@ class Plan:
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile, self.dying)
         if self.timeout_ms is not None or (self.batch is not None and self.kept_out):
             return False
-        unkind = {"freeze", "freeze in rebalance", "expire", "delete records"}
-        return not any(likely) and not self.is_unreadable and not any(event in unkind for _, event in self.events)
+        return not any(likely) and not self.is_unreadable and not self._has(FREEZES | {"expire", "delete records"})
 
     @property
     def batch(self) -> dict[str, Any] | None:
@@ -142,14 +141,9 @@ class Plan:
     @property
     def is_timed_exactly(self) -> bool:
         """Whether nothing takes time between a handler and what times it."""
-        if self.hostile or any(event.startswith("freeze") for _, event in self.events):
+        if self.hostile or self._has(FREEZES):
             return False
-        return self.executor in {
-            "thread-pool",
-            "asyncio",
-            "batch on thread-pool",
-            "batch on asyncio",
-        }
+        return self.executor in {"thread-pool", "asyncio", "batch on thread-pool", "batch on asyncio"}
 
     @property
     def is_roomy(self) -> bool:
@@ -173,6 +167,9 @@ class Plan:
         """Whether a failure may stop the consumer."""
         return self.is_halting or self.dead_letters or bool(self.retry_topics) or self.hostile > 0
 
+    def _has(self, kinds: frozenset[Event]) -> bool:
+        return any(event in kinds for _, event in self.events)
+
 
 # Times within which quick handlers always finish.
 CALM_REVOKE_MS, CALM_STOP_MS = 1500, 20_000
@@ -187,6 +184,7 @@ FURTHER_KINDS = (
     "batch on thread-pool with deadline", "process-pool", "process-pool with deadline", "batch on process-pool",
 )  # fmt: skip
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
+FREEZES: frozenset[Event] = frozenset({"freeze", "freeze in rebalance"})
 CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
 ROUGH: tuple[Event, ...] = (*CALM, "start", "kill", "kill", "freeze", "freeze in rebalance", "delete records", "expire")
 
