@@ -29,16 +29,21 @@ class Backlog:
 
     def feed(self, assignment: Assignment, tasks: Sequence[Task]) -> None:
         """Take in new tasks of *assignment*, in offset order."""
-        assignment.ledger.add((task.offset, task.size) for task in tasks)
-        add, lanes, attempts, done = self.ready.add, assignment.lanes, assignment.attempts, assignment.done
+        assignment.ledger.add([task.offset for task in tasks], [task.size for task in tasks])
         for task in tasks:
             task.assignment = assignment
-            if attempts and task.offset in attempts:
-                task.recall(attempts[task.offset])
-            if done and task.offset in done:
-                assignment.ledger.finish(task.offset)
-            else:
-                add(task, lanes)
+        if assignment.attempts or assignment.done:
+            tasks = self._recalled(assignment, tasks)
+        self.ready.add(tasks, assignment.lanes)
+
+    @staticmethod
+    def _recalled(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:
+        """Tell *tasks* of their earlier attempts, and finish those that were handled elsewhere; return the others."""
+        for task in tasks:
+            if task.offset in assignment.attempts:
+                task.recall(assignment.attempts[task.offset])
+        assignment.ledger.finish_all(task.offset for task in tasks if task.offset in assignment.done)
+        return [task for task in tasks if task.offset not in assignment.done]
 
     def retry_due(self, now: float, most: float) -> None:
         """Let the tasks run again whose time has come, while no more than *most* do."""

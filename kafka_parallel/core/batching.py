@@ -13,7 +13,7 @@ Entries are left behind when a group is listed anew; the group itself says which
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
 from heapq import heappop, heappush
 from typing import Literal, NamedTuple, TypeAlias, cast
 
@@ -55,8 +55,12 @@ class BatchQueue(TaskQueue):
         """How many groups may give out a batch without waiting for anything."""
         return len(self._runnable)
 
-    def add(self, task: Task, table: LaneTable) -> None:
-        """Take in a new task; *table* holds the lanes of its partition."""
+    def add(self, tasks: Iterable[Task], table: LaneTable) -> None:
+        """Take in new *tasks*; *table* holds the lanes of their partition."""
+        for task in tasks:
+            self._add(task, table)
+
+    def _add(self, task: Task, table: LaneTable) -> None:
         self._seq += 1
         task.seq = self._seq
         if task.key is None:

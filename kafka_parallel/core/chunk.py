@@ -1,11 +1,11 @@
 """Which tasks one worker has, and which of them another may still take away.
 
-Rule 1: a chunk is a list of units. Its worker claims units from the front, a thief takes them from the back; both are
-single list operations, so neither needs the lock to be safe from the other.
+Rule 1: a chunk is a list of units, the first one at its end. There its worker claims them, a thief takes the last ones
+from its front; both are single list operations, so neither needs the lock to be safe from the other.
 Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one failed and the tasks behind
 it must wait (they go back to their lane).
 Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
-or all at once, to send them elsewhere; then it may give back, at the back, those that were not begun there. What
+or all at once, to send them elsewhere; then it may give back, as the last ones, those that were not begun there. What
 is settled may be collected by anyone at any time, and never shows the outcome of a unit's last task without the end of
 the unit: whoever settles appends to lists, the end first, and whoever collects takes the ends last.
 Rule 4: a batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from kafka_parallel.core.ordering import Lane, Unit
+from kafka_parallel.core.ordering import Lane, Runnable, Unit
 from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
 
@@ -46,29 +46,29 @@ Outcome: TypeAlias = "Skip | Retry | Failure | None"
 """How an attempt ended; ``None`` = the handler returned."""
 
 
+End: TypeAlias = tuple[Unit, Task, Outcome]
+"""A unit that ended, with its last task and that one's outcome; it holds what goes back."""
+
+
 class NotRun:
     """What is said of a record of a batch that was kept out of it, because one before it in its unit was."""
 
 
 BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
+NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
 
 
 class Collected(NamedTuple):
     """What a chunk has to report.
 
     :ivar outcomes: tasks that were settled, each with its outcome.
-    :ivar ended: units that ended, each with its last task and that one's outcome; they hold what goes back.
+    :ivar ended: units that ended.
     :ivar behind: tasks of these units that failed as well, and go back behind the one that is tried again.
     """
 
     outcomes: list[tuple[Task, Outcome]]
-    ended: list[tuple[Unit, Task, Outcome]]
+    ended: list[End]
     behind: list[Task]
-
-    @property
-    def failures(self) -> list[tuple[Task, Failure]]:
-        """The records that stop the consumer."""
-        return [(task, outcome) for task, outcome in self.outcomes if isinstance(outcome, Failure)]
 
 
 class Chunk:
@@ -78,33 +78,45 @@ class Chunk:
     :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
     """
 
-    __slots__ = ("_claimed", "_ended", "_outcomes", "_unit", "_units", "since", "taken")
+    __slots__ = ("_claimed", "_ended", "_loose", "_outcomes", "_unit", "_units", "since", "taken")
 
-    def __init__(self, units: Iterable[Unit], since: float = 0.0) -> None:
+    def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
         self._units = list(units)
+        self._units.reverse()
         self.since = since
-        self.taken = sum(len(unit.tasks) for unit in self._units)
+        self.taken = count_of(self._units)
         self._unit: Unit | None = None
+        self._loose: Task | None = None
         self._claimed: dict[Unit, None] = {}
         self._outcomes: list[tuple[Task, Outcome]] = []
-        self._ended: list[tuple[Unit, Task, Outcome]] = []
+        self._ended: list[End] = []
 
     def __iter__(self) -> Iterator[Any]:
         """Claim task after task; each must be settled before the next is asked for."""
         while True:
             try:
-                unit = self._units.pop(0)
+                unit = self._units.pop()
             except IndexError:  # empty, or a thief was faster
                 return
+            if isinstance(unit, Task):
+                self._loose = unit
+                yield unit
+                if self._loose is unit:
+                    raise ValueError(NOT_RUN.format(unit))
+                continue
             self._unit = unit
             while self._unit is not None:
                 task = unit.tasks[0]
                 yield task
                 if self._unit is not None and unit.tasks[0] is task:
-                    raise ValueError(f"{task} was claimed but not run: an executor must run each task it takes")
+                    raise ValueError(NOT_RUN.format(task))
 
     def settle(self, task: Task, outcome: Outcome) -> None:
         """Note how the task that was claimed last ended."""
+        if task is self._loose:
+            self._outcomes.append((task, outcome))
+            self._loose = None
+            return
         unit = self._unit
         if unit is None or unit.tasks[0] is not task:
             raise ValueError(f"{task} is not the task that was claimed last")
@@ -113,35 +125,37 @@ class Chunk:
 
     def claim(self) -> list[Unit]:
         """Claim all units that are left, for `settle_next`."""
-        claimed = _take_each(self._units)
+        claimed = [unit if isinstance(unit, Unit) else Unit(None, [unit]) for unit in _take_each(self._units)]
         self._claimed.update(dict.fromkeys(claimed))
         return claimed
 
     def settle_next(self, unit: Unit, outcome: Outcome) -> bool:
         """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
         task = unit.tasks.pop(0)
-        goes_on = bool(unit.tasks) and not isinstance(outcome, (Retry, Failure))
-        if not goes_on and self._claimed:
+        if unit.tasks and not isinstance(outcome, (Retry, Failure)):
+            self._outcomes.append((task, outcome))
+            return True
+        if self._claimed:
             self._claimed.pop(unit, None)
-        if not goes_on and unit.lane is not None:  # without a lane there is nothing to let go of
+        if unit.lane is not None:  # without a lane there is nothing to let go of
             self._ended.append((unit, task, outcome))
         self._outcomes.append((task, outcome))
-        return goes_on
+        return False
 
     def unclaim(self, units: Iterable[Unit]) -> None:
         """Give back claimed *units* of which nothing was begun since; the worker or a thief will claim them at once."""
         self.since = float("-inf")
         for unit in units:
             del self._claimed[unit]
-            self._units.append(unit)
+            self._units.insert(0, unit)
 
-    def steal(self, limit: int) -> list[Unit]:
+    def steal(self, limit: int) -> list[Runnable]:
         """Take away at most half of the units nobody claimed, with at most *limit* tasks unless it is one unit."""
-        stolen: list[Unit] = []
+        stolen: list[Runnable] = []
         wanted = (len(self._units) + 1) // 2
         while len(stolen) < wanted and limit > 0:
             try:
-                unit = self._units.pop()
+                unit = self._units.pop(0)
             except IndexError:
                 break
             stolen.append(unit)
@@ -170,7 +184,7 @@ class Chunk:
     def current(self) -> Task | TaskBatch | None:
         """What its worker is at, as far as anyone else can tell."""
         try:
-            unit = self._unit or next(iter(self._claimed), None)
+            unit = self._loose or self._unit or next(iter(self._claimed), None)
             return None if unit is None else unit.tasks[0]
         except (IndexError, RuntimeError):  # it is being settled at this very moment
             return None
@@ -180,7 +194,7 @@ class Chunk:
         """The lane of `current`."""
         return None if self._unit is None else self._unit.lane
 
-    def detach(self) -> tuple[Chunk, list[Unit]]:
+    def detach(self) -> tuple[Chunk, list[Runnable]]:
         """Take everything away from a worker that is stuck in `current`.
 
         :returns: a chunk with what it is at, and units that may run elsewhere: what nobody has claimed, and what stands
@@ -189,11 +203,19 @@ class Chunk:
         rest = _take_each(self._units)
         stuck = Chunk(())
         unit, self._unit = self._unit, None
-        if unit is not None:
+        stuck._loose, self._loose = self._loose, None
+        if stuck._loose is not None:
+            stuck.taken = 1
+        elif unit is not None:
             stuck._unit = Unit(unit.lane, [unit.tasks.pop(0)])
             stuck.taken = 1
             rest.append(unit)
         return stuck, rest
+
+
+def count_of(units: Iterable[Runnable]) -> int:
+    """How many tasks *units* have together."""
+    return sum([1 if isinstance(unit, Task) else len(unit.tasks) for unit in units])
 
 
 def _take_all(told: list[T]) -> list[T]:
@@ -204,11 +226,11 @@ def _take_all(told: list[T]) -> list[T]:
 
 
 def _take_each(queue: list[T]) -> list[T]:
-    """Empty a list from whose ends somebody else may take meanwhile, or append to it."""
+    """Empty a list from its end, from whose front somebody else may take meanwhile."""
     taken: list[T] = []
     for _ in range(len(queue)):
         try:
-            taken.append(queue.pop(0))
+            taken.append(queue.pop())
         except IndexError:
             break
     return taken
@@ -267,7 +289,7 @@ class BatchChunk(Chunk):
         """The batch, until it is settled."""
         return self._batch
 
-    def detach(self) -> tuple[Chunk, list[Unit]]:
+    def detach(self) -> tuple[Chunk, list[Runnable]]:
         """Take the batch away from a worker that is stuck in it."""
         stuck = BatchChunk(())
         stuck._batch, self._batch = self._batch, None

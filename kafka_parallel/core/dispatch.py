@@ -16,8 +16,8 @@ from typing import Any
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
 from kafka_parallel.core.batching import BatchQueue
-from kafka_parallel.core.chunk import BatchChunk, Chunk, Collected, Failure, Outcome, TaskBatch
-from kafka_parallel.core.ordering import Lane, Unit
+from kafka_parallel.core.chunk import BatchChunk, Chunk, End, Failure, Outcome, TaskBatch, count_of
+from kafka_parallel.core.ordering import Lane, Runnable, Unit
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
@@ -52,7 +52,7 @@ class Dispatch:
         self._chunks: dict[Chunk, None] = {}  # a set, in order of time
         self._several: dict[Chunk, None] = {}  # those of them that had more than one task
         self.in_flight = 0
-        self._overdue: dict[Hashable, list[tuple[Unit, Task, Outcome]]] = {}
+        self._overdue: dict[Hashable, list[End]] = {}
         self._returned: set[Hashable] = set()
         self.totals = Totals()
 
@@ -95,45 +95,54 @@ class Dispatch:
         bound = self._throttles.in_flight
         return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
 
-    def _steal(self, limit: int, now: float) -> list[Unit]:
+    def _steal(self, limit: int, now: float) -> list[Runnable]:
         """Take away what a worker has not begun that has been at its chunk for a while."""
         for chunk in self._several:
             if chunk.unclaimed and chunk.since + STEAL_AFTER <= now:
                 units = chunk.steal(limit)
-                self.in_flight -= sum(len(unit.tasks) for unit in units)
+                self.in_flight -= count_of(units)
                 return units
         return []
 
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
-        found = self._settle_all(chunk, now)
-        for unit, task, outcome in found.ended:
-            self._release(unit, task, outcome)
-        return found.failures
+        ended, failures = self._settle_all(chunk, now)
+        release = self._backlog.ready.release
+        for unit, task, outcome in ended:
+            if outcome is None and unit.lane is not None:
+                release(unit.lane)
+            else:
+                self._release(unit, task, outcome)
+        return failures
 
     def collect(self, now: float) -> list[tuple[Task, Failure]]:
         """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
         chunks = [chunk for chunk in self._several if chunk.is_collectable]
         return [failure for chunk in chunks for failure in self.finish(chunk, now)]
 
-    def _settle_all(self, chunk: Chunk, now: float, busy: Collection[Lane | None] = ()) -> Collected:
-        """Take in what *chunk* has settled; the lanes of the units that ended are still held.
+    def _settle_all(
+        self, chunk: Chunk, now: float, busy: Collection[Lane | None] = ()
+    ) -> tuple[list[End], list[tuple[Task, Failure]]]:
+        """Take in what *chunk* has settled; return the units that ended, and the records that stop the consumer.
 
-        In lanes that are *busy* because their handler still runs, nothing may wait for its next attempt yet.
+        The lanes of these units are still held. In lanes that are *busy* because their handler still runs, nothing may
+        wait for its next attempt yet.
         """
         found = chunk.collect()
         for task in found.behind:
             self._count_attempt(task)
         for unit, task, _ in found.ended:
-            self._put_back(chunk, unit, task)
+            if unit.tasks:
+                self._put_back(chunk, unit, task)
         self._backlog.retries.ended(task for task, _ in found.outcomes)
-        for task, outcome in self._settle_handled(found.outcomes):
+        others = self._settle_handled(found.outcomes)
+        for task, outcome in others:
             if isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
                 self._count_attempt(task)
             else:
                 self._settle(task, outcome, now)
         self._took_in(chunk, len(found.outcomes))
-        return found
+        return found.ended, [(task, outcome) for task, outcome in others if isinstance(outcome, Failure)]
 
     def _settle_handled(self, outcomes: list[tuple[Task, Outcome]]) -> list[tuple[Task, Outcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""
@@ -158,7 +167,7 @@ class Dispatch:
     def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:
         """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
         self._took_in(chunk, len(unit.tasks))
-        if unit.tasks and last.assignment.live:
+        if last.assignment.live:
             self._backlog.ready.put_back(unit)
 
     def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
@@ -231,14 +240,14 @@ class Dispatch:
         self, chunk: Chunk, handler: Hashable, lanes: Collection[Lane | None], now: float
     ) -> list[tuple[Task, Failure]]:
         """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
-        found = self._settle_all(chunk, now, busy=lanes)
-        self._overdue[handler] = [end for end in found.ended if end[0].lane in lanes]
-        for end in found.ended:
+        ended, failures = self._settle_all(chunk, now, busy=lanes)
+        self._overdue[handler] = [end for end in ended if end[0].lane in lanes]
+        for end in ended:
             if end[0].lane not in lanes:
                 self._release(*end)
         if handler in self._returned:
             self.returned(handler, now)
-        return found.failures
+        return failures
 
     def returned(self, handler: Hashable, now: float) -> None:
         """Note that an overdue *handler* has returned: its lanes may go on."""

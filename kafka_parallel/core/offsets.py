@@ -18,7 +18,8 @@ mostly finish in order: that is quadratic.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import lt
 
 
 class OffsetLedger:
@@ -37,21 +38,20 @@ class OffsetLedger:
         """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
         self._next = offset
 
-    def add(self, records: Iterable[tuple[int, int]]) -> None:
-        """Take in many offsets, each with the bytes of its record; one call, for this runs once per record.
+    def add(self, offsets: Sequence[int], sizes: Sequence[int]) -> None:
+        """Take in *offsets*, and how many bytes each of their records has; what runs once per record here runs in C.
 
         :raises ValueError: if an offset is not above every offset added before.
         """
-        append, unfinished, expected, total = self._order.append, self._unfinished, self._next, 0
-        for offset, size in records:
-            if expected is not None and offset < expected:
-                raise ValueError(f"offset {offset} is below {expected}, the next one expected")
-            append(offset)
-            unfinished[offset] = size
-            total += size
-            expected = offset + 1
-        self._bytes += total
-        self._next = expected
+        if not offsets:
+            return
+        first = offsets[0] if self._next is None else self._next
+        if offsets[0] < first or not all(map(lt, offsets, offsets[1:])):
+            _refuse(offsets, first)
+        self._order.extend(offsets)
+        self._unfinished.update(zip(offsets, sizes, strict=True))
+        self._bytes += sum(sizes)
+        self._next = offsets[-1] + 1
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
@@ -121,3 +121,11 @@ class OffsetLedger:
     def bytes(self) -> int:
         """How many bytes the unfinished records hold."""
         return self._bytes
+
+
+def _refuse(offsets: Sequence[int], expected: int) -> None:
+    """Raise for the first of *offsets* that is not above all before it."""
+    for offset in offsets:
+        if offset < expected:
+            raise ValueError(f"offset {offset} is below {expected}, the next one expected")
+        expected = offset + 1

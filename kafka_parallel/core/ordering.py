@@ -37,21 +37,21 @@ class Lane:
 
     __slots__ = ("held", "key", "table", "waiting")
 
-    def __init__(self, key: Hashable, table: LaneTable) -> None:
+    def __init__(self, key: Hashable, table: LaneTable, waiting: tuple[Task, ...] | deque[Task] = ()) -> None:
         self.key = key
         self.table = table
-        self.waiting: tuple[Task, ...] | deque[Task] = ()
+        self.waiting = waiting
         self.held = False
 
     def add(self, task: Task) -> None:
         """Take in a task that is younger than all others."""
         waiting = self.waiting
-        if isinstance(waiting, deque):
-            waiting.append(task)
-        elif waiting:
-            self.waiting = deque((*waiting, task))
-        else:
+        if not waiting:
             self.waiting = (task,)
+        elif isinstance(waiting, deque):
+            waiting.append(task)
+        else:
+            self.waiting = deque((*waiting, task))
 
     def put_first(self, tasks: Sequence[Task]) -> None:
         """Take back *tasks*, which are older than all others."""
@@ -63,17 +63,17 @@ class Lane:
     def take(self, limit: int) -> list[Task]:
         """Take out the oldest tasks, at most *limit*."""
         waiting = self.waiting
-        if isinstance(waiting, deque) and len(waiting) > limit:
+        if len(waiting) > limit and isinstance(waiting, deque):
             return [waiting.popleft() for _ in range(limit)]
         self.waiting = ()
-        return list(waiting)
+        return [*waiting]
 
 
 LaneTable: TypeAlias = "dict[Hashable, Lane]"
 
 
 class Unit:
-    """Tasks that must run in order, by one worker: some of a lane, or a single one without order.
+    """Tasks that must run in order, by one worker: some of a lane. A task without order is one by itself.
 
     :ivar tasks: those that are left; no more than a worker takes at once, so a list's front is near enough to its end.
     """
@@ -85,6 +85,9 @@ class Unit:
         self.tasks = tasks
 
 
+Runnable: TypeAlias = "Unit | Task"
+
+
 def claim(lane: Lane, limit: int) -> Unit:
     """Take the oldest tasks of *lane*, at most *limit*; it is held from now on."""
     lane.held = True
@@ -92,12 +95,17 @@ def claim(lane: Lane, limit: int) -> Unit:
 
 
 class ByAge:
-    """Tasks without order, and lanes whose oldest task may run: oldest first."""
+    """Tasks without order, and lanes whose oldest task may run: oldest first.
 
-    __slots__ = ("_again", "_fresh")
+    :ivar append: takes in an entry that is younger than all others; it runs once per record, so there is nothing in
+        between.
+    """
+
+    __slots__ = ("_again", "_fresh", "append")
 
     def __init__(self) -> None:
         self._fresh: deque[Task | Lane] = deque()
+        self.append = self._fresh.append
         self._again: list[tuple[int, Task | Lane]] = []
 
     def __len__(self) -> int:
@@ -107,10 +115,6 @@ class ByAge:
         """All entries, in no order."""
         yield from self._fresh
         yield from (entry for _, entry in self._again)
-
-    def append(self, entry: Task | Lane) -> None:
-        """Take in an entry that is younger than all others."""
-        self._fresh.append(entry)
 
     def push(self, entry: Task | Lane) -> None:
         """Take in an entry that may be older than others."""
@@ -133,7 +137,9 @@ class ByAge:
 
     def discard(self, loose: set[Task]) -> None:
         """Forget *loose* tasks, and lanes that have nothing waiting."""
-        self._fresh = deque(entry for entry in self._fresh if _is_alive(entry, loose))
+        kept = [entry for entry in self._fresh if _is_alive(entry, loose)]
+        self._fresh.clear()
+        self._fresh.extend(kept)
         self._again = [(seq_of(entry), entry) for _, entry in self._again if _is_alive(entry, loose)]
         heapify(self._again)
 
@@ -158,7 +164,7 @@ class TaskQueue(ABC):
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
 
-    def put_back(self, unit: Unit) -> None:
+    def put_back(self, unit: Runnable) -> None:
         """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
         if unit.lane is not None:
             unit.lane.put_first(unit.tasks)
@@ -177,29 +183,38 @@ class ReadyQueue(TaskQueue):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, task: Task, table: LaneTable) -> None:
-        """Take in a new task; *table* holds the lanes of its partition."""
-        self._seq += 1
-        task.seq = self._seq
-        key = task.key
-        if key is None:
-            self._entries.append(task)
-            return
-        lane = table.get(key)
-        if lane is None:
-            lane = table[key] = Lane(key, table)
-        task.lane = lane
-        if not lane.held and not lane.waiting:
-            self._entries.append(lane)
-        lane.add(task)
+    def add(self, tasks: Iterable[Task], table: LaneTable) -> None:
+        """Take in new *tasks*; *table* holds the lanes of their partition. It runs once per record: it is kept flat."""
+        append = self._entries.append
+        for task in tasks:
+            self._seq += 1
+            task.seq = self._seq
+            key = task.key
+            if key is None:
+                append(task)
+                continue
+            lane = table.get(key)
+            if lane is None:
+                task.lane = lane = table[key] = Lane(key, table, (task,))
+                append(lane)
+                continue
+            task.lane = lane
+            if not lane.held and not lane.waiting:
+                append(lane)
+            lane.add(task)
 
-    def take(self, limit: int) -> list[Unit]:
+    def take(self, limit: int) -> list[Runnable]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
-        units: list[Unit] = []
-        while limit > 0 and (entry := self._entries.pop()) is not None:
-            unit = Unit(None, [entry]) if type(entry) is Task else claim(entry, limit)  # type: ignore[arg-type]
-            units.append(unit)
-            limit -= len(unit.tasks)
+        units: list[Runnable] = []
+        pop = self._entries.pop
+        while limit > 0 and (entry := pop()) is not None:
+            if isinstance(entry, Task):
+                units.append(entry)
+                limit -= 1
+            else:
+                unit = claim(entry, limit)
+                units.append(unit)
+                limit -= len(unit.tasks)
         return units
 
     def release(self, lane: Lane) -> None:

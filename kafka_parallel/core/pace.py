@@ -22,7 +22,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from kafka_parallel.core.batching import BatchQueue
-from kafka_parallel.core.ordering import Lane, ReadyQueue, Unit
+from kafka_parallel.core.ordering import Lane, ReadyQueue, Runnable, Unit
 from kafka_parallel.core.task import Task
 
 NEVER, ALWAYS = float("inf"), float("-inf")
@@ -105,12 +105,12 @@ class Pace:
 
     # Work
 
-    def take(self, ready: ReadyQueue, limit: int, now: float) -> list[Unit]:
+    def take(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
         """Take at most *limit* tasks that may start *now* out of *ready*; put the lanes aside that may not."""
         if not (self._overall or self._by_lane or self._waiting):
             return ready.take(limit)
         self._release_due(ready, now)
-        units: list[Unit] = []
+        units: list[Runnable] = []
         limit = min(limit, self._at_once)
         while limit > 0 and self.opens <= now and (taken := ready.take(1)):
             if self._starts(ready, taken[0], now):
@@ -138,7 +138,7 @@ class Pace:
         slowest = min((pace.per_second for pace in self._overall.values()), default=NEVER)
         return 1 if self._by_lane else int(min(max(1.0, slowest * AT_ONCE), 1e9))
 
-    def _starts(self, ready: ReadyQueue | BatchQueue, unit: Unit, now: float) -> bool:
+    def _starts(self, ready: ReadyQueue | BatchQueue, unit: Runnable, now: float) -> bool:
         """Count the start of *unit*, or give it back to *ready* and let its lane wait."""
         first = unit.tasks[0]
         opens = self._lane_opens(first)

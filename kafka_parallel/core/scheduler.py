@@ -124,7 +124,7 @@ class Scheduler(Generic[P]):
                 self._backlog.feed(assignment, tasks)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)
-        self.backpressure.saw(task.size for tasks in batch.values() for task in tasks)
+        self.backpressure.saw([task.size for tasks in batch.values() for task in tasks])
 
     # Leaving
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from kafka_parallel.core.assignment import Assignment
     from kafka_parallel.core.ordering import Lane
@@ -59,6 +59,11 @@ class Task:
         self.lane: Lane | None = None
         self.assignment: Assignment
         self.started_at: float
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """Itself: a task without order is a unit of its own, and needs no object to say so."""
+        return (self,)
 
     @property
     def past(self) -> Past:

@@ -83,9 +83,10 @@ class Handlings:
     def tell(self) -> None:
         """Tell the plugins of all attempts that have ended; call it without a lock."""
         handled: list[Handled] = []
+        take, add = self._ended.popleft, handled.append
         for _ in range(len(self._ended)):
             try:
-                handled.append(self._ended.popleft())
+                add(take())
             except IndexError:  # somebody else takes out of it too
                 break
         if handled:

@@ -44,7 +44,7 @@ def story(chunk_class):
         found.dispatch.collect(0.0)
         taken = found.dispatch.take(2, 0.0)
         if taken is not None:
-            ran.extend(task.offset for unit in taken._units for task in unit.tasks)
+            ran.extend(task.offset for unit in reversed(taken._units) for task in unit.tasks)
             run(found, taken)
 
     chunk._ended, chunk._outcomes = Watched(other_worker), Watched(other_worker)

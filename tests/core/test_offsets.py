@@ -12,7 +12,7 @@ from kafka_parallel.core.offsets import OffsetLedger
 def ledger_of(*offsets):
     ledger = OffsetLedger()
     for offset in offsets:
-        ledger.add([(offset, 10)])
+        ledger.add([offset], [10])
     return ledger
 
 

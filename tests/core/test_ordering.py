@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.ordering import ReadyQueue
+from kafka_parallel.core.ordering import ReadyQueue, Unit
 from kafka_parallel.core.retries import Retries
 from kafka_parallel.core.task import Task
 
@@ -17,7 +17,7 @@ def task(offset, key=None):
 def filled(*keys):
     queue, table = ReadyQueue(), {}
     for offset, key in enumerate(keys):
-        queue.add(task(offset, key), table)
+        queue.add([task(offset, key)], table)
     return queue, table
 
 
@@ -135,9 +135,12 @@ def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
             assert len(lanes) == len(set(map(id, lanes)))
         else:
             unit = out.pop(data.draw(st.integers(0, len(out) - 1)))
-            done = data.draw(st.integers(1, len(unit.tasks)))
-            ran += [unit.tasks.pop(0).offset for _ in range(done)]
-            queue.put_back(unit)
+            done = data.draw(st.integers(0, len(unit.tasks)))
+            ran += [one.offset for one in unit.tasks[:done]]
+            if isinstance(unit, Unit):
+                del unit.tasks[:done]
+            if done == 0 or isinstance(unit, Unit):
+                queue.put_back(unit)
             if unit.lane is not None:
                 queue.release(unit.lane)
 

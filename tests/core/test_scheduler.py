@@ -31,7 +31,7 @@ def feed(found, partition, *records):
 
 def tasks_of(chunk):
     """What a chunk holds, without claiming it."""
-    return [task for unit in chunk._units for task in unit.tasks]
+    return [task for unit in reversed(chunk._units) for task in unit.tasks]
 
 
 def offsets_of(chunk):

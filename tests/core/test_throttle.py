@@ -140,14 +140,14 @@ def test_leaving_does_not_wait_for_a_retry_that_falls_due_later():
 
     assert offsets_of(running) == []
     assert found.dispatch.take(9, 1.0) is None, "what lies above the retry will be repeated anyway"
-    running.settle(running._unit.tasks[0], None)
+    running.settle(running.current, None)
     found.dispatch.finish(running, 1.0)
     assert found.is_drained()
     assert found.snapshot().offsets == {"p": (0, -1)}
     assert found.end(["p"])["p"].resume_at == 0
     found.assign(["p"])
     feed(found, "p", (0, "a"))
-    assert [task.attempt for unit in found.dispatch.take(1, 2.0)._units for task in unit.tasks] == [2]
+    assert [task.attempt for unit in reversed(found.dispatch.take(1, 2.0)._units) for task in unit.tasks] == [2]
 
 
 def test_leaving_does_not_wait_for_a_record_that_fails_meanwhile_and_may_only_run_later():

@@ -54,8 +54,8 @@ BUGS = [
     Bug(
         "B2.6 commit beyond the end of the log",
         "core/offsets.py",
-        "        self._next = expected\n",
-        "        self._next = expected and expected + 1\n",
+        "        self._next = offsets[-1] + 1\n",
+        "        self._next = offsets[-1] + 2\n",
     ),
     Bug(
         "B2.7 do not count retries that wait as buffered",
@@ -134,9 +134,9 @@ BUGS = [
     ),
     Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
-        "core/backlog.py",
-        "                add(task, lanes)",
-        "                (task.key in lanes and lanes[task.key].held) or add(task, lanes)",
+        "core/ordering.py",
+        "            lane.add(task)",
+        "            lane.held or lane.add(task)",
     ),
     Bug(
         "T6 stop polling while the last records drain",
@@ -483,8 +483,8 @@ BUGS = [
     Bug(
         "let go of the key of a late handler at its deadline",
         "core/dispatch.py",
-        "        self._overdue[handler] = [end for end in found.ended if end[0].lane in lanes]\n",
-        "        self._overdue[handler] = [end for end in found.ended if end[0].lane in lanes]\n"
+        "        self._overdue[handler] = [end for end in ended if end[0].lane in lanes]\n",
+        "        self._overdue[handler] = [end for end in ended if end[0].lane in lanes]\n"
         "        self.returned(handler, now)\n",
         "thread-pool with deadline",
     ),
