@@ -46,8 +46,8 @@ Outcome: TypeAlias = "Skip | Retry | Failure | None"
 """How an attempt ended; ``None`` = the handler returned."""
 
 
-End: TypeAlias = tuple[Unit, Task, Outcome]
-"""A unit that ended, with its last task and that one's outcome; it holds what goes back."""
+End: TypeAlias = tuple[Lane | None, Sequence[Task], Task, Outcome]
+"""How a unit ended: its lane, what goes back there, the last task that was settled, and that one's outcome."""
 
 
 class NotRun:
@@ -78,7 +78,7 @@ class Chunk:
     :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
     """
 
-    __slots__ = ("_claimed", "_ended", "_loose", "_outcomes", "_unit", "_units", "since", "taken")
+    __slots__ = ("_claimed", "_ended", "_outcomes", "_single", "_unit", "_units", "since", "taken")
 
     def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
         self._units = list(units)
@@ -86,7 +86,7 @@ class Chunk:
         self.since = since
         self.taken = count_of(self._units)
         self._unit: Unit | None = None
-        self._loose: Task | None = None
+        self._single: Task | None = None
         self._claimed: dict[Unit, None] = {}
         self._outcomes: list[tuple[Task, Outcome]] = []
         self._ended: list[End] = []
@@ -99,9 +99,9 @@ class Chunk:
             except IndexError:  # empty, or a thief was faster
                 return
             if isinstance(unit, Task):
-                self._loose = unit
+                self._single = unit
                 yield unit
-                if self._loose is unit:
+                if self._single is unit:
                     raise ValueError(NOT_RUN.format(unit))
                 continue
             self._unit = unit
@@ -113,9 +113,11 @@ class Chunk:
 
     def settle(self, task: Task, outcome: Outcome) -> None:
         """Note how the task that was claimed last ended."""
-        if task is self._loose:
+        if task is self._single:
+            if task.lane is not None:  # without a lane there is nothing to let go of
+                self._ended.append((task.lane, (), task, outcome))
             self._outcomes.append((task, outcome))
-            self._loose = None
+            self._single = None
             return
         unit = self._unit
         if unit is None or unit.tasks[0] is not task:
@@ -125,7 +127,7 @@ class Chunk:
 
     def claim(self) -> list[Unit]:
         """Claim all units that are left, for `settle_next`."""
-        claimed = [unit if isinstance(unit, Unit) else Unit(None, [unit]) for unit in _take_each(self._units)]
+        claimed = [unit if isinstance(unit, Unit) else Unit(unit.lane, [unit]) for unit in _take_each(self._units)]
         self._claimed.update(dict.fromkeys(claimed))
         return claimed
 
@@ -137,8 +139,8 @@ class Chunk:
             return True
         if self._claimed:
             self._claimed.pop(unit, None)
-        if unit.lane is not None:  # without a lane there is nothing to let go of
-            self._ended.append((unit, task, outcome))
+        if unit.lane is not None:
+            self._ended.append((unit.lane, unit.tasks, task, outcome))
         self._outcomes.append((task, outcome))
         return False
 
@@ -184,7 +186,7 @@ class Chunk:
     def current(self) -> Task | TaskBatch | None:
         """What its worker is at, as far as anyone else can tell."""
         try:
-            unit = self._loose or self._unit or next(iter(self._claimed), None)
+            unit = self._single or self._unit or next(iter(self._claimed), None)
             return None if unit is None else unit.tasks[0]
         except (IndexError, RuntimeError):  # it is being settled at this very moment
             return None
@@ -192,7 +194,8 @@ class Chunk:
     @property
     def lane(self) -> Lane | None:
         """The lane of `current`."""
-        return None if self._unit is None else self._unit.lane
+        unit = self._single or self._unit
+        return None if unit is None else unit.lane
 
     def detach(self) -> tuple[Chunk, list[Runnable]]:
         """Take everything away from a worker that is stuck in `current`.
@@ -203,8 +206,8 @@ class Chunk:
         rest = _take_each(self._units)
         stuck = Chunk(())
         unit, self._unit = self._unit, None
-        stuck._loose, self._loose = self._loose, None
-        if stuck._loose is not None:
+        stuck._single, self._single = self._single, None
+        if stuck._single is not None:
             stuck.taken = 1
         elif unit is not None:
             stuck._unit = Unit(unit.lane, [unit.tasks.pop(0)])
@@ -308,8 +311,8 @@ class BatchChunk(Chunk):
         else:
             settled.append(first)
         self._behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
-        unit.tasks = [task for task, _ in back]
-        self._ended.append((unit, first[0], None if first[1] is NotRun else first[1]))  # type: ignore[arg-type]
+        outcome: Any = None if first[1] is NotRun else first[1]
+        self._ended.append((unit.lane, [task for task, _ in back], first[0], outcome))
         self._outcomes.extend(settled)  # type: ignore[arg-type]
 
 

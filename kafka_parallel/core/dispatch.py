@@ -9,7 +9,7 @@ Rule 4: a handler that takes too long loses everything but the lanes of what it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
 from kafka_parallel.core.batching import BatchQueue
 from kafka_parallel.core.chunk import BatchChunk, Chunk, End, Failure, Outcome, TaskBatch, count_of
-from kafka_parallel.core.ordering import Lane, Runnable, Unit
+from kafka_parallel.core.ordering import Lane, Runnable
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
@@ -108,11 +108,11 @@ class Dispatch:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
         ended, failures = self._settle_all(chunk, now)
         release = self._backlog.ready.release
-        for unit, task, outcome in ended:
-            if outcome is None and unit.lane is not None:
-                release(unit.lane)
+        for lane, _, task, outcome in ended:
+            if outcome is None and lane is not None:
+                release(lane)
             else:
-                self._release(unit, task, outcome)
+                self._release(lane, task, outcome)
         return failures
 
     def collect(self, now: float) -> list[tuple[Task, Failure]]:
@@ -131,9 +131,9 @@ class Dispatch:
         found = chunk.collect()
         for task in found.behind:
             self._count_attempt(task)
-        for unit, task, _ in found.ended:
-            if unit.tasks:
-                self._put_back(chunk, unit, task)
+        for lane, back, task, _ in found.ended:
+            if back:
+                self._put_back(chunk, lane, back, task)
         self._backlog.retries.ended(task for task, _ in found.outcomes)
         others = self._settle_handled(found.outcomes)
         for task, outcome in others:
@@ -164,11 +164,11 @@ class Dispatch:
         if assignment is not None and assignment.live:
             self.totals.processed += assignment.finish_all(offsets)
 
-    def _put_back(self, chunk: Chunk, unit: Unit, last: Task) -> None:
+    def _put_back(self, chunk: Chunk, lane: Lane | None, tasks: Sequence[Task], last: Task) -> None:
         """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
-        self._took_in(chunk, len(unit.tasks))
+        self._took_in(chunk, len(tasks))
         if last.assignment.live:
-            self._backlog.ready.put_back(unit)
+            self._backlog.ready.put_first(lane, tasks)
 
     def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
         """Take in that *task* was not handled."""
@@ -205,11 +205,11 @@ class Dispatch:
         if assignment.leaves_at is not None and due > assignment.leaves_at:
             self._backlog.drop_above({assignment: task.offset - 1})
 
-    def _release(self, unit: Unit, last: Task, outcome: Outcome) -> None:
-        """Let go of the unit's lane, unless its last task waits for a retry or stopped the consumer."""
+    def _release(self, lane: Lane | None, last: Task, outcome: Outcome) -> None:
+        """Let go of the *lane* of a unit, unless its last task waits for a retry or stopped the consumer."""
         holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live
-        if unit.lane is not None and not holds:
-            self._backlog.ready.release(unit.lane)
+        if lane is not None and not holds:
+            self._backlog.ready.release(lane)
 
     # Handlers that take too long
 
@@ -241,10 +241,10 @@ class Dispatch:
     ) -> list[tuple[Task, Failure]]:
         """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
         ended, failures = self._settle_all(chunk, now, busy=lanes)
-        self._overdue[handler] = [end for end in ended if end[0].lane in lanes]
-        for end in ended:
-            if end[0].lane not in lanes:
-                self._release(*end)
+        self._overdue[handler] = [end for end in ended if end[0] in lanes]
+        for lane, _, task, outcome in ended:
+            if lane not in lanes:
+                self._release(lane, task, outcome)
         if handler in self._returned:
             self.returned(handler, now)
         return failures
@@ -256,10 +256,10 @@ class Dispatch:
             self._returned.add(handler)
             return
         self._returned.discard(handler)
-        for unit, task, outcome in ended:
-            if isinstance(outcome, Retry) and unit.lane is not None:
+        for lane, _, task, outcome in ended:
+            if isinstance(outcome, Retry) and lane is not None:
                 self._wait(task, now + outcome.delay_ms / 1000)
-            self._release(unit, task, outcome)
+            self._release(lane, task, outcome)
 
     # Questions
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from kafka_parallel.core.ordering import ByAge, Lane, LaneTable, Unit, claim
+from kafka_parallel.core.ordering import ByAge, Lane, LaneTable, Unit
 from kafka_parallel.core.task import Task
 
 NEVER = float("inf")
@@ -75,7 +75,7 @@ class LaneGroup(Tally):
     def take(self, records: int, size: float) -> list[Unit]:
         """Take a unit with at most *records* tasks and *size* bytes, one task at least."""
         waiting = self._lane.waiting
-        unit = claim(self._lane, fitting(waiting, records, size) or 1)
+        unit = Unit(self._lane, [*self._lane.claim(fitting(waiting, records, size) or 1)])
         self.recount(())
         return [unit]
 
@@ -116,7 +116,7 @@ class Group(Tally):
                 break
             self._entries.pop()
             self._lose(waiting)
-            unit = claim(entry, fit) if isinstance(entry, Lane) else Unit(None, list(waiting))
+            unit = Unit(entry, [*entry.claim(fit)]) if isinstance(entry, Lane) else Unit(None, list(waiting))
             units.append(unit)
             records -= fit
             size -= sum(task.size for task in unit.tasks)

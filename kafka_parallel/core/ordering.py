@@ -60,20 +60,21 @@ class Lane:
         else:
             self.waiting = deque((*tasks, *self.waiting))
 
-    def take(self, limit: int) -> list[Task]:
-        """Take out the oldest tasks, at most *limit*."""
+    def claim(self, limit: int) -> Sequence[Task]:
+        """Take out the oldest tasks, at most *limit*; the lane is held from now on."""
+        self.held = True
         waiting = self.waiting
         if len(waiting) > limit and isinstance(waiting, deque):
             return [waiting.popleft() for _ in range(limit)]
         self.waiting = ()
-        return [*waiting]
+        return waiting if isinstance(waiting, tuple) else [*waiting]
 
 
 LaneTable: TypeAlias = "dict[Hashable, Lane]"
 
 
 class Unit:
-    """Tasks that must run in order, by one worker: some of a lane. A task without order is one by itself.
+    """Tasks that must run in order, by one worker: some of a lane. One that runs alone is a unit by itself.
 
     :ivar tasks: those that are left; no more than a worker takes at once, so a list's front is near enough to its end.
     """
@@ -86,12 +87,6 @@ class Unit:
 
 
 Runnable: TypeAlias = "Unit | Task"
-
-
-def claim(lane: Lane, limit: int) -> Unit:
-    """Take the oldest tasks of *lane*, at most *limit*; it is held from now on."""
-    lane.held = True
-    return Unit(lane, lane.take(limit))
 
 
 class ByAge:
@@ -166,10 +161,14 @@ class TaskQueue(ABC):
 
     def put_back(self, unit: Runnable) -> None:
         """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
-        if unit.lane is not None:
-            unit.lane.put_first(unit.tasks)
+        self.put_first(unit.lane, unit.tasks)
+
+    def put_first(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
+        """Take back *tasks* of *lane*, which are older than all others there, and stays held."""
+        if lane is not None:
+            lane.put_first(tasks)
             return
-        for task in unit.tasks:
+        for task in tasks:
             self.again(task)
 
 
@@ -212,9 +211,9 @@ class ReadyQueue(TaskQueue):
                 units.append(entry)
                 limit -= 1
             else:
-                unit = claim(entry, limit)
-                units.append(unit)
-                limit -= len(unit.tasks)
+                tasks = entry.claim(limit)
+                units.append(tasks[0] if len(tasks) == 1 else Unit(entry, [*tasks]))
+                limit -= len(tasks)
         return units
 
     def release(self, lane: Lane) -> None:

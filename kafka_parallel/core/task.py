@@ -62,7 +62,7 @@ class Task:
 
     @property
     def tasks(self) -> Sequence[Task]:
-        """Itself: a task without order is a unit of its own, and needs no object to say so."""
+        """Itself: a task that runs alone is a unit of its own, and needs no object to say so."""
         return (self,)
 
     @property

@@ -30,14 +30,17 @@ class OutcomeFirst(Chunk):
         self._outcomes.append((task, outcome))
         if not unit.tasks or outcome is not None:
             self._unit = None
-            self._ended.append((unit, task, outcome))
+            self._ended.append((unit.lane, unit.tasks, task, outcome))
 
 
-def story(chunk_class):
-    """A worker fails at the first of three records of a key; another one collects and works after each of its steps."""
+def story(chunk_class, records=2):
+    """A worker fails at the first of three records of a key; another one collects and works after each of its steps.
+
+    The worker has taken some *records* of the key.
+    """
     found, ran = scheduler("p"), []
     feed(found, "p", (0, "a"), (1, "a"), (2, "a"))
-    chunk = chunk_class(found._backlog.ready.take(2))
+    chunk = chunk_class(found._backlog.ready.take(records))
     found.dispatch._hand_out(chunk)
 
     def other_worker():
@@ -56,8 +59,9 @@ def story(chunk_class):
     return ran, found
 
 
-def test_order_holds_and_nothing_is_lost_whenever_it_is_collected():
-    ran, found = story(Chunk)
+@pytest.mark.parametrize("records", [1, 2])
+def test_order_holds_and_nothing_is_lost_whenever_it_is_collected(records):
+    ran, found = story(Chunk, records)
 
     assert ran == [0, 1, 2]
     assert found.snapshot().offsets["p"][0] == 3

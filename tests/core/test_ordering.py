@@ -74,7 +74,7 @@ def test_an_idle_lane_is_forgotten():
 
 def test_a_retry_runs_before_what_waited_behind_it():
     queue, _ = filled("a", "a", "b")
-    failed = queue.take(1)[0].tasks.pop(0)
+    [failed] = queue.take(1)
 
     queue.again(failed)
 
@@ -156,11 +156,11 @@ def test_a_lane_keeps_its_order_however_many_wait():
     lane = table["a"]
     first, second, third = lane.waiting
 
-    taken = lane.take(2)
+    taken = lane.claim(2)
     lane.put_first(taken)
     assert list(lane.waiting) == [first, second, third]
 
-    assert lane.take(3) == [first, second, third]
+    assert lane.claim(3) == [first, second, third]
     lane.add(third)
     lane.put_first((first, second))
     assert list(lane.waiting) == [first, second, third]

@@ -133,6 +133,12 @@ BUGS = [
         "holds = isinstance(outcome, (Retry, Failure)) or not last.assignment.live",
     ),
     Bug(
+        "hold a key for ever of which one record ran alone",
+        "core/chunk.py",
+        "                self._ended.append((task.lane, (), task, outcome))\n",
+        "                pass\n",
+    ),
+    Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
         "core/ordering.py",
         "            lane.add(task)",
@@ -165,8 +171,8 @@ BUGS = [
     Bug(
         "let two units of a key out",
         "core/ordering.py",
-        "    lane.held = True",
-        "    lane.held = False",
+        "        self.held = True",
+        "        self.held = False",
     ),
     Bug(
         "let go of a key while its retry waits",
@@ -483,8 +489,8 @@ BUGS = [
     Bug(
         "let go of the key of a late handler at its deadline",
         "core/dispatch.py",
-        "        self._overdue[handler] = [end for end in ended if end[0].lane in lanes]\n",
-        "        self._overdue[handler] = [end for end in ended if end[0].lane in lanes]\n"
+        "        self._overdue[handler] = [end for end in ended if end[0] in lanes]\n",
+        "        self._overdue[handler] = [end for end in ended if end[0] in lanes]\n"
         "        self.returned(handler, now)\n",
         "thread-pool with deadline",
     ),
