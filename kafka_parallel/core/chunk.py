@@ -122,7 +122,10 @@ class Chunk:
         unit = self._unit
         if unit is None or unit.tasks[0] is not task:
             raise ValueError(f"{task} is not the task that was claimed last")
-        if not self.settle_next(unit, outcome):
+        if outcome is None and len(unit.tasks) > 1:  # the usual case, without another call
+            del unit.tasks[0]
+            self._outcomes.append((task, outcome))
+        elif not self.settle_next(unit, outcome):
             self._unit = None
 
     def claim(self) -> list[Unit]:

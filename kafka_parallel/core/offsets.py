@@ -60,16 +60,11 @@ class OffsetLedger:
     def finish_all(self, offsets: Iterable[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them were unfinished."""
         pop, order, unfinished = self._unfinished.pop, self._order, self._unfinished
-        count = total = 0
-        for offset in offsets:
-            size = pop(offset, None)
-            if size is not None:
-                count += 1
-                total += size
-        self._bytes -= total
+        sizes = [size for offset in offsets if (size := pop(offset, None)) is not None]
+        self._bytes -= sum(sizes)
         while order and order[0] not in unfinished:
             order.popleft()
-        return count
+        return len(sizes)
 
     def drop(self, offsets: Iterable[int]) -> None:
         """Give up unfinished *offsets*: they are not buffered any more and never counted as finished."""

@@ -27,12 +27,16 @@ from typing import TypeAlias
 from kafka_parallel.core.task import Task
 
 
+# How many waiting tasks of a lane stand in a tuple.
+FEW = 8
+
+
 class Lane:
     """The waiting tasks of one ordering key in one partition.
 
-    :ivar waiting: the oldest first. Of many keys each has a task or two, and an empty deque takes 760 bytes, which
-        costs more than time to make it: what is in flight no longer fits into the processor's cache. So it is a tuple
-        until a second task has to wait.
+    :ivar waiting: the oldest first. Of many keys each has a few tasks, and an empty deque takes 760 bytes, which costs
+        more than time to make it: what is in flight no longer fits into the processor's cache. So it is a tuple, made
+        anew for each, until there are more than `FEW`.
     """
 
     __slots__ = ("held", "key", "table", "waiting")
@@ -46,10 +50,10 @@ class Lane:
     def add(self, task: Task) -> None:
         """Take in a task that is younger than all others."""
         waiting = self.waiting
-        if not waiting:
-            self.waiting = (task,)
-        elif isinstance(waiting, deque):
+        if isinstance(waiting, deque):
             waiting.append(task)
+        elif len(waiting) < FEW:
+            self.waiting = (*waiting, task)
         else:
             self.waiting = deque((*waiting, task))
 
@@ -64,10 +68,13 @@ class Lane:
         """Take out the oldest tasks, at most *limit*; the lane is held from now on."""
         self.held = True
         waiting = self.waiting
-        if len(waiting) > limit and isinstance(waiting, deque):
+        if isinstance(waiting, tuple):
+            self.waiting = waiting[limit:]
+            return waiting[:limit]
+        if len(waiting) > limit:
             return [waiting.popleft() for _ in range(limit)]
         self.waiting = ()
-        return waiting if isinstance(waiting, tuple) else [*waiting]
+        return [*waiting]
 
 
 LaneTable: TypeAlias = "dict[Hashable, Lane]"
