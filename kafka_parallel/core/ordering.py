@@ -26,7 +26,6 @@ from typing import TypeAlias
 
 from kafka_parallel.core.task import Task
 
-
 # How many waiting tasks of a lane stand in a tuple.
 FEW = 8
 
