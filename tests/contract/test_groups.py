@@ -14,6 +14,10 @@ from kafka_parallel.runtime.client import is_lost
 from tests.contract.worlds import Listener, poll_together, read
 
 
+# Of members that must not be given up on a busy machine, not even while another one is started.
+PATIENT = {"session_timeout_ms": 10_000, "max_poll_interval_ms": 30_000}
+
+
 def member(world, topic, listener=None, **config):
     consumer = world.consumer(group_id=f"g-{topic}", **config)
     consumer.subscribe([topic], listener=listener)
@@ -191,13 +195,13 @@ def test_a_static_member_comes_back_without_a_rebalance(world):
     if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
         pytest.skip("this kafka-python has no static members")
     topic, listener = world.create_topic(2), Listener()
-    stays = member(world, topic, listener, group_instance_id="stays", session_timeout_ms=10_000)
-    leaves = member(world, topic, group_instance_id="leaves", session_timeout_ms=10_000)
+    stays = member(world, topic, listener, group_instance_id="stays", **PATIENT)
+    leaves = member(world, topic, group_instance_id="leaves", **PATIENT)
     poll_together(stays, leaves, until=lambda: shares(stays, leaves) == [1, 1])
     before, had = list(listener.told), leaves.assignment()
 
     leaves.close()
-    returns = member(world, topic, group_instance_id="leaves", session_timeout_ms=10_000)
+    returns = member(world, topic, group_instance_id="leaves", **PATIENT)
     poll_together(stays, returns, until=lambda: returns.assignment() == had)
     poll_together(stays, returns, until=has_passed(1.0))
 
