@@ -137,8 +137,9 @@ class Backpressure(Generic[P]):
         """What all partitions together hold."""
         records = size = 0
         for _, assignment in self._assignments.select():
-            records += assignment.ledger.records
-            size += assignment.ledger.bytes
+            if count := assignment.ledger.records:
+                records += count
+                size += assignment.ledger.bytes
         return Load(records, size)
 
     @property

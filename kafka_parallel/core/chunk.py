@@ -221,13 +221,16 @@ class Chunk:
 
 def count_of(units: Iterable[Runnable]) -> int:
     """How many tasks *units* have together."""
-    return sum([1 if isinstance(unit, Task) else len(unit.tasks) for unit in units])
+    count = 0
+    for unit in units:
+        count += 1 if isinstance(unit, Task) else len(unit.tasks)
+    return count
 
 
 def _take_all(told: list[T]) -> list[T]:
     """Empty a list to which somebody else may append meanwhile."""
-    taken = told[:]
-    del told[: len(taken)]
+    if taken := told[:]:
+        del told[: len(taken)]
     return taken
 
 

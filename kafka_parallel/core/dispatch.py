@@ -134,20 +134,23 @@ class Dispatch:
         for lane, back, task, _ in found.ended:
             if back:
                 self._put_back(chunk, lane, back, task)
-        self._backlog.retries.ended(task for task, _ in found.outcomes)
-        others = self._settle_handled(found.outcomes)
-        for task, outcome in others:
+        if self._backlog.retries.running:
+            self._backlog.retries.ended(task for task, _ in found.outcomes)
+        failures: list[tuple[Task, Failure]] = []
+        for task, outcome in self._settle_handled(found.outcomes):
             if isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
                 self._count_attempt(task)
             else:
                 self._settle(task, outcome, now)
+            if isinstance(outcome, Failure):
+                failures.append((task, outcome))
         self._took_in(chunk, len(found.outcomes))
-        return found.ended, [(task, outcome) for task, outcome in others if isinstance(outcome, Failure)]
+        return found.ended, failures
 
     def _settle_handled(self, outcomes: list[tuple[Task, Outcome]]) -> list[tuple[Task, Outcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""
         others: list[tuple[Task, Outcome]] = []
-        assignment: Assignment | None = None
+        assignment: Assignment | None = outcomes[0][0].assignment if outcomes else None
         offsets: list[int] = []
         for task, outcome in outcomes:
             if outcome is not None:

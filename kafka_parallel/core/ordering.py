@@ -18,7 +18,6 @@ heads.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
@@ -70,6 +69,8 @@ class Lane:
         if isinstance(waiting, tuple):
             self.waiting = waiting[limit:]
             return waiting[:limit]
+        if limit == 1:
+            return (waiting.popleft(),)
         if len(waiting) > limit:
             return [waiting.popleft() for _ in range(limit)]
         self.waiting = ()
@@ -119,7 +120,10 @@ class ByAge:
 
     def push(self, entry: Task | Lane) -> None:
         """Take in an entry that may be older than others."""
-        heappush(self._again, (seq_of(entry), entry))
+        if self._fresh or self._again:
+            heappush(self._again, (seq_of(entry), entry))
+        else:
+            self._fresh.append(entry)
 
     def peek(self) -> Task | Lane | None:
         """The oldest entry."""
@@ -158,12 +162,15 @@ def _is_alive(entry: Task | Lane, loose: set[Task]) -> bool:
     return entry not in loose if isinstance(entry, Task) else bool(entry.waiting) and not entry.held
 
 
-class TaskQueue(ABC):
-    """Everything that may run, and what takes back the tasks that were taken in vain."""
+class TaskQueue:
+    """Everything that may run, and what takes back the tasks that were taken in vain.
 
-    @abstractmethod
+    It has no ``ABCMeta``: asking what kind a queue is, once per chunk, would cost as much as taking a task out of it.
+    """
+
     def again(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
+        raise NotImplementedError
 
     def put_back(self, unit: Runnable) -> None:
         """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""

@@ -43,8 +43,7 @@ class Retries:
 
     def ended(self, tasks: Iterable[Task]) -> None:
         """Note that *tasks* were settled or dropped; it does not matter whether they were retries."""
-        if self._running:
-            self._running.difference_update(tasks)
+        self._running.difference_update(tasks)
 
     @property
     def next_due(self) -> float | None:

@@ -13,7 +13,6 @@ from kafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeEr
 from kafka_parallel.runtime.client import is_lost
 from tests.contract.worlds import Listener, poll_together, read
 
-
 # Of members that must not be given up on a busy machine, not even while another one is started.
 PATIENT = {"session_timeout_ms": 10_000, "max_poll_interval_ms": 30_000}
 

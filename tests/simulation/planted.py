@@ -309,8 +309,8 @@ BUGS = [
     Bug(
         "count a retry that was settled as running",
         "core/dispatch.py",
-        "        self._backlog.retries.ended(task for task, _ in found.outcomes)\n",
-        "",
+        "            self._backlog.retries.ended(task for task, _ in found.outcomes)\n",
+        "            pass\n",
     ),
     Bug(
         "do not look again when a throttle is about to open",
