@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from kafka_parallel.core.ordering import Lane, Runnable, Unit
 from kafka_parallel.core.task import Task
@@ -58,17 +58,9 @@ BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
 NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
 
 
-class Collected(NamedTuple):
-    """What a chunk has to report.
-
-    :ivar outcomes: tasks that were settled, each with its outcome.
-    :ivar ended: units that ended.
-    :ivar behind: tasks of these units that failed as well, and go back behind the one that is tried again.
-    """
-
-    outcomes: list[tuple[Task, Outcome]]
-    ended: list[End]
-    behind: list[Task]
+Collected: TypeAlias = tuple[list[tuple[Task, Outcome]], list[End], list[Task]]
+"""What a chunk has to report: tasks that were settled, each with its outcome; units that ended; tasks of these units
+that failed as well, and go back behind the one that is tried again."""
 
 
 class Chunk:
@@ -173,7 +165,7 @@ class Chunk:
         """Take out what has happened so far."""
         outcomes = _take_all(self._outcomes)
         ended = _take_all(self._ended)
-        return Collected(outcomes, ended, [])
+        return outcomes, ended, []
 
     @property
     def unclaimed(self) -> int:
@@ -291,7 +283,7 @@ class BatchChunk(Chunk):
     def collect(self) -> Collected:
         """Take out what has happened so far; what is behind a unit was noted before its end."""
         outcomes, ended, _ = super().collect()
-        return Collected(outcomes, ended, _take_all(self._behind))
+        return outcomes, ended, _take_all(self._behind)
 
     @property
     def current(self) -> Task | TaskBatch | None:

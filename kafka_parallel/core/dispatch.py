@@ -59,7 +59,8 @@ class Dispatch:
     def take(self, limit: int, now: float, *, steals: bool = True) -> Chunk | None:
         """Take at most *limit* tasks that may run now, from another chunk if it *steals*; or a whole batch."""
         self._throttles.advance(now)
-        self._backlog.retry_due(now, self._throttles.retries)
+        if self.waiting:
+            self._backlog.retry_due(now, self._throttles.retries)
         chunk = self._next_chunk(limit, now, steals=steals)
         if chunk is not None:
             self._hand_out(chunk)
@@ -128,24 +129,24 @@ class Dispatch:
         The lanes of these units are still held. In lanes that are *busy* because their handler still runs, nothing may
         wait for its next attempt yet.
         """
-        found = chunk.collect()
-        for task in found.behind:
+        outcomes, ended, behind = chunk.collect()
+        for task in behind:
             self._count_attempt(task)
-        for lane, back, task, _ in found.ended:
+        for lane, back, task, _ in ended:
             if back:
                 self._put_back(chunk, lane, back, task)
         if self._backlog.retries.running:
-            self._backlog.retries.ended(task for task, _ in found.outcomes)
+            self._backlog.retries.ended(task for task, _ in outcomes)
         failures: list[tuple[Task, Failure]] = []
-        for task, outcome in self._settle_handled(found.outcomes):
+        for task, outcome in self._settle_handled(outcomes):
             if isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
                 self._count_attempt(task)
             else:
                 self._settle(task, outcome, now)
             if isinstance(outcome, Failure):
                 failures.append((task, outcome))
-        self._took_in(chunk, len(found.outcomes))
-        return found.ended, failures
+        self._took_in(chunk, len(outcomes))
+        return ended, failures
 
     def _settle_handled(self, outcomes: list[tuple[Task, Outcome]]) -> list[tuple[Task, Outcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""

@@ -199,7 +199,8 @@ class WorkQueue(Generic[P]):
     def finish(self, chunk: Chunk) -> None:
         """Hand over the outcomes *chunk* has so far."""
         with self._lock:
-            self._fail_all(self._scheduler.dispatch.finish(chunk, self._clock.monotonic()))
+            if failures := self._scheduler.dispatch.finish(chunk, self._clock.monotonic()):
+                self._fail_all(failures)
             # A worker with nothing left takes the first of what may run now by itself.
             self._wake_worker(1 if chunk.taken else 2)
             if self._awaited:

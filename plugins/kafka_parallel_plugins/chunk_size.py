@@ -38,7 +38,7 @@ class ChunkSizer:
         """Learn that *count* tasks took *seconds* each."""
         self._times.extend([seconds] * min(count, 3))
         self._seen += 1
-        if self._seen % REFRESH == 0 or self.limit == 1:
+        if self._seen % REFRESH == 0 or (self.limit == 1 and seconds < self._seconds):
             times = sorted(self._times)
             typical = times[(len(times) - 1) // 2]  # the module statistics would load fractions and decimal: 0.5 MB
             self.limit = LARGEST_CHUNK if typical <= 0 else min(LARGEST_CHUNK, max(1, int(self._seconds / typical)))

@@ -309,7 +309,7 @@ BUGS = [
     Bug(
         "count a retry that was settled as running",
         "core/dispatch.py",
-        "            self._backlog.retries.ended(task for task, _ in found.outcomes)\n",
+        "            self._backlog.retries.ended(task for task, _ in outcomes)\n",
         "            pass\n",
     ),
     Bug(
