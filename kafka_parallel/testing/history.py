@@ -172,9 +172,11 @@ class Verdict:
         return not (self.lost or self.reordered or self.overlapping or self.committed_too_far)
 
 
-def read(path: str | Path) -> Iterator[Entry]:
+def read(path: str | Path, *, is_growing: bool = False) -> Iterator[Entry]:
     """Read a history in order of time.
 
+    :param is_growing: somebody may append to it now. A write that crosses a page of the file shows its first half for a
+        moment: then an entry that is cut at the end is still to come, and left out.
     :raises HistoryError: if the file is missing or cut in the middle of an entry, or if an entry is corrupt or missing:
         its checksum is wrong, or a handler ends that never began.
     """
@@ -182,6 +184,8 @@ def read(path: str | Path) -> Iterator[Entry]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise HistoryError(f"history {path} cannot be read: {error}") from error
+    if is_growing:
+        data = data[: len(data) // ENTRY.size * ENTRY.size]
     if len(data) % ENTRY.size:
         raise HistoryError(f"history {path} is cut: {len(data)} bytes are no multiple of {ENTRY.size}")
     entries = sorted(unpack(data, f"history {path}"), key=lambda entry: entry.at)

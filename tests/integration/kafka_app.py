@@ -96,7 +96,7 @@ class Worker:
 
 def has_begun(history: History) -> Callable[[], bool]:
     """A condition: some handler has begun."""
-    return lambda: any(entry.kind == Kind.START for entry in read(history.path))
+    return lambda: any(entry.kind == Kind.START for entry in read(history.path, is_growing=True))
 
 
 def has_grown(history: History, by: int = 1) -> Callable[[], bool]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.broker
 
 def given(path, run):
     """How many partitions *run* was given, each time counted."""
-    return sum(entry.kind == Kind.ASSIGNED and entry.run == run for entry in read(path))
+    return sum(entry.kind == Kind.ASSIGNED and entry.run == run for entry in read(path, is_growing=True))
 
 
 @pytest.mark.skipif("group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG, reason="2.2 has no static members")

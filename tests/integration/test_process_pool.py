@@ -30,7 +30,7 @@ class NoteDeaths:
     def on_error(self, record, error):
         assert isinstance(error, WorkerDied), error
         self.deaths.append((record.partition, record.offset))
-        for entry in reversed(list(read(self.history.path))):
+        for entry in reversed(list(read(self.history.path, is_growing=True))):
             if entry.kind == Kind.START and (entry.partition, entry.offset) == self.deaths[-1]:
                 self.history.write(Kind.FAILED, entry.topic, entry.partition, entry.offset, entry.key)
                 return

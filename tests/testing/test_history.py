@@ -160,6 +160,16 @@ def test_a_history_that_is_cut_or_corrupt_is_refused(tmp_path, data, error):
         read(tmp_path / "history")
 
 
+def test_an_entry_that_is_half_written_is_still_to_come(history):
+    run(history, record(0))
+    whole = history.path.read_bytes()
+    history.path.write_bytes(whole[:-1])
+
+    assert [entry.kind for entry in read(history.path, is_growing=True)] == [Kind.START]
+    with pytest.raises(HistoryError, match="is cut"):
+        read(history.path)
+
+
 def test_a_history_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(HistoryError, match="cannot be read"):
         read(tmp_path / "history")
