@@ -31,8 +31,9 @@ class NoteDeaths:
         assert isinstance(error, WorkerDied), error
         self.deaths.append((record.partition, record.offset))
         for entry in reversed(list(read(self.history.path, is_growing=True))):
-            if entry.kind == Kind.START and (entry.partition, entry.offset) == self.deaths[-1]:
-                self.history.write(Kind.FAILED, entry.topic, entry.partition, entry.offset, entry.key)
+            if (entry.partition, entry.offset) == self.deaths[-1]:
+                if entry.kind == Kind.START:  # else the process died before it could tell that the handler had ended
+                    self.history.write(Kind.FAILED, entry.topic, entry.partition, entry.offset, entry.key)
                 return
 
 
