@@ -177,7 +177,7 @@ class TaskQueue:
         self.put_first(unit.lane, unit.tasks)
 
     def put_first(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
-        """Take back *tasks* of *lane*, which are older than all others there, and stays held."""
+        """Take back *tasks*, which are older than all others of their *lane*; that stays held."""
         if lane is not None:
             lane.put_first(tasks)
             return
