@@ -175,8 +175,7 @@ class Verdict:
 def read(path: str | Path, *, is_growing: bool = False) -> Iterator[Entry]:
     """Read a history in order of time.
 
-    :param is_growing: somebody may append to it now. A write that crosses a page of the file shows its first half for a
-        moment: then an entry that is cut at the end is still to come, and left out.
+    :param is_growing: somebody may append to it now: what `whole` leaves out is still to come.
     :raises HistoryError: if the file is missing or cut in the middle of an entry, or if an entry is corrupt or missing:
         its checksum is wrong, or a handler ends that never began.
     """
@@ -185,7 +184,7 @@ def read(path: str | Path, *, is_growing: bool = False) -> Iterator[Entry]:
     except OSError as error:
         raise HistoryError(f"history {path} cannot be read: {error}") from error
     if is_growing:
-        data = data[: len(data) // ENTRY.size * ENTRY.size]
+        data = whole(data)
     if len(data) % ENTRY.size:
         raise HistoryError(f"history {path} is cut: {len(data)} bytes are no multiple of {ENTRY.size}")
     entries = sorted(unpack(data, f"history {path}"), key=lambda entry: entry.at)
@@ -199,6 +198,11 @@ def read(path: str | Path, *, is_growing: bool = False) -> Iterator[Entry]:
             if running[place] < 0:
                 raise HistoryError(f"history {path} is cut: it has no beginning of what ends in {entry}")
     return iter(entries)
+
+
+def whole(data: bytes) -> bytes:
+    """Leave out an entry that is cut at the end: a write that crosses a page of the file first shows its first half."""
+    return data[: len(data) - len(data) % ENTRY.size]
 
 
 def unpack(data: bytes, what: str) -> list[Entry]:

@@ -82,6 +82,7 @@ def test_members_come_and_go_every_second(kafka_broker, topic, tmp_path, report,
 
     verdict = conclude(report, bootstrap, group, produced, read(history.path), visits)
     assert verdict.repeated == 0
+    assert len(runs(history.path)) > 1
 
 
 def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):
