@@ -27,7 +27,7 @@ def after_death(history, worker, bootstrap, group, produced):
 
 
 def finish(bootstrap, group, produced, history, **options):
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=4000, **QUICK, **options) as last:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=8000, **QUICK, **options) as last:
         assert last.wait(120) == 0
 
 

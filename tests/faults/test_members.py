@@ -33,8 +33,8 @@ def test_a_zombie_commits_nothing(kafka_broker, topic, tmp_path, report, executo
     options = {"sleep_ms": 10, "session_ms": 1000, "commit_interval_ms": 100, "executor": executor}
 
     with (
-        Worker(bootstrap, produced.topic, group, history.path, idle_ms=6000, **options) as frozen,
-        Worker(bootstrap, produced.topic, group, history.path, idle_ms=6000, **options) as heir,
+        Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as frozen,
+        Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as heir,
     ):
         wait_for(lambda: {frozen.process.pid, heir.process.pid} <= runs(history.path), "both to work")
         for _ in range(freezes):
@@ -93,7 +93,7 @@ def test_three_members_share_the_load(kafka_broker, topic, tmp_path, report):
     with ExitStack() as stack:
         members = [
             stack.enter_context(
-                Worker(bootstrap, produced.topic, group, history.path, sleep_ms=30, workers=8, idle_ms=5000)
+                Worker(bootstrap, produced.topic, group, history.path, sleep_ms=30, workers=8, idle_ms=8000)
             )
             for _ in range(3)
         ]

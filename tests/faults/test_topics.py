@@ -12,7 +12,7 @@ from kafka.errors import CommitFailedError
 
 from kafka_parallel.testing.history import History, Produced, judge, read
 from tests.faults.conftest import conclude, rounds
-from tests.integration.kafka_app import KEYS, Worker, committed, ends, has_begun, has_grown, produce, wait_for
+from tests.integration.kafka_app import IDLE_MS, KEYS, Worker, committed, ends, has_begun, has_grown, produce, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -59,7 +59,7 @@ def test_a_topic_that_is_deleted_does_not_stop_the_others(kafka_broker, topic, t
         admin.close()
         more = produce(bootstrap, stays, 2000, keys=KEYS)
         assert worker.wait(120) in {0, 1}  # committing for a topic that is gone may be refused: then it says so
-    with Worker(bootstrap, stays, group, history.path, sleep_ms=1, idle_ms=4000) as last:
+    with Worker(bootstrap, stays, group, history.path, sleep_ms=1, idle_ms=IDLE_MS) as last:
         assert last.wait() == 0
 
     everything = Produced(stays, {0: {**produced.keys[0], **more.keys[0]}})
@@ -82,7 +82,9 @@ def test_offsets_that_somebody_resets_while_it_runs_change_nothing(kafka_broker,
     produced = produce(bootstrap, topic(1), 3000 + 3000 * resets, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=3000, assigns=assigns) as worker:
+    with Worker(
+        bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=IDLE_MS, assigns=assigns
+    ) as worker:
         for _ in range(resets):
             wait_for(has_grown(history, by=1001), "the worker to work")
             # Kafka itself refuses it to strangers while the group has members.
@@ -98,13 +100,13 @@ def test_offsets_that_somebody_resets_count_from_the_next_start_on(kafka_broker,
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(1), 4000, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=3000) as first:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=IDLE_MS) as first:
         assert first.wait() == 0
     verdict = judge(read(history.path), produced)
     assert (verdict.is_good, verdict.repeated) == (True, 0)
 
     reset(bootstrap, group, produced.topic, 3000)
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=3000) as second:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=IDLE_MS) as second:
         assert second.wait() == 0
 
     verdict = judge(read(history.path), produced)

@@ -20,6 +20,8 @@ WORKER = Path(__file__).with_name("worker.py")
 KEYS = [b"key-%d" % number for number in range(100)]
 # No test waits longer for anything, in seconds.
 PATIENCE = 60.0
+# How long a run hears nothing before it ends by itself; on a busy machine a new group needs seconds to begin.
+IDLE_MS = 6000
 
 
 def produce(
@@ -38,8 +40,8 @@ def produce(
 
 
 def consume(bootstrap: str, topic: str, group: str | None, **config: Any) -> KafkaConsumer:
-    """A consumer of *topic* from the earliest record, that ends when it hears nothing for three seconds."""
-    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 3000, **config}
+    """A consumer of *topic* from the earliest record, that ends when it hears nothing for `IDLE_MS`."""
+    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": IDLE_MS, **config}
     return KafkaConsumer(topic, group_id=group, bootstrap_servers=bootstrap, **config)
 
 

@@ -16,7 +16,7 @@ from kafka_parallel import (
     StateError,
     hookimpl,
 )
-from tests.integration.kafka_app import committed, consume, ends, produce
+from tests.integration.kafka_app import IDLE_MS, committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
 
@@ -211,7 +211,7 @@ def test_a_plugin_that_raises_when_a_partition_leaves_stops_nothing(kafka_broker
     group, seen = "g-" + produced.topic, []
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest", auto_commit_interval_ms=50,
-        consumer_timeout_ms=3000,
+        consumer_timeout_ms=IDLE_MS,
     )  # fmt: skip
     partitions = [TopicPartition(produced.topic, number) for number in (0, 1)]
     consumer.assign(partitions)

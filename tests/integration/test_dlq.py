@@ -12,7 +12,7 @@ from kafka_parallel import ConfigurationError, ParallelConsumer, RecordFailed
 from kafka_parallel.outbox import NULL_KEY, ExactBytes
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
-from tests.integration.kafka_app import PATIENCE, committed, consume, ends, produce
+from tests.integration.kafka_app import IDLE_MS, PATIENCE, committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
 
@@ -203,7 +203,7 @@ def test_a_topic_found_missing_at_the_first_failure_halts_until_it_is_there(stri
             group_id="g-" + name,
             bootstrap_servers=bootstrap,
             auto_offset_reset="earliest",
-            consumer_timeout_ms=3000,
+            consumer_timeout_ms=IDLE_MS,
         )
         consumer.subscribe(pattern=f"^{re.escape(name)}$")
         ParallelConsumer(consumer, ordering="partition", plugins=[DeadLetterQueue(timeout_ms=1_000)]).run(refuse)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import resource
 import threading
@@ -20,7 +21,7 @@ from kafka_parallel import ParallelConsumer, RecordFailed
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel.testing.tcp_proxy import TcpProxy
 from kafka_parallel_plugins.dlq import DeadLetterQueue
-from tests.integration.kafka_app import PATIENCE, committed, consume, ends, produce, wait_for
+from tests.integration.kafka_app import IDLE_MS, PATIENCE, committed, consume, ends, produce, wait_for
 from tests.integration.test_dlq import dead_letters
 
 pytestmark = [
@@ -57,7 +58,7 @@ class Case:
             before_failing()
             raise ValueError("no amount")
 
-        config = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500, **config}
+        config = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500, "consumer_timeout_ms": math.inf, **config}
         consumer = consume(self.bootstrap, self.name, self.group, **config)
         dlq = DeadLetterQueue(timeout_ms=2000, make_producer=self.make_producer)
         try:
@@ -74,7 +75,7 @@ class Case:
 
     def finish(self):
         """Run when all is well again; every record has to have its letter."""
-        self.run(consumer_timeout_ms=8000)
+        self.run(consumer_timeout_ms=IDLE_MS)
         letters = [dict(letter.headers) for letter in dead_letters(self.bootstrap, self.dlq)]
         offsets = [int(found["__dlq.errors.offset"]) for found in letters if "__dlq.errors.offset" in found]
         assert sorted(set(offsets)) == list(range(RECORDS))

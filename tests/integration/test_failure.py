@@ -11,7 +11,7 @@ from kafka.serializer import Deserializer
 from kafka_parallel import ParallelConsumer, RecordFailed, Skip, hookimpl
 from kafka_parallel.testing.history import History, Kind, read
 from tests.integration.handlers import EXECUTORS, OTHERS, handler
-from tests.integration.kafka_app import committed, consume, ends, produce
+from tests.integration.kafka_app import IDLE_MS, committed, consume, ends, produce
 
 pytestmark = pytest.mark.broker
 
@@ -41,7 +41,7 @@ def test_a_failing_handler_stops_run_and_commits_nothing_past_its_record(kafka_b
             group_id=group,
             bootstrap_servers=bootstrap,
             auto_offset_reset="earliest",
-            consumer_timeout_ms=3000,
+            consumer_timeout_ms=IDLE_MS,
         )
         return ParallelConsumer(consumer, executor=executor)
 

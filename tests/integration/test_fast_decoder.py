@@ -37,7 +37,7 @@ def consumer_of(broker, topic, **options):
         topic,
         bootstrap_servers=broker.bootstrap_servers,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=1500,
+        consumer_timeout_ms=3000,
         enable_auto_commit=False,
         **options,
     )

@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, Kind, judge, read
 from tests.contract.worlds import Listener
-from tests.integration.kafka_app import KEYS, Worker, committed, consume, ends, produce, wait_for
+from tests.integration.kafka_app import IDLE_MS, KEYS, Worker, committed, consume, ends, produce, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -170,7 +170,7 @@ def test_an_assigned_consumer_keeps_to_what_it_was_given(kafka_broker, topic):
     produced = produce(bootstrap, topic(2), 200, keys=KEYS)
     group = "g-" + produced.topic
     consumer = KafkaConsumer(
-        group_id=group, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=2000
+        group_id=group, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=IDLE_MS
     )
     consumer.assign([TopicPartition(produced.topic, 1)])
     handled = []

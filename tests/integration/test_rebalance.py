@@ -11,7 +11,7 @@ import pytest
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.handlers import EXECUTORS, OTHERS
-from tests.integration.kafka_app import Worker, committed, consume, ends, has_begun, produce, wait_for
+from tests.integration.kafka_app import IDLE_MS, Worker, committed, consume, ends, has_begun, produce, wait_for
 from tests.integration.worker import assignor as assignor_of
 
 pytestmark = pytest.mark.broker
@@ -98,7 +98,7 @@ def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path, ex
         time.sleep(1)
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, idle_ms=3000, **options) as second:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, idle_ms=IDLE_MS, **options) as second:
         assert second.wait() == 0
 
     verdict = judge(read(history.path), produced)
