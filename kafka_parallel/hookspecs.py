@@ -81,7 +81,7 @@ def on_handled(handled: Sequence[Handled], context: Settings) -> None:
     Its time is that of the handler and of everything around it in ``on_record``. Every record of a batch has the time
     of its batch. A record that misses its deadline ends then; one that could not be deserialised was not attempted.
     Without wrappers of ``on_record``, a ``process-pool`` tells how long the process took, with deserialising, and
-    ``ended`` is when that was heard: 2 ms later at most. Of a process that died only the whole wait is known.
+    ``ended`` is when that was heard: 5 ms later at most. Of a process that died only the whole wait is known.
 
     Runs on: the worker that hands over; with ``async def`` handlers that is the event loop. Several may call at once.
         Return promptly: no lock is held, but the worker handles nothing meanwhile. What runs on after the end of run()

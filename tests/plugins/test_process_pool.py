@@ -16,6 +16,7 @@ import pytest
 
 from kafka_parallel import Batch, ConfigurationError, RecordFailed, Retry, Skip, hookimpl
 from kafka_parallel.errors import HandlerError, HandlerTimeout, RemoteTraceback, WorkerDied
+from kafka_parallel.executors import Program
 from kafka_parallel_plugins.process_pool.plugin import Processes, Worker
 from tests.plugins import cannot_be_imported, cpu_handlers
 from tests.plugins.cpu_handlers import noted
@@ -160,6 +161,54 @@ def test_records_behind_one_that_takes_long_are_run_by_the_other_process(monkeyp
     assert sorted(noted("end")) == list(range(count))
     assert noted("end")[-1] == 300
     assert app.committed == count
+
+
+class Bursts:
+    """Work that comes in bursts; keeps how much was taken at once.
+
+    :param bursts: how many tasks each has.
+    """
+
+    def __init__(self, *bursts):
+        self.bursts = list(bursts)
+        self.left = 0
+        self.taken = []
+
+    def take_nowait(self, limit):
+        count = min(limit, self.left)
+        self.left -= count
+        self.taken += [count] if count else []
+        return range(count) if count else None
+
+    def take(self, limit):
+        self.left = self.bursts.pop(0) if self.bursts else 0
+        return self.take_nowait(limit)
+
+    def run_remote(self, chunk, exchange):
+        pass
+
+    def fail(self, error):
+        raise error
+
+
+class Idle:
+    """A worker that does nothing."""
+
+    exchange = None
+    process = SimpleNamespace(end=lambda: None)
+
+    def revive(self):
+        pass
+
+
+def test_a_process_that_was_idle_leaves_most_of_what_comes_to_others():
+    processes, work = Processes(2, 60.0), Bursts(100, 12)
+    processes.bind(Program(b"", "handle", is_surrounded=False, is_batch=False))
+    processes._sizer.saw(0.001, 33)
+
+    processes._pull(work, Idle())
+
+    assert work.taken == [1, 2, 4, 8, 16, 20, 20, 20, 9, 1, 2, 4, 5]
 
 
 # What came from Kafka

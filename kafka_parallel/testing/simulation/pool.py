@@ -16,7 +16,7 @@ from greenlet import getcurrent
 
 from kafka_parallel import Executor, HandlerTimeout, Settings, Work, hookimpl
 from kafka_parallel.errors import WorkerDied
-from kafka_parallel.executors import Program, Report
+from kafka_parallel.executors import Chunk, Program, Report
 from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.calls import Call
 from kafka_parallel.testing.simulation.plan import Plan
@@ -89,8 +89,7 @@ class SimulatedPool:
         return not self._alive
 
     def _pull(self, work: Work) -> None:
-        is_single = self._program.is_surrounded or self._timeout is not None
-        while (chunk := work.take(1 if is_single else self._world.random.randint(1, self._chunk))) is not None:
+        while (chunk := self._take(work)) is not None:
             if not (self._program.is_surrounded or self._program.is_batch):
                 work.run_remote(chunk, self._exchange)
                 continue
@@ -99,6 +98,11 @@ class SimulatedPool:
                 work.run(chunk, task)
                 work.finish(chunk)
         self._alive -= 1
+
+    def _take(self, work: Work) -> Chunk | None:
+        """Take what is there, or wait for one."""
+        is_single = self._program.is_surrounded or self._timeout is not None
+        return work.take_nowait(1 if is_single else self._world.random.randint(1, self._chunk)) or work.take(1)
 
     @staticmethod
     def _wants_task(work: Work, task: Any, _: int) -> bool:

@@ -32,7 +32,7 @@ from kafka_parallel_plugins.process_pool.messages import (
 )
 
 # How long outcomes may be kept back, in seconds: others may wait for them.
-REPORT_EVERY = 0.002
+REPORT_EVERY = 0.005
 
 
 def main(

@@ -29,8 +29,8 @@ from kafka_parallel_plugins.process_pool.messages import END, FIELD, GIVE_BACK, 
 CONTEXT = get_context("spawn")
 # How often it is looked whether the child lives and anybody waits for what it runs, in seconds.
 LOOK_EVERY = 0.1
-# After how long without news units that are not begun are asked back, in seconds.
-ASK_BACK_AFTER = 0.005
+# After how long without news units that are not begun are asked back, in seconds: more than the child keeps news back.
+ASK_BACK_AFTER = 0.01
 # How long a child gets to end by itself, in seconds.
 END_TIMEOUT = 1.0
 # How long a killed child may take to be gone, in seconds.
