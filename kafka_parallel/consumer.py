@@ -25,6 +25,7 @@ from kafka_parallel.options import (
 from kafka_parallel.runtime.client import Client
 from kafka_parallel.runtime.coroutines import beside
 from kafka_parallel.runtime.engine import Engine
+from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown, Signals
 from kafka_parallel.values import Batch, Statistics
 
@@ -238,7 +239,8 @@ class ParallelConsumer:
             )
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
-        self._engine = Engine(
+        parts = Parts(
             self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
         )
+        self._engine = Engine(parts)
         return self._engine

@@ -10,6 +10,7 @@ from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
 from kafka_parallel.options import Options
 from kafka_parallel.runtime.client import Client
 from kafka_parallel.runtime.engine import Engine
+from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown
 from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.kinds import Kind
@@ -53,9 +54,10 @@ class Instance:
         self._judge = judge
         self._was_killed = False
         found = Plugins([kind.executor, *plugins], {NO_AUTOLOAD_VARIABLE: "1"})
-        self._engine = Engine(
+        parts = Parts(
             Client(consumer), found, options, self._shutdown, kind.handler(acts), process, kind.event_loop, kind.batch
         )
+        self._engine = Engine(parts)
         self.is_alive = True
         self.error: BaseException | None = None
         process.start_main(self._run)

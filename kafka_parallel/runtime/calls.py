@@ -1,0 +1,109 @@
+"""How the user's handler is called: where, inside which wrappers, and for how long at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.chains import Observers, surround, surround_async, surround_steps
+from kafka_parallel.runtime.attempt import Attempts, ObservedAttempts
+from kafka_parallel.runtime.batches import BatchAttempts
+from kafka_parallel.runtime.deadlines import Deadlines
+from kafka_parallel.runtime.fit import is_async, is_remote
+from kafka_parallel.runtime.handlings import Handlings
+from kafka_parallel.runtime.remote import program
+
+if TYPE_CHECKING:
+    from kafka_parallel.executors import Executor, Program
+    from kafka_parallel.manager import Plugins
+    from kafka_parallel.runtime.client import Client
+    from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.values import RecordContext, Settings
+
+
+class Calls:
+    """What is needed to call *handler*.
+
+    :param is_batch: whether it takes a list of records.
+    :ivar handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
+        take any time, or can be stopped.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Any],
+        executor: Executor,
+        client: Client,
+        plugins: Plugins,
+        settings: Settings,
+        clock: Clock,
+        *,
+        is_batch: bool,
+    ) -> None:
+        self._handler = handler
+        self._executor = executor
+        self._client = client
+        self._hook = plugins.hook
+        self._settings = settings
+        self._clock = clock
+        self._is_batch = is_batch
+        hears = self._hook.on_handled
+        self.handlings = Handlings(Observers(hears), settings, clock) if hears.get_hookimpls() else None
+        timeout = settings.handler_timeout
+        can_be_stopped = is_async(handler) or is_remote(executor)
+        self.deadlines = None if timeout is None or can_be_stopped else Deadlines(timeout, clock)
+
+    @property
+    def program(self) -> Program:
+        """What is sent to where handlers run.
+
+        :raises ConfigurationError: some of it cannot be sent.
+        """
+        return program(
+            self._handler,
+            self._client,
+            is_surrounded=bool(self._hook.on_record.get_hookimpls()),
+            is_batch=self._is_batch,
+            is_timed=self.handlings is not None,
+        )
+
+    @cached_property
+    def attempt(self) -> Attempts:
+        """What runs one record; of a batch, what prepares its records and tells what their failures mean."""
+        return (Attempts if self.handlings is None else ObservedAttempts)(
+            self._handler,
+            self._surrounded(),
+            self._hook.on_error,
+            self._client.deserialize,
+            self._clock,
+            self.deadlines,
+            self._settings.handler_timeout,
+            self.handlings,
+        )
+
+    @property
+    def attempt_batch(self) -> BatchAttempts | None:
+        """What runs a batch; ``None`` if records run one by one."""
+        if not self._is_batch:
+            return None
+        around = surround_steps(self._hook.on_record, ("record", "context"))
+        if is_remote(self._executor):
+            return BatchAttempts(self._executor.call, around, self.attempt, sends_raw=True)
+        return BatchAttempts(self._handler, around, self.attempt, self.deadlines, self._settings.handler_timeout)
+
+    def _surrounded(self) -> Callable[[Any, Any], Any] | None:
+        """The handler of one record inside the wrappers of ``on_record``."""
+        hook = self._hook.on_record
+        if self._is_batch or not hook.get_hookimpls():
+            return None
+        compose = surround_async if is_async(self._handler) else surround
+        return compose(hook, self._innermost(), ("record", "context"))
+
+    def _innermost(self) -> Callable[[Any, RecordContext], Any]:
+        """What the wrappers surround; where the handler runs elsewhere the raw record is sent there."""
+        handler, executor = self._handler, self._executor
+        if is_remote(executor):
+            return lambda _, context: executor.call(context.raw)
+        return lambda record, _: handler(record)

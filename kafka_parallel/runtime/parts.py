@@ -1,0 +1,167 @@
+"""Which parts one run() is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel.chains import Observers
+from kafka_parallel.core.batching import BatchLimits
+from kafka_parallel.core.cadence import CommitCadence
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.runtime.calls import Calls
+from kafka_parallel.runtime.clock import Clock, SystemClock
+from kafka_parallel.runtime.commits import Committer
+from kafka_parallel.runtime.fit import check_batch, check_executor, is_async, is_remote
+from kafka_parallel.runtime.intake import Intake
+from kafka_parallel.runtime.loop import Loop
+from kafka_parallel.runtime.provided import Provided
+from kafka_parallel.runtime.rebalance import Rebalance
+from kafka_parallel.runtime.watch import Watch
+from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel.values import Settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from kafka import TopicPartition
+
+    from kafka_parallel.manager import Plugins
+    from kafka_parallel.options import Options
+    from kafka_parallel.runtime.client import Client
+    from kafka_parallel.runtime.provided import Ordering
+    from kafka_parallel.runtime.shutdown import Shutdown
+    from kafka_parallel.values import Batch
+
+
+class Parts:
+    """Everything one run() needs, put together and not begun.
+
+    :ivar decoder: what decodes records instead of kafka-python, and the name of its plugin; ``None`` if nothing does.
+    :raises PluginError: if a provide-hook fails, two answer it, or the answer cannot be used.
+    :raises ConfigurationError: if the consumer cannot be taken over, or things were chosen that do not go together.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        plugins: Plugins,
+        options: Options,
+        shutdown: Shutdown,
+        handler: Callable[[Any], Any],
+        clock: Clock | None = None,
+        event_loop: asyncio.AbstractEventLoop | None = None,
+        batch: Batch | None = None,
+    ) -> None:
+        self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
+        self.clock: Clock = clock or SystemClock()
+        client.take_over(lambda: self.queue.snapshot().offsets, lazy=options.lazy_deserialization)
+        self.settings = self._make_settings(event_loop)
+        self._delay = self._read_delayed_topics()
+        provided = Provided(plugins, self.settings)
+        ordering = provided.ordering(options.ordering, client.deserialize)
+        if batch is not None:
+            check_batch(batch, options, has_order=ordering is not None)
+        self.executor = provided.executor(options.executor, "asyncio" if is_async(handler) else "thread-pool")
+        check_executor(handler, self.executor)
+        self._calls = Calls(
+            handler, self.executor, client, plugins, self.settings, self.clock, is_batch=batch is not None
+        )
+        if is_remote(self.executor):
+            self.executor.bind(self._calls.program)
+        self.decoder = provided.decoder()
+        self.queue = self._make_queue(batch)
+        self._watch = self._make_watch()
+        self.committer = Committer(client, self.queue, plugins.hook.on_commit)
+        self.rebalance = self._make_rebalance()
+        self.loop = self._make_loop(ordering)
+
+    def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None) -> Settings:
+        timeout = self.options.handler_timeout_ms
+        return Settings(
+            workers=self.options.workers,
+            group_id=self.client.group_id,
+            topics=self.client.topics,
+            pattern=self.client.pattern,
+            is_ordered=self.options.ordering != "unordered",
+            handler_timeout=None if timeout is None else timeout / 1000,
+            event_loop=event_loop,
+            has_raw_bytes=self.client.has_raw_bytes,
+            consumer_config=self.client.config,
+            deserialize=self.client.deserialize or (lambda record: record),
+            clock=self.clock.monotonic,
+        )
+
+    def _read_delayed_topics(self) -> Callable[[Any, float], float]:
+        """Subscribe to the topics that a plugin wants to be read too; return its delay."""
+        delayed = Provided(self.plugins, self.settings).delayed_topics()
+        if delayed is None:
+            return lambda _record, _now: 0.0
+        self.client.read_also(delayed.sources)
+        self.settings = replace(self.settings, sources=MappingProxyType(dict(delayed.sources)))
+        return delayed.delay
+
+    def _make_queue(self, batch: Batch | None) -> WorkQueue[TopicPartition]:
+        options = self.options
+        return WorkQueue(
+            Limits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
+            commits=self.client.group_id is not None,
+            attempt=self._calls.attempt,
+            clock=self.clock,
+            batches=None
+            if batch is None
+            else BatchLimits(batch.max_records, batch.max_bytes, batch.max_wait_ms / 1000, batch.of),
+            attempt_batch=self._calls.attempt_batch,
+            handlings=self._calls.handlings,
+        )
+
+    def _make_watch(self) -> Watch:
+        stuck_after = self.options.stuck_after_ms
+        return Watch(
+            self.queue,
+            self.executor,
+            self.clock,
+            self._calls.deadlines,
+            None if stuck_after is None else stuck_after / 1000,
+        )
+
+    def _make_rebalance(self) -> Rebalance:
+        longest = self.client.config["max_poll_interval_ms"] / 1000
+        drain_timeout = self.options.revoke_timeout_ms / 1000
+        if drain_timeout >= longest:
+            raise ConfigurationError(
+                f"revoke_timeout_ms={self.options.revoke_timeout_ms} must be smaller than the consumer's "
+                f"max_poll_interval_ms={self.client.config['max_poll_interval_ms']}, or the group gives up on us"
+            )
+        return Rebalance(
+            self.client,
+            self.queue,
+            self.committer,
+            self._watch,
+            self.clock,
+            assign_observers=Observers(self.plugins.hook.on_assign),
+            revoke_observers=Observers(self.plugins.hook.on_revoke),
+            settings=self.settings,
+            drain_timeout=drain_timeout,
+            is_abandoned=lambda: self.shutdown.is_abandoned,
+        )
+
+    def _make_loop(self, ordering: Ordering | None) -> Loop:
+        client, clock = self.client, self.clock
+        return Loop(
+            client,
+            self.queue,
+            Intake(client, self.queue, clock, ordering=ordering, delayed=self.settings.sources, delay=self._delay),
+            self.committer,
+            self.rebalance,
+            self._watch,
+            CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
+            self.shutdown,
+            clock,
+            backpressure_observers=Observers(self.plugins.hook.on_backpressure),
+            settings=self.settings,
+            idle_timeout=client.config["consumer_timeout_ms"] / 1000,
+        )
