@@ -12,7 +12,7 @@ through tasks that are still running.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, ItemsView, Iterable
 from typing import Any, Generic, TypeVar
 
 from kafka_parallel.core.offsets import OffsetLedger
@@ -156,8 +156,13 @@ class Assignments(Generic[P]):
         """The partitions that are ours."""
         return frozenset(self._current)
 
+    @property
+    def live(self) -> ItemsView[P, Assignment]:
+        """All live assignments, each with its partition. A live view: it is looked at several times a round."""
+        return self._current.items()
+
     def select(self, partitions: Iterable[P] | None = None) -> list[tuple[P, Assignment]]:
         """Return the live assignments among *partitions* (all without it)."""
         if partitions is None:
-            return list(self._current.items())
+            return list(self.live)
         return [(partition, self._current[partition]) for partition in partitions if partition in self._current]

@@ -80,9 +80,9 @@ class Backpressure(Generic[P]):
             if assignment.held_until is None and self._pressure.may_resume(self.load(assignment), total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
-        paused, assigned = self.paused, self._assignments.partitions
-        left = self._limits.bytes - total.bytes
-        return Decision(pause, resume, paused, held, bool(paused) and paused >= assigned, room, left, total)
+        paused, left = self.paused, self._limits.bytes - total.bytes
+        is_all_paused = bool(paused) and paused >= self._assignments.partitions
+        return Decision(pause, resume, paused, held, is_all_paused, room, left, total)
 
     def hold(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*: its next record is not due."""
@@ -93,7 +93,7 @@ class Backpressure(Generic[P]):
     def _still_held(self, now: float) -> dict[P, float]:
         """Let go of the partitions whose time has come; return the others, each with its time."""
         held = {}
-        for partition, assignment in self._assignments.select():
+        for partition, assignment in self._assignments.live:
             if assignment.held_until is not None and assignment.held_until <= now:
                 assignment.held_until = None
             elif assignment.held_until is not None:
@@ -103,7 +103,7 @@ class Backpressure(Generic[P]):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is buffered and no partition waits for the time of its next record."""
-        live = self._assignments.select()
+        live = self._assignments.live
         return all(assignment.ledger.records == 0 and assignment.held_until is None for _, assignment in live)
 
     @property
@@ -122,7 +122,7 @@ class Backpressure(Generic[P]):
         """Tell whether finished records fill half of some partition's span, so that a commit would make room."""
         return self._commits and any(
             (assignment.ledger.committable or 0) - (assignment.committed or 0) >= self._limits.uncommitted // 2
-            for _, assignment in self._assignments.select()
+            for _, assignment in self._assignments.live
             if assignment.committed is not None
         )
 
@@ -136,10 +136,11 @@ class Backpressure(Generic[P]):
     def total(self) -> Load:
         """What all partitions together hold."""
         records = size = 0
-        for _, assignment in self._assignments.select():
-            if count := assignment.ledger.records:
+        for _, assignment in self._assignments.live:
+            ledger = assignment.ledger
+            if count := ledger.records:
                 records += count
-                size += assignment.ledger.bytes
+                size += ledger.bytes
         return Load(records, size)
 
     @property
