@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.errors import ConfigurationError, StateError
 from kafka_parallel.manager import Plugins
@@ -23,11 +20,13 @@ from kafka_parallel.options import (
     PluginOption,
 )
 from kafka_parallel.runtime.client import Client
-from kafka_parallel.runtime.coroutines import beside
 from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown, Signals
 from kafka_parallel.values import Batch, Statistics
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = logging.getLogger(__name__)
 
@@ -154,25 +153,12 @@ class ParallelConsumer:
         :param batch: as in `run`.
         :raises Exception: what `run` would have raised.
         """
-        engine = self._begin(handler, batch, asyncio.get_running_loop())
-        run = partial(contextvars.copy_context().run, engine.run)
-        running = beside(lambda act, name: threading.Thread(target=act, name=name).start(), run)
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:
-            self.stop()
-            await self._wait_for(running)
-            raise
+        import asyncio  # not above: those with a plain handler need none of its 1.7 MB
 
-    async def _wait_for(self, running: asyncio.Future[None]) -> None:
-        """Wait until run_async() has stopped in good order, however often it is cancelled meanwhile."""
-        while not running.done():
-            try:
-                await asyncio.wait([running])
-            except asyncio.CancelledError:
-                self._shutdown.signalled()
-        if (error := running.exception()) is not None:
-            log.error("run_async() was cancelled, and failed on its way out: %r", error)
+        from kafka_parallel.runtime.hosted import run_hosted
+
+        engine = self._begin(handler, batch, asyncio.get_running_loop())
+        await run_hosted(engine.run, self._shutdown)
 
     def join(self, timeout_ms: float | None = None) -> bool:
         """Wait for what `start` started; tell whether it has ended.

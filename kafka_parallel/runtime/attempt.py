@@ -1,23 +1,21 @@
 """How one record is run, and what its failure means.
 
 One attempt is: deserialise, enter the wrappers of ``on_record``, call the handler, leave the wrappers. If any of it
-raises, ``on_error`` decides. Everything here runs on the worker's thread, or on the event loop with ``on_error`` on a
-thread beside it, and never raises: whatever happens is turned into an outcome.
+raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever happens is turned
+into an outcome. How an ``async def`` handler is called is told in ``coroutine_attempt.py``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import Failure, Outcome
-from kafka_parallel.errors import ConfigurationError, HandlerCancelled, HandlerTimeout, PluginError, WorkerDied
-from kafka_parallel.runtime.coroutines import HandlerExit, InContext, beside, ended, raised, was_cancelled, within
+from kafka_parallel.errors import ConfigurationError, HandlerTimeout, PluginError, WorkerDied
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.handlings import Handlings
 
-T = TypeVar("T")
 NOBODY = "no plugin decided to retry or skip it"
 
 
@@ -40,8 +37,8 @@ class Attempts:
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
-    :param timeout: seconds that an ``async def`` handler may take.
     :param handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar must_prepare: whether records have to be made before the handler can get them.
     """
 
     def __init__(
@@ -52,16 +49,15 @@ class Attempts:
         deserialize: Callable[[Any], Any] | None,
         clock: Clock,
         deadlines: Deadlines | None = None,
-        timeout: float | None = None,
         handlings: Handlings | None = None,
     ) -> None:
         self._handler = handler
         self._surrounded = surrounded
         self._decide = decide
         self._deserialize = deserialize
+        self.must_prepare = deserialize is not None
         self._clock = clock
         self._deadlines = deadlines
-        self._timeout = timeout
         self._handlings = handlings
         self._variables = contextvars.copy_context()
         self._call = self._composed()
@@ -106,10 +102,10 @@ class Attempts:
         return call_in_time
 
     def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
-        self._ended(task, record, error)
+        self.ended(task, record, error)
         return {task: self.failed(task, record, error)}
 
-    def _ended(self, task: Task, record: Any, error: BaseException | None = None) -> None:
+    def ended(self, task: Task, record: Any, error: BaseException | None = None) -> None:
         """Note the end of an attempt that its thread does not note by itself, if it got as far as the handler."""
         if self._handlings is not None and self._was_handed_over(task, record):
             self._handlings.ended(task, error)
@@ -120,62 +116,7 @@ class Attempts:
             for task in done:
                 self._handlings.ended(task)
             for task, record, error in failures:
-                self._ended(task, record, error)
-
-    def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
-        """Begin to run *task* with an ``async def`` handler; return its rest, or ``None`` if it has ended well.
-
-        :param wants: tells whether anybody still waits for a task.
-        """
-        record = task.record
-        try:
-            if task.error is not None or self._deserialize is not None:
-                record = self.prepare(task)
-            if self._timeout is not None:
-                call = partial(self._called, task, record)
-                return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
-            inside = InContext(self._variables.copy(), self._called(task, record))
-            inside.begin()
-        except StopIteration:
-            return None
-        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
-            return self._rest(task, record, wants, raised(error))
-        return self._rest(task, record, wants, ended(inside))
-
-    def _called(self, task: Task, record: Any) -> Any:
-        return self._handler(record) if self._surrounded is None else self._surrounded(record, context_of(task))
-
-    async def _rest(self, task: Task, record: Any, wants: Callable[[Task], bool], running: Awaitable[Any]) -> Outcome:
-        """Wait for the end of a handler, and tell how its record ended.
-
-        :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
-        """
-        try:
-            await running
-        except asyncio.CancelledError as error:
-            if was_cancelled() or not wants(task):
-                raise
-            return await self._failed_async(task, record, cancelled("something it awaited was cancelled", error))
-        except GeneratorExit:
-            raise  # nobody holds our asyncio task any more
-        except HandlerExit as error:
-            return await self._failed_async(task, record, error.__cause__ or error)
-        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
-            return await self._failed_async(task, record, error)
-        self._ended(task, record)
-        return None
-
-    def cancelled(self, error: asyncio.CancelledError) -> Outcome:
-        """Tell what it means that a task was cancelled although somebody waits for it: its record is not done."""
-        return Failure(cancelled("somebody else cancelled the task it ran in", error), "the event loop is being ended")
-
-    async def _failed_async(self, task: Task, record: Any, error: BaseException) -> Outcome:
-        self._ended(task, record, error)
-        return await self.beside(partial(self.failed, task, record, error))
-
-    def beside(self, decide: Callable[[], T]) -> Awaitable[T]:
-        """Decide on a thread beside the event loop: ``on_error`` may block."""
-        return beside(self._clock.start_thread, decide)
+                self.ended(task, record, error)
 
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
@@ -224,15 +165,6 @@ class ObservedAttempts(Attempts):
 
     _handlings: Handlings
 
-    def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
-        """Begin to run *task*; note when, and that it has ended if it waits for nothing."""
-        handlings = self._handlings
-        task.started_at = handlings.now()
-        rest = Attempts.begin_async(self, task, wants)  # super() takes longer, for each record
-        if rest is None:  # what `Handlings.ended` does, without its cost
-            handlings.add((task.record, task.attempt, task.queued_at, task.started_at, handlings.now(), None))
-        return rest
-
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; its attempt begins when it is there."""
         record = super().prepare(task)
@@ -264,13 +196,6 @@ def checked(returned: object) -> Failure | None:
         return None
     error = ConfigurationError(f"the handler returned {returned!r}, which nobody awaits: make it async def")
     return Failure(error, "it would be lost")
-
-
-def cancelled(why: str, error: asyncio.CancelledError) -> HandlerCancelled:
-    """What a record fails with whose handler let out a CancelledError."""
-    failure = HandlerCancelled(f"the handler let out a CancelledError: {why}")
-    failure.__cause__ = error
-    return failure
 
 
 def _outcome(answer: object, error: Exception) -> Outcome:

@@ -7,7 +7,6 @@ handler is called once, and each record leaves its wrappers with the handler's r
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import BatchOutcome, NotRun
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
-from kafka_parallel.runtime.attempt import Attempts, cancelled, checked, context_of
-from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
+from kafka_parallel.runtime.attempt import Attempts, checked, context_of
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 
 if TYPE_CHECKING:
@@ -120,7 +118,6 @@ class BatchAttempts:
     :param around: the wrappers of ``on_record``, see `Entered`.
     :param attempts: knows how to deserialise, and what a failure means.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
-    :param timeout: seconds that an ``async def`` handler may take.
     :param sends_raw: whether *handler* gets the raw records, because it sends them on to where they are made anew.
     """
 
@@ -130,24 +127,22 @@ class BatchAttempts:
         around: Callable[..., Any] | None,
         attempts: Attempts,
         deadlines: Deadlines | None = None,
-        timeout: float | None = None,
         *,
         sends_raw: bool = False,
     ) -> None:
         self._deadlines = deadlines
-        self._timeout = timeout
         self._sends_raw = sends_raw
         self._handler = handler
         self._around = around
         self._attempts = attempts
-        self._variables = contextvars.copy_context()
+        self.variables = contextvars.copy_context()
 
     def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
         """Run *batch* without the tasks that nobody *wants* any more; tell how each ended.
 
         :raises OverdueError: it took too long, and somebody else has said how it ended.
         """
-        run, result = self._enter(batch, wants), None
+        run, result = self.enter(batch, wants), None
         if run.entered:
             error = None
             try:
@@ -157,13 +152,13 @@ class BatchAttempts:
             run.leave(result, error)
             if isinstance(error, OverdueError):
                 raise error
-        self._attempts.batch_ended(run.done, run.failures)
+        self.ended(run)
         if result is not None and (failure := checked(result)) is not None:
             return dict.fromkeys(batch.tasks, failure)
-        return self._decide(run)
+        return self.decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
-        variables, records = self._variables.copy(), run.raw_records if self._sends_raw else run.records
+        variables, records = self.variables.copy(), run.raw_records if self._sends_raw else run.records
         if self._deadlines is None:
             return variables.run(self._handler, records)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
@@ -188,35 +183,8 @@ class BatchAttempts:
         self._attempts.batch_ended(done, failures)
         return self._outcomes(run, failures)
 
-    async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
-        """Do the same with an ``async def`` handler.
-
-        :raises asyncio.CancelledError: somebody cancelled it, or nobody wants any of its records any more.
-        """
-        run = self._enter(batch, wants)
-        if run.entered:
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = await within(self._timeout, batch, self._variables.copy(), partial(self._handler, run.records))
-            except asyncio.CancelledError as raised:
-                if was_cancelled() or not any(map(wants, batch.tasks)):
-                    run.leave(None, raised)
-                    raise
-                error = cancelled("something it awaited was cancelled", raised)
-            except GeneratorExit:
-                raise  # nobody holds our asyncio task any more
-            except HandlerExit as raised:
-                error = raised.__cause__
-            except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
-                error = raised
-            run.leave(result, error)
-        self._attempts.batch_ended(run.done, run.failures)
-        if not run.failures:
-            return run.outcomes
-        return await self._attempts.beside(partial(self._decide, run))
-
-    def _enter(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> BatchRun:
+    def enter(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> BatchRun:
+        """Let every record of *batch* that somebody *wants* enter its wrappers."""
         run, cut = BatchRun(), set()
         for task in batch.tasks:
             if not wants(task):
@@ -232,7 +200,7 @@ class BatchAttempts:
         record = task.record
         try:
             record = self._attempts.prepare(task)
-            entered = Entered(task, record, self._around, self._variables.copy())
+            entered = Entered(task, record, self._around, self.variables.copy())
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             run.failures.append((task, record, error))
             return False
@@ -243,7 +211,11 @@ class BatchAttempts:
             run.entered.append(entered)
         return True
 
-    def _decide(self, run: BatchRun) -> dict[Task, BatchOutcome]:
+    def ended(self, run: BatchRun) -> None:
+        """Note that the attempts at the records of *run* have ended."""
+        self._attempts.batch_ended(run.done, run.failures)
+
+    def decide(self, run: BatchRun) -> dict[Task, BatchOutcome]:
         """Ask what every failure means; may block."""
         return self._outcomes(run, run.failures)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kafka_parallel.manager import Plugins
     from kafka_parallel.runtime.client import Client
     from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.coroutine_work import CoroutineWork
     from kafka_parallel.values import RecordContext, Settings
 
 
@@ -46,12 +47,11 @@ class Calls:
         self._executor = executor
         self._client = client
         self._hook = plugins.hook
-        self._settings = settings
         self._clock = clock
         self._is_batch = is_batch
         hears = self._hook.on_handled
         self.handlings = Handlings(Observers(hears), settings, clock) if hears.get_hookimpls() else None
-        timeout = settings.handler_timeout
+        self._timeout = timeout = settings.handler_timeout
         can_be_stopped = is_async(handler) or is_remote(executor)
         self.deadlines = None if timeout is None or can_be_stopped else Deadlines(timeout, clock)
 
@@ -79,11 +79,10 @@ class Calls:
             self._client.deserialize,
             self._clock,
             self.deadlines,
-            self._settings.handler_timeout,
             self.handlings,
         )
 
-    @property
+    @cached_property
     def attempt_batch(self) -> BatchAttempts | None:
         """What runs a batch; ``None`` if records run one by one."""
         if not self._is_batch:
@@ -91,7 +90,24 @@ class Calls:
         around = surround_steps(self._hook.on_record, ("record", "context"))
         if is_remote(self._executor):
             return BatchAttempts(self._executor.call, around, self.attempt, sends_raw=True)
-        return BatchAttempts(self._handler, around, self.attempt, self.deadlines, self._settings.handler_timeout)
+        return BatchAttempts(self._handler, around, self.attempt, self.deadlines)
+
+    @property
+    def coroutines(self) -> CoroutineWork | None:
+        """What runs either if the handler is ``async def``; ``None`` for a plain one, which needs nothing of it."""
+        if not is_async(self._handler):
+            return None
+        from kafka_parallel.runtime.coroutine_attempt import CoroutineAttempts, ObservedCoroutineAttempts, called
+        from kafka_parallel.runtime.coroutine_work import CoroutineBatches, CoroutineWork
+
+        call, timeout, together = called(self._handler, self._surrounded()), self._timeout, self.attempt_batch
+        attempts = (
+            CoroutineAttempts(self.attempt, call, timeout, self._clock)
+            if self.handlings is None
+            else ObservedCoroutineAttempts(self.attempt, call, timeout, self._clock, self.handlings)
+        )
+        batches = None if together is None else CoroutineBatches(together, self._handler, attempts, timeout)
+        return CoroutineWork(attempts, batches)
 
     def _surrounded(self) -> Callable[[Any, Any], Any] | None:
         """The handler of one record inside the wrappers of ``on_record``."""

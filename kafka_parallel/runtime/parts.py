@@ -115,6 +115,7 @@ class Parts:
             if batch is None
             else BatchLimits(batch.max_records, batch.max_bytes, batch.max_wait_ms / 1000, batch.of),
             attempt_batch=self._calls.attempt_batch,
+            coroutines=self._calls.coroutines,
             handlings=self._calls.handlings,
         )
 

@@ -12,7 +12,6 @@ what no event announces: a retry that falls due, and a chunk whose worker is stu
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -48,14 +47,8 @@ class Attempt(Protocol):
     def __call__(self, task: Task) -> Outcome:
         """Run it here and now."""
 
-    def begin_async(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
-        """Begin it on the running event loop; its rest lets a cancellation of the asyncio task out."""
-
     def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
         """Tell how it ended if it was run elsewhere and raised *error*."""
-
-    def cancelled(self, error: asyncio.CancelledError) -> Outcome:
-        """Tell how a task ended that was cancelled although somebody waits for it."""
 
 
 class AttemptBatch(Protocol):
@@ -64,8 +57,12 @@ class AttemptBatch(Protocol):
     def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
         """Run it here and now."""
 
-    async def run_async(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
-        """Run it on the running event loop; let a cancellation of the asyncio task out."""
+
+class Coroutines(Protocol):
+    """Runs tasks and batches whose handler is ``async def``."""
+
+    def run(self, chunk: Any, task: Any, wants: Callable[[Any], bool]) -> Awaitable[None] | None:
+        """Run it on the running event loop; return what is left of it, or ``None`` if it has ended."""
 
 
 class WorkQueue(Generic[P]):
@@ -77,6 +74,7 @@ class WorkQueue(Generic[P]):
     :param clock: the time.
     :param batches: when a batch is given out; ``None`` if records run one by one.
     :param attempt_batch: runs one batch; never raises.
+    :param coroutines: runs either if the handler is ``async def``.
     :param handlings: what plugins are told of after each hand-over; ``None`` if none hears it.
     """
 
@@ -89,12 +87,14 @@ class WorkQueue(Generic[P]):
         clock: Clock,
         batches: BatchLimits | None = None,
         attempt_batch: AttemptBatch | None = None,
+        coroutines: Coroutines | None = None,
         handlings: Handlings | None = None,
     ) -> None:
         self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits, batches=batches)
         self._attempt = attempt
         self._attempt_one = attempt.__call__  # found once: through the object's class each call would take 60 ns more
         self._attempt_batch = attempt_batch
+        self._coroutines = coroutines
         self._handlings = handlings
         self._clock = clock
         self._lock = clock.lock()
@@ -136,7 +136,7 @@ class WorkQueue(Generic[P]):
         """
         try:
             if isinstance(task, TaskBatch):
-                chunk.settle_all(self._batch_attempt(task, self.wants))
+                chunk.settle_all(self._run_batch(task))
             else:
                 runs = task.assignment.live and not self._closed
                 chunk.settle(task, self._attempt_one(task) if runs else None)
@@ -157,38 +157,14 @@ class WorkQueue(Generic[P]):
 
     def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
         """Do the same with an ``async def`` handler; return the rest of it, or ``None`` if it has ended."""
-        if isinstance(task, TaskBatch):
-            return self._settle_batch(chunk, task)
-        rest = self._attempt.begin_async(task, self.wants) if self.wants(task) else None
-        if rest is not None:
-            return self._settle_async(chunk, task, rest)
-        chunk.settle(task, None)
-        return None
+        if self._coroutines is None:
+            raise ValueError("the handler is a plain function: nothing of it can be awaited")
+        return self._coroutines.run(chunk, task, self.wants)
 
-    async def _settle_async(self, chunk: Chunk, task: Task, rest: Awaitable[Outcome]) -> None:
-        """Wait for the end of a handler; one that was cancelled because nobody waits for it has ended."""
-        outcome = None
-        try:
-            outcome = await rest
-        except asyncio.CancelledError as error:
-            if self.wants(task):
-                outcome = self._attempt.cancelled(error)
-        chunk.settle(task, outcome)
-
-    async def _settle_batch(self, chunk: Any, batch: TaskBatch) -> None:
-        chunk.settle_all(await self._run_batch_async(batch))
-
-    async def _run_batch_async(self, batch: TaskBatch) -> Mapping[Task, BatchOutcome]:
-        try:
-            return await self._batch_attempt.run_async(batch, self.wants)
-        except asyncio.CancelledError as error:
-            return {task: self._attempt.cancelled(error) if self.wants(task) else None for task in batch.tasks}
-
-    @property
-    def _batch_attempt(self) -> AttemptBatch:
+    def _run_batch(self, batch: TaskBatch) -> Mapping[Task, BatchOutcome]:
         if self._attempt_batch is None:
             raise ValueError("records run one by one here: there are no batches")
-        return self._attempt_batch
+        return self._attempt_batch(batch, self.wants)
 
     def wants(self, task: Any) -> bool:
         """Tell whether anybody still waits for *task*."""

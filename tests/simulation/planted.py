@@ -362,28 +362,28 @@ BUGS = [
     ),
     Bug(
         "take a coroutine whose wait was cancelled for one that is done",
-        "runtime/attempt.py",
-        '            return await self._failed_async(task, record, cancelled("something',
-        '            return None and (cancelled("something',
+        "runtime/coroutine_attempt.py",
+        '            return await self._failed(task, record, let_out("something',
+        '            return None and (let_out("something',
         "asyncio",
     ),
     Bug(
         "run a coroutine although its assignment has ended",
-        "runtime/workqueue.py",
-        "begin_async(task, self.wants) if self.wants(task) else None",
-        "begin_async(task, self.wants)",
+        "runtime/coroutine_work.py",
+        "begin(task, wants) if wants(task) else None",
+        "begin(task, wants)",
         "asyncio",
     ),
     Bug(
         "finish a coroutine that was cancelled without settling it",
-        "runtime/workqueue.py",
-        "                outcome = self._attempt.cancelled(error)\n",
-        "                outcome = self._attempt.cancelled(error)\n            else:\n                return\n",
+        "runtime/coroutine_work.py",
+        "                outcome = self._attempts.cancelled(error)\n",
+        "                outcome = self._attempts.cancelled(error)\n            else:\n                return\n",
         "asyncio",
     ),
     Bug(
         "let go of a key while its cancelled coroutine still runs",
-        "runtime/attempt.py",
+        "runtime/coroutine_attempt.py",
         "            await running\n",
         "            await asyncio.shield(asyncio.ensure_future(running))\n",
         "asyncio",
@@ -774,18 +774,18 @@ BUGS = [
     ),
     Bug(
         "time a coroutine with what is decided about its failure",
-        "runtime/attempt.py",
-        "        self._ended(task, record, error)\n"
-        "        return await self.beside(partial(self.failed, task, record, error))",
-        "        outcome = await self.beside(partial(self.failed, task, record, error))\n"
-        "        self._ended(task, record, error)\n        return outcome",
+        "runtime/coroutine_attempt.py",
+        "        self._attempts.ended(task, record, error)\n"
+        "        return await self.beside(partial(self._attempts.failed, task, record, error))",
+        "        outcome = await self.beside(partial(self._attempts.failed, task, record, error))\n"
+        "        self._attempts.ended(task, record, error)\n        return outcome",
         "asyncio",
     ),
     Bug(
         "tell of records of a batch that failed as if all of it had returned",
         "runtime/attempt.py",
-        "            for task, record, error in failures:\n                self._ended(task, record, error)\n",
-        "            for task, record, _ in failures:\n                self._ended(task, record)\n",
+        "            for task, record, error in failures:\n                self.ended(task, record, error)\n",
+        "            for task, record, _ in failures:\n                self.ended(task, record)\n",
         "batch on thread-pool",
     ),
     Bug(
