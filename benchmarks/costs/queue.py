@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any
 
 from kafka import TopicPartition
 
@@ -22,12 +21,6 @@ class DoesNothing:
     """An attempt that succeeds at once."""
 
     def __call__(self, _: Task) -> None:
-        """Succeed."""
-
-    async def run_async(self, _: Task) -> None:
-        """Succeed."""
-
-    async def cancelled(self, _: Task, __: Any) -> None:
         """Succeed."""
 
 

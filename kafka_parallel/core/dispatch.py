@@ -15,9 +15,11 @@ from typing import Any
 
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
+from kafka_parallel.core.batch_chunk import BatchChunk, TaskBatch
 from kafka_parallel.core.batching import BatchQueue
-from kafka_parallel.core.chunk import BatchChunk, Chunk, End, Failure, Outcome, TaskBatch, count_of
+from kafka_parallel.core.chunk import Chunk, End, count_of
 from kafka_parallel.core.ordering import Lane, Runnable
+from kafka_parallel.core.outcome import Failure, Outcome
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip

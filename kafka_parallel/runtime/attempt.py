@@ -14,7 +14,7 @@ from functools import partial
 from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.chunk import Failure, Outcome
+from kafka_parallel.core.outcome import Failure, Outcome
 from kafka_parallel.errors import ConfigurationError, HandlerTimeout, PluginError, WorkerDied
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage

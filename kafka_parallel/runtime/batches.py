@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.chunk import BatchOutcome, NotRun
+from kafka_parallel.core.outcome import BatchOutcome, NotRun
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
 from kafka_parallel.runtime.attempt import Attempts, checked, context_of
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 
 if TYPE_CHECKING:
-    from kafka_parallel.core.chunk import TaskBatch
+    from kafka_parallel.core.batch_chunk import TaskBatch
     from kafka_parallel.core.task import Task
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kafka_parallel.core.chunk import Failure, Outcome
+from kafka_parallel.core.outcome import Failure, Outcome
 from kafka_parallel.errors import HandlerCancelled
 from kafka_parallel.runtime.attempt import context_of
 from kafka_parallel.runtime.coroutines import HandlerExit, InContext, beside, ended, raised, was_cancelled, within

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.chunk import TaskBatch
+from kafka_parallel.core.batch_chunk import TaskBatch
 from kafka_parallel.runtime.coroutine_attempt import let_out
 from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
 
 if TYPE_CHECKING:
-    from kafka_parallel.core.chunk import BatchOutcome, Outcome
+    from kafka_parallel.core.outcome import BatchOutcome, Outcome
     from kafka_parallel.core.task import Task
     from kafka_parallel.runtime.batches import BatchAttempts
     from kafka_parallel.runtime.coroutine_attempt import CoroutineAttempts

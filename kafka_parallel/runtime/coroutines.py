@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from kafka_parallel.runtime.deadlines import timed_out
 
 if TYPE_CHECKING:
-    from kafka_parallel.core.chunk import TaskBatch
+    from kafka_parallel.core.batch_chunk import TaskBatch
     from kafka_parallel.core.task import Task
 
 T = TypeVar("T")

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
-from kafka_parallel.core.chunk import TaskBatch
+from kafka_parallel.core.batch_chunk import TaskBatch
 from kafka_parallel.errors import HandlerTimeout
 
 if TYPE_CHECKING:
-    from kafka_parallel.core.chunk import BatchOutcome
     from kafka_parallel.core.ordering import Lane
+    from kafka_parallel.core.outcome import BatchOutcome
     from kafka_parallel.core.task import Task
     from kafka_parallel.runtime.clock import Clock
 

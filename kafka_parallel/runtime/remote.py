@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka_parallel.core.chunk import Failure
+from kafka_parallel.core.outcome import Failure
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.executors import Exchange, Program, Report
 from kafka_parallel.runtime.deserializers import from_fields

@@ -14,7 +14,7 @@ from kafka_parallel.core.overdue import LongRunning
 from kafka_parallel.runtime.deadlines import described, timed_out
 
 if TYPE_CHECKING:
-    from kafka_parallel.core.chunk import TaskBatch
+    from kafka_parallel.core.batch_chunk import TaskBatch
     from kafka_parallel.core.task import Task
     from kafka_parallel.executors import Executor
     from kafka_parallel.runtime.clock import Clock

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kafka_parallel.core.backpressure import Decision
-from kafka_parallel.core.chunk import TaskBatch
+from kafka_parallel.core.batch_chunk import TaskBatch
 from kafka_parallel.core.scheduler import Ended, Scheduler, Snapshot
 from kafka_parallel.runtime.deadlines import OverdueError
 from kafka_parallel.runtime.remote import RemoteRun
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from kafka_parallel.core.batching import BatchLimits
-    from kafka_parallel.core.chunk import BatchOutcome, Chunk, Failure, Outcome
+    from kafka_parallel.core.chunk import Chunk
     from kafka_parallel.core.ordering import Unit
+    from kafka_parallel.core.outcome import BatchOutcome, Failure, Outcome
     from kafka_parallel.core.pressure import Limits
     from kafka_parallel.core.task import Task
     from kafka_parallel.core.throttle import Throttles

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kafka_parallel.core.batching import BatchLimits
-from kafka_parallel.core.chunk import Failure, NotRun
+from kafka_parallel.core.outcome import Failure, NotRun
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.scheduler import Scheduler
 from kafka_parallel.core.task import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.chunk import Failure
+from kafka_parallel.core.outcome import Failure
 from kafka_parallel.core.overdue import LongRunning
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, offsets_of, run, scheduler

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kafka_parallel.core.chunk import Chunk, Failure
+from kafka_parallel.core.chunk import Chunk
 from kafka_parallel.core.dispatch import STEAL_AFTER
+from kafka_parallel.core.outcome import Failure
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.scheduler import Scheduler
 from kafka_parallel.core.task import Task

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from kafka_parallel.core.chunk import Failure
+from kafka_parallel.core.outcome import Failure
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.task import Task
 from kafka_parallel.executors import Report

@@ -439,7 +439,7 @@ BUGS = [
     ),
     Bug(
         "count a success behind a failed record of the key as done",
-        "core/chunk.py",
+        "core/batch_chunk.py",
         "    return isinstance(outcome, (Skip, Failure))",
         "    return outcome is None or isinstance(outcome, (Skip, Failure))",
         "batch on thread-pool",

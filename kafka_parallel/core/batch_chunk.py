@@ -1,0 +1,104 @@
+"""Which tasks run together, with one call, and what becomes of each.
+
+A batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
+those behind it in the unit go back with it: what failed among them has made its attempt, what succeeded comes again in
+order, what was skipped is finished. What was not run goes back too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from kafka_parallel.core.chunk import Chunk, Collected, take_all
+from kafka_parallel.core.ordering import Runnable, Unit
+from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun
+from kafka_parallel.core.task import Task
+from kafka_parallel.values import Retry, Skip
+
+
+class TaskBatch:
+    """What one call of a batch handler gets.
+
+    :ivar units: what must run in order together; all of them at once.
+    """
+
+    __slots__ = ("units",)
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All tasks in order of arrival, which keeps every lane in order."""
+        return sorted((task for unit in self.units for task in unit.tasks), key=attrgetter("seq"))
+
+
+class BatchChunk(Chunk):
+    """A chunk whose units run together: iterating claims all of them as one `TaskBatch`."""
+
+    __slots__ = ("_batch", "_behind")
+
+    def __init__(self, units: Sequence[Unit], since: float = 0.0) -> None:
+        super().__init__((), since)
+        self._behind: list[Task] = []
+        self._batch: TaskBatch | None = TaskBatch(units)
+        self.taken = sum(len(unit.tasks) for unit in units)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Claim the batch."""
+        if self._batch is not None:
+            yield self._batch
+            if self._batch is not None:
+                raise ValueError("a batch was claimed but not run: an executor must run what it takes")
+
+    def settle_all(self, outcomes: Mapping[Task, BatchOutcome]) -> None:
+        """Note how every task of the batch ended."""
+        if self._batch is None:
+            raise ValueError("the batch is settled already")
+        for unit in self._batch.units:
+            self._settle_unit(unit, outcomes)
+        self._batch = None
+
+    def collect(self) -> Collected:
+        """Take out what has happened so far; what is behind a unit was noted before its end."""
+        outcomes, ended, _ = super().collect()
+        return outcomes, ended, take_all(self._behind)
+
+    @property
+    def current(self) -> Task | TaskBatch | None:
+        """The batch, until it is settled."""
+        return self._batch
+
+    def detach(self) -> tuple[Chunk, list[Runnable]]:
+        """Take the batch away from a worker that is stuck in it."""
+        stuck = BatchChunk(())
+        stuck._batch, self._batch = self._batch, None
+        stuck.taken = self.taken
+        return stuck, []
+
+    def _settle_unit(self, unit: Unit, outcomes: Mapping[Task, BatchOutcome]) -> None:
+        """Settle the tasks of a unit up to the first that stays; sort out those behind it."""
+        tasks = [(task, outcomes[task]) for task in unit.tasks]
+        stays = next((place for place, (_, outcome) in enumerate(tasks) if _keeps_back(outcome)), len(tasks) - 1)
+        first, *behind = tasks[stays:]
+        settled = [*tasks[:stays], *((task, outcome) for task, outcome in behind if _is_final(outcome))]
+        back = [(task, outcome) for task, outcome in behind if not _is_final(outcome)]
+        if first[1] is NotRun:
+            back.insert(0, first)
+        else:
+            settled.append(first)
+        self._behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
+        outcome: Any = None if first[1] is NotRun else first[1]
+        self._ended.append((unit.lane, [task for task, _ in back], first[0], outcome))
+        self._outcomes.extend(settled)  # type: ignore[arg-type]
+
+
+def _keeps_back(outcome: BatchOutcome) -> bool:
+    return outcome is NotRun or isinstance(outcome, (Retry, Failure))
+
+
+def _is_final(outcome: BatchOutcome) -> bool:
+    """Whether a task behind one that stays has come to an end all the same."""
+    return isinstance(outcome, (Skip, Failure))

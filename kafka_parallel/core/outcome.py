@@ -1,0 +1,34 @@
+"""How an attempt at a record may end."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from kafka_parallel.values import Retry, Skip
+
+
+class Failure:
+    """A record that stops the consumer.
+
+    :ivar error: what was raised.
+    :ivar reason: who decided that it stops, and why.
+    :ivar is_fatal: true for KeyboardInterrupt and its like, which nobody was asked about.
+    """
+
+    __slots__ = ("error", "is_fatal", "reason")
+
+    def __init__(self, error: BaseException, reason: str, *, is_fatal: bool = False) -> None:
+        self.error = error
+        self.reason = reason
+        self.is_fatal = is_fatal
+
+
+Outcome: TypeAlias = "Skip | Retry | Failure | None"
+"""How an attempt ended; ``None`` = the handler returned."""
+
+
+class NotRun:
+    """What is said of a record of a batch that was kept out of it, because one before it in its unit was."""
+
+
+BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
