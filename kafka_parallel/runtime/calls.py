@@ -74,7 +74,7 @@ class Calls:
         """What runs one record; of a batch, what prepares its records and tells what their failures mean."""
         return (Attempts if self.handlings is None else ObservedAttempts)(
             self._handler,
-            self._surrounded(),
+            self._surrounded,
             self._hook.on_error,
             self._client.deserialize,
             self._clock,
@@ -100,7 +100,7 @@ class Calls:
         from kafka_parallel.runtime.coroutine_attempt import CoroutineAttempts, ObservedCoroutineAttempts, called
         from kafka_parallel.runtime.coroutine_work import CoroutineBatches, CoroutineWork
 
-        call, timeout, together = called(self._handler, self._surrounded()), self._timeout, self.attempt_batch
+        call, timeout, together = called(self._handler, self._surrounded), self._timeout, self.attempt_batch
         attempts = (
             CoroutineAttempts(self.attempt, call, timeout, self._clock)
             if self.handlings is None
@@ -109,6 +109,7 @@ class Calls:
         batches = None if together is None else CoroutineBatches(together, self._handler, attempts, timeout)
         return CoroutineWork(attempts, batches)
 
+    @cached_property
     def _surrounded(self) -> Callable[[Any, Any], Any] | None:
         """The handler of one record inside the wrappers of ``on_record``."""
         hook = self._hook.on_record
