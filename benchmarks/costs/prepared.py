@@ -30,12 +30,14 @@ class PreparedConsumer(FakeConsumer):
         super().__init__(TOPIC, cluster=cluster, group_id="costs", auto_offset_reset="earliest")
         self._batches = list(_batches(template, records, partitions))[::-1]
         self._partitions = partitions
+        self._has_joined = False
         self.began_at = 0.0
 
     def poll(self, timeout_ms: float = 0, max_records: int | None = None, update_offsets: bool = True) -> Any:  # noqa: FBT001, FBT002
         """Join first; then hand out the next batch, or as much of it as there is room for."""
-        if len(self.assignment()) < self._partitions:
+        if not self._has_joined:
             super().poll(timeout_ms, 1, update_offsets)
+            self._has_joined = len(self.assignment()) == self._partitions
             self.began_at = time.process_time()
             return {}
         if not self._batches or max_records == 1:  # a poll that only keeps the member alive
