@@ -21,7 +21,7 @@ from kafka_parallel import ParallelConsumer, RecordFailed
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel.testing.tcp_proxy import TcpProxy
 from kafka_parallel_plugins.dlq import DeadLetterQueue
-from tests.integration.kafka_app import IDLE_MS, PATIENCE, committed, consume, ends, produce, wait_for
+from tests.integration.kafka_app import PATIENCE, committed, consume, ends, produce, wait_for
 from tests.integration.test_dlq import dead_letters
 
 pytestmark = [
@@ -75,7 +75,7 @@ class Case:
 
     def finish(self):
         """Run when all is well again; every record has to have its letter."""
-        self.run(consumer_timeout_ms=IDLE_MS)
+        self.run(consumer_timeout_ms=8000)
         letters = [dict(letter.headers) for letter in dead_letters(self.bootstrap, self.dlq)]
         offsets = [int(found["__dlq.errors.offset"]) for found in letters if "__dlq.errors.offset" in found]
         assert sorted(set(offsets)) == list(range(RECORDS))
