@@ -17,7 +17,7 @@ from examples.demo.orders import produce_orders
 from examples.demo.report import pace, table, verdict_of
 from examples.demo.workers import call_the_other_service, consumer_of, poll_loop
 from kafka_parallel.testing.broker import Broker, start_broker
-from kafka_parallel.testing.history import ENTRY, History, Kind, Produced, read, unpack, whole
+from kafka_parallel.testing.history import History, Kind, Produced, read, unpack, whole
 
 TOPIC, PARTITIONS = "demo-orders", 4
 # No run of the parallel consumer may take longer, in seconds.
@@ -129,8 +129,9 @@ class Finished:
     def count(self) -> int:
         """Read what was added since the last call, and count."""
         data = self._file.read()
-        self._file.seek(-(len(data) % ENTRY.size), 1)
-        entries = unpack(whole(data), "the history")
+        complete = whole(data)
+        self._file.seek(len(complete) - len(data), 1)
+        entries = unpack(complete, "the history")
         self._records |= {(entry.partition, entry.offset) for entry in entries if entry.kind == Kind.END}
         return len(self._records)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from kafka_parallel.core.chunk import Chunk, Collected, take_all
+from kafka_parallel.core.chunk import Chunk, Collected, count_of, take_all
 from kafka_parallel.core.ordering import Runnable, Unit
 from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun
 from kafka_parallel.core.task import Task
@@ -44,7 +44,7 @@ class BatchChunk(Chunk):
         super().__init__((), since)
         self._behind: list[Task] = []
         self._batch: TaskBatch | None = TaskBatch(units)
-        self.taken = sum(len(unit.tasks) for unit in units)
+        self.taken = count_of(units)
 
     def __iter__(self) -> Iterator[Any]:
         """Claim the batch."""

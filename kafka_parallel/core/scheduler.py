@@ -206,6 +206,6 @@ class Scheduler(Generic[P]):
 
     def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
         """Return the committed offset and the lag of each partition that has them."""
-        live = self._assignments.select()
+        live = self._assignments.live
         committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}
         return committed, {p: self.backpressure.load(assignment).span for p, assignment in live}

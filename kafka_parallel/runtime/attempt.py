@@ -38,7 +38,6 @@ class Attempts:
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
-    :ivar must_prepare: whether records have to be made before the handler can get them.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Attempts:
         self._surrounded = surrounded
         self._decide = decide
         self._deserialize = deserialize
-        self.must_prepare = deserialize is not None
         self._clock = clock
         self._deadlines = deadlines
         self._handlings = handlings
@@ -117,6 +115,11 @@ class Attempts:
                 self._handlings.ended(task)
             for task, record, error in failures:
                 self.ended(task, record, error)
+
+    @property
+    def must_prepare(self) -> bool:
+        """Whether records have to be made before the handler can get them."""
+        return self._deserialize is not None
 
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""

@@ -25,12 +25,12 @@ async def run_hosted(run: Callable[[], None], shutdown: Shutdown) -> None:
     :raises Exception: what it raised.
     :raises asyncio.CancelledError: this was cancelled, and *run* has ended.
     """
-    act = partial(contextvars.copy_context().run, run)
-    running = beside(lambda act, name: threading.Thread(target=act, name=name).start(), act)
+    in_context = partial(contextvars.copy_context().run, run)
+    running = beside(lambda act, name: threading.Thread(target=act, name=name).start(), in_context)
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
-        shutdown.request(None)
+        shutdown.request()
         await _wait_for(running, shutdown)
         raise
 
