@@ -16,6 +16,7 @@ Pinned semantics, measured against both (see docs/explanation/design.md):
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
@@ -25,9 +26,10 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
 from kafka_parallel.errors import ConfigurationError
-from kafka_parallel.runtime import decoding
+from kafka_parallel.runtime import decoding, seam
 from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
+from kafka_parallel.runtime.slices import Slices
 
 if TYPE_CHECKING:
     import re
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
     from kafka_parallel.decoders import Decoder
+
+log = logging.getLogger(__name__)
 
 NEEDED = ("poll", "commit", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
@@ -63,6 +67,7 @@ class Client:
         self._commit = consumer.commit
         self._deserializers: tuple[Any, Any] = (None, None)
         self._paused: set[TopicPartition] = set()
+        self._slices = Slices()
 
     def require_open(self) -> None:
         """Refuse a closed consumer."""
@@ -122,6 +127,8 @@ class Client:
         self._guard_commit(finished)
         if lazy:
             self._take_deserializers()
+        if problem := self._slices.put(self._fetcher):
+            log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
 
     def _switch_off_auto_commit(self) -> None:
         coordinator: Any = getattr(self._consumer, "_coordinator", None)
@@ -219,8 +226,14 @@ class Client:
 
     # Acts
 
-    def poll(self, timeout: float, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Fetch at most *max_records* records; wait up to *timeout* seconds for the first."""
+    def poll(
+        self, timeout: float, max_records: int, *, in_slices: bool = False
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Fetch at most *max_records* records; wait up to *timeout* seconds for the first.
+
+        :param in_slices: whether handlers are to have the interpreter between a few records and the next few.
+        """
+        self._slices.are_wanted = in_slices
         self._free_parking()
         self._finish_joining()
         found: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
@@ -295,7 +308,7 @@ class Client:
 
     def close(self, timeout: float) -> None:
         """Leave the group and close the connections."""
-        decoding.take_back(self._fetcher)
+        seam.take_back(self._fetcher)
         self._end_heartbeats(timeout)
         self._consumer.close(autocommit=False, timeout_ms=timeout * 1000)
 

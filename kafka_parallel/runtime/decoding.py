@@ -1,9 +1,8 @@
-"""How a plugin's decoder gets into one consumer, and what about decoding stays with the client.
+"""What about decoding stays with the client when a plugin decodes.
 
-kafka-python's fetcher makes ``self.PartitionRecords(...)`` of what it fetched of a partition, in 2.2.9 to 3.0.12 alike.
-So an attribute of that name on one fetcher is enough, and no module is patched. The class put there is the client's own
-but for how it goes through the batches. Batches, CRCs, compression, transactions, positions and what happens
-to errors are still the client's; so is every record that the decoder leaves, and the whole of message formats 0 and 1.
+The class that stands in for the client's (see ``seam.py``) is the client's own but for how it goes through the batches.
+Batches, CRCs, compression, transactions, positions and what happens to errors are still the client's; so is every
+record that the decoder leaves, and the whole of message formats 0 and 1.
 """
 
 from __future__ import annotations
@@ -12,26 +11,23 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import kafka
-from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CorruptRecordError
-from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
 from kafka_parallel.decoders import RawBatch
+from kafka_parallel.runtime import seam
 
 if TYPE_CHECKING:
+    from kafka import TopicPartition
+
     from kafka_parallel.decoders import Decoder
 
-SEAM = "PartitionRecords"
-# Whose way through the batches is the one below, by the first two numbers of the version.
-KNOWN = ("2.2", "2.3", "3.0")
 # How many records are decoded ahead of what poll() asks for, at most: a compressed batch can hold a million.
 CHUNK = 500
 READ_COMMITTED = 1
 
 
-class DecodedRecords:
+class DecodedRecords(seam.StandIn):
     """What stands before the client's ``PartitionRecords`` in a class made of both."""
 
     decode: Decoder
@@ -132,42 +128,4 @@ class DecodedRecords:
 
 def put(decoder: Decoder, fetcher: Any) -> str:
     """Let *fetcher* decode with *decoder*, or leave it as it is and return why."""
-    if not kafka.__version__.startswith(tuple(f"{known}." for known in KNOWN)):
-        return f"kafka-python {kafka.__version__} is not known to read batches as {', '.join(KNOWN)} do"
-    base = getattr(type(fetcher), SEAM, None)
-    if base is None or SEAM in vars(fetcher):
-        return f"{type(fetcher).__module__}.{type(fetcher).__qualname__} has no {SEAM} of kafka-python's"
-    changed = type(SEAM, (DecodedRecords, base), {"decode": staticmethod(decoder)})
-    if problem := _difference(base, changed):
-        return f"what it made of a batch is not what kafka-python {kafka.__version__} makes of it ({problem})"
-    setattr(fetcher, SEAM, changed)
-    return ""
-
-
-def take_back(fetcher: Any) -> None:
-    """Let *fetcher* decode as it did before `put`."""
-    if issubclass(vars(fetcher).get(SEAM, object), DecodedRecords):
-        delattr(fetcher, SEAM)
-
-
-def _difference(base: Any, changed: Any) -> str:
-    """Try both on a batch that the client wrote itself; it is cheaper to find out now than to guess from a version."""
-    expected, found = _outcome(base), _outcome(changed)
-    return "" if expected == found else f"expected {expected}, got {found}"
-
-
-def _outcome(made: Any) -> Any:
-    try:
-        part = made(1, TopicPartition("kafka-parallel-probe", 3), MemoryRecords(_probe()))
-        return part.take(), part.next_fetch_offset, part.leader_epoch, part.bytes_read, part.records_read, bool(part)
-    except Exception as error:  # noqa: BLE001 - an unknown client, or a plugin's code
-        return repr(error)
-
-
-def _probe() -> bytes:
-    builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=1 << 16)
-    for number in range(3):
-        builder.append(10**12 + 100 * number, b"key", b"v" * 100 * number, [("header", b"1"), ("none", None)])
-    builder.append(10**12, None, None, [])
-    builder.close()
-    return bytes(builder.buffer())
+    return seam.put(fetcher, DecodedRecords, decode=staticmethod(decoder))

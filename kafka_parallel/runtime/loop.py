@@ -83,6 +83,7 @@ class Loop:
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
         self._may_differ = False
+        self._is_ahead = False  # whether it had to wait for workers since the last records came
         self._last_activity = clock.monotonic()
 
     def begin(self) -> None:
@@ -158,7 +159,7 @@ class Loop:
     def _poll(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
             if decision.room == 0 or decision.is_all_paused:
-                self._queue.wait_until(lambda scheduler: scheduler.wants_more, KEEP_ALIVE)
+                self._wait_for_workers(KEEP_ALIVE)
                 return self._client.poll(0, 1)
             return self._fetch(decision)
         except Exception as error:
@@ -173,10 +174,15 @@ class Loop:
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
         longest, most = min(self._cadence.wait(now), max(0.0, due - now)), min(self._max_poll_records, decision.room)
         if not decision.paused - decision.held.keys():
-            return self._client.poll(min(LONGEST_POLL, longest), most)
-        if not (batch := self._client.poll(0, most)):
-            self._queue.wait_until(lambda scheduler: scheduler.wants_more, min(LOOK_WHILE_PAUSED, longest))
+            return self._client.poll(min(LONGEST_POLL, longest), most, in_slices=self._is_ahead)
+        if not (batch := self._client.poll(0, most, in_slices=self._is_ahead)):
+            self._wait_for_workers(min(LOOK_WHILE_PAUSED, longest))
         return batch
+
+    def _wait_for_workers(self, longest: float) -> None:
+        """Wait until workers need more; *longest* is in seconds. Who has time for that can decode in slices then."""
+        self._is_ahead = True
+        self._queue.wait_until(lambda scheduler: scheduler.wants_more, longest)
 
     def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Take nothing of what a poll brought that was only to keep the member alive: of a partition assigned in it."""
@@ -192,6 +198,7 @@ class Loop:
                 self._last_activity = now
             return
         self._last_activity = now
+        self._is_ahead = False
         batch = {
             partition: records for partition, records in batch.items() if partition not in self._rebalance.unsettled
         }

@@ -9,7 +9,7 @@ import pytest
 from kafka.consumer.fetcher import Fetcher
 
 from kafka_parallel import Decoded, PluginError, hookimpl
-from kafka_parallel.runtime import decoding
+from kafka_parallel.runtime import decoding, seam
 from kafka_parallel.runtime.decoding import DecodedRecords
 from kafka_parallel_plugins.fast_decoder import decode
 from tests.plugins.record_batches import CLIENT, Batch, story
@@ -55,7 +55,7 @@ def test_it_is_put_into_one_fetcher_and_taken_back(fetcher):
     assert Fetcher.PartitionRecords is CLIENT
     assert Fetcher.__new__(Fetcher).PartitionRecords is CLIENT
 
-    decoding.take_back(fetcher)
+    seam.take_back(fetcher)
 
     assert vars(fetcher) == {}
     assert fetcher.PartitionRecords is CLIENT
@@ -82,7 +82,7 @@ def test_a_fetcher_that_somebody_changed_is_left_to_them(fetcher):
     fetcher.PartitionRecords = theirs = type("Theirs", (CLIENT,), {})
 
     assert "has no PartitionRecords of kafka-python's" in decoding.put(decode, fetcher)
-    decoding.take_back(fetcher)
+    seam.take_back(fetcher)
 
     assert fetcher.PartitionRecords is theirs
 
