@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.serializer import Deserializer
 
 from kafka_parallel import ParallelConsumer
+from tests.integration.kafka_app import IDLE_MS
 
 pytestmark = pytest.mark.broker
 
@@ -37,7 +38,7 @@ def consumer_of(broker, topic, **options):
         topic,
         bootstrap_servers=broker.bootstrap_servers,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=3000,
+        consumer_timeout_ms=IDLE_MS,
         enable_auto_commit=False,
         **options,
     )
