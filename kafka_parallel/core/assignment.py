@@ -87,7 +87,9 @@ class Assignment:
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
-        return self.finish_all((offset,)) == 1
+        if self.attempts:
+            self.attempts.pop(offset, None)
+        return self.ledger.finish(offset)
 
     def finish_all(self, offsets: Collection[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them did."""

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from kafka_parallel.core.chunk import Chunk, Collected, count_of, take_all
-from kafka_parallel.core.ordering import Runnable, Unit
+from kafka_parallel.core.ordering import Lane, Runnable, Unit
 from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun
 from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
@@ -60,6 +60,10 @@ class BatchChunk(Chunk):
         for unit in self._batch.units:
             self._settle_unit(unit, outcomes)
         self._batch = None
+
+    def collect_last(self) -> tuple[Task, Lane | None] | None:
+        """Nothing: what stands behind it in its unit has to be collected as well."""
+        return None
 
     def collect(self) -> Collected:
         """Take out what has happened so far; what is behind a unit was noted before its end."""

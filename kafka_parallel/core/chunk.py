@@ -48,7 +48,7 @@ class Chunk:
     __slots__ = ("_claimed", "_ended", "_outcomes", "_single", "_unit", "_units", "since", "taken")
 
     def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
-        self._units = list(units)
+        self._units = [*units]
         self._units.reverse()
         self.since = since
         self.taken = count_of(self._units)
@@ -135,6 +135,13 @@ class Chunk:
             self.taken -= len(unit.tasks)
         stolen.reverse()
         return stolen
+
+    def collect_last(self) -> tuple[Task, Lane | None] | None:
+        """Take out the last task and the lane to let go of, if all there is to report is that it was handled."""
+        if self.taken != 1 or len(self._outcomes) != 1 or self._outcomes[0][1] is not None:
+            return None
+        lane = self._ended.pop()[0] if self._ended else None  # whoever collected before may have seen the end already
+        return self._outcomes.pop()[0], lane
 
     def collect(self) -> Collected:
         """Take out what has happened so far."""

@@ -61,7 +61,7 @@ class Dispatch:
     def take(self, limit: int, now: float, *, steals: bool = True) -> Chunk | None:
         """Take at most *limit* tasks that may run now, from another chunk if it *steals*; or a whole batch."""
         self._throttles.advance(now)
-        if self.waiting:
+        if self._backlog.retries.waiting:
             self._backlog.retry_due(now, self._throttles.retries)
         chunk = self._next_chunk(limit, now, steals=steals)
         if chunk is not None:
@@ -87,7 +87,9 @@ class Dispatch:
         if isinstance(ready, BatchQueue):
             batch = self._throttles.pace.take_batch(ready, self._room, now)
             return BatchChunk(batch, now) if batch else None
-        units = self._throttles.pace.take(ready, int(min(limit, self._room)), now)
+        if self._throttles.in_flight != UNBOUNDED:
+            limit = int(min(limit, self._room))
+        units = self._throttles.pace.take(ready, limit, now)
         if steals and not units:
             units = self._steal(limit, now)
         return Chunk(units, now) if units else None
@@ -109,6 +111,9 @@ class Dispatch:
 
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
+        if (last := chunk.collect_last()) is not None:
+            self._finish_last(chunk, *last)
+            return []
         ended, failures = self._settle_all(chunk, now)
         release = self._backlog.ready.release
         for lane, _, task, outcome in ended:
@@ -117,6 +122,16 @@ class Dispatch:
             else:
                 self._release(lane, task, outcome)
         return failures
+
+    def _finish_last(self, chunk: Chunk, task: Task, lane: Lane | None) -> None:
+        """Take in that *task* was handled and nothing of *chunk* is left, as each time if handlers are slow."""
+        if self._backlog.retries.running:
+            self._backlog.retries.ended((task,))
+        if task.assignment.live:
+            self.totals.processed += task.assignment.finish(task.offset)
+        self._took_in(chunk, 1)
+        if lane is not None:
+            self._backlog.ready.release(lane)
 
     def collect(self, now: float) -> list[tuple[Task, Failure]]:
         """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
@@ -282,7 +297,7 @@ class Dispatch:
     @property
     def waiting(self) -> int:
         """How many tasks wait for a retry."""
-        return len(self._backlog.retries)
+        return len(self._backlog.retries.waiting)
 
     def paced(self, now: float) -> int:
         """How many tasks may run *now* but for a pace."""
@@ -296,7 +311,7 @@ class Dispatch:
             dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))
         if self._room > 0 and isinstance(self._backlog.ready, BatchQueue) and self._backlog.ready.next_due is not None:
             dues.append(max(self._backlog.ready.next_due, self._throttles.pace.opens))
-        if self._room > 0 and self._backlog.retries.running < self._throttles.retries:
+        if self._room > 0 and len(self._backlog.retries.running) < self._throttles.retries:
             dues.append(self._backlog.retries.next_due)
         return min((due for due in dues if due is not None), default=None)
 

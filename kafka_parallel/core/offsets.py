@@ -55,15 +55,19 @@ class OffsetLedger:
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
-        return self.finish_all((offset,)) == 1
+        size = self._unfinished.pop(offset, None)
+        if size is None:
+            return False
+        self._bytes -= size
+        self._forget_finished()
+        return True
 
     def finish_all(self, offsets: Iterable[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them were unfinished."""
-        pop, order, unfinished = self._unfinished.pop, self._order, self._unfinished
+        pop = self._unfinished.pop
         sizes = [size for offset in offsets if (size := pop(offset, None)) is not None]
         self._bytes -= sum(sizes)
-        while order and order[0] not in unfinished:
-            order.popleft()
+        self._forget_finished()
         return len(sizes)
 
     def drop(self, offsets: Iterable[int]) -> None:
@@ -72,8 +76,13 @@ class OffsetLedger:
             self._bytes -= self._unfinished.pop(offset)
             if self._dropped_from is None or offset < self._dropped_from:
                 self._dropped_from = offset
-        while self._order and self._order[0] not in self._unfinished:
-            self._order.popleft()
+        self._forget_finished()
+
+    def _forget_finished(self) -> None:
+        """Move the head past everything that is not unfinished."""
+        order, unfinished = self._order, self._unfinished
+        while order and order[0] not in unfinished:
+            order.popleft()
 
     @property
     def committable(self) -> int | None:

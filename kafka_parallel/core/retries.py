@@ -14,54 +14,50 @@ from kafka_parallel.core.task import Task
 
 
 class Retries:
-    """Tasks that wait for their next attempt, and those that are at it."""
+    """Tasks that wait for their next attempt, and those that are at it.
+
+    :ivar waiting: a heap: when each is due, its place in the order of arrival, and itself.
+    :ivar running: those that were let go on and are neither settled nor dropped.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[float, int, Task]] = []
-        self._running: set[Task] = set()
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    @property
-    def running(self) -> int:
-        """How many were let go on and are neither settled nor dropped."""
-        return len(self._running)
+        self.waiting: list[tuple[float, int, Task]] = []
+        self.running: set[Task] = set()
 
     def add(self, task: Task, due: float) -> None:
         """Let *task* wait until *due*."""
-        heappush(self._waiting, (due, task.seq, task))
+        heappush(self.waiting, (due, task.seq, task))
 
     def due(self, now: float, most: float) -> list[Task]:
         """Let the tasks go on whose time has come, earliest first, while no more than *most* run."""
         found = []
-        while self._waiting and self._waiting[0][0] <= now and len(self._running) < most:
-            task = heappop(self._waiting)[2]
-            self._running.add(task)
+        while self.waiting and self.waiting[0][0] <= now and len(self.running) < most:
+            task = heappop(self.waiting)[2]
+            self.running.add(task)
             found.append(task)
         return found
 
     def ended(self, tasks: Iterable[Task]) -> None:
         """Note that *tasks* were settled or dropped; it does not matter whether they were retries."""
-        self._running.difference_update(tasks)
+        self.running.difference_update(tasks)
 
     @property
     def next_due(self) -> float | None:
         """When the next task is due; ``None`` if none waits."""
-        return self._waiting[0][0] if self._waiting else None
+        return self.waiting[0][0] if self.waiting else None
 
     def take_out(self, chosen: Callable[[Task], bool]) -> list[Task]:
         """Take out the *chosen* tasks, due or not."""
-        found = [entry[2] for entry in self._waiting if chosen(entry[2])]
+        found = [entry[2] for entry in self.waiting if chosen(entry[2])]
         if found:
-            self._waiting = [entry for entry in self._waiting if not chosen(entry[2])]
-            heapify(self._waiting)
+            self.waiting = [entry for entry in self.waiting if not chosen(entry[2])]
+            heapify(self.waiting)
         return found
 
     def tasks(self) -> list[Task]:
         """Return the waiting tasks, in no order."""
-        return [entry[2] for entry in self._waiting]
+        return [entry[2] for entry in self.waiting]
 
     def after(self, end: float) -> list[Task]:
         """Return the tasks that are due later than *end*, in no order."""
-        return [task for due, _, task in self._waiting if due > end]
+        return [task for due, _, task in self.waiting if due > end]

@@ -30,12 +30,15 @@ class Throttles:
     """The bounds of all plugins.
 
     :ivar pace: how fast records may start.
+    :ivar in_flight: how many records may be in flight.
+    :ivar retries: how many of them may be retries.
+    :ivar next_change: when the next change is due; infinite if none is.
     """
 
     def __init__(self) -> None:
         self.pace = Pace()
         self._bounds: dict[str, _Bounds] = {}
-        self._in_flight = self._retries = self._next_change = UNBOUNDED
+        self.in_flight = self.retries = self.next_change = UNBOUNDED
 
     def limit(self, name: str, in_flight: float, since: float | None = None) -> None:
         """Let *name* bound what is in flight: at once, or from the time *since* on.
@@ -56,7 +59,7 @@ class Throttles:
 
     def advance(self, now: float) -> None:
         """Let the changes hold whose time has come."""
-        if now < self._next_change:
+        if now < self.next_change:
             return
         for bounds in self._bounds.values():
             if bounds.later_from <= now:
@@ -65,24 +68,9 @@ class Throttles:
 
     def _sum_up(self) -> None:
         all_bounds = self._bounds.values()
-        self._in_flight = min((bounds.in_flight for bounds in all_bounds), default=UNBOUNDED)
-        self._retries = min((bounds.retries for bounds in all_bounds), default=UNBOUNDED)
-        self._next_change = min((bounds.later_from for bounds in all_bounds), default=UNBOUNDED)
-
-    @property
-    def in_flight(self) -> float:
-        """How many records may be in flight."""
-        return self._in_flight
-
-    @property
-    def retries(self) -> float:
-        """How many of them may be retries."""
-        return self._retries
-
-    @property
-    def next_change(self) -> float:
-        """When the next change is due; infinite if none is."""
-        return self._next_change
+        self.in_flight = min((bounds.in_flight for bounds in all_bounds), default=UNBOUNDED)
+        self.retries = min((bounds.retries for bounds in all_bounds), default=UNBOUNDED)
+        self.next_change = min((bounds.later_from for bounds in all_bounds), default=UNBOUNDED)
 
     @property
     def closed_by(self) -> str | None:

@@ -36,7 +36,10 @@ class ChunkSizer:
 
     def saw(self, seconds: float, count: int) -> None:
         """Learn that *count* tasks took *seconds* each."""
-        self._times.extend([seconds] * min(count, 3))
+        if count == 1:
+            self._times.append(seconds)
+        else:
+            self._times.extend([seconds] * min(count, 3))
         self._seen += 1
         if self._seen % REFRESH == 0 or (self.limit == 1 and seconds < self._seconds):
             times = sorted(self._times)

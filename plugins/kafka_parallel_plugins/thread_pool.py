@@ -41,7 +41,7 @@ class Threads:
         self._at: dict[int, Any] = {}
         self._lock = threading.Lock()  # guards the list of threads and what follows
         self._to_start = workers  # how many workers have no thread yet
-        self._idle = 0  # how many threads wait for work, or are about to
+        self._idle = 0  # how many threads wait for work, or are about to; not counted once all are started
         self._late = 0  # how many threads are at a handler that has taken too long
         self._kept = 0  # how many more threads there are than workers
         self._started = 0
@@ -102,11 +102,13 @@ class Threads:
             for _ in range(more):
                 self._spawn()
             while (chunk := work.take(self._sizer.limit)) is not None:
-                self._begin()
+                if self._to_start:
+                    self._begin()
                 if not self._run(work, chunk) and self._is_replaced():
                     return
-                with self._lock:
-                    self._idle += 1
+                if self._to_start:
+                    with self._lock:
+                        self._idle += 1
         except BaseException as error:  # noqa: BLE001 - our own bug: stop the consumer instead of one silent thread
             work.fail(error)
 

@@ -71,3 +71,28 @@ def test_order_holds_and_nothing_is_lost_whenever_it_is_collected(records):
 def test_an_outcome_that_is_shown_too_early_is_found_out():
     with pytest.raises(AssertionError):
         assert story(OutcomeFirst)[0] == [0, 1, 2]
+
+
+def test_a_lane_that_was_let_go_of_by_who_collected_is_not_let_go_of_again():
+    found = scheduler("p")
+    feed(found, "p", (0, "b"), (1, "a"), (2, "a"), (3, "a"))
+    chunk = Chunk([*found._backlog.ready.take(1), found._backlog.ready.take(1)[0]])
+    found.dispatch._hand_out(chunk)
+    held = []
+
+    def take_next():
+        if not held:
+            found.dispatch.collect(0.0)
+            if (taken := found.dispatch.take(1, 0.0, steals=False)) is not None:
+                held.append(taken)
+
+    chunk._ended = Watched(take_next)
+    for task in chunk:
+        chunk.settle(task, None)
+    assert [task.offset for task in held[0]._units] == [2]
+
+    found.dispatch.finish(chunk, 0.0)
+
+    assert found.dispatch.take(1, 0.0, steals=False) is None
+    run(found, held[0])
+    assert [task.offset for task in found.dispatch.take(1, 0.0)._units] == [3]

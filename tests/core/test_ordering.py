@@ -110,7 +110,7 @@ def test_retries_are_due_in_order_of_time():
     assert retries.next_due == 3.0
     assert retries.due(2.9, most=9) == []
     assert retries.due(5.0, most=9) == [early, late]
-    assert len(retries) == 0
+    assert retries.waiting == []
 
 
 def test_chosen_retries_can_be_taken_out():

@@ -638,8 +638,8 @@ BUGS = [
     Bug(
         "let one retry more run than may",
         "core/retries.py",
-        "len(self._running) < most",
-        "len(self._running) <= most",
+        "len(self.running) < most",
+        "len(self.running) <= most",
     ),
     Bug(
         "round the share of retries",
@@ -656,15 +656,33 @@ BUGS = [
     Bug(
         "do not count retries of records without a key",
         "core/retries.py",
-        "            self._running.add(task)",
-        "            task.lane is None or self._running.add(task)",
+        "            self.running.add(task)",
+        "            task.lane is None or self.running.add(task)",
     ),
     Bug(
         "do not count retries of records with a key",
         "core/retries.py",
-        "            self._running.add(task)",
-        "            task.lane is not None or self._running.add(task)",
+        "            self.running.add(task)",
+        "            task.lane is not None or self.running.add(task)",
         "asyncio",
+    ),
+    Bug(
+        "count a retry that was handled as one that runs",
+        "core/dispatch.py",
+        "            self._backlog.retries.ended((task,))\n",
+        "            pass\n",
+    ),
+    Bug(
+        "keep the lane of the last record of a chunk",
+        "core/dispatch.py",
+        "        self._took_in(chunk, 1)\n        if lane is not None:\n            self._backlog.ready.release(lane)\n",
+        "        self._took_in(chunk, 1)\n",
+    ),
+    Bug(
+        "forget the last record of a chunk",
+        "core/dispatch.py",
+        "            self.totals.processed += task.assignment.finish(task.offset)\n",
+        "            self.totals.processed += 1\n",
     ),
     Bug(
         "do not count retries in batches",
