@@ -60,10 +60,10 @@ class Chunk:
 
     def __iter__(self) -> Iterator[Any]:
         """Claim task after task; each must be settled before the next is asked for."""
-        while True:
+        while self._units:
             try:
                 unit = self._units.pop()
-            except IndexError:  # empty, or a thief was faster
+            except IndexError:  # a thief was faster
                 return
             if isinstance(unit, Task):
                 self._single = unit

@@ -675,8 +675,8 @@ BUGS = [
     Bug(
         "keep the lane of the last record of a chunk",
         "core/dispatch.py",
-        "        self._took_in(chunk, 1)\n        if lane is not None:\n            self._backlog.ready.release(lane)\n",
-        "        self._took_in(chunk, 1)\n",
+        "        if lane is not None:\n            self._backlog.ready.release(lane)\n\n    def collect",
+        "\n    def collect",
     ),
     Bug(
         "forget the last record of a chunk",
