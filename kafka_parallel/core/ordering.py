@@ -67,7 +67,7 @@ class Lane:
         self.held = True
         waiting = self.waiting
         if isinstance(waiting, tuple):
-            self.waiting = waiting[limit:]
+            self.waiting = waiting[limit:] if len(waiting) > limit else ()
             return waiting[:limit]
         if limit == 1:
             return (waiting.popleft(),)
@@ -127,18 +127,17 @@ class ByAge:
 
     def peek(self) -> Task | Lane | None:
         """The oldest entry."""
-        if not self._again:
-            return self._fresh[0] if self._fresh else None
-        return self._fresh[0] if self._is_fresh_older() else self._again[0][1]
+        fresh, again = self._fresh, self._again
+        if fresh and (not again or seq_of(fresh[0]) < again[0][0]):
+            return fresh[0]
+        return again[0][1] if again else None
 
     def pop(self) -> Task | Lane | None:
         """Take out the oldest entry."""
-        if not self._again:
-            return self._fresh.popleft() if self._fresh else None
-        return self._fresh.popleft() if self._is_fresh_older() else heappop(self._again)[1]
-
-    def _is_fresh_older(self) -> bool:
-        return bool(self._fresh) and seq_of(self._fresh[0]) < self._again[0][0]
+        fresh, again = self._fresh, self._again
+        if fresh and (not again or seq_of(fresh[0]) < again[0][0]):
+            return fresh.popleft()
+        return heappop(again)[1] if again else None
 
     def discard(self, loose: set[Task]) -> None:
         """Forget *loose* tasks, and lanes that have nothing waiting."""
@@ -225,8 +224,9 @@ class ReadyQueue(TaskQueue):
                 limit -= 1
             else:
                 tasks = entry.claim(limit)
-                units.append(tasks[0] if len(tasks) == 1 else Unit(entry, [*tasks]))
-                limit -= len(tasks)
+                count = len(tasks)
+                units.append(tasks[0] if count == 1 else Unit(entry, [*tasks]))
+                limit -= count
         return units
 
     def release(self, lane: Lane) -> None:
