@@ -31,7 +31,6 @@ class Assignment:
     :ivar lanes: the lanes of its partition, shared with the assignments before and after it.
     :ivar live: false once the partition was taken away.
     :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
-    :ivar held_until: when the next record may be fetched, in seconds of the monotonic clock; ``None`` = now.
     :ivar committed: the newest offset the broker confirmed under this assignment.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
     :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
@@ -40,8 +39,8 @@ class Assignment:
     """
 
     __slots__ = (
-        "_leader_epochs", "attempts", "committed", "done", "epoch", "halted", "held_until", "lanes", "leaves_at",
-        "ledger", "live", "partition",
+        "_leader_epochs", "attempts", "committed", "done", "epoch", "halted", "lanes", "leaves_at", "ledger",
+        "live", "partition",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, epoch: int, lanes: LaneTable) -> None:
@@ -51,7 +50,6 @@ class Assignment:
         self.lanes = lanes
         self.live = True
         self.leaves_at: float | None = None
-        self.held_until: float | None = None
         self.committed: int | None = None
         self.done: Collection[int] = ()
         self.attempts: dict[int, Past] = {}

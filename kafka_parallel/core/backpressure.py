@@ -55,6 +55,7 @@ class Backpressure(Generic[P]):
         self._commits = commits
         self._pressure = Pressure(limits)
         self._paused: dict[P, str] = {}
+        self._held: dict[P, float] = {}
 
     def saw(self, sizes: Iterable[int]) -> None:
         """Learn the *sizes* of the records of one poll."""
@@ -63,13 +64,13 @@ class Backpressure(Generic[P]):
     def decide(self, fed: Iterable[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
         self._throttles.advance(now)
-        held = self._still_held(now)
+        self._held = held = {partition: until for partition, until in self._held.items() if until > now}
         closed_by = self._throttles.closed_by
         total = self.total()
         room = self._pressure.room(total) if closed_by is None else 0
         pause = {}
         for partition, assignment in self._assignments.select([*dict.fromkeys([*fed, *held])] if room else None):
-            reason = closed_by or ("not due" if assignment.held_until is not None else None)
+            reason = closed_by or ("not due" if partition in held else None)
             reason = reason or self._pressure.pause_reason(self.load(assignment), total)
             reason = reason or (None if room else "records")
             if reason is not None and partition not in self._paused:
@@ -77,7 +78,7 @@ class Backpressure(Generic[P]):
         resume = frozenset(
             partition
             for partition, assignment in self._assignments.select(self._paused if closed_by is None else ())
-            if assignment.held_until is None and self._pressure.may_resume(self.load(assignment), total)
+            if partition not in held and self._pressure.may_resume(self.load(assignment), total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
         paused, left = self.paused, self._limits.bytes - total.bytes
@@ -86,25 +87,13 @@ class Backpressure(Generic[P]):
 
     def hold(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*: its next record is not due."""
-        assignment = self._assignments.get(partition)
-        if assignment is not None:
-            assignment.held_until = until
-
-    def _still_held(self, now: float) -> dict[P, float]:
-        """Let go of the partitions whose time has come; return the others, each with its time."""
-        held = {}
-        for partition, assignment in self._assignments.live:
-            if assignment.held_until is not None and assignment.held_until <= now:
-                assignment.held_until = None
-            elif assignment.held_until is not None:
-                held[partition] = assignment.held_until
-        return held
+        if self._assignments.get(partition) is not None:
+            self._held[partition] = until
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is buffered and no partition waits for the time of its next record."""
-        live = self._assignments.live
-        return all(assignment.ledger.records == 0 and assignment.held_until is None for _, assignment in live)
+        return not self._held and all(assignment.ledger.records == 0 for _, assignment in self._assignments.live)
 
     @property
     def may_bring_more(self) -> bool:
@@ -114,8 +103,8 @@ class Backpressure(Generic[P]):
         total = self.total()
         paused = self._assignments.select(self._paused)
         return any(
-            assignment.held_until is None and self._pressure.may_resume(self.load(assignment), total)
-            for _, assignment in paused
+            partition not in self._held and self._pressure.may_resume(self.load(assignment), total)
+            for partition, assignment in paused
         )
 
     def is_commit_urgent(self) -> bool:
@@ -134,12 +123,12 @@ class Backpressure(Generic[P]):
         return Load(ledger.records, ledger.bytes, span)
 
     def total(self) -> Load:
-        """What all partitions together hold."""
+        """What all partitions together hold. Every round of the loop looks at each of them: it is kept flat."""
         records = size = 0
         for _, assignment in self._assignments.live:
             ledger = assignment.ledger
-            if count := ledger.records:
-                records += count
+            if ledger.sizes:
+                records += len(ledger.sizes)
                 size += ledger.bytes
         return Load(records, size)
 
@@ -150,4 +139,5 @@ class Backpressure(Generic[P]):
 
     def forget(self, partition: P) -> bool:
         """Forget a partition that leaves; tell whether it was paused."""
+        self._held.pop(partition, None)
         return self._paused.pop(partition, None) is not None

@@ -23,16 +23,20 @@ from operator import lt
 
 
 class OffsetLedger:
-    """Offsets of one partition under one assignment, from ``poll()`` to commit."""
+    """Offsets of one partition under one assignment, from ``poll()`` to commit.
 
-    __slots__ = ("_bytes", "_dropped_from", "_next", "_order", "_unfinished")
+    :ivar sizes: how many bytes each record has that is neither finished nor dropped, by offset, in increasing order.
+    :ivar bytes: how many these are in all.
+    """
+
+    __slots__ = ("_dropped_from", "_next", "_order", "bytes", "sizes")
 
     def __init__(self) -> None:
         self._order: deque[int] = deque()
-        self._unfinished: dict[int, int] = {}
+        self.sizes: dict[int, int] = {}
         self._next: int | None = None
         self._dropped_from: int | None = None
-        self._bytes = 0
+        self.bytes = 0
 
     def begin(self, offset: int) -> None:
         """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
@@ -49,38 +53,38 @@ class OffsetLedger:
         if offsets[0] < first or not all(map(lt, offsets, offsets[1:])):
             _refuse(offsets, first)
         self._order.extend(offsets)
-        self._unfinished.update(zip(offsets, sizes, strict=True))
-        self._bytes += sum(sizes)
+        self.sizes.update(zip(offsets, sizes, strict=True))
+        self.bytes += sum(sizes)
         self._next = offsets[-1] + 1
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
-        size = self._unfinished.pop(offset, None)
+        size = self.sizes.pop(offset, None)
         if size is None:
             return False
-        self._bytes -= size
+        self.bytes -= size
         self._forget_finished()
         return True
 
     def finish_all(self, offsets: Iterable[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them were unfinished."""
-        pop = self._unfinished.pop
+        pop = self.sizes.pop
         sizes = [size for offset in offsets if (size := pop(offset, None)) is not None]
-        self._bytes -= sum(sizes)
+        self.bytes -= sum(sizes)
         self._forget_finished()
         return len(sizes)
 
     def drop(self, offsets: Iterable[int]) -> None:
         """Give up unfinished *offsets*: they are not buffered any more and never counted as finished."""
         for offset in offsets:
-            self._bytes -= self._unfinished.pop(offset)
+            self.bytes -= self.sizes.pop(offset)
             if self._dropped_from is None or offset < self._dropped_from:
                 self._dropped_from = offset
         self._forget_finished()
 
     def _forget_finished(self) -> None:
         """Move the head past everything that is not unfinished."""
-        order, unfinished = self._order, self._unfinished
+        order, unfinished = self._order, self.sizes
         while order and order[0] not in unfinished:
             order.popleft()
 
@@ -104,27 +108,17 @@ class OffsetLedger:
         return 0 if low is None or self._next is None else self._next - low
 
     @property
-    def unfinished(self) -> Iterable[int]:
-        """The offsets that are neither finished nor dropped, in increasing order. A live view."""
-        return self._unfinished.keys()
-
-    @property
     def finished_above(self) -> int | None:
         """The highest offset that is finished although one below it is not; ``None`` if there is none."""
         for offset in reversed(self._order):
-            if offset not in self._unfinished and (self._dropped_from is None or offset < self._dropped_from):
+            if offset not in self.sizes and (self._dropped_from is None or offset < self._dropped_from):
                 return offset
         return None
 
     @property
     def records(self) -> int:
         """How many offsets are unfinished."""
-        return len(self._unfinished)
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes the unfinished records hold."""
-        return self._bytes
+        return len(self.sizes)
 
 
 def _refuse(offsets: Sequence[int], expected: int) -> None:

@@ -168,7 +168,7 @@ class Scheduler(Generic[P]):
         if assignment.halted:
             return min(assignment.halted)
         idle = {task.offset for task in unstarted}
-        running = max((offset for offset in assignment.ledger.unfinished if offset not in idle), default=-1)
+        running = max((offset for offset in assignment.ledger.sizes if offset not in idle), default=-1)
         finished = assignment.ledger.finished_above
         return running if finished is None else max(running, finished)
 
