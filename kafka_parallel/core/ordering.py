@@ -11,16 +11,17 @@ Theory. Rule 4 is not only fairness. A busy key's next record arrived long befor
 keys, so it is always near the front: the busiest key is never idle while others are served, and the total time comes
 close to the bound that this key sets. The oldest records are also what holds the commit point back.
 
-New tasks arrive in order, so what becomes ready on arrival is a plain deque. Only what becomes ready *again* (a lane
-with a backlog, a retry) is older than the deque's tail; it goes into a heap. The next one is the older of the two
-heads.
+New tasks arrive in order, so what becomes ready on arrival is a plain deque. What becomes ready *again* (a lane with a
+backlog, a retry) is older than that deque's tail, but mostly younger than all that became ready again before: handlers
+end about in the order they began. So that is a second deque, and only the rest goes into a heap. The next one is the
+oldest of the three heads.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TypeAlias
 
 from kafka_parallel.core.task import Task
@@ -103,49 +104,59 @@ class ByAge:
         between.
     """
 
-    __slots__ = ("_again", "_fresh", "append")
+    __slots__ = ("_again", "_fresh", "_older", "append")
 
     def __init__(self) -> None:
         self._fresh: deque[Task | Lane] = deque()
         self.append = self._fresh.append
-        self._again: list[tuple[int, Task | Lane]] = []
+        self._again: deque[tuple[int, Task | Lane]] = deque()
+        self._older: list[tuple[int, Task | Lane]] = []
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._again)
+        return len(self._fresh) + len(self._again) + len(self._older)
 
     def __iter__(self) -> Iterator[Task | Lane]:
         """All entries, in no order."""
         yield from self._fresh
-        yield from (entry for _, entry in self._again)
+        yield from (entry for _, entry in (*self._again, *self._older))
 
     def push(self, entry: Task | Lane) -> None:
         """Take in an entry that may be older than others."""
-        if self._fresh or self._again:
-            heappush(self._again, (seq_of(entry), entry))
+        seq, again = seq_of(entry), self._again
+        if not again or seq > again[-1][0]:
+            again.append((seq, entry))
         else:
-            self._fresh.append(entry)
+            heappush(self._older, (seq, entry))
 
     def peek(self) -> Task | Lane | None:
         """The oldest entry."""
-        fresh, again = self._fresh, self._again
+        fresh, again = self._fresh, self._oldest_again
         if fresh and (not again or seq_of(fresh[0]) < again[0][0]):
             return fresh[0]
         return again[0][1] if again else None
 
     def pop(self) -> Task | Lane | None:
         """Take out the oldest entry."""
-        fresh, again = self._fresh, self._again
+        fresh, again = self._fresh, self._oldest_again
         if fresh and (not again or seq_of(fresh[0]) < again[0][0]):
             return fresh.popleft()
-        return heappop(again)[1] if again else None
+        if not again:
+            return None
+        return (heappop(again) if isinstance(again, list) else again.popleft())[1]
+
+    @property
+    def _oldest_again(self) -> deque[tuple[int, Task | Lane]] | list[tuple[int, Task | Lane]]:
+        """Where the oldest of what became ready again stands in front."""
+        again, older = self._again, self._older
+        return older if older and (not again or older[0][0] < again[0][0]) else again
 
     def discard(self, loose: set[Task]) -> None:
         """Forget *loose* tasks, and lanes that have nothing waiting."""
         kept = [entry for entry in self._fresh if _is_alive(entry, loose)]
         self._fresh.clear()
         self._fresh.extend(kept)
-        self._again = [(seq_of(entry), entry) for _, entry in self._again if _is_alive(entry, loose)]
-        heapify(self._again)
+        left = sorted((seq_of(entry), entry) for _, entry in (*self._again, *self._older) if _is_alive(entry, loose))
+        self._again, self._older = deque(left), []
 
     def loose(self) -> list[Task]:
         """Return the tasks without order."""

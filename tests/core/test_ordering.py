@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.ordering import ReadyQueue, Unit
+from kafka_parallel.core.ordering import ByAge, ReadyQueue, Unit
 from kafka_parallel.core.retries import Retries
 from kafka_parallel.core.task import Task
 
@@ -164,3 +164,27 @@ def test_a_lane_keeps_its_order_however_many_wait():
     lane.add(third)
     lane.put_first((first, second))
     assert list(lane.waiting) == [first, second, third]
+
+
+@given(st.lists(st.sampled_from(["new", "again", "take"]), max_size=60), st.randoms(use_true_random=False))
+def test_what_is_ready_comes_out_by_age(acts, chance):
+    ready, seqs, model, taken = ByAge(), iter(range(100)), [], []
+    for act in acts:
+        if act == "new":
+            new = task(0)
+            new.seq = next(seqs)
+            ready.append(new)
+            model.append(new.seq)
+        elif act == "again" and taken:
+            back = taken.pop(chance.randrange(len(taken)))
+            ready.push(back)
+            model.append(back.seq)
+        elif act == "take":
+            oldest, first = ready.peek(), ready.pop()
+            assert oldest is first
+            assert (first and first.seq) == min(model, default=None)
+            if first is not None:
+                model.remove(first.seq)
+                taken.append(first)
+        assert len(ready) == len(model)
+        assert sorted(one.seq for one in ready) == sorted(model)
