@@ -166,7 +166,7 @@ def test_a_lane_keeps_its_order_however_many_wait():
     assert list(lane.waiting) == [first, second, third]
 
 
-@given(st.lists(st.sampled_from(["new", "again", "take"]), max_size=60), st.randoms(use_true_random=False))
+@given(st.lists(st.sampled_from(["new", "again", "take"]), min_size=30, max_size=80), st.randoms(use_true_random=False))
 def test_what_is_ready_comes_out_by_age(acts, chance):
     ready, seqs, model, taken = ByAge(), iter(range(100)), [], []
     for act in acts:
