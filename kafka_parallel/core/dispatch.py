@@ -87,9 +87,8 @@ class Dispatch:
         if isinstance(ready, BatchQueue):
             batch = self._throttles.pace.take_batch(ready, self._room, now)
             return BatchChunk(batch, now) if batch else None
-        if self._throttles.in_flight != UNBOUNDED:
-            limit = int(min(limit, self._room))
-        units = self._throttles.pace.take(ready, limit, now)
+        room = limit if self._throttles.in_flight == UNBOUNDED else int(min(limit, self._room))
+        units = self._throttles.pace.take(ready, room, now)
         if steals and not units:
             units = self._steal(limit, now)
         return Chunk(units, now) if units else None

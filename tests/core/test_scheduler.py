@@ -59,6 +59,16 @@ def test_an_idle_worker_steals_what_a_stuck_one_has_not_begun():
     assert found.dispatch.in_flight == 3
 
 
+def test_what_is_stolen_is_in_flight_already_and_needs_no_room():
+    found = scheduler("p")
+    found.throttles.limit("bound", 3)
+    feed(found, "p", (0, None), (1, None), (2, None), (3, None))
+    next(iter(found.dispatch.take(9, 0.0)))
+
+    assert offsets_of(found.dispatch.take(9, STEAL_AFTER)) == [2]
+    assert found.dispatch.in_flight == 3
+
+
 def test_a_retry_frees_the_worker_and_holds_its_key():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"))

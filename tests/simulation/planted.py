@@ -667,6 +667,12 @@ BUGS = [
         "asyncio",
     ),
     Bug(
+        "steal only what has room",
+        "core/dispatch.py",
+        "            units = self._steal(limit, now)\n",
+        "            units = self._steal(room, now)\n",
+    ),
+    Bug(
         "count a retry that was handled as one that runs",
         "core/dispatch.py",
         "            self._backlog.retries.ended((task,))\n",
