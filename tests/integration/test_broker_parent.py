@@ -61,13 +61,13 @@ def assert_soon(condition):
 
 
 def is_gone(pid):
+    state = Path(f"/proc/{pid}/stat")
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        # one that nobody has reaped yet does nothing any more
+        return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:  # it may be reaped between any two of these steps
         return True
-    # one that nobody has reaped yet does nothing any more
-    state = Path(f"/proc/{pid}/stat")
-    return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def is_empty(directory):
