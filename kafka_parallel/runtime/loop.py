@@ -83,7 +83,7 @@ class Loop:
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
         self._may_differ = False
-        self._is_ahead = False  # whether it had to wait for workers since the last records came
+        self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
         self._last_activity = clock.monotonic()
 
     def begin(self) -> None:
@@ -180,9 +180,8 @@ class Loop:
         return batch
 
     def _wait_for_workers(self, longest: float) -> None:
-        """Wait until workers need more; *longest* is in seconds. Who has time for that can decode in slices then."""
-        self._is_ahead = True
-        self._queue.wait_until(lambda scheduler: scheduler.wants_more, longest)
+        """Wait until workers need more, *longest* seconds at most; if they do not, there is time for slices."""
+        self._is_ahead = not self._queue.wait_until(lambda scheduler: scheduler.wants_more, longest)
 
     def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Take nothing of what a poll brought that was only to keep the member alive: of a partition assigned in it."""

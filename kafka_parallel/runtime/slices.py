@@ -1,8 +1,8 @@
 """How handlers get the interpreter while the thread that fetches decodes records.
 
 kafka-python decodes what poll() returns without a break: 500 records take 3 ms, less than the 5 ms after which the
-interpreter is passed on. A handler that wakes up meanwhile waits for all of them. But as long as this thread has to
-wait for workers before they can take more, nobody waits for it. So it decodes a few records at a time then, and sleeps
+interpreter is passed on. A handler that wakes up meanwhile waits for all of them. But if this thread has waited for
+workers and they still have enough to do, nobody waits for it. So it decodes a few records at a time then, and sleeps
 for a moment after each few: whoever waits for the interpreter gets it.
 """
 

@@ -16,6 +16,7 @@ from kafka_parallel.runtime import client as client_module
 from kafka_parallel.runtime import seam, slices
 from kafka_parallel.runtime.client import Client
 from kafka_parallel.runtime.decoding import DecodedRecords
+from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.slices import REST, SlicedRecords, Slices
 from kafka_parallel.testing import FakeConsumer
 from kafka_parallel_plugins.fast_decoder import decode
@@ -126,11 +127,17 @@ def test_a_client_that_cannot_be_changed_is_used_as_it_is(caplog):
 
 
 class RestingConsumer(FakeConsumer):
-    """Rests once in every poll, as a decoder between two slices would."""
+    """Rests once in every poll, as a decoder between two slices would; counts polls that only keep the member alive."""
 
-    def poll(self, *args, **kwargs):
-        found = super().poll(*args, **kwargs)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.kept_alive = threading.Semaphore(0)
+
+    def poll(self, timeout_ms=0, max_records=None, **kwargs):
+        found = super().poll(timeout_ms, max_records, **kwargs)
         self._fetcher.PartitionRecords.rest()
+        if max_records == 1:
+            self.kept_alive.release()
         return found
 
 
@@ -149,26 +156,47 @@ def rests(monkeypatch):
     return rested, sleeps
 
 
-def run(records, handler, **options):
+def consumer_of(records):
     config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 300}
-    consumer = RestingConsumer(TOPIC, cluster=App(records).cluster, group_id=GROUP, **config)
-    ParallelConsumer(consumer, workers=1, install_signal_handlers=False, **options).run(handler)
+    return RestingConsumer(TOPIC, cluster=App(records).cluster, group_id=GROUP, **config)
 
 
-def test_what_comes_after_waiting_for_workers_is_decoded_in_slices(rests):
+def run(consumer, handler, **options):
+    options = {"workers": 1, "ordering": "unordered", "install_signal_handlers": False, **options}
+    ParallelConsumer(consumer, **options).run(handler)
+
+
+def test_what_comes_while_workers_have_enough_to_do_is_decoded_in_slices(rests):
     rested, _ = rests
-    waited = []
+    waited, consumer = [], consumer_of(12)
 
-    run(30, lambda record: waited.append(record.offset < 5 or rested.wait(5)), max_buffered_records=4)
+    def handle(record):
+        """Let the buffer get half empty, by one record whenever the loop has waited; then wait for a rest."""
+        waited.append(consumer.kept_alive.acquire(timeout=2) if record.offset < 6 else rested.wait(2))
 
-    assert waited == [True] * 30
+    run(consumer, handle, max_buffered_records=8)
+
+    assert waited == [True] * 12
 
 
-def test_nobody_rests_while_workers_may_be_waiting(rests):
+def test_nobody_rests_who_did_not_have_to_wait(rests):
     _, sleeps = rests
     handled = []
 
-    run(30, handled.append, max_buffered_records=100)
+    run(consumer_of(30), handled.append, max_buffered_records=100)
 
     assert len(handled) == 30
     assert sleeps == []
+
+
+@pytest.mark.parametrize("need_more", [True, False])
+def test_there_is_no_time_for_slices_if_workers_ran_out_of_work(need_more):
+    class Queue:
+        def wait_until(self, predicate, timeout):
+            return need_more
+
+    loop = Loop.__new__(Loop)
+    loop._queue = Queue()
+    loop._wait_for_workers(0.05)
+
+    assert loop._is_ahead is not need_more
