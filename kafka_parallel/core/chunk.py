@@ -48,7 +48,7 @@ class Chunk:
     __slots__ = ("_claimed", "_ended", "_outcomes", "_single", "_unit", "_units", "since", "taken")
 
     def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
-        self._units = [*units]
+        self._units = list(units)
         self._units.reverse()
         self.since = since
         self.taken = count_of(self._units)

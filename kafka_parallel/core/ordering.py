@@ -68,7 +68,7 @@ class Lane:
         self.held = True
         waiting = self.waiting
         if isinstance(waiting, tuple):
-            self.waiting = waiting[limit:] if len(waiting) > limit else ()
+            self.waiting = waiting[limit:]
             return waiting[:limit]
         if limit == 1:
             return (waiting.popleft(),)
@@ -235,9 +235,8 @@ class ReadyQueue(TaskQueue):
                 limit -= 1
             else:
                 tasks = entry.claim(limit)
-                count = len(tasks)
-                units.append(tasks[0] if count == 1 else Unit(entry, [*tasks]))
-                limit -= count
+                units.append(tasks[0] if len(tasks) == 1 else Unit(entry, [*tasks]))
+                limit -= len(tasks)
         return units
 
     def release(self, lane: Lane) -> None:

@@ -43,13 +43,14 @@ def take_back(fetcher: Any) -> None:
 
 def _difference(base: Any, changed: Any) -> str:
     """Try both on a batch that the client wrote itself; it is cheaper to find out now than to guess from a version."""
-    expected, found = _outcome(base), _outcome(changed)
+    batch = _probe()
+    expected, found = _outcome(base, batch), _outcome(changed, batch)
     return "" if expected == found else f"expected {expected}, got {found}"
 
 
-def _outcome(made: Any) -> Any:
+def _outcome(made: Any, batch: bytes) -> Any:
     try:
-        part = made(1, TopicPartition("kafka-parallel-probe", 3), MemoryRecords(_probe()))
+        part = made(1, TopicPartition("kafka-parallel-probe", 3), MemoryRecords(batch))
         return part.take(), part.next_fetch_offset, part.leader_epoch, part.bytes_read, part.records_read, bool(part)
     except Exception as error:  # noqa: BLE001 - an unknown client, or a plugin's code
         return repr(error)

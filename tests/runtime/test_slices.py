@@ -85,7 +85,6 @@ def test_it_rests_between_slices_if_that_is_wanted():
     fetcher, sleeps = Fetcher.__new__(Fetcher), []
     found = Slices(sleeps.append)
     assert found.put(fetcher) == ""
-    sleeps.clear()
 
     def take():
         return part_of(fetcher, [10]).take(10)
