@@ -53,14 +53,14 @@ class Case:
         self.produced = produce(self.bootstrap, self.name, RECORDS, keys=[b"k"])
         self.producers = []
 
-    def run(self, before_failing=lambda: None, **config):
+    def run(self, before_failing=lambda: None, dlq_timeout_ms=2000, **config):
         def refuse(record):
             before_failing()
             raise ValueError("no amount")
 
         config = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500, "consumer_timeout_ms": math.inf, **config}
         consumer = consume(self.bootstrap, self.name, self.group, **config)
-        dlq = DeadLetterQueue(timeout_ms=2000, make_producer=self.make_producer)
+        dlq = DeadLetterQueue(timeout_ms=dlq_timeout_ms, make_producer=self.make_producer)
         try:
             ParallelConsumer(consumer, ordering="partition", plugins=[dlq]).run(refuse)
         finally:
@@ -75,7 +75,7 @@ class Case:
 
     def finish(self):
         """Run when all is well again; every record has to have its letter."""
-        self.run(consumer_timeout_ms=8000)
+        self.run(consumer_timeout_ms=8000, dlq_timeout_ms=60_000)  # a broker that just started may be slow
         letters = [dict(letter.headers) for letter in dead_letters(self.bootstrap, self.dlq)]
         offsets = [int(found["__dlq.errors.offset"]) for found in letters if "__dlq.errors.offset" in found]
         assert sorted(set(offsets)) == list(range(RECORDS))
