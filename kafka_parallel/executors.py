@@ -68,8 +68,11 @@ class Chunk(Protocol):
 class Work(Protocol):
     """Where workers get tasks from. Every method may be called from any thread."""
 
-    def take(self, limit: int) -> Chunk | None:
-        """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker."""
+    def take(self, limit: int, done: Any = None) -> Chunk | None:
+        """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker.
+
+        :param done: a chunk that the worker is through with; it is handed over as by `finish`, in the same act.
+        """
 
     def take_nowait(self, limit: int) -> Chunk | None:
         """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from other workers."""

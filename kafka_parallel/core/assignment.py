@@ -111,10 +111,15 @@ class Assignment:
 
 
 class Assignments(Generic[P]):
-    """The assignments that are live now."""
+    """The assignments that are live now.
+
+    :ivar open: those that were fed and may have something left to finish or to commit. Of a thousand partitions most
+        have nothing, and every round of the loop looks at each of these.
+    """
 
     def __init__(self) -> None:
         self._current: dict[P, Assignment] = {}
+        self.open: dict[P, Assignment] = {}
         self._epochs = 0
         self._attempts: dict[P, dict[int, Past]] = {}
         self._lanes: dict[P, LaneTable] = {}
@@ -132,12 +137,19 @@ class Assignments(Generic[P]):
     def end(self, partition: P) -> Assignment | None:
         """End the assignment of *partition* and keep its attempts for its next one here."""
         ended = self._current.pop(partition, None)
+        self.open.pop(partition, None)
         if ended is not None:
             ended.live = False
             self._attempts[partition] = ended.attempts
             if not ended.lanes:
                 del self._lanes[partition]
         return ended
+
+    def close_settled(self, *, commits: bool) -> None:
+        """Take those out of `open` of which nothing is left to finish, or to commit if there are *commits*."""
+        for partition, assignment in [*self.open.items()]:
+            if not assignment.ledger.sizes and not (commits and assignment.is_dirty):
+                del self.open[partition]
 
     def failed_late(self, partition: Any, offset: int, past: Past) -> None:
         """Note an attempt that failed after its assignment had ended, for when the record comes again."""
@@ -158,7 +170,7 @@ class Assignments(Generic[P]):
 
     @property
     def live(self) -> ItemsView[P, Assignment]:
-        """All live assignments, each with its partition. A live view: it is looked at several times a round."""
+        """All live assignments, each with its partition."""
         return self._current.items()
 
     def select(self, partitions: Iterable[P] | None = None) -> list[tuple[P, Assignment]]:

@@ -64,6 +64,7 @@ class Backpressure(Generic[P]):
     def decide(self, fed: Iterable[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
         self._throttles.advance(now)
+        self._assignments.close_settled(commits=self._commits)
         self._held = held = {partition: until for partition, until in self._held.items() if until > now}
         closed_by = self._throttles.closed_by
         total = self.total()
@@ -93,7 +94,7 @@ class Backpressure(Generic[P]):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is buffered and no partition waits for the time of its next record."""
-        return not self._held and all(assignment.ledger.records == 0 for _, assignment in self._assignments.live)
+        return not self._held and not any(assignment.ledger.sizes for assignment in self._assignments.open.values())
 
     @property
     def may_bring_more(self) -> bool:
@@ -111,7 +112,7 @@ class Backpressure(Generic[P]):
         """Tell whether finished records fill half of some partition's span, so that a commit would make room."""
         return self._commits and any(
             (assignment.ledger.committable or 0) - (assignment.committed or 0) >= self._limits.uncommitted // 2
-            for _, assignment in self._assignments.live
+            for assignment in self._assignments.open.values()
             if assignment.committed is not None
         )
 
@@ -123,14 +124,9 @@ class Backpressure(Generic[P]):
         return Load(ledger.records, ledger.bytes, span)
 
     def total(self) -> Load:
-        """What all partitions together hold. Every round of the loop looks at each of them: it is kept flat."""
-        records = size = 0
-        for _, assignment in self._assignments.live:
-            ledger = assignment.ledger
-            if ledger.sizes:
-                records += len(ledger.sizes)
-                size += ledger.bytes
-        return Load(records, size)
+        """What all partitions together hold."""
+        ledgers = [assignment.ledger for assignment in self._assignments.open.values()]
+        return Load(sum(len(ledger.sizes) for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
 
     @property
     def paused(self) -> frozenset[P]:

@@ -303,8 +303,20 @@ class Dispatch:
         return self._throttles.pace.held_back(len(self._backlog.ready), now)
 
     @property
+    def is_timed(self) -> bool:
+        """Whether anything falls due by time: mostly nothing does, and then there is no need to look when."""
+        return bool(
+            self._several
+            or self._backlog.retries.waiting
+            or self._throttles.is_timed
+            or isinstance(self._backlog.ready, BatchQueue)
+        )
+
+    @property
     def next_due(self) -> float | None:
         """When something may run that may not run now, unless something finishes first; ``None`` if never."""
+        if not self.is_timed:
+            return None
         dues: list[float | None] = [None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]
         if self._room > 0:
             dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))
@@ -317,4 +329,6 @@ class Dispatch:
     @property
     def steal_due(self) -> float | None:
         """When an idle worker may take from another one's chunk; ``None`` if nobody has a unit that was not begun."""
+        if not self._several:
+            return None
         return min((chunk.since + STEAL_AFTER for chunk in self._several if chunk.unclaimed), default=None)

@@ -107,7 +107,7 @@ class Pace:
 
     def take(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
         """Take at most *limit* tasks that may start *now* out of *ready*; put the lanes aside that may not."""
-        if not (self._overall or self._by_lane or self._waiting):
+        if not (self._overall or self._by_lane or self._waiting):  # `is_set` without a call: it runs for each chunk
             return ready.take(limit)
         self._release_due(ready, now)
         units: list[Runnable] = []
@@ -120,7 +120,7 @@ class Pace:
 
     def take_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Unit]:
         """Take the units of one batch that may start *now*; put the lanes aside that may not."""
-        if not (self._overall or self._by_lane or self._waiting):
+        if not self.is_set:
             return ready.take(limit, now)
         self._release_due(ready, now)
         while self.opens <= now and (batch := ready.take(limit, now)):
@@ -154,6 +154,11 @@ class Pace:
         return True
 
     # Questions
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything has a pace, or waits for the one it had."""
+        return bool(self._overall or self._by_lane or self._waiting)
 
     @property
     def opens(self) -> float:

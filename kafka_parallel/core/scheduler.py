@@ -121,6 +121,7 @@ class Scheduler(Generic[P]):
         for partition, tasks in batch.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and not assignment.draining and not assignment.halted:
+                self._assignments.open[partition] = assignment
                 self._backlog.feed(assignment, tasks)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)

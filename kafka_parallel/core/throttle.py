@@ -73,6 +73,11 @@ class Throttles:
         self.next_change = min((bounds.later_from for bounds in all_bounds), default=UNBOUNDED)
 
     @property
+    def is_timed(self) -> bool:
+        """Whether a bound changes at some time, or records have a pace."""
+        return self.next_change != UNBOUNDED or self.pace.is_set
+
+    @property
     def closed_by(self) -> str | None:
         """Which plugin lets nothing start; ``None`` if records may."""
         return next((name for name, bounds in self._bounds.items() if bounds.in_flight == 0), None)

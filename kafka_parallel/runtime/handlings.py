@@ -1,18 +1,18 @@
 """Which attempts have ended that no plugin was told of yet.
 
 A call per record and plugin costs more than many a handler, so ``on_handled`` is called once for many. Until then the
-attempts are kept in one deque: appending and taking out are atomic, so workers need no lock, and what was added by a
-worker that is stuck in its next record is told by whoever hands over next. Where no plugin hears the hook, none of this
+attempts are kept in one list: appending is atomic, so workers need no lock for a record, and what was added by a worker
+that is stuck in its next record is told by whoever hands over next. Where no plugin hears the hook, none of this
 is there: what reads the clock is composed around the call of the handler at start.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel.core.chunk import take_all
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.runtime.deadlines import OverdueError
 
@@ -35,7 +35,8 @@ class Handlings:
         self.now = clock.monotonic
         self._observers = observers
         self._settings = settings
-        self._ended: deque[Handled] = deque()
+        self._ended: list[Handled] = []
+        self._taking = clock.lock()  # guards who takes out of that list: what two copied would be told twice
         self.add: Callable[[Handled], None] = self._ended.append
 
     def around(self, call: Callable[[Task, Any], object]) -> Callable[[Task, Any], object]:
@@ -82,12 +83,9 @@ class Handlings:
 
     def tell(self) -> None:
         """Tell the plugins of all attempts that have ended; call it without a lock."""
-        handled: list[Handled] = []
-        take, add = self._ended.popleft, handled.append
-        for _ in range(len(self._ended)):
-            try:
-                add(take())
-            except IndexError:  # somebody else takes out of it too
-                break
+        if not self._ended:
+            return
+        with self._taking:
+            handled = take_all(self._ended)
         if handled:
             self._observers.tell(handled=handled, context=self._settings)

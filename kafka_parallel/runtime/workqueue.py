@@ -109,16 +109,33 @@ class WorkQueue(Generic[P]):
 
     # The executor's side: see `kafka_parallel.executors.Work`
 
-    def take(self, limit: int) -> Chunk | None:
-        """Wait for work and take at most *limit* tasks; ``None`` once there will never be more."""
+    def take(self, limit: int, done: Chunk | None = None) -> Chunk | None:
+        """Hand over *done* as `finish` does, and take at most *limit* tasks in the same act; wait for them if need be.
+
+        :returns: ``None`` once there will never be more.
+        """
+        chunk = None if done is None else self._exchange(limit, done)
+        return self._wait_and_take(limit) if chunk is None else chunk
+
+    def _exchange(self, limit: int, done: Chunk) -> Chunk | None:
+        """Hand over *done* and take what may run now: what a worker does that never waits, for half the price."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._take_in(done, now)
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now)
+            self._wake_for_rest(limit)
+            self._notify_progress()
+        self.tell()
+        return chunk
+
+    def _wait_and_take(self, limit: int) -> Chunk | None:
         with self._lock:
             while not self._closed:
                 chunk = self._scheduler.dispatch.take(limit, self._clock.monotonic())
-                if chunk is not None:
-                    # What is fewer than that, this worker would have taken too, or others steal; but it has one batch.
-                    self._wake_worker(limit if self._attempt_batch is None else 1)
-                    return chunk
                 self._notify_progress()
+                if chunk is not None:
+                    self._wake_for_rest(limit)
+                    return chunk
                 self._wait_for_work()
             return None
 
@@ -128,6 +145,7 @@ class WorkQueue(Generic[P]):
             now = self._clock.monotonic()
             chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=False)
             self._wake_watch()
+            self._notify_progress()
             return chunk
 
     def run(self, chunk: Any, task: Any) -> bool:
@@ -176,13 +194,15 @@ class WorkQueue(Generic[P]):
     def finish(self, chunk: Chunk) -> None:
         """Hand over the outcomes *chunk* has so far."""
         with self._lock:
-            if failures := self._scheduler.dispatch.finish(chunk, self._clock.monotonic()):
-                self._fail_all(failures)
+            self._take_in(chunk, self._clock.monotonic())
             # A worker with nothing left takes the first of what may run now by itself.
             self._wake_worker(1 if chunk.taken else 2)
-            if self._awaited:
-                self._notify_progress()
+            self._notify_progress()
         self.tell()
+
+    def _take_in(self, chunk: Chunk, now: float) -> None:
+        if failures := self._scheduler.dispatch.finish(chunk, now):
+            self._fail_all(failures)
 
     def tell(self) -> None:
         """Tell plugins of the attempts that have ended since they were told last."""
@@ -240,8 +260,7 @@ class WorkQueue(Generic[P]):
     def _changed(self) -> None:
         """Wake whoever may go on now."""
         self._wake_worker(1)
-        if self._awaited:
-            self._notify_progress()
+        self._notify_progress()
 
     def _wait_for_work(self) -> None:
         """Wait until woken; keep watch if something falls due before whoever watches now would look."""
@@ -256,6 +275,8 @@ class WorkQueue(Generic[P]):
             self._watch_until = float("inf")
 
     def _next_watch(self) -> float:
+        if not self._scheduler.dispatch.is_timed:
+            return float("inf")
         due = self._scheduler.dispatch.next_due
         steal = self._scheduler.dispatch.steal_due
         return min((at for at in (due, steal) if at is not None), default=float("inf"))
@@ -265,13 +286,21 @@ class WorkQueue(Generic[P]):
         if self._idle and (self._scheduler.dispatch.ready >= enough or self._next_watch() < self._watch_until):
             self._work.notify()
 
+    def _wake_for_rest(self, limit: int) -> None:
+        """Wake an idle worker for what one that took *limit* has left.
+
+        Of less than that it would have taken all too, or others may steal it; but it takes one batch only.
+        """
+        self._wake_worker(limit if self._attempt_batch is None else 1)
+
     def _wake_watch(self) -> None:
         """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its pace."""
         if self._idle and (due := self._scheduler.dispatch.next_due) is not None and due < self._watch_until:
             self._work.notify()
 
     def _notify_progress(self) -> None:
-        if any(predicate() for predicate in self._awaited):
+        """Wake who waits for something that is so now; mostly nobody waits."""
+        if self._awaited and any(predicate() for predicate in self._awaited):
             self._progress.notify_all()
 
     # The loop's side

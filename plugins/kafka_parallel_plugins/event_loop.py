@@ -250,8 +250,9 @@ class EventLoop:
         :returns: false if this asyncio task was cancelled: then it runs nothing more.
         """
         work, clock = self._work, self._clock
-        me, measured = asyncio.current_task(), Measured(self._clock, self._cpu_clock)
+        me, measured = asyncio.current_task(), None
         for task in run.claims:
+            measured = measured or Measured(self._clock, self._cpu_clock)
             run.current = task
             rest = work.run_async(run.chunk, task)
             if rest is not None:
@@ -261,10 +262,10 @@ class EventLoop:
             is_usable = not _was_cancelled(me, run)
             if clock() - measured.since >= CHUNK_SECONDS or not is_usable:
                 self._hand_over(run, measured)
-                measured = Measured(self._clock, self._cpu_clock)
+                measured = None
             if not is_usable:
                 return False
-        if measured.count:
+        if measured is not None:
             self._hand_over(run, measured)
         return True
 

@@ -101,10 +101,12 @@ class Threads:
         try:
             for _ in range(more):
                 self._spawn()
-            while (chunk := work.take(self._sizer.limit)) is not None:
+            done = None
+            while (chunk := work.take(self._sizer.limit, done)) is not None:
                 if self._to_start:
                     self._begin()
-                if not self._run(work, chunk) and self._is_replaced():
+                done = chunk if self._run(work, chunk) else None
+                if done is None and self._is_replaced():
                     return
                 if self._to_start:
                     with self._lock:
@@ -128,24 +130,23 @@ class Threads:
     def _run(self, work: Work, chunk: Any) -> bool:
         """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
 
+        Its end is handed over when the next one is taken.
+
         :returns: false if a handler took longer than its deadline.
         """
         clock, at, me = time.perf_counter, self._at, threading.get_ident()
-        handed_over = before = clock()
+        handed_over = now = clock()
         count = 0
         for task in chunk:
+            if now - handed_over >= CHUNK_SECONDS:
+                work.finish(chunk)
+                self._sizer.saw((now - handed_over) / count, count)
+                handed_over, count = clock(), 0
             at[me] = task
             if not work.run(chunk, task):
                 return False
             count += 1
             now = clock()
-            if now - before >= CHUNK_SECONDS or now - handed_over >= CHUNK_SECONDS:
-                work.finish(chunk)
-                self._sizer.saw((now - handed_over) / count, count)
-                handed_over = now = clock()
-                count = 0
-            before = now
         if count:
-            work.finish(chunk)
-            self._sizer.saw((before - handed_over) / count, count)
+            self._sizer.saw((now - handed_over) / count, count)
         return True

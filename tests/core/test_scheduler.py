@@ -336,6 +336,14 @@ class Walk(RuleBasedStateMachine):
     def wait(self, seconds):
         self.now += seconds
 
+    @rule()
+    def decide(self):
+        self.found.backpressure.decide(self.PARTITIONS, self.now)
+
+    @rule()
+    def commit(self):
+        self.found.committed(self.found.snapshot())
+
     @rule(partition=st.sampled_from(PARTITIONS))
     def drain(self, partition):
         self.found.drain([partition])
@@ -363,6 +371,17 @@ class Walk(RuleBasedStateMachine):
     def the_counters_are_what_is_there(self):
         assert self.found.dispatch.in_flight == sum(chunk.taken for chunk in self.found.dispatch._chunks)
         assert self.found.backpressure.total().records >= self.found.dispatch.waiting
+
+    @invariant()
+    def who_looks_only_at_open_assignments_misses_nothing(self):
+        live = [assignment for _, assignment in self.found._assignments.live]
+        ledgers = [assignment.ledger for assignment in live]
+        held = (sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
+        closed = set(live) - set(self.found._assignments.open.values())
+
+        assert self.found.backpressure.total()[:2] == held
+        assert self.found.backpressure.is_idle == (held == (0, 0))
+        assert all(assignment.committed == assignment.ledger.committable for assignment in closed)
 
     def teardown(self):
         """Run everything to its end: nothing may be lost or stuck."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import frontrun
@@ -19,6 +20,7 @@ from kafka_parallel.core.ordering import Unit
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.task import Task
 from kafka_parallel.executors import Report
+from kafka_parallel.runtime.handlings import Handlings
 from kafka_parallel.runtime.workqueue import WorkQueue
 from kafka_parallel.values import Retry
 
@@ -195,6 +197,26 @@ def test_what_is_settled_may_be_collected_meanwhile():
     explore(Failing, [lambda case: case.work(2), Failing.collect_and_work], Failing.in_order).assert_holds()
 
 
+class Telling(Case):
+    """Notes how its attempts ended, for whoever tells the plugins of them."""
+
+    def __init__(self):
+        super().__init__((0, None), (1, None), (2, None))
+        self.told = []
+        observers = SimpleNamespace(tell=lambda handled, context: self.told.extend(handled))
+        self.handlings = self.queue._handlings = Handlings(observers, None, ThreadClock())
+
+    def attempt(self, task):
+        self.handlings.add(task.offset)
+
+    def each_once(self):
+        return sorted(self.told) == [0, 1, 2]
+
+
+def test_what_two_workers_tell_at_once_is_told_once():
+    explore(Telling, [lambda case: case.work(2), lambda case: case.work(2)], Telling.each_once).assert_holds()
+
+
 # It can fail
 
 
@@ -204,6 +226,21 @@ class Torn(Case):
     def take(self, limit):
         lane = self.queue._scheduler._backlog.ready._entries.peek()
         return None if lane is None else Chunk([Unit(None, list(lane.waiting)[:limit])])
+
+
+class TellingTwice(Telling):
+    """Lets two tell at once of what they copied."""
+
+    def __init__(self):
+        super().__init__()
+        self.handlings._taking = nullcontext()
+
+
+def test_what_is_told_twice_is_found_out():
+    found = explore(TellingTwice, [lambda case: case.work(2), lambda case: case.work(2)], Telling.each_once)
+
+    with pytest.raises(AssertionError):
+        found.assert_holds()
 
 
 def test_a_queue_without_a_lock_is_found_out():

@@ -16,7 +16,9 @@ class Work:
     def __init__(self):
         self.chunks, self.finished, self.failures = queue.Queue(), queue.Queue(), []
 
-    def take(self, _):
+    def take(self, _, done=None):
+        if done is not None:
+            self.finish(done)
         return self.chunks.get(timeout=PATIENCE)
 
     def run(self, _, task):

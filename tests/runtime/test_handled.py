@@ -278,6 +278,8 @@ def test_what_a_stuck_worker_had_finished_is_told_before_the_end():
 
 
 class Clock:
+    lock = staticmethod(threading.Lock)
+
     def __init__(self):
         self.now = 10.0
 

@@ -74,10 +74,13 @@ def run(queue, fed, chunk_of=64):
     def work(seed):
         chance = random.Random(seed)
         try:
-            while (chunk := queue.take(chance.randint(1, chunk_of))) is not None:
+            done = None
+            while (chunk := queue.take(chance.randint(1, chunk_of), done)) is not None:
                 for task in chunk:
                     queue.run(chunk, task)
-                queue.finish(chunk)
+                done = chunk
+                if chance.random() < 0.5:
+                    queue.finish(chunk)
         except BaseException as error:
             errors.append(error)
 

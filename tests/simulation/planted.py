@@ -60,14 +60,14 @@ BUGS = [
     Bug(
         "B2.7 do not count retries that wait as buffered",
         "core/backpressure.py",
-        "        return Load(records, size)",
-        "        return Load(records - len(self._retries), size)",
+        "sum(len(ledger.sizes) for ledger in ledgers),",
+        "sum(len(one.ledger.sizes) - len(one.attempts) for one in self._assignments.open.values()),",
     ),
     Bug(
-        "B2.7 do not count what runs as buffered",
+        "B2.7 do not count the oldest record as buffered, which runs",
         "core/backpressure.py",
-        "        return Load(records, size)",
-        "        return Load(records - self.in_flight, size)",
+        "sum(len(ledger.sizes) for ledger in ledgers),",
+        "sum(max(0, len(ledger.sizes) - 1) for ledger in ledgers),",
     ),
     Bug(
         "take all that a poll brings, however large",
@@ -818,5 +818,17 @@ BUGS = [
         "        errors: list[BaseException | None] = [None] * report.returned\n",
         "        errors: list[BaseException | None] = [None] * (report.returned + (report.error is not None))\n",
         "process-pool",
+    ),
+    Bug(
+        "look for what falls due only where something has a pace",
+        "core/dispatch.py",
+        "            or self._backlog.retries.waiting\n            or self._throttles",
+        "            or self._throttles",
+    ),
+    Bug(
+        "hand over what is done with the next chunk, but forget what stops the consumer",
+        "runtime/workqueue.py",
+        "            self._take_in(done, now)\n",
+        "            self._scheduler.dispatch.finish(done, now)\n",
     ),
 ]

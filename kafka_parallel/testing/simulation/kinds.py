@@ -217,9 +217,10 @@ class Actors:
         return not self._alive
 
     def _pull(self) -> None:
-        work = self._work
-        while (chunk := work.take(self._world.random.randint(1, self._chunk))) is not None:
-            if not self._run(work, chunk) and self._is_superfluous():
+        work, done = self._work, None
+        while (chunk := work.take(self._world.random.randint(1, self._chunk), done)) is not None:
+            done = chunk if self._run(work, chunk) else None
+            if done is None and self._is_superfluous():
                 break
         self._alive -= 1
 
@@ -231,13 +232,12 @@ class Actors:
         return is_superfluous
 
     def _run(self, work: Work, chunk: Any) -> bool:
-        """Run a chunk; false if it was taken away because a handler took too long."""
+        """Run a chunk, to be handed over when the next is taken; false if a handler took too long and it was lost."""
         for task in chunk:
             if not work.run(chunk, task):
                 return False
             if self._world.random.random() < 0.5:
                 work.finish(chunk)
-        work.finish(chunk)
         return True
 
 

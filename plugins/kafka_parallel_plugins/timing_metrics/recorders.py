@@ -44,7 +44,7 @@ class Recorder:
         for record, attempt, queued_at, started, ended, error in handled:
             if error is None:
                 if (timestamp := record.timestamp) is not None and timestamp >= 0:
-                    end_to_end.append(ended + since_epoch - timestamp * 0.001)
+                    end_to_end.append(ended + since_epoch - timestamp / 1000)  # by 1000: faster than * 0.001
             elif isinstance(error, Exception):
                 failed += 1
             else:
