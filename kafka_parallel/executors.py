@@ -74,8 +74,11 @@ class Work(Protocol):
         :param done: a chunk that the worker is through with; it is handed over as by `finish`, in the same act.
         """
 
-    def take_nowait(self, limit: int) -> Chunk | None:
-        """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from other workers."""
+    def take_nowait(self, limit: int, done: Any = None) -> Chunk | None:
+        """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from other workers.
+
+        :param done: as for `take`.
+        """
 
     def run(self, chunk: Any, task: Any) -> bool:
         """Run the handler and its hooks on *task* here and now; keep the outcome in *chunk*. Never raises.

@@ -114,15 +114,25 @@ class WorkQueue(Generic[P]):
 
         :returns: ``None`` once there will never be more.
         """
-        chunk = None if done is None else self._exchange(limit, done)
+        chunk = None if done is None else self._exchange(limit, done, steals=True)
         return self._wait_and_take(limit) if chunk is None else chunk
 
-    def _exchange(self, limit: int, done: Chunk) -> Chunk | None:
-        """Hand over *done* and take what may run now: what a worker does that never waits, for half the price."""
+    def take_nowait(self, limit: int, done: Chunk | None = None) -> Chunk | None:
+        """Do the same, but do not wait and take nothing away from others; ``None`` if nothing may run now."""
+        if done is not None:
+            return self._exchange(limit, done, steals=False)
+        with self._lock:
+            now = self._clock.monotonic()
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=False)
+            self._wake_watch()
+            return chunk
+
+    def _exchange(self, limit: int, done: Chunk, *, steals: bool) -> Chunk | None:
+        """Hand over *done* and take what may run now: what a busy worker does, for less than one after the other."""
         with self._lock:
             now = self._clock.monotonic()
             self._take_in(done, now)
-            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now)
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=steals)
             self._wake_for_rest(limit)
             self._notify_progress()
         self.tell()
@@ -132,21 +142,12 @@ class WorkQueue(Generic[P]):
         with self._lock:
             while not self._closed:
                 chunk = self._scheduler.dispatch.take(limit, self._clock.monotonic())
-                self._notify_progress()
                 if chunk is not None:
                     self._wake_for_rest(limit)
                     return chunk
+                self._notify_progress()
                 self._wait_for_work()
             return None
-
-    def take_nowait(self, limit: int) -> Chunk | None:
-        """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from others."""
-        with self._lock:
-            now = self._clock.monotonic()
-            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=False)
-            self._wake_watch()
-            self._notify_progress()
-            return chunk
 
     def run(self, chunk: Any, task: Any) -> bool:
         """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all.

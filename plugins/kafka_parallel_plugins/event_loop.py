@@ -242,35 +242,37 @@ class EventLoop:
 
     async def _run_all(self, run: Run) -> None:
         while run.chunk is not None and await self._run(run):
-            run.take(self._work.take_nowait(self._sizer.limit))
+            run.take(self._work.take_nowait(self._sizer.limit, run.chunk))
 
     async def _run(self, run: Run) -> bool:
         """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
 
-        :returns: false if this asyncio task was cancelled: then it runs nothing more.
+        Its end is handed over when the next one is taken.
+
+        :returns: false if this asyncio task was cancelled: then all is handed over, and it runs nothing more.
         """
         work, clock = self._work, self._clock
         me, measured = asyncio.current_task(), None
         for task in run.claims:
-            measured = measured or Measured(self._clock, self._cpu_clock)
+            if measured is not None and clock() - measured.since >= CHUNK_SECONDS:
+                work.finish(run.chunk)
+                self._learn(measured)
+                measured = None
+            measured = measured or Measured(clock, self._cpu_clock)
             run.current = task
             rest = work.run_async(run.chunk, task)
             if rest is not None:
                 measured.has_waited = True
                 await rest
             measured.count += 1
-            is_usable = not _was_cancelled(me, run)
-            if clock() - measured.since >= CHUNK_SECONDS or not is_usable:
-                self._hand_over(run, measured)
-                measured = None
-            if not is_usable:
+            if _was_cancelled(me, run):
+                work.finish(run.chunk)
                 return False
         if measured is not None:
-            self._hand_over(run, measured)
+            self._learn(measured)
         return True
 
-    def _hand_over(self, run: Run, measured: Measured) -> None:
-        self._work.finish(run.chunk)
+    def _learn(self, measured: Measured) -> None:
         self._sizer.saw(measured.seconds / measured.count, measured.count)
 
     def _ended(self, run: Run, task: asyncio.Task[None]) -> None:

@@ -419,8 +419,8 @@ BUGS = [
     Bug(
         "let a record feel the cancellation of the one before",
         "kafka_parallel_plugins/event_loop.py",
-        "            is_usable = not _was_cancelled(me, run)",
-        "            is_usable = True",
+        "            if _was_cancelled(me, run):\n",
+        "            if False:\n",
         "asyncio",
     ),
     Bug(

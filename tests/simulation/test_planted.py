@@ -37,7 +37,7 @@ for seed in range({ENOUGH}):
             Replaying(seed, Path.cwd()).run()
         else:
             Simulation(seed, replace(draw(seed), executor=sys.argv[1])).run()
-    except Exception as error:
+    except BaseException as error:  # what a handler raises to end the process must not get out either
         sys.exit(f"found by seed {{seed}}: {{type(error).__name__}}: {{error}}")
 """
 
