@@ -1,0 +1,71 @@
+"""Whether handing over a chunk and taking the next one in one act does both, whatever there is to take."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka_parallel.core.outcome import Failure
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.core.task import Task
+from kafka_parallel.runtime.clock import SystemClock
+from kafka_parallel.runtime.workqueue import WorkQueue
+
+
+def queue_of(*keys, attempt=lambda task: None):
+    queue = WorkQueue(Limits(100, 1000, 100), commits=True, attempt=attempt, clock=SystemClock())
+    queue.assign(["p"], {}, {})
+    queue.begin({"p": 0})
+    queue.feed({"p": [Task(None, offset, key, 1, 0.0) for offset, key in enumerate(keys)]}, {})
+    return queue
+
+
+def run(queue, chunk):
+    for task in chunk:
+        queue.run(chunk, task)
+    return chunk
+
+
+def committable(queue):
+    return queue.snapshot().offsets["p"][0]
+
+
+@pytest.mark.parametrize("take", [WorkQueue.take, WorkQueue.take_nowait])
+def test_the_next_record_of_the_same_key_is_what_comes(take):
+    queue = queue_of("a", "a")
+    first = run(queue, take(queue, 1))
+    assert committable(queue) == 0
+
+    second = take(queue, 1, first)
+
+    assert committable(queue) == 1
+    assert next(iter(second)).offset == 1
+
+
+def test_what_is_done_is_handed_over_although_there_is_nothing_to_take():
+    queue = queue_of("a")
+
+    assert queue.take_nowait(1, run(queue, queue.take_nowait(1))) is None
+
+    assert committable(queue) == 1
+
+
+@pytest.mark.parametrize("take", [WorkQueue.take, WorkQueue.take_nowait])
+def test_what_is_done_is_handed_over_although_there_will_be_no_more(take):
+    queue = queue_of("a", "b")
+    chunk = run(queue, take(queue, 1))
+    queue.close()
+
+    assert take(queue, 1, chunk) is None
+
+    assert committable(queue) == 1
+
+
+def test_a_record_that_stops_the_consumer_is_heard_of():
+    error = ValueError()
+    queue = queue_of("a", "b", attempt=lambda task: Failure(error, "no plugin"))
+
+    assert queue.take_nowait(1, run(queue, queue.take(1))) is None
+
+    task, found, reason = queue.failure
+    assert (task.offset, found, reason) == (0, error, "no plugin")
+    assert committable(queue) == 0
