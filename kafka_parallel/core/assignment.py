@@ -113,8 +113,8 @@ class Assignment:
 class Assignments(Generic[P]):
     """The assignments that are live now.
 
-    :ivar open: those that were fed and may have something left to finish or to commit. Of a thousand partitions most
-        have nothing, and every round of the loop looks at each of these.
+    :ivar open: those that were fed and may have something left to finish. Of a thousand partitions most have nothing,
+        and every round of the loop looks at each of these.
     """
 
     def __init__(self) -> None:
@@ -145,11 +145,10 @@ class Assignments(Generic[P]):
                 del self._lanes[partition]
         return ended
 
-    def close_settled(self, *, commits: bool) -> None:
-        """Take those out of `open` of which nothing is left to finish, or to commit if there are *commits*."""
-        for partition, assignment in [*self.open.items()]:
-            if not assignment.ledger.sizes and not (commits and assignment.is_dirty):
-                del self.open[partition]
+    def close_finished(self) -> None:
+        """Take those out of `open` of which nothing is left to finish."""
+        for partition in [partition for partition, assignment in self.open.items() if not assignment.ledger.sizes]:
+            del self.open[partition]
 
     def failed_late(self, partition: Any, offset: int, past: Past) -> None:
         """Note an attempt that failed after its assignment had ended, for when the record comes again."""

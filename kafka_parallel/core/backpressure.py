@@ -56,6 +56,7 @@ class Backpressure(Generic[P]):
         self._pressure = Pressure(limits)
         self._paused: dict[P, str] = {}
         self._held: dict[P, float] = {}
+        self._stretched: list[P] = []
 
     def saw(self, sizes: Iterable[int]) -> None:
         """Learn the *sizes* of the records of one poll."""
@@ -64,7 +65,8 @@ class Backpressure(Generic[P]):
     def decide(self, fed: Iterable[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
         self._throttles.advance(now)
-        self._assignments.close_settled(commits=self._commits)
+        self._assignments.close_finished()
+        self._stretched = self._find_stretched([*self._stretched, *fed])
         self._held = held = {partition: until for partition, until in self._held.items() if until > now}
         closed_by = self._throttles.closed_by
         total = self.total()
@@ -110,11 +112,18 @@ class Backpressure(Generic[P]):
 
     def is_commit_urgent(self) -> bool:
         """Tell whether finished records fill half of some partition's span, so that a commit would make room."""
-        return self._commits and any(
-            (assignment.ledger.committable or 0) - (assignment.committed or 0) >= self._limits.uncommitted // 2
-            for assignment in self._assignments.open.values()
+        return any(
+            (assignment.ledger.committable or 0) - assignment.committed >= self._limits.uncommitted // 2
+            for _, assignment in self._assignments.select(self._stretched)
             if assignment.committed is not None
         )
+
+    def _find_stretched(self, partitions: Iterable[P]) -> list[P]:
+        """Which of *partitions* have a span that fills half of what it may be. Only records that come can widen one."""
+        if not self._commits:
+            return []
+        half, found = self._limits.uncommitted // 2, self._assignments.select(dict.fromkeys(partitions))
+        return [partition for partition, assignment in found if self.load(assignment).span >= half]
 
     def load(self, assignment: Assignment) -> Load:
         """What one partition holds; its span counts from the confirmed commit, if there are commits."""
