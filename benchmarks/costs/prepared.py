@@ -20,6 +20,8 @@ from kafka_parallel.testing import FakeCluster, FakeConsumer
 
 TOPIC = "costs"
 BATCH = 500
+# Short enough that commits are made and confirmed while the clock runs.
+COMMIT_INTERVAL_MS = 200
 
 
 class PreparedConsumer(FakeConsumer):
@@ -36,7 +38,8 @@ class PreparedConsumer(FakeConsumer):
         cluster = FakeCluster()
         cluster.create_topic(TOPIC, partitions)
         template = cluster.append(TOPIC, b"value", b"key", partition=0)
-        super().__init__(TOPIC, cluster=cluster, group_id="costs", auto_offset_reset="earliest")
+        config = {"auto_offset_reset": "earliest", "auto_commit_interval_ms": COMMIT_INTERVAL_MS}
+        super().__init__(TOPIC, cluster=cluster, group_id="costs", **config)
         self._batches = list(_batches(template, records + partitions * BATCH, partitions))[::-1]
         self._measured = records // BATCH
         self._partitions = partitions
