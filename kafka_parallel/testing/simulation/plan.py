@@ -123,7 +123,8 @@ class Plan:
         most = min(self.batches["max_records"], self.options["max_buffered_records"])
         scope = "mixed" if self.lanes == "unordered" and self.batches["of"] == "key" else self.batches["of"]
         # Where little fits into the buffer, only time gives batches out, and a long wait is all there is to see.
-        has_room = self.options["max_buffered_records"] >= 20 and self.options["max_buffered_bytes"] > 1000
+        most_waiting = min(self.options["max_buffered_records"], self.options["max_uncommitted"])
+        has_room = most_waiting >= 20 and self.options["max_buffered_bytes"] > 1000
         wait = min(self.batches["max_wait_ms"], 25_000 if has_room else 2_000)
         return {**self.batches, "max_records": most, "max_wait_ms": wait, "of": scope}
 
