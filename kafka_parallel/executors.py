@@ -101,7 +101,10 @@ class Work(Protocol):
         """Tell whether anybody still waits for *task*: its partition is ours, and the consumer has not ended."""
 
     def finish(self, chunk: Any) -> None:
-        """Hand over the outcomes *chunk* has so far. May be called several times; must be called at its end."""
+        """Hand over the outcomes *chunk* has so far. May be called several times.
+
+        It must be called at the end of *chunk*, unless that is given to `take` or `take_nowait` as *done*.
+        """
 
     def fail(self, error: BaseException) -> None:
         """Stop run() with *error*: for an executor whose own code broke."""

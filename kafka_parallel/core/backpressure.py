@@ -7,7 +7,7 @@ holds too much (``pressure.py``), or there is no room at all. It resumes when no
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -62,7 +62,7 @@ class Backpressure(Generic[P]):
         """Learn the *sizes* of the records of one poll."""
         self._pressure.saw(sizes)
 
-    def decide(self, fed: Iterable[P], now: float) -> Decision[P]:
+    def decide(self, fed: Collection[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
         self._throttles.advance(now)
         self._assignments.close_finished()
@@ -96,7 +96,7 @@ class Backpressure(Generic[P]):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is buffered and no partition waits for the time of its next record."""
-        return not self._held and not any(assignment.ledger.sizes for assignment in self._assignments.open.values())
+        return not self._held and self.total().records == 0
 
     @property
     def may_bring_more(self) -> bool:
@@ -135,7 +135,7 @@ class Backpressure(Generic[P]):
     def total(self) -> Load:
         """What all partitions together hold."""
         ledgers = [assignment.ledger for assignment in self._assignments.open.values()]
-        return Load(sum(len(ledger.sizes) for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
+        return Load(sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
 
     @property
     def paused(self) -> frozenset[P]:

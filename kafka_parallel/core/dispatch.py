@@ -303,19 +303,16 @@ class Dispatch:
         return self._throttles.pace.held_back(len(self._backlog.ready), now)
 
     @property
-    def is_timed(self) -> bool:
-        """Whether anything falls due by time: mostly nothing does, and then there is no need to look when."""
+    def _is_timed(self) -> bool:
+        """Whether anything waits for a time: mostly nothing does, and then there is no need to look for which."""
         return bool(
-            self._several
-            or self._backlog.retries.waiting
-            or self._throttles.is_timed
-            or isinstance(self._backlog.ready, BatchQueue)
+            self._backlog.retries.waiting or self._throttles.is_timed or isinstance(self._backlog.ready, BatchQueue)
         )
 
     @property
     def next_due(self) -> float | None:
         """When something may run that may not run now, unless something finishes first; ``None`` if never."""
-        if not self.is_timed:
+        if not self._is_timed:
             return None
         dues: list[float | None] = [None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]
         if self._room > 0:

@@ -276,11 +276,8 @@ class WorkQueue(Generic[P]):
             self._watch_until = float("inf")
 
     def _next_watch(self) -> float:
-        if not self._scheduler.dispatch.is_timed:
-            return float("inf")
-        due = self._scheduler.dispatch.next_due
-        steal = self._scheduler.dispatch.steal_due
-        return min((at for at in (due, steal) if at is not None), default=float("inf"))
+        dues = (self._scheduler.dispatch.next_due, self._scheduler.dispatch.steal_due)
+        return float("inf") if dues == (None, None) else min(due for due in dues if due is not None)
 
     def _wake_worker(self, enough: int) -> None:
         """Wake an idle worker if *enough* may run now, or if nobody watches what falls due."""
@@ -322,7 +319,7 @@ class WorkQueue(Generic[P]):
             self._scheduler.feed(batch, leader_epochs)
             self._wake_worker(1)
 
-    def decide(self, fed: Iterable[P]) -> Decision[P]:
+    def decide(self, fed: Collection[P]) -> Decision[P]:
         """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
         with self._lock:
             self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))

@@ -60,14 +60,14 @@ BUGS = [
     Bug(
         "B2.7 do not count retries that wait as buffered",
         "core/backpressure.py",
-        "sum(len(ledger.sizes) for ledger in ledgers),",
-        "sum(len(one.ledger.sizes) - len(one.attempts) for one in self._assignments.open.values()),",
+        "sum(ledger.records for ledger in ledgers),",
+        "sum(one.ledger.records - len(one.attempts) for one in self._assignments.open.values()),",
     ),
     Bug(
         "B2.7 do not count the oldest record as buffered, which runs",
         "core/backpressure.py",
-        "sum(len(ledger.sizes) for ledger in ledgers),",
-        "sum(max(0, len(ledger.sizes) - 1) for ledger in ledgers),",
+        "sum(ledger.records for ledger in ledgers),",
+        "sum(max(0, ledger.records - 1) for ledger in ledgers),",
     ),
     Bug(
         "take all that a poll brings, however large",
@@ -822,8 +822,8 @@ BUGS = [
     Bug(
         "look for what falls due only where something has a pace",
         "core/dispatch.py",
-        "            or self._backlog.retries.waiting\n            or self._throttles",
-        "            or self._throttles",
+        "            self._backlog.retries.waiting or self._throttles.is_timed",
+        "            self._throttles.is_timed",
     ),
     Bug(
         "hand over what is done with the next chunk, but forget what stops the consumer",
