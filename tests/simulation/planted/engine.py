@@ -1,24 +1,12 @@
-"""The bugs that the simulations must find: each is a small change to the library's real source.
+"""Bugs of the engine and of the plugins that ship: what others shipped, and what was found here.
 
-They are the mistakes that others shipped. ``B2.n`` and ``Tn`` number the lists of known failures of parallel consumers
-this project was built against: committing what was only seen, waiting under a lock, counting what was only sent, taking
-a stale result for a fresh one.
+``B2.n`` and ``Tn`` number the lists of known failures of parallel consumers this project was built against:
+committing what was only seen, waiting under a lock, counting what was only sent, taking a stale result for a fresh one.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Bug(NamedTuple):
-    """One change: in *file*, *old* becomes *new*; *executor* = with which kind of handlers it shows, or "replay"."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    executor: str = "thread-pool"
-
+from tests.simulation.planted.bug import Bug
 
 BUGS = [
     Bug(
