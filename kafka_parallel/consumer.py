@@ -19,11 +19,12 @@ from kafka_parallel.options import (
     OrderingOption,
     PluginOption,
 )
+from kafka_parallel.runtime.background import Background
 from kafka_parallel.runtime.client import Client
 from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown, Signals
-from kafka_parallel.values import Batch, Statistics
+from kafka_parallel.values import Batch, State, Statistics
 
 if TYPE_CHECKING:
     import asyncio
@@ -106,8 +107,7 @@ class ParallelConsumer:
         self._plugins = Plugins(plugins, os.environ, also)
         self._shutdown = Shutdown(stop_timeout_ms / 1000)
         self._engine: Engine | None = None
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
+        self._background: Background | None = None
         self._started = threading.Lock()
 
     def run(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
@@ -130,17 +130,13 @@ class ParallelConsumer:
             engine.run()
 
     def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
-        """Do the same as `run` on a thread of its own; errors come out of `join`. Installs no signal handlers."""
+        """Do the same as `run` on a thread of its own; errors are logged, and come out of `join`.
+
+        It installs no signal handlers. If the main thread ends by an error or by Ctrl-C, the run stops by itself.
+        """
         engine = self._begin(handler, batch)
-
-        def run() -> None:
-            try:
-                engine.run()
-            except BaseException as error:  # noqa: BLE001 - raised by join()
-                self._error = error
-
-        self._thread = threading.Thread(target=run, name="kafka-parallel-loop")
-        self._thread.start()
+        self._background = Background(engine.run, self._shutdown)
+        self._background.start()
 
     async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Do as `run`, with an ``async def`` handler on the running event loop; installs no signal handlers.
@@ -164,15 +160,14 @@ class ParallelConsumer:
         """Wait for what `start` started; tell whether it has ended.
 
         :param timeout_ms: milliseconds to wait; ``None`` = for ever.
-        :raises Exception: what `run` would have raised, once.
+        :raises Exception: what `run` would have raised, each time.
         """
-        if self._thread is None:
+        if self._background is None:
             raise StateError("join() without start(): run() blocks by itself")
-        self._thread.join(None if timeout_ms is None else timeout_ms / 1000)
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-        return not self._thread.is_alive()
+        has_ended = self._background.join(None if timeout_ms is None else timeout_ms / 1000)
+        if has_ended and self.error is not None:
+            raise self.error
+        return has_ended
 
     def stop(self, timeout_ms: float | None = None) -> None:
         """Ask to stop, from any thread or signal handler; `run` returns (or `join` ends) when it is done.
@@ -183,6 +178,17 @@ class ParallelConsumer:
         :param timeout_ms: milliseconds that running records get instead of ``stop_timeout_ms``.
         """
         self._shutdown.request(None if timeout_ms is None else timeout_ms / 1000)
+
+    @property
+    def state(self) -> State:
+        """How far it is, from any thread, as often as you like: ``"new"``, ``"starting"``, ``"running"``,
+        ``"stopping"``, ``"stopped"``, or ``"failed"`` with the cause in `error`."""
+        return "new" if self._engine is None else self._engine.state.state
+
+    @property
+    def error(self) -> BaseException | None:
+        """What `run` raised, or what `join` raises; ``None`` unless `state` is ``"failed"``."""
+        return None if self._engine is None else self._engine.state.error
 
     def statistics(self) -> Statistics:
         """Return one consistent view of what happens; from any thread.
@@ -198,7 +204,7 @@ class ParallelConsumer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        if self._thread is not None:
+        if self._background is not None:
             self.join()
 
     def _ordering_plugin(self) -> str | None:

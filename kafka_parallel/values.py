@@ -76,6 +76,10 @@ class Batch:
             raise ConfigurationError(f"Batch(of={self.of!r}): choose one of key, partition, mixed")
 
 
+State: TypeAlias = Literal["new", "starting", "running", "stopping", "stopped", "failed"]
+"""How far a run is: ``"new"`` before run() or start(), ``"starting"`` until the first poll, ``"running"``,
+``"stopping"`` while what runs gets to finish, and then ``"stopped"``, or ``"failed"`` if run() raises."""
+
 Stage: TypeAlias = Literal["prepare", "handle"]
 """How far an attempt got: ``"prepare"`` = the record could not be deserialised, or its ordering key not computed."""
 
@@ -208,11 +212,14 @@ class Statistics:
     :ivar throttled: how many records plugins let be in flight: bounds by the plugin's name; 0 = nothing is started.
     :ivar paced: records that could start now if their pace allowed it: at most one per ordering key.
     :ivar committed: newest offset that the broker confirmed, per partition of the current assignment.
-    :ivar lag: finished records above the commit point plus unfinished ones, per partition.
+    :ivar lag: offsets from the newest commit that the broker confirmed to the newest record taken from ``poll()``, per
+        partition: what a crash repeats at most. Gaps between offsets count, and what was not polled yet does not, so
+        it is not the consumer group's lag: see ``kafka-consumer-groups --describe`` for that.
     :ivar commits: commits that the broker confirmed.
     :ivar commit_failures: commits that failed.
     :ivar overdue: handlers that still run although their records have failed by ``handler_timeout_ms``.
     :ivar abandoned: records still running when their partition was taken away or the consumer stopped.
+    :ivar state: how far the run is: see `ParallelConsumer.state`.
     """
 
     processed: int
@@ -232,3 +239,4 @@ class Statistics:
     commit_failures: int
     overdue: int
     abandoned: int
+    state: State

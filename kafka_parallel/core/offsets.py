@@ -120,6 +120,11 @@ class OffsetLedger:
         """How many offsets are unfinished."""
         return len(self.sizes)
 
+    @property
+    def finished(self) -> int:
+        """How many offsets are finished above one that is not."""
+        return sum(offset not in self.sizes for offset in self._order)
+
 
 def _refuse(offsets: Sequence[int], expected: int) -> None:
     """Raise for the first of *offsets* that is not above all before it."""

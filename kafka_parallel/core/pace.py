@@ -184,6 +184,10 @@ class Pace:
         """How many records may run but for a pace, if *ready* lanes and tasks without order wait for no lane's."""
         return len(self._waiting) + (ready if self.opens > now else 0)
 
+    def lane_due(self, lane: Lane) -> float | None:
+        """When the records of *lane* may go on that waits for its pace; ``None`` if it does not."""
+        return next((opens for opens, _, waiting in self._waiting if waiting is lane), None)
+
     def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:
         """Of *tasks* that nobody has, return the first one of each assignment that cannot start before *end*.
 

@@ -24,6 +24,7 @@ from kafka_parallel.core.backpressure import Backpressure
 from kafka_parallel.core.batching import BatchLimits
 from kafka_parallel.core.dispatch import Dispatch
 from kafka_parallel.core.pressure import Limits
+from kafka_parallel.core.standstill import Standing, standing
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 
@@ -210,3 +211,15 @@ class Scheduler(Generic[P]):
         live = self._assignments.live
         committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}
         return committed, {p: self.backpressure.load(assignment).span for p, assignment in live}
+
+    def unfinished(self) -> dict[P, int]:
+        """The lowest unfinished offset of each partition that has one."""
+        heads = {p: next(iter(assignment.ledger.sizes), None) for p, assignment in self._assignments.open.items()}
+        return {partition: offset for partition, offset in heads.items() if offset is not None}
+
+    def standing(self, partition: P, now: float) -> Standing | None:
+        """Tell what holds the commit point of *partition*; ``None`` if nothing of it is unfinished."""
+        assignment = self._assignments.get(partition)
+        if assignment is None:
+            return None
+        return standing(assignment, self.dispatch, self._backlog, self.throttles, now)

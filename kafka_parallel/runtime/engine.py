@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers
 from kafka_parallel.errors import RecordFailed
+from kafka_parallel.runtime import reports
+from kafka_parallel.runtime.run_state import RunState
 from kafka_parallel.values import Statistics
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class Engine:
     """Begins, loops, and leaves in good order.
 
     :param parts: what does it all; used for one run.
+    :ivar state: how far it is.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -37,17 +40,26 @@ class Engine:
         self._committer = parts.committer
         self._rebalance = parts.rebalance
         self._loop = parts.loop
+        self._shutdown = parts.shutdown
+        self.state = RunState()
 
     def run(self) -> None:
         """Begin, loop, leave; raise what stopped it."""
         error: BaseException | None = None
+        self.state.enter("starting")
+        reports.starting(self._settings, self._plugins.names())
         try:
             self._begin()
+            self.state.enter("running")
             while not self._loop.is_over:
                 self._loop.step()
         except BaseException as raised:  # noqa: BLE001 - raised again below, after leaving in good order
             error = raised
+        self.state.enter("stopping")
+        reports.stopping(self._loop.over_by if error is None else _described(error), self._shutdown.timeout)
         error = self._leave(error)
+        self.state.end(error)
+        reports.stopped(self.statistics(), error)
         if error is not None:
             raise error
 
@@ -72,6 +84,7 @@ class Engine:
                 commit_failures=self._committer.failures,
                 overdue=scheduler.dispatch.overdue,
                 abandoned=scheduler.dispatch.totals.abandoned,
+                state=self.state.state,
             )
         )
 

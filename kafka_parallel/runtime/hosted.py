@@ -30,7 +30,7 @@ async def run_hosted(run: Callable[[], None], shutdown: Shutdown) -> None:
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
-        shutdown.request()
+        shutdown.request(requested_by="a cancellation of run_async()")
         await _wait_for(running, shutdown)
         raise
 
@@ -41,6 +41,6 @@ async def _wait_for(running: asyncio.Future[None], shutdown: Shutdown) -> None:
         try:
             await asyncio.wait([running])
         except asyncio.CancelledError:
-            shutdown.signalled()
+            shutdown.signalled("a cancellation of run_async()")
     if (error := running.exception()) is not None:
         log.error("run_async() was cancelled, and failed on its way out: %r", error)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.backpressure import Decision
 from kafka_parallel.core.scheduler import Snapshot
+from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer
+from kafka_parallel.runtime.deadlines import described
 from kafka_parallel.values import BackpressureEvent
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ LONGEST_POLL = 0.1
 LOOK_WHILE_PAUSED = 0.01
 # How long to wait for work to run out between two polls that only keep the member alive.
 KEEP_ALIVE = 0.05
+# How often it is said on the way out what is waited for, in seconds.
+REPORT_AFTER = 5.0
 # How long one commit may wait for its answer while records go on being processed.
 COMMIT_TIMEOUT = 10.0
 
@@ -93,11 +97,19 @@ class Loop:
     @property
     def is_over(self) -> bool:
         """Whether there is a reason to leave."""
-        return (
-            self._shutdown.is_requested
-            or self._queue.failure is not None
-            or self._clock.monotonic() - self._last_activity >= self._idle_timeout
-        )
+        return self.over_by is not None
+
+    @property
+    def over_by(self) -> str | None:
+        """The reason to leave, for the log; ``None`` while there is none."""
+        if self._shutdown.is_requested:
+            return self._shutdown.requested_by
+        if self._queue.failure is not None:
+            task = self._queue.failure[0]
+            return "a broken executor" if task is None else f"the failure of {described(task)}"
+        if self._clock.monotonic() - self._last_activity >= self._idle_timeout:
+            return f"consumer_timeout_ms={self._idle_timeout * 1000:g} without a record"
+        return None
 
     def step(self) -> None:
         """Do one round.
@@ -238,14 +250,24 @@ class Loop:
         deadline = self._clock.monotonic() + self._shutdown.timeout
         self._queue.drain(None, deadline)
         self._client.pause(self._client.assignment())
+        told_at = self._clock.monotonic()
         while not self._is_drained(deadline):
             self._watch.look()
+            told_at = self._report_waiting(told_at, deadline)
             self._keep_alive()
         try:
             self._commit_last()
         finally:
             ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
         return sum(how.abandoned for how in ended.values())
+
+    def _report_waiting(self, told_at: float, deadline: float) -> float:
+        """Say now and then what is waited for; return when that was done last."""
+        now = self._clock.monotonic()
+        if now - told_at < REPORT_AFTER:
+            return told_at
+        reports.still_stopping(self._watch.at_work(), deadline - now)
+        return now
 
     def _is_drained(self, deadline: float) -> bool:
         left = deadline - self._clock.monotonic()

@@ -147,6 +147,7 @@ class Parts:
             revoke_observers=Observers(self.plugins.hook.on_revoke),
             settings=self.settings,
             drain_timeout=drain_timeout,
+            session_timeout=self.client.config["session_timeout_ms"] / 1000,
             is_abandoned=lambda: self.shutdown.is_abandoned,
         )
 

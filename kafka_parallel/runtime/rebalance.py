@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers
+from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer, Committer
 
@@ -39,6 +40,7 @@ class Rebalance:
     """Answers to rebalances.
 
     :param drain_timeout: seconds that running records get to finish before their partitions leave.
+    :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :ivar failure: what a rebalance failed with; the loop raises it.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
@@ -56,6 +58,7 @@ class Rebalance:
         revoke_observers: Observers,
         settings: Settings,
         drain_timeout: float,
+        session_timeout: float,
         is_abandoned: Callable[[], bool],
     ) -> None:
         self._client = client
@@ -67,6 +70,7 @@ class Rebalance:
         self._revoke_observers = revoke_observers
         self._settings = settings
         self._drain_timeout = drain_timeout
+        self._session_timeout = session_timeout
         self._is_abandoned = is_abandoned
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
@@ -80,6 +84,7 @@ class Rebalance:
         done = self._ask_done(new)
         starts = self._go_on(new)
         self._queue.assign(new, done, starts)
+        reports.assigned(new)
         for partition in new - starts.keys():
             if partition.topic in self._settings.sources:
                 self.unsettled.add(partition)
@@ -90,6 +95,7 @@ class Rebalance:
         ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
         if not ours:
             return
+        reports.revoking(ours, self._drain_timeout)
         try:
             self._drain(ours)
             answer = self._commit(ours)
@@ -182,6 +188,10 @@ class Rebalance:
     def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         self.unsettled -= partitions
         ended = self._queue.end(partitions)
+        if lost:
+            reports.lost(partitions, self._watch.longest_gap(2 * self._session_timeout), self._session_timeout)
+        else:
+            reports.left(partitions)
         self._client.resume([partition for partition, how in ended.items() if how.was_paused])
         for partition, how in ended.items():
             self._remember(partition, how, lost=lost)

@@ -19,24 +19,28 @@ class Shutdown:
     """A request to stop.
 
     :param timeout: seconds that running records get, unless the request says otherwise.
+    :ivar requested_by: the first request's origin, for the log: a signal's name, or ``"stop()"``.
     """
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.is_requested = False
+        self.requested_by = "nothing"
         self.is_abandoned = False
 
-    def request(self, timeout: float | None = None) -> None:
+    def request(self, timeout: float | None = None, requested_by: str = "stop()") -> None:
         """Ask to stop; running records get *timeout* seconds."""
         if timeout is not None:
             self.timeout = timeout
+        if not self.is_requested:
+            self.requested_by = requested_by
         self.is_requested = True
 
-    def signalled(self) -> None:
+    def signalled(self, requested_by: str) -> None:
         """Ask to stop; the second time, not to wait for anything any more."""
         if self.is_requested:
             self.is_abandoned = True
-        self.request()
+        self.request(requested_by=requested_by)
 
 
 class Signals:
@@ -64,7 +68,7 @@ class Signals:
         chained = previous if callable(previous) and previous is not signal.default_int_handler else None
 
         def handle(number: int, frame: FrameType | None) -> None:
-            self._shutdown.signalled()
+            self._shutdown.signalled(signal.Signals(number).name)
             if chained is not None:
                 chained(number, frame)
 

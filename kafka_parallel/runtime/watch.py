@@ -1,5 +1,7 @@
 """What is done about handlers that take too long: said after ``stuck_after_ms``, acted on after ``handler_timeout_ms``.
 
+Partitions whose commit point stands for ``stuck_after_ms`` are told of in the same look, whatever they wait for.
+
 The loop looks several times a second, so neither is exact. What a failure means is decided by plugins that may block;
 that happens on a thread of its own, as every decision does.
 """
@@ -8,13 +10,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel.core.gaps import Gaps
 from kafka_parallel.core.overdue import LongRunning
+from kafka_parallel.core.standstill import Standstills
+from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.deadlines import described, timed_out
 
 if TYPE_CHECKING:
+    from kafka import TopicPartition
+
     from kafka_parallel.core.batch_chunk import TaskBatch
+    from kafka_parallel.core.scheduler import Scheduler
+    from kafka_parallel.core.standstill import Standing
     from kafka_parallel.core.task import Task
     from kafka_parallel.executors import Executor
     from kafka_parallel.runtime.clock import Clock
@@ -47,10 +57,40 @@ class Watch:
         self._long_running: LongRunning[Task | TaskBatch] | None = (
             None if stuck_after is None else LongRunning(stuck_after)
         )
+        self._standstills: Standstills[TopicPartition] | None = (
+            None if stuck_after is None else Standstills(stuck_after)
+        )
+        self._gaps = Gaps()
 
     def look(self) -> None:
         """Look once; returns at once."""
         now = self._clock.monotonic()
+        self._gaps.look(now)
+        self._look_at_handlers(now)
+        if self._standstills is not None and self._standstills.is_due(now):
+            self._look_at_partitions(self._standstills, now)
+
+    def longest_gap(self, within: float) -> float:
+        """The longest time that the loop did not come round in the last *within* seconds, in seconds."""
+        now = self._clock.monotonic()
+        return self._gaps.longest(now - within, now)
+
+    def at_work(self) -> list[str]:
+        """Name the records whose handlers run."""
+        return [described(item) for item in self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())]
+
+    def _look_at_partitions(self, standstills: Standstills[TopicPartition], now: float) -> None:
+        offsets = self._queue.ask(lambda scheduler: scheduler.unfinished())
+        for partition, seconds in standstills.look(offsets, now).items():
+            standing = self._queue.ask(partial(self._standing, partition, now))
+            if standing is not None:
+                reports.stands_still(partition, standing, seconds, now)
+
+    @staticmethod
+    def _standing(partition: TopicPartition, now: float, scheduler: Scheduler[TopicPartition]) -> Standing | None:
+        return scheduler.standing(partition, now)
+
+    def _look_at_handlers(self, now: float) -> None:
         if self._deadlines is not None:
             for running in self._deadlines.overdue(now):
                 self._give_up(self._deadlines, running)

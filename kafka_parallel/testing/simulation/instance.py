@@ -91,7 +91,7 @@ class Instance:
     def stop(self) -> None:
         """Send SIGTERM; the second one abandons."""
         self.acts.stop()
-        self._shutdown.signalled()
+        self._shutdown.signalled("a signal")
 
     def kill(self) -> None:
         """Send SIGKILL, or end the process after run() has returned: handlers that still run are gone."""

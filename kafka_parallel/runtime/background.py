@@ -1,0 +1,72 @@
+"""How a run goes on beside the program that started it, and how it ends when that program does.
+
+A loop on a thread of its own keeps the process alive after the main thread has ended. If that ended by an error or by
+Ctrl-C, there is no code left that could call stop(), so the run stops by itself, as run() would have. If it ended well,
+the run goes on: a program may start its consumer in the last line. A signal that comes then ends the interpreter, which
+stops the run on its way out.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import threading
+from collections.abc import Callable
+
+from kafka_parallel.runtime.shutdown import Shutdown
+
+log = logging.getLogger(__name__)
+
+# How often it is looked whether the main thread still runs, in seconds.
+LOOK_EVERY = 0.2
+
+
+class Background:
+    """One run on a thread of its own.
+
+    :param run: what runs there; may raise.
+    :param shutdown: what stops it.
+    """
+
+    def __init__(self, run: Callable[[], None], shutdown: Shutdown) -> None:
+        self._run = run
+        self._shutdown = shutdown
+        self._thread = threading.Thread(target=self._run_and_report, name="kafka-parallel-loop")
+        self._watch = threading.Thread(target=self._watch_main_thread, name="kafka-parallel-main-watch", daemon=True)
+
+    def start(self) -> None:
+        """Start it."""
+        atexit.register(self._stop_at_exit)
+        self._thread.start()
+        self._watch.start()
+
+    def join(self, timeout: float | None) -> bool:
+        """Wait *timeout* seconds (``None`` = for ever) for the end; tell whether it has come."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run_and_report(self) -> None:
+        try:
+            self._run()
+        except BaseException:
+            log.exception("the consumer has failed and is stopped: no record is processed any more")
+        finally:
+            atexit.unregister(self._stop_at_exit)
+
+    def _watch_main_thread(self) -> None:
+        main = threading.main_thread()
+        while self._thread.is_alive() and main.is_alive():
+            self._thread.join(LOOK_EVERY)
+        if not self._thread.is_alive():
+            return
+        if (error := getattr(sys, "last_value", None)) is None:
+            log.warning("the main thread has ended and the consumer goes on; a program that shall end with it calls "
+                        "stop() and join() before")  # fmt: skip
+            return
+        self._shutdown.request(requested_by=f"the end of the main thread by {type(error).__name__}")
+
+    def _stop_at_exit(self) -> None:
+        """Stop, and wait for it: the interpreter has been told to end although the run goes on."""
+        self._shutdown.request(requested_by="the end of the interpreter")
+        self._thread.join()

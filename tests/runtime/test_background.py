@@ -1,0 +1,64 @@
+"""How a run that start() began ends with its program. Kind: a process that does not end, or ends without a commit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import signal, sys, threading, time
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing import FakeCluster, FakeConsumer
+from tests.runtime.app import App, GROUP, PARTITION
+import atexit, logging  # what is registered here runs last
+logging.basicConfig(level=logging.INFO)
+app = App(3)
+atexit.register(lambda: print("committed", app.committed, flush=True))
+handled = threading.Semaphore(0)
+parallel = app.parallel({{"consumer_timeout_ms": float("inf"), "auto_commit_interval_ms": 3_600_000}})
+parallel.start(lambda record: handled.release())
+for _ in range(3):
+    assert handled.acquire(timeout=60)
+{end}
+"""
+
+ENDS = {
+    "Ctrl-C": ("signal.raise_signal(signal.SIGINT)", "the end of the main thread by KeyboardInterrupt"),
+    "an error": ("raise ValueError('on purpose')", "the end of the main thread by ValueError"),
+    "Ctrl-C after a main thread that ended well": (
+        (
+            "import os; after = lambda: (threading.main_thread().join(), os.kill(os.getpid(), signal.SIGINT))\n"
+            "threading.Thread(target=after, daemon=True).start()"
+        ),
+        "the end of the interpreter",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_program_that_ends_without_a_stop_ends_in_good_order(how):
+    code, why = ENDS[how]
+
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(end=code)], capture_output=True, text=True, timeout=110, check=False
+    )
+
+    assert f"stopping because of {why}" in ended.stderr
+    assert "committed 3" in ended.stdout, ended.stderr
+
+
+def test_a_program_whose_last_line_starts_the_consumer_goes_on():
+    end = (
+        "threading.Thread(target=lambda: (threading.main_thread().join(), app.cluster.append('t', b'3', b'key',"
+        " partition=0), handled.acquire(timeout=60), parallel.stop()), daemon=True).start()"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=110, check=False
+    )
+
+    assert ended.returncode == 0
+    assert "the main thread has ended and the consumer goes on" in ended.stderr
+    assert "committed 4" in ended.stdout, ended.stderr
