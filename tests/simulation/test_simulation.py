@@ -28,6 +28,8 @@ from kafka_parallel.testing.simulation.world import StalledError, World
 
 # 10,000 fresh seeds in each run of the tests, in parts that are run side by side.
 PARTS, SEEDS = 8, 1250
+# How long one part may take, in seconds: where other things run, many times what it takes alone.
+PATIENCE = 1800
 # Seeds that once found a bug, with the scenarios of the time or of now; the ones that fail are added. When the first of
 # them did, all handlers ran on threads.
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
@@ -45,6 +47,7 @@ def _quiet():
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_fresh_seeds_hold(part):
     first = secrets.randbelow(1 << 40)
