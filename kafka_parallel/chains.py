@@ -2,35 +2,57 @@
 
 A pluggy call costs microseconds where a direct call costs a tenth of one, so every chain is put together once, at
 start; with no plugin in it, the chain *is* the handler. The rules are pluggy's own: the last registered plugin is asked
-first, a wrapper sees the result or the error of everything inside it, the first answer that is not ``None`` counts.
+first, a wrapper (of either style) sees the result or the error of everything inside it, the first answer that is not
+``None`` counts. What is no answer to its hook is an error of the plugin (``implementations.py``).
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import pluggy
 
+from kafka_parallel import hookspecs
+from kafka_parallel.errors import PluginError
+from kafka_parallel.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
+
 log = logging.getLogger(__name__)
 
-Call: TypeAlias = "Callable[..., Any]"
 
-
-def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+def surround(
+    hook: pluggy.HookCaller, innermost: Call, names: Sequence[str], *, answered: Callable[[], None] | None = None
+) -> Call:
     """Compose the implementations of *hook* around *innermost*.
 
     :param innermost: called with one positional argument for each of *names*.
     :param names: the arguments of the hook, in the order the composed function takes them.
+    :param answered: called when an implementation has answered in the place of *innermost*.
     :returns: *innermost* itself if nobody implements the hook.
+    :raises PluginError: an implementation is ``async def``, and nothing here can await it.
     """
+    _refuse_coroutines(hook)
     answers = _answers(hook, names)
-    composed = _first_answer(answers, innermost) if answers else innermost
+    composed = _first_answer(answers, innermost, answered or _nothing) if answers else innermost
     return _wrap_all(hook, composed, names, _wrap)
+
+
+def decision(hook: pluggy.HookCaller) -> Call:
+    """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last."""
+
+    def undecided(record: Any, error: Any, context: Any) -> None:
+        """Nobody has decided."""
+
+    composed = surround(hook, undecided, ("record", "error", "context"))
+
+    def decide(record: Any, error: Any, context: Any) -> Any:
+        return composed(record, error, context)
+
+    return decide
 
 
 def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
@@ -47,16 +69,35 @@ def surround_steps(hook: pluggy.HookCaller, names: Sequence[str]) -> Call | None
     returns what the outermost wrapper returns. One that ends without a yield has been answered.
 
     :returns: ``None`` if nobody implements the hook.
+    :raises PluginError: as `surround`.
     """
     if not hook.get_hookimpls():
         return None
+    _refuse_coroutines(hook)
     composed = _first_answer_steps(_answers(hook, names))
     return _wrap_all(hook, composed, names, _wrap_steps)
 
 
-def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[Call]:
-    """The implementations that are asked instead of the innermost function, in that order."""
-    return [_positional(impl, names) for impl in reversed(hook.get_hookimpls()) if not impl.wrapper]
+def _refuse_coroutines(hook: pluggy.HookCaller) -> None:
+    for impl in hook.get_hookimpls():
+        if inspect.iscoroutinefunction(impl.function):
+            raise PluginError(
+                f"{hook.name} of plugin {impl.plugin_name!r} is async def, and nothing awaits it here: write it "
+                "without async, or use an async def handler of single records"
+            )
+
+
+def _is_wrapper(impl: pluggy.HookImpl) -> bool:
+    return impl.wrapper or impl.hookwrapper
+
+
+def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[tuple[Call, Call]]:
+    """The implementations that are asked instead of the innermost function, in that order, each with its judge."""
+    return [
+        (function_of(impl, names), partial(checked_answer, hook.name, impl.plugin_name))
+        for impl in reversed(hook.get_hookimpls())
+        if not _is_wrapper(impl)
+    ]
 
 
 def _wrap_all(
@@ -64,17 +105,17 @@ def _wrap_all(
 ) -> Call:
     """Put the wrappers of *hook* around what is *composed*, the last registered outermost."""
     for impl in hook.get_hookimpls():
-        if impl.wrapper:
-            composed = wrap(_positional(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
+        if _is_wrapper(impl):
+            composed = wrap(wrapper_of(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
     return composed
 
 
-def _first_answer_steps(answers: Sequence[Call]) -> Call:
+def _first_answer_steps(answers: Sequence[tuple[Call, Call]]) -> Call:
     def call(*args: Any) -> Generator[None, Any, Any]:
-        for answer in answers:
+        for answer, judge in answers:
             result = answer(*args)
             if result is not None:
-                return result
+                return judge(result)
         return (yield)
 
     return call
@@ -86,20 +127,20 @@ def _wrap_steps(wrapper: Call, inner: Call, who: str) -> Call:
         try:
             result = yield from inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
-            return _leave(around, who, partial(around.throw, error))
+            return _throw(around, who, error)
         return _leave(around, who, partial(around.send, result))
 
     return call
 
 
-def _first_answer_async(answers: Sequence[Call], innermost: Call) -> Call:
+def _first_answer_async(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
     async def call(*args: Any) -> Any:
-        for answer in answers:
+        for answer, judge in answers:
             result = answer(*args)
             if inspect.isawaitable(result):
                 result = await result
             if result is not None:
-                return result
+                return judge(result)
         return await innermost(*args)
 
     return call
@@ -111,26 +152,23 @@ def _wrap_async(wrapper: Call, inner: Call, who: str) -> Call:
         try:
             result = await inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
-            return _leave(around, who, partial(around.throw, error))
+            return _throw(around, who, error)
         return _leave(around, who, partial(around.send, result))
 
     return call
 
 
-def _positional(impl: pluggy.HookImpl, names: Sequence[str]) -> Call:
-    """Return the implementation as a function of all *names*, although it may take fewer."""
-    function = impl.function
-    if tuple(impl.argnames) == tuple(names):
-        return function
-    places = [names.index(name) for name in impl.argnames]
-    return lambda *args: function(*[args[place] for place in places])
+def _nothing() -> None:
+    """Do nothing."""
 
 
-def _first_answer(answers: Sequence[Call], innermost: Call) -> Call:
+def _first_answer(answers: Sequence[tuple[Call, Call]], innermost: Call, answered: Callable[[], None]) -> Call:
     def call(*args: Any) -> Any:
-        for answer in answers:
+        for answer, judge in answers:
             result = answer(*args)
             if result is not None:
+                result = judge(result)
+                answered()
                 return result
         return innermost(*args)
 
@@ -143,7 +181,7 @@ def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
         try:
             result = inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
-            return _leave(around, who, partial(around.throw, error))
+            return _throw(around, who, error)
         try:  # what `_leave` does, without its cost: this is the way of nearly every record
             around.send(result)
         except StopIteration as end:
@@ -163,6 +201,22 @@ def _entered(wrapper: Call, args: Sequence[Any], who: str) -> Generator[None, An
     return around
 
 
+def _throw(around: Generator[None, Any, Any], who: str, error: BaseException) -> Any:
+    """Raise *error* at the yield of a wrapper and return what it returns; let out what it raises.
+
+    Python makes a RuntimeError of a StopIteration that a generator lets out; here it stays what it was.
+    """
+    try:
+        around.throw(error)
+    except StopIteration as end:
+        return end.value
+    except RuntimeError as raised:
+        if isinstance(error, StopIteration) and raised.__cause__ is error:
+            raise error from error.__cause__
+        raise
+    return _yielded_twice(around, who)
+
+
 def _leave(around: Generator[None, Any, Any], who: str, resume: Callable[[], object]) -> Any:
     """Resume a wrapper after its yield and return what it returns; let out what it raises."""
     try:
@@ -177,22 +231,41 @@ def _yielded_twice(around: Generator[None, Any, Any], who: str) -> NoReturn:
     raise RuntimeError(f"plugin {who} yielded twice: a wrapper must yield exactly once")
 
 
+def call_each(hook: pluggy.HookCaller, arguments: Callable[[str], Mapping[str, object]]) -> None:
+    """Call every implementation of a hook that may stop the start; the first registered is called first.
+
+    :param arguments: what the plugin of that name is given, by the names of the hook's arguments.
+    :raises PluginError: one left its work to an await.
+    """
+    for impl in hook.get_hookimpls():
+        given = arguments(impl.plugin_name)
+        answer = function_of(impl, tuple(given))(*given.values())
+        refuse_unfinished(hook.name, impl.plugin_name, answer)
+
+
 class Observers:
-    """The plugins that hear one hook; one that raises is logged and hears no more of it."""
+    """The plugins that hear one hook; one that raises, or leaves its work to an await, is logged and hears no more."""
 
     def __init__(self, hook: pluggy.HookCaller) -> None:
         self._name = hook.name
-        self._impls = list(reversed(hook.get_hookimpls()))
+        self._names = tuple(inspect.signature(getattr(hookspecs, hook.name)).parameters)
+        self._impls = [(impl.plugin_name, function_of(impl, self._names)) for impl in reversed(hook.get_hookimpls())]
 
-    def tell(self, **arguments: object) -> list[Any]:
-        """Tell every plugin; return what they answered, without ``None``."""
-        return [answer for impl in list(self._impls) if (answer := self._tell(impl, arguments)) is not None]
+    def tell(self, **arguments: object) -> list[tuple[str, Any]]:
+        """Tell every plugin; return what they answered, without ``None``, each with the plugin's name."""
+        given = [arguments[name] for name in self._names]
+        told = [(impl[0], self._tell(impl, given)) for impl in list(self._impls)]
+        return [(plugin, answer) for plugin, answer in told if answer is not None]
 
-    def _tell(self, impl: pluggy.HookImpl, arguments: dict[str, object]) -> Any:
+    def _tell(self, impl: tuple[str, Call], given: Sequence[object]) -> Any:
+        plugin, function = impl
         try:
-            return impl.function(*(arguments[name] for name in impl.argnames))
+            answer = function(*given)
+            if answer is not None:
+                refuse_unfinished(self._name, plugin, answer)
         except Exception:
             with suppress(ValueError):  # another thread was told at the same time, and it raised there too
                 self._impls.remove(impl)
-            log.exception("plugin %r failed in %s and will not be called for it again", impl.plugin_name, self._name)
+            log.exception("plugin %r failed in %s and will not be called for it again", plugin, self._name)
             return None
+        return answer

@@ -2,12 +2,16 @@
 
 Four kinds of hook, and each hook says which it is:
 
-- *surround*: the real work is the innermost implementation; plugins wrap it with ``@hookimpl(wrapper=True)``.
+- *surround*: the real work is the innermost implementation; plugins wrap it with ``@hookimpl(wrapper=True)``, or with
+  ``hookwrapper=True``, pluggy's old style.
 - *decide*: plugins are asked in turn until one answers something other than ``None``.
 - *observe*: everybody is told; nobody can stop it.
 - *provide*: asked once at start, never per record.
 
-Order among plugins of the same kind is that of pluggy: last registered, first called.
+Order among plugins of the same kind is that of pluggy: last registered, first called. Only what surrounds or decides
+can be wrapped. An implementation is a function or a method; one of which a call runs nothing (``async def``, a
+``yield`` without a wrapper's mark) is refused when the plugin is registered, and so is any other shape that would be
+half called.
 """
 
 from __future__ import annotations
@@ -46,8 +50,9 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
     """Surround: a record is handled; the handler is the innermost implementation.
 
     A wrapper is entered right before the handler starts and left when it has finished, for sync and async handlers
-    alike. An implementation that is not a wrapper and returns something other than ``None`` answers instead of the
-    handler. The result of the outermost wrapper is dropped.
+    alike. An implementation that is not a wrapper and returns `Skip` answers instead of the handler: the record is
+    finished without it. Anything else but ``None`` is the plugin's error, and the record has failed. Beside an
+    ``async def`` handler of single records it may be ``async def`` too. The result of the outermost wrapper is dropped.
 
     Runs on: the thread that runs the handler, or that waits for the process that does.
     If it raises: the record failed, exactly as if its handler had raised.
@@ -62,7 +67,7 @@ def on_error(record: ConsumerRecord, error: Exception, context: RecordContext) -
     """Decide: an attempt at a record failed. ``None`` asks the next plugin; if nobody answers it is ``Halt``.
 
     Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
-    If it raises: run() stops as for ``Halt``, with the raised error as the cause.
+    If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.
 
     :param record: the record as the handler saw it, or the raw one if it could not be deserialised.
     :param error: what the handler, a wrapper or a deserialiser raised.
@@ -98,10 +103,12 @@ def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitC
     """Surround: offsets are committed; the consumer's own commit is the innermost implementation.
 
     A wrapper may put metadata into *offsets* before it yields, never change an offset number. An implementation that
-    is not a wrapper and returns something other than ``None`` has committed by itself (an own offset store).
+    is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other answer but ``None``
+    is the plugin's error: nothing was committed.
 
     Runs on: the loop, or the thread that answers a rebalance.
-    If it raises: nothing counts as committed; the offsets stay due and are tried again with newer ones.
+    If it raises: nothing counts as committed; the offsets stay due and are tried again with newer ones. A wrapper that
+        swallows an error does not make it done either.
 
     :param offsets: what will be committed; a copy made for this call.
     :param context: the reason and the time limit.
@@ -164,6 +171,8 @@ def on_assign(
     partitions: frozenset[TopicPartition], context: Settings
 ) -> Mapping[TopicPartition, Collection[int]] | None:
     """Observe: partitions were assigned. May hand back offsets that are done already and must not be handled again.
+
+    What is wrong with an answer (another partition, something that is no offset) is logged and ignored.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
     If it raises: the exception is logged and the plugin does not hear this hook again.

@@ -17,22 +17,49 @@ import pluggy
 
 from kafka_parallel import hookspecs
 from kafka_parallel.errors import ConfigurationError, PluginError
+from kafka_parallel.implementations import function_of, mark_of, problem_of, raw_attribute
+from kafka_parallel.loading import (
+    AUTOLOAD_GROUP,
+    distribution_of,
+    find,
+    imported,
+    installed,
+    instance,
+    name_of,
+    pair,
+    refuse_reserved,
+    what_was_meant,
+)
+from kafka_parallel.showing import described, kind_of
+from kafka_parallel.suggestions import did_you_mean
 
 log = logging.getLogger(__name__)
 
-NAMED_GROUP = "kafka_parallel"
-AUTOLOAD_GROUP = "kafka_parallel.autoload"
 PLUGINS_VARIABLE = "KAFKA_PARALLEL_PLUGINS"
 NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"
-OWN_DISTRIBUTION = "kafka-parallel"
+HOOKS = {
+    name: tuple(inspect.signature(hook).parameters)
+    for name, hook in vars(hookspecs).items()
+    if name.startswith(("on_", "provide_"))
+}
 
 
 class HookFinder(pluggy.PluginManager):
-    """Finds hooks among the names of a plugin that can be one: the many others would take most of the time."""
+    """Finds what of a plugin is marked as a hook, and refuses what could only be half called."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        """Return how *name* of *plugin* is marked; ``None`` if it is no hook."""
-        return None if name.startswith("_") else super().parse_hookimpl_opts(plugin, name)
+        """Return how *name* of *plugin* is marked; ``None`` if it is no hook.
+
+        :raises pluggy.PluginValidationError: its shape is none that a hook can be called in.
+        """
+        mark: pluggy.HookimplOpts | None = mark_of(raw_attribute(plugin, name))
+        if mark is None:
+            return None
+        if (hook := mark.get("specname") or name) in HOOKS:
+            is_wrapper = bool(mark.get("wrapper") or mark.get("hookwrapper"))
+            if problem := problem_of(hook, getattr(plugin, name), HOOKS[hook], is_wrapper=is_wrapper):
+                raise pluggy.PluginValidationError(plugin, f"{hook} {problem}")
+        return super().parse_hookimpl_opts(plugin, name) or mark
 
 
 class Plugins:
@@ -52,7 +79,7 @@ class Plugins:
         items = [*wanted, *(name for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip())]
         blocked = [item for item in items if isinstance(item, str) and item.strip().startswith("no:")]
         for item in blocked:
-            self._pm.set_blocked(item.strip()[3:])
+            self._block(item.strip()[3:].strip())
         self._load_all([item for item in items if item not in blocked], also)
         if not environment.get(NO_AUTOLOAD_VARIABLE):
             self._autoload()
@@ -79,9 +106,10 @@ class Plugins:
         answers = []
         for impl in hook.get_hookimpls():
             try:
-                answer = impl.function(*([settings] if impl.argnames else []))
+                answer = function_of(impl, ("settings",))(settings)
             except Exception as error:
-                raise PluginError(f"{self.describe(impl.plugin_name)} failed in {hook.name}: {error!r}") from error
+                who = self.describe(impl.plugin_name)
+                raise PluginError(f"{who} failed in {hook.name}: {described(error)}") from error
             if answer is not None:
                 answers.append((impl.plugin_name, answer))
         if len(answers) > 1:
@@ -101,33 +129,39 @@ class Plugins:
 
     # Loading
 
+    def _block(self, name: str) -> None:
+        self._pm.set_blocked(name)
+        if name not in (known := installed()):
+            log.warning("'no:%s' blocks nothing: there is no plugin %r%s", name, name, did_you_mean(name, known))
+
     def _load_all(self, items: Sequence[object], also: Iterable[str]) -> None:
+        previous: object = None
         for item in items:
-            self._load(item)
+            self._load(item, previous)
+            previous = item
         for name in also:
             if name not in self.names():
                 self._load_named(name, {})
 
-    def _load(self, item: object) -> None:
+    def _load(self, item: object, previous: object) -> None:
         if isinstance(item, str):
             self._load_named(item.strip(), {})
         elif isinstance(item, tuple):
-            name, settings = _pair(item)
+            name, settings = pair(item)
             self._load_named(name, settings)
         elif item is None or isinstance(item, (int, float, bytes, list, dict, set)):
-            raise ConfigurationError(
-                f"plugins: {item!r} is no plugin; give a name, a (name, {{settings}}) pair, an object or a module"
-            )
+            raise ConfigurationError(f"plugins: {kind_of(item)} is no plugin{what_was_meant(item, previous)}")
         else:
-            self._register(_instance(item, {}, repr(item)), _name_of(item), "given as an object")
+            who = f"the class {item.__qualname__}" if inspect.isclass(item) else kind_of(item)
+            self._register(instance(item, {}, who), name_of(item), "given as an object")
 
     def _load_named(self, name: str, settings: Mapping[str, Any]) -> None:
         if self._pm.is_blocked(name):
             raise PluginError(f"plugin {name!r} is named and blocked by 'no:{name}': leave one of the two out")
-        found = _find(name)
-        distribution = _distribution(found)
-        loaded = _import(found, name, distribution)
-        plugin = _instance(loaded, settings, f"plugin {name!r} of {distribution}")
+        found = find(name)
+        distribution = distribution_of(found)
+        loaded = imported(found, name, distribution)
+        plugin = instance(loaded, settings, f"plugin {name!r} of {distribution}")
         self._register(plugin, name, distribution)
 
     def _autoload(self) -> None:
@@ -135,18 +169,12 @@ class Plugins:
             if self._pm.is_blocked(found.name) or found.name in self.names():
                 continue
             try:
-                self._refuse_reserved(found)
-                distribution = _distribution(found)
-                loaded = _import(found, found.name, distribution)
-                self._register(_instance(loaded, {}, f"plugin {found.name!r}"), found.name, distribution)
+                refuse_reserved(found)
+                distribution = distribution_of(found)
+                loaded = imported(found, found.name, distribution)
+                self._register(instance(loaded, {}, f"plugin {found.name!r}"), found.name, distribution)
             except (PluginError, ConfigurationError) as error:
                 log.warning("%s; it was installed for autoload and is left out: nothing it does will happen", error)
-
-    @staticmethod
-    def _refuse_reserved(found: importlib.metadata.EntryPoint) -> None:
-        reserved = {point.name for point in _own_entry_points()}
-        if found.name in reserved:
-            raise PluginError(f"plugin {found.name!r} of {_distribution(found)} takes the name of a built-in plugin")
 
     def _register(self, plugin: object, name: str, distribution: str) -> None:
         if name in self.names():
@@ -156,6 +184,7 @@ class Plugins:
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(f"plugin {name!r} ({distribution}) does not fit the hooks: {error}") from error
         self._distributions[name] = distribution
+        self._say_what_is_not_heard(plugin, name)
         if not self._pm.get_hookcallers(plugin):
             self._pm.unregister(plugin)
             raise PluginError(
@@ -163,71 +192,22 @@ class Plugins:
                 f"(known hooks: {', '.join(sorted(vars(self._pm.hook)))})"
             )
 
+    def _say_what_is_not_heard(self, plugin: object, name: str) -> None:
+        """Warn of functions that are called as hooks are and not marked: they are never called."""
+        for hook in HOOKS:
+            raw = raw_attribute(plugin, hook)
+            if raw is not None and mark_of(raw) is None and callable(getattr(raw, "__func__", raw)):
+                log.warning("%s has a function %s that is not marked: it is never called; put @hookimpl of "
+                            "kafka_parallel above it", self.describe(name), hook)  # fmt: skip
+
     def _check(self) -> None:
-        try:
-            self._pm.check_pending()
-        except pluggy.PluginValidationError as error:
-            name = self._pm.get_name(error.plugin) or repr(error.plugin)
-            raise PluginError(
-                f"{self.describe(name)} implements a hook that does not exist: {error}; "
-                f"known hooks: {', '.join(sorted(hook for hook in vars(self._pm.hook) if not hook.startswith('_')))}"
-            ) from error
-
-
-def _pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:
-    if len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping):
-        return item[0], item[1]
-    raise ConfigurationError(f"plugins: {item!r} is no plugin; a pair must be (name, {{settings}})")
-
-
-def _name_of(plugin: object) -> str:
-    if inspect.ismodule(plugin) or inspect.isclass(plugin):
-        return plugin.__name__
-    return type(plugin).__name__
-
-
-def _own_entry_points() -> list[importlib.metadata.EntryPoint]:
-    points = importlib.metadata.entry_points(group=NAMED_GROUP)
-    return [point for point in points if point.dist is not None and point.dist.name == OWN_DISTRIBUTION]
-
-
-def _find(name: str) -> importlib.metadata.EntryPoint:
-    """Find the entry point *name*; a built-in before anyone else's."""
-    named = importlib.metadata.entry_points(group=NAMED_GROUP)
-    automatic = importlib.metadata.entry_points(group=AUTOLOAD_GROUP)
-    found = {(_distribution(point), point.value): point for point in (*named, *automatic) if point.name == name}
-    own = [point for point in _own_entry_points() if point.name == name]
-    candidates = own or list(found.values())
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        places = " and ".join(sorted(_distribution(point) for point in candidates))
-        raise PluginError(f"plugin {name!r} is provided by {places}: uninstall one of them")
-    known = ", ".join(sorted({point.name for point in (*named, *automatic)})) or "none"
-    raise PluginError(f"there is no plugin {name!r}; installed are: {known}")
-
-
-def _distribution(point: importlib.metadata.EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
-
-
-def _import(point: importlib.metadata.EntryPoint, name: str, distribution: str) -> Any:
-    try:
-        return point.load()
-    except Exception as error:
-        place = f"plugin {name!r} of {distribution} ({point.value})"
-        raise PluginError(f"{place} cannot be imported: {error!r}; fix or uninstall it") from error
-
-
-def _instance(loaded: Any, settings: Mapping[str, Any], who: str) -> Any:
-    """Make the plugin of what was loaded: a class is called with the settings, anything else is taken as is."""
-    if not inspect.isclass(loaded):
-        if settings:
-            raise ConfigurationError(f"{who} takes no settings, but got {', '.join(sorted(settings))}")
-        return loaded
-    try:
-        inspect.signature(loaded).bind(**settings)
-    except TypeError as error:
-        given = ", ".join(sorted(settings)) or "none"
-        raise ConfigurationError(f"{who} does not take these settings ({given}): {error}") from error
-    return loaded(**settings)
+        """Refuse implementations of hooks that do not exist."""
+        for hook, caller in vars(self._pm.hook).items():
+            if hook in HOOKS or hook.startswith("_"):
+                continue
+            for impl in caller.get_hookimpls():
+                if not impl.optionalhook:
+                    raise PluginError(
+                        f"{self.describe(impl.plugin_name)} implements a hook that does not exist: {hook}; "
+                        f"known hooks: {', '.join(sorted(HOOKS))}{did_you_mean(hook, HOOKS)}"
+                    )

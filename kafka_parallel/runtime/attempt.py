@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel.core.outcome import Failure, Outcome
 from kafka_parallel.errors import ConfigurationError, HandlerTimeout, PluginError, WorkerDied
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
+from kafka_parallel.showing import shown
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -208,5 +209,5 @@ def _outcome(answer: object, error: Exception) -> Outcome:
         return Failure(error, NOBODY)
     if isinstance(answer, Halt):
         return Failure(error, answer.reason)
-    broken = PluginError(f"on_error answered {answer!r}, which is not Retry, Skip, Halt or None")
+    broken = PluginError(f"a wrapper of on_error answered {shown(answer)}, which is not Retry, Skip, Halt or None")
     return Failure(broken, "a plugin broke on_error")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.chains import Observers, surround, surround_async, surround_steps
+from kafka_parallel.chains import Observers, decision, surround, surround_async, surround_steps
 from kafka_parallel.runtime.attempt import Attempts, ObservedAttempts
 from kafka_parallel.runtime.batches import BatchAttempts
 from kafka_parallel.runtime.deadlines import Deadlines
@@ -75,7 +75,7 @@ class Calls:
         return (Attempts if self.handlings is None else ObservedAttempts)(
             self._handler,
             self._surrounded,
-            self._hook.on_error,
+            decision(self._hook.on_error),
             self._client.deserialize,
             self._clock,
             self.deadlines,

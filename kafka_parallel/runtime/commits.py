@@ -49,9 +49,12 @@ class Committer:
     def __init__(self, client: Client, queue: WorkQueue[TopicPartition], hook: Any) -> None:
         self._client = client
         self._queue = queue
-        self._surrounded: Callable[[Any, CommitContext], Any] = surround(hook, self._innermost, ("offsets", "context"))
+        self._surrounded: Callable[[Any, CommitContext], Any] = surround(
+            hook, self._innermost, ("offsets", "context"), answered=self._confirmed
+        )
         self._snapshot: Snapshot[TopicPartition]
         self._errors: list[Exception] = []
+        self._is_confirmed = False
         self.commits = 0
         self.failures = 0
 
@@ -68,13 +71,15 @@ class Committer:
         """Commit *snapshot*."""
         if not snapshot.offsets:
             return Answer.DONE
-        self._snapshot, self._errors = snapshot, []
+        self._snapshot, self._errors, self._is_confirmed = snapshot, [], False
         try:
             self._surrounded(metadata_of(snapshot.offsets), CommitContext(reason, timeout * 1000))
         except Exception as error:  # noqa: BLE001 - a plugin's or Kafka's: either way nothing was committed
             return self._failed(error)
         if self._errors:  # a wrapper swallowed it: still no answer from the broker
             return self._failed(self._errors[0])
+        if not self._is_confirmed:
+            return self._failed(PluginError("a wrapper of on_commit swallowed the error of another plugin"))
         self._queue.committed(snapshot)
         self.commits += 1
         return Answer.DONE
@@ -89,6 +94,11 @@ class Committer:
         except Exception as error:
             self._errors.append(error)
             raise
+        self._confirmed()
+
+    def _confirmed(self) -> None:
+        """Note that the broker has the offsets, or a plugin that keeps them itself."""
+        self._is_confirmed = True
 
     def _failed(self, error: Exception) -> Answer:
         self.failures += 1

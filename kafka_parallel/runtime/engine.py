@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kafka_parallel.chains import Observers
+from kafka_parallel.chains import Observers, call_each
 from kafka_parallel.errors import RecordFailed
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.run_state import RunState
+from kafka_parallel.showing import described
 from kafka_parallel.values import Statistics
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Engine:
         except BaseException as raised:  # noqa: BLE001 - raised again below, after leaving in good order
             error = raised
         self.state.enter("stopping")
-        reports.stopping(self._loop.over_by if error is None else _described(error), self._shutdown.timeout)
+        reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
         error = self._leave(error)
         self.state.end(error)
         reports.stopped(self.statistics(), error)
@@ -91,11 +92,9 @@ class Engine:
     # Beginning
 
     def _begin(self) -> None:
-        for impl in self._plugins.hook.on_throttle.get_hookimpls():
-            given = {"throttle": self._queue.throttle(impl.plugin_name), "context": self._settings}
-            impl.function(*[given[name] for name in impl.argnames])
-        for impl in self._plugins.hook.on_start.get_hookimpls():
-            impl.function(*([self._settings] if impl.argnames else []))
+        hook, settings = self._plugins.hook, self._settings
+        call_each(hook.on_throttle, lambda plugin: {"throttle": self._queue.throttle(plugin), "context": settings})
+        call_each(hook.on_start, lambda _: {"context": settings})
         self._use_decoder()
         self._executor.start(self._queue)
         self._loop.begin()
@@ -150,7 +149,7 @@ class Engine:
         if task is None or not isinstance(cause, Exception) or isinstance(cause, MemoryError):
             return cause
         record = task.record
-        failed = RecordFailed(record.topic, record.partition, record.offset, f"{_described(cause)} ({reason})")
+        failed = RecordFailed(record.topic, record.partition, record.offset, f"{described(cause)} ({reason})")
         failed.__cause__ = cause
         return failed
 
@@ -161,11 +160,3 @@ def _graver(error: BaseException | None, second: BaseException) -> BaseException
         return second
     log.error("a second error on the way out", exc_info=second)
     return second if isinstance(error, Exception) and not isinstance(second, Exception) else error
-
-
-def _described(error: BaseException) -> str:
-    """What *error* says; some cannot even say that."""
-    try:
-        return repr(error)
-    except Exception:  # noqa: BLE001 - the handler's class is at fault, and the record failed anyway
-        return f"a {type(error).__name__} that cannot be shown"

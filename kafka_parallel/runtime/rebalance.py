@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers
 from kafka_parallel.runtime import reports
+from kafka_parallel.runtime.answers import done_offsets
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer, Committer
 
@@ -81,6 +82,12 @@ class Rebalance:
         new = partitions - self._queue.ask(lambda scheduler: scheduler.assigned)
         if not new:
             return
+        try:
+            self._begin(new)
+        except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
+            self.failure = error
+
+    def _begin(self, new: frozenset[TopicPartition]) -> None:
         done = self._ask_done(new)
         starts = self._go_on(new)
         self._queue.assign(new, done, starts)
@@ -160,13 +167,15 @@ class Rebalance:
                     "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
         return -1
 
-    def _ask_done(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, Collection[int]]:
-        done: dict[TopicPartition, Collection[int]] = {}
-        for answer in self._assign_observers.tell(partitions=partitions, context=self._settings):
-            if isinstance(answer, Mapping):
-                done.update({partition: frozenset(offsets) for partition, offsets in answer.items()})
-            else:
-                log.error("on_assign answered %r, not a mapping of partitions to offsets: it is ignored", answer)
+    def _ask_done(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Collection[int]]:
+        done: dict[TopicPartition, set[int]] = {}
+        for plugin, answer in self._assign_observers.tell(partitions=partitions, context=self._settings):
+            offsets, problems = done_offsets(answer, partitions)
+            for partition, found in offsets.items():
+                done.setdefault(partition, set()).update(found)
+            for problem in problems:
+                log.error("on_assign of plugin %r answered %s: that is ignored, and these records are handled; it must "
+                          "answer None or a mapping from assigned partitions to offsets", plugin, problem)  # fmt: skip
         return done
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:

@@ -324,7 +324,7 @@ def test_a_plugin_that_answers_or_raises_prevents_the_handler():
     class Prevent:
         @hookimpl
         def on_record(self, record):
-            return "answered" if record.offset == 1 else None
+            return Skip("answered") if record.offset == 1 else None
 
         @hookimpl(wrapper=True, specname="on_record")
         def raise_first(self, record):

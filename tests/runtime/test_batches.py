@@ -158,7 +158,7 @@ class Trail:
 class Answers:
     @hookimpl
     def on_record(self, record):
-        return "answered" if record.offset == 1 else None
+        return Skip("answered") if record.offset == 1 else None
 
 
 @KINDS
@@ -167,7 +167,7 @@ def test_every_record_has_its_wrappers_and_who_answers_or_raises_keeps_it_out(ki
 
     def handle(records):
         seen.append([record.offset for record in records])
-        assert trail.steps[-1][0] == "in" or trail.steps[-1] == ("answered", 1)
+        assert trail.steps[-1][0] == "in" or trail.steps[-1] == (Skip("answered"), 1)
         if records[0].offset == 0:
             raise BatchFailed({1: KeyError()})
         return "handled"
@@ -176,7 +176,7 @@ def test_every_record_has_its_wrappers_and_who_answers_or_raises_keeps_it_out(ki
     assert run(app, handle, kind, batch, plugins=[Answers(), trail, decide], ordering="unordered") is None
     assert seen == [[0, 3, 4]]
     assert trail.steps == [
-        ("in", 0), ("in", 1), ("answered", 1), ("in", 2), ("in", 3), ("in", 4),
+        ("in", 0), ("in", 1), (Skip("answered"), 1), ("in", 2), ("in", 3), ("in", 4),
         (None, 0), ("KeyError", 3), (None, 4),
     ]  # fmt: skip
     assert [asked[:2] for asked in decide.asked] == [(2, "PermissionError"), (3, "KeyError")]

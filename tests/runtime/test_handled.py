@@ -69,7 +69,7 @@ class Around:
 
     @hookimpl
     def on_record(self, context):
-        return "answer" if context.raw.offset == 1 else None
+        return Skip("answer") if context.raw.offset == 1 else None
 
     @hookimpl(wrapper=True)
     def on_error(self):
