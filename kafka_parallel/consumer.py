@@ -38,8 +38,9 @@ ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
 class ParallelConsumer:
     """Runs a handler on many records of a ``KafkaConsumer`` at once, in order per key or partition.
 
-    The consumer belongs to this object from now on: auto-commit is switched off, offsets are committed here, and
-    ``run()`` closes it at its end. Use one object for one ``run()``.
+    The consumer belongs to the run while there is one: auto-commit is switched off, offsets are committed here, what
+    would lose records is refused (polling it, committing offsets of one's own), its ``close()`` means `stop`, and
+    ``run()`` closes it at its end. A start that is refused leaves it as it was. Use one object for one ``run()``.
 
     :param consumer: a ``kafka.KafkaConsumer``, subscribed or with assigned partitions.
     :param ordering: ``"key"`` (default): records with the same key of a partition one at a time, in offset order;
@@ -231,8 +232,12 @@ class ParallelConsumer:
             )
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
-        parts = Parts(
-            self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
-        )
+        try:
+            parts = Parts(
+                self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
+            )
+        except BaseException:
+            self._started.release()  # nothing has begun, so it can be started in another way
+            raise
         self._engine = Engine(parts)
         return self._engine

@@ -10,33 +10,39 @@ Pinned semantics, measured against both (see docs/explanation/design.md):
    of it must seek back if the position is still there.
 4. Deserialisers run inside ``poll()``, and one that raises stops the consumer for good. They are swapped for ones that
    pass bytes through, and run by the worker.
-5. Auto-commit would commit records that are still being processed. It is switched off, and a bare ``commit()`` of the
-   user (in a rebalance listener, say) commits only what is finished.
+5. Auto-commit would commit records that are still being processed. It is switched off. So is everything else that the
+   program may do to its consumer and that would lose records: see ``guard.py``.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka import OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
-from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.errors import ConfigurationError, StateError
 from kafka_parallel.runtime import decoding, seam
 from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
+from kafka_parallel.runtime.forks import require_own_process
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
+from kafka_parallel.runtime.prefetched import forget_parsed
 from kafka_parallel.runtime.slices import Slices
+from kafka_parallel.runtime.takeover import Finished, Takeover, require_free
 
 if TYPE_CHECKING:
     import re
 
+    from kafka import OffsetAndMetadata, TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
 
     from kafka_parallel.decoders import Decoder
+    from kafka_parallel.runtime.pauses import Pauses
+    from kafka_parallel.runtime.takeover import Changes
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +58,7 @@ LOST = tuple(
 class Client:
     """One ``KafkaConsumer``, taken over.
 
-    :param consumer: the user's consumer; it must not be used by anyone else from now on.
+    :param consumer: the user's consumer; it is changed by `take_over`, and given back by `give_back` or `close`.
     :raises ConfigurationError: if it is not a consumer, is closed, or cannot be taken over.
     """
 
@@ -63,16 +69,25 @@ class Client:
                 f"{consumer!r} is not a kafka-python KafkaConsumer (it has no {', '.join(missing)}): pass one"
             )
         self._consumer = consumer
-        self.require_open()
-        self._commit = consumer.commit
+        self._built_in = os.getpid()
+        self._takeover: Takeover | None = None
+        self._is_lazy = True
+        self._also: frozenset[str] = frozenset()
         self._deserializers: tuple[Any, Any] = (None, None)
-        self._paused: set[TopicPartition] = set()
         self._slices = Slices()
+        self.require_open()
 
     def require_open(self) -> None:
-        """Refuse a closed consumer."""
+        """Refuse a consumer that is closed, of another process, or run by another ParallelConsumer."""
+        require_own_process(self._consumer, self._built_in)
         if getattr(self._consumer, "_closed", False):
             raise ConfigurationError("the KafkaConsumer is closed: build a new one and pass it")
+        require_free(self._consumer)
+
+    @property
+    def _own(self) -> Any:
+        """Where the consumer's own methods are, which mean something else to the user during a run."""
+        return self._consumer if self._takeover is None else self._takeover.own
 
     # Configuration
 
@@ -117,65 +132,24 @@ class Client:
 
     # Taking over
 
-    def take_over(self, finished: Callable[[], Mapping[TopicPartition, tuple[int, int]]], *, lazy: bool) -> None:
-        """Switch off what would commit unfinished records, and take the deserialisers out of ``poll()``.
+    def prepare(self, *, lazy: bool) -> None:
+        """Find out what there is to take over, and change nothing.
 
-        :param finished: what is safe to commit now, for a bare ``commit()`` of the user.
-        :param lazy: false leaves the deserialisers where they are.
+        :param lazy: whether the deserialisers shall leave ``poll()``.
+        :raises ConfigurationError: auto-commit cannot be switched off.
         """
-        self._switch_off_auto_commit()
-        self._guard_commit(finished)
-        if lazy:
-            self._take_deserializers()
-        if problem := self._slices.put(self._fetcher):
-            log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
-
-    def _switch_off_auto_commit(self) -> None:
-        coordinator: Any = getattr(self._consumer, "_coordinator", None)
-        configs = [self._consumer.config, getattr(coordinator, "config", None)]
-        for config in configs:
-            if isinstance(config, dict):
-                config["enable_auto_commit"] = False
-        if not all(isinstance(config, dict) and config.get("enable_auto_commit") is False for config in configs):
+        self._is_lazy = lazy
+        if not all(isinstance(config, dict) for config in self._configs):
             raise ConfigurationError(
                 "auto-commit of this KafkaConsumer cannot be switched off, and it would commit records that are still "
                 "being processed: build it with enable_auto_commit=False"
             )
-
-    def _guard_commit(self, finished: Callable[[], Mapping[TopicPartition, tuple[int, int]]]) -> None:
-        """Make a commit without offsets mean "what is finished" instead of "what was polled"."""
-        consumer, original_async = self._consumer, getattr(self._consumer, "commit_async", None)
-
-        def commit(offsets: Any = None, timeout_ms: float | None = None) -> Any:
-            chosen = metadata_of(finished()) if offsets is None else offsets
-            return self._commit(chosen, timeout_ms) if chosen else None
-
-        def commit_async(offsets: Any = None, callback: Any = None) -> Any:
-            chosen = metadata_of(finished()) if offsets is None else offsets
-            return original_async(chosen, callback) if original_async else None
-
-        consumer.commit, consumer.commit_async = commit, commit_async
-
-    def _take_deserializers(self) -> None:
-        config = self._fetcher_config
-        key, value = self._deserializers = (config.get(DESERIALIZERS[0]), config.get(DESERIALIZERS[1]))
-        if key is None and value is None:
-            return
-        for name, deserializer in zip(DESERIALIZERS, (key, value), strict=True):
-            if deserializer is not None:
-                config[name] = PassThrough()
-        for partition in self.assignment():  # what was parsed before the swap is fetched and parsed again
-            if self.has_position(partition):
-                self.seek(partition, self._consumer.position(partition))
-
-    def decode_with(self, decoder: Decoder) -> str:
-        """Let *decoder* decode inside of ``poll()`` until `close`, or change nothing and return why."""
-        if not self.has_raw_bytes:
-            return "lazy_deserialization=False leaves the deserialisers in poll(), together with the client's decoder"
-        return decoding.put(decoder, self._fetcher)
+        if lazy:
+            key, value = (self._fetcher_config.get(name) for name in DESERIALIZERS)
+            self._deserializers = (key, value)
 
     def read_also(self, topics: Collection[str]) -> None:
-        """Subscribe to *topics* too.
+        """Subscribe to *topics* too when it is taken over.
 
         :raises ConfigurationError: the consumer has a pattern, or partitions assigned by hand.
         """
@@ -184,7 +158,75 @@ class Client:
                 f"the consumer shall read {', '.join(sorted(topics))} too, which only works with topics subscribed to "
                 "by name: subscribe to topics instead of a pattern or assigned partitions"
             )
-        self._consumer.subscribe(sorted(self.topics.union(topics)), listener=self._subscription.rebalance_listener)
+        self._also = frozenset(topics)
+
+    def take_over(self, finished: Finished, stop: Callable[[float | None], None]) -> None:
+        """Take the consumer over until `close` or `give_back`: guard it, and switch off what would lose records.
+
+        :param finished: what is safe to commit now, for a ``commit()`` of the user.
+        :param stop: asks the run to stop, for a ``close()`` of the user.
+        :raises StateError: another ParallelConsumer runs this consumer.
+        :raises ConfigurationError: its class cannot be guarded.
+        """
+        self._takeover = takeover = Takeover(self._consumer, finished, stop)
+        for config in self._configs:
+            takeover.changes.put(config, "enable_auto_commit", value=False)
+        if self._is_lazy:
+            self._take_deserializers(takeover)
+        takeover.changes.note(lambda: seam.take_back(self._fetcher))
+        if problem := self._slices.put(self._fetcher):
+            log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
+        if self._also:
+            self._subscribe_too(takeover)
+
+    @property
+    def _taken(self) -> Takeover:
+        if self._takeover is None:
+            raise StateError("the consumer is not taken over: call take_over() first")
+        return self._takeover
+
+    @property
+    def _changes(self) -> Changes:
+        return self._taken.changes
+
+    @property
+    def _pauses(self) -> Pauses:
+        return self._taken.pauses
+
+    @property
+    def _configs(self) -> tuple[Any, Any]:
+        """Where the client looks whether to commit by itself."""
+        return self._consumer.config, getattr(getattr(self._consumer, "_coordinator", None), "config", None)
+
+    def _take_deserializers(self, takeover: Takeover) -> None:
+        for name, deserializer in self.deserializers.items():
+            if deserializer is not None:
+                takeover.changes.put(self._fetcher_config, name, value=PassThrough())
+        if self._deserializers != (None, None):
+            forget_parsed(self._fetcher)
+
+    def _subscribe_too(self, takeover: Takeover) -> None:
+        subscribed = sorted(self._consumer.subscription())
+        listener = self._subscription.rebalance_listener
+        takeover.own.subscribe(sorted({*subscribed, *self._also}), listener=listener)
+        takeover.changes.note(lambda: self._subscribe_again(subscribed, listener))
+
+    def _subscribe_again(self, topics: list[str], listener: Any) -> None:
+        if getattr(self._consumer, "_closed", False):  # subscribe() would ask the cluster; what is shown is kept here
+            self._subscription.change_subscription(topics)
+        else:
+            self._taken.own.subscribe(topics, listener=listener)
+
+    def give_back(self) -> None:
+        """Leave the consumer as it was, open."""
+        if self._takeover is not None:
+            self._takeover.give_back()
+
+    def decode_with(self, decoder: Decoder) -> str:
+        """Let *decoder* decode inside of ``poll()`` until `close`, or change nothing and return why."""
+        if not self.has_raw_bytes:
+            return "lazy_deserialization=False leaves the deserialisers in poll(), together with the client's decoder"
+        return decoding.put(decoder, self._fetcher)
 
     @property
     def _fetcher_config(self) -> dict[str, Any]:
@@ -199,7 +241,7 @@ class Client:
     @property
     def has_raw_bytes(self) -> bool:
         """Whether ``poll()`` hands out bytes."""
-        return all(isinstance(self._fetcher_config.get(name), (PassThrough, type(None))) for name in DESERIALIZERS)
+        return self._is_lazy or all(self._fetcher_config.get(name) is None for name in DESERIALIZERS)
 
     @property
     def deserializers(self) -> Mapping[str, Any]:
@@ -220,9 +262,8 @@ class Client:
         :param start_thread: runs a function on a thread of its own, for clients whose own thread may not wait.
         """
         users = getattr(self._subscription, "rebalance_listener", None)
-        self._subscription.rebalance_listener = chained_listener(
-            self._consumer, users, start_thread, assigned, revoked, lost
-        )
+        listener = chained_listener(self._consumer, users, start_thread, assigned, revoked, lost)
+        self._changes.put(vars(self._subscription), "rebalance_listener", value=listener)
 
     # Acts
 
@@ -236,7 +277,7 @@ class Client:
         self._slices.are_wanted = in_slices
         self._free_parking()
         self._finish_joining()
-        found: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
+        found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
             timeout_ms=math.ceil(timeout * 1000), max_records=max_records
         )
         return found
@@ -263,25 +304,19 @@ class Client:
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout: float) -> None:
         """Commit and wait for the answer, *timeout* seconds at most."""
-        self._commit(dict(offsets), timeout_ms=timeout * 1000)
+        self._own.commit(dict(offsets), timeout_ms=timeout * 1000)
 
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions the client has now."""
         return frozenset(self._consumer.assignment() or ())
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Pause those of *partitions* that are assigned and not paused by the user."""
-        paused = frozenset(partitions) & self.assignment() - frozenset(self._consumer.paused())
-        if paused:
-            self._consumer.pause(*paused)
-            self._paused |= paused
+        """Pause those of *partitions* that are assigned, whatever the user resumes."""
+        self._pauses.pause(partitions)
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """Resume those of *partitions* that `pause` paused, never one that the user did."""
-        resumed = self._paused.intersection(partitions)
-        self._paused -= resumed
-        if resumed & self.assignment():
-            self._consumer.resume(*(resumed & self.assignment()))
+        """End what `pause` did to *partitions*; what the user paused stays paused."""
+        self._pauses.resume(partitions)
 
     def has_position(self, partition: TopicPartition) -> bool:
         """Whether the client still knows where it was in *partition*."""
@@ -304,13 +339,17 @@ class Client:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Fetch *partition* from *offset* on."""
-        self._consumer.seek(partition, offset)
+        self._own.seek(partition, offset)
 
     def close(self, timeout: float) -> None:
-        """Leave the group and close the connections."""
-        seam.take_back(self._fetcher)
-        self._end_heartbeats(timeout)
-        self._consumer.close(autocommit=False, timeout_ms=timeout * 1000)
+        """Leave the group, close the connections, and give the consumer back as far as it can still be used."""
+        takeover = self._taken
+        takeover.is_leaving = True
+        try:
+            self._end_heartbeats(timeout)
+            takeover.own.close(autocommit=False, timeout_ms=timeout * 1000)
+        finally:
+            takeover.give_back()
 
     def _end_heartbeats(self, timeout: float) -> None:
         """Wait for the end of 2.x's heartbeat thread.
@@ -323,11 +362,6 @@ class Client:
         heartbeats = getattr(coordinator, "_heartbeat_thread", None)
         if heartbeats is not None:
             heartbeats.close(timeout_ms=timeout * 1000)
-
-
-def metadata_of(offsets: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Turn offsets and leader epochs into what commit() takes."""
-    return {partition: OffsetAndMetadata(offset, "", epoch) for partition, (offset, epoch) in offsets.items()}
 
 
 def is_lost(error: BaseException) -> bool:

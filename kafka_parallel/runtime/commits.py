@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kafka_parallel.chains import surround
 from kafka_parallel.errors import CommitFailed, PluginError
-from kafka_parallel.runtime.client import is_lost, is_retriable, metadata_of
+from kafka_parallel.runtime.client import is_lost, is_retriable
+from kafka_parallel.runtime.takeover import metadata_of
 from kafka_parallel.values import CommitContext
 
 if TYPE_CHECKING:

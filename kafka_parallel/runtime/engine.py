@@ -45,24 +45,43 @@ class Engine:
         self.state = RunState()
 
     def run(self) -> None:
-        """Begin, loop, leave; raise what stopped it."""
+        """Begin, loop, leave; raise what stopped it.
+
+        A start that is refused, by a plugin's ``on_start`` say, leaves the consumer open and as it was. What ends the
+        program (SystemExit, KeyboardInterrupt) is no refusal: then the consumer leaves its group as always.
+        """
         error: BaseException | None = None
         self.state.enter("starting")
         reports.starting(self._settings, self._plugins.names())
+        try:
+            self._prepare()
+        except Exception as refusal:
+            self._give_back(refusal)
+            raise
+        except BaseException as raised:  # noqa: BLE001 - raised again below
+            error = raised
+        error = self._loop_until_over() if error is None else error
+        self.state.enter("stopping")
+        reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
+        error = self._leave(error)
+        self._end(error)
+        if error is not None:
+            raise error
+
+    def _end(self, error: BaseException | None) -> None:
+        self.state.end(error)
+        reports.stopped(self.statistics(), error)
+
+    def _loop_until_over(self) -> BaseException | None:
+        """Return what ended the loop, if it was an error."""
         try:
             self._begin()
             self.state.enter("running")
             while not self._loop.is_over:
                 self._loop.step()
-        except BaseException as raised:  # noqa: BLE001 - raised again below, after leaving in good order
-            error = raised
-        self.state.enter("stopping")
-        reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
-        error = self._leave(error)
-        self.state.end(error)
-        reports.stopped(self.statistics(), error)
-        if error is not None:
-            raise error
+        except BaseException as error:  # noqa: BLE001 - raised by run(), after leaving in good order
+            return error
+        return None
 
     def statistics(self) -> Statistics:
         """Return one consistent view."""
@@ -91,12 +110,29 @@ class Engine:
 
     # Beginning
 
-    def _begin(self) -> None:
+    def _prepare(self) -> None:
+        """Do what may refuse the start."""
+        self._client.take_over(lambda: self._queue.snapshot().offsets, self._asked_to_close)
+        self._tell_plugins()
+        self._use_decoder()
+        self._executor.start(self._queue)
+
+    def _asked_to_close(self, timeout: float | None) -> None:
+        self._shutdown.request(timeout, "the consumer's close()")
+
+    def _give_back(self, refusal: Exception) -> None:
+        """End a start that was refused: the consumer is as it was, and stays open."""
+        self._queue.close()
+        self._client.give_back()
+        Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=refusal)
+        self._end(refusal)
+
+    def _tell_plugins(self) -> None:
         hook, settings = self._plugins.hook, self._settings
         call_each(hook.on_throttle, lambda plugin: {"throttle": self._queue.throttle(plugin), "context": settings})
         call_each(hook.on_start, lambda _: {"context": settings})
-        self._use_decoder()
-        self._executor.start(self._queue)
+
+    def _begin(self) -> None:
         self._loop.begin()
         if self._client.has_group_assignment:
             rebalance = self._rebalance

@@ -58,7 +58,7 @@ class Parts:
     ) -> None:
         self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
         self.clock: Clock = clock or SystemClock()
-        client.take_over(lambda: self.queue.snapshot().offsets, lazy=options.lazy_deserialization)
+        client.prepare(lazy=options.lazy_deserialization)
         self.settings = self._make_settings(event_loop)
         self._delay = self._read_delayed_topics()
         provided = Provided(plugins, self.settings)

@@ -105,7 +105,8 @@ def test_the_client_gets_its_class_back_at_the_end():
     consumer._fetcher = fetcher = Fetcher.__new__(Fetcher)
     fetcher.config = {}
     client = Client(consumer)
-    client.take_over(dict, lazy=True)
+    client.prepare(lazy=True)
+    client.take_over(dict, lambda _: None)
     assert issubclass(fetcher.PartitionRecords, SlicedRecords)
     assert client.decode_with(decode) == ""
     assert issubclass(fetcher.PartitionRecords, DecodedRecords)

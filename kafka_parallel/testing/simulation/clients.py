@@ -35,7 +35,7 @@ class WatchedConsumer(FakeConsumer):
         self._checker = checker
         self._instance = instance
         self._wished: list[TopicPartition] = []
-        self.wishes: list[Callable[..., None]] = []
+        self.wishes: list[str] = []
         self.is_leaving: Callable[[], bool] = lambda: False
         self.leaves: Callable[[], None] = lambda: None
 
@@ -47,7 +47,7 @@ class WatchedConsumer(FakeConsumer):
         self._checker.fetched(self._instance, batch, self._states, self._clock.monotonic())
         if self.wishes:
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
-            self.wishes.pop(0)(self, *self._wished)
+            getattr(self, self.wishes.pop(0))(*self._wished)
         return batch
 
     def seek(self, partition: TopicPartition, offset: int) -> None:

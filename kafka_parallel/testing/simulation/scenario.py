@@ -14,7 +14,7 @@ from kafka.errors import FencedInstanceIdError
 from kafka_parallel import RecordFailed
 from kafka_parallel.errors import CommitFailed
 from kafka_parallel.options import Options
-from kafka_parallel.testing.fake import FakeCluster, FakeConsumer
+from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer, text_of
@@ -357,7 +357,7 @@ class Simulation:
     def _pause(self) -> None:
         """Let the user pause a partition after the next poll, and resume it after the one after that."""
         for instance in self._chosen():
-            instance.consumer.wishes = [FakeConsumer.pause, FakeConsumer.resume]
+            instance.consumer.wishes = ["pause", "resume"]
 
     _events: dict[Event, Callable[[Simulation], None]] = {  # noqa: RUF012 - a table of this class's methods
         "start": _start, "stop": _stop, "kill": _kill, "freeze": _freeze,

@@ -91,8 +91,8 @@ BUGS = [
     Bug(
         "B2.11 leave auto-commit on",
         "runtime/client.py",
-        '                config["enable_auto_commit"] = False\n        if not all',
-        "                pass\n        if False and not all",
+        '            takeover.changes.put(config, "enable_auto_commit", value=False)',
+        "            pass",
     ),
     Bug(
         "T1 mark as committed what is finished now, not what was sent",
@@ -183,7 +183,7 @@ BUGS = [
     Bug(
         "do not seek back to what was dropped",
         "runtime/client.py",
-        "        self._consumer.seek(partition, offset)",
+        "        self._own.seek(partition, offset)",
         "        pass",
     ),
     Bug(
@@ -255,7 +255,7 @@ BUGS = [
     Bug(
         "leave the deserialisers in poll()",
         "runtime/client.py",
-        "                config[name] = PassThrough()",
+        "                takeover.changes.put(self._fetcher_config, name, value=PassThrough())",
         "                pass",
     ),
     Bug(

@@ -1,0 +1,50 @@
+"""Whether a consumer was built in another process, and reached this one by a fork.
+
+A forked child has neither the threads of its parent nor connections of its own: with 3.x everything hangs, with 2.x the
+child reads from the parent's sockets and leaves the group in its name.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from kafka_parallel.errors import ConfigurationError
+
+_forked_at: list[float] = []
+os.register_at_fork(after_in_child=lambda: _forked_at.append(time.time()))
+
+
+def require_own_process(consumer: Any, built_in: int) -> None:
+    """Refuse a consumer of another process.
+
+    :param built_in: the process id where it was wrapped.
+    :raises ConfigurationError: it was built in another process, as far as can be seen.
+    """
+    if built_in != os.getpid():
+        raise ConfigurationError(
+            f"this ParallelConsumer was built in another process ({built_in}, this is {os.getpid()}): a forked child "
+            "cannot use its parent's connections; build the KafkaConsumer and the ParallelConsumer in the process that "
+            "calls run()"
+        )
+    if _lost_its_thread(consumer) or _is_older_than_the_fork(consumer):
+        raise ConfigurationError(
+            f"this KafkaConsumer was built in another process (this is {os.getpid()}): a forked child cannot use its "
+            "parent's connections; build the KafkaConsumer in the process that calls run()"
+        )
+
+
+def _lost_its_thread(consumer: Any) -> bool:
+    """Whether the I/O thread of 3.x, which runs from construction to close(), is not there."""
+    thread = getattr(getattr(consumer, "_net", None), "_io_thread", None)
+    return thread is not None and not thread.is_alive()
+
+
+def _is_older_than_the_fork(consumer: Any) -> bool:
+    """Whether 2.x, which tells the time by the wall clock, heard of its cluster before this process was there."""
+    if not _forked_at or hasattr(consumer, "_net"):
+        return False
+    cluster = getattr(getattr(consumer, "_client", None), "cluster", None)
+    heard = getattr(cluster, "_last_successful_refresh_ms", 0) / 1000
+    return 0 < heard < _forked_at[-1]

@@ -1,0 +1,151 @@
+"""What a program may still do with its KafkaConsumer while a ParallelConsumer runs it.
+
+For the time of the run the consumer's class is `guarded_class`: a subclass of its own. Only so are ``for record in
+consumer`` and ``next(consumer)`` reached, which Python looks up on the type.
+
+Refused, each with the line to write: what would take records past the handler (``poll``, iteration), change what is
+read under the feet of the run (``subscribe``, ``unsubscribe``), or move committed offsets past unfinished records or
+back behind finished ones (a commit with offsets: while a record's handler runs, not even this record may be committed).
+Forwarded: ``close()`` asks the run to stop; ``commit()`` without offsets commits what is finished. Kept apart: the
+user's pauses from ours. All other methods are the client's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafka_parallel.runtime.takeover import Takeover
+
+# The methods that mean something else during a run; the library calls those of the consumer's own class.
+GUARDED = (
+    "poll", "close", "subscribe", "unsubscribe", "commit", "commit_async", "pause", "resume", "paused", "seek",
+)  # fmt: skip
+
+
+class Guard:
+    """What the class of a guarded consumer has of its own."""
+
+    _takeover: Takeover
+
+    # Records
+
+    def poll(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse."""
+        _refuse_reading("poll()")
+
+    def __iter__(self) -> NoReturn:
+        """Refuse."""
+        _refuse_reading("iteration")
+
+    def __next__(self) -> NoReturn:
+        """Refuse."""
+        _refuse_reading("iteration")
+
+    # What is read
+
+    def subscribe(self, *arguments: Any, **options: Any) -> Any:
+        """Refuse."""
+        return self._takeover.change("subscribe", arguments, options)
+
+    def unsubscribe(self) -> Any:
+        """Refuse."""
+        return self._takeover.change("unsubscribe", (), {})
+
+    def close(self, autocommit: bool = True, timeout_ms: float | None = None) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Ask the run to stop; wait for nothing: this may be its own thread, a handler's, or a signal handler.
+
+        :param autocommit: means nothing here: what is finished is committed, nothing else is.
+        :param timeout_ms: milliseconds that running records get, as for ``ParallelConsumer.stop``.
+        """
+        self._takeover.stop(None if timeout_ms is None else timeout_ms / 1000)
+
+    # Commits
+
+    def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> Any:
+        """Commit what is finished.
+
+        :raises StateError: for *offsets*.
+        """
+        finished = self._takeover.finished_offsets(offsets, "commit")
+        return self._takeover.own.commit(finished, timeout_ms=timeout_ms) if finished else None
+
+    def commit_async(self, offsets: Any = None, callback: Any = None) -> Any:
+        """Commit what is finished without waiting.
+
+        :raises StateError: for *offsets*.
+        """
+        return self._takeover.own.commit_async(self._takeover.finished_offsets(offsets, "commit_async"), callback)
+
+    # Pauses
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Stop fetching until the user resumes, whatever back-pressure does."""
+        self._takeover.pauses.pause_for_user(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Fetch again, as far as back-pressure lets."""
+        self._takeover.pauses.resume_for_user(partitions)
+
+    def paused(self) -> set[TopicPartition]:
+        """The partitions that the user has paused."""
+        return self._takeover.pauses.of_user()
+
+    def seek(self, partition: TopicPartition, offset: int) -> Any:
+        """Go on at *offset*, also behind a record that cannot be read."""
+        result = self._takeover.own.seek(partition, offset)
+        self._takeover.pauses.mended(partition)
+        return result
+
+
+def guarded_class(base: type, takeover: Takeover) -> type:
+    """Make the class that a consumer of class *base* has during a run.
+
+    `Guard` is copied into it: with a second base class Python would not let the object change its class.
+
+    :raises TypeError: there can be none.
+    """
+    guard = {name: found for name, found in vars(Guard).items() if callable(found)}
+    namespace = {**guard, "__slots__": (), "__qualname__": base.__qualname__, "__doc__": base.__doc__}
+    return type(base)(base.__name__, (base,), {**namespace, "__module__": base.__module__, "_takeover": takeover})
+
+
+def is_guarded(consumer: object) -> bool:
+    """Whether *consumer* is run by a ParallelConsumer now."""
+    return hasattr(type(consumer), "_takeover")
+
+
+def refuse_change(name: str) -> NoReturn:
+    """Refuse to change what is read.
+
+    :raises StateError: always.
+    """
+    raise StateError(
+        f"consumer.{name}() while a ParallelConsumer runs: what it reads cannot be changed during a run; call stop() "
+        "of the ParallelConsumer, and start a new one with a new KafkaConsumer"
+    )
+
+
+def refuse_offsets(name: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> NoReturn:
+    """Refuse to commit *offsets*.
+
+    :raises StateError: always.
+    """
+    raise StateError(
+        f"consumer.{name}({offsets!r}) while a ParallelConsumer runs: chosen offsets would pass records that are not "
+        f"finished, or go back behind those that are; remove the line (offsets of finished records are committed every "
+        f"auto_commit_interval_ms), or write consumer.{name}() to commit what is finished now"
+    )
+
+
+def _refuse_reading(what: str) -> NoReturn:
+    raise StateError(
+        f"{what} of a KafkaConsumer that a ParallelConsumer runs: its records would never reach the handler; remove "
+        "the loop, the handler given to run() gets every record (to read beside it, build another KafkaConsumer)"
+    )

@@ -1,0 +1,105 @@
+"""Which partitions are paused, and for whom: the user, back-pressure, or a record that cannot be read.
+
+The client has one flag per partition. It is set while anybody wants it, so nobody's pause ends by another's resume. A
+pause of the user lasts as long as on the bare client: as long as the object in which the client keeps the flag (2.x
+makes a new one at each assignment, 3.x keeps it for a partition that stays).
+
+Several threads may pause and resume at once without a lock (a signal handler may, too): everyone first says what he
+wants, then makes the flag what is wanted by then, and looks again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kafka import TopicPartition
+
+# How often the flag is set until it stays as wanted: more often only where somebody else changes it all the time.
+TRIES = 10
+
+
+class Pauses:
+    """The pauses of one consumer.
+
+    :param own: the consumer's own methods.
+    :param states: what the client knows of its partitions; each has ``paused``.
+    """
+
+    def __init__(self, own: Any, states: Callable[[], Mapping[TopicPartition, Any]]) -> None:
+        self._own = own
+        self._states = states
+        self._users: dict[TopicPartition, Any] = {tp: state for tp, state in states().items() if state.paused}
+        self._ours: set[TopicPartition] = set()
+        self._unreadable: set[TopicPartition] = set()
+
+    # The user's
+
+    def pause_for_user(self, partitions: Iterable[TopicPartition]) -> None:
+        """Pause *partitions* until the user resumes them.
+
+        :raises KeyError: one is not assigned, as on the bare client.
+        """
+        for partition in partitions:
+            if (state := self._states().get(partition)) is not None:
+                self._users[partition] = state
+            self._own.pause(partition)
+            self._settle(partition)
+
+    def resume_for_user(self, partitions: Iterable[TopicPartition]) -> None:
+        """End the user's pauses.
+
+        :raises KeyError: one is not assigned, as on the bare client.
+        """
+        for partition in partitions:
+            if partition not in self._states():
+                self._own.resume(partition)
+            self._users.pop(partition, None)
+            self._settle(partition)
+
+    def of_user(self) -> set[TopicPartition]:
+        """What the user has paused."""
+        states = self._states()
+        return {partition for partition, state in list(self._users.items()) if states.get(partition) is state}
+
+    # Ours
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Pause those of *partitions* that are assigned."""
+        for partition in partitions:
+            if partition in self._states():
+                self._ours.add(partition)
+                self._settle(partition)
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """End our pauses of *partitions*."""
+        for partition in partitions:
+            self._ours.discard(partition)
+            self._settle(partition)
+
+    def stand(self, partition: TopicPartition) -> None:
+        """Pause *partition*, in which a record cannot be read, until somebody seeks."""
+        self._unreadable.add(partition)
+        self._settle(partition)
+
+    def mended(self, partition: TopicPartition) -> None:
+        """Let *partition* go on from where somebody sought to."""
+        self._unreadable.discard(partition)
+        self._settle(partition)
+
+    def give_back(self) -> None:
+        """Leave only the user's pauses."""
+        self._ours.clear()
+        self._unreadable.clear()
+        for partition in list(self._states()):
+            self._settle(partition)
+
+    def _settle(self, partition: TopicPartition) -> None:
+        for _ in range(TRIES):
+            state = self._states().get(partition)
+            if state is None or bool(state.paused) == (wanted := self._is_wanted(partition, state)):
+                return
+            (self._own.pause if wanted else self._own.resume)(partition)
+
+    def _is_wanted(self, partition: TopicPartition, state: Any) -> bool:
+        return partition in self._ours or partition in self._unreadable or self._users.get(partition) is state

@@ -1,0 +1,131 @@
+"""How a KafkaConsumer is taken over for the time of one run(), and given back as it was.
+
+Whatever is changed of it is changed here or noted here (`Changes`), together with what takes the change back. So a
+start that is refused leaves the consumer untouched, and a run that has ended leaves nothing of ours in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.runtime.guard import GUARDED, guarded_class, is_guarded, refuse_change, refuse_offsets
+from kafka_parallel.runtime.pauses import Pauses
+
+log = logging.getLogger(__name__)
+
+# What is finished: per partition the offset to commit and its leader epoch.
+Finished = Callable[[], Mapping[TopicPartition, tuple[int, int]]]
+
+_MISSING = object()
+# Held while a class is exchanged: of two runs of one consumer at once, one is refused.
+_exchange = threading.Lock()
+
+
+class Changes:
+    """What was changed, to be taken back in reverse order."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], object]] = []
+
+    def note(self, undo: Callable[[], object]) -> None:
+        """Note what takes back a change that was just made."""
+        self._undo.append(undo)
+
+    def put(self, mapping: dict[str, Any], name: str, *, value: Any) -> None:
+        """Change one entry of *mapping*."""
+        before = mapping.get(name, _MISSING)
+        mapping[name] = value
+        self.note(lambda: mapping.pop(name, None) if before is _MISSING else mapping.update({name: before}))
+
+    def take_back(self) -> None:
+        """Take everything back; what cannot be is logged, and does not keep the rest."""
+        while self._undo:
+            try:
+                self._undo.pop()()
+            except Exception:
+                log.exception("something of the KafkaConsumer could not be given back as it was")
+
+
+class Takeover:
+    """One consumer during one run.
+
+    :param consumer: the user's consumer.
+    :param finished: what is safe to commit now, for a ``commit()`` of the user.
+    :param stop: asks the run to stop; the seconds that running records get, or ``None``.
+    :ivar own: the consumer's own methods, by name.
+    :ivar pauses: who paused what.
+    :ivar changes: what was changed; others may add to it.
+    :ivar is_leaving: whether the library itself closes the consumer, whose methods may call each other then.
+    :raises StateError: another ParallelConsumer runs this consumer.
+    :raises ConfigurationError: it cannot be taken over.
+    """
+
+    def __init__(self, consumer: Any, finished: Finished, stop: Callable[[float | None], None]) -> None:
+        self.stop = stop
+        self.changes = Changes()
+        self.is_leaving = False
+        self._finished = finished
+        with _exchange:
+            self.own = self._guard(consumer)
+        self.pauses = Pauses(self.own, lambda: getattr(getattr(consumer, "_subscription", None), "assignment", {}))
+        self.changes.note(self.pauses.give_back)
+
+    def _guard(self, consumer: Any) -> SimpleNamespace:
+        """Give *consumer* a class that refuses, forwards and keeps apart; return its own methods."""
+        require_free(consumer)
+        base, attributes = type(consumer), vars(consumer)
+        own = SimpleNamespace(**{name: getattr(consumer, name) for name in GUARDED if hasattr(consumer, name)})
+        try:
+            consumer.__class__ = guarded_class(base, self)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"the class {base.__qualname__} of this consumer cannot be guarded while it runs ({error}): pass a "
+                "KafkaConsumer, or an object of a subclass"
+            ) from error
+        self.changes.note(lambda: setattr(consumer, "__class__", base))
+        hidden = {name: attributes.pop(name) for name in GUARDED if name in attributes}  # they would hide the guard
+        self.changes.note(lambda: attributes.update(hidden))
+        return own
+
+    def finished_offsets(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What a commit of the user commits.
+
+        :raises StateError: for *offsets* of his own.
+        """
+        if offsets is not None:
+            refuse_offsets(method, offsets)
+        return metadata_of(self._finished())
+
+    def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Change what is read, if it is the consumer's own ``close()`` that does.
+
+        :raises StateError: it is not.
+        """
+        if not self.is_leaving:
+            refuse_change(method)
+        return getattr(self.own, method)(*arguments, **options)
+
+    def give_back(self) -> None:
+        """Leave the consumer as it was; once."""
+        self.changes.take_back()
+
+
+def require_free(consumer: Any) -> None:
+    """Refuse a *consumer* that another ParallelConsumer runs.
+
+    :raises StateError: one does.
+    """
+    if is_guarded(consumer):
+        raise StateError("another ParallelConsumer runs this KafkaConsumer: build a KafkaConsumer for each")
+
+
+def metadata_of(offsets: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Turn offsets and leader epochs into what commit() takes."""
+    return {partition: OffsetAndMetadata(offset, "", epoch) for partition, (offset, epoch) in offsets.items()}
