@@ -32,6 +32,8 @@ class Assignment:
     :ivar live: false once the partition was taken away.
     :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
     :ivar committed: the newest offset the broker confirmed under this assignment.
+    :ivar restart_at: where the next start would begin after a crash: the newest offset that the broker confirmed, or
+        where it began; ``None`` before that is known.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
     :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
         what their next attempt has to know.
@@ -40,7 +42,7 @@ class Assignment:
 
     __slots__ = (
         "_leader_epochs", "attempts", "committed", "done", "epoch", "halted", "lanes", "leaves_at", "ledger",
-        "live", "partition",
+        "live", "partition", "restart_at",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, epoch: int, lanes: LaneTable) -> None:
@@ -51,6 +53,7 @@ class Assignment:
         self.live = True
         self.leaves_at: float | None = None
         self.committed: int | None = None
+        self.restart_at: int | None = None
         self.done: Collection[int] = ()
         self.attempts: dict[int, Past] = {}
         self.halted: set[int] = set()
@@ -77,11 +80,16 @@ class Assignment:
     def begin(self, offset: int) -> None:
         """Note that the first offset to come is *offset*; what lies below it was finished by somebody else."""
         self.ledger.begin(offset)
+        self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
         self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
 
     def put_off(self) -> None:
         """Take back that it has begun; nothing was fed to it yet."""
         self.ledger = OffsetLedger()
+
+    def confirmed(self, offset: int) -> None:
+        """Note that the broker confirmed a commit of *offset*."""
+        self.committed = self.restart_at = offset
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
@@ -123,15 +131,23 @@ class Assignments(Generic[P]):
         self._epochs = 0
         self._attempts: dict[P, dict[int, Past]] = {}
         self._lanes: dict[P, LaneTable] = {}
+        self._restarts: dict[P, int | None] = {}
 
-    def assign(self, partition: P) -> Assignment:
-        """Begin a new assignment of *partition*; one that is still live must have been ended before."""
+    def assign(self, partition: P, start: int | None = None) -> Assignment:
+        """Begin a new assignment of *partition*; one that is still live must have been ended before.
+
+        :param start: where it goes on after an earlier one here, whose end the broker may never have confirmed.
+        """
         if partition in self._current:
             raise ValueError(f"{partition} is already assigned")
         self._epochs += 1
         lanes = self._lanes.setdefault(partition, {})
         found = self._current[partition] = Assignment(partition, self._epochs, lanes)
         found.attempts = self._attempts.pop(partition, {})
+        restart_at = self._restarts.pop(partition, None)
+        if start is not None:
+            found.restart_at = restart_at
+            found.begin(start)
         return found
 
     def end(self, partition: P) -> Assignment | None:
@@ -141,6 +157,7 @@ class Assignments(Generic[P]):
         if ended is not None:
             ended.live = False
             self._attempts[partition] = ended.attempts
+            self._restarts[partition] = ended.restart_at
             if not ended.lanes:
                 del self._lanes[partition]
         return ended

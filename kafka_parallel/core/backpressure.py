@@ -2,20 +2,28 @@
 
 Rule 1: what counts is the state of the ledgers now; nothing is added up along the way.
 Rule 2: a partition pauses for the first of these reasons: a plugin's throttle is closed, its next record is not due, it
-holds too much (``pressure.py``), or there is no room at all. It resumes when none is left.
+holds too much (``pressure.py``), or there is no room at all. It resumes by the mark of that reason.
+Rule 3: no poll may bring more than any partition that is fetched has span left, so that nothing has to be given back:
+the client would fetch it again. It may if several are fetched and that would be a handful, for they would all wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from operator import attrgetter
+from typing import Generic, TypeVar, cast
 
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.pressure import Limits, Load, Pressure
+from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import Throttles
 
 P = TypeVar("P", bound=Hashable)
+
+# How many records are a handful: of several partitions each poll may bring as many, although one has less span left.
+HANDFUL = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Backpressure(Generic[P]):
         self._paused: dict[P, str] = {}
         self._held: dict[P, float] = {}
         self._stretched: list[P] = []
+        self._kept_out: dict[P, int] = {}
 
     def saw(self, sizes: Iterable[int]) -> None:
         """Learn the *sizes* of the records of one poll."""
@@ -71,22 +80,37 @@ class Backpressure(Generic[P]):
         closed_by = self._throttles.closed_by
         total = self.total()
         room = self._pressure.room(total) if closed_by is None else 0
-        pause = {}
+        pause: dict[P, str] = {}
         for partition, assignment in self._assignments.select([*dict.fromkeys([*fed, *held])] if room else None):
             reason = closed_by or ("not due" if partition in held else None)
-            reason = reason or self._pressure.pause_reason(self.load(assignment), total)
+            reason = reason or self._pressure.pause_reason(self._load(partition, assignment), total)
             reason = reason or (None if room else "records")
             if reason is not None and partition not in self._paused:
                 pause[partition] = reason
         resume = frozenset(
             partition
             for partition, assignment in self._assignments.select(self._paused if closed_by is None else ())
-            if partition not in held and self._pressure.may_resume(self.load(assignment), total)
+            if partition not in held and self._may_resume(partition, assignment, total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
         paused, left = self.paused, self._limits.bytes - total.bytes
         is_all_paused = bool(paused) and paused >= self._assignments.partitions
-        return Decision(pause, resume, paused, held, is_all_paused, room, left, total)
+        return Decision(pause, resume, paused, held, is_all_paused, min(room, self._span_left), left, total)
+
+    def fitting(self, assignment: Assignment, tasks: Sequence[Task]) -> Sequence[Task]:
+        """The first of *tasks* that the partition's span has room for, and note which is the first that it has not."""
+        base, partition = self._base(assignment), cast("P", assignment.partition)
+        self._kept_out.pop(partition, None)
+        if not tasks:
+            return tasks
+        if base is None or base == assignment.ledger.next:  # all before is committed, so it has no part in the span
+            base = tasks[0].offset
+        end = base + self._limits.uncommitted
+        if tasks[-1].offset < end:
+            return tasks
+        first = bisect_left(tasks, end, key=attrgetter("offset"))
+        self._kept_out[partition] = tasks[first].offset
+        return tasks[:first]
 
     def hold(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*: its next record is not due."""
@@ -106,31 +130,57 @@ class Backpressure(Generic[P]):
         total = self.total()
         paused = self._assignments.select(self._paused)
         return any(
-            partition not in self._held and self._pressure.may_resume(self.load(assignment), total)
+            partition not in self._held and self._may_resume(partition, assignment, total)
             for partition, assignment in paused
         )
 
+    def _may_resume(self, partition: P, assignment: Assignment, total: Load) -> bool:
+        return self._pressure.may_resume(self._paused[partition], self._load(partition, assignment), total)
+
     def is_commit_urgent(self) -> bool:
-        """Tell whether finished records fill half of some partition's span, so that a commit would make room."""
+        """Tell whether a commit would make room: finished records fill half of a partition's span, or all is finished
+        in one from which records are kept out."""
+        if not self._commits:
+            return False
         return any(
-            (assignment.ledger.committable or 0) - assignment.committed >= self._limits.uncommitted // 2
-            for _, assignment in self._assignments.select(self._stretched)
-            if assignment.committed is not None
+            finished >= self._limits.uncommitted // 2 or (partition in self._kept_out and not assignment.ledger.sizes)
+            for partition, assignment in self._assignments.select(self._stretched)
+            if (finished := (assignment.ledger.committable or 0) - (self._base(assignment) or 0)) > 0
         )
 
     def _find_stretched(self, partitions: Iterable[P]) -> list[P]:
         """Which of *partitions* have a span that fills half of what it may be. Only records that come can widen one."""
-        if not self._commits:
-            return []
         half, found = self._limits.uncommitted // 2, self._assignments.select(dict.fromkeys(partitions))
-        return [partition for partition, assignment in found if self.load(assignment).span >= half]
+        return [partition for partition, assignment in found if self._load(partition, assignment).span >= half]
+
+    @property
+    def _span_left(self) -> int:
+        """How many records a poll may bring, so that no partition that is fetched gets more than its span has room for.
+
+        One that is not stretched has room for half of what it may be at least.
+        """
+        most, stretched = self._limits.uncommitted, self._assignments.select(self._stretched)
+        spans = [self._load(p, assignment).span for p, assignment in stretched if p not in self._paused]
+        left = min([most - most // 2, *(most - span for span in spans)])
+        is_alone = len(self._assignments.partitions) - len(self._paused) <= 1
+        return left if is_alone else max(left, min(HANDFUL, most))
 
     def load(self, assignment: Assignment) -> Load:
-        """What one partition holds; its span counts from the confirmed commit, if there are commits."""
-        ledger = assignment.ledger
-        committed = assignment.committed if self._commits else None
-        span = ledger.span if committed is None or ledger.next is None else ledger.next - committed
+        """What one partition holds; its span counts from where a crash would begin again, if there are commits."""
+        ledger, base = assignment.ledger, self._base(assignment)
+        span = 0 if base is None or ledger.next is None else ledger.next - base
         return Load(ledger.records, ledger.bytes, span)
+
+    def _load(self, partition: P, assignment: Assignment) -> Load:
+        """The same; a record that was kept out stands where the span ends, unless all before it is committed."""
+        load, kept_out = self.load(assignment), self._kept_out.get(partition)
+        if kept_out is None or load.span == 0:
+            return load
+        return load._replace(span=kept_out - (self._base(assignment) or 0))
+
+    def _base(self, assignment: Assignment) -> int | None:
+        """Where the span begins; without commits, at what is not finished."""
+        return assignment.restart_at if self._commits else assignment.ledger.committable
 
     def total(self) -> Load:
         """What all partitions together hold."""
@@ -145,4 +195,5 @@ class Backpressure(Generic[P]):
     def forget(self, partition: P) -> bool:
         """Forget a partition that leaves; tell whether it was paused."""
         self._held.pop(partition, None)
+        self._kept_out.pop(partition, None)
         return self._paused.pop(partition, None) is not None

@@ -5,9 +5,11 @@ that is left bounds the next poll.
 Rule 2: a partition may hold as much as is still free, so it is paused while it holds more than the rest of the buffer
 has room. One stuck partition alone holds at most half of the buffer, two hold a third each, and a partition that keeps
 up always finds room. (Dynamic thresholds with alpha 1: Choudhury and Hahne, IEEE/ACM Trans. on Networking 6(2), 1998.)
-Rule 3: the span from the commit point to the newest record is limited per partition: it is what a crash repeats.
+Rule 3: the span from the commit point to the newest record is limited per partition: it is what a crash repeats. No
+poll brings more than the span that is left; what comes beyond it all the same (offsets may have gaps) is given back.
 Rule 4: pausing and resuming have marks that are wide apart (resume at half of what pauses), because kafka-python 2.x
-throws away what it has prefetched for a paused partition.
+throws away what it has prefetched for a paused partition. A pause ends by the mark of its own reason, and not before
+nothing else would pause the partition again.
 Rule 5: if nothing is buffered, one record may always come, however large it is.
 Rule 6: how many records have room is told by the largest that was seen lately. If larger ones come, the limit of bytes
 is kept all the same: what comes after the record that reaches it is given back and fetched again.
@@ -78,11 +80,16 @@ class Pressure:
             return "bytes"
         return None
 
-    def may_resume(self, load: Load, total: Load) -> bool:
-        """Tell whether a paused partition with *load* may resume."""
-        return (
-            self.room(total) > 0
-            and load.span <= self._limits.uncommitted // 2
-            and load.records <= (self._limits.records - total.records) // 2
-            and load.bytes <= (self._limits.bytes - total.bytes) // 2
-        )
+    def may_resume(self, reason: str, load: Load, total: Load) -> bool:
+        """Tell whether a partition with *load* may resume that was paused for *reason*."""
+        if self.room(total) == 0 or self.pause_reason(load, total) is not None:
+            return False
+        if reason == "uncommitted":
+            left = self._limits.uncommitted - load.span
+            # Only commits make this room. Where little is left to finish, they will not make much more of it.
+            return load.span <= self._limits.uncommitted // 2 or load.records <= left // 2
+        if reason == "records":
+            return load.records <= (self._limits.records - total.records) // 2
+        if reason == "bytes":
+            return load.bytes <= (self._limits.bytes - total.bytes) // 2
+        return True

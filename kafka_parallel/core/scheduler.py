@@ -84,10 +84,8 @@ class Scheduler(Generic[P]):
         here: everything below is finished, although the broker may never have confirmed it.
         """
         for partition in partitions:
-            assignment = self._assignments.assign(partition)
+            assignment = self._assignments.assign(partition, (starts or {}).get(partition))
             assignment.done = (done or {}).get(partition, ())
-            if starts and partition in starts:
-                assignment.begin(starts[partition])
 
     def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
         """Learn at which offsets the next records begin; return where assignments are that nothing is confirmed of.
@@ -112,21 +110,30 @@ class Scheduler(Generic[P]):
         for assignment in starts.assignments.values():
             assignment.put_off()
 
-    def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
+    def feed(
+        self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+    ) -> dict[P, int]:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
 
         So is what stands above a record that stopped the consumer: what is between them was dropped.
 
         *leader_epochs* tells from which offset on which leader epoch holds (KIP-320).
+
+        :returns: where `max_uncommitted` keeps records out: the offset from which on they have to be fetched again.
         """
+        kept_out = {}
         for partition, tasks in batch.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and not assignment.draining and not assignment.halted:
                 self._assignments.open[partition] = assignment
-                self._backlog.feed(assignment, tasks)
+                fitting = self.backpressure.fitting(assignment, tasks)
+                if len(fitting) < len(tasks):
+                    kept_out[partition] = tasks[len(fitting)].offset
+                self._backlog.feed(assignment, fitting)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)
         self.backpressure.saw([task.size for tasks in batch.values() for task in tasks])
+        return kept_out
 
     # Leaving
 
@@ -192,7 +199,7 @@ class Scheduler(Generic[P]):
     def committed(snapshot: Snapshot[P]) -> None:
         """Note that the broker confirmed *snapshot*."""
         for partition, (offset, _) in snapshot.offsets.items():
-            snapshot.assignments[partition].committed = offset
+            snapshot.assignments[partition].confirmed(offset)
 
     # Questions
 

@@ -1,7 +1,8 @@
 """What becomes of the records that a poll brought: taken in as tasks, or given back to be fetched again.
 
 Given back is what is not due yet (a record of a delayed topic, and all behind it) and what has no room: records may be
-larger than any before. The client jumps back to the first of them, so that it comes again.
+larger than any before, or their offsets farther from the last commit than ``max_uncommitted`` lets them be. The client
+jumps back to the first of them, so that it comes again.
 """
 
 from __future__ import annotations
@@ -53,7 +54,13 @@ class Intake:
         due = self._due(batch) if self._delayed else batch
         tasks = {partition: self._tasks(records, fetched_at) for partition, records in due.items()}
         epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
-        self._queue.feed(self._fitting(tasks, bytes_left), epochs)
+        for partition, offset in self._queue.feed(self._fitting(tasks, bytes_left), epochs).items():
+            self._give_back(partition, offset)
+
+    def _give_back(self, partition: TopicPartition, offset: int) -> None:
+        """Let *partition* be fetched again from *offset* on."""
+        self._client.seek(partition, offset)
+        self._queue.hold(partition, 0.0)  # it may have been held for a later record that is not due
 
     def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
         """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
@@ -86,8 +93,7 @@ class Intake:
             fitting[partition] = found
             for index, task in enumerate(found):
                 if bytes_left <= 0:
-                    self._client.seek(partition, task.offset)
-                    self._queue.hold(partition, 0.0)  # it may have been held for a later record that is not due
+                    self._give_back(partition, task.offset)
                     fitting[partition] = found[:index]
                     break
                 bytes_left -= task.size

@@ -313,11 +313,14 @@ class WorkQueue(Generic[P]):
         with self._lock:
             self._scheduler.put_off(starts)
 
-    def feed(self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]) -> None:
-        """Take in new tasks."""
+    def feed(
+        self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+    ) -> dict[P, int]:
+        """Take in new tasks; return from which offset on some have to be fetched again."""
         with self._lock:
-            self._scheduler.feed(batch, leader_epochs)
+            kept_out = self._scheduler.feed(batch, leader_epochs)
             self._wake_worker(1)
+            return kept_out
 
     def decide(self, fed: Collection[P]) -> Decision[P]:
         """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""

@@ -42,10 +42,31 @@ def test_bytes_and_the_span_pause_too():
 
 
 def test_it_resumes_at_half_of_what_paused():
-    assert not pressure().may_resume(Load(40, 40), Load(40, 40))
-    assert pressure().may_resume(Load(30, 30), Load(30, 30))
-    assert not pressure().may_resume(Load(0, 0, span=26), Load(0, 0))
-    assert pressure().may_resume(Load(0, 0, span=25), Load(0, 0))
+    assert not pressure().may_resume("records", Load(40, 40), Load(40, 40))
+    assert pressure().may_resume("records", Load(30, 30), Load(30, 30))
+    assert not pressure().may_resume("bytes", Load(4, 400), Load(4, 400))
+    assert pressure().may_resume("bytes", Load(3, 300), Load(3, 300))
+    assert not pressure().may_resume("uncommitted", Load(13, 13, span=26), Load(13, 13))
+    assert pressure().may_resume("uncommitted", Load(13, 13, span=25), Load(13, 13))
+
+
+def test_a_pause_does_not_wait_for_the_marks_of_other_reasons():
+    assert pressure().may_resume("records", Load(1, 1, span=49), Load(1, 1))
+    assert pressure().may_resume("bytes", Load(40, 40), Load(40, 40))
+    assert pressure().may_resume("a plugin", Load(40, 400, span=49), Load(40, 400))
+
+
+@pytest.mark.parametrize("reason", ["records", "bytes", "uncommitted", "a plugin"])
+def test_it_does_not_resume_what_another_reason_would_pause_again(reason):
+    assert not pressure().may_resume(reason, Load(0, 0, span=50), Load(0, 0))
+    assert not pressure().may_resume(reason, Load(50, 50), Load(50, 50))
+    assert not pressure().may_resume(reason, Load(1, 600), Load(1, 600))
+    assert not pressure().may_resume(reason, Load(0, 0), Load(100, 100))
+
+
+def test_a_partition_does_not_stand_still_below_its_span_for_a_few_records_that_take_long():
+    assert pressure().may_resume("uncommitted", Load(1, 1, span=45), Load(1, 1))
+    assert not pressure().may_resume("uncommitted", Load(5, 5, span=45), Load(5, 5))
 
 
 def test_one_record_may_always_come_into_an_empty_buffer():

@@ -16,6 +16,8 @@ from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
 
 LIMITS = Limits(1000, 100_000, 1000)
+# How many offsets a random walk may have uncommitted.
+LIMIT = 8
 
 
 def scheduler(*partitions, limits=LIMITS):
@@ -27,7 +29,7 @@ def scheduler(*partitions, limits=LIMITS):
 def feed(found, partition, *records):
     tasks = [Task(None, offset, key, 1, 0.0) for offset, key in records]
     found.begin({partition: tasks[0].offset})
-    found.feed({partition: tasks}, {partition: [(tasks[0].offset, 3)]})
+    return found.feed({partition: tasks}, {partition: [(tasks[0].offset, 3)]}).get(partition)
 
 
 def tasks_of(chunk):
@@ -272,12 +274,14 @@ class Walk(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now = 0.0
-        self.found = scheduler(*self.PARTITIONS, limits=Limits(1000, 100_000, 8))
+        self.found = scheduler(*self.PARTITIONS, limits=Limits(1000, 100_000, LIMIT))
         self.new = set()
         self.next = dict.fromkeys(self.PARTITIONS, 0)
         self.fed = {partition: {} for partition in self.PARTITIONS}
         self.done = {partition: set() for partition in self.PARTITIONS}
         self.epoch = dict.fromkeys(self.PARTITIONS, 0)
+        self.base = dict.fromkeys(self.PARTITIONS)
+        self.kept_out = set()
         self.draining = set()
         self.out: list[tuple[Chunk, list]] = []
         self.running = {}
@@ -293,10 +297,15 @@ class Walk(RuleBasedStateMachine):
             return
         first = self.next[partition] + gap
         records = [(first + place, None if key == "0" else key) for place, key in enumerate(keys)]
-        feed(self.found, partition, *records)
+        if self.base[partition] in {None, self.next[partition]}:  # nothing is uncommitted
+            self.base[partition] = first
+        kept_out = feed(self.found, partition, *records)
+        taken = [(offset, key) for offset, key in records if offset < self.base[partition] + LIMIT]
+        assert kept_out == (None if taken == records else records[len(taken)][0])
         self.new.add(partition)
-        self.fed[partition].update(dict(records))
-        self.next[partition] = first + len(records)
+        (self.kept_out.discard if kept_out is None else self.kept_out.add)(partition)
+        self.fed[partition].update(dict(taken))
+        self.next[partition] = taken[-1][0] + 1 if taken else self.next[partition]
 
     @rule(limit=st.integers(1, 4))
     def take_some(self, limit):
@@ -360,13 +369,17 @@ class Walk(RuleBasedStateMachine):
         """Decide, told only of what came; a commit is urgent as if all had been looked at."""
         self.found.backpressure.decide(self.new, self.now)
         self.new.clear()
-        live = [assignment for _, assignment in self.found._assignments.live if assignment.committed is not None]
-        filled = [(assignment.ledger.committable or 0) - assignment.committed for assignment in live]
-        assert self.found.backpressure.is_commit_urgent() == (max(filled, default=0) >= 4)
+        urgent = False
+        for partition, assignment in self.found._assignments.live:
+            filled = 0 if self.base[partition] is None else assignment.ledger.committable - self.base[partition]
+            urgent |= filled >= LIMIT // 2 or (filled > 0 and partition in self.kept_out and assignment.drained)
+        assert self.found.backpressure.is_commit_urgent() == urgent
 
     @rule()
     def commit(self):
-        self.found.committed(self.found.snapshot())
+        snapshot = self.found.snapshot()
+        self.found.committed(snapshot)
+        self.base.update({partition: offset for partition, (offset, _) in snapshot.offsets.items()})
 
     @rule(partition=st.sampled_from(PARTITIONS))
     def drain(self, partition):
@@ -379,6 +392,8 @@ class Walk(RuleBasedStateMachine):
         ended = self.found.end([partition])[partition]
         self.found.assign([partition])
         self.draining.discard(partition)
+        self.kept_out.discard(partition)
+        self.base[partition] = None
         self.epoch[partition] += 1
         if ended.resume_at is not None:
             self.next[partition] = ended.resume_at

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
 
 import pytest
 
-from kafka_parallel.testing.history import History, read
+from kafka_parallel.testing.history import History, Kind, read
 from tests.faults.conftest import conclude, rounds, with_dead_letters
 from tests.integration.handlers import EXECUTORS, OTHERS
 from tests.integration.kafka_app import KEYS, Worker, committed, has_grown, produce, wait_for
@@ -46,6 +47,33 @@ def test_kills_at_random_moments(kafka_broker, topic, tmp_path, report):
         after_death(history, worker, bootstrap, group, produced)
     finish(bootstrap, group, produced, history)
 
+    verdict = conclude(report, bootstrap, group, produced, read(history.path), kills)
+    assert (verdict.needless, verdict.unexplained) == ([], [])
+
+
+def test_a_kill_repeats_no_more_than_max_uncommitted(kafka_broker, topic, tmp_path, report):
+    """Handlers hang now and then, so every kill finds its partitions at their limit."""
+    bootstrap, chance, kills, most = kafka_broker.bootstrap_servers, random.Random(), rounds(3, 20), 200
+    produced = produce(bootstrap, topic(4), 4000 * kills)
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {**QUICK, "ordering": "unordered", "workers": 32, "max_uncommitted": most}
+    repeated = []
+
+    for _ in range(kills):
+        has_worked, before = has_grown(history, by=500), len(list(read(history.path)))
+        with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, hangs=0.01, **options) as worker:
+            wait_for(has_worked, "the worker to handle some records")
+            time.sleep(chance.random() * 0.8)
+            worker.signal(signal.SIGKILL)
+            worker.wait()
+        started = [entry for entry in list(read(history.path))[before:] if entry.kind == Kind.START]
+        after_death(history, worker, bootstrap, group, produced)
+        ends = committed(bootstrap, group, produced)
+        above = Counter(entry.partition for entry in started if entry.offset >= ends[entry.partition])
+        repeated += above.values()
+    finish(bootstrap, group, produced, history)
+
+    assert 0 < max(repeated) <= most, repeated
     verdict = conclude(report, bootstrap, group, produced, read(history.path), kills)
     assert (verdict.needless, verdict.unexplained) == ([], [])
 

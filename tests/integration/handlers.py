@@ -30,6 +30,7 @@ class Work:
     :ivar history: the path of the history.
     :ivar run: the process of the consumer, whose lanes are judged.
     :ivar longest_ms: most milliseconds a record takes; less than 0 = for ever.
+    :ivar hangs: how likely a record takes for ever, from 0 to 1.
     :ivar fails_at: the offsets that fail.
     :ivar fails_every: every so-manieth offset fails; 0 = none.
     :ivar error: what a failing record raises.
@@ -39,6 +40,7 @@ class Work:
     history: str
     run: int
     longest_ms: float = 0.0
+    hangs: float = 0.0
     fails_at: tuple[int, ...] = ()
     fails_every: int = 0
     error: BaseException | type[BaseException] = ValueError
@@ -48,7 +50,9 @@ class Work:
         return history_at(self.history, self.run).noting(record)
 
     def seconds(self) -> float:
-        return 600.0 if self.longest_ms < 0 else random.random() * self.longest_ms / 1000
+        return (
+            600.0 if self.longest_ms < 0 or random.random() < self.hangs else random.random() * self.longest_ms / 1000
+        )
 
     def check(self, record: Any) -> None:
         if not isinstance(record.value, self.value_type):

@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("--batch", help="give the handler batches of this kind: key, partition or mixed")
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--sleep-ms", type=float, default=4)
+    parser.add_argument("--hangs", type=float, default=0.0, help="how likely a handler never ends, from 0 to 1")
+    parser.add_argument("--max-uncommitted", type=int, default=10_000)
     parser.add_argument("--commit-interval-ms", type=int, default=200)
     parser.add_argument("--idle-ms", type=float, default=60_000)
     parser.add_argument("--assignor", default="range")
@@ -69,9 +71,15 @@ def main() -> None:
         workers=options.workers,
         executor=options.executor,
         plugins=plugins,
+        max_uncommitted=options.max_uncommitted,
     )
     fails_every = 10 if options.dead_letters else 0
-    made = {"longest_ms": options.sleep_ms, "fails_every": fails_every, "is_batch": options.batch is not None}
+    made = {
+        "longest_ms": options.sleep_ms,
+        "hangs": options.hangs,
+        "fails_every": fails_every,
+        "is_batch": options.batch is not None,
+    }
     consumer.run(handler(options.executor, history, **made), **batches(options.batch))
 
 

@@ -30,6 +30,7 @@ class Checker:
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :param most_buffered: how many records one instance may hold.
     :param most_bytes: how many bytes of keys, values and headers, and one record more.
+    :param most_uncommitted: how many records of a partition may have begun above what is committed.
     :ivar endless: how many handlers never return.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     :param source: the topic to which that applies; retry topics are read from their beginning.
@@ -44,11 +45,13 @@ class Checker:
         reset: str,
         source: str = "t",
         most_bytes: float = float("inf"),
+        most_uncommitted: float = float("inf"),
     ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of
         self._most_buffered = most_buffered
         self._most_bytes = most_bytes
+        self._most_uncommitted = most_uncommitted
         self._sizes: dict[Place, int] = {}
         self._reset = reset
         self._source = source
@@ -145,6 +148,8 @@ class Checker:
         self._calls[instance, place].append(call)
         if is_prompt and is_owner and record.offset < self._committed.get(partition, 0):
             self.violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
+        if (count := self._uncommitted(partition, record.offset)) > self._most_uncommitted:
+            self.violate(f"{partition} @{record.offset} began: a kill would repeat {count} records")
         lane = self._lane_of(record)
         if lane is None:
             return
@@ -400,6 +405,11 @@ class Checker:
                     self.violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
             self._committed[partition] = committed.offset
         self.has_news = True
+
+    def _uncommitted(self, partition: TopicPartition, offset: int) -> int:
+        """How many records up to *offset* would come again if nobody committed any more."""
+        log, start = self._cluster.logs[partition], max(self._committed.get(partition, 0), self._begin(partition))
+        return sum(record.offset <= offset for record in log.read(start, len(log.records)))
 
     def _begin(self, partition: TopicPartition) -> int:
         """The first offset that has to be handled; the end of the log while that is not decided.

@@ -82,7 +82,8 @@ class Simulation:
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
         # So is a batch in which a fatal fault strikes, before it is known how much of it has room.
         most_bytes = float("inf") if plan.may_halt or plan.is_fatal else plan.options["max_buffered_bytes"]
-        self.checker = Checker(self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes)
+        span = plan.options["max_uncommitted"]
+        self.checker = Checker(self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes, span)
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
         ordering = self._lane_of if plan.lanes != "unordered" else "unordered"

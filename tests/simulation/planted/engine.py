@@ -66,8 +66,8 @@ BUGS = [
     Bug(
         "forget to fetch again what had no room",
         "runtime/intake.py",
-        "                    self._client.seek(partition, task.offset)\n                    self._queue.hold",
-        "                    self._queue.hold",
+        "        self._client.seek(partition, offset)\n        self._queue.hold(partition, 0.0)",
+        "        self._queue.hold(partition, 0.0)",
     ),
     Bug(
         "no epoch check: count what ends under a former assignment for the one of now",
@@ -201,8 +201,8 @@ BUGS = [
     Bug(
         "wake no worker when records arrive",
         "runtime/workqueue.py",
-        "            self._scheduler.feed(batch, leader_epochs)\n            self._wake_worker(1)",
-        "            self._scheduler.feed(batch, leader_epochs)",
+        "            kept_out = self._scheduler.feed(batch, leader_epochs)\n            self._wake_worker(1)",
+        "            kept_out = self._scheduler.feed(batch, leader_epochs)",
     ),
     Bug(
         "B2.10 let a malformed retry header hold its partition for ever",

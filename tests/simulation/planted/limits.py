@@ -1,0 +1,32 @@
+"""Bugs of the limits: more than a crash may repeat, and partitions that stand still below their limit."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.bug import Bug
+
+BUGS = [
+    Bug(
+        "take all of a poll, whatever a crash may repeat",
+        "core/backpressure.py",
+        "        if tasks[-1].offset < end:",
+        "        if True:",
+    ),
+    Bug(
+        "count from what could be committed, not from what is",
+        "core/backpressure.py",
+        "        return assignment.restart_at if self._commits else assignment.ledger.committable",
+        "        return assignment.ledger.committable",
+    ),
+    Bug(
+        "forget to fetch again what max_uncommitted kept out",
+        "core/scheduler.py",
+        "                    kept_out[partition] = tasks[len(fitting)].offset",
+        "                    pass",
+    ),
+    Bug(
+        "count no offsets that hold no record",
+        "core/backpressure.py",
+        "        end = base + self._limits.uncommitted",
+        "        end = tasks[0].offset + self._limits.uncommitted",
+    ),
+]
