@@ -21,9 +21,12 @@ from kafka_parallel.options import (
 )
 from kafka_parallel.runtime.background import Background
 from kafka_parallel.runtime.client import Client
+from kafka_parallel.runtime.combinations import check_hosted, check_thread
 from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown, Signals
+from kafka_parallel.showing import shown
+from kafka_parallel.suggestions import explains_options
 from kafka_parallel.values import Batch, State, Statistics
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
 
 
+@explains_options
 class ParallelConsumer:
     """Runs a handler on many records of a ``KafkaConsumer`` at once, in order per key or partition.
 
@@ -104,8 +108,8 @@ class ParallelConsumer:
             stuck_after_ms=stuck_after_ms,
         )
         self._client = Client(consumer)
-        also = [name for name in (self._ordering_plugin(), executor) if name is not None]
-        self._plugins = Plugins(plugins, os.environ, also)
+        chosen = {"ordering": self._ordering_plugin(), "executor": executor}
+        self._plugins = Plugins(plugins, os.environ, chosen)
         self._shutdown = Shutdown(stop_timeout_ms / 1000)
         self._engine: Engine | None = None
         self._background: Background | None = None
@@ -126,6 +130,8 @@ class ParallelConsumer:
         :raises ConfigurationError: if the handler is not callable, or the consumer is closed or not subscribed.
         :raises CommitFailed: if the group coordinator refuses commits for good.
         """
+        self._check_handler(handler)
+        check_thread(handler)
         engine = self._begin(handler, batch)
         with Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext():
             engine.run()
@@ -154,6 +160,8 @@ class ParallelConsumer:
 
         from kafka_parallel.runtime.hosted import run_hosted
 
+        self._check_handler(handler)
+        check_hosted(handler)
         engine = self._begin(handler, batch, asyncio.get_running_loop())
         await run_hosted(engine.run, self._shutdown)
 
@@ -214,6 +222,11 @@ class ParallelConsumer:
             return None
         return ORDERINGS.get(ordering, ordering)
 
+    @staticmethod
+    def _check_handler(handler: object) -> None:
+        if not callable(handler):
+            raise ConfigurationError(f"the handler is {shown(handler)}: give a function of one record")
+
     def _begin(
         self,
         handler: Callable[[Any], Any],
@@ -221,10 +234,11 @@ class ParallelConsumer:
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> Engine:
         """Check what can only be checked now, and put everything together."""
-        if not callable(handler):
-            raise ConfigurationError(f"handler={handler!r}: give a function of one record")
+        self._check_handler(handler)
         if not (batch is None or isinstance(batch, Batch)):
-            raise ConfigurationError(f"batch={batch!r}: give a Batch(...), or None to handle records one by one")
+            raise ConfigurationError(
+                f"batch is {shown(batch)}: give a Batch(...), or None to handle records one by one"
+            )
         self._client.require_open()
         if not self._client.is_subscribed:
             raise ConfigurationError(

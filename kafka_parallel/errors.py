@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafka_parallel.showing import shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,13 +56,19 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
             if isinstance(index, bool) or not isinstance(index, int) or index < 0 or not isinstance(error, Exception)
         }
         if wrong or not failed:
-            raise ConfigurationError(f"failed={wrong or failed!r}: give the index of each failed record and its error")
+            raise ConfigurationError(
+                f"failed={{{_shown_items(wrong or failed)}}}: give the index of each failed record and its error"
+            )
         super().__init__(f"{len(failed)} records of the batch failed, at {', '.join(map(str, sorted(failed)))}")
         self.failed = dict(failed)
 
     def __reduce__(self) -> tuple[type[BatchFailed], tuple[dict[int, Exception]]]:
         """Let it be sent from another process, whatever is in it."""
         return type(self), ({index: _sendable(error) for index, error in self.failed.items()},)
+
+
+def _shown_items(failed: Mapping[int, Exception]) -> str:
+    return ", ".join(f"{shown(index)}: {shown(error)}" for index, error in failed.items())
 
 
 def _sendable(error: Exception) -> Exception:

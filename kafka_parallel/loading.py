@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka_parallel.errors import ConfigurationError, KafkaParallelError, PluginError
-from kafka_parallel.showing import described, kind_of
+from kafka_parallel.showing import described, kind_of, shown
 from kafka_parallel.suggestions import did_you_mean
 
 NAMED_GROUP = "kafka_parallel"
@@ -31,6 +31,9 @@ PLUGINS_ELSEWHERE = {
     "key": "key-ordered",
     "partition": "partition-queue",
 }
+
+# What can be chosen without another distribution.
+CHOICES = {"ordering": ("key", "partition", "unordered"), "executor": ("thread-pool", "asyncio", "process-pool")}
 
 
 def pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:
@@ -92,6 +95,19 @@ def find(name: str) -> importlib.metadata.EntryPoint:
     known = sorted({point.name for point in (*named, *automatic)})
     raise PluginError(
         f"there is no plugin {name!r}; installed are: {', '.join(known) or 'none'}"
+        f"{did_you_mean(name, known, PLUGINS_ELSEWHERE)}"
+    )
+
+
+def unknown_choice(option: str, name: str) -> str:
+    """Say that no plugin is called *name*, which was given as *option*, and what to write instead."""
+    known = CHOICES[option]
+    others = "or the name of another plugin that provides one"
+    listed = ", ".join(map(repr, known))
+    if option == "ordering":
+        others += ", or a function from a record to its ordering key"
+    return (
+        f"{option}={shown(name)}: there is no such {option} and no such plugin; give {listed}, {others}"
         f"{did_you_mean(name, known, PLUGINS_ELSEWHERE)}"
     )
 

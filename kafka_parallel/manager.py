@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pluggy
@@ -28,6 +28,7 @@ from kafka_parallel.loading import (
     name_of,
     pair,
     refuse_reserved,
+    unknown_choice,
     what_was_meant,
 )
 from kafka_parallel.showing import described, kind_of
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 PLUGINS_VARIABLE = "KAFKA_PARALLEL_PLUGINS"
 NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"
+# Where a plugin comes from that was not found by its name.
+GIVEN = "given as an object"
 HOOKS = {
     name: tuple(inspect.signature(hook).parameters)
     for name, hook in vars(hookspecs).items()
@@ -67,12 +70,14 @@ class Plugins:
 
     :param wanted: names, ``(name, settings)`` pairs, objects and modules; ``"no:name"`` blocks a name.
     :param environment: where the two variables are looked up.
-    :param also: names to load unless something of that name is loaded already.
-    :raises ConfigurationError: for an item that is none of these.
+    :param chosen: by the name of an option, the plugin that it chose, to be loaded unless it is there already.
+    :raises ConfigurationError: for an item that is none of these, or a chosen name that does not exist.
     :raises PluginError: for a named plugin that is missing, broken or without hooks.
     """
 
-    def __init__(self, wanted: Sequence[object], environment: Mapping[str, str], also: Iterable[str] = ()) -> None:
+    def __init__(
+        self, wanted: Sequence[object], environment: Mapping[str, str], chosen: Mapping[str, str | None] | None = None
+    ) -> None:
         self._pm = HookFinder(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
         self._distributions: dict[str, str] = {}
@@ -80,7 +85,10 @@ class Plugins:
         blocked = [item for item in items if isinstance(item, str) and item.strip().startswith("no:")]
         for item in blocked:
             self._block(item.strip()[3:].strip())
-        self._load_all([item for item in items if item not in blocked], also)
+        self._load_all([item for item in items if item not in blocked])
+        for option, name in (chosen or {}).items():
+            if name is not None and name not in self.names():
+                self._load_chosen(option, name)
         if not environment.get(NO_AUTOLOAD_VARIABLE):
             self._autoload()
         self._check()
@@ -96,7 +104,7 @@ class Plugins:
 
     def describe(self, name: str) -> str:
         """Name a plugin and where it comes from."""
-        return f"plugin {name!r} ({self._distributions.get(name, 'given as an object')})"
+        return f"plugin {name!r} ({self._distributions.get(name, GIVEN)})"
 
     def provided(self, hook: pluggy.HookCaller, settings: object, default: str | None = None) -> tuple[str, Any] | None:
         """Ask a provide-hook; return who answered and what. The plugin *default* is loaded if nobody answers.
@@ -120,6 +128,14 @@ class Plugins:
             return self.provided(hook, settings)
         return answers[0] if answers else None
 
+    def implementing(self, hook: str) -> list[str]:
+        """The names of the plugins that implement *hook*."""
+        return [impl.plugin_name for impl in getattr(self._pm.hook, hook).get_hookimpls()]
+
+    def is_named(self, name: str) -> bool:
+        """Whether that plugin was found by its name, rather than given as an object."""
+        return self._distributions.get(name, GIVEN) != GIVEN
+
     def load(self, name: str) -> None:
         """Load the plugin *name* without settings.
 
@@ -134,14 +150,16 @@ class Plugins:
         if name not in (known := installed()):
             log.warning("'no:%s' blocks nothing: there is no plugin %r%s", name, name, did_you_mean(name, known))
 
-    def _load_all(self, items: Sequence[object], also: Iterable[str]) -> None:
+    def _load_all(self, items: Sequence[object]) -> None:
         previous: object = None
         for item in items:
             self._load(item, previous)
             previous = item
-        for name in also:
-            if name not in self.names():
-                self._load_named(name, {})
+
+    def _load_chosen(self, option: str, name: str) -> None:
+        if name not in installed():
+            raise ConfigurationError(unknown_choice(option, name))
+        self._load_named(name, {})
 
     def _load(self, item: object, previous: object) -> None:
         if isinstance(item, str):
@@ -153,7 +171,7 @@ class Plugins:
             raise ConfigurationError(f"plugins: {kind_of(item)} is no plugin{what_was_meant(item, previous)}")
         else:
             who = f"the class {item.__qualname__}" if inspect.isclass(item) else kind_of(item)
-            self._register(instance(item, {}, who), name_of(item), "given as an object")
+            self._register(instance(item, {}, who), name_of(item), GIVEN)
 
     def _load_named(self, name: str, settings: Mapping[str, Any]) -> None:
         if self._pm.is_blocked(name):

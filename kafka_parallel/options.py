@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.showing import shown
 
 OrderingOption: TypeAlias = "str | Callable[[Any], Hashable | None] | None"
 PluginOption: TypeAlias = "str | tuple[str, Mapping[str, Any]] | object"
@@ -33,7 +34,7 @@ class Options:
     ordering: OrderingOption = None
     workers: int = 16
     executor: str | None = None
-    plugins: Sequence[PluginOption] = ()
+    plugins: Sequence[PluginOption] = field(default=(), repr=False)  # settings may hold passwords
     max_buffered_records: int | None = None
     max_buffered_bytes: int = 64 * 1024 * 1024
     max_uncommitted: int = 10_000
@@ -56,11 +57,17 @@ class Options:
                 _require_duration(name, getattr(self, name), least=1)
         if not (self.ordering is None or isinstance(self.ordering, str) or callable(self.ordering)):
             raise ConfigurationError(
-                f"ordering={self.ordering!r}: give 'key', 'partition', 'unordered', the name of a plugin "
+                f"ordering={shown(self.ordering)}: give 'key', 'partition', 'unordered', the name of a plugin "
                 "that provides an ordering, or a function from a record to its ordering key"
             )
-        if isinstance(self.plugins, (str, bytes)) or not isinstance(self.plugins, Sequence):
-            raise ConfigurationError(f"plugins={self.plugins!r}: give a list of plugins, even for a single one")
+        _require_list(self.plugins)
+        if not (self.executor is None or isinstance(self.executor, str)):
+            raise ConfigurationError(
+                f"executor={shown(self.executor)}: give 'thread-pool', 'asyncio', 'process-pool' or the name of a "
+                "plugin that provides one"
+            )
+        for name in ("install_signal_handlers", "lazy_deserialization"):
+            _require_flag(name, getattr(self, name))
 
     @property
     def buffered_records(self) -> int:
@@ -68,11 +75,39 @@ class Options:
         return self.max_buffered_records or max(BUFFERED_RECORDS, BUFFERED_PER_WORKER * self.workers)
 
 
+def _require_list(plugins: object) -> None:
+    if isinstance(plugins, (str, bytes)) or not isinstance(plugins, Sequence):
+        raise ConfigurationError(
+            f"plugins={_names_in(plugins)}: give a list of plugins, even for a single one{_as_list(plugins)}"
+        )
+
+
+def _require_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}={shown(value)}: must be True or False")
+
+
+def _names_in(plugins: object) -> str:
+    """Show the names of plugins; never their settings, of which one may be a password."""
+    if isinstance(plugins, (set, frozenset)) and all(isinstance(name, str) for name in plugins):
+        return repr(plugins)
+    return shown(plugins)
+
+
+def _as_list(plugins: object) -> str:
+    """How it is written; nothing where that cannot be told."""
+    if isinstance(plugins, str):
+        return f": plugins=[{shown(plugins)}]"
+    if isinstance(plugins, Mapping) and plugins:
+        return f": plugins=[{', '.join(f'({shown(name)}, {{...}})' for name in plugins)}]"
+    return ""
+
+
 def _require_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name}={value!r}: must be an integer of at least 1")
+        raise ConfigurationError(f"{name}={shown(value)}: must be an integer of at least 1")
 
 
 def _require_duration(name: str, value: object, least: float = 0) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
-        raise ConfigurationError(f"{name}={value!r}: must be a finite number of milliseconds, {least} or more")
+        raise ConfigurationError(f"{name}={shown(value)}: must be a finite number of milliseconds, {least} or more")

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.showing import shown
+from kafka_parallel.suggestions import explains_options
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,7 +31,7 @@ class Retry:
 
     def __post_init__(self) -> None:
         if not 0 <= self.delay_ms < float("inf"):
-            raise ConfigurationError(f"Retry(delay_ms={self.delay_ms!r}): the delay must be 0 or more and finite")
+            raise ConfigurationError(f"Retry(delay_ms={shown(self.delay_ms)}): the delay must be 0 or more and finite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Halt:
     reason: str
 
 
+@explains_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """How records are put together for a handler that takes a list of them.
@@ -68,12 +71,14 @@ class Batch:
         for name in ("max_records", "max_bytes"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"Batch({name}={value!r}): must be an integer of at least 1")
+                raise ConfigurationError(f"Batch({name}={shown(value)}): must be an integer of at least 1")
         wait = self.max_wait_ms
         if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < float("inf"):
-            raise ConfigurationError(f"Batch(max_wait_ms={wait!r}): must be a finite number of milliseconds, 0 or more")
+            raise ConfigurationError(
+                f"Batch(max_wait_ms={shown(wait)}): must be a finite number of milliseconds, 0 or more"
+            )
         if self.of not in ("key", "partition", "mixed"):
-            raise ConfigurationError(f"Batch(of={self.of!r}): choose one of key, partition, mixed")
+            raise ConfigurationError(f"Batch(of={shown(self.of)}): choose one of key, partition, mixed")
 
 
 State: TypeAlias = Literal["new", "starting", "running", "stopping", "stopped", "failed"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from kafka_parallel import ConfigurationError, Retry
 from kafka_parallel.options import Options
+from kafka_parallel.showing import shown
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,53 @@ def test_a_bad_value_is_refused_and_named(name, value):
         Options(**{name: value})
 
     assert f"{name}={value!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"plugins": {"dlq": {"producer_config": {"sasl_plain_password": "hidden"}}}}, "plugins=[('dlq', {...})]"),
+        ({"plugins": "dlq"}, "plugins=['dlq']"),
+        ({"ordering": {"password": "hidden"}}, "ordering=a dict"),
+        ({"executor": {"password": "hidden"}}, "executor=a dict"),
+        ({"executor": ["hidden"]}, "executor=a list: give 'thread-pool'"),
+        ({"workers": {"password": "hidden"}}, "workers=a dict"),
+        ({"install_signal_handlers": "no"}, "install_signal_handlers='no': must be True or False"),
+        ({"lazy_deserialization": 1}, "lazy_deserialization=1: must be True or False"),
+    ],
+)
+def test_a_message_says_what_to_write_and_no_setting(options, said):
+    with pytest.raises(ConfigurationError) as caught:
+        Options(**options)
+
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_settings_of_plugins_are_not_shown_with_the_options():
+    assert "hidden" not in repr(Options(plugins=[("dlq", {"password": "hidden"})]))
+
+
+class Unspeakable:
+    def __repr__(self):
+        raise ValueError("on purpose")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (3, "3"),
+        ("x" * 99, repr("x" * 60 + "...")),
+        ({"password": "hidden"}, "a dict"),
+        (partial(print, "hidden"), "partial(print)"),
+        (Unspeakable(), "an Unspeakable"),
+        (Unspeakable, "the class Unspeakable"),
+        (Unspeakable().__repr__, "Unspeakable.__repr__"),
+    ],
+)
+def test_a_value_is_shown_without_what_it_holds(value, text):
+    assert shown(value) == text
 
 
 @pytest.mark.parametrize("delay", [-1, float("inf"), float("nan")])

@@ -33,6 +33,7 @@ from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
 from kafka_parallel.runtime.prefetched import forget_parsed
 from kafka_parallel.runtime.slices import Slices
 from kafka_parallel.runtime.takeover import Finished, Takeover, require_free
+from kafka_parallel.showing import kind_of
 
 if TYPE_CHECKING:
     import re
@@ -66,7 +67,7 @@ class Client:
         missing = [name for name in NEEDED if not hasattr(consumer, name)]
         if missing:
             raise ConfigurationError(
-                f"{consumer!r} is not a kafka-python KafkaConsumer (it has no {', '.join(missing)}): pass one"
+                f"{kind_of(consumer)} is not a kafka-python KafkaConsumer (it has no {', '.join(missing)}): pass one"
             )
         self._consumer = consumer
         self._built_in = os.getpid()

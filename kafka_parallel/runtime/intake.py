@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.task import Task
@@ -123,11 +124,17 @@ class Intake:
 
     def _wait(self, record: Any, wall: float) -> float:
         try:
-            return float(self._delay(record, wall))
+            return _finite(self._delay(record, wall))
         except Exception:
             log.exception("the delay of %s[%d]@%d cannot be told: it is processed at once",
                           record.topic, record.partition, record.offset)  # fmt: skip
             return 0.0
+
+
+def _finite(seconds: Any) -> float:
+    if not isfinite(seconds):
+        raise ValueError(f"it is {seconds!r} seconds")
+    return float(seconds)
 
 
 def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:

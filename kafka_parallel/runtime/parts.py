@@ -14,6 +14,7 @@ from kafka_parallel.core.pressure import Limits
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.runtime.calls import Calls
 from kafka_parallel.runtime.clock import Clock, SystemClock
+from kafka_parallel.runtime.combinations import check_plugins
 from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.fit import check_batch, check_executor, is_async, is_remote
 from kafka_parallel.runtime.intake import Intake
@@ -65,7 +66,9 @@ class Parts:
         ordering = provided.ordering(options.ordering, client.deserialize)
         if batch is not None:
             check_batch(batch, options, has_order=ordering is not None)
-        self.executor = provided.executor(options.executor, "asyncio" if is_async(handler) else "thread-pool")
+        usual_executor = "asyncio" if is_async(handler) else "thread-pool"
+        check_plugins(plugins, options, client.group_id, usual_executor)
+        self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
         self._calls = Calls(
             handler, self.executor, client, plugins, self.settings, self.clock, is_batch=batch is not None

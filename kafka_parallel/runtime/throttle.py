@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kafka_parallel.core.pace import Buckets
 from kafka_parallel.core.throttle import UNBOUNDED
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel.core.throttle import Throttles
@@ -26,6 +27,9 @@ class QueueThrottle:
     def limit(self, in_flight: int | None, *, delay_ms: float = 0) -> None:
         """Bound how many records are in flight."""
         bound = _bound("in_flight", in_flight, least=0)
+        is_number = isinstance(delay_ms, (int, float)) and not isinstance(delay_ms, bool)
+        if not is_number or not 0 <= delay_ms < float("inf"):
+            raise ConfigurationError(f"delay_ms={shown(delay_ms)}: must be a finite number of milliseconds, 0 or more")
         self._change(lambda throttles, now: throttles.limit(
             self._name, bound, now + delay_ms / 1000 if delay_ms else None
         ))  # fmt: skip
@@ -50,17 +54,17 @@ def _bound(name: str, value: int | None, least: int) -> float:
     if value is None:
         return UNBOUNDED
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{name}={value!r}: must be an integer of at least {least}, or None for no bound")
+        raise ConfigurationError(f"{name}={shown(value)}: must be an integer of at least {least}, or None for no bound")
     return value
 
 
 def _pace(rate: float | None, burst: int) -> Buckets | None:
     if isinstance(burst, bool) or not isinstance(burst, int) or burst < 1:
-        raise ConfigurationError(f"burst={burst!r}: must be an integer of at least 1")
+        raise ConfigurationError(f"burst={shown(burst)}: must be an integer of at least 1")
     if rate is None:
         return None
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not SLOWEST <= rate <= FASTEST:
         raise ConfigurationError(
-            f"records_per_second={rate!r}: must be a number from {SLOWEST:g} to {FASTEST:g}, or None for no bound"
+            f"records_per_second={shown(rate)}: must be a number from {SLOWEST:g} to {FASTEST:g}, or None for no bound"
         )
     return Buckets(rate, burst)

@@ -15,7 +15,10 @@ import sys
 # From this number on, select() cannot be told of a file (FD_SETSIZE).
 MOST_FILES = 1024
 
-if sys.platform == "linux":
+# gevent and eventlet take it out of a process that they patch, and put in what waits in their own way.
+HAS_EPOLL = hasattr(selectors, "EpollSelector")
+
+if sys.platform == "linux" and HAS_EPOLL:
 
     class ExactSelector(selectors.EpollSelector):
         """Waits as long as it is told to; up to a millisecond longer where a process has many files open."""

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from kafka_parallel import ConfigurationError, PluginError, hookimpl
+from kafka_parallel import ConfigurationError, PluginError, hookimpl, loading
 from kafka_parallel.manager import Plugins
 
 GROUPS = {"named": "kafka_parallel", "autoload": "kafka_parallel.autoload"}
@@ -159,6 +159,77 @@ def test_a_plugin_given_twice_is_refused():
 def test_what_is_no_plugin_is_refused(junk):
     with pytest.raises(ConfigurationError, match="is no plugin"):
         Plugins([junk], {})
+
+
+SECRET = {"producer_config": {"sasl_plain_password": "hidden"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("dlq", SECRET), r"plugins=\[\('dlq', \{...\}\)\]"),
+        ([{"dlq": SECRET}], r"plugins=\[\('dlq', \{...\}\)\]"),
+        ([["dlq", SECRET]], r"a pair must be a tuple: \('dlq', \{...\}\)"),
+        ([("dlq", SECRET, 1)], r"a tuple of 3 \(a str, a dict, an int\)"),
+        ([(SECRET, "dlq")], r"a tuple of 2 \(a dict, a str\)"),
+        ([[SECRET]], "a list is no plugin"),
+        ([b"hidden"], "a bytes is no plugin"),
+        ([SECRET], "a plugin with settings is a tuple in a list"),
+        ([("dlq", {"password": "hidden"})], r"it has no 'password'; it has topic, .*producer_config"),
+        ([("dlq", {1: "hidden"})], r"it has no '1'"),
+        ([("retry", {"max_attemps": 3})], r"it has no 'max_attemps'; .*; did you mean 'max_attempts'\?"),
+        ([("partition-queue", {"password": "hidden"})], "password"),
+    ],
+)
+def test_a_wrong_shape_is_refused_without_its_settings(wrong, said):
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Plugins(wrong, {})
+    assert "hidden" not in str(caught.value)
+
+
+def test_what_a_plugins_own_settings_error_says_is_its_cause():
+    class Strict:
+        def __init__(self, *, number):
+            self.number = int(number)
+
+        @hookimpl
+        def on_stop(self):
+            """Heard."""
+
+    with pytest.raises(PluginError, match="failed with a ValueError, with the settings number") as caught:
+        loading.instance(Strict, {"number": "hidden"}, "plugin 'strict'")
+    assert "hidden" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("dql", "dlq"), ("threads", "thread-pool"), ("dead-letter-queue", "dlq"), ("retries", "retry")]
+)
+def test_a_misspelt_name_is_understood(name, meant):
+    with pytest.raises(PluginError, match=f"there is no plugin '{name}'; installed are: .*; did you mean '{meant}'"):
+        Plugins([name], {})
+
+
+def test_a_block_that_blocks_nothing_is_said(caplog):
+    Plugins(["no:dql", "no: dlq"], {})
+
+    assert "'no:dql' blocks nothing: there is no plugin 'dql'; did you mean 'dlq'?" in caplog.text
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "said"),
+    [
+        ("ordering", "keys", "give 'key', 'partition', 'unordered', .*function.*; did you mean 'key'"),
+        ("ordering", "Partition", "did you mean 'partition'"),
+        ("ordering", "none", "give 'key'"),
+        ("executor", "threads", "give 'thread-pool', 'asyncio', 'process-pool', .*; did you mean 'thread-pool'"),
+        ("executor", "processes", "did you mean 'process-pool'"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_understood(option, name, said):
+    with pytest.raises(ConfigurationError, match=f"{option}='{name}': there is no such {option} .*{said}"):
+        Plugins([], {}, {option: name})
 
 
 def test_two_answers_to_a_question_that_is_asked_once_are_refused():

@@ -120,6 +120,9 @@ class DeadLetterQueue:
                 "plugin dlq writes the bytes of a record, but with lazy_deserialization=False the consumer has only "
                 "its objects: leave lazy_deserialization on"
             )
+        if context.group_id is None:
+            log.warning("plugin dlq: without a group_id nothing is committed, and each start writes the same dead "
+                        "letters again: give the KafkaConsumer a group_id")  # fmt: skip
         topics = self._topics.check(context)
         config = producer_config("dlq", context.consumer_config, self._overrides, self._timeout_ms)
         outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms / 1000, context.clock)
