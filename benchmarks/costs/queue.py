@@ -31,7 +31,7 @@ def cost_of(records: int, *, keys: int, in_flight: int) -> float:
         Limits(records, 1 << 40, records), commits=True, attempt=DoesNothing(), clock=SystemClock()
     )
     queue.assign([PARTITION], {}, {})
-    queue.begin({PARTITION: 0})
+    queue.reach({PARTITION: 0})
     tasks = [Task(None, offset, offset % keys, 100, 0.0) for offset in range(records)]
     gc.collect()  # what is found now is not a matter of what is measured
     began = time.process_time()

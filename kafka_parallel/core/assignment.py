@@ -32,6 +32,7 @@ class Assignment:
     :ivar live: false once the partition was taken away.
     :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
     :ivar committed: the newest offset the broker confirmed under this assignment.
+    :ivar confirmed_at: when it did, in seconds of the monotonic clock.
     :ivar restart_at: where the next start would begin after a crash: the newest offset that the broker confirmed, or
         where it began; ``None`` before that is known.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
@@ -41,8 +42,8 @@ class Assignment:
     """
 
     __slots__ = (
-        "_leader_epochs", "attempts", "committed", "done", "epoch", "halted", "lanes", "leaves_at", "ledger",
-        "live", "partition", "restart_at",
+        "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "epoch", "halted", "lanes", "leaves_at",
+        "ledger", "live", "partition", "restart_at",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, epoch: int, lanes: LaneTable) -> None:
@@ -53,6 +54,7 @@ class Assignment:
         self.live = True
         self.leaves_at: float | None = None
         self.committed: int | None = None
+        self.confirmed_at = 0.0
         self.restart_at: int | None = None
         self.done: Collection[int] = ()
         self.attempts: dict[int, Past] = {}
@@ -66,6 +68,11 @@ class Assignment:
     def draining(self) -> bool:
         """Whether no new record is accepted."""
         return self.leaves_at is not None
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether what is fed to it is taken in; otherwise the client passes records that it never sees."""
+        return self.leaves_at is None and not self.halted
 
     @property
     def drained(self) -> bool:
@@ -83,13 +90,10 @@ class Assignment:
         self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
         self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
 
-    def put_off(self) -> None:
-        """Take back that it has begun; nothing was fed to it yet."""
-        self.ledger = OffsetLedger()
-
-    def confirmed(self, offset: int) -> None:
-        """Note that the broker confirmed a commit of *offset*."""
+    def confirmed(self, offset: int, now: float) -> None:
+        """Note that the broker confirmed a commit of *offset*, *now*."""
         self.committed = self.restart_at = offset
+        self.confirmed_at = now
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
@@ -123,11 +127,13 @@ class Assignments(Generic[P]):
 
     :ivar open: those that were fed and may have something left to finish. Of a thousand partitions most have nothing,
         and every round of the loop looks at each of these.
+    :ivar unbegun: those of which it is not known where they begin.
     """
 
     def __init__(self) -> None:
         self._current: dict[P, Assignment] = {}
         self.open: dict[P, Assignment] = {}
+        self.unbegun: dict[P, Assignment] = {}
         self._epochs = 0
         self._attempts: dict[P, dict[int, Past]] = {}
         self._lanes: dict[P, LaneTable] = {}
@@ -145,15 +151,25 @@ class Assignments(Generic[P]):
         found = self._current[partition] = Assignment(partition, self._epochs, lanes)
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
-        if start is not None:
+        if start is None:
+            self.unbegun[partition] = found
+        else:
             found.restart_at = restart_at
             found.begin(start)
         return found
+
+    def reach(self, partition: P, position: int) -> None:
+        """Note that the next offset to come of *partition* is *position*, which is no jump back."""
+        assignment = self._current[partition]
+        if self.unbegun.pop(partition, None) is not None:
+            assignment.begin(position)
+        assignment.ledger.reach(position)
 
     def end(self, partition: P) -> Assignment | None:
         """End the assignment of *partition* and keep its attempts for its next one here."""
         ended = self._current.pop(partition, None)
         self.open.pop(partition, None)
+        self.unbegun.pop(partition, None)
         if ended is not None:
             ended.live = False
             self._attempts[partition] = ended.attempts

@@ -103,7 +103,7 @@ class Backpressure(Generic[P]):
         self._kept_out.pop(partition, None)
         if not tasks:
             return tasks
-        if base is None or base == assignment.ledger.next:  # all before is committed, so it has no part in the span
+        if base is None or base >= (assignment.ledger.end or 0):  # all before is committed, and no part of the span
             base = tasks[0].offset
         end = base + self._limits.uncommitted
         if tasks[-1].offset < end:
@@ -168,7 +168,7 @@ class Backpressure(Generic[P]):
     def load(self, assignment: Assignment) -> Load:
         """What one partition holds; its span counts from where a crash would begin again, if there are commits."""
         ledger, base = assignment.ledger, self._base(assignment)
-        span = 0 if base is None or ledger.next is None else ledger.next - base
+        span = 0 if base is None or ledger.end is None else max(0, ledger.end - base)
         return Load(ledger.records, ledger.bytes, span)
 
     def _load(self, partition: P, assignment: Assignment) -> Load:

@@ -2,7 +2,10 @@
 
 Rule 1: offsets are added in increasing order and may have gaps (compaction, transaction markers). A gap is
 finished by definition: nobody will ever handle it.
-Rule 2: the commit point is the lowest offset that is not finished, or one past the newest offset if all are.
+Rule 2: the commit point is the lowest offset that is not finished; if all are, it is the client's position: the
+offset of the record that comes next. Mostly that is one past the newest offset added. It is more behind what a client
+skips without handing anything out (transaction markers, aborted records, a reset), and it is known before any record
+came of a quiet partition.
 Rule 3: an offset that was dropped (taken from ``poll()`` but given up before it ran) counts as not finished for
 ever. The commit point can never pass it, whatever else happens to this ledger.
 Rule 4: this file does not know about threads. Its caller holds the lock.
@@ -29,18 +32,30 @@ class OffsetLedger:
     :ivar bytes: how many these are in all.
     """
 
-    __slots__ = ("_dropped_from", "_next", "_order", "bytes", "sizes")
+    __slots__ = ("_dropped_from", "_end", "_next", "_order", "bytes", "sizes")
 
     def __init__(self) -> None:
         self._order: deque[int] = deque()
         self.sizes: dict[int, int] = {}
         self._next: int | None = None
+        self._end: int | None = None
         self._dropped_from: int | None = None
         self.bytes = 0
 
     def begin(self, offset: int) -> None:
         """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
-        self._next = offset
+        self._next = self._end = offset
+
+    def reach(self, position: int) -> None:
+        """Note that the next offset to come is *position*: those between the newest and it hold no record for us.
+
+        :raises ValueError: if it is below the one expected: that is a jump back, and needs a ledger of its own.
+        """
+        if self._next is None:
+            self.begin(position)
+        elif position < self._next:
+            raise ValueError(f"position {position} is below {self._next}, the next offset expected")
+        self._next = position
 
     def add(self, offsets: Sequence[int], sizes: Sequence[int]) -> None:
         """Take in *offsets*, and how many bytes each of their records has; what runs once per record here runs in C.
@@ -55,7 +70,7 @@ class OffsetLedger:
         self._order.extend(offsets)
         self.sizes.update(zip(offsets, sizes, strict=True))
         self.bytes += sum(sizes)
-        self._next = offsets[-1] + 1
+        self._next = self._end = offsets[-1] + 1
 
     def finish(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
@@ -98,14 +113,19 @@ class OffsetLedger:
 
     @property
     def next(self) -> int | None:
-        """One past the newest offset added."""
+        """The lowest offset that may still come; ``None`` before it is known."""
         return self._next
+
+    @property
+    def end(self) -> int | None:
+        """One past the newest offset added; where it began before the first one."""
+        return self._end
 
     @property
     def span(self) -> int:
         """Offsets from the commit point to one past the newest: what a crash would repeat at most."""
         low = self.committable
-        return 0 if low is None or self._next is None else self._next - low
+        return 0 if low is None or self._end is None else max(0, self._end - low)
 
     @property
     def finished_above(self) -> int | None:

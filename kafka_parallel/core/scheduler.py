@@ -7,6 +7,8 @@ Rule 3: leaving takes three acts. `drain` stops intake and drops what never star
 that did start: those still run, because otherwise everything finished above them would be repeated. Nothing is waited
 for that cannot run before the partition leaves. `is_drained` tells when that is done. `end` gives up the rest.
 Rule 4: a commit is computed from one `Snapshot` and marked as done with the same one.
+Rule 5: `reach` is told a position only when all records below it were fed or will never come. So it may be taken after
+the records of a poll were fed, or were given back to be fetched again; never between `poll()` and that.
 
 Its parts: the assignments with their ledgers; the backlog (``backlog.py``), from which ``dispatch.py`` hands out;
 ``backpressure.py``; the throttles of plugins.
@@ -29,6 +31,10 @@ from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 
 P = TypeVar("P", bound=Hashable)
+
+# After how many seconds an unchanged offset is committed again. A broker forgets what nobody commits, after
+# offsets.retention.minutes (1 at least), where the group has no members: with assign(), or before Kafka 2.1 (KIP-211).
+RENEWAL = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +93,27 @@ class Scheduler(Generic[P]):
             assignment = self._assignments.assign(partition, (starts or {}).get(partition))
             assignment.done = (done or {}).get(partition, ())
 
-    def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
-        """Learn at which offsets the next records begin; return where assignments are that nothing is confirmed of.
+    def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
+        """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
 
-        A jump back (a seek, a reset) ends the assignment and begins a new one. The snapshot is for whoever has to
-        commit where an assignment begins before anything of it is handled.
+        A jump back (a seek, a reset) ends the assignment and begins a new one. Where records are not taken in, the
+        client passes some that are never fed: its position there says nothing.
+
+        :returns: where assignments are that nothing is confirmed of, for whoever has to commit where they begin.
         """
-        back = [p for p, assignment in self._assignments.select(firsts) if firsts[p] < (assignment.ledger.next or 0)]
-        if back:
-            self.end(back)
-            self.assign(back)
-        assignments = self._assignments.select(firsts)
-        for partition, assignment in assignments:
-            if assignment.ledger.next is None:
-                assignment.begin(firsts[partition])
-        new = {partition: assignment for partition, assignment in assignments if assignment.committed is None}
+        found = [(p, assignment) for p, assignment in self._assignments.select(positions) if assignment.takes_records]
+        for partition, assignment in found:
+            if positions[partition] < (assignment.ledger.next or 0):
+                self._begin_anew(partition)
+            self._assignments.reach(partition, positions[partition])
+        new = {p: assignment for p, assignment in self._assignments.select(dict(found)) if assignment.committed is None}
         return Snapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
 
-    @staticmethod
-    def put_off(starts: Snapshot[P]) -> None:
-        """Take back that the assignments of *starts* have begun; nothing was fed to them yet."""
-        for assignment in starts.assignments.values():
-            assignment.put_off()
+    def _begin_anew(self, partition: P) -> None:
+        """Go on elsewhere in *partition*. What pauses it is looked at anew, but no record is waited for any more."""
+        self._give_up(dict(self._assignments.select([partition])))
+        self.assign([partition])
+        self.backpressure.hold(partition, 0.0)
 
     def feed(
         self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
@@ -124,7 +129,7 @@ class Scheduler(Generic[P]):
         kept_out = {}
         for partition, tasks in batch.items():
             assignment = self._assignments.get(partition)
-            if assignment is not None and not assignment.draining and not assignment.halted:
+            if assignment is not None and assignment.takes_records:
                 self._assignments.open[partition] = assignment
                 fitting = self.backpressure.fitting(assignment, tasks)
                 if len(fitting) < len(tasks):
@@ -161,15 +166,21 @@ class Scheduler(Generic[P]):
 
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*. What still runs will change nothing any more."""
-        leaving = self._assignments.select(partitions)
-        self._backlog.drop_above({assignment: -1 for _, assignment in leaving})
-        return {partition: self._end(partition, assignment) for partition, assignment in leaving}
+        leaving = dict(self._assignments.select(partitions))
+        running = self._give_up(leaving)
+        return {
+            partition: Ended(assignment.ledger.committable, running[partition], self.backpressure.forget(partition))
+            for partition, assignment in leaving.items()
+        }
 
-    def _end(self, partition: P, assignment: Assignment) -> Ended:
-        self._assignments.end(partition)
-        running = assignment.ledger.records - len(assignment.halted)
-        self.dispatch.totals.abandoned += running
-        return Ended(assignment.ledger.committable, running, self.backpressure.forget(partition))
+    def _give_up(self, assignments: Mapping[P, Assignment]) -> dict[P, int]:
+        """End *assignments*; tell how many records of each still run."""
+        self._backlog.drop_above(dict.fromkeys(assignments.values(), -1))
+        for partition in assignments:
+            self._assignments.end(partition)
+        running = {p: assignment.ledger.records - len(assignment.halted) for p, assignment in assignments.items()}
+        self.dispatch.totals.abandoned += sum(running.values())
+        return running
 
     @staticmethod
     def _highest_started(assignment: Assignment, unstarted: list[Task]) -> int:
@@ -183,10 +194,23 @@ class Scheduler(Generic[P]):
 
     # Commits
 
-    def snapshot(self, partitions: Iterable[P] | None = None) -> Snapshot[P]:
-        """What to commit now for *partitions* (all without it): only those where something changed."""
-        dirty = {p: assignment for p, assignment in self._assignments.select(partitions) if assignment.is_dirty}
-        return Snapshot({p: self._position(assignment) for p, assignment in dirty.items()}, dirty)
+    def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> Snapshot[P]:
+        """What to commit now for *partitions* (all without it): only those where something changed.
+
+        :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be
+            due soon together.
+        """
+        found = self._assignments.select(partitions)
+        due = {p: assignment for p, assignment in found if assignment.is_dirty}
+        if renewed_at is not None and self._must_renew(found, renewed_at):
+            old = [(p, assignment) for p, assignment in found if assignment.confirmed_at <= renewed_at - RENEWAL / 2]
+            due.update((p, assignment) for p, assignment in old if assignment.committed is not None)
+        return Snapshot({p: self._position(assignment) for p, assignment in due.items()}, due)
+
+    @staticmethod
+    def _must_renew(found: Iterable[tuple[P, Assignment]], now: float) -> bool:
+        oldest = (assignment.confirmed_at for _, assignment in found if assignment.committed is not None)
+        return min(oldest, default=now) <= now - RENEWAL
 
     @staticmethod
     def _position(assignment: Assignment) -> tuple[int, int]:
@@ -196,10 +220,10 @@ class Scheduler(Generic[P]):
         return offset, assignment.leader_epoch_below(offset)
 
     @staticmethod
-    def committed(snapshot: Snapshot[P]) -> None:
-        """Note that the broker confirmed *snapshot*."""
+    def committed(snapshot: Snapshot[P], now: float = 0.0) -> None:
+        """Note that the broker confirmed *snapshot*, *now*."""
         for partition, (offset, _) in snapshot.offsets.items():
-            snapshot.assignments[partition].confirmed(offset)
+            snapshot.assignments[partition].confirmed(offset, now)
 
     # Questions
 
@@ -212,6 +236,20 @@ class Scheduler(Generic[P]):
     def assigned(self) -> frozenset[P]:
         """The partitions that are ours."""
         return self._assignments.partitions
+
+    @property
+    def unbegun(self) -> frozenset[P]:
+        """Those of them of which it is not known where they begin."""
+        return frozenset(self._assignments.unbegun)
+
+    def expected(self) -> dict[P, int]:
+        """The lowest offset that may still come, of each partition of which it is known."""
+        found = ((partition, assignment.ledger.next) for partition, assignment in self._assignments.live)
+        return {partition: offset for partition, offset in found if offset is not None}
+
+    def foreign(self, partitions: Iterable[P]) -> list[P]:
+        """Those of *partitions* that are not ours."""
+        return [partition for partition in partitions if self._assignments.get(partition) is None]
 
     def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
         """Return the committed offset and the lag of each partition that has them."""

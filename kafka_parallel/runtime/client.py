@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -319,15 +319,14 @@ class Client:
         """End what `pause` did to *partitions*; what the user paused stays paused."""
         self._pauses.resume(partitions)
 
-    def has_position(self, partition: TopicPartition) -> bool:
-        """Whether the client still knows where it was in *partition*."""
-        state = getattr(self._subscription, "assignment", {}).get(partition)
-        return bool(getattr(state, "has_valid_position", False))
+    def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the client is in those of *partitions* of which it knows; nothing is asked of a broker.
 
-    def position(self, partition: TopicPartition) -> int:
-        """The offset of the next record to be fetched, where `has_position` says that it is known."""
-        offset: int = self._consumer.position(partition)
-        return offset
+        Any thread may ask: each position is read once, and a reset replaces it whole.
+        """
+        states: Mapping[TopicPartition, Any] = getattr(self._subscription, "assignment", {})
+        found = {partition: getattr(states.get(partition), "position", None) for partition in partitions}
+        return {partition: position.offset for partition, position in found.items() if position is not None}
 
     def committed(self, partition: TopicPartition, timeout: float) -> int | None:
         """What the group has committed for *partition*; ``None`` if nothing."""

@@ -66,7 +66,7 @@ class Committer:
         """
         if self._client.group_id is None:
             return Answer.DONE
-        return self.commit_snapshot(self._queue.snapshot(partitions), reason, timeout)
+        return self.commit_snapshot(self._queue.snapshot(partitions, renews=reason != "revoke"), reason, timeout)
 
     def commit_snapshot(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Answer:
         """Commit *snapshot*."""

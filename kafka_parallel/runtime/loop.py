@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.backpressure import Decision
-from kafka_parallel.core.scheduler import Snapshot
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.client import is_retriable
 from kafka_parallel.runtime.commits import Answer
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.commits import Committer
     from kafka_parallel.runtime.intake import Intake
+    from kafka_parallel.runtime.positions import Positions
     from kafka_parallel.runtime.rebalance import Rebalance
     from kafka_parallel.runtime.shutdown import Shutdown
     from kafka_parallel.runtime.watch import Watch
@@ -52,6 +52,7 @@ class Loop:
     """One consumer's poll loop.
 
     :param intake: takes in what a poll brought.
+    :param positions: looks at where the client is.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
     """
 
@@ -60,6 +61,7 @@ class Loop:
         client: Client,
         queue: WorkQueue[TopicPartition],
         intake: Intake,
+        positions: Positions,
         committer: Committer,
         rebalance: Rebalance,
         watch: Watch,
@@ -74,6 +76,7 @@ class Loop:
         self._client = client
         self._queue = queue
         self._intake = intake
+        self._positions = positions
         self._committer = committer
         self._rebalance = rebalance
         self._watch = watch
@@ -122,9 +125,13 @@ class Loop:
         self._watch.look()
         decision = self._queue.decide(self._fed)
         self._apply(decision)
+        self._begin(self._positions.of_unbegun())
         self._commit_if_due()
         batch = self._poll(decision)
+        self._positions.distrust()
         self._feed(batch if decision.room else self._give_back(batch), decision.bytes_left)
+        self._positions.trust()
+        self._positions.look_if_due(self._clock.monotonic())
         if self._rebalance.failure is not None:
             raise self._rebalance.failure
 
@@ -174,9 +181,11 @@ class Loop:
                 self._wait_for_workers(KEEP_ALIVE)
                 return self._client.poll(0, 1)
             return self._fetch(decision)
-        except Exception as error:
-            if not is_retriable(error):
+        except BaseException as error:
+            self._positions.distrust()
+            if not isinstance(error, Exception) or not is_retriable(error):
                 raise
+            self._positions.go_back()
             log.warning("poll() failed and is tried again: %r", error)
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
             return {}
@@ -196,7 +205,7 @@ class Loop:
         self._is_ahead = not self._queue.wait_until(lambda scheduler: scheduler.wants_more, longest)
 
     def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Take nothing of what a poll brought that was only to keep the member alive: of a partition assigned in it."""
+        """Take nothing of *batch*: it came with a poll that was only to keep the member alive, or it is not ours."""
         for partition, records in batch.items():
             self._client.seek(partition, records[0].offset)
         return {}
@@ -204,41 +213,45 @@ class Loop:
     def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int) -> None:
         now = self._clock.monotonic()
         self._fed = tuple(batch)
-        if not batch:
-            if not self._queue.ask(lambda scheduler: scheduler.backpressure.is_idle):
-                self._last_activity = now
-            return
-        self._last_activity = now
-        self._is_ahead = False
-        batch = {
-            partition: records for partition, records in batch.items() if partition not in self._rebalance.unsettled
-        }
+        if batch:
+            self._is_ahead = False
+        if batch or not self._queue.ask(lambda scheduler: scheduler.backpressure.is_idle):
+            self._last_activity = now
+        batch = self._ours(batch)
         put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
-        taken = {partition: records for partition, records in batch.items() if partition not in put_off}
-        self._intake.take(taken, bytes_left, now)
+        self._put_off({partition: records for partition, records in batch.items() if partition in put_off})
+        if taken := {partition: records for partition, records in batch.items() if partition not in put_off}:
+            self._intake.take(taken, bytes_left, now)
 
-    def _begin(self, firsts: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
-        """Commit where an assignment begins before anything of it is handled; return the partitions to be put off.
+    def _ours(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Leave out what cannot be taken yet; what came before the assignment was begun comes again after it."""
+        foreign = self._queue.ask(lambda scheduler: scheduler.foreign(batch)) if batch else []
+        self._give_back({partition: batch[partition] for partition in foreign})
+        left_out = self._rebalance.unsettled.union(foreign)
+        return {partition: records for partition, records in batch.items() if partition not in left_out}
 
-        Without a committed offset, a crash before the first commit would send the next start to the end of the log
-        (``auto_offset_reset="latest"``, the default) and lose what was taken. With "earliest" it would see it again.
+    def _begin(self, positions: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
+        """Commit where an assignment begins before anything of it is handled; return those that could not be committed.
+
+        Without a committed offset, a crash or a rebalance before the first commit would send the next start to the end
+        of the log (``auto_offset_reset="latest"``, the default) and lose what was taken, or what was written
+        meanwhile. With "earliest" it would see it again.
+
+        :param positions: the offsets of the records that come next: of those about to be fed, or of partitions without
+            a record, as soon as the client knows where it is.
         """
-        starts = self._queue.begin(firsts)
-        if not (self._commits_start and starts.offsets):
+        starts = self._queue.reach(positions) if positions else None
+        if starts is None or not (self._commits_start and starts.offsets):
             return ()
         answer = self._committer.commit_snapshot(starts, "interval", COMMIT_TIMEOUT)
         self._answered(answer)
-        if answer is not Answer.RETRY:
-            return ()
-        self._put_off(starts)
-        return starts.offsets.keys()
+        return starts.offsets.keys() if answer is Answer.RETRY else ()
 
-    def _put_off(self, starts: Snapshot[TopicPartition]) -> None:
+    def _put_off(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Fetch the first records of assignments again: a rebalance may have to go on before their start is stored."""
-        self._queue.put_off(starts)
-        for partition, (offset, _) in starts.offsets.items():
-            self._client.seek(partition, offset)
-        self._queue.wait_until(lambda _: False, LONGEST_POLL)
+        if batch:
+            self._give_back(batch)
+            self._queue.wait_until(lambda _: False, LONGEST_POLL)
 
     # The way out
 
@@ -248,6 +261,7 @@ class Loop:
         :raises CommitFailed: if the coordinator refuses the last commit for good.
         """
         deadline = self._clock.monotonic() + self._shutdown.timeout
+        self._positions.look(self._queue.ask(lambda scheduler: scheduler.assigned))
         self._queue.drain(None, deadline)
         self._client.pause(self._client.assignment())
         told_at = self._clock.monotonic()
@@ -282,7 +296,7 @@ class Loop:
         """
         try:
             self._client.pause(self._client.assignment())
-            self._client.poll(timeout, 1)
+            self._give_back(self._client.poll(timeout, 1))
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
             log.warning("poll() failed while the last records were finished: %r", error)
             self._queue.wait_until(lambda _: False, timeout)

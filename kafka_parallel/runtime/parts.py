@@ -19,6 +19,7 @@ from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.fit import check_batch, check_executor, is_async, is_remote
 from kafka_parallel.runtime.intake import Intake
 from kafka_parallel.runtime.loop import Loop
+from kafka_parallel.runtime.positions import Positions
 from kafka_parallel.runtime.provided import Provided
 from kafka_parallel.runtime.rebalance import Rebalance
 from kafka_parallel.runtime.watch import Watch
@@ -79,6 +80,8 @@ class Parts:
         self.queue = self._make_queue(batch)
         self._watch = self._make_watch()
         self.committer = Committer(client, self.queue, plugins.hook.on_commit)
+        self._unsettled: set[TopicPartition] = set()
+        self._positions = Positions(client, self.queue, self._unsettled)
         self.rebalance = self._make_rebalance()
         self.loop = self._make_loop(ordering)
 
@@ -146,6 +149,8 @@ class Parts:
             self.committer,
             self._watch,
             self.clock,
+            self._positions,
+            self._unsettled,
             assign_observers=Observers(self.plugins.hook.on_assign),
             revoke_observers=Observers(self.plugins.hook.on_revoke),
             settings=self.settings,
@@ -160,6 +165,7 @@ class Parts:
             client,
             self.queue,
             Intake(client, self.queue, clock, ordering=ordering, delayed=self.settings.sources, delay=self._delay),
+            self._positions,
             self.committer,
             self.rebalance,
             self._watch,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.scheduler import Ended
     from kafka_parallel.runtime.client import Client
     from kafka_parallel.runtime.clock import Clock
+    from kafka_parallel.runtime.positions import Positions
     from kafka_parallel.runtime.watch import Watch
     from kafka_parallel.runtime.workqueue import WorkQueue
     from kafka_parallel.values import Settings
@@ -43,6 +44,7 @@ class Rebalance:
     :param drain_timeout: seconds that running records get to finish before their partitions leave.
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param is_abandoned: tells whether nothing shall be waited for any more.
+    :param positions: looks at where the client is.
     :ivar failure: what a rebalance failed with; the loop raises it.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
     """
@@ -54,6 +56,8 @@ class Rebalance:
         committer: Committer,
         watch: Watch,
         clock: Clock,
+        positions: Positions,
+        unsettled: set[TopicPartition],
         *,
         assign_observers: Observers,
         revoke_observers: Observers,
@@ -67,6 +71,7 @@ class Rebalance:
         self._committer = committer
         self._watch = watch
         self._clock = clock
+        self._positions = positions
         self._assign_observers = assign_observers
         self._revoke_observers = revoke_observers
         self._settings = settings
@@ -75,7 +80,7 @@ class Rebalance:
         self._is_abandoned = is_abandoned
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
-        self.unsettled: set[TopicPartition] = set()
+        self.unsettled = unsettled
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin assignments of those *partitions* that are not ours yet."""
@@ -104,6 +109,7 @@ class Rebalance:
             return
         reports.revoking(ours, self._drain_timeout)
         try:
+            self._positions.look(ours)
             self._drain(ours)
             answer = self._commit(ours)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
@@ -120,10 +126,10 @@ class Rebalance:
     def _go_on(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """Seek back to what was dropped where the client kept a position past it; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
-        kept = {partition: offset for partition, offset in known.items() if self._client.has_position(partition)}
+        kept = self._client.positions(known)
         starts = {
-            partition: max(self._client.position(partition) if offset is None else offset, self._committed(partition))
-            for partition, offset in kept.items()
+            partition: max(position if (offset := known[partition]) is None else offset, self._committed(partition))
+            for partition, position in kept.items()
         }
         for partition, offset in starts.items():
             self._client.seek(partition, offset)

@@ -303,15 +303,10 @@ class WorkQueue(Generic[P]):
 
     # The loop's side
 
-    def begin(self, firsts: Mapping[P, int]) -> Snapshot[P]:
-        """Learn at which offsets the next records begin; return where assignments are that nothing is confirmed of."""
+    def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
+        """Learn where the client is; return where assignments are that nothing is confirmed of."""
         with self._lock:
-            return self._scheduler.begin(firsts)
-
-    def put_off(self, starts: Snapshot[P]) -> None:
-        """Take back that the assignments of *starts* have begun: their first records will come again."""
-        with self._lock:
-            self._scheduler.put_off(starts)
+            return self._scheduler.reach(positions)
 
     def feed(
         self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
@@ -338,15 +333,15 @@ class WorkQueue(Generic[P]):
         with self._lock:
             return self._scheduler.backpressure.is_commit_urgent()
 
-    def snapshot(self, partitions: Iterable[P] | None = None) -> Snapshot[P]:
-        """What to commit now."""
+    def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> Snapshot[P]:
+        """What to commit now; *renews* = also what is unchanged and was committed long ago."""
         with self._lock:
-            return self._scheduler.snapshot(partitions)
+            return self._scheduler.snapshot(partitions, self._clock.monotonic() if renews else None)
 
     def committed(self, snapshot: Snapshot[P]) -> None:
         """Note that the broker confirmed *snapshot*."""
         with self._lock:
-            self._scheduler.committed(snapshot)
+            self._scheduler.committed(snapshot, self._clock.monotonic())
 
     def wait_until(self, predicate: Callable[[Scheduler[P]], bool], timeout: float) -> bool:
         """Wait until *predicate* holds, *timeout* seconds at most; tell whether it holds.

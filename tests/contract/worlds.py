@@ -12,6 +12,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from kafka_parallel.runtime.client import Client
 from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
 
 # No test waits longer for anything, in seconds.
@@ -38,10 +39,12 @@ class FakeWorld:
         for _ in range(count):
             self._cluster.append(topic, b"v", b"k", partition=partition)
 
-    def append_transaction(self, topic: str) -> None:
-        """Append a record and the marker of its transaction."""
-        self.append(topic)
-        self._cluster.logs[TopicPartition(topic, 0)].skip(1)
+    def append_transaction(self, topic: str, count: int = 1, *, commits: bool = True) -> None:
+        """Append *count* records and the marker of their transaction."""
+        log = self._cluster.logs[TopicPartition(topic, 0)]
+        log.begin_transaction()
+        self.append(topic, count)
+        log.end_transaction(commits=commits)
 
     def delete_before(self, topic: str, offset: int) -> None:
         self._cluster.logs[TopicPartition(topic, 0)].delete_before(offset)
@@ -78,14 +81,19 @@ class RealWorld:
             self._producer.send(topic, b"v", b"k", partition=partition)
         self._producer.flush()
 
-    def append_transaction(self, topic: str) -> None:
+    def append_transaction(self, topic: str, count: int = 1, *, commits: bool = True) -> None:
         if kafka.__version__.startswith("2.2."):
             pytest.skip("2.2's commit_transaction() never returns on this broker")
         producer = KafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=topic)
         producer.init_transactions()
         producer.begin_transaction()
-        producer.send(topic, b"v", b"k", partition=0)
-        producer.commit_transaction()
+        for _ in range(count):
+            producer.send(topic, b"v", b"k", partition=0)
+        producer.flush()  # without it, 2.x's abort_transaction() never returns
+        if commits:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
         producer.close()
 
     def delete_before(self, topic: str, offset: int) -> None:
@@ -122,6 +130,19 @@ def read(consumer: Any, count: int) -> list[Any]:
         for records in consumer.poll(200).values():
             found += records
     return found
+
+
+def position_of(consumer: Any, partition: TopicPartition) -> int | None:
+    """The position as the library reads it: without asking a broker; ``None`` while it is not known."""
+    return Client(consumer).positions([partition]).get(partition)
+
+
+def wait_for_position(consumer: Any, partition: TopicPartition, expected: int) -> None:
+    """Poll, without getting a record, until the client is at *expected*."""
+    deadline = time.monotonic() + PATIENCE
+    while (position := position_of(consumer, partition)) != expected:
+        assert time.monotonic() < deadline, f"the position is {position}, not {expected}, after {PATIENCE} s"
+        assert consumer.poll(100) == {}
 
 
 def poll_together(*consumers: Any, until: Callable[[], bool], first_reads: list[Any] | None = None) -> None:

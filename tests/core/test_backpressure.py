@@ -31,7 +31,7 @@ class Log:
         if decision.room == 0 or partition in decision.paused or not (left := self.offsets[partition]):
             return False
         batch = [Task(None, offset, None, 1, 0.0) for offset in left[: min(self.most, decision.room)]]
-        self.found.begin({partition: batch[0].offset})
+        self.found.reach({partition: batch[0].offset})
         kept_out = self.found.feed({partition: batch}, {})
         taken = [task.offset for task in batch if task.offset < kept_out.get(partition, float("inf"))]
         del left[: len(taken)]
@@ -109,13 +109,13 @@ def test_no_record_is_taken_that_lies_farther_from_the_commit_than_the_limit(ste
 def test_a_seek_back_begins_anew_and_where_an_earlier_assignment_ended_its_commit_still_counts():
     found = Scheduler(Limits(1000, 1000, 10), commits=True)
     found.assign(["p"])
-    found.begin({"p": 0})
+    found.reach({"p": 0})
     found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(6)]}, {})
     ended = found.end(["p"])["p"]
     found.assign(["p"], starts={"p": 4})
     assert ended.resume_at == 0
 
-    found.begin({"p": 4})
+    found.reach({"p": 4})
     kept_out = found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(4, 20)]}, {})
 
     assert kept_out == {"p": 10}

@@ -25,7 +25,7 @@ def scheduler(scope="mixed", records=3, size=1000, partitions=("p", "q"), wait=W
 
 def feed(found, partition, *records, at=0.0, size=1):
     tasks = [Task(None, offset, key, size, at) for offset, key in records]
-    found.begin({partition: tasks[0].offset})
+    found.reach({partition: tasks[0].offset})
     found.feed({partition: tasks}, {})
 
 

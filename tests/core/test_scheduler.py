@@ -28,7 +28,7 @@ def scheduler(*partitions, limits=LIMITS):
 
 def feed(found, partition, *records):
     tasks = [Task(None, offset, key, 1, 0.0) for offset, key in records]
-    found.begin({partition: tasks[0].offset})
+    found.reach({partition: tasks[0].offset})
     return found.feed({partition: tasks}, {partition: [(tasks[0].offset, 3)]}).get(partition)
 
 
@@ -194,7 +194,7 @@ def test_offsets_that_are_done_already_finish_on_arrival():
 def test_the_leader_epoch_is_that_of_the_last_record_below_the_commit():
     found = scheduler("p")
     tasks = [Task(None, offset, None, 1, 0.0) for offset in range(3)]
-    found.begin({"p": 0})
+    found.reach({"p": 0})
     found.feed({"p": tasks}, {"p": [(0, 7), (2, 8)]})
 
     run(found, found.dispatch.take(1, 0.0))
@@ -297,15 +297,16 @@ class Walk(RuleBasedStateMachine):
             return
         first = self.next[partition] + gap
         records = [(first + place, None if key == "0" else key) for place, key in enumerate(keys)]
-        if self.base[partition] in {None, self.next[partition]}:  # nothing is uncommitted
-            self.base[partition] = first
+        base = self.base[partition] = first if self.base[partition] is None else self.base[partition]
         kept_out = feed(self.found, partition, *records)
-        taken = [(offset, key) for offset, key in records if offset < self.base[partition] + LIMIT]
+        nothing_is_uncommitted = base >= max(self.fed[partition], default=-1) + 1
+        most = (first if nothing_is_uncommitted else base) + LIMIT
+        taken = [(offset, key) for offset, key in records if offset < most]
         assert kept_out == (None if taken == records else records[len(taken)][0])
         self.new.add(partition)
         (self.kept_out.discard if kept_out is None else self.kept_out.add)(partition)
         self.fed[partition].update(dict(taken))
-        self.next[partition] = taken[-1][0] + 1 if taken else self.next[partition]
+        self.next[partition] = records[-1][0] + 1 if kept_out is None else kept_out
 
     @rule(limit=st.integers(1, 4))
     def take_some(self, limit):

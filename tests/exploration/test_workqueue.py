@@ -49,7 +49,7 @@ class Case:
         self.chunks = []
         self.queue = WorkQueue(LIMITS, commits=True, attempt=self.attempt, clock=ThreadClock())
         self.queue.assign(["p"], {}, {})
-        self.queue.begin({"p": 0})
+        self.queue.reach({"p": 0})
         self.feed(*records)
 
     def feed(self, *records):

@@ -58,8 +58,16 @@ class App:
 
     def run_coroutine(self, handler: Any, **options: Any) -> BaseException | None:
         """Do the same with a handler as it is."""
+        return self._run(self.parallel(**options), handler)
+
+    def run_on(self, consumer: FakeConsumer) -> BaseException | None:
+        """Run *consumer* until nothing comes any more; return what run() raised."""
+        parallel = ParallelConsumer(consumer, workers=2, install_signal_handlers=False)
+        return self._run(parallel, self.handle(lambda _: None))
+
+    def _run(self, parallel: ParallelConsumer, handler: Any) -> BaseException | None:
         try:
-            self.parallel(**options).run(handler)
+            parallel.run(handler)
         except BaseException as error:
             return error
         return None

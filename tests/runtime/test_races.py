@@ -88,7 +88,7 @@ def run(queue, fed, chunk_of=64):
     for thread in threads:
         thread.start()
     queue.assign(["p"], {}, {})
-    queue.begin({"p": 0})
+    queue.reach({"p": 0})
     for first in range(0, RECORDS, 200):
         batch = [Task(record, record.offset, record.key, 1, 0.0) for record in fed[first : first + 200]]
         queue.feed({"p": batch}, {})

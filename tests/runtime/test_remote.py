@@ -38,7 +38,7 @@ def queue_of(records, answer=lambda task: None):
     attempt = Deciding(answer)
     queue = WorkQueue(LIMITS, commits=True, attempt=attempt, clock=SystemClock)
     queue.assign(["p"], {}, {})
-    queue.begin({"p": 0})
+    queue.reach({"p": 0})
     queue.feed({"p": [Task(offset, offset, key, 1, 0.0) for offset, key in enumerate(records)]}, {})
     return queue, attempt
 

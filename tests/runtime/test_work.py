@@ -14,7 +14,7 @@ from kafka_parallel.runtime.workqueue import WorkQueue
 def queue_of(*keys, attempt=lambda task: None):
     queue = WorkQueue(Limits(100, 1000, 100), commits=True, attempt=attempt, clock=SystemClock())
     queue.assign(["p"], {}, {})
-    queue.begin({"p": 0})
+    queue.reach({"p": 0})
     queue.feed({"p": [Task(None, offset, key, 1, 0.0) for offset, key in enumerate(keys)]}, {})
     return queue
 

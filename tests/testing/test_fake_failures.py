@@ -55,7 +55,19 @@ def test_a_call_may_take_effect_and_lose_its_answer(cluster, call):
     assert (cluster.committed("g", PARTITION) is not None) == (call != "send")
 
 
-@pytest.mark.parametrize(("call", "moment"), [("comit", "before"), ("poll", "after"), ("commit", "later")])
+def test_a_poll_may_fail_when_it_has_moved_its_positions(cluster):
+    consumer = FakeConsumer(cluster=cluster, auto_offset_reset="earliest")
+    consumer.assign([PARTITION])
+    consumer.seek(PARTITION, 0)
+    cluster.fail("poll", KafkaTimeoutError("on purpose"), moment="after")
+
+    with pytest.raises(KafkaTimeoutError, match="on purpose"):
+        consumer.poll()
+
+    assert consumer.position(PARTITION) == 1
+
+
+@pytest.mark.parametrize(("call", "moment"), [("comit", "before"), ("committed", "after"), ("commit", "later")])
 def test_what_cannot_happen_cannot_be_asked_for(cluster, call, moment):
     with pytest.raises(ValueError, match="no call"):
         cluster.fail(call, KafkaTimeoutError(), moment=moment)

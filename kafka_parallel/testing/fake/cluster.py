@@ -191,13 +191,13 @@ class FakeCluster:
             "end_offsets", "topics", "partitions_for_topic", "commit" or "commit_async", of a producer "partitions_for"
             or "send".
         :param moment: "before" the call takes effect, or "after": then it did, and only its answer was lost. Only
-            "commit", "commit_async" and "send" have an effect.
+            "commit", "commit_async" and "send" have an effect, and so has "poll": it moves the positions, and its
+            records are lost with the error.
         :raises ValueError: no call fails like this, so the test that asked for it would test nothing.
         """
-        if call not in {"before": READS + WRITES, "after": WRITES}.get(moment, ()):
-            raise ValueError(
-                f"no call {call!r} can fail {moment} it took effect; before: {READS + WRITES}, after: {WRITES}"
-            )
+        can_fail = {"before": READS + WRITES, "after": ("poll", *WRITES)}
+        if call not in can_fail.get(moment, ()):
+            raise ValueError(f"no call {call!r} can fail {moment} it took effect; those that can: {can_fail}")
         self._failures += [(call, moment, error)] * times
 
     def _fail_if_due(self, call: str, moment: Moment) -> None:

@@ -133,11 +133,14 @@ class FakeConsumer:
         self._require(not self._closed, "KafkaConsumer is closed")
         deadline = self._clock.monotonic() + timeout_ms / 1000
         self._cluster.on_call("poll", "before")
+        known = {partition: state for partition, state in self._states.items() if state.has_valid_position}
         while not (found := self._poll_once(max_records or self.config["max_poll_records"])):
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 break
             self._clock.sleep(min(SLICE, left))
+        if all(known.get(partition) is self._states[partition] for partition in found):
+            self._cluster.on_call("poll", "after")  # positions have moved, and the records are lost with the error
         return found
 
     def _poll_once(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
@@ -184,7 +187,7 @@ class FakeConsumer:
     def seek_to_end(self, *partitions: TopicPartition) -> None:
         """Go on at the next record that is written."""
         for partition in partitions or self._states:
-            self.seek(partition, self._cluster.log(partition).end)
+            self.seek(partition, self._cluster.log(partition).readable_end(self.config["isolation_level"]))
 
     def beginning_offsets(
         self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
@@ -196,9 +199,10 @@ class FakeConsumer:
     def end_offsets(
         self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
     ) -> dict[TopicPartition, int]:
-        """The offset after the last one of each partition."""
+        """The offset after the last one of each partition; with read_committed after the last stable one."""
         self._cluster.on_call("end_offsets", "before")
-        return {partition: self._cluster.log(partition).end for partition in partitions}
+        isolation = self.config["isolation_level"]
+        return {partition: self._cluster.log(partition).readable_end(isolation) for partition in partitions}
 
     def paused(self) -> set[TopicPartition]:
         """The partitions that are not fetched."""
@@ -255,8 +259,7 @@ class FakeConsumer:
         return Sent(answer)
 
     def _positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        known = {partition: state for partition, state in self._states.items() if state.has_valid_position}
-        return {partition: OffsetAndMetadata(state.position, "", -1) for partition, state in known.items()}
+        return {partition: state.position for partition, state in self._states.items() if state.position is not None}
 
     def _auto_commit_if_due(self) -> None:
         now = self._clock.monotonic()

@@ -9,6 +9,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from kafka_parallel.runtime.deserializers import deserialized_record
 from kafka_parallel.testing.fake.cluster import FakeCluster
+from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.fake.subscription import Subscription, find_position
 
 
@@ -29,32 +30,42 @@ class Fetcher:
         self._subscription = subscription
 
     def fetch(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Return at most *max_records* records and move the positions behind them."""
+        """Return at most *max_records* records and move the positions behind them.
+
+        What holds no record for this consumer (markers, aborted records) is passed with the records before it if there
+        is room for one more, and with the next fetch otherwise.
+        """
         found: dict[TopicPartition, list[ConsumerRecord]] = {}
         for partition, state in self._subscription.assignment.items():
             log = self._cluster.logs.get(partition)
-            if state.paused or max_records <= 0 or log is None:
+            if log is None or (state.paused and state.has_valid_position):
                 continue
-            self.find(partition)
-            if records := log.read(state.position, max_records):
+            offset = self.find(partition)
+            if state.paused or max_records <= 0:
+                continue
+            records = log.read(offset, max_records, self._isolation)
+            if records:
                 found[partition] = [self._deserialized(record) for record in records]
-                state.seek(records[-1].offset + 1)
-                max_records -= len(records)
-            elif log.end > state.position:
-                state.seek(log.end)
+            is_cut = len(records) == max_records
+            state.seek(records[-1].offset + 1 if is_cut else max(offset, log.readable_end(self._isolation)))
+            max_records -= len(records)
         return found
+
+    @property
+    def _isolation(self) -> Isolation:
+        isolation: Isolation = self.config["isolation_level"]
+        return isolation
 
     def find(self, partition: TopicPartition) -> int:
         """Make sure that *partition* has a position that can be read, and return it."""
-        state = self._subscription.assignment[partition]
-        find_position(
+        return find_position(
             self._cluster.log(partition),
             partition,
-            state,
+            self._subscription.assignment[partition],
             lambda: self._committed(partition),
             self.config["auto_offset_reset"],
+            self._isolation,
         )
-        return state.position
 
     def _committed(self, partition: TopicPartition) -> int | None:
         group_id = self.config["group_id"]

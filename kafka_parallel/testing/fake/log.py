@@ -1,15 +1,17 @@
-"""What one partition holds: records with gaps between them, and a start that retention moves."""
+"""What one partition holds: records with gaps between them, transactions, and a start that retention moves."""
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 Headers = Sequence[tuple[str, bytes]]
+Isolation: TypeAlias = Literal["read_uncommitted", "read_committed"]
 
 
 class PartitionLog:
@@ -18,6 +20,7 @@ class PartitionLog:
     :ivar records: what can still be read, in offset order.
     :ivar start: the first offset that can be read.
     :ivar end: the offset of the next record.
+    :ivar open_from: the first offset of a transaction that has not ended; ``None`` if there is none.
     """
 
     def __init__(self, partition: TopicPartition) -> None:
@@ -26,6 +29,8 @@ class PartitionLog:
         self.records: list[ConsumerRecord] = []
         self.start = 0
         self.end = 0
+        self.open_from: int | None = None
+        self._aborted: set[int] = set()
 
     def append(
         self, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int, gap: int
@@ -41,9 +46,20 @@ class PartitionLog:
         self.end = offset + 1
         return self.records[-1]
 
-    def skip(self, offsets: int) -> None:
-        """Let the log end with *offsets* offsets that hold no record, as a transaction marker does."""
-        self.end += offsets
+    def begin_transaction(self) -> None:
+        """Let what is appended from now on belong to a transaction."""
+        self.open_from = self.end
+
+    def end_transaction(self, *, commits: bool) -> None:
+        """End the transaction; the marker that says how takes an offset."""
+        if not commits:
+            self._aborted.update(offset for offset in self._offsets if offset >= (self.open_from or 0))
+        self.open_from = None
+        self.end += 1
+
+    def readable_end(self, isolation: Isolation) -> int:
+        """The offset that a reader can get to: with read_committed not past the first open transaction."""
+        return self.end if self.open_from is None or isolation == "read_uncommitted" else self.open_from
 
     def delete_before(self, offset: int) -> None:
         """Delete what lies below *offset* (retention)."""
@@ -51,7 +67,11 @@ class PartitionLog:
         place = bisect_left(self._offsets, self.start)
         del self._offsets[:place], self.records[:place]
 
-    def read(self, offset: int, limit: int) -> list[ConsumerRecord]:
+    def read(self, offset: int, limit: int, isolation: Isolation = "read_uncommitted") -> list[ConsumerRecord]:
         """Return at most *limit* records from *offset* on."""
         place = bisect_left(self._offsets, offset)
-        return self.records[place : place + limit]
+        if isolation == "read_uncommitted":
+            return self.records[place : place + limit]
+        end = self.readable_end(isolation)
+        stable = (found for found in self.records[place:] if found.offset < end and found.offset not in self._aborted)
+        return list(itertools.islice(stable, limit))

@@ -7,26 +7,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from kafka_parallel.testing.fake.log import PartitionLog
+from kafka_parallel.testing.fake.log import Isolation, PartitionLog
 
 
 @dataclass
 class PartitionState:
     """One assigned partition, with the names kafka-python uses.
 
-    :ivar position: the offset to fetch next, meaningless without `has_valid_position`.
+    :ivar position: the offset to fetch next, in kafka-python's shape; ``None`` while it is not known.
     """
 
     paused: bool = False
-    position: int = 0
-    has_valid_position: bool = False
+    position: OffsetAndMetadata | None = None
+
+    @property
+    def has_valid_position(self) -> bool:
+        """Whether it is known where to go on."""
+        return self.position is not None
 
     def seek(self, offset: int) -> None:
         """Go on at *offset*."""
-        self.position, self.has_valid_position = offset, True
+        self.position = OffsetAndMetadata(offset, "", -1)
 
 
 class Subscription:
@@ -60,23 +64,26 @@ class Subscription:
 
 
 def find_position(
-    log: PartitionLog, partition: TopicPartition, state: PartitionState, committed: Callable[[], int | None], reset: str
-) -> None:
-    """Give *state* a position that can be read: the committed one, else what the reset policy says.
+    log: PartitionLog,
+    partition: TopicPartition,
+    state: PartitionState,
+    committed: Callable[[], int | None],
+    reset: str,
+    isolation: Isolation,
+) -> int:
+    """Give *state* a position that can be read, and return it: the committed one, else what the reset policy says.
 
     :raises NoOffsetForPartitionError: nothing is committed, and the policy is "none".
     :raises OffsetOutOfRangeError: the position does not exist (any more), and the policy is "none".
     """
-    if not state.has_valid_position:
-        offset = committed()
-        if offset is None and reset == "none":
-            raise NoOffsetForPartitionError({partition})
-        state.seek(_reset(log, reset) if offset is None else offset)
-    if not log.start <= state.position <= log.end:
+    offset = committed() if state.position is None else state.position.offset
+    if offset is None and reset == "none":
+        raise NoOffsetForPartitionError({partition})
+    if offset is not None and not log.start <= offset <= log.end:
         if reset == "none":
-            raise OffsetOutOfRangeError({partition: state.position})
-        state.seek(_reset(log, reset))
-
-
-def _reset(log: PartitionLog, policy: str) -> int:
-    return log.start if policy == "earliest" else log.end
+            raise OffsetOutOfRangeError({partition: offset})
+        offset = None
+    if offset is None:
+        offset = log.start if reset == "earliest" else log.readable_end(isolation)
+    state.seek(offset)
+    return offset

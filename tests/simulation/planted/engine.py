@@ -36,14 +36,14 @@ BUGS = [
     Bug(
         "B2.5 go on behind what was taken under the last assignment, finished or not",
         "core/scheduler.py",
-        "        return Ended(assignment.ledger.committable, running,",
-        "        return Ended(assignment.ledger.next, running,",
+        "            partition: Ended(assignment.ledger.committable, running",
+        "            partition: Ended(assignment.ledger.next, running",
     ),
     Bug(
         "B2.6 commit beyond the end of the log",
         "core/offsets.py",
-        "        self._next = offsets[-1] + 1\n",
-        "        self._next = offsets[-1] + 2\n",
+        "        self._next = self._end = offsets[-1] + 1\n",
+        "        self._next = self._end = offsets[-1] + 2\n",
     ),
     Bug(
         "B2.7 do not count retries that wait as buffered",
@@ -135,7 +135,8 @@ BUGS = [
     Bug(
         "T6 stop polling while the last records drain",
         "runtime/loop.py",
-        "            self._client.pause(self._client.assignment())\n            self._client.poll(timeout, 1)\n",
+        "            self._client.pause(self._client.assignment())\n"
+        "            self._give_back(self._client.poll(timeout, 1))\n",
         "            return\n",
     ),
     Bug(
@@ -195,7 +196,7 @@ BUGS = [
     Bug(
         "handle records before their start is committed",
         "runtime/loop.py",
-        "        if not (self._commits_start and starts.offsets):",
+        "        if starts is None or not (self._commits_start and starts.offsets):",
         "        if True:",
     ),
     Bug(
