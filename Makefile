@@ -7,7 +7,7 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 explore faults demo bench bench-peers simulate clean help
+.PHONY: setup test lint unit broker kafka2 explore planted faults demo bench bench-peers simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -52,6 +52,9 @@ bench: $(VENV)/ready  ## Measure ratios against kafka-python's recipes; writes d
 
 bench-peers: $(VENV)/ready  ## Measure other consumers too, in about 20 minutes; writes docs/benchmarks/peers.md
 	$(BIN)/python -m benchmarks --peers
+
+planted: $(VENV)/ready  ## Look for every planted bug: before a release
+	$(BIN)/python -m tests.simulation.planted
 
 simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where an interrupted one ended
 	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json \

@@ -16,7 +16,7 @@ from kafka_parallel.runtime.client import Client
 from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
 
 # No test waits longer for anything, in seconds.
-PATIENCE = 30.0
+PATIENCE = 180.0
 # Short, so that tests need not wait long for a member to be given up.
 TIMEOUTS = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 300, "max_poll_interval_ms": 4000}
 

@@ -312,5 +312,5 @@ class KeyWalk(BatchWalk):
 
 
 for walk in (BatchWalk, PartitionWalk, KeyWalk):
-    walk.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    walk.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestMixed, TestPartition, TestKey = BatchWalk.TestCase, PartitionWalk.TestCase, KeyWalk.TestCase

@@ -64,7 +64,6 @@ def test_metrics_in_your_file(kafka_broker, topic):
 
 
 @pytest.mark.broker
-@pytest.mark.timeout(180)
 def test_the_demo_finds_nothing_lost(kafka_broker):
     command = [sys.executable, "-m", "examples.demo", "--records", "2000", "--share", "200"]
 

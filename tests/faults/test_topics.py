@@ -14,7 +14,7 @@ from kafka_parallel.testing.history import History, Produced, judge, read
 from tests.faults.conftest import conclude, rounds
 from tests.integration.kafka_app import IDLE_MS, KEYS, Worker, committed, ends, has_begun, has_grown, produce, wait_for
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.broker
 
 
 def test_partitions_that_are_added_are_read(kafka_broker, topic, tmp_path, report):

@@ -19,7 +19,7 @@ from kafka_parallel.testing.history import ENTRY, History, Kind, Produced, read
 WORKER = Path(__file__).with_name("worker.py")
 KEYS = [b"key-%d" % number for number in range(100)]
 # No test waits longer for anything, in seconds.
-PATIENCE = 60.0
+PATIENCE = 180.0
 # How long a run hears nothing before it ends by itself; on a busy machine a new group needs seconds to begin.
 IDLE_MS = 6000
 

@@ -17,7 +17,7 @@ from kafka_parallel.testing.probe import why_not_ready
 from kafka_parallel.testing.pytest_plugin import in_ci
 from tests.integration.local_kafka_image import build_image, docker_host
 
-pytestmark = [pytest.mark.broker, pytest.mark.docker, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.broker, pytest.mark.docker]
 
 IMAGE = "kafka-parallel-test:local"
 

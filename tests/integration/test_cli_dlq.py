@@ -12,9 +12,9 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
-from kafka_parallel import ParallelConsumer
 from tests.integration.kafka_app import PATIENCE, consume, produce
 from tests.integration.test_dlq import dead_letters
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 COMMAND = [sys.executable, "-m", "kafka_parallel.cli", "dlq"]
@@ -31,7 +31,7 @@ class Cluster:
             raise KeyError(record.offset) if record.offset % 3 else ValueError("no \x1b[31mamount")
 
         produced = produce(self.bootstrap, self.name, count)
-        ParallelConsumer(consume(self.bootstrap, self.name, "g-" + self.name), plugins=["dlq"]).run(refuse)
+        UntilCommitted(consume(self.bootstrap, self.name, "g-" + self.name), plugins=["dlq"]).run(refuse)
         return produced
 
     def start(self, *arguments):
@@ -130,7 +130,6 @@ def test_a_replay_keeps_to_its_rate(cluster):
         assert later - earlier >= 10 * 50 - 2, first
 
 
-@pytest.mark.timeout(300)
 def test_a_replay_that_is_killed_again_and_again_sends_nothing_twice(cluster):
     cluster.fail(300)
     chance = random.Random(6)

@@ -8,11 +8,12 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.serializer import Deserializer
 
-from kafka_parallel import ConfigurationError, ParallelConsumer, RecordFailed
+from kafka_parallel import ConfigurationError, RecordFailed
 from kafka_parallel.outbox import NULL_KEY, ExactBytes
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 from tests.integration.kafka_app import IDLE_MS, PATIENCE, committed, consume, ends, produce
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -62,7 +63,7 @@ def test_a_dead_letter_is_the_record_byte_for_byte_and_says_why(kafka_broker, to
 
     # what the handler would see is text, and the record cannot even be turned into that
     consumer = consume(bootstrap, name, group, value_deserializer=Ascii())
-    ParallelConsumer(consumer, plugins=["dlq"]).run(lambda record: None)
+    UntilCommitted(consumer, plugins=["dlq"]).run(lambda record: None)
 
     [letter] = dead_letters(bootstrap, name + "-dlq")
     assert (letter.partition, letter.key, letter.value) == (0, b"\x00k", b"\xff\xfe")
@@ -102,7 +103,7 @@ def test_every_failed_record_has_one_dead_letter_and_is_committed(kafka_broker, 
         if record.offset % 2:
             refuse(record)
 
-    ParallelConsumer(consume(bootstrap, name, "g-" + name), plugins=["dlq"]).run(refuse_odd)
+    UntilCommitted(consume(bootstrap, name, "g-" + name), plugins=["dlq"]).run(refuse_odd)
 
     letters = [
         (int(headers["__dlq.errors.partition"]), int(headers["__dlq.errors.offset"]), letter.partition, letter.key)
@@ -121,7 +122,7 @@ def test_a_record_without_key_and_value_is_one_too(kafka_broker, topic):
     producer.send(name, value=None, key=NULL_KEY).get(timeout=PATIENCE)
     producer.close()
 
-    ParallelConsumer(consume(bootstrap, name, "g-" + name), plugins=["dlq"]).run(refuse)
+    UntilCommitted(consume(bootstrap, name, "g-" + name), plugins=["dlq"]).run(refuse)
 
     [letter] = dead_letters(bootstrap, name + "-dlq")
     assert (letter.key, letter.value) == (None, None)
@@ -136,7 +137,7 @@ def test_a_topic_that_is_too_small_for_the_value_gets_the_rest_and_other_letters
         producer.send(name, b"x" * size, b"k", partition=0).get(timeout=PATIENCE)
     producer.close()
 
-    ParallelConsumer(consume(bootstrap, name, "g-" + name), ordering="unordered", plugins=["dlq"]).run(refuse)
+    UntilCommitted(consume(bootstrap, name, "g-" + name), ordering="unordered", plugins=["dlq"]).run(refuse)
 
     found = {
         int(dict(letter.headers)["__dlq.errors.offset"]): letter for letter in dead_letters(bootstrap, name + "-dlq")
@@ -155,7 +156,7 @@ def test_a_refused_dead_letter_stops_run_and_commits_nothing_past_its_record(kaf
     produced = produce(bootstrap, name, 5, value=b"x" * 3_000)
 
     with pytest.raises(RecordFailed, match=f"topic '{name}-dlq' did not acknowledge .*MessageSizeTooLarge") as caught:
-        ParallelConsumer(consume(bootstrap, name, "g-" + name), ordering="partition", plugins=["dlq"]).run(refuse)
+        UntilCommitted(consume(bootstrap, name, "g-" + name), ordering="partition", plugins=["dlq"]).run(refuse)
 
     assert isinstance(caught.value.__cause__, ValueError)
     assert (caught.value.partition, caught.value.offset) == (0, 0)
@@ -173,7 +174,7 @@ def test_a_broken_handler_does_not_drain_the_topic_into_dead_letters(kafka_broke
     consumer = consume(bootstrap, name, "g-" + name)
 
     with pytest.raises(RecordFailed, match="this looks like more than a few bad records"):
-        ParallelConsumer(consumer, ordering="partition", plugins=[("dlq", {"limit": limit})]).run(refuse)
+        UntilCommitted(consumer, ordering="partition", plugins=[("dlq", {"limit": limit})]).run(refuse)
 
     assert len(dead_letters(bootstrap, name + "-dlq")) == letters
     assert committed(bootstrap, "g-" + name, produced) == {0: letters}, "the others stay where they are"
@@ -185,7 +186,7 @@ def test_a_missing_topic_stops_the_start(strict_broker, request):
     produced, seen = produce(bootstrap, name, 1), []
 
     with pytest.raises(ConfigurationError, match=f"plugin dlq cannot reach its topic '{name}-dlq'.*create the topic"):
-        ParallelConsumer(consume(bootstrap, name, "g-" + name), plugins=[DeadLetterQueue(timeout_ms=1_000)]).run(
+        UntilCommitted(consume(bootstrap, name, "g-" + name), plugins=[DeadLetterQueue(timeout_ms=1_000)]).run(
             seen.append
         )
 
@@ -206,7 +207,7 @@ def test_a_topic_found_missing_at_the_first_failure_halts_until_it_is_there(stri
             consumer_timeout_ms=IDLE_MS,
         )
         consumer.subscribe(pattern=f"^{re.escape(name)}$")
-        ParallelConsumer(consumer, ordering="partition", plugins=[DeadLetterQueue(timeout_ms=1_000)]).run(refuse)
+        UntilCommitted(consumer, ordering="partition", plugins=[DeadLetterQueue(timeout_ms=1_000)]).run(refuse)
 
     with pytest.raises(RecordFailed, match=r"did not acknowledge its dead letter .*KafkaTimeoutError"):
         run()
@@ -229,7 +230,7 @@ def test_a_consumer_of_its_own_dead_letters_is_refused(kafka_broker, topic):
     with pytest.raises(
         ConfigurationError, match=f"would write to topic '{name}-dlq', which this consumer reads itself"
     ):
-        ParallelConsumer(consumer, plugins=["dlq"]).run(seen.append)
+        UntilCommitted(consumer, plugins=["dlq"]).run(seen.append)
 
     assert seen == []
     assert committed(bootstrap, "g-" + name, produced) == {0: 0}

@@ -26,7 +26,6 @@ from tests.integration.test_dlq import dead_letters
 
 pytestmark = [
     pytest.mark.broker,
-    pytest.mark.timeout(300),
     # kafka-python 3.0.12 forgets sockets whose connection was refused
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]

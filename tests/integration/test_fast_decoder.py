@@ -9,8 +9,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.serializer import Deserializer
 
-from kafka_parallel import ParallelConsumer
 from tests.integration.kafka_app import IDLE_MS
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -62,7 +62,7 @@ def handled(broker, topic, **options):
             found.append(record)
             classes.add(consumer._fetcher.PartitionRecords)
 
-    ParallelConsumer(consumer, workers=4, plugins=["fast-decoder"], install_signal_handlers=False).run(handle)
+    UntilCommitted(consumer, workers=4, plugins=["fast-decoder"], install_signal_handlers=False).run(handle)
     assert classes.isdisjoint({type(consumer._fetcher).PartitionRecords})
     return sorted(found, key=lambda record: (record.partition, record.offset)), consumer
 

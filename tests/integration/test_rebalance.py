@@ -28,7 +28,6 @@ def runs(path):
     return {entry.run for entry in read(path, is_growing=True)}
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("executor", "assignor"),
     [*((EXECUTORS[0], assignor) for assignor in ASSIGNORS), *((name, ASSIGNORS[-1]) for name in OTHERS)],
@@ -54,7 +53,6 @@ def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_p
     assert committed(bootstrap, group, produced) == ends(produced)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("assignor", ASSIGNORS)
 def test_a_drain_longer_than_the_session_timeout_keeps_the_member(kafka_broker, topic, assignor):
     bootstrap = kafka_broker.bootstrap_servers

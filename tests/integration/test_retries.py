@@ -10,11 +10,12 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.serializer import Deserializer
 
-from kafka_parallel import ParallelConsumer, RecordFailed, hookimpl
+from kafka_parallel import RecordFailed, hookimpl
 from kafka_parallel.testing.history import History, judge, read
 from kafka_parallel_plugins.dlq import DeadLetterQueue
 from tests.integration.kafka_app import KEYS, committed, consume, ends, produce, wait_for
 from tests.integration.test_dlq import dead_letters
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -48,7 +49,7 @@ def test_fifty_of_ten_thousand_fail_three_times_and_nothing_is_lost_or_reordered
         if place in failing and len(attempts.numbers[place]) <= 3:
             raise OSError("not yet")
 
-    parallel = ParallelConsumer(
+    parallel = UntilCommitted(
         consume(bootstrap, name, "g-" + name), ordering=ordering, workers=16, plugins=[attempts, retry]
     )
     parallel.run(history.recording(handle))
@@ -72,7 +73,7 @@ def test_a_wait_may_be_longer_than_the_poll_interval(kafka_broker, topic):
         if seen == [0]:
             raise OSError("not yet")
 
-    parallel = ParallelConsumer(
+    parallel = UntilCommitted(
         consume(bootstrap, name, "g-" + name, **intervals), workers=1, plugins=[retry], revoke_timeout_ms=1000
     )
     parallel.run(fail_once)
@@ -103,7 +104,7 @@ def test_an_open_circuit_keeps_the_member_and_commits_what_is_finished(kafka_bro
         handled.append((record.partition, record.offset))
 
     breaker = ("circuit-breaker", {"open_on": [ConnectionError], "probe_after_ms": probe_after_ms})
-    parallel = ParallelConsumer(
+    parallel = UntilCommitted(
         consume(bootstrap, name, "g-" + name, auto_commit_interval_ms=100, **intervals),
         ordering="unordered", workers=1, plugins=[Witness(), breaker], revoke_timeout_ms=1000,
     )  # fmt: skip
@@ -134,7 +135,7 @@ def test_one_record_in_a_hundred_cannot_be_deserialised_and_all_others_are_handl
     handled = []
 
     consumer = consume(bootstrap, name, "g-" + name, value_deserializer=Number())
-    ParallelConsumer(consumer, plugins=["retry", "dlq"]).run(handled.append)
+    UntilCommitted(consumer, plugins=["retry", "dlq"]).run(handled.append)
 
     assert sorted((r.partition, r.offset) for r in handled) == sorted(
         (p, o) for p, keys in good.keys.items() for o in keys
@@ -170,7 +171,7 @@ def test_eager_deserialisation_behaves_as_the_bare_client(kafka_broker, topic):
     bare_error = of(lambda: poll_all(consumer, bare))
     consumer.close()
     eager = consume(bootstrap, name, "g-" + name, value_deserializer=Number())
-    parallel = ParallelConsumer(eager, lazy_deserialization=False, ordering="partition")
+    parallel = UntilCommitted(eager, lazy_deserialization=False, ordering="partition")
     error = of(lambda: parallel.run(lambda record: handled.append(record.value)))
 
     assert error is bare_error is ValueError
@@ -188,7 +189,7 @@ def test_a_topic_that_cannot_be_written_stops_run_and_nothing_is_lost(kafka_brok
         raise ValueError("no amount")
 
     with pytest.raises(RecordFailed, match=f"topic '{name}-dlq' did not acknowledge"):
-        ParallelConsumer(
+        UntilCommitted(
             consume(bootstrap, name, "g-" + name), ordering="partition", plugins=[DeadLetterQueue(timeout_ms=2000)]
         ).run(refuse)
 
@@ -209,7 +210,7 @@ def test_a_record_goes_through_its_retry_topics_across_a_restart(kafka_broker, t
 
     def run():
         consumer = consume(bootstrap, name, "g-" + name, auto_offset_reset="earliest")
-        return ParallelConsumer(consumer, ordering="unordered", plugins=[retries, "dlq"])
+        return UntilCommitted(consumer, ordering="unordered", plugins=[retries, "dlq"])
 
     with run() as first:
         first.start(handle)

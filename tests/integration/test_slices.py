@@ -7,12 +7,12 @@ import time
 import pytest
 from kafka.consumer.fetcher import Fetcher
 
-from kafka_parallel import ParallelConsumer
 from kafka_parallel.runtime import client as client_module
 from kafka_parallel.runtime import seam
 from kafka_parallel.runtime.slices import REST, Slices
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.kafka_app import committed, consume, ends, produce
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -35,7 +35,7 @@ def test_it_rests_while_workers_are_busy(kafka_broker, topic, tmp_path, monkeypa
         with history.noting(record):
             time.sleep(0.002)
 
-    ParallelConsumer(consumer, workers=8, max_buffered_records=600).run(handle)
+    UntilCommitted(consumer, workers=8, max_buffered_records=600).run(handle)
 
     verdict = judge(read(history.path), produced, lane="key")
     assert verdict.is_good, verdict

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel import ParallelConsumer, Skip, hookimpl
+from kafka_parallel import Skip, hookimpl
 from kafka_parallel_plugins.timing_metrics import TimingMetrics
 from tests.integration.kafka_app import consume, produce
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -26,7 +27,7 @@ def test_every_record_is_in_the_numbers_once(kafka_broker, topic):
         if record.offset % 10 == 0:
             raise ValueError("no amount")
 
-    consumer = ParallelConsumer(consume(bootstrap, name, "g-" + name), plugins=[SkipEverything(), metrics])
+    consumer = UntilCommitted(consume(bootstrap, name, "g-" + name), plugins=[SkipEverything(), metrics])
     consumer.run(refuse_every_tenth)
 
     snapshot, statistics = metrics.snapshot(), consumer.statistics()

@@ -109,7 +109,7 @@ def test_quick_refusals_do_not_open_it_and_timeouts_close_it():
     assert min(server.run(seconds=20, fails=True).limits) <= before / 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     least=st.integers(1, 5),
     more=st.integers(0, 60),

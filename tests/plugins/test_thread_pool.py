@@ -7,7 +7,7 @@ import threading
 
 from kafka_parallel_plugins.thread_pool import Threads
 
-PATIENCE = 10
+PATIENCE = 120
 
 
 class Work:

@@ -15,7 +15,7 @@ from kafka_parallel.executors import Report
 from kafka_parallel.runtime.handlings import Handlings
 from tests.runtime.app import App
 
-PATIENCE = 10
+PATIENCE = 120
 KINDS = pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
 BATCH = Batch(max_records=3, max_wait_ms=5)
 

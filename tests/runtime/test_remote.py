@@ -74,7 +74,7 @@ class Elsewhere:
         yield [Report(place, returned)]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=20), st.integers(0, 10_000))
 def test_every_record_is_run_in_the_order_of_its_key_until_it_succeeds_or_is_skipped(keys, seed):
     choices = random.Random(seed)

@@ -85,8 +85,8 @@ BUGS = [
     Bug(
         "B2.9 do not notice a request to stop",
         "runtime/loop.py",
-        "            self._shutdown.is_requested\n            or self._queue",
-        "            self._queue",
+        "        if self._shutdown.is_requested:\n            return",
+        "        if self._shutdown.is_abandoned:\n            return",
     ),
     Bug(
         "B2.11 leave auto-commit on",
@@ -111,8 +111,8 @@ BUGS = [
     Bug(
         "T3 mark as committed what was only sent",
         "runtime/commits.py",
-        "        self._snapshot, self._errors = snapshot, []",
-        "        self._snapshot, self._errors = snapshot, []\n        self._queue.committed(snapshot)",
+        "self._errors, self._is_confirmed = snapshot, [], False\n",
+        "self._errors, self._is_confirmed = snapshot, [], False\n        self._queue.committed(snapshot)\n",
     ),
     Bug(
         "T4 let a stale record hold its key for ever",

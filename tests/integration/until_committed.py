@@ -1,0 +1,59 @@
+"""A consumer that ends once its group has committed everything, instead of waiting for silence in each test."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from kafka_parallel import Batch, ParallelConsumer
+
+# Seconds between two looks at what is committed.
+LOOK_EVERY = 0.1
+
+
+class UntilCommitted(ParallelConsumer):
+    """Runs until all records of its topics are committed; silence for ``consumer_timeout_ms`` ends it as ever."""
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._connection = {name: consumer.config[name] for name in ("bootstrap_servers", "group_id")}
+        self._has_ended = threading.Event()
+
+    def run(self, handler: Any, batch: Batch | None = None) -> None:
+        ending = threading.Thread(target=self._stop_at_the_end, name="until-committed")
+        ending.start()
+        try:
+            super().run(handler, batch)
+        finally:
+            self._has_ended.set()
+            ending.join()
+
+    def _stop_at_the_end(self) -> None:
+        observer = KafkaConsumer(**self._connection, enable_auto_commit=False)
+        try:
+            while not self._has_ended.wait(LOOK_EVERY):
+                if self.state == "running" and self._is_complete(observer):
+                    self.stop()
+                    return
+        finally:
+            observer.close(autocommit=False)
+
+    def _is_complete(self, observer: KafkaConsumer) -> bool:
+        """Whether what was committed a moment ago reaches the ends of all partitions as they are now."""
+        topics = self._client.topics
+        partitions = [
+            TopicPartition(topic, number) for topic in topics for number in observer.partitions_for_topic(topic) or ()
+        ]
+        try:
+            committed = {partition: observer.committed(partition) or 0 for partition in partitions}
+            ends = observer.end_offsets(partitions)
+        except KafkaError:
+            return False  # a test may take the broker away
+        return (
+            bool(partitions)
+            and any(ends.values())
+            and all(committed[partition] >= ends[partition] for partition in partitions)
+        )
