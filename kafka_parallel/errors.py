@@ -119,7 +119,7 @@ class WorkerDied(KafkaParallelError):  # noqa: N818 - named after what happened 
     """The process that ran the handler ended in the middle of it: killed, out of memory, crashed, or it ended itself.
 
     :ivar exitcode: how it ended; -N for signal N, ``None`` if that is not known.
-    :ivar is_unwanted: whether it was killed by its executor because nobody waited for the record any more.
+    :ivar is_unwanted: whether its executor killed it because the record's partition had left: then it is no failure.
     """
 
     def __init__(self, message: str, exitcode: int | None, *, is_unwanted: bool = False) -> None:

@@ -20,7 +20,8 @@ class Report(NamedTuple):
     :ivar returned: how many more of its records the handler returned from.
     :ivar error: what the one behind them raised; those behind that one were not run. ``None`` if nothing failed.
     :ivar stage: how far that one got.
-    :ivar is_unbegun: true if the records of the unit that were not reported yet were not begun either, and never will.
+    :ivar is_unbegun: true if the records of the unit that were not reported yet are to be run elsewhere: they were not
+        begun and never will be, or the first of them was interrupted and is not to blame for it.
     :ivar seconds: how long each of these took, the failed one too, if the `Program` is timed; empty = not known.
     """
 
@@ -34,8 +35,9 @@ class Report(NamedTuple):
 
 Exchange: TypeAlias = "Callable[[list[list[Any]], Callable[[int], bool]], Iterator[Sequence[Report]]]"
 """Has records run elsewhere: a function of lists of raw records, each list to be run in order, and of a function that
-tells by its place whether a list is still wanted. It yields reports as they come, until each list was reported to its
-end, to its first error, or as not begun. It raises only if it cannot run anything any more."""
+tells by its place whether a list is still wanted: once it is not, it never will be again. It yields reports as they
+come, until each list was reported to its end, to its first error, or as not begun. It raises only if it cannot run
+anything any more."""
 
 
 class Program(NamedTuple):

@@ -66,6 +66,9 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
 def on_error(record: ConsumerRecord, error: Exception, context: RecordContext) -> Retry | Skip | Halt | None:
     """Decide: an attempt at a record failed. ``None`` asks the next plugin; if nobody answers it is ``Halt``.
 
+    It is not asked about an attempt that ends after its partition has left or the consumer has stopped: that is no
+    verdict, for the record runs again elsewhere. What it has begun by then goes on, and its answer changes nothing.
+
     Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
     If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.
 
@@ -82,6 +85,8 @@ def on_handled(handled: Sequence[Handled], context: Settings) -> None:
     This is the hook for measuring. ``on_record`` is a call per record; this is one for all that a worker hands over
     together, which is a single record only if handlers are slow. An attempt is a bare tuple, to be taken apart:
     ``for record, attempt, queued_at, started, ended, error in handled``.
+
+    One that ends after its partition has left, or after the consumer has stopped, is not told: it does not count.
 
     Its time is that of the handler and of everything around it in ``on_record``. Every record of a batch has the time
     of its batch. A record that misses its deadline ends then; one that could not be deserialised was not attempted.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.showing import shown
@@ -89,6 +89,14 @@ Stage: TypeAlias = Literal["prepare", "handle"]
 """How far an attempt got: ``"prepare"`` = the record could not be deserialised, or its ordering key not computed."""
 
 
+class Ownership(Protocol):
+    """One uninterrupted time in which a partition is this consumer's."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it lasts: false, for good, once the partition has left or the consumer has stopped."""
+
+
 class RecordContext(NamedTuple):
     """What is known about one attempt at one record.
 
@@ -100,6 +108,7 @@ class RecordContext(NamedTuple):
     :ivar failing_since: the same moment on the consumer's monotonic clock, to compute with.
     :ivar stage: ``"handle"``; in ``on_error`` ``"prepare"`` if the record never got to its handler because it could not
         be deserialised or its ordering key not be computed.
+    :ivar assignment: under which the record was taken; ``None`` in a context that was made by hand.
     """
 
     raw: ConsumerRecord
@@ -109,13 +118,23 @@ class RecordContext(NamedTuple):
     first_failed_at: float | None
     failing_since: float | None = None
     stage: Stage = "handle"
+    assignment: Ownership | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether what this attempt comes to counts: false once its partition has left or the consumer has stopped.
+
+        Its record runs elsewhere then, or again here. ``on_error`` is not asked any more; a wrapper of ``on_record``
+        that counts or writes something after the handler has to look here first.
+        """
+        return self.assignment is None or self.assignment.live
 
 
 Handled: TypeAlias = "tuple[ConsumerRecord, int, float, float, float, BaseException | None]"
-"""One attempt that has ended, for ``on_handled``: the record as Kafka delivered it, the number of the attempt, when the
-record was taken from ``poll()``, when the attempt began and when it ended (seconds of the consumer's monotonic clock),
-and what it raised, or ``None``. It is a bare tuple because one is made for each record: with names it costs twice as
-much to make, and ten times as much to take apart."""
+"""One attempt that has ended and counts, for ``on_handled``: the record as Kafka delivered it, the number of the
+attempt, when the record was taken from ``poll()``, when the attempt began and when it ended (seconds of the consumer's
+monotonic clock), and what it raised, or ``None``. It is a bare tuple because one is made for each record: with names it
+costs twice as much to make, and ten times as much to take apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,10 @@ class Assignments(Generic[P]):
             del self.open[partition]
 
     def failed_late(self, partition: Any, offset: int, past: Past) -> None:
-        """Note an attempt that failed after its assignment had ended, for when the record comes again."""
+        """Note an attempt at a record that is heard of after its assignment ended, for when the record comes again.
+
+        It was decided before (see ``runtime/verdict.py``), so plugins have counted it too.
+        """
         live = self._current.get(partition)
         if live is None:
             self._attempts.setdefault(partition, {})[offset] = past

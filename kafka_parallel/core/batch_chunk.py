@@ -13,7 +13,7 @@ from typing import Any
 
 from kafka_parallel.core.chunk import Chunk, Collected, count_of, take_all
 from kafka_parallel.core.ordering import Lane, Runnable, Unit
-from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun
+from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun, is_unfinished
 from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
 
@@ -85,7 +85,7 @@ class BatchChunk(Chunk):
     def _settle_unit(self, unit: Unit, outcomes: Mapping[Task, BatchOutcome]) -> None:
         """Settle the tasks of a unit up to the first that stays; sort out those behind it."""
         tasks = [(task, outcomes[task]) for task in unit.tasks]
-        stays = next((place for place, (_, outcome) in enumerate(tasks) if _keeps_back(outcome)), len(tasks) - 1)
+        stays = next((place for place, (_, outcome) in enumerate(tasks) if is_unfinished(outcome)), len(tasks) - 1)
         first, *behind = tasks[stays:]
         settled = [*tasks[:stays], *((task, outcome) for task, outcome in behind if _is_final(outcome))]
         back = [(task, outcome) for task, outcome in behind if not _is_final(outcome)]
@@ -97,10 +97,6 @@ class BatchChunk(Chunk):
         outcome: Any = None if first[1] is NotRun else first[1]
         self._ended.append((unit.lane, [task for task, _ in back], first[0], outcome))
         self._outcomes.extend(settled)  # type: ignore[arg-type]
-
-
-def _keeps_back(outcome: BatchOutcome) -> bool:
-    return outcome is NotRun or isinstance(outcome, (Retry, Failure))
 
 
 def _is_final(outcome: BatchOutcome) -> bool:

@@ -2,8 +2,8 @@
 
 Rule 1: a chunk is a list of units, the first one at its end. There its worker claims them, a thief takes the last ones
 from its front; both are single list operations, so neither needs the lock to be safe from the other.
-Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one failed and the tasks behind
-it must wait (they go back to their lane).
+Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one is not finished and those
+behind it must wait (they go back to their lane).
 Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
 or all at once, to send them elsewhere; then it may give back, as the last ones, those that were not begun there. What
 is settled may be collected by anyone at any time, and never shows the outcome of a unit's last task without the end of
@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from kafka_parallel.core.ordering import Lane, Runnable, Unit
-from kafka_parallel.core.outcome import Failure, Outcome
+from kafka_parallel.core.outcome import Outcome, is_unfinished
 from kafka_parallel.core.task import Task
-from kafka_parallel.values import Retry
 
 if TYPE_CHECKING:
     from kafka_parallel.core.batch_chunk import TaskBatch
@@ -104,7 +103,7 @@ class Chunk:
     def settle_next(self, unit: Unit, outcome: Outcome) -> bool:
         """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
         task = unit.tasks.pop(0)
-        if unit.tasks and not isinstance(outcome, (Retry, Failure)):
+        if unit.tasks and (outcome is None or not is_unfinished(outcome)):
             self._outcomes.append((task, outcome))
             return True
         if self._claimed:

@@ -2,8 +2,9 @@
 
 Rule 1: a worker takes what arrived first, as much as plugins allow; if there is nothing, it takes away from another
 worker what that one has not begun after a while.
-Rule 2: an outcome changes its assignment if that is still live; a failed attempt is remembered in any case.
-Rule 3: a lane is let go when its unit has ended, unless its last task waits for a retry or stopped the consumer.
+Rule 2: an outcome changes its assignment if that is still live; that an attempt failed is remembered in any case. What
+has no verdict finishes nothing: under a live assignment its record runs again at once.
+Rule 3: a lane is let go when its unit has ended, unless its last task runs again or stopped the consumer.
 Rule 4: a handler that takes too long loses everything but the lanes of what it has: these are let go when it returns.
 """
 
@@ -19,7 +20,7 @@ from kafka_parallel.core.batch_chunk import BatchChunk, TaskBatch
 from kafka_parallel.core.batching import BatchQueue
 from kafka_parallel.core.chunk import Chunk, End, count_of
 from kafka_parallel.core.ordering import Lane, Runnable
-from kafka_parallel.core.outcome import Failure, Outcome
+from kafka_parallel.core.outcome import Failure, NoVerdict, Outcome, is_unfinished
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
@@ -193,7 +194,9 @@ class Dispatch:
     def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
         """Take in that *task* was not handled."""
         assignment = task.assignment
-        if isinstance(outcome, Retry):
+        if outcome is NoVerdict:
+            self._wait(task, now)
+        elif isinstance(outcome, Retry):
             self._count_attempt(task)
             self._wait(task, now + outcome.delay_ms / 1000)
         elif assignment.live and isinstance(outcome, Skip):
@@ -226,8 +229,8 @@ class Dispatch:
             self._backlog.drop_above({assignment: task.offset - 1})
 
     def _release(self, lane: Lane | None, last: Task, outcome: Outcome) -> None:
-        """Let go of the *lane* of a unit, unless its last task waits for a retry or stopped the consumer."""
-        holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live
+        """Let go of the *lane* of a unit, unless its last task runs again or stopped the consumer."""
+        holds = is_unfinished(outcome) and last.assignment.live
         if lane is not None and not holds:
             self._backlog.ready.release(lane)
 

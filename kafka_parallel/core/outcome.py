@@ -23,7 +23,15 @@ class Failure:
         self.is_fatal = is_fatal
 
 
-Outcome: TypeAlias = "Skip | Retry | Failure | None"
+class NoVerdict:
+    """What is said of an attempt that was not made, was interrupted, or ended after its assignment: it does not count.
+
+    Its record is not finished by it. If its assignment is live all the same, the record runs again, and this was no
+    attempt at it.
+    """
+
+
+Outcome: TypeAlias = "Skip | Retry | Failure | type[NoVerdict] | None"
 """How an attempt ended; ``None`` = the handler returned."""
 
 
@@ -32,3 +40,8 @@ class NotRun:
 
 
 BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
+
+
+def is_unfinished(outcome: BatchOutcome) -> bool:
+    """Whether a record is not through with that: what stands behind it in its lane must not run before it."""
+    return outcome is NoVerdict or outcome is NotRun or isinstance(outcome, (Retry, Failure))

@@ -14,9 +14,10 @@ from functools import partial
 from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.outcome import Failure, Outcome
-from kafka_parallel.errors import ConfigurationError, HandlerTimeout, PluginError, WorkerDied
+from kafka_parallel.core.outcome import Failure, NoVerdict, Outcome
+from kafka_parallel.errors import ConfigurationError, HandlerTimeout, PluginError
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
+from kafka_parallel.runtime.verdict import counts
 from kafka_parallel.showing import shown
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
@@ -146,10 +147,10 @@ class Attempts:
         :param record: as far as it got: what the handler saw, or the raw one.
         :param stage: how far that was; found out by itself if the record was made here.
         """
-        if isinstance(error, WorkerDied) and error.is_unwanted:
-            return None
         if not isinstance(error, Exception) or isinstance(error, MemoryError):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
+        if not counts(task, error):
+            return NoVerdict
         if task.first_failed_at is None:
             task.first_failed_at, task.failing_since = self._clock.wall(), self._clock.monotonic()
         if stage is None:
@@ -188,6 +189,7 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
             task.first_failed_at,
             task.failing_since,
             stage,
+            task.assignment,
         ),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.outcome import BatchOutcome, NotRun
+from kafka_parallel.core.outcome import BatchOutcome, NotRun, NoVerdict
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
 from kafka_parallel.runtime.attempt import Attempts, checked, context_of
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
@@ -188,7 +188,7 @@ class BatchAttempts:
         run, cut = BatchRun(), set()
         for task in batch.tasks:
             if not wants(task):
-                run.outcomes[task] = None
+                run.outcomes[task] = NoVerdict
             elif task.lane in cut:
                 run.outcomes[task] = NotRun
             elif not self._has_entered(run, task) and task.lane is not None:

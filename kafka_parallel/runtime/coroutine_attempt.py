@@ -121,7 +121,7 @@ class ObservedCoroutineAttempts(CoroutineAttempts):
         handlings = self._handlings
         task.started_at = handlings.now()
         rest = CoroutineAttempts.begin(self, task, wants)  # super() takes longer, for each record
-        if rest is None:  # what `Handlings.ended` does, without its cost
+        if rest is None and task.assignment.live:  # what `Handlings.ended` does, without its cost
             handlings.add((task.record, task.attempt, task.queued_at, task.started_at, handlings.now(), None))
         return rest
 

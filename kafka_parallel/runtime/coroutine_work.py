@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.batch_chunk import TaskBatch
+from kafka_parallel.core.outcome import NoVerdict
 from kafka_parallel.runtime.coroutine_attempt import let_out
 from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
 
@@ -38,15 +39,18 @@ class CoroutineWork:
         """Begin *task*; return the rest of it, which settles it in *chunk*, or ``None`` if it has ended."""
         if isinstance(task, TaskBatch):
             return self._settle_batch(chunk, task, wants)
-        rest = self._attempts.begin(task, wants) if wants(task) else None
+        if not wants(task):
+            chunk.settle(task, NoVerdict)
+            return None
+        rest = self._attempts.begin(task, wants)
         if rest is not None:
             return self._settle(chunk, task, rest, wants)
         chunk.settle(task, None)
         return None
 
     async def _settle(self, chunk: Any, task: Task, rest: Awaitable[Outcome], wants: Wants) -> None:
-        """Wait for the end of a handler; one that was cancelled because nobody waits for it has ended."""
-        outcome = None
+        """Wait for the end of a handler; one that was cancelled because nobody waits for it does not count."""
+        outcome: Outcome = NoVerdict
         try:
             outcome = await rest
         except asyncio.CancelledError as error:
@@ -63,7 +67,7 @@ class CoroutineWork:
         try:
             return await self._batches.run(batch, wants)
         except asyncio.CancelledError as error:
-            return {task: self._attempts.cancelled(error) if wants(task) else None for task in batch.tasks}
+            return {task: self._attempts.cancelled(error) if wants(task) else NoVerdict for task in batch.tasks}
 
 
 class CoroutineBatches:

@@ -13,8 +13,8 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.chunk import take_all
-from kafka_parallel.errors import WorkerDied
 from kafka_parallel.runtime.deadlines import OverdueError
+from kafka_parallel.runtime.verdict import counts
 
 if TYPE_CHECKING:
     from kafka_parallel.chains import Observers
@@ -53,17 +53,15 @@ class Handlings:
                 task.started_at = started
                 self.ended(task, error)
                 raise
-            add((task.record, task.attempt, task.queued_at, started, now(), None))
+            if task.assignment.live:  # what `counts` says, without its cost
+                add((task.record, task.attempt, task.queued_at, started, now(), None))
             return returned
 
         return timed
 
     def ended(self, task: Task, error: BaseException | None = None) -> None:
-        """Note that the attempt at *task* that began at ``task.started_at`` has ended now.
-
-        One that was killed because nobody waited for it is left out.
-        """
-        if not (isinstance(error, WorkerDied) and error.is_unwanted):
+        """Note that the attempt at *task* that began at ``task.started_at`` has ended now, if it counts."""
+        if counts(task, error):
             self.add((task.record, task.attempt, task.queued_at, task.started_at, self.now(), error))
 
     def reported(self, tasks: Iterable[Task], report: Report, since: float) -> None:

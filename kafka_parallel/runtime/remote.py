@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka_parallel.core.outcome import Failure
+from kafka_parallel.core.outcome import Failure, NoVerdict
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.executors import Exchange, Program, Report
 from kafka_parallel.runtime.deserializers import from_fields
@@ -126,7 +126,7 @@ class RemoteRun:
         """Tell whether anything of *unit* is left to be sent."""
         task = unit.tasks[0]
         while not self._queue.wants(task) or task.error is not None:
-            outcome = self._attempt(task) if self._queue.wants(task) else None
+            outcome = self._attempt(task) if self._queue.wants(task) else NoVerdict
             if not self._chunk.settle_next(unit, outcome):
                 return False
             task = unit.tasks[0]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kafka_parallel.core.backpressure import Decision
 from kafka_parallel.core.batch_chunk import TaskBatch
+from kafka_parallel.core.outcome import NoVerdict
 from kafka_parallel.core.scheduler import Ended, Scheduler, Snapshot
 from kafka_parallel.runtime.deadlines import OverdueError
 from kafka_parallel.runtime.remote import RemoteRun
@@ -150,7 +151,7 @@ class WorkQueue(Generic[P]):
             return None
 
     def run(self, chunk: Any, task: Any) -> bool:
-        """Run *task* here and now; under an assignment that has ended, or after the end, it is not run at all.
+        """Run *task* here and now; under an assignment that has ended it is not run at all.
 
         :returns: false if it took so long that the chunk was taken away from its worker.
         """
@@ -158,8 +159,7 @@ class WorkQueue(Generic[P]):
             if isinstance(task, TaskBatch):
                 chunk.settle_all(self._run_batch(task))
             else:
-                runs = task.assignment.live and not self._closed
-                chunk.settle(task, self._attempt_one(task) if runs else None)
+                chunk.settle(task, self._attempt_one(task) if task.assignment.live else NoVerdict)
         except OverdueError as error:
             self._returned(error.running)
             return False
@@ -190,7 +190,7 @@ class WorkQueue(Generic[P]):
         """Tell whether anybody still waits for *task*."""
         if isinstance(task, TaskBatch):
             return any(map(self.wants, task.tasks))
-        return task.assignment.live and not self._closed
+        return bool(task.assignment.live)
 
     def finish(self, chunk: Chunk) -> None:
         """Hand over the outcomes *chunk* has so far."""
@@ -395,9 +395,10 @@ class WorkQueue(Generic[P]):
     # Anyone's side
 
     def close(self) -> None:
-        """Give out no more work: workers end after what they run now."""
+        """Give out no more work, and end what is still assigned: workers end after what they run now."""
         with self._lock:
             self._closed = True
+            self._scheduler.end(self._scheduler.assigned)
             self._work.notify_all()
             self._progress.notify_all()
 

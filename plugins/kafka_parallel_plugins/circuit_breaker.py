@@ -6,7 +6,8 @@ delay a few *probes* are let through. If they succeed the circuit closes; one fa
 (Michael Nygard, Release It!, 2nd edition, 2018, "Circuit Breaker".)
 
 Only attempts that began after the last change count: a slow one from before says nothing about now. One that misses its
-deadline (``handler_timeout_ms``) counts when it does: up to now nobody has answered it.
+deadline (``handler_timeout_ms``) counts when it does: up to now there was no answer. One that ends after its partition
+has left counts nowhere.
 
 An error of the given classes is taken for the outage, not for the record's fault: its record is run again after the
 delay, before other plugins are asked. Every other failure is left to them, probes included. Otherwise one bad record as
@@ -141,13 +142,13 @@ class CircuitBreaker:
         try:
             result = yield
         except Exception as error:
-            if self._ends(attempt):
+            if self._ends(attempt) and context.counts:
                 self._saw(error, began)
             raise
         except BaseException:  # cancelled, which says nothing about what it waited for
             self._ends(attempt)
             raise
-        if self._ends(attempt):
+        if self._ends(attempt) and context.counts:
             self._saw(None, began)
         return result
 

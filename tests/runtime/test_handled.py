@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kafka_parallel import Batch, BatchFailed, HandlerTimeout, Retry, Skip, hookimpl
+from kafka_parallel.core.assignment import Assignment
 from kafka_parallel.core.task import Task
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.executors import Report
@@ -294,7 +295,10 @@ def handlings():
 
 
 def tasks(count):
-    return [Task(offset, offset, None, 1, 1.0) for offset in range(count)]
+    found = [Task(offset, offset, None, 1, 1.0) for offset in range(count)]
+    for task in found:
+        task.assignment = Assignment("p", 1, {})
+    return found
 
 
 def test_a_report_says_how_long_records_took_elsewhere():

@@ -95,11 +95,12 @@ def run(queue, fed, chunk_of=64):
         queue.decide(["p"])
     while not queue.wait_until(lambda scheduler: scheduler.backpressure.is_idle, 0.002) and not errors:
         queue.decide([])
+    offsets = queue.snapshot().offsets
     queue.close()
     for thread in threads:
         thread.join(30)
     assert errors == []
-    assert queue.snapshot().offsets["p"][0] == RECORDS
+    assert offsets["p"][0] == RECORDS
     assert queue.ask(lambda scheduler: scheduler.dispatch.in_flight) == 0
 
 

@@ -57,7 +57,7 @@ def test_what_is_done_is_handed_over_although_there_will_be_no_more(take):
 
     assert take(queue, 1, chunk) is None
 
-    assert committable(queue) == 1
+    assert queue.ask(lambda scheduler: scheduler.dispatch.in_flight) == 0
 
 
 def test_a_record_that_stops_the_consumer_is_heard_of():

@@ -186,6 +186,7 @@ class Acts:
 
     def left(self) -> None:
         """Note that run() has returned: nobody waits for any handler."""
+        self._checker.tenures.gave_up(self._name, self._checker.watched)
         if self._waiting and self._is_prompt:
             self._checker.neglected(self._name, [record for call in self._waiting for record in call.records])
         if self.plan.is_heard and not self.plan.hostile:

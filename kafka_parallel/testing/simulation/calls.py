@@ -33,6 +33,8 @@ class Call:
     :ivar is_undone: whether it was cancelled, or its process has died.
     :ivar overdue: those of its records that failed for that, as far as was asked what it means.
     :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
+    :ivar gone: of its partitions, those that had left when it ended; until then, those that have left.
+    :ivar owned: those that had not left when the instance was seen to go on after its end.
     :ivar retries: how many of its records are at a retry, as far as that can be told.
     """
 
@@ -42,6 +44,8 @@ class Call:
         self.instance = instance
         self.records = records
         self.periods: dict[TopicPartition, int] = {}
+        self.gone: set[TopicPartition] = set()
+        self.owned: set[TopicPartition] = set()
         self.seconds = 0.0
         self.retries = 0
         self.has_ended = self.is_late = self.is_undone = False
@@ -105,7 +109,8 @@ class Call:
 
     def has_to_be_told(self, place: Place, *, failed_too: bool) -> bool:
         """Whether a plugin has to be told of its attempt at *place*."""
-        return self.has_ended and not self.is_undone and (failed_too or place not in self._failed)
+        is_heard = self.has_ended and place[0] in self.owned and not self.is_undone
+        return is_heard and (failed_too or place not in self._failed)
 
     def end(self, failed: Iterable[Place], now: float) -> None:
         """Note that it returned *now*, or which of its records *failed*."""

@@ -11,6 +11,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.calls import EPSILON, Call, Lane, LaneOrder, Place, place_of
 from kafka_parallel.testing.simulation.telling import Tellings
+from kafka_parallel.testing.simulation.tenure import Tenures
 
 # By how many seconds the start of a batch may be late.
 PUNCTUALLY = 0.25
@@ -72,6 +73,7 @@ class Checker:
         self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
         self._begun: dict[Hashable, list[float]] = defaultdict(list)
         self.done: dict[Place, int] = {}
+        self.tenures = Tenures()
         self.endless = 0
         self.violation: Violation | None = None
         self.has_news = True
@@ -86,6 +88,7 @@ class Checker:
 
     def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *instance* got *partitions*: it may see records again."""
+        self.tenures.assigned(instance, partitions)
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
         self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
@@ -130,6 +133,7 @@ class Checker:
         """Note that a handler of *instance* is about to get *records*, *now*; return the call."""
         call = Call(instance, records, self._lane_of, now)
         call.periods = self._periods_of(call)
+        self.tenures.began(call)
         for lane in call.lanes:
             call.answered(lane, self._answered.pop((instance, lane), ()))
         return call
@@ -238,6 +242,7 @@ class Checker:
 
     def ended(self, call: Call, failed: Iterable[Place], now: float = 0.0) -> None:
         """Note that *call* ended *now*, and for which of its records in vain."""
+        self.tenures.ended(call)
         call.end(failed, now)
         self._take_done(call)
 
@@ -271,6 +276,7 @@ class Checker:
         place = place_of(record)
         calls = self._calls.get((instance, place), [])
         fitting = [call for call in calls if call.fits(place, seconds, error, is_exact=is_exact)]
+        fitting = [call for call in fitting if not call.has_ended or call.is_late or place[0] not in call.gone]
         if self._tellings[instance, place].tell(fitting):
             return
         self._untold_answers[instance, place] -= 1
@@ -379,6 +385,20 @@ class Checker:
         """Note that a *call* was heard that had missed its deadline."""
         self.violate(f"the failure of {[*map(place_of, call.records)]} counted although it came after the deadline")
 
+    def decides(self, instance: str, record: Any, call: Call | None) -> None:
+        """Note that *instance* asks what a failure means: not if the record's partition had left before.
+
+        :param call: in which it failed, if that is known.
+        """
+        partition = place_of(record)[0]
+        if self.tenures.is_over(instance, partition) or (call is not None and partition in call.gone):
+            self.violate(f"{instance} asked about {place_of(record)}, whose attempt ended after its partition left")
+
+    def counted(self, instance: str, record: Any) -> None:
+        """Note that *instance* says of an attempt that has just ended that it counts."""
+        if self.tenures.is_over(instance, place_of(record)[0]):
+            self.violate(f"{instance} counts an attempt at {place_of(record)}, whose partition had left")
+
     def cannot_commit(self, instance: str) -> None:
         """Note that *instance* will never commit what it has finished and not committed: each of it may be repeated."""
         for place in self._finished_by.pop(instance, ()):
@@ -420,6 +440,11 @@ class Checker:
         log = self._cluster.logs[partition]
         may_skip = self._reset == "latest" and partition.topic == self._source
         return self._first.get(partition, log.end) if may_skip else log.start
+
+    @property
+    def watched(self) -> Collection[TopicPartition]:
+        """All partitions of the cluster."""
+        return self._cluster.logs.keys()
 
     # What is left
 

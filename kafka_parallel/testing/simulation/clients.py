@@ -41,6 +41,7 @@ class WatchedConsumer(FakeConsumer):
 
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
         """Fetch."""
+        self._checker.tenures.goes_on(self._instance)
         if not self.is_leaving():  # on its way out it throws away what it is given
             self._checker.fetches(self._instance)
         batch = super().poll(*arguments, **options)
@@ -57,6 +58,7 @@ class WatchedConsumer(FakeConsumer):
 
     def commit(self, *arguments: Any, **options: Any) -> None:
         """Commit; who is refused for good gives up all that it holds."""
+        self._checker.tenures.goes_on(self._instance)
         try:
             super().commit(*arguments, **options)
         except KafkaError as error:

@@ -47,6 +47,7 @@ class Watcher:
     def on_revoke(self, partitions: frozenset[TopicPartition], lost: bool) -> None:  # noqa: FBT001 - the hook's
         """Tell the story."""
         self._acts.unwanted(partitions)
+        self._checker.tenures.gave_up(self._name, partitions)
         numbers = sorted(partition.partition for partition in partitions)
         self._world.note(f"{self._name} {'lost' if lost else 'gave up'} {numbers}")
 
@@ -87,6 +88,7 @@ class Auditor:
     def on_error(self, error: Exception, context: RecordContext) -> Generator[None, Any, Any]:
         """Audit the answer."""
         raw = context.raw
+        self._checker.decides(self._name, raw, error.call if isinstance(error, NoLuckError) else None)
         if isinstance(error, HandlerTimeout):
             self._checker.overdue(self._name, raw, self._world.now, self._timeout)
         if isinstance(error, NoLuckError) and error.call.is_late:
@@ -129,7 +131,11 @@ class Counter:
         self._share.enters(context)
         self._checker.attempted(self._name, context.raw, context.attempt)
         begun = self._checker.begun(self._name, context.raw)
-        result = yield
+        try:
+            result = yield
+        finally:
+            if context.counts:
+                self._checker.counted(self._name, context.raw)
         if result != ANSWER:  # else no handler has run
             self._checker.left(self._name, context.raw, begun)
         return result

@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from kafka_parallel import Batch, Executor, Settings, Work, hookimpl
-from kafka_parallel.testing.simulation.acts import Acts
+from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.calls import Call
 from kafka_parallel.testing.simulation.event_loop import SimulatedLoop
 from kafka_parallel.testing.simulation.plan import Plan
@@ -70,8 +70,8 @@ class Plain:
 class Coroutines:
     """``async def`` handlers: the real executor and asyncio's own tasks, on a simulated loop.
 
-    Handlers answer a cancellation as handlers do: they go, clean up first, or take no notice. Some fail because what
-    they wait for was cancelled, some cancel the task they run in.
+    Handlers answer a cancellation as handlers do: they go, clean up first, take no notice, or make another error of it.
+    Some fail because what they wait for was cancelled, some cancel the task they run in.
     """
 
     def __init__(self, world: World, process: Process, plan: Plan) -> None:
@@ -110,7 +110,7 @@ class Coroutines:
             try:
                 await asyncio.sleep(seconds)
             except asyncio.CancelledError:
-                manner = chance.choice(["goes", "goes", "cleans up", "takes no notice"])
+                manner = chance.choice(["goes", "goes", "cleans up", "takes no notice", "makes it another error"])
                 acts.cancelled(call, manner)
                 seconds = chance.choice([0.0, 0.05, 2.0, 8.0])
                 if manner == "takes no notice":
@@ -118,6 +118,8 @@ class Coroutines:
                 if manner == "cleans up":
                     await self._clean_up(seconds)
                 acts.gave_up(call)
+                if manner == "makes it another error":
+                    raise NoLuckError(call) from None
                 raise
             return
 

@@ -45,7 +45,7 @@ class LimitJudge:
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Count what succeeds."""
         result = yield
-        if _attempt(context) not in self._failed:
+        if _attempt(context) not in self._failed and context.counts:
             self._are_dead[place_of(context.raw)[0]].append(False)
         return result
 

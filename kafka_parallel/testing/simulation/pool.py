@@ -173,13 +173,18 @@ class SimulatedPool:
         call = self.acts.begin(records, is_prompt=looks)
         if chance.random() < self._plan.dying:
             self._die(call)
+        if chance.random() < self._plan.dying / 2:
+            self._die(call, is_unwanted=True)
         self._wait(call, wants)
         self.acts.end(call)
 
-    def _die(self, call: Call) -> None:
-        """Die at some moment; what was done by then, nobody knows."""
+    def _die(self, call: Call, *, is_unwanted: bool = False) -> None:
+        """Die at some moment; what was done by then, nobody knows.
+
+        :param is_unwanted: it was killed for another record, and had gone on to this one.
+        """
         self._world.sleep(self._world.random.choice([0.0, 0.01]))
-        self._kill(call, WorkerDied("killed", -9))
+        self._kill(call, WorkerDied("killed", -9, is_unwanted=is_unwanted))
 
     def _wait(self, call: Call, wants: Callable[[], bool]) -> None:
         """Let the call take its time."""

@@ -80,14 +80,14 @@ class LimitWatch:
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count what succeeds, but not after its deadline, when it has failed already."""
+        """Count what succeeds, but not after its deadline, when it has failed already, nor after its partition left."""
         attempt, raw = _attempt(context), context.raw
         with self._lock:
             self._running.add(attempt)
         try:
             result = yield
             with self._lock:
-                if attempt in self._running:
+                if attempt in self._running and context.counts:
                     self._recent[raw.topic, raw.partition].add(failed=False)
         finally:
             with self._lock:

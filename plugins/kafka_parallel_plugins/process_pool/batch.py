@@ -1,12 +1,12 @@
 """What is still owed of the units that were sent to a process, and what the caller is told about them.
 
-Rule: every unit is reported exactly to its end, its first error, or as not begun, however its process ends.
+Rule: every unit is reported exactly to its end, its first error, or as to be run elsewhere, however its process ends.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kafka_parallel.errors import HandlerError, RemoteTraceback
@@ -56,13 +56,25 @@ class Batch:
         return [Report(unit, is_unbegun=True) for unit in found]
 
     def died(self, at: Place | None, error: Exception) -> list[Report]:
-        """Settle everything that is owed by a process that died *at* a place: what it had begun there has failed."""
+        """Settle everything that is owed by a process that died *at* a place: what it had begun there has failed.
+
+        All that it said has been taken in. It says at once that a record failed: those that it had left behind without
+        a word had returned.
+        """
+        return self._settle(at, lambda unit, returned: [Report(unit, returned, error)])
+
+    def interrupted(self, at: Place) -> list[Report]:
+        """Settle the same if nothing is to blame on the record it was at, which comes back with those behind it."""
+        return self._settle(at, lambda unit, returned: [Report(unit, returned), Report(unit, is_unbegun=True)])
+
+    def _settle(self, at: Place | None, hit: Callable[[int, int], list[Report]]) -> list[Report]:
+        """Report everything that is owed; *hit* does for the unit of the record that was being run, if there is one."""
         reports = []
         for unit, left in self._open.items():
             if at is None or unit > at.unit:
                 reports.append(Report(unit, is_unbegun=True))
             elif unit == at.unit and self.is_running(at):
-                reports.append(Report(unit, at.record - (self._sizes[unit] - left), error))
+                reports += hit(unit, at.record - (self._sizes[unit] - left))
             else:
                 reports.append(Report(unit, left))
         self._open = {}

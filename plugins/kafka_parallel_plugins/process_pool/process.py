@@ -1,7 +1,8 @@
 """One process of the pool, as the thread sees it that it belongs to.
 
 A process is used by one thread; only `stack_of` and `kill` may be called from others. It is dead when its pipe is: then
-what it had begun has failed, what it had not begun comes back, and it is the caller's to start another.
+what it said before counts, what it had begun has failed, what it had not begun comes back, and it is the caller's to
+start another.
 """
 
 from __future__ import annotations
@@ -219,14 +220,35 @@ class Process:
     def _died(
         self, batch: Batch, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
     ) -> Sequence[Report]:
-        """Make sure that it is dead, and tell what became of what it had."""
+        """Make sure that it is dead, hear what it had said, and tell what became of what it had.
+
+        Only then is it known what it was at: it may have gone on between a look at it and its end.
+        """
         if cause == "died":
             self._process.join(END_TIMEOUT)  # so that it is its own end that is told, not ours
         self.kill()
         self.wait_until_gone()
+        return [*self._last_words(batch), *self._what_is_left(batch, records, wants, cause)]
+
+    def _last_words(self, batch: Batch) -> list[Report]:
+        """Take in what a process had said before its end and was not read yet."""
+        reports: list[Report] = []
+        if hasattr(os, "set_blocking"):  # a process that the handler started may hold the other end of the pipe
+            with contextlib.suppress(OSError):
+                os.set_blocking(self._work.fileno(), False)
+        with contextlib.suppress(EOFError, OSError):  # there is no more, or it was killed in the middle of it
+            while self._work.poll():
+                reports += self._read(batch)
+        return reports
+
+    def _what_is_left(
+        self, batch: Batch, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
+    ) -> Sequence[Report]:
         at = self._at
         if at is None or not batch.is_running(at):
             return batch.died(at, WorkerDied("it had begun nothing", self._process.exitcode))
+        if cause == "unwanted" and wants(at.unit):  # it had gone on to this one when it was killed for another
+            return batch.interrupted(at)
         record = records[at.unit][at.record]
         name = f"{record.topic}[{record.partition}]@{record.offset}"
         if self._program.is_batch and len(records[at.unit]) > 1:
@@ -239,7 +261,7 @@ class Process:
         error = WorkerDied(
             f"the process that ran {self._program.name} on {name} ended with {_ending(self._process.exitcode)}",
             self._process.exitcode,
-            is_unwanted=cause == "unwanted" or not wants(at.unit),
+            is_unwanted=not wants(at.unit),
         )
         with self._stack_lock:
             if crash := self._read_stacks(0.0):

@@ -117,8 +117,8 @@ BUGS = [
     Bug(
         "T4 let a stale record hold its key for ever",
         "core/dispatch.py",
-        "holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live",
-        "holds = isinstance(outcome, (Retry, Failure)) or not last.assignment.live",
+        "holds = is_unfinished(outcome) and last.assignment.live",
+        "holds = is_unfinished(outcome) or not last.assignment.live",
     ),
     Bug(
         "hold a key for ever of which one record ran alone",
@@ -148,8 +148,8 @@ BUGS = [
     Bug(
         "T9 look whether a record is still ours when it is taken, and not again when it runs",
         "runtime/workqueue.py",
-        "        runs = task.assignment.live and not self._closed",
-        "        runs = not self._closed",
+        "self._attempt_one(task) if task.assignment.live else NoVerdict)",
+        "self._attempt_one(task))",
     ),
     Bug(
         "forget what was dropped",
@@ -166,7 +166,7 @@ BUGS = [
     Bug(
         "let go of a key while its retry waits",
         "core/dispatch.py",
-        "holds = isinstance(outcome, (Retry, Failure)) and last.assignment.live",
+        "holds = is_unfinished(outcome) and last.assignment.live",
         "holds = False",
     ),
     Bug(
@@ -359,8 +359,8 @@ BUGS = [
     Bug(
         "run a coroutine although its assignment has ended",
         "runtime/coroutine_work.py",
-        "begin(task, wants) if wants(task) else None",
-        "begin(task, wants)",
+        "        if not wants(task):\n            chunk",
+        "        if False:\n            chunk",
         "asyncio",
     ),
     Bug(
@@ -607,8 +607,8 @@ BUGS = [
     Bug(
         "let a handler past its deadline end a row of dead letters",
         "kafka_parallel_plugins/dlq/limit.py",
-        "                if attempt in self._running:",
-        "                if True:",
+        "                if attempt in self._running and context.counts:",
+        "                if context.counts:",
         "thread-pool with deadline",
     ),
     Bug(

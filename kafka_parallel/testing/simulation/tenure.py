@@ -1,0 +1,53 @@
+"""What the checker knows of the time in which a partition belongs to an instance, and of attempts that outlive it.
+
+What is told of a partition's end comes after that end, so whatever an instance begins after it was told is wrong. And
+what it is seen to do after an attempt has ended, it does as an owner, unless it has told of an end before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+from kafka import TopicPartition
+
+from kafka_parallel.testing.simulation.calls import Call
+
+
+class Tenures:
+    """Which partitions each instance has given up, and what it had begun by then."""
+
+    def __init__(self) -> None:
+        self._given_up: dict[str, set[TopicPartition]] = defaultdict(set)
+        self._running: dict[str, dict[Call, None]] = defaultdict(dict)
+        self._ended: dict[str, dict[Call, set[TopicPartition]]] = defaultdict(dict)
+
+    def began(self, call: Call) -> None:
+        """Note that *call* runs."""
+        self._running[call.instance][call] = None
+
+    def ended(self, call: Call) -> None:
+        """Note that *call* has ended."""
+        if self._running[call.instance].pop(call, 0) is None:
+            self._ended[call.instance][call] = set(call.partitions - call.gone)
+
+    def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
+        """Note that *partitions* belong to *instance*."""
+        self._given_up[instance].difference_update(partitions)
+
+    def gave_up(self, instance: str, partitions: Collection[TopicPartition]) -> None:
+        """Note that *partitions* do not belong to *instance* any more."""
+        self._given_up[instance].update(partitions)
+        for call in self._running[instance]:
+            call.gone |= call.partitions.intersection(partitions)
+        for left in self._ended[instance].values():
+            left.difference_update(partitions)
+
+    def goes_on(self, instance: str) -> None:
+        """Note that *instance* polls or commits: of what it has not given up it is the owner."""
+        for call, left in self._ended.pop(instance, {}).items():
+            call.owned |= left
+
+    def is_over(self, instance: str, partition: TopicPartition) -> bool:
+        """Whether *instance* has given *partition* up, and not got it again."""
+        return partition in self._given_up[instance]
