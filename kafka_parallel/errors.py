@@ -132,6 +132,41 @@ class CommitFailed(KafkaParallelError):  # noqa: N818 - named after what happene
     """The group coordinator refused a commit for good (authorisation, invalid request); ``__cause__`` is its answer."""
 
 
+class MemberFenced(KafkaParallelError):  # noqa: N818 - named after what happened to the member
+    """Another member runs with the same ``group_instance_id``; this one's partitions are its, and nothing is committed.
+
+    :ivar instance_id: the id that both have.
+    """
+
+    def __init__(self, group_id: str | None, instance_id: str | None) -> None:
+        super().__init__(
+            f"a newer member of group {group_id!r} runs with group_instance_id={instance_id!r}, so this one was fenced "
+            "off: nothing of it is committed any more; give each consumer that runs at the same time an id of its own"
+        )
+        self.instance_id = instance_id
+
+
+class RecordUnreadable(KafkaParallelError):  # noqa: N818 - named after what happened to the record
+    """kafka-python cannot read a record: its partition stood still there while others went on; ``__cause__`` says why.
+
+    Nothing at or above the record was committed in its partition.
+
+    :ivar topic: topic of the record.
+    :ivar partition: partition of the record.
+    :ivar offset: offset of the record, or of the first record of the batch that cannot be read.
+    """
+
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        super().__init__(
+            f"kafka-python cannot read record {topic}[{partition}]@{offset}: its partition stands still there, nothing "
+            "at or above it was committed; mend the record, or go on behind it with "
+            f"consumer.seek(TopicPartition({topic!r}, {partition}), OFFSET)"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+
+
 class StateError(KafkaParallelError, RuntimeError):
     """The caller's fault: a call in the wrong order, such as run() a second time."""
 

@@ -263,4 +263,5 @@ class Statistics:
     commit_failures: int
     overdue: int
     abandoned: int
+    unreadable: Mapping[TopicPartition, int]
     state: State

@@ -23,16 +23,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka import errors as kafka_errors
-
-from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.errors import ConfigurationError, MemberFenced, PluginError, StateError
 from kafka_parallel.runtime import decoding, seam
+from kafka_parallel.runtime.client_errors import FENCED
 from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
+from kafka_parallel.runtime.fencing import is_fenced
 from kafka_parallel.runtime.forks import require_own_process
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
 from kafka_parallel.runtime.prefetched import forget_parsed
 from kafka_parallel.runtime.slices import Slices
 from kafka_parallel.runtime.takeover import Finished, Takeover, require_free
+from kafka_parallel.runtime.unreadable import Reading, Unreadable
 from kafka_parallel.showing import kind_of
 
 if TYPE_CHECKING:
@@ -49,17 +50,13 @@ log = logging.getLogger(__name__)
 
 NEEDED = ("poll", "commit", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
-LOST = tuple(
-    getattr(kafka_errors, name)
-    for name in ("CommitFailedError", "IllegalGenerationError", "UnknownMemberIdError", "FencedInstanceIdError")
-    if hasattr(kafka_errors, name)
-)
 
 
 class Client:
     """One ``KafkaConsumer``, taken over.
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `give_back` or `close`.
+    :ivar failure: what the user's deserialiser or a plugin's decoder raised in ``poll()``: never call that again.
     :raises ConfigurationError: if it is not a consumer, is closed, or cannot be taken over.
     """
 
@@ -75,7 +72,10 @@ class Client:
         self._is_lazy = True
         self._also: frozenset[str] = frozenset()
         self._deserializers: tuple[Any, Any] = (None, None)
+        self._reading = Reading()
+        self._unreadable: dict[TopicPartition, Unreadable] = {}
         self._slices = Slices()
+        self.failure: Exception | None = None
         self.require_open()
 
     def require_open(self) -> None:
@@ -175,6 +175,7 @@ class Client:
         if self._is_lazy:
             self._take_deserializers(takeover)
         takeover.changes.note(lambda: seam.take_back(self._fetcher))
+        self._reading.put(self._fetcher)
         if problem := self._slices.put(self._fetcher):
             log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
         if self._also:
@@ -278,10 +279,50 @@ class Client:
         self._slices.are_wanted = in_slices
         self._free_parking()
         self._finish_joining()
-        found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
-            timeout_ms=math.ceil(timeout * 1000), max_records=max_records
-        )
+        try:
+            found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
+                timeout_ms=math.ceil(timeout * 1000), max_records=max_records
+            )
+        except FENCED as error:
+            raise self._fenced() from error
+        for unreadable in self._reading.take():
+            self._stand(unreadable)
+        self._require_membership()
         return found
+
+    def _require_membership(self) -> None:
+        """Refuse to go on as a static member whose successor runs: 3.x does not say so, and delivers on."""
+        if self._instance_id is not None and is_fenced(self._consumer._coordinator):  # noqa: SLF001
+            raise self._fenced()
+
+    @property
+    def _instance_id(self) -> str | None:
+        found: str | None = self._consumer.config.get("group_instance_id")
+        return found
+
+    def _fenced(self) -> MemberFenced:
+        return MemberFenced(self.group_id, self._instance_id)
+
+    def _stand(self, found: Unreadable) -> None:
+        """Let only the partition of a record stand still that the client cannot read; end by what is not its fault."""
+        partition, offset, error = found
+        if not self._is_lazy or isinstance(error, PluginError):
+            self.failure = self.failure or error
+            return
+        self._pauses.stand(partition)
+        if (before := self._unreadable.get(partition)) is not None and before.offset == offset:
+            return
+        self._unreadable[partition] = found
+        log.error("%s[%d]@%d cannot be read by kafka-python: the partition stands still there, others go on; nothing "
+                  "at or above it is committed", partition.topic, partition.partition, offset,
+                  exc_info=error)  # fmt: skip
+
+    @property
+    def unreadable(self) -> dict[TopicPartition, Unreadable]:
+        """The partitions that stand still, each at a record that cannot be read; from any thread."""
+        if self._takeover is None:
+            return {}
+        return {where: found for where, found in list(self._unreadable.items()) if self._pauses.stands(where)}
 
     def _finish_joining(self) -> None:
         """Make the client take up a join again that an earlier poll left half done.
@@ -305,7 +346,10 @@ class Client:
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout: float) -> None:
         """Commit and wait for the answer, *timeout* seconds at most."""
-        self._own.commit(dict(offsets), timeout_ms=timeout * 1000)
+        try:
+            self._own.commit(dict(offsets), timeout_ms=timeout * 1000)
+        except FENCED as error:
+            raise self._fenced() from error
 
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions the client has now."""
@@ -335,11 +379,13 @@ class Client:
 
     def seek_to_beginning(self, partition: TopicPartition) -> None:
         """Fetch *partition* from its first record on."""
-        self._consumer.seek_to_beginning(partition)
+        self._own.seek_to_beginning(partition)
+        self._pauses.mended(partition)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Fetch *partition* from *offset* on."""
         self._own.seek(partition, offset)
+        self._pauses.mended(partition)  # what it stands at is met again, after what has to be fetched again
 
     def close(self, timeout: float) -> None:
         """Leave the group, close the connections, and give the consumer back as far as it can still be used."""
@@ -362,19 +408,3 @@ class Client:
         heartbeats = getattr(coordinator, "_heartbeat_thread", None)
         if heartbeats is not None:
             heartbeats.close(timeout_ms=timeout * 1000)
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether *error* says that the member was thrown out or is out of date: its partitions are not ours any more."""
-    return isinstance(error, LOST) and not _is_rebalancing(error)
-
-
-def is_retriable(error: BaseException) -> bool:
-    """Whether the same call may succeed later."""
-    return _is_rebalancing(error) or bool(getattr(error, "retriable", False))
-
-
-def _is_rebalancing(error: BaseException) -> bool:
-    """Whether the group is being rebalanced; kafka-python wraps the broker's word for it into CommitFailedError."""
-    causes = (error, *error.args)
-    return any(isinstance(cause, kafka_errors.RebalanceInProgressError) for cause in causes)

@@ -14,8 +14,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kafka_parallel.chains import surround
-from kafka_parallel.errors import CommitFailed, PluginError
-from kafka_parallel.runtime.client import is_lost, is_retriable
+from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
+from kafka_parallel.runtime.client_errors import is_lost, is_retriable
 from kafka_parallel.runtime.takeover import metadata_of
 from kafka_parallel.values import CommitContext
 
@@ -63,6 +63,7 @@ class Committer:
         """Commit what is finished in *partitions* (all without it), waiting *timeout* seconds at most for the answer.
 
         :raises CommitFailed: if the coordinator refuses for good.
+        :raises MemberFenced: another member took this one's place.
         """
         if self._client.group_id is None:
             return Answer.DONE
@@ -106,6 +107,8 @@ class Committer:
         if error not in self._errors:
             log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
             return Answer.RETRY
+        if isinstance(error, MemberFenced):
+            raise error
         if is_lost(error) and self._client.has_group_assignment:
             log.warning("commit refused, the partitions are not ours any more: their records will be processed again "
                         "by their new owner (%s)", error)  # fmt: skip

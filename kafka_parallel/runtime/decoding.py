@@ -15,12 +15,13 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CorruptRecordError
 
 from kafka_parallel.decoders import RawBatch
+from kafka_parallel.errors import PluginError
 from kafka_parallel.runtime import seam
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-    from kafka_parallel.decoders import Decoder
+    from kafka_parallel.decoders import Decoded, Decoder
 
 # How many records are decoded ahead of what poll() asks for, at most: a compressed batch can hold a million.
 CHUNK = 500
@@ -97,13 +98,23 @@ class DecodedRecords(seam.StandIn):
             bytes(batch._buffer),
         )
         while (left := batch.records_count - batch._next_record_index) > 0:
-            found = self.decode(raw, batch._pos, min(left, CHUNK))
+            found = self._asked(raw, batch._pos, min(left, CHUNK))
             if not found.records:
                 return
             batch._pos = found.position
             batch._next_record_index += len(found.records)
             self._count(len(found.records), found.size)
             yield found.records
+
+    def _asked(self: Any, raw: RawBatch, position: int, most: int) -> Decoded:
+        """Ask the plugin; what it raises is its fault, and no record's."""
+        try:
+            return self.decode(raw, position, most)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise PluginError(
+                f"the decoder {self.decode!r} failed at {raw.topic}[{raw.partition}], in the batch that begins at "
+                f"{raw.base_offset}: {error!r}"
+            ) from error
 
     def _by_client(self: Any, tp: TopicPartition, record: Any) -> ConsumerRecord:
         if self.check_crcs and not record.validate_crc():

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers, call_each
-from kafka_parallel.errors import RecordFailed
+from kafka_parallel.errors import RecordFailed, RecordUnreadable
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.run_state import RunState
 from kafka_parallel.showing import described
@@ -63,7 +63,7 @@ class Engine:
         error = self._loop_until_over() if error is None else error
         self.state.enter("stopping")
         reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
-        error = self._leave(error)
+        error = self._leave(self._unread() if error is None else error)
         self._end(error)
         if error is not None:
             raise error
@@ -104,6 +104,7 @@ class Engine:
                 commit_failures=self._committer.failures,
                 overdue=scheduler.dispatch.overdue,
                 abandoned=scheduler.dispatch.totals.abandoned,
+                unreadable={partition: found.offset for partition, found in self._client.unreadable.items()},
                 state=self.state.state,
             )
         )
@@ -148,6 +149,14 @@ class Engine:
             log.warning("%s decodes nothing, kafka-python does: %s", self._plugins.describe(name), problem)
 
     # Ending
+
+    def _unread(self) -> RecordUnreadable | None:
+        """What run() ends with, if nothing else, where a record cannot be read: a poll loop would have ended there."""
+        for partition, found in sorted(self._client.unreadable.items()):
+            error = RecordUnreadable(partition.topic, partition.partition, found.offset)
+            error.__cause__ = found.error
+            return error
+        return None
 
     def _leave(self, error: BaseException | None) -> BaseException | None:
         """Finish, commit, close; return what run() shall raise: the first error, a record's before all others.

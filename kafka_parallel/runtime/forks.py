@@ -42,9 +42,8 @@ def _lost_its_thread(consumer: Any) -> bool:
 
 
 def _is_older_than_the_fork(consumer: Any) -> bool:
-    """Whether 2.x, which tells the time by the wall clock, heard of its cluster before this process was there."""
+    """Whether 2.x, which tells the time by the wall clock, was built (or joined its group) before this process was."""
     if not _forked_at or hasattr(consumer, "_net"):
         return False
-    cluster = getattr(getattr(consumer, "_client", None), "cluster", None)
-    heard = getattr(cluster, "_last_successful_refresh_ms", 0) / 1000
-    return 0 < heard < _forked_at[-1]
+    heartbeat = getattr(getattr(consumer, "_coordinator", None), "heartbeat", None)
+    return 0 < getattr(heartbeat, "last_reset", 0) < _forked_at[-1]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # The methods that mean something else during a run; the library calls those of the consumer's own class.
 GUARDED = (
     "poll", "close", "subscribe", "unsubscribe", "commit", "commit_async", "pause", "resume", "paused", "seek",
+    "seek_to_beginning", "seek_to_end",
 )  # fmt: skip
 
 
@@ -102,6 +103,14 @@ class Guard:
         result = self._takeover.own.seek(partition, offset)
         self._takeover.pauses.mended(partition)
         return result
+
+    def seek_to_beginning(self, *partitions: TopicPartition) -> Any:
+        """Go on at the first record there is."""
+        return self._takeover.seek("seek_to_beginning", partitions)
+
+    def seek_to_end(self, *partitions: TopicPartition) -> Any:
+        """Go on at the next record that is written."""
+        return self._takeover.seek("seek_to_end", partitions)
 
 
 def guarded_class(base: type, takeover: Takeover) -> type:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka_parallel.core.backpressure import Decision
+from kafka_parallel.errors import MemberFenced
 from kafka_parallel.runtime import reports
-from kafka_parallel.runtime.client import is_retriable
+from kafka_parallel.runtime.client_errors import is_retriable
 from kafka_parallel.runtime.commits import Answer
 from kafka_parallel.runtime.deadlines import described
+from kafka_parallel.runtime.finishing import SHARE, finish_buffered
 from kafka_parallel.values import BackpressureEvent
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Loop:
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
         self._may_differ = False
+        self._may_poll = True
         self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
         self._last_activity = clock.monotonic()
 
@@ -118,7 +121,15 @@ class Loop:
         """Do one round.
 
         :raises Exception: what polling, committing or a rebalance raised for good.
+        :raises MemberFenced: another member took this one's place: all partitions are its, and were given up.
         """
+        try:
+            self._go_round()
+        except MemberFenced:
+            self._lose_all()
+            raise
+
+    def _go_round(self) -> None:
         if self._may_differ or not self._client.has_group_assignment:
             self._watch_assignment()
         self._rebalance.settle()
@@ -170,12 +181,17 @@ class Loop:
             return
         self._cadence.did_commit(now)
         if answer is Answer.LOST:
-            self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))
+            self._lose_all()
             self._may_differ = True
+
+    def _lose_all(self) -> None:
+        self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))
 
     # Fetching
 
     def _poll(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        if self._client.failure is not None:
+            self._end_by(self._client.failure)
         try:
             if decision.room == 0 or decision.is_all_paused:
                 self._wait_for_workers(KEEP_ALIVE)
@@ -183,12 +199,28 @@ class Loop:
             return self._fetch(decision)
         except BaseException as error:
             self._positions.distrust()
-            if not isinstance(error, Exception) or not is_retriable(error):
+            if not isinstance(error, Exception) or isinstance(error, MemberFenced):
                 raise
+            if not is_retriable(error):
+                self._end_by(error)
             self._positions.go_back()
             log.warning("poll() failed and is tried again: %r", error)
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
             return {}
+
+    def _end_by(self, error: Exception) -> NoReturn:
+        """Never poll again, finish what was taken, and raise *error*."""
+        self._may_poll = False
+        longest = SHARE * self._client.config["max_poll_interval_ms"] / 1000
+        log.error("poll() failed for good (%r): what was taken is finished, then run() ends with it", error)
+        try:
+            finish_buffered(self._queue, self._watch, self._clock, longest, self._must_leave, self._commit_if_due)
+        except Exception:
+            log.exception("a second error while what was taken is finished")
+        raise error
+
+    def _must_leave(self) -> bool:
+        return self._shutdown.is_requested or self._queue.failure is not None
 
     def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Poll for records: nobody can be woken in a poll, so while one may have to be resumed, wait outside of it."""
@@ -294,9 +326,14 @@ class Loop:
 
         :param timeout: how long the client may take part in a rebalance; what it cannot do at once waits for the next.
         """
+        if not self._may_poll:
+            return
         try:
             self._client.pause(self._client.assignment())
             self._give_back(self._client.poll(timeout, 1))
+        except MemberFenced:
+            self._lose_all()
+            raise
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
             log.warning("poll() failed while the last records were finished: %r", error)
             self._queue.wait_until(lambda _: False, timeout)

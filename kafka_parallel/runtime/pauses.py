@@ -31,7 +31,7 @@ class Pauses:
         self._states = states
         self._users: dict[TopicPartition, Any] = {tp: state for tp, state in states().items() if state.paused}
         self._ours: set[TopicPartition] = set()
-        self._unreadable: set[TopicPartition] = set()
+        self._standing: dict[TopicPartition, Any] = {}
 
     # The user's
 
@@ -78,19 +78,25 @@ class Pauses:
             self._settle(partition)
 
     def stand(self, partition: TopicPartition) -> None:
-        """Pause *partition*, in which a record cannot be read, until somebody seeks."""
-        self._unreadable.add(partition)
+        """Pause *partition*, in which a record cannot be read, until somebody seeks in it or it leaves."""
+        self._standing[partition] = self._states().get(partition)
         self._settle(partition)
 
-    def mended(self, partition: TopicPartition) -> None:
-        """Let *partition* go on from where somebody sought to."""
-        self._unreadable.discard(partition)
-        self._settle(partition)
+    def stands(self, partition: TopicPartition) -> bool:
+        """Whether *partition* stands at a record that cannot be read."""
+        state = self._states().get(partition)
+        return state is not None and self._standing.get(partition) is state
+
+    def mended(self, *partitions: TopicPartition) -> None:
+        """Let *partitions* (all without any) go on from where somebody sought to."""
+        for partition in partitions or list(self._standing):
+            if self._standing.pop(partition, None) is not None:
+                self._settle(partition)
 
     def give_back(self) -> None:
         """Leave only the user's pauses."""
         self._ours.clear()
-        self._unreadable.clear()
+        self._standing.clear()
         for partition in list(self._states()):
             self._settle(partition)
 
@@ -102,4 +108,4 @@ class Pauses:
             (self._own.pause if wanted else self._own.resume)(partition)
 
     def _is_wanted(self, partition: TopicPartition, state: Any) -> bool:
-        return partition in self._ours or partition in self._unreadable or self._users.get(partition) is state
+        return partition in self._ours or any(held.get(partition) is state for held in (self._users, self._standing))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kafka_parallel.chains import Observers
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.answers import done_offsets
-from kafka_parallel.runtime.client import is_retriable
+from kafka_parallel.runtime.client_errors import is_retriable
 from kafka_parallel.runtime.commits import Answer, Committer
 
 if TYPE_CHECKING:

@@ -112,6 +112,12 @@ class Takeover:
             refuse_change(method)
         return getattr(self.own, method)(*arguments, **options)
 
+    def seek(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
+        """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
+        result = getattr(self.own, method)(*partitions)
+        self.pauses.mended(*partitions)
+        return result
+
     def give_back(self) -> None:
         """Leave the consumer as it was; once."""
         self.changes.take_back()

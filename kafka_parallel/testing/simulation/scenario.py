@@ -9,10 +9,9 @@ from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import FencedInstanceIdError
 
 from kafka_parallel import RecordFailed
-from kafka_parallel.errors import CommitFailed
+from kafka_parallel.errors import CommitFailed, MemberFenced
 from kafka_parallel.options import Options
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
@@ -213,7 +212,7 @@ class Simulation:
             (isinstance(error, RecordFailed) and plan.may_halt)
             or (isinstance(error, (*FATAL, CommitFailed)) and plan.is_fatal)
             or (isinstance(error, CommitFailed) and plan.membership == "assigned" and plan.commit_faults > 0)
-            or (isinstance(error, FencedInstanceIdError) and plan.membership == "static")
+            or (isinstance(error, MemberFenced) and plan.membership == "static")
             or (isinstance(error, SystemExit | MisbehaviourError) and plan.hostile > 0)
         )
         if not expected:

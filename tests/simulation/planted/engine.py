@@ -23,7 +23,7 @@ BUGS = [
     ),
     Bug(
         "B2.3, T7 do not expect a commit to meet a rebalance",
-        "runtime/client.py",
+        "runtime/client_errors.py",
         'return _is_rebalancing(error) or bool(getattr(error, "retriable", False))',
         'return bool(getattr(error, "retriable", False))',
     ),
@@ -184,8 +184,8 @@ BUGS = [
     Bug(
         "do not seek back to what was dropped",
         "runtime/client.py",
-        "        self._own.seek(partition, offset)",
-        "        pass",
+        "        self._own.seek(partition, offset)\n",
+        "",
     ),
     Bug(
         "leave without waiting for what still runs",

@@ -1,0 +1,60 @@
+"""What an error of the client means: try again, gone for good, or somebody else's error that came through the client.
+
+User code runs inside of the client's calls: deserialisers that were left in ``poll()``, callbacks of commits, and
+rebalance listeners. An attribute ``retriable`` on what it raises says nothing about the call, not even if its class is
+one of kafka-python's: a deserialiser may ask a broker itself. So only what the client raised itself is tried again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+
+from kafka import errors as kafka_errors
+
+# In which modules the client's code is; the fake client's, too.
+CLIENT = ("kafka", "kafka_parallel.testing.fake")
+FENCED: tuple[type[Exception], ...] = tuple(
+    getattr(kafka_errors, name) for name in ("FencedInstanceIdError",) if hasattr(kafka_errors, name)
+)
+LOST = (kafka_errors.CommitFailedError, kafka_errors.IllegalGenerationError, kafka_errors.UnknownMemberIdError)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether *error* says that the member was thrown out or is out of date: its partitions are not ours any more."""
+    return isinstance(error, (*LOST, *FENCED)) and not _is_rebalancing(error)
+
+
+def is_retriable(error: BaseException) -> bool:
+    """Whether the same call may succeed later."""
+    if not isinstance(error, kafka_errors.KafkaError) or not _is_clients_own(error):
+        return False
+    return _is_rebalancing(error) or bool(getattr(error, "retriable", False))
+
+
+def _is_rebalancing(error: BaseException) -> bool:
+    """Whether the group is being rebalanced; kafka-python wraps the broker's word for it into CommitFailedError."""
+    causes = (error, *error.args)
+    return any(isinstance(cause, kafka_errors.RebalanceInProgressError) for cause in causes)
+
+
+def _is_clients_own(error: BaseException) -> bool:
+    """Whether no code of others was called between the client's and where it was raised."""
+    is_inside = False
+    for module in _modules(error.__traceback__):
+        if _is_in(module, CLIENT):
+            is_inside = True
+        elif is_inside and module.partition(".")[0] not in {"kafka_parallel", *sys.stdlib_module_names}:
+            return False
+    return True
+
+
+def _modules(traceback: TracebackType | None) -> Iterator[str]:
+    while traceback is not None:
+        yield str(traceback.tb_frame.f_globals.get("__name__"))
+        traceback = traceback.tb_next
+
+
+def _is_in(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
