@@ -177,9 +177,9 @@ BUGS = [
     ),
     Bug(
         "take a commit that met a rebalance for one that was refused for good",
-        "runtime/client.py",
-        "return isinstance(error, LOST) and not _is_rebalancing(error)",
-        "return isinstance(error, LOST)",
+        "runtime/client_errors.py",
+        "return isinstance(error, (*LOST, *FENCED)) and not _is_rebalancing(error)",
+        "return isinstance(error, (*LOST, *FENCED))",
     ),
     Bug(
         "do not seek back to what was dropped",
