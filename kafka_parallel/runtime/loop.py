@@ -40,8 +40,10 @@ log = logging.getLogger(__name__)
 # The longest poll, in seconds: how late stop() may be noticed.
 LONGEST_POLL = 0.1
 # How long to wait between two polls while a partition is paused, unless it may be resumed before: what is fetched of
-# others meanwhile is as late as this.
+# others meanwhile is as late as this. So it is done only for as long after something was paused or resumed; later what
+# is paused is slow or stuck, and the loop waits in poll(), for this share of the time that nothing has changed.
 LOOK_WHILE_PAUSED = 0.01
+SHARE_IN_POLL = 1 / 8
 # How long to wait for work to run out between two polls that only keep the member alive.
 KEEP_ALIVE = 0.05
 # How often it is said on the way out what is waited for, in seconds.
@@ -94,7 +96,7 @@ class Loop:
         self._may_differ = False
         self._may_poll = True
         self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
-        self._last_activity = clock.monotonic()
+        self._last_activity = self._changed_at = clock.monotonic()
 
     def begin(self) -> None:
         """Start to count the time without a record: making workers ready may have taken longer than that."""
@@ -164,6 +166,7 @@ class Loop:
             self._client.pause(decision.paused)
         if not decision.pause and not decision.resume:
             return
+        self._changed_at = self._clock.monotonic()
         self._client.resume(decision.resume)
         event = BackpressureEvent(decision.pause, decision.resume, decision.total.records, decision.total.bytes)
         self._backpressure_observers.tell(event=event, context=self._settings)
@@ -223,11 +226,16 @@ class Loop:
         return self._shutdown.is_requested or self._queue.failure is not None
 
     def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Poll for records: nobody can be woken in a poll, so while one may have to be resumed, wait outside of it."""
+        """Poll for records: nobody can be woken in a poll, so while one may have to be resumed soon, wait outside."""
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
         longest, most = min(self._cadence.wait(now), max(0.0, due - now)), min(self._max_poll_records, decision.room)
         if not decision.paused - decision.held.keys():
             return self._client.poll(min(LONGEST_POLL, longest), most, in_slices=self._is_ahead)
+        unchanged = now - self._changed_at
+        if unchanged >= LOOK_WHILE_PAUSED:
+            self._is_ahead = not self._queue.ask(lambda scheduler: scheduler.wants_more)
+            wait = min(LONGEST_POLL, longest, unchanged * SHARE_IN_POLL)
+            return self._client.poll(wait, most, in_slices=self._is_ahead)
         if not (batch := self._client.poll(0, most, in_slices=self._is_ahead)):
             self._wait_for_workers(min(LOOK_WHILE_PAUSED, longest))
         return batch

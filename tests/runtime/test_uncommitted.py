@@ -9,6 +9,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import RequestTimedOutError
 
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing import FakeConsumer
 from tests.runtime.app import PARTITION, TOPIC, App
 
 LIMIT, PATIENCE = 200, 30.0
@@ -102,3 +104,30 @@ def test_several_partitions_each_have_their_own_limit():
         assert (handle.beyond, len(app.handled)) == ([], 619)
         handle.free.set()
         until(lambda: len(app.handled) == 900)
+
+
+class Polls(FakeConsumer):
+    """Notes how long each poll may wait while something is paused."""
+
+    waits = ()
+
+    def poll(self, timeout_ms=0, max_records=None, update_offsets=True):
+        if any(state.paused for state in self._states.values()):
+            self.waits = (*self.waits, timeout_ms)
+        return super().poll(timeout_ms, max_records, update_offsets)
+
+
+def test_beside_a_partition_that_stays_paused_the_loop_comes_to_wait_where_records_arrive():
+    app = App(records=1000)
+    app.cluster.add_partitions(TOPIC, 2)
+    consumer = Polls(TOPIC, cluster=app.cluster, group_id="g", auto_offset_reset="earliest")
+    handle = Stuck(app, (0, 0))
+    parallel = ParallelConsumer(consumer, workers=2, max_uncommitted=20, install_signal_handlers=False)
+
+    with parallel:
+        parallel.start(handle)
+        until(lambda: consumer.waits and max(consumer.waits) >= 50)
+        assert parallel.statistics().paused == {PARTITION}
+        assert consumer.waits[0] == 0, "it may resume at once, and nobody can be woken in a poll"
+        handle.free.set()
+        until(lambda: len(app.handled) == 1000)
