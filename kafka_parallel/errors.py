@@ -9,6 +9,9 @@ from kafka_parallel.showing import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+FATAL = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
+"""What stops run() at once if user code raises it, and comes out as it is; all else is the failure of its record."""
+
 
 class KafkaParallelError(Exception):
     """Everything this library raises on purpose."""
@@ -89,6 +92,10 @@ class HandlerTimeout(KafkaParallelError, TimeoutError):  # noqa: N818 - named af
 
 class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what happened to the handler
     """The handler's fault: an ``async def`` handler let out a CancelledError that nobody here sent."""
+
+
+class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named after what happened to the handler
+    """The handler's fault: it returned work (a coroutine, a generator, a future) instead of doing it."""
 
 
 class HandlerError(KafkaParallelError):

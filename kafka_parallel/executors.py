@@ -43,7 +43,8 @@ anything any more."""
 class Program(NamedTuple):
     """What a `RemoteExecutor` takes to where handlers run.
 
-    :ivar payload: pickled: the handler, and a function that makes the handler's record of ``tuple(raw_record)``.
+    :ivar payload: pickled: the handler, which raises `HandlerUnfinished` instead of returning work that has yet to be
+        done, and a function that makes its record of ``tuple(raw_record)``.
     :ivar name: what to call the handler in messages.
     :ivar is_surrounded: whether plugins surround each call; then records must be run by `Work.run`, one at a time.
     :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.

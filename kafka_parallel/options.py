@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.showing import shown
+from kafka_parallel.unfinished import is_async, makes_generator
 
 OrderingOption: TypeAlias = "str | Callable[[Any], Hashable | None] | None"
 PluginOption: TypeAlias = "str | tuple[str, Mapping[str, Any]] | object"
@@ -59,6 +60,11 @@ class Options:
             raise ConfigurationError(
                 f"ordering={shown(self.ordering)}: give 'key', 'partition', 'unordered', the name of a plugin "
                 "that provides an ordering, or a function from a record to its ordering key"
+            )
+        if callable(self.ordering) and (is_async(self.ordering) or makes_generator(self.ordering)):
+            raise ConfigurationError(
+                f"ordering={shown(self.ordering)}: a call of it runs nothing, and each record would get a key of its "
+                "own and no order; give a plain function, without async and yield, that returns the ordering key"
             )
         _require_list(self.plugins)
         if not (self.executor is None or isinstance(self.executor, str)):

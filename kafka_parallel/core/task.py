@@ -55,7 +55,7 @@ class Task:
         self.attempt = 1
         self.first_failed_at: float | None = None
         self.failing_since: float | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.lane: Lane | None = None
         self.assignment: Assignment
         self.started_at: float

@@ -11,14 +11,14 @@ import contextvars
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.outcome import Failure, NoVerdict, Outcome
-from kafka_parallel.errors import ConfigurationError, HandlerTimeout, PluginError
+from kafka_parallel.errors import FATAL, HandlerTimeout, PluginError
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.runtime.verdict import counts
 from kafka_parallel.showing import shown
+from kafka_parallel.unfinished import require_finished
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -71,22 +71,28 @@ class Attempts:
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
-            returned = self._call(task, record)
+            self._call(task, record)
         except OverdueError:
             raise
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self.failed(task, record, error)
-        return None if returned is None else checked(returned)
+        return None
 
     def _composed(self) -> Callable[[Task, Any], object]:
         """Put together how a plain handler is called: with nothing around it that is not needed."""
         variables, handler, surrounded = self._variables, self._handler, self._surrounded
 
         def call(_: Task, record: Any) -> object:
-            return variables.copy().run(handler, record)
+            returned = variables.copy().run(handler, record)
+            if returned is not None:
+                require_finished(returned)
+            return returned
 
         def call_surrounded(task: Task, record: Any) -> object:
-            return variables.copy().run(surrounded, record, context_of(task))  # type: ignore[arg-type]
+            returned = variables.copy().run(surrounded, record, context_of(task))  # type: ignore[arg-type]
+            if returned is not None:  # the handler's was looked at already, but a plugin may have answered instead
+                require_finished(returned)
+            return returned
 
         composed: Callable[[Task, Any], object] = call if surrounded is None else call_surrounded
         if self._deadlines is not None:
@@ -137,7 +143,7 @@ class Attempts:
         """Tell what it means that *task* failed where its record was made anew: here it has to be made once more."""
         record = task.record
         if self._deserialize is not None and stage == "handle":
-            with suppress(Exception):  # it could be made there; on_error gets the raw one, as it can have no other
+            with suppress(BaseException):  # it could be made there; on_error gets the raw one, as it can have no other
                 record = self._deserialize(record)
         return self.failed(task, record, error, stage)
 
@@ -147,7 +153,7 @@ class Attempts:
         :param record: as far as it got: what the handler saw, or the raw one.
         :param stage: how far that was; found out by itself if the record was made here.
         """
-        if not isinstance(error, Exception) or isinstance(error, MemoryError):
+        if isinstance(error, FATAL):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if not counts(task, error):
             return NoVerdict
@@ -158,7 +164,7 @@ class Attempts:
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
-            return Failure(broken, "a plugin raised in on_error", is_fatal=not isinstance(broken, Exception))
+            return Failure(broken, "a plugin raised in on_error", is_fatal=isinstance(broken, FATAL))
         return _outcome(answer, error)
 
 
@@ -194,17 +200,7 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
     )
 
 
-def checked(returned: object) -> Failure | None:
-    """Whatever a plain handler returns is fine, unless it is the work itself, which nobody would do."""
-    if isinstance(returned, CoroutineType):
-        returned.close()
-    elif not isinstance(returned, AsyncGeneratorType):
-        return None
-    error = ConfigurationError(f"the handler returned {returned!r}, which nobody awaits: make it async def")
-    return Failure(error, "it would be lost")
-
-
-def _outcome(answer: object, error: Exception) -> Outcome:
+def _outcome(answer: object, error: BaseException) -> Outcome:
     if isinstance(answer, (Retry, Skip)):
         return answer
     if answer is None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.outcome import BatchOutcome, NotRun, NoVerdict
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
-from kafka_parallel.runtime.attempt import Attempts, checked, context_of
+from kafka_parallel.runtime.attempt import Attempts, context_of
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
+from kafka_parallel.unfinished import require_finished
 
 if TYPE_CHECKING:
     from kafka_parallel.core.batch_chunk import TaskBatch
@@ -153,18 +154,21 @@ class BatchAttempts:
             if isinstance(error, OverdueError):
                 raise error
         self.ended(run)
-        if result is not None and (failure := checked(result)) is not None:
-            return dict.fromkeys(batch.tasks, failure)
         return self.decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
         variables, records = self.variables.copy(), run.raw_records if self._sends_raw else run.records
         if self._deadlines is None:
-            return variables.run(self._handler, records)
+            return self._run(variables, records)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
         decide = partial(self._timed_out, run, [*run.done], [*run.failures])
         with self._deadlines.running(batch, [entered.task for entered in run.entered], decide):
-            return variables.run(self._handler, records)
+            return self._run(variables, records)
+
+    def _run(self, variables: contextvars.Context, records: list[Any]) -> Any:
+        returned = variables.run(self._handler, records)
+        require_finished(returned)
+        return returned
 
     def _timed_out(
         self,

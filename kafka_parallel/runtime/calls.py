@@ -10,9 +10,10 @@ from kafka_parallel.chains import Observers, decision, surround, surround_async,
 from kafka_parallel.runtime.attempt import Attempts, ObservedAttempts
 from kafka_parallel.runtime.batches import BatchAttempts
 from kafka_parallel.runtime.deadlines import Deadlines
-from kafka_parallel.runtime.fit import is_async, is_remote
+from kafka_parallel.runtime.fit import is_remote
 from kafka_parallel.runtime.handlings import Handlings
 from kafka_parallel.runtime.remote import program
+from kafka_parallel.unfinished import finishing, finishing_async, is_async
 
 if TYPE_CHECKING:
     from kafka_parallel.executors import Executor, Program
@@ -120,7 +121,8 @@ class Calls:
 
     def _innermost(self) -> Callable[[Any, RecordContext], Any]:
         """What the wrappers surround; where the handler runs elsewhere the raw record is sent there."""
-        handler, executor = self._handler, self._executor
+        executor = self._executor
         if is_remote(executor):
             return lambda _, context: executor.call(context.raw)
+        handler = (finishing_async if is_async(self._handler) else finishing)(self._handler)
         return lambda record, _: handler(record)

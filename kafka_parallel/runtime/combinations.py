@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.errors import ConfigurationError, StateError
-from kafka_parallel.runtime.fit import is_async
+from kafka_parallel.unfinished import is_async
 
 if TYPE_CHECKING:
     from kafka_parallel.manager import Plugins

@@ -16,6 +16,7 @@ from kafka_parallel.core.outcome import Failure, Outcome
 from kafka_parallel.errors import HandlerCancelled
 from kafka_parallel.runtime.attempt import context_of
 from kafka_parallel.runtime.coroutines import HandlerExit, InContext, beside, ended, raised, was_cancelled, within
+from kafka_parallel.unfinished import require_finished, unfinished
 
 if TYPE_CHECKING:
     from kafka_parallel.core.task import Task
@@ -59,10 +60,14 @@ class CoroutineAttempts:
                 call = partial(self._call, task, record)
                 return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
             inside = InContext(self._variables.copy(), self._call(task, record))
-            inside.begin()
-        except StopIteration:
-            return None
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return self._failed(task, record, error)
+        try:
+            inside.begin()
+        except StopIteration as end:  # nothing of the user's can raise this one here: it is how a coroutine returns
+            what = None if end.value is None else unfinished(end.value)
+            return None if what is None else self._failed(task, record, what)
+        except BaseException as error:  # noqa: BLE001 - as above
             return self._rest(task, record, wants, raised(error))
         return self._rest(task, record, wants, ended(inside))
 
@@ -72,7 +77,7 @@ class CoroutineAttempts:
         :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
         """
         try:
-            await running
+            require_finished(await running)
         except asyncio.CancelledError as error:
             if was_cancelled() or not wants(task):
                 raise

@@ -14,6 +14,7 @@ from kafka_parallel.core.batch_chunk import TaskBatch
 from kafka_parallel.core.outcome import NoVerdict
 from kafka_parallel.runtime.coroutine_attempt import let_out
 from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
+from kafka_parallel.unfinished import require_finished
 
 if TYPE_CHECKING:
     from kafka_parallel.core.outcome import BatchOutcome, Outcome
@@ -103,6 +104,7 @@ class CoroutineBatches:
             call = partial(self._handler, run.records)
             try:
                 result = await within(self._timeout, batch, self._batches.variables.copy(), call)
+                require_finished(result)
             except asyncio.CancelledError as raised:
                 if was_cancelled() or not any(map(wants, batch.tasks)):
                     run.leave(None, raised)

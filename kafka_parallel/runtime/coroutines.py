@@ -31,7 +31,7 @@ NOTHING = object()
 class HandlerExit(BaseException):
     """The handler itself raised the GeneratorExit that is the cause of this.
 
-    A bare one means that Python ends a coroutine because nobody holds its task any more. Then nothing may be awaited.
+    A bare one means that Python ends a coroutine because its task is held no more. Then nothing may be awaited.
     """
 
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers, call_each
-from kafka_parallel.errors import RecordFailed, RecordUnreadable
+from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.run_state import RunState
 from kafka_parallel.showing import described
@@ -191,7 +191,7 @@ class Engine:
         if failure is None:
             return None
         task, cause, reason = failure
-        if task is None or not isinstance(cause, Exception) or isinstance(cause, MemoryError):
+        if task is None or isinstance(cause, FATAL):
             return cause
         record = task.record
         failed = RecordFailed(record.topic, record.partition, record.offset, f"{described(cause)} ({reason})")
@@ -204,4 +204,4 @@ def _graver(error: BaseException | None, second: BaseException) -> BaseException
     if error is None:
         return second
     log.error("a second error on the way out", exc_info=second)
-    return second if isinstance(error, Exception) and not isinstance(second, Exception) else error
+    return second if isinstance(second, FATAL) and not isinstance(error, FATAL) else error

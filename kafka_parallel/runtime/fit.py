@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.showing import shown
+from kafka_parallel.unfinished import is_async, makes_generator
 
 if TYPE_CHECKING:
     from kafka_parallel.executors import Executor, RemoteExecutor
     from kafka_parallel.options import Options
     from kafka_parallel.values import Batch
+
+
+def check_handler(handler: Callable[[Any], Any]) -> None:
+    """Check that a call of *handler* does its work.
+
+    :raises ConfigurationError: it runs nothing of it.
+    """
+    if makes_generator(handler):
+        raise ConfigurationError(
+            f"the handler {shown(handler)} has a yield in it: a call of it runs nothing, so every "
+            "record would count as handled without being so; take the yield out, and return when the work is done"
+        )
 
 
 def check_batch(batch: Batch, options: Options, *, has_order: bool) -> None:
@@ -47,11 +60,6 @@ def check_executor(handler: Callable[[Any], Any], executor: Executor) -> None:
             f"the handler {handler!r} is a plain function, and would block the event loop of executor {executor!r}: "
             "make it async def, or use 'thread-pool'"
         )
-
-
-def is_async(handler: Callable[[Any], Any]) -> bool:
-    """Whether calling *handler* makes a coroutine."""
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
 
 
 def is_remote(executor: Executor) -> TypeGuard[RemoteExecutor]:

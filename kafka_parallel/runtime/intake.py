@@ -10,9 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from math import isfinite
+from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.task import Task
+from kafka_parallel.errors import FATAL, ConfigurationError
+from kafka_parallel.unfinished import is_work
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -65,14 +68,18 @@ class Intake:
 
     def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
         """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
-        ordering, tasks = self._ordering, []
+        ordering, kind, tasks = self._ordering, NoneType, []
         for record in records:
             key, error = None, None
             if ordering is not None:
                 try:
                     key = ordering(record)
                     hash(key)
-                except Exception as raised:  # noqa: BLE001 - the record failed: on_error decides
+                    if key.__class__ is not kind:  # nearly always that of the record before
+                        kind = require_key(key)
+                except FATAL:
+                    raise
+                except BaseException as raised:  # noqa: BLE001 - the record failed: on_error decides
                     key, error = None, raised
             key_size, value_size = record.serialized_key_size, record.serialized_value_size
             size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
@@ -125,7 +132,9 @@ class Intake:
     def _wait(self, record: Any, wall: float) -> float:
         try:
             return _finite(self._delay(record, wall))
-        except Exception:
+        except FATAL:
+            raise
+        except BaseException:
             log.exception("the delay of %s[%d]@%d cannot be told: it is processed at once",
                           record.topic, record.partition, record.offset)  # fmt: skip
             return 0.0
@@ -135,6 +144,21 @@ def _finite(seconds: Any) -> float:
     if not isfinite(seconds):
         raise ValueError(f"it is {seconds!r} seconds")
     return float(seconds)
+
+
+def require_key(key: Hashable) -> type:
+    """Return the class of an ordering key.
+
+    :raises ConfigurationError: the key is work that has yet to be done: each would be equal to itself alone.
+    """
+    kind = type(key)
+    if is_work(kind):
+        if isinstance(key, CoroutineType):
+            key.close()  # or Python would warn that it was never awaited
+        raise ConfigurationError(
+            f"the ordering returned a {kind.__qualname__}, and such keys keep no order: return a plain value"
+        )
+    return kind
 
 
 def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:

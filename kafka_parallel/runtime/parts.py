@@ -16,7 +16,7 @@ from kafka_parallel.runtime.calls import Calls
 from kafka_parallel.runtime.clock import Clock, SystemClock
 from kafka_parallel.runtime.combinations import check_plugins
 from kafka_parallel.runtime.commits import Committer
-from kafka_parallel.runtime.fit import check_batch, check_executor, is_async, is_remote
+from kafka_parallel.runtime.fit import check_batch, check_executor, check_handler, is_remote
 from kafka_parallel.runtime.intake import Intake
 from kafka_parallel.runtime.loop import Loop
 from kafka_parallel.runtime.positions import Positions
@@ -24,6 +24,7 @@ from kafka_parallel.runtime.provided import Provided
 from kafka_parallel.runtime.rebalance import Rebalance
 from kafka_parallel.runtime.watch import Watch
 from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel.unfinished import is_async
 from kafka_parallel.values import Settings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Parts:
         event_loop: asyncio.AbstractEventLoop | None = None,
         batch: Batch | None = None,
     ) -> None:
+        check_handler(handler)
         self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
         self.clock: Clock = clock or SystemClock()
         client.prepare(lazy=options.lazy_deserialization)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kafka_parallel.errors import PluginError
+from kafka_parallel.showing import shown
+from kafka_parallel.unfinished import is_async, makes_generator
 from kafka_parallel.values import DelayedTopics
 
 if TYPE_CHECKING:
@@ -53,6 +55,11 @@ class Provided:
         if not callable(ordering):
             raise PluginError(
                 f"{self._plugins.describe(name)} provided the ordering {ordering!r}, which is no function"
+            )
+        if is_async(ordering) or makes_generator(ordering):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}: a call of it runs "
+                "nothing, and each record would get a key of its own and no order; it must have no async and no yield"
             )
         return ordering  # type: ignore[no-any-return]
 

@@ -14,6 +14,7 @@ from kafka_parallel.core.outcome import Failure, NoVerdict
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.executors import Exchange, Program, Report
 from kafka_parallel.runtime.deserializers import from_fields
+from kafka_parallel.unfinished import finishing
 
 if TYPE_CHECKING:
     from kafka_parallel.core.chunk import Chunk
@@ -66,7 +67,7 @@ def program(
     name = f"the handler {getattr(handler, '__qualname__', handler)!r}"
     for what, sent in {name: handler, **source.deserializers}.items():
         _require_picklable(what, sent)
-    payload = _pickled((handler, from_fields(source.deserializers)))
+    payload = _pickled((finishing(handler), from_fields(source.deserializers)))
     return Program(payload, name, is_surrounded, is_batch, is_timed)
 
 

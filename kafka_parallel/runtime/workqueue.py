@@ -19,6 +19,7 @@ from kafka_parallel.core.backpressure import Decision
 from kafka_parallel.core.batch_chunk import TaskBatch
 from kafka_parallel.core.outcome import NoVerdict
 from kafka_parallel.core.scheduler import Ended, Scheduler, Snapshot
+from kafka_parallel.errors import FATAL
 from kafka_parallel.runtime.deadlines import OverdueError
 from kafka_parallel.runtime.remote import RemoteRun
 from kafka_parallel.runtime.throttle import QueueThrottle
@@ -218,7 +219,7 @@ class WorkQueue(Generic[P]):
 
     def _fail_all(self, failures: Iterable[tuple[Task, Failure]]) -> None:
         for task, failure in failures:
-            if self._failure is None or (failure.is_fatal and isinstance(self._failure[1], Exception)):
+            if self._failure is None or (failure.is_fatal and not isinstance(self._failure[1], FATAL)):
                 self._failure = (task, failure.error, failure.reason)
             self._progress.notify_all()
 

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from time import perf_counter
-from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
 from kafka_parallel_plugins.process_pool.messages import (
@@ -166,7 +165,7 @@ class Runner:
         try:
             record = prepare(fields)
             stage = "handle"
-            return None, _checked(self._handler(record))
+            return None, self._handler(record)
         except BaseException as error:  # noqa: BLE001 - the parent decides what it means
             return raised(stage, error), None
 
@@ -174,17 +173,6 @@ class Runner:
         now = perf_counter()
         self._work.send_bytes(pickle.dumps(Progress(self._done, now - self._since, self._result)))
         self._done, self._since, self._result = [], now, None
-
-
-def _checked(returned: Any) -> Any:
-    """Whatever a handler returns is fine, unless it is the work itself, which nobody would do."""
-    if isinstance(returned, CoroutineType):
-        returned.close()
-    elif not isinstance(returned, AsyncGeneratorType):
-        return returned
-    raise TypeError(
-        f"the handler returned {returned!r}, which nobody awaits: make it async def, for the executor asyncio"
-    )
 
 
 class TimedRunner(Runner):

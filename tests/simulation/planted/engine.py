@@ -142,7 +142,7 @@ BUGS = [
     Bug(
         "T8 lose a record whose failure could not be judged",
         "runtime/attempt.py",
-        '            return Failure(broken, "a plugin raised in on_error", is_fatal=not isinstance(broken, Exception))',
+        '            return Failure(broken, "a plugin raised in on_error", is_fatal=isinstance(broken, FATAL))',
         "            return Retry(1e12)",
     ),
     Bug(
@@ -373,7 +373,7 @@ BUGS = [
     Bug(
         "let go of a key while its cancelled coroutine still runs",
         "runtime/coroutine_attempt.py",
-        "            await running\n",
+        "            require_finished(await running)\n",
         "            await asyncio.shield(asyncio.ensure_future(running))\n",
         "asyncio",
     ),
