@@ -50,9 +50,13 @@ class Connection:
         return self._open(KafkaAdminClient)
 
     def cluster_id(self) -> str:
-        """Ask for the id of the cluster."""
+        """Ask for the id of the cluster; ``"unknown"``, with a warning, if the client cannot tell."""
         with closing(self.admin()) as admin:
-            return str(admin.describe_cluster()["cluster_id"])
+            found = _cluster_id(admin)
+        if found is None:
+            click.echo("warning: this cluster does not tell its id, so a bookmark cannot tell it from others", err=True)
+            return "unknown"
+        return found
 
     def _open(self, client: Any, **ours: Any) -> Any:
         """Open a *client*.
@@ -69,6 +73,20 @@ class Connection:
         except (AssertionError, AttributeError, TypeError, ValueError) as error:
             names = ", ".join(sorted(settings))
             raise click.UsageError(f"{client.__name__} refuses the settings of --client-config: {names}") from error
+
+
+def _cluster_id(admin: KafkaAdminClient) -> str | None:
+    """The id of the cluster of *admin*.
+
+    With brokers before 3.7, ``describe_cluster()`` of kafka-python 3.0 looks for a field that the answer does not have
+    (KIP-919). The id is in each answer about metadata as well, which both lines of the client keep.
+    """
+    try:
+        return str(admin.describe_cluster()["cluster_id"])
+    except KeyError:
+        holder: Any = getattr(admin, "_manager", None) or getattr(admin, "_client", None)
+        found: str | None = getattr(getattr(holder, "cluster", None), "cluster_id", None)
+        return found
 
 
 def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:
