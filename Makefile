@@ -7,7 +7,7 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 explore planted faults demo bench bench-peers simulate clean help
+.PHONY: setup test lint unit broker kafka2 older-brokers explore planted faults demo bench bench-peers simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -40,6 +40,11 @@ kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python
 		tests/integration/test_membership.py \
 		tests/integration/test_slices.py tests/integration/test_fast_decoder.py tests/plugins/test_fast_decoder.py \
 		tests/contract tests/runtime tests/faults/test_kills.py tests/faults/test_members.py
+
+older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run
+	for version in 2.8.2 3.4.1; do \
+		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 3 --dist loadfile -m broker --ignore tests/docs || exit 1; \
+	done
 
 faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
 	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -m broker tests/faults

@@ -1,7 +1,8 @@
 """Where does a test get a real Kafka from.
 
 :func:`start_broker` finds or starts one: the broker named in ``KAFKA_BOOTSTRAP_SERVERS``, else a container, else a
-child process. Whatever it started goes when this process goes, even if it is killed. From a shell::
+child process, of the version that ``KAFKA_PARALLEL_KAFKA_VERSION`` names if it does (2.8.2 or 3.4.1). Whatever it
+started goes when this process goes, even if it is killed. From a shell::
 
     python -m kafka_parallel.testing.broker
 """

@@ -13,9 +13,17 @@ from pathlib import Path
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.faults import broker_failed, needs_extra, needs_posix, with_free_port
 from kafka_parallel.testing.guarded import Guarded
-from kafka_parallel.testing.jars import fetch_jars, read_lock
+from kafka_parallel.testing.jars import fetch_jars, kafka_version, lock_file, read_lock
 from kafka_parallel.testing.probe import wait_until_ready
-from kafka_parallel.testing.server_config import HOST, cluster_id, free_ports, server_properties
+from kafka_parallel.testing.server_config import (
+    HOST,
+    ZOOKEEPER_SESSION_S,
+    cluster_id,
+    free_ports,
+    server_properties,
+    zookeeper_properties,
+)
+from kafka_parallel.testing.zookeeper import ZooKeeper
 
 # Started often and living for seconds: a small heap, one collector thread, no time spent on the second compiler.
 # Performance data would be a file outside our folder, which nobody removes after a kill.
@@ -44,29 +52,41 @@ logger.config.level = warn
 AFTER_KILL = ["--override", "broker.session.timeout.ms=2000", "--override", "broker.heartbeat.interval.ms=500"]
 
 
+# The first version whose KRaft mode was declared ready for use.
+FIRST_WITH_QUORUM = (3, 3)
+
+
 class JvmBroker:
     """One Kafka node in a JVM, its folder and its port. Methods may be called from any thread, one at a time.
 
     :param config: settings of the broker that are added or replaced.
     :param timeout_ms: how long formatting and each start may take, in milliseconds.
+    :param has_quorum: whether it keeps its metadata itself (KRaft, KIP-500); otherwise a ZooKeeper is started too.
     :raises BrokerError: it did not get ready; nothing is left of it.
     """
 
-    def __init__(self, classpath: str, config: Mapping[str, str], timeout_ms: int) -> None:
+    def __init__(self, classpath: str, config: Mapping[str, str], timeout_ms: int, *, has_quorum: bool = True) -> None:
         self._classpath = classpath
         self._timeout_s = timeout_ms / 1000
         self._guard = Guarded()
         self._log = self._guard.directory / "broker.log"
+        self._zookeeper: ZooKeeper | None = None
+        self._after_kill = AFTER_KILL if has_quorum else []
         try:
-            self._prepare(config)
+            if has_quorum:
+                self._prepare(config)
+            else:
+                self._prepare_with_zookeeper(config)
             self._start()
         except BaseException:
-            self._guard.close()
+            self.stop()
             raise
 
     def stop(self) -> None:
         """Kill the JVM and remove its folder; a second call does nothing."""
         self._guard.close()
+        if self._zookeeper is not None:
+            self._zookeeper.stop()
 
     def kill(self) -> None:
         """Kill the JVM (SIGKILL); folder and port are kept for :meth:`restart`."""
@@ -78,7 +98,9 @@ class JvmBroker:
         :raises BrokerError: it did not get ready again.
         """
         self._guard.kill()
-        self._start(*AFTER_KILL)
+        if self._zookeeper is not None:
+            time.sleep(ZOOKEEPER_SESSION_S)  # until then the name of the node is taken
+        self._start(*self._after_kill)
 
     def _prepare(self, config: Mapping[str, str]) -> None:
         port, controller_port = free_ports(2)
@@ -91,6 +113,14 @@ class JvmBroker:
         self._wait(lambda: self._guard.exit_code() is not None, "formatted its folder")
         if self._guard.exit_code() != 0:
             raise self._error(f"formatting the broker's folder failed with exit code {self._guard.exit_code()}")
+
+    def _prepare_with_zookeeper(self, config: Mapping[str, str]) -> None:
+        self._zookeeper = ZooKeeper([_java(), *JVM_FLAGS, "-cp", self._classpath], self._timeout_s)
+        [port] = free_ports(1)
+        self.bootstrap_servers = f"{HOST}:{port}"
+        settings = zookeeper_properties(port, self._zookeeper.address, config=config)
+        settings.setdefault("log.dirs", str(self._guard.directory / "data"))
+        self._write("server.properties", _properties(settings))
 
     def _start(self, *options: str) -> None:
         self._run("kafka.Kafka", "server.properties", *options)
@@ -128,8 +158,14 @@ def start_jvm_broker(config: Mapping[str, str], timeout_ms: int, *, progress: bo
     """
     needs_posix()
     _java()
-    classpath = os.pathsep.join(str(path) for path in fetch_jars(read_lock(), progress=progress))
-    return with_free_port(lambda: JvmBroker(classpath, config, timeout_ms))
+    jars = read_lock(lock_file())
+    classpath = os.pathsep.join(str(path) for path in fetch_jars(jars, progress=progress))
+    has_quorum = _numbers(kafka_version(jars)) >= FIRST_WITH_QUORUM
+    return with_free_port(lambda: JvmBroker(classpath, config, timeout_ms, has_quorum=has_quorum))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
 
 
 def _java() -> str:

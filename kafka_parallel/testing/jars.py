@@ -6,6 +6,8 @@ lock another version of Kafka, let Maven resolve it and write the list again::
 
     mvn dependency:copy-dependencies -DincludeScope=runtime -Dmdep.useRepositoryLayout=true -DoutputDirectory=DIRECTORY
     python -m kafka_parallel.testing.jars DIRECTORY > kafka_parallel/testing/jars.lock
+
+Older versions, which many clusters still run, are locked in ``jars-VERSION.lock``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from kafka_parallel.testing.download import Progress, download, progress_bar
 from kafka_parallel.testing.faults import needs_extra
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
+VERSION_VARIABLE = "KAFKA_PARALLEL_KAFKA_VERSION"
 CENTRAL = "https://repo1.maven.org/maven2"
 CENTRAL_VARIABLE = "KAFKA_PARALLEL_MAVEN_URL"
 AT_ONCE = 4
@@ -59,6 +62,19 @@ class Jar:
 
     def __str__(self) -> str:
         return f"{self.group}:{self.artifact}:{self.version} {self.size} {self.sha256}"
+
+
+def lock_file() -> Path:
+    """The lock file of the version that the environment asks for, of the newest otherwise.
+
+    :raises BrokerError: that version is not locked.
+    """
+    version = os.environ.get(VERSION_VARIABLE)
+    path = LOCK_FILE.with_name(f"jars-{version}.lock") if version else LOCK_FILE
+    if not path.exists():
+        known = ", ".join(sorted(found.stem.removeprefix("jars-") for found in LOCK_FILE.parent.glob("jars-*.lock")))
+        raise BrokerError(f"{VERSION_VARIABLE}={version}: that Kafka is not locked; choose one of {known}, or none")
+    return path
 
 
 def read_lock(path: Path = LOCK_FILE) -> list[Jar]:

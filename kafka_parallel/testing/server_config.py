@@ -21,11 +21,6 @@ HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 
 SINGLE_NODE = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "1",
     "transaction.state.log.replication.factor": "1",
@@ -42,6 +37,18 @@ SINGLE_NODE = {
 }
 
 
+# How long a ZooKeeper takes a killed node for alive: its session, and the tick in which that is noticed.
+ZOOKEEPER_SESSION_S = 3.0
+
+QUORUM = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+}
+
+
 def server_properties(port: int, controller_port: int, *, bind: str, config: Mapping[str, str]) -> dict[str, str]:
     """Settings of one node that clients reach at 127.0.0.1.
 
@@ -51,10 +58,28 @@ def server_properties(port: int, controller_port: int, *, bind: str, config: Map
     :param config: settings that are added or replaced.
     """
     return {
+        **QUORUM,
         **SINGLE_NODE,
         "listeners": f"PLAINTEXT://{bind}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        **config,
+    }
+
+
+def zookeeper_properties(port: int, zookeeper: str, *, config: Mapping[str, str]) -> dict[str, str]:
+    """Settings of one node that keeps its metadata in a ZooKeeper.
+
+    :param port: where clients connect.
+    :param zookeeper: the ZooKeeper's ``host:port``.
+    :param config: settings that are added or replaced.
+    """
+    return {
+        **SINGLE_NODE,
+        "broker.id": "1",
+        "zookeeper.connect": zookeeper,
+        "zookeeper.session.timeout.ms": "2000",
+        "listeners": f"PLAINTEXT://{HOST}:{port}",
         **config,
     }
 

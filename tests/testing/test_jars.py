@@ -10,7 +10,7 @@ import pytest
 
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.faults import NotAvailableError
-from kafka_parallel.testing.jars import Jar, cache_directory, fetch_jars, kafka_version, read_lock
+from kafka_parallel.testing.jars import Jar, cache_directory, fetch_jars, kafka_version, lock_file, read_lock
 
 
 class Repository(ThreadingHTTPServer):
@@ -221,3 +221,17 @@ def test_callers_at_once_share_one_download(repository):
         thread.join()
 
     assert sorted(name for name, _ in repository.requests) == ["jar0-1.0.jar", "jar1-1.0.jar", "jar2-1.0.jar"]
+
+
+@pytest.mark.parametrize("version", ["2.8.2", "3.4.1"])
+def test_an_older_version_can_be_asked_for(version, monkeypatch):
+    monkeypatch.setenv("KAFKA_PARALLEL_KAFKA_VERSION", version)
+
+    assert kafka_version(read_lock(lock_file())) == version
+
+
+def test_a_version_that_is_not_locked_is_refused_with_those_that_are(monkeypatch):
+    monkeypatch.setenv("KAFKA_PARALLEL_KAFKA_VERSION", "1.0.0")
+
+    with pytest.raises(BrokerError, match=r"=1\.0\.0: that Kafka is not locked; choose one of 2\.8\.2, 3\.4\.1"):
+        lock_file()
