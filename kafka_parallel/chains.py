@@ -24,20 +24,17 @@ from kafka_parallel.implementations import Call, checked_answer, function_of, re
 log = logging.getLogger(__name__)
 
 
-def surround(
-    hook: pluggy.HookCaller, innermost: Call, names: Sequence[str], *, answered: Callable[[], None] | None = None
-) -> Call:
+def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
     """Compose the implementations of *hook* around *innermost*.
 
     :param innermost: called with one positional argument for each of *names*.
     :param names: the arguments of the hook, in the order the composed function takes them.
-    :param answered: called when an implementation has answered in the place of *innermost*.
     :returns: *innermost* itself if nobody implements the hook.
     :raises PluginError: an implementation is ``async def``, and nothing here can await it.
     """
     _refuse_coroutines(hook)
     answers = _answers(hook, names)
-    composed = _first_answer(answers, innermost, answered or _nothing) if answers else innermost
+    composed = _first_answer(answers, innermost) if answers else innermost
     return _wrap_all(hook, composed, names, _wrap)
 
 
@@ -62,19 +59,22 @@ def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str
     return _wrap_all(hook, composed, names, _wrap_async)
 
 
-def surround_steps(hook: pluggy.HookCaller, names: Sequence[str]) -> Call | None:
+def surround_steps(
+    hook: pluggy.HookCaller, names: Sequence[str], *, answered: Callable[[], None] | None = None
+) -> Call | None:
     """Compose the same as generator function, for when something else runs between entering and leaving.
 
     The generator yields once, where the innermost function would run, and is sent its result or thrown its error; it
     returns what the outermost wrapper returns. One that ends without a yield has been answered.
 
+    :param answered: called when an implementation has answered in the place of the innermost function.
     :returns: ``None`` if nobody implements the hook.
     :raises PluginError: as `surround`.
     """
     if not hook.get_hookimpls():
         return None
     _refuse_coroutines(hook)
-    composed = _first_answer_steps(_answers(hook, names))
+    composed = _first_answer_steps(_answers(hook, names), answered or _nothing)
     return _wrap_all(hook, composed, names, _wrap_steps)
 
 
@@ -110,12 +110,14 @@ def _wrap_all(
     return composed
 
 
-def _first_answer_steps(answers: Sequence[tuple[Call, Call]]) -> Call:
+def _first_answer_steps(answers: Sequence[tuple[Call, Call]], answered: Callable[[], None]) -> Call:
     def call(*args: Any) -> Generator[None, Any, Any]:
         for answer, judge in answers:
             result = answer(*args)
             if result is not None:
-                return judge(result)
+                result = judge(result)
+                answered()
+                return result
         return (yield)
 
     return call
@@ -162,14 +164,12 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _first_answer(answers: Sequence[tuple[Call, Call]], innermost: Call, answered: Callable[[], None]) -> Call:
+def _first_answer(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
     def call(*args: Any) -> Any:
         for answer, judge in answers:
             result = answer(*args)
             if result is not None:
-                result = judge(result)
-                answered()
-                return result
+                return judge(result)
         return innermost(*args)
 
     return call

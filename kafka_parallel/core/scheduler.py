@@ -251,6 +251,11 @@ class Scheduler(Generic[P]):
         """Those of *partitions* that are not ours."""
         return [partition for partition in partitions if self._assignments.get(partition) is None]
 
+    @property
+    def held(self) -> dict[P, Assignment]:
+        """The assignments of now, each with its partition."""
+        return dict(self._assignments.live)
+
     def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
         """Return the committed offset and the lag of each partition that has them."""
         live = self._assignments.live

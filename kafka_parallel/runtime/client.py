@@ -23,6 +23,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kafka.errors import CoordinatorNotAvailableError
+
 from kafka_parallel.errors import ConfigurationError, MemberFenced, PluginError, StateError
 from kafka_parallel.runtime import decoding, seam
 from kafka_parallel.runtime.client_errors import FENCED
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("poll", "commit", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
+NEEDED = ("poll", "commit", "commit_async", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
 
 
@@ -350,6 +352,40 @@ class Client:
             self._own.commit(dict(offsets), timeout_ms=timeout * 1000)
         except FENCED as error:
             raise self._fenced() from error
+
+    def commit_async(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], answered: Callable[[BaseException | None], None]
+    ) -> None:
+        """Commit without waiting for the answer.
+
+        :param answered: called with ``None`` or the error, on any thread and perhaps twice; never if no answer comes.
+            Both ways of kafka-python to say it are used: callbacks wait for the next ``poll()``, which raises instead
+            of calling them once a static member is fenced; and the future is another one where it has to look for the
+            coordinator first, with the coordinator in it.
+        """
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
+        if coordinator is not None and coordinator.coordinator_unknown():  # poll() looks for it, and it is asked again
+            answered(CoordinatorNotAvailableError())
+            return
+
+        def failed(error: BaseException) -> None:
+            answered(self._fenced() if isinstance(error, FENCED) else error)
+
+        def called_back(_: object, answer: object) -> None:
+            failed(answer) if isinstance(answer, BaseException) else answered(None)
+
+        try:
+            future = self._own.commit_async(dict(offsets), called_back)
+        except FENCED as error:
+            failed(error)
+            return
+        future.add_callback(lambda value: answered(None) if value is None else None)
+        future.add_errback(failed)
+
+    def take_answers_in(self) -> None:
+        """Let the client read what has come, while ``poll()`` cannot: 3.x has a thread that does."""
+        if not hasattr(self._consumer, "_net"):
+            self._consumer._client.poll(timeout_ms=0)  # noqa: SLF001 - what its own commit() waits with
 
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions the client has now."""

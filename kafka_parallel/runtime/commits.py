@@ -4,31 +4,47 @@ One commit is one snapshot: what was sent is what is marked as committed, and on
 is of one of three kinds: *retry* (the offsets stay due and are sent again with newer ones), *lost* (the member was
 thrown out or is out of date: the partitions are somebody else's) and *refused* (authorisation, invalid request: run()
 stops).
+
+A commit at the interval does not stop the loop: `send` enters the wrappers of ``on_commit`` and hands the offsets to
+the client, and a later round takes the answer in and resumes the wrappers (`take_answer`). One is on its way at a time.
+An answer that does not come in time counts as a failure; the commit is forgotten, and nothing listens to what may still
+be said of it. A commit before partitions leave, or at the stop, waits for its answer, after the one on its way has had
+its own: wrappers never see two at once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from kafka_parallel.chains import surround
+from kafka.errors import KafkaTimeoutError
+
+from kafka_parallel.chains import surround_steps
 from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
 from kafka_parallel.runtime.client_errors import is_lost, is_retriable
 from kafka_parallel.runtime.takeover import metadata_of
 from kafka_parallel.values import CommitContext
 
 if TYPE_CHECKING:
-    from kafka import OffsetAndMetadata, TopicPartition
+    import pluggy
+    from kafka import TopicPartition
 
+    from kafka_parallel.core.assignment import Assignment
     from kafka_parallel.core.scheduler import Snapshot
     from kafka_parallel.runtime.client import Client
+    from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
 Reason: TypeAlias = Literal["interval", "revoke", "stop"]
+
+# How long to wait between two looks for the answer of a commit on its way, in seconds, before one that waits is sent.
+SETTLE_SLICE = 0.005
+# The same beside the loop's work, as a share of the time that it has been on its way, and at least so many seconds.
+LOOK_SHARE, SHORTEST_LOOK = 0.25, 0.001
 
 
 class Answer(Enum):
@@ -39,25 +55,165 @@ class Answer(Enum):
     LOST = "lost"
 
 
+class Commit:
+    """One commit, from its snapshot to its answer.
+
+    :param snapshot: what it says.
+    :param held: all assignments at that moment: a member that is thrown out has lost these, and none of later ones.
+    :param sent_at: when it was made, in seconds of the monotonic clock.
+    :ivar around: the wrappers, between entering and leaving; ``None`` without any.
+    :ivar answer: ``None`` until there is one, then the error in it, or ``(None,)``. The first counts.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot[TopicPartition],
+        held: Mapping[TopicPartition, Assignment],
+        context: CommitContext,
+        sent_at: float,
+    ) -> None:
+        self.snapshot = snapshot
+        self.held = held
+        self.context = context
+        self.offsets = metadata_of(snapshot.offsets)
+        self.sent_at = sent_at
+        self.due = sent_at + context.timeout_ms / 1000
+        self.around: Generator[None, Any, Any] | None = None
+        self.answer: tuple[BaseException | None] | None = None
+
+    def answered(self, error: BaseException | None = None) -> None:
+        """Note the broker's answer; called on any thread, so all it does is one assignment."""
+        if self.answer is None:
+            self.answer = (error,)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer is there."""
+        return self.answer is not None
+
+    def enter(self, surround: Any) -> bool:
+        """Enter the wrappers; tell whether the commit is to be sent. If not, a plugin has answered.
+
+        :raises Exception: what one of them raised.
+        """
+        if surround is not None:
+            self.around = surround(self.offsets, self.context)
+            try:
+                next(self.around)
+            except StopIteration:
+                return False
+        return True
+
+    def require_unchanged(self) -> None:
+        """Refuse offsets that a wrapper has changed.
+
+        :raises PluginError: it has.
+        """
+        expected = {partition: offset for partition, (offset, _) in self.snapshot.offsets.items()}
+        if {partition: chosen.offset for partition, chosen in self.offsets.items()} != expected:
+            raise PluginError(
+                f"a plugin changed the offsets of a commit from {expected} to {self.offsets} in on_commit"
+            )
+
+    def leave(self, error: BaseException | None) -> Exception | None:
+        """Resume the wrappers with the answer; return what one of them raised."""
+        if self.around is None:
+            return None
+        try:
+            if error is None:
+                self.around.send(None)
+            else:
+                self.around.throw(error)
+        except StopIteration:
+            return None
+        except Exception as raised:  # noqa: BLE001 - a plugin's, or the error that it let through
+            return raised
+        return PluginError("a plugin yielded twice in on_commit: a wrapper must yield exactly once")
+
+
 class Committer:
-    """Commits snapshots through the hooks.
+    """Commits snapshots through the hooks. All methods are called by the thread of the loop, or while it is in poll().
 
     :param client: the consumer.
     :param queue: told what was confirmed.
     :param hook: ``on_commit``, as pluggy has it.
+    :ivar lost: what the latest answer `Answer.LOST` was about.
     """
 
-    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], hook: Any) -> None:
+    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], clock: Clock, hook: pluggy.HookCaller) -> None:
         self._client = client
         self._queue = queue
-        self._surrounded: Callable[[Any, CommitContext], Any] = surround(
-            hook, self._innermost, ("offsets", "context"), answered=self._confirmed
-        )
-        self._snapshot: Snapshot[TopicPartition]
-        self._errors: list[Exception] = []
-        self._is_confirmed = False
+        self._clock = clock
+        self._surround = surround_steps(hook, ("offsets", "context"), answered=self._stored_by_plugin)
+        self._is_stored = False
+        self._on_its_way: Commit | None = None
+        self.lost: frozenset[TopicPartition] = frozenset()
         self.commits = 0
         self.failures = 0
+
+    # Beside the loop's work
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether a commit was sent whose answer was not taken in yet."""
+        return self._on_its_way is not None
+
+    def look_within(self, now: float) -> float:
+        """In how many seconds to look for the answer: soon after it was sent, less often when it takes long."""
+        commit = self._on_its_way
+        return float("inf") if commit is None else max(SHORTEST_LOOK, (now - commit.sent_at) * LOOK_SHARE)
+
+    def send(self, timeout: float) -> Answer | None:
+        """Send what is finished; ``None`` if its answer is to come within *timeout* seconds.
+
+        Only for when no commit is on its way.
+
+        :raises CommitFailed: if the coordinator refuses for good.
+        """
+        if self._client.group_id is None:
+            return Answer.DONE
+        return self.send_snapshot(self._queue.snapshot(renews=True), timeout)
+
+    def send_snapshot(self, snapshot: Snapshot[TopicPartition], timeout: float) -> Answer | None:
+        """Send *snapshot*; the same holds."""
+        if not snapshot.offsets:
+            return Answer.DONE
+        commit = self._entered(snapshot, "interval", timeout)
+        if not isinstance(commit, Commit):
+            return commit
+        self._on_its_way = commit
+        try:
+            commit.require_unchanged()
+            self._client.commit_async(commit.offsets, commit.answered)
+        except Exception as error:  # noqa: BLE001 - an answer like any other
+            commit.answered(error)
+        return None
+
+    def take_answer(self) -> Answer | None:
+        """Take in the answer to the commit on its way; ``None`` if there is neither an answer nor such a commit.
+
+        :raises CommitFailed: if the coordinator refuses for good.
+        """
+        commit = self._on_its_way
+        if commit is None or not (commit.is_answered or self._clock.monotonic() >= commit.due):
+            return None
+        self._on_its_way = None
+        if commit.answer is not None:
+            return self._ended(commit, commit.answer[0])
+        return self._ended(commit, KafkaTimeoutError(f"no answer within {commit.context.timeout_ms:.0f} ms"))
+
+    # Waiting for the answer
+
+    def wait(self, longest: float) -> Answer | None:
+        """Do as `take_answer`, after waiting *longest* seconds at most for the answer to the commit on its way."""
+        commit = self._on_its_way
+        if commit is None:
+            return None
+        end = min(commit.due, self._clock.monotonic() + longest)
+        while not commit.is_answered and (left := end - self._clock.monotonic()) > 0:
+            self._client.take_answers_in()
+            self._queue.wait_until(lambda _: commit.is_answered, min(SETTLE_SLICE, left))
+        return self.take_answer()
 
     def commit(self, reason: Reason, timeout: float, partitions: Iterable[TopicPartition] | None = None) -> Answer:
         """Commit what is finished in *partitions* (all without it), waiting *timeout* seconds at most for the answer.
@@ -67,49 +223,75 @@ class Committer:
         """
         if self._client.group_id is None:
             return Answer.DONE
-        return self.commit_snapshot(self._queue.snapshot(partitions, renews=reason != "revoke"), reason, timeout)
+        end = self._clock.monotonic() + timeout
+        self._settle(timeout / 2)
+        snapshot = self._queue.snapshot(partitions, renews=reason != "revoke")
+        return self._commit(snapshot, reason, max(0.0, end - self._clock.monotonic()))
 
-    def commit_snapshot(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Answer:
-        """Commit *snapshot*."""
+    def _commit(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Answer:
         if not snapshot.offsets:
             return Answer.DONE
-        self._snapshot, self._errors, self._is_confirmed = snapshot, [], False
+        commit = self._entered(snapshot, reason, timeout)
+        if not isinstance(commit, Commit):
+            return commit
         try:
-            self._surrounded(metadata_of(snapshot.offsets), CommitContext(reason, timeout * 1000))
-        except Exception as error:  # noqa: BLE001 - a plugin's or Kafka's: either way nothing was committed
-            return self._failed(error)
-        if self._errors:  # a wrapper swallowed it: still no answer from the broker
-            return self._failed(self._errors[0])
-        if not self._is_confirmed:
-            return self._failed(PluginError("a wrapper of on_commit swallowed the error of another plugin"))
-        self._queue.committed(snapshot)
+            commit.require_unchanged()
+            self._client.commit(commit.offsets, timeout)
+        except Exception as error:  # noqa: BLE001 - an answer like any other
+            return self._ended(commit, error)
+        return self._ended(commit, None)
+
+    def _settle(self, timeout: float) -> None:
+        """Wait for the answer to the commit on its way, *timeout* seconds at most; after that, do without."""
+        commit = self._on_its_way
+        if commit is not None:
+            commit.due = min(commit.due, self._clock.monotonic() + timeout)
+            self.wait(timeout)
+
+    # What all have in common
+
+    def _entered(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Commit | Answer:
+        held = self._queue.ask(lambda scheduler: scheduler.held)
+        commit = Commit(snapshot, held, CommitContext(reason, timeout * 1000), self._clock.monotonic())
+        self._is_stored = False
+        try:
+            if commit.enter(self._surround):
+                return commit
+        except Exception as error:  # noqa: BLE001 - a plugin's: nothing was sent
+            return self._plugin_failed(error)
+        if not self._is_stored:
+            return self._plugin_failed(PluginError("a wrapper of on_commit swallowed the error of another plugin"))
+        return self._done(commit)
+
+    def _stored_by_plugin(self) -> None:
+        """Note that a plugin has answered, which keeps the offsets itself."""
+        self._is_stored = True
+
+    def _done(self, commit: Commit) -> Answer:
+        self._queue.committed(commit.snapshot)
         self.commits += 1
         return Answer.DONE
 
-    def _innermost(self, offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitContext) -> None:
-        """The consumer's own commit."""
-        expected = {partition: offset for partition, (offset, _) in self._snapshot.offsets.items()}
-        if {partition: chosen.offset for partition, chosen in offsets.items()} != expected:
-            raise PluginError(f"a plugin changed the offsets of a commit from {expected} to {offsets} in on_commit")
-        try:
-            self._client.commit(offsets, context.timeout_ms / 1000)
-        except Exception as error:
-            self._errors.append(error)
-            raise
-        self._confirmed()
+    def _ended(self, commit: Commit, error: BaseException | None) -> Answer:
+        """Resume the wrappers, then do what the broker's *error* asks for, whatever they made of it."""
+        raised = commit.leave(error)
+        if isinstance(error, PluginError) or (error is None and raised is not None):
+            return self._plugin_failed(error or raised)
+        if error is not None:
+            return self._failed(commit, error)
+        return self._done(commit)
 
-    def _confirmed(self) -> None:
-        """Note that the broker has the offsets, or a plugin that keeps them itself."""
-        self._is_confirmed = True
-
-    def _failed(self, error: Exception) -> Answer:
+    def _plugin_failed(self, error: BaseException | None) -> Answer:
         self.failures += 1
-        if error not in self._errors:
-            log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
-            return Answer.RETRY
+        log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
+        return Answer.RETRY
+
+    def _failed(self, commit: Commit, error: BaseException) -> Answer:
+        self.failures += 1
         if isinstance(error, MemberFenced):
             raise error
         if is_lost(error) and self._client.has_group_assignment:
+            self.lost = frozenset(partition for partition, held in commit.held.items() if held.live)
             log.warning("commit refused, the partitions are not ours any more: their records will be processed again "
                         "by their new owner (%s)", error)  # fmt: skip
             return Answer.LOST
@@ -118,6 +300,6 @@ class Committer:
             return Answer.RETRY
         hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
         raise CommitFailed(
-            f"the group coordinator refused to commit {dict(sorted(self._snapshot.offsets.items()))}: {error}{hint}; "
+            f"the group coordinator refused to commit {dict(sorted(commit.snapshot.offsets.items()))}: {error}{hint}; "
             "these records will be processed again"
         ) from error

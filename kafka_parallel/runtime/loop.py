@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka_parallel.core.backpressure import Decision
+from kafka_parallel.core.scheduler import Snapshot
 from kafka_parallel.errors import MemberFenced
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.client_errors import is_retriable
@@ -174,17 +175,24 @@ class Loop:
     # Commits
 
     def _commit_if_due(self) -> None:
+        """Take the answer in to the commit on its way, and send the next if one is due: one is on its way at a time."""
+        committer = self._committer  # where poll() is not called any more, the client reads answers only if it is told
+        self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
+        if self._committer.is_on_its_way:
+            return
         if self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
-            self._answered(self._committer.commit("interval", COMMIT_TIMEOUT))
+            self._answered(self._committer.send(COMMIT_TIMEOUT))
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: Answer | None) -> None:
+        if answer is None:
+            return
         now = self._clock.monotonic()
         if answer is Answer.RETRY:
             self._cadence.did_fail(now)
             return
         self._cadence.did_commit(now)
         if answer is Answer.LOST:
-            self._lose_all()
+            self._rebalance.lost(self._committer.lost)
             self._may_differ = True
 
     def _lose_all(self) -> None:
@@ -197,7 +205,7 @@ class Loop:
             self._end_by(self._client.failure)
         try:
             if decision.room == 0 or decision.is_all_paused:
-                self._wait_for_workers(KEEP_ALIVE)
+                self._wait_for_workers(min(KEEP_ALIVE, self._committer.look_within(self._clock.monotonic())))
                 return self._client.poll(0, 1)
             return self._fetch(decision)
         except BaseException as error:
@@ -228,7 +236,9 @@ class Loop:
     def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Poll for records: nobody can be woken in a poll, so while one may have to be resumed soon, wait outside."""
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
-        longest, most = min(self._cadence.wait(now), max(0.0, due - now)), min(self._max_poll_records, decision.room)
+        # What is due is sent when the one on its way has its answer, and that is not worth an end to waiting.
+        until_commit = LONGEST_POLL if self._committer.is_on_its_way else self._cadence.wait(now)
+        longest, most = min(until_commit, max(0.0, due - now)), min(self._max_poll_records, decision.room)
         if not decision.paused - decision.held.keys():
             return self._client.poll(min(LONGEST_POLL, longest), most, in_slices=self._is_ahead)
         unchanged = now - self._changed_at
@@ -237,7 +247,7 @@ class Loop:
             wait = min(LONGEST_POLL, longest, unchanged * SHARE_IN_POLL)
             return self._client.poll(wait, most, in_slices=self._is_ahead)
         if not (batch := self._client.poll(0, most, in_slices=self._is_ahead)):
-            self._wait_for_workers(min(LOOK_WHILE_PAUSED, longest))
+            self._wait_for_workers(min(LOOK_WHILE_PAUSED, longest, self._committer.look_within(now)))
         return batch
 
     def _wait_for_workers(self, longest: float) -> None:
@@ -283,9 +293,17 @@ class Loop:
         starts = self._queue.reach(positions) if positions else None
         if starts is None or not (self._commits_start and starts.offsets):
             return ()
-        answer = self._committer.commit_snapshot(starts, "interval", COMMIT_TIMEOUT)
+        is_stored = self._commit_start(starts)
+        return () if is_stored else starts.offsets.keys()
+
+    def _commit_start(self, starts: Snapshot[TopicPartition]) -> bool:
+        """Commit *starts*; tell whether it is decided. An answer that takes longer than a poll comes later."""
+        self._answered(self._committer.wait(LONGEST_POLL))
+        if self._committer.is_on_its_way:
+            return False
+        answer = self._committer.send_snapshot(starts, COMMIT_TIMEOUT) or self._committer.wait(LONGEST_POLL)
         self._answered(answer)
-        return starts.offsets.keys() if answer is Answer.RETRY else ()
+        return answer in {Answer.DONE, Answer.LOST}
 
     def _put_off(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Fetch the first records of assignments again: a rebalance may have to go on before their start is stored."""

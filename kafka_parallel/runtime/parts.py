@@ -81,7 +81,7 @@ class Parts:
         self.decoder = provided.decoder()
         self.queue = self._make_queue(batch)
         self._watch = self._make_watch()
-        self.committer = Committer(client, self.queue, plugins.hook.on_commit)
+        self.committer = Committer(client, self.queue, self.clock, plugins.hook.on_commit)
         self._unsettled: set[TopicPartition] = set()
         self._positions = Positions(client, self.queue, self._unsettled)
         self.rebalance = self._make_rebalance()

@@ -8,6 +8,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 
 from kafka_parallel import Batch, PluginError, RecordFailed, Retry, hookimpl
 from kafka_parallel_plugins.thread_pool import Threads
@@ -142,8 +143,10 @@ def test_a_raise_in_on_commit_means_that_nothing_counts_as_committed(app, wrappe
     assert "the last commit failed: the records finished since the one before will be processed again" in caplog.text
 
 
-def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done(app):
-    app.cluster.fail("commit", TimeoutError("no answer"), times=1)
+@pytest.mark.parametrize("call", ["commit_async", "commit"])
+def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done(app, call):
+    app.cluster.fail(call, TimeoutError("no answer"))
+    app.cluster.fail("commit_async", KafkaTimeoutError("later"), times=1000)  # what is left is for the last commit
 
     error = app.run(plugins=[plugin(on_commit=swallow)])
 

@@ -6,7 +6,7 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
+from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer, ManualClock
 from kafka_parallel.testing.fake.cluster import READS, WRITES
 
 PARTITION = TopicPartition("t", 0)
@@ -20,7 +20,7 @@ ARGUMENTS = {
 
 @pytest.fixture
 def cluster():
-    found = FakeCluster()
+    found = FakeCluster(ManualClock())
     found.create_topic("t")
     found.append("t", b"v")
     return found
@@ -32,7 +32,15 @@ def answer(cluster, call):
     consumer.assign([PARTITION])
     client = FakeProducer(cluster=cluster) if call in {"send", "partitions_for"} else consumer
     found = getattr(client, call)(*ARGUMENTS.get(call, []))
-    return found.get(1) if call in {"send", "commit_async"} else found
+    if call == "commit_async":
+        consumer.poll()
+        return raised(found.exception)
+    return found.get(1) if call == "send" else found
+
+
+def raised(error):
+    if error is not None:
+        raise error
 
 
 @pytest.mark.parametrize("call", READS + WRITES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from kafka import OffsetAndMetadata, TopicPartition
@@ -16,16 +17,15 @@ from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster
+from kafka_parallel.testing.fake.commits import COMMIT_TIME, AsyncCommits, CommitFuture
 from kafka_parallel.testing.fake.fetcher import Fetcher
 from kafka_parallel.testing.fake.membership import Membership
-from kafka_parallel.testing.fake.producer import Sent
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
 # kafka-python before 2.3 knows no static members; the fake has them with all of them.
 DEFAULTS: dict[str, Any] = {"group_instance_id": None, **KafkaConsumer.DEFAULT_CONFIG}
-# How long poll() waits between two looks, and what a commit's round trip takes, in seconds.
+# How long poll() waits between two looks, in seconds.
 SLICE = 0.1
-COMMIT_TIME = 0.005
 
 
 class FakeConsumer:
@@ -57,6 +57,7 @@ class FakeConsumer:
         self._callbacks: InPoll | OnIoThread = OnIoThread(self._clock) if self._is_3 else InPoll()
         if isinstance(self._callbacks, OnIoThread):
             self._net = self._callbacks
+        self._client = AsyncCommits(self._clock, has_io_thread=self._is_3)
         self._subscription = Subscription(topics)
         self._fetcher = Fetcher(cluster, self._subscription, dict(self.config))
         self._coordinator = self._join_group()
@@ -73,6 +74,7 @@ class FakeConsumer:
             self._callbacks,
             self._clock,
             dict(self.config),
+            self._client.wait_for_turn,
             is_cooperative=strategies[:1] == ["cooperative-sticky"],
         )
 
@@ -132,6 +134,7 @@ class FakeConsumer:
         """
         self._require(not self._closed, "KafkaConsumer is closed")
         deadline = self._clock.monotonic() + timeout_ms / 1000
+        self._client.call_back()
         self._cluster.on_call("poll", "before")
         known = {partition: state for partition, state in self._states.items() if state.has_valid_position}
         while not (found := self._poll_once(max_records or self.config["max_poll_records"])):
@@ -144,6 +147,7 @@ class FakeConsumer:
         return found
 
     def _poll_once(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        self._client.poll()
         if self._subscription.is_by_group and self.config["group_id"] is not None:
             if not self._coordinator.take_part():
                 return {}
@@ -231,7 +235,13 @@ class FakeConsumer:
         self._require(self.config["group_id"] is not None, "Requires group_id")
         if self._callbacks.is_io_thread:
             raise RuntimeError("Cannot block on net.run() from the IO thread")
+        self._commit_now(offsets)
+
+    def _commit_now(self, offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None) -> None:
+        self._client.call_back()
         try:
+            self._client.wait_for_turn()
+            self._client.poll()
             self._cluster.on_call("commit", "before")
             self._clock.sleep(COMMIT_TIME)
             self._coordinator.commit(self._positions() if offsets is None else offsets)
@@ -244,19 +254,23 @@ class FakeConsumer:
         self,
         offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None,
         callback: Callable[[Any, Any], None] | None = None,
-    ) -> Sent:
-        """Commit without waiting; *callback* gets the offsets and the answer or the error."""
+    ) -> CommitFuture:
+        """Commit without waiting; a later ``poll()`` calls *callback* with the offsets and ``None`` or the error."""
         self._require(self.config["group_id"] is not None, "Requires group_id")
-        chosen, answer = self._positions() if offsets is None else offsets, None
-        try:
+        self._client.call_back()
+        chosen = self._positions() if offsets is None else offsets
+        commit = self._coordinator.begin_commit(chosen)
+
+        def store() -> None:
             self._cluster.on_call("commit_async", "before")
-            self._coordinator.commit(chosen)
+            try:
+                commit()
+            except KafkaError as error:
+                self._coordinator.refused(error)
+                raise
             self._cluster.on_call("commit_async", "after")
-        except KafkaError as error:
-            answer = error
-        if callback is not None:
-            callback(chosen, answer)
-        return Sent(answer)
+
+        return self._client.send(store, chosen, callback)
 
     def _positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
         return {partition: state.position for partition, state in self._states.items() if state.position is not None}
@@ -265,11 +279,11 @@ class FakeConsumer:
         now = self._clock.monotonic()
         if now >= self._next_auto_commit:
             self._next_auto_commit = now + self.config["auto_commit_interval_ms"] / 1000
-            self._auto_commit()
+            self._auto_commit(lambda: FakeConsumer.commit_async(self))  # whatever took the method's place
 
-    def _auto_commit(self) -> None:
+    def _auto_commit(self, commit: Callable[[], Any]) -> None:
         if self.config["group_id"] is not None and self._coordinator.config["enable_auto_commit"]:
-            FakeConsumer.commit_async(self)  # whatever took the method's place: the client does not look at it either
+            commit()
 
     def committed(self, partition: TopicPartition, metadata: bool = False, timeout_ms: float | None = None) -> Any:
         """What the group has committed for *partition*: the offset, or offset and *metadata*; ``None`` if nothing."""
@@ -286,7 +300,8 @@ class FakeConsumer:
             return
         self._closed = True
         if autocommit:
-            self._auto_commit()
+            with suppress(KafkaError):
+                self._auto_commit(self._commit_now)
         self._coordinator.give_up_all()
         self._coordinator.leave()
 

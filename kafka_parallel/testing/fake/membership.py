@@ -8,7 +8,7 @@ keeps its position and its pause in 3.x, and forgets both in 2.x.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
@@ -36,6 +36,7 @@ class Membership:
 
     :param name: the member's id; every start has its own.
     :param config: the consumer's configuration, its own copy.
+    :param wait_for_turn: waits for what the consumer sent to the coordinator before: a join comes after it.
     :ivar rejoining: whether a join was asked for and not answered yet.
     :ivar rejoin_needed: whether the next poll will ask for a join.
     """
@@ -48,6 +49,7 @@ class Membership:
         callbacks: InPoll | OnIoThread,
         clock: Timeline,
         config: dict[str, Any],
+        wait_for_turn: Callable[[], None],
         *,
         is_cooperative: bool,
     ) -> None:
@@ -60,6 +62,7 @@ class Membership:
         self._subscription = subscription
         self._callbacks = callbacks
         self._clock = clock
+        self._wait_for_turn = wait_for_turn
         self._is_cooperative = is_cooperative
         self._keeps_state = isinstance(callbacks, OnIoThread)
         self._has_joined = False
@@ -82,6 +85,7 @@ class Membership:
             return True
         self._prepare()
         self._raise_listener_error()
+        self._wait_for_turn()
         self._cluster.join(self._group_id, self._name, self._subscription.wants, self._instance_id, until)
         self._has_joined = True
         self.rejoining = not group.is_stable
@@ -172,10 +176,27 @@ class Membership:
         :raises RebalanceInProgressError: the client knows of a rebalance, and does not even ask.
         :raises CommitFailedError: the coordinator refused.
         """
-        if self.rejoining:
-            raise RebalanceInProgressError
+        self.begin_commit(offsets)()
+
+    def begin_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Callable[[], None]:
+        """Return what commits as the member of the generation that holds now, whenever it is called.
+
+        It raises what `commit` raises.
+        """
         member = (self._name, self.generation) if self._subscription.is_by_group else None
-        self._cluster.commit(self._group_id, member, offsets)
+        is_rejoining = self.rejoining
+
+        def commit() -> None:
+            if is_rejoining:
+                raise RebalanceInProgressError
+            self._cluster.commit(self._group_id, member, offsets)
+
+        return commit
+
+    @staticmethod
+    def coordinator_unknown() -> bool:
+        """Tell whether the coordinator has to be looked for: never."""
+        return False
 
     def refused(self, error: Exception) -> None:
         """Forget the membership, as the client does when a commit was refused for good; it will join anew."""

@@ -431,6 +431,11 @@ class Checker:
         log, start = self._cluster.logs[partition], max(self._committed.get(partition, 0), self._begin(partition))
         return sum(record.offset <= offset for record in log.read(start, len(log.records)))
 
+    def confirmed(self, instance: str, partition: TopicPartition, offset: int) -> None:
+        """Note that *instance* takes *offset* for stored."""
+        if self._committed.get(partition, 0) < offset:
+            self.violate(f"{instance} takes {offset} of {partition} for committed, which no broker has stored")
+
     def _begin(self, partition: TopicPartition) -> int:
         """The first offset that has to be handled; the end of the log while that is not decided.
 

@@ -62,9 +62,16 @@ class WatchedConsumer(FakeConsumer):
         try:
             super().commit(*arguments, **options)
         except KafkaError as error:
-            if not is_rebalancing(error) and not error.retriable:
-                self._checker.refused(self._instance)
+            self._refused(error)
             raise
+
+    def commit_async(self, offsets: Any = None, callback: Any = None) -> Any:
+        """Commit without waiting; the same holds once the answer is there."""
+        return super().commit_async(offsets, callback).add_errback(self._refused)
+
+    def _refused(self, error: Exception) -> None:
+        if not is_rebalancing(error) and not getattr(error, "retriable", False):
+            self._checker.refused(self._instance)
 
     def close(self, *arguments: Any, **options: Any) -> None:
         """Leave the group: what is not committed by now is for others to do."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from kafka import errors
 
 from kafka_parallel.testing.fake.cluster import Moment
+from kafka_parallel.testing.fake.commits import AnswerLostError
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
 Fault = Callable[[], Exception]
+COMMITS = ("commit", "commit_async")
 # After how many errors of a run for which somebody has to change something, somebody has.
 MOST_FATAL = 20
 # The same call may succeed later.
@@ -53,16 +56,32 @@ class Faults:
         self._fatal = 0
         commit, poll = plan.commit_faults, plan.poll_faults
         self._likelihood = {"commit": commit, "send": commit, "committed": min(0.1, commit), "poll": poll}
+        self._likelihood["commit_async"] = commit
+        # A lot of its own, so that what happens to other calls stays as it was.
+        self._answers = random.Random(f"answers {plan.seed}")
 
     def strike(self, call: str, moment: Moment) -> None:
         """Let *call* be late or fail, by lot."""
         chance, plan = self._world.random, self._plan
-        if plan.hiccups and call == "commit" and chance.random() < plan.hiccups:
+        if call == "commit_async":
+            self._delay(moment)
+        if plan.hiccups and call in COMMITS and chance.random() < plan.hiccups:
             self._raise(call, moment, RETRIABLE)
         if plan.late and chance.random() < plan.late:
             self._world.sleep(chance.choice([0.5, 3.0, 12.0]))
         if chance.random() < self._likelihood.get(call, 0.0):
             self._raise(call, moment, self._faults(call))
+
+    def _delay(self, moment: Moment) -> None:
+        """Let a commit that nobody waits for, or its answer, be late, or its answer never come."""
+        chance, plan = self._answers, self._plan
+        if plan.is_slow_to_answer:
+            self._world.sleep(chance.choice([0.0, 0.01, 0.1, 0.1, 0.5, 1.0]))
+        if plan.commit_faults and chance.random() < plan.commit_faults / 4:
+            self._world.note(f"no answer to commit_async, {moment} it took effect")
+            raise AnswerLostError
+        if plan.commit_faults and chance.random() < plan.commit_faults / 4:
+            self._world.sleep(chance.choice([3.0, 12.0]))
 
     def _raise(self, call: str, moment: Moment, faults: tuple[Fault, ...]) -> None:
         error = self._world.random.choice(faults)()
@@ -71,6 +90,8 @@ class Faults:
         raise error
 
     def _faults(self, call: str) -> tuple[Fault, ...]:
-        kinds = {"poll": POLL_RETRIABLE, "commit": RETRIABLE * 3 + LOST, "send": SEND}.get(call, RETRIABLE)
+        kinds = {"poll": POLL_RETRIABLE, "send": SEND, **dict.fromkeys(COMMITS, RETRIABLE * 3 + LOST)}.get(
+            call, RETRIABLE
+        )
         is_fatal = self._plan.is_fatal and call != "committed" and self._fatal < MOST_FATAL
         return (*kinds, *FATAL) if is_fatal else kinds

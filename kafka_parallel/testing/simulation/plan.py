@@ -105,6 +105,11 @@ class Plan:
     is_heard: bool = False
 
     @property
+    def is_slow_to_answer(self) -> bool:
+        """Whether answers to commits that nobody waits for take their time: a lot of its own, of the seed alone."""
+        return random.Random(f"slow answers {self.seed}").random() < 0.3
+
+    @property
     def is_calm(self) -> bool:
         """Whether only a kill excuses a repeat here, of what it left uncommitted: no handler outlives a drain."""
         if self.options["revoke_timeout_ms"] < CALM_REVOKE_MS or self.options["stop_timeout_ms"] < CALM_STOP_MS:
@@ -156,7 +161,8 @@ class Plan:
     @property
     def is_punctual(self) -> bool:
         """Whether a batch waits for nothing but company, workers, and others of its keys."""
-        return self.is_calm and not (self.pace or self.adaptive or self.hiccups)
+        # Between a first fetch and its start being committed, the answer to the commit on its way is waited for.
+        return self.is_calm and not (self.pace or self.adaptive or self.hiccups or self.is_slow_to_answer)
 
     @property
     def is_paced(self) -> bool:

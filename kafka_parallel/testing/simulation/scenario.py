@@ -17,6 +17,7 @@ from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
 from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer, text_of
+from kafka_parallel.testing.simulation.commit_watch import CommitWatch
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import (
     Auditor,
@@ -260,7 +261,7 @@ class Simulation:
 
     def _plugins(self, name: str, acts: Acts, judge: LimitJudge | None) -> list[object]:
         plan, world = self.plan, self.world
-        plugins: list[object] = [Watcher(world, self.checker, plan, name, acts)]
+        plugins: list[object] = [CommitWatch(self.checker, name), Watcher(world, self.checker, plan, name, acts)]
         if plan.hostile:
             plugins.append(Hostile(world, plan.hostile))
         plugins += self._last_resorts(judge)

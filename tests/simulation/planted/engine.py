@@ -18,8 +18,8 @@ BUGS = [
     Bug(
         "B2.2, T5 commit while holding the lock that workers and a rebalance need",
         "runtime/commits.py",
-        "            self._client.commit(offsets, context.timeout_ms / 1000)",
-        "            with self._queue._lock:\n                self._client.commit(offsets, context.timeout_ms / 1000)",
+        "            self._client.commit(commit.offsets, timeout)",
+        "            with self._queue._lock:\n                self._client.commit(commit.offsets, timeout)",
     ),
     Bug(
         "B2.3, T7 do not expect a commit to meet a rebalance",
@@ -31,7 +31,7 @@ BUGS = [
         "B2.4 count a commit that was refused as done",
         "runtime/commits.py",
         "            return Answer.LOST",
-        "            self._queue.committed(self._snapshot)\n            return Answer.DONE",
+        "            self._queue.committed(commit.snapshot)\n            return Answer.DONE",
     ),
     Bug(
         "B2.5 go on behind what was taken under the last assignment, finished or not",
@@ -97,22 +97,22 @@ BUGS = [
     Bug(
         "T1 mark as committed what is finished now, not what was sent",
         "runtime/commits.py",
-        "        self._queue.committed(snapshot)",
+        "        self._queue.committed(commit.snapshot)",
         "        self._queue.committed(self._queue.snapshot())",
     ),
     Bug(
         "T2 read the top of what is finished later than the rest",
         "runtime/commits.py",
-        "            self._client.commit(offsets, context.timeout_ms / 1000)",
+        "            self._client.commit(commit.offsets, timeout)",
         "            tops = self._queue.ask(lambda _: {p: (a.ledger.next, -1) "
-        "for p, a in self._snapshot.assignments.items()})\n"
-        "            self._client.commit(metadata_of(tops), context.timeout_ms / 1000)",
+        "for p, a in snapshot.assignments.items()})\n"
+        "            self._client.commit(metadata_of(tops), timeout)",
     ),
     Bug(
         "T3 mark as committed what was only sent",
         "runtime/commits.py",
-        "self._errors, self._is_confirmed = snapshot, [], False\n",
-        "self._errors, self._is_confirmed = snapshot, [], False\n        self._queue.committed(snapshot)\n",
+        "        commit = self._entered(snapshot, reason, timeout)\n",
+        "        commit = self._entered(snapshot, reason, timeout)\n        self._queue.committed(snapshot)\n",
     ),
     Bug(
         "T4 let a stale record hold its key for ever",

@@ -1,0 +1,34 @@
+"""What wrappers of ``on_commit`` may rely on: never two commits at once, and what they see as stored is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel import hookimpl
+from kafka_parallel.testing.simulation.checker import Checker
+
+
+class CommitWatch:
+    """A wrapper of one instance, inside all others, so that it sees what the broker says."""
+
+    def __init__(self, checker: Checker, name: str) -> None:
+        self._checker = checker
+        self._name = name
+        self._is_inside = False
+
+    @hookimpl(wrapper=True)
+    def on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Generator[None, Any, Any]:
+        """Look, before and after."""
+        if self._is_inside:
+            self._checker.violate(f"{self._name} begins a commit while wrappers are inside another one")
+        self._is_inside = True
+        try:
+            result = yield
+        finally:
+            self._is_inside = False
+        for partition, chosen in offsets.items():
+            self._checker.confirmed(self._name, partition, chosen.offset)
+        return result

@@ -1,0 +1,50 @@
+"""Bugs of commits that do not stop the loop: answers that count for something else, two on their way, no answer."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.bug import Bug
+
+BUGS = [
+    Bug(
+        "count what was sent as committed",
+        "runtime/commits.py",
+        "        self._on_its_way = commit\n",
+        "        self._on_its_way = commit\n        self._queue.committed(snapshot)\n",
+    ),
+    Bug(
+        "count a commit whose answer never came as done",
+        "runtime/commits.py",
+        "        return self._ended(commit, KafkaTimeoutError(",
+        "        return self._ended(commit, None and KafkaTimeoutError(",
+    ),
+    Bug(
+        "wait for an answer that never comes",
+        "runtime/commits.py",
+        "if commit is None or not (commit.is_answered or self._clock.monotonic() >= commit.due):",
+        "if commit is None or not commit.is_answered:",
+    ),
+    Bug(
+        "let a late refusal end assignments that came after it",
+        "runtime/commits.py",
+        "self.lost = frozenset(partition for partition, held in commit.held.items() if held.live)",
+        "self.lost = self._queue.ask(lambda scheduler: scheduler.assigned)",
+    ),
+    Bug(
+        "send a commit while another is on its way",
+        "runtime/loop.py",
+        "        if self._committer.is_on_its_way:\n            return\n",
+        "",
+    ),
+    Bug(
+        "commit before a revoke while another commit is on its way",
+        "runtime/commits.py",
+        "        self._settle(timeout / 2)\n",
+        "",
+    ),
+    Bug(
+        "forget a refusal by a commit that nobody waits for",
+        "runtime/commits.py",
+        "            self._client.commit_async(commit.offsets, commit.answered)",
+        "            self._client.commit_async(commit.offsets, lambda error: commit.answered(None))",
+    ),
+]
