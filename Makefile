@@ -7,7 +7,7 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 older-brokers explore planted faults demo bench bench-peers simulate clean help
+.PHONY: setup test lint unit broker kafka2 older-brokers explore proof planted faults demo bench bench-peers simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -27,6 +27,9 @@ unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
 
 explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work queue
 	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration
+
+proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large scopes, five minutes each
+	$(BIN)/python -m tests.proof
 
 broker: $(VENV)/ready  ## Run the tests on a real Kafka
 	$(BIN)/pytest -n 3 --dist loadfile -m broker

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from kafka_parallel.core.chunk import Chunk, Collected, count_of, take_all
-from kafka_parallel.core.ordering import Lane, Runnable, Unit
+from kafka_parallel.core.chunk import Chunk, Settled, count_of, take_all
+from kafka_parallel.core.ordering import Runnable, Unit
 from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun, is_unfinished
 from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
@@ -36,13 +36,15 @@ class TaskBatch:
 
 
 class BatchChunk(Chunk):
-    """A chunk whose units run together: iterating claims all of them as one `TaskBatch`."""
+    """A chunk whose units run together: iterating claims all of them as one `TaskBatch`.
 
-    __slots__ = ("_batch", "_behind")
+    Each entry of what is settled says all about one unit.
+    """
+
+    __slots__ = ("_batch",)
 
     def __init__(self, units: Sequence[Unit], since: float = 0.0) -> None:
         super().__init__((), since)
-        self._behind: list[Task] = []
         self._batch: TaskBatch | None = TaskBatch(units)
         self.taken = count_of(units)
 
@@ -61,14 +63,14 @@ class BatchChunk(Chunk):
             self._settle_unit(unit, outcomes)
         self._batch = None
 
-    def collect_last(self) -> tuple[Task, Lane | None] | None:
+    def collect_last(self) -> Settled | None:
         """Nothing: what stands behind it in its unit has to be collected as well."""
         return None
 
-    def collect(self) -> Collected:
-        """Take out what has happened so far; what is behind a unit was noted before its end."""
-        outcomes, ended, _ = super().collect()
-        return outcomes, ended, take_all(self._behind)
+    def collect(self) -> tuple[list[Settled], Sequence[Task]]:
+        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one."""
+        units: list[tuple[list[Settled], list[Task]]] = take_all(self._settled)
+        return [end for ends, _ in units for end in ends], [task for _, behind in units for task in behind]
 
     @property
     def current(self) -> Task | TaskBatch | None:
@@ -87,16 +89,14 @@ class BatchChunk(Chunk):
         tasks = [(task, outcomes[task]) for task in unit.tasks]
         stays = next((place for place, (_, outcome) in enumerate(tasks) if is_unfinished(outcome)), len(tasks) - 1)
         first, *behind = tasks[stays:]
-        settled = [*tasks[:stays], *((task, outcome) for task, outcome in behind if _is_final(outcome))]
-        back = [(task, outcome) for task, outcome in behind if not _is_final(outcome)]
+        back = [task for task, outcome in behind if not _is_final(outcome)]
         if first[1] is NotRun:
-            back.insert(0, first)
-        else:
-            settled.append(first)
-        self._behind.extend(task for task, outcome in back if isinstance(outcome, Retry))
-        outcome: Any = None if first[1] is NotRun else first[1]
-        self._ended.append((unit.lane, [task for task, _ in back], first[0], outcome))
-        self._outcomes.extend(settled)  # type: ignore[arg-type]
+            back.insert(0, first[0])
+        others = [*tasks[:stays], *(found for found in behind if _is_final(found[1]))]
+        ends: list[Settled] = [(task, outcome, None, ()) for task, outcome in others]
+        ends.append((*first, unit.lane, back))
+        failed = [task for task, outcome in behind if isinstance(outcome, Retry)]
+        self._settled.append((ends, failed))
 
 
 def _is_final(outcome: BatchOutcome) -> bool:

@@ -5,9 +5,11 @@ from its front; both are single list operations, so neither needs the lock to be
 Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one is not finished and those
 behind it must wait (they go back to their lane).
 Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
-or all at once, to send them elsewhere; then it may give back, as the last ones, those that were not begun there. What
-is settled may be collected by anyone at any time, and never shows the outcome of a unit's last task without the end of
-the unit: whoever settles appends to lists, the end first, and whoever collects takes the ends last.
+or all at once, to send them elsewhere; then it may give back, as the last ones, those that were not begun there.
+Rule 4: settling is one append of one entry, which says all there is to say: how the task ended, and with the last task
+of a unit, which lane is let go of and what goes back there. So what is settled may be collected by anyone at any time,
+and nothing depends on two operations being seen together. What becomes of the lane is decided where the entry is taken
+in, when the assignment of its task is either live or not.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from kafka_parallel.core.ordering import Lane, Runnable, Unit
-from kafka_parallel.core.outcome import Outcome, is_unfinished
+from kafka_parallel.core.outcome import BatchOutcome, Outcome, is_unfinished
 from kafka_parallel.core.task import Task
 
 if TYPE_CHECKING:
@@ -25,16 +27,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-End: TypeAlias = tuple[Lane | None, Sequence[Task], Task, Outcome]
-"""How a unit ended: its lane, what goes back there, the last task that was settled, and that one's outcome."""
+Settled: TypeAlias = tuple[Task, "BatchOutcome", Lane | None, Sequence[Task]]
+"""How a task ended: its outcome; if its unit ended with it, the lane of the unit and what goes back there. A unit of a
+batch may end at a task that was not run, which then goes back."""
 
 
 NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
-
-
-Collected: TypeAlias = tuple[list[tuple[Task, Outcome]], list[End], list[Task]]
-"""What a chunk has to report: tasks that were settled, each with its outcome; units that ended; tasks of these units
-that failed as well, and go back behind the one that is tried again."""
 
 
 class Chunk:
@@ -44,7 +42,7 @@ class Chunk:
     :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
     """
 
-    __slots__ = ("_claimed", "_ended", "_outcomes", "_single", "_unit", "_units", "since", "taken")
+    __slots__ = ("_claimed", "_settled", "_single", "_unit", "_units", "since", "taken")
 
     def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
         self._units = list(units)
@@ -54,8 +52,7 @@ class Chunk:
         self._unit: Unit | None = None
         self._single: Task | None = None
         self._claimed: dict[Unit, None] = {}
-        self._outcomes: list[tuple[Task, Outcome]] = []
-        self._ended: list[End] = []
+        self._settled: list[Any] = []
 
     def __iter__(self) -> Iterator[Any]:
         """Claim task after task; each must be settled before the next is asked for."""
@@ -80,9 +77,7 @@ class Chunk:
     def settle(self, task: Task, outcome: Outcome) -> None:
         """Note how the task that was claimed last ended."""
         if task is self._single:
-            if task.lane is not None:  # without a lane there is nothing to let go of
-                self._ended.append((task.lane, (), task, outcome))
-            self._outcomes.append((task, outcome))
+            self._settled.append((task, outcome, task.lane, ()))
             self._single = None
             return
         unit = self._unit
@@ -90,7 +85,7 @@ class Chunk:
             raise ValueError(f"{task} is not the task that was claimed last")
         if outcome is None and len(unit.tasks) > 1:  # the usual case, without another call
             del unit.tasks[0]
-            self._outcomes.append((task, outcome))
+            self._settled.append((task, outcome, None, ()))
         elif not self.settle_next(unit, outcome):
             self._unit = None
 
@@ -104,13 +99,12 @@ class Chunk:
         """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
         task = unit.tasks.pop(0)
         if unit.tasks and (outcome is None or not is_unfinished(outcome)):
-            self._outcomes.append((task, outcome))
+            self._settled.append((task, outcome, None, ()))
             return True
         if self._claimed:
             self._claimed.pop(unit, None)
-        if unit.lane is not None:
-            self._ended.append((unit.lane, unit.tasks, task, outcome))
-        self._outcomes.append((task, outcome))
+        back, unit.tasks = unit.tasks, []
+        self._settled.append((task, outcome, unit.lane, back))
         return False
 
     def unclaim(self, units: Iterable[Unit]) -> None:
@@ -135,18 +129,16 @@ class Chunk:
         stolen.reverse()
         return stolen
 
-    def collect_last(self) -> tuple[Task, Lane | None] | None:
-        """Take out the last task and the lane to let go of, if all there is to report is that it was handled."""
-        if self.taken != 1 or len(self._outcomes) != 1 or self._outcomes[0][1] is not None:
+    def collect_last(self) -> Settled | None:
+        """Take out the last task, if all there is to report is that it was handled."""
+        if self.taken != 1 or len(self._settled) != 1 or self._settled[0][1] is not None:
             return None
-        lane = self._ended.pop()[0] if self._ended else None  # whoever collected before may have seen the end already
-        return self._outcomes.pop()[0], lane
+        last: Settled = self._settled.pop()
+        return last
 
-    def collect(self) -> Collected:
-        """Take out what has happened so far."""
-        outcomes = take_all(self._outcomes)
-        ended = take_all(self._ended)
-        return outcomes, ended, []
+    def collect(self) -> tuple[list[Settled], Sequence[Task]]:
+        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one."""
+        return take_all(self._settled), ()
 
     @property
     def unclaimed(self) -> int:
@@ -156,7 +148,12 @@ class Chunk:
     @property
     def is_collectable(self) -> bool:
         """Whether something was settled and not collected."""
-        return bool(self._outcomes)
+        return bool(self._settled)
+
+    @property
+    def claimed(self) -> list[Unit]:
+        """The units that its worker claimed all at once and that have not ended."""
+        return list(self._claimed)
 
     @property
     def current(self) -> Task | TaskBatch | None:

@@ -18,9 +18,9 @@ from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
 from kafka_parallel.core.batch_chunk import BatchChunk, TaskBatch
 from kafka_parallel.core.batching import BatchQueue
-from kafka_parallel.core.chunk import Chunk, End, count_of
+from kafka_parallel.core.chunk import Chunk, Settled, count_of
 from kafka_parallel.core.ordering import Lane, Runnable
-from kafka_parallel.core.outcome import Failure, NoVerdict, Outcome, is_unfinished
+from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 from kafka_parallel.values import Retry, Skip
@@ -55,7 +55,7 @@ class Dispatch:
         self._chunks: dict[Chunk, None] = {}  # a set, in order of time
         self._several: dict[Chunk, None] = {}  # those of them that had more than one task
         self.in_flight = 0
-        self._overdue: dict[Hashable, list[End]] = {}
+        self._overdue: dict[Hashable, list[Settled]] = {}
         self._returned: set[Hashable] = set()
         self.totals = Totals()
 
@@ -112,11 +112,11 @@ class Dispatch:
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
         if (last := chunk.collect_last()) is not None:
-            self._finish_last(chunk, *last)
+            self._finish_last(chunk, last[0], last[2])
             return []
         ended, failures = self._settle_all(chunk, now)
         release = self._backlog.ready.release
-        for lane, _, task, outcome in ended:
+        for task, outcome, lane, _ in ended:
             if outcome is None and lane is not None:
                 release(lane)
             else:
@@ -140,37 +140,42 @@ class Dispatch:
 
     def _settle_all(
         self, chunk: Chunk, now: float, busy: Collection[Lane | None] = ()
-    ) -> tuple[list[End], list[tuple[Task, Failure]]]:
+    ) -> tuple[list[Settled], list[tuple[Task, Failure]]]:
         """Take in what *chunk* has settled; return the units that ended, and the records that stop the consumer.
 
         The lanes of these units are still held. In lanes that are *busy* because their handler still runs, nothing may
         wait for its next attempt yet.
         """
-        outcomes, ended, behind = chunk.collect()
+        settled, behind = chunk.collect()
         for task in behind:
             self._count_attempt(task)
-        for lane, back, task, _ in ended:
+        ended = [end for end in settled if end[2] is not None or end[3]]
+        for _, _, lane, back in ended:
             if back:
-                self._put_back(chunk, lane, back, task)
+                self._took_in(chunk, len(back))
+                self._put_back(lane, back)
         if self._backlog.retries.running:
-            self._backlog.retries.ended(task for task, _ in outcomes)
+            self._backlog.retries.ended(end[0] for end in settled if end[1] is not NotRun)
         failures: list[tuple[Task, Failure]] = []
-        for task, outcome in self._settle_handled(outcomes):
-            if isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
+        count = len(settled)
+        for task, outcome in self._settle_handled(settled):
+            if outcome is NotRun:
+                count -= 1  # it went back, and was counted there
+            elif isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
                 self._count_attempt(task)
             else:
                 self._settle(task, outcome, now)
             if isinstance(outcome, Failure):
                 failures.append((task, outcome))
-        self._took_in(chunk, len(outcomes))
+        self._took_in(chunk, count)
         return ended, failures
 
-    def _settle_handled(self, outcomes: list[tuple[Task, Outcome]]) -> list[tuple[Task, Outcome]]:
+    def _settle_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""
-        others: list[tuple[Task, Outcome]] = []
-        assignment: Assignment | None = outcomes[0][0].assignment if outcomes else None
+        others: list[tuple[Task, BatchOutcome]] = []
+        assignment: Assignment | None = settled[0][0].assignment if settled else None
         offsets: list[int] = []
-        for task, outcome in outcomes:
+        for task, outcome, _, _ in settled:
             if outcome is not None:
                 others.append((task, outcome))
                 continue
@@ -185,13 +190,14 @@ class Dispatch:
         if assignment is not None and assignment.live:
             self.totals.processed += assignment.finish_all(offsets)
 
-    def _put_back(self, chunk: Chunk, lane: Lane | None, tasks: Sequence[Task], last: Task) -> None:
-        """Return the tasks behind a failed one to their lane; under an ended assignment they are just forgotten."""
-        self._took_in(chunk, len(tasks))
-        if last.assignment.live:
-            self._backlog.ready.put_first(lane, tasks)
+    def _put_back(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
+        """Return *tasks*, which no chunk holds any more, to their lane; under an ended assignment they are forgotten.
 
-    def _settle(self, task: Task, outcome: Outcome, now: float) -> None:
+        Each by its own assignment: behind a record of an ended one may stand those of the next.
+        """
+        self._backlog.ready.put_first(lane, [task for task in tasks if task.assignment.live])
+
+    def _settle(self, task: Task, outcome: BatchOutcome, now: float) -> None:
         """Take in that *task* was not handled."""
         assignment = task.assignment
         if outcome is NoVerdict:
@@ -228,9 +234,12 @@ class Dispatch:
         if assignment.leaves_at is not None and due > assignment.leaves_at:
             self._backlog.drop_above({assignment: task.offset - 1})
 
-    def _release(self, lane: Lane | None, last: Task, outcome: Outcome) -> None:
-        """Let go of the *lane* of a unit, unless its last task runs again or stopped the consumer."""
-        holds = is_unfinished(outcome) and last.assignment.live
+    def _release(self, lane: Lane | None, last: Task, outcome: BatchOutcome) -> None:
+        """Let go of the *lane* of a unit, unless its last task runs again or stopped the consumer.
+
+        One that was not run went back to its lane.
+        """
+        holds = outcome is not NotRun and is_unfinished(outcome) and last.assignment.live
         if lane is not None and not holds:
             self._backlog.ready.release(lane)
 
@@ -254,7 +263,7 @@ class Dispatch:
         self._took_in(chunk, chunk.taken)
         self._hand_out(stuck)
         for unit in rest:
-            self._backlog.ready.put_back(unit)
+            self._put_back(unit.lane, unit.tasks)
             if unit.lane is not None and unit.lane is not stuck.lane:
                 self._backlog.ready.release(unit.lane)
         return stuck, failures
@@ -264,8 +273,8 @@ class Dispatch:
     ) -> list[tuple[Task, Failure]]:
         """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
         ended, failures = self._settle_all(chunk, now, busy=lanes)
-        self._overdue[handler] = [end for end in ended if end[0] in lanes]
-        for lane, _, task, outcome in ended:
+        self._overdue[handler] = [end for end in ended if end[2] in lanes]
+        for task, outcome, lane, _ in ended:
             if lane not in lanes:
                 self._release(lane, task, outcome)
         if handler in self._returned:
@@ -279,7 +288,7 @@ class Dispatch:
             self._returned.add(handler)
             return
         self._returned.discard(handler)
-        for lane, _, task, outcome in ended:
+        for task, outcome, lane, _ in ended:
             if isinstance(outcome, Retry) and lane is not None:
                 self._wait(task, now + outcome.delay_ms / 1000)
             self._release(lane, task, outcome)

@@ -107,16 +107,19 @@ class RemoteRun:
                 left = self._send(units, exchange)
                 units = self._sendable([*left, *self._chunk.claim()])
         except BaseException as error:
-            self._give_up(units, error)
+            self._give_up(error)
             raise
         self._queue.finish(self._chunk)
 
-    def _give_up(self, units: Sequence[Unit], error: BaseException) -> None:
-        """Stop the consumer without waiting for *units*: nothing will ever run them here."""
+    def _give_up(self, error: BaseException) -> None:
+        """Stop the consumer without waiting for what is left: nothing will ever run it here.
+
+        Units that have ended are not ours any more, nor are those that were given back, which others may have by now.
+        """
         self._queue.fail(error)
-        for unit in [*units, *self._chunk.claim()]:
-            if unit.tasks:
-                self._chunk.settle_next(unit, Failure(error, "nothing can run it any more"))
+        self._chunk.claim()
+        for unit in self._chunk.claimed:
+            self._chunk.settle_next(unit, Failure(error, "nothing can run it any more"))
         self._queue.finish(self._chunk)
 
     def _sendable(self, units: Sequence[Unit]) -> list[Unit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.outcome import Failure
+from kafka_parallel.core.outcome import Failure, NoVerdict
 from kafka_parallel.core.overdue import LongRunning
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, offsets_of, run, scheduler
@@ -61,6 +61,23 @@ def test_the_key_waits_until_the_handler_has_returned():
 
     assert offsets_of(found.dispatch.take(9, 99.0)) == [1]
     assert found.dispatch.overdue == 0
+
+
+def test_what_a_stuck_worker_had_not_begun_of_an_ended_assignment_takes_nothing_along():
+    """Kind: a record judged by the assignment of the one before it. That of the next assignment was dropped."""
+    found, _, task = stuck_in_first((0, "a"), (1, "a"))
+    found.end(["p"])
+    give_up(found, task, Skip("dead"))
+    found.assign(["p"])
+    feed(found, "p", (0, "a"), (1, "a"))
+    found.dispatch.returned(HANDLER, 0.0)
+
+    while (chunk := found.dispatch.take(2, 0.0)) is not None:
+        for one in chunk:
+            chunk.settle(one, None if one.assignment.live else NoVerdict)
+        found.dispatch.finish(chunk, 0.0)
+
+    assert found.snapshot().offsets["p"][0] == 2
 
 
 def test_a_retry_in_order_waits_for_the_handler_and_then_for_its_delay():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import hypothesis.strategies as st
 import pytest
@@ -172,3 +173,24 @@ def test_a_failure_that_stops_the_consumer_leaves_what_is_behind_it():
 
     assert committable(queue) == 1
     assert queue.failure[0].offset == 1
+
+
+def test_what_is_not_ours_any_more_is_left_alone_when_the_place_where_it_runs_breaks():
+    """Kind: a record in two hands. What went back to its key, or was given back, failed a second time here."""
+    queue, _ = queue_of(["a", "a", "b", "c"], lambda task: Retry(60_000))
+    chunk = queue.take_nowait(4)
+    others = []
+
+    def exchange(records, wants):
+        yield [Report(0, 0, ValueError("x")), Report(2, is_unbegun=True)]
+        others.append(queue.take_nowait(1))
+        with queue._lock:
+            others.append(queue._scheduler.dispatch.take(1, time.monotonic() + 1))
+        raise OSError("the pipe broke")
+
+    with pytest.raises(OSError, match="the pipe broke"):
+        queue.run_remote(chunk, exchange)
+
+    assert [unit.tasks[0].offset for other in others if other is not None for unit in other._units] == [3]
+    assert queue.ask(lambda scheduler: scheduler.dispatch.in_flight) == 1
+    assert queue.ask(lambda scheduler: scheduler._assignments.get("p").halted) == {2}

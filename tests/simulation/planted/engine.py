@@ -117,14 +117,14 @@ BUGS = [
     Bug(
         "T4 let a stale record hold its key for ever",
         "core/dispatch.py",
-        "holds = is_unfinished(outcome) and last.assignment.live",
+        "holds = outcome is not NotRun and is_unfinished(outcome) and last.assignment.live",
         "holds = is_unfinished(outcome) or not last.assignment.live",
     ),
     Bug(
         "hold a key for ever of which one record ran alone",
         "core/chunk.py",
-        "                self._ended.append((task.lane, (), task, outcome))\n",
-        "                pass\n",
+        "            self._settled.append((task, outcome, task.lane, ()))\n",
+        "            self._settled.append((task, outcome, None, ()))\n",
     ),
     Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
@@ -166,7 +166,7 @@ BUGS = [
     Bug(
         "let go of a key while its retry waits",
         "core/dispatch.py",
-        "holds = is_unfinished(outcome) and last.assignment.live",
+        "holds = outcome is not NotRun and is_unfinished(outcome) and last.assignment.live",
         "holds = False",
     ),
     Bug(
@@ -298,7 +298,7 @@ BUGS = [
     Bug(
         "count a retry that was settled as running",
         "core/dispatch.py",
-        "            self._backlog.retries.ended(task for task, _ in outcomes)\n",
+        "            self._backlog.retries.ended(end[0] for end in settled if end[1] is not NotRun)\n",
         "            pass\n",
     ),
     Bug(
@@ -478,8 +478,8 @@ BUGS = [
     Bug(
         "let go of the key of a late handler at its deadline",
         "core/dispatch.py",
-        "        self._overdue[handler] = [end for end in ended if end[0] in lanes]\n",
-        "        self._overdue[handler] = [end for end in ended if end[0] in lanes]\n"
+        "        self._overdue[handler] = [end for end in ended if end[2] in lanes]\n",
+        "        self._overdue[handler] = [end for end in ended if end[2] in lanes]\n"
         "        self.returned(handler, now)\n",
         "thread-pool with deadline",
     ),

@@ -1,0 +1,52 @@
+"""Does every order of every act of a small world keep order, lose nothing and come to an end?
+
+Kind: what two threads do between any two of each other's steps. The first violation that was found this way: the
+outcome of a failed record was collected between two appends of its worker, the partition left, and its key never ran
+again.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+
+from tests.proof.explorer import Exploration
+from tests.proof.planted import BUGS
+from tests.proof.scopes import SMALL
+from tests.proof.stepping import MODULES, NOT_SHARED, SHARED
+
+# Enough on a machine on which much else runs; it takes a tenth of that where nothing does.
+PATIENCE = 600
+SCOPES = {scope.name: scope for scope in SMALL}
+
+
+@pytest.mark.timeout(PATIENCE + 60)
+@pytest.mark.parametrize("scope", SMALL, ids=lambda scope: scope.name)
+def test_whatever_comes_first_nothing_is_lost_and_all_of_it_ends(scope):
+    found = Exploration(scope, seconds=PATIENCE).run()
+
+    assert found.violation is None, found
+    assert found.is_complete, found
+
+
+@pytest.mark.timeout(PATIENCE + 60)
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_is_found(bug):
+    found = Exploration(SCOPES[bug.scope], seconds=PATIENCE, bug=bug).run()
+
+    assert found.violation is not None, found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_it_is_known_of_every_attribute_whether_threads_share_it(module):
+    """A new one has to be sorted in, or nothing would be stopped in front of it."""
+    tree = ast.parse(inspect.getsource(module))
+    stored = {
+        target.attr
+        for target in ast.walk(tree)
+        if isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store)
+    }
+
+    assert stored - {"units", "tasks"} <= SHARED | NOT_SHARED

@@ -1,0 +1,521 @@
+"""What may happen next to a consumer's core, and what must hold after it?
+
+A world is the real `Scheduler` and the least that has to be around it: workers, a client with a position, a broker that
+stores commits. It is built anew and played forward for each state, so nothing of it has to be copied. Acts under the
+queue's lock come one at a time; what workers do without it (claiming, settling) may go on between any two of its steps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka_parallel.core.batch_chunk import TaskBatch
+from kafka_parallel.core.batching import BatchLimits
+from kafka_parallel.core.outcome import Failure, NoVerdict
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.core.scheduler import Scheduler
+from kafka_parallel.core.task import Task
+from kafka_parallel.values import Retry, Skip
+from tests.proof.state import canonical, tasks_in
+from tests.proof.stepping import SHARED, Act
+
+NEVER = float("inf")
+# When acts happen; a retry waits longer than that, and what waits for a time may be taken late.
+NOW, LATE = 0.0, 1e6
+OUTCOMES = {"ok": lambda: None, "retry": lambda: Retry(1000), "skip": lambda: Skip("x"), "fail": lambda: FAILURE}
+FAILURE = Failure(ValueError("x"), "it would be lost")
+LOCK = "lock"
+
+
+class ViolationError(AssertionError):
+    """Something that must never be so is so."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of everything there is.
+
+    :ivar keys: of each partition the keys of its records, one letter each; a dash is none.
+    :ivar poll: how many records a poll brings of a partition.
+    :ivar limit: how many tasks a worker takes.
+    :ivar kind: how workers work off a chunk: record by record, sent away as a whole, or as a batch.
+    """
+
+    name: str
+    keys: dict[str, str]
+    workers: int = 2
+    poll: int = 3
+    limit: int = 2
+    kind: str = "single"
+    retry: int = 0
+    skip: int = 0
+    fail: int = 0
+    drain: int = 0
+    lose: int = 0
+    commit: int = 0
+    deadline: int = 0
+    give_back: int = 0
+
+
+@dataclass
+class Worker:
+    """One worker: what it has, and how far it is with it.
+
+    :ivar phase: "idle", "between" two records, "at" one, at the "end" of its chunk, "late" at one that was taken away.
+    :ivar runs: whether the handler really runs: under an ended assignment it does not.
+    """
+
+    phase: str = "idle"
+    chunk: Any = None
+    claims: Any = None
+    units: list[Any] = field(default_factory=list)
+    item: Any = None
+    runs: bool = False
+
+    @property
+    def tasks(self) -> list[Task]:
+        if self.item is None:
+            return []
+        return list(self.item.tasks) if isinstance(self.item, TaskBatch) else [self.item]
+
+
+class World:
+    """The core and what is around it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        batches = BatchLimits(scope.limit, 1 << 20, 0.0, "mixed") if scope.kind == "batch" else None
+        self.scheduler: Scheduler[str] = Scheduler(Limits(1000, 1 << 20, 1000), commits=True, batches=batches)
+        self.dispatch = self.scheduler.dispatch
+        self.workers = [Worker() for _ in range(scope.workers)]
+        self.going: dict[Any, Act] = {}
+        self._locker: int | None = None
+        self.left = Counter({name: getattr(scope, name) for name in BUDGETS})
+        self.position: dict[str, int] = {}
+        self.broker = dict.fromkeys(scope.keys, 0)
+        self.done: dict[str, set[int]] = {partition: set() for partition in scope.keys}
+        self.begun: dict[tuple[int, str], int] = {}
+        self.late: dict[str, dict[str, Any]] = {}
+        self.commit: tuple[Any, str] | None = None
+        self.draining: set[str] = set()
+        self.halted = False
+        for partition in scope.keys:
+            self._assign(partition)
+
+    # What may happen
+
+    def enabled(self) -> Iterator[tuple[tuple[Any, ...], bool]]:
+        """The acts that may come next; of each, whether it is one that nothing keeps from happening in the end."""
+        yield from ((("go", actor), True) for actor in list(self.going) if self._matters(actor))
+        for number, worker in enumerate(self.workers):
+            if number not in self.going and self._matters(number):
+                yield from self._without_lock(number, worker)
+                if LOCK not in self.going:
+                    yield from self._with_lock(number, worker)
+        if LOCK not in self.going:
+            yield from self._of_loop()
+            yield from self._of_deadlines()
+
+    def _matters(self, actor: Any) -> bool:
+        """Whether it makes a difference that *actor* acts now, and not after the next step of who has the lock.
+
+        That step is about one chunk, and the only one who uses a chunk without the lock is its worker.
+        """
+        act = self.going.get(LOCK)
+        return act is None or actor == LOCK or self._owner_of(act.at) == actor
+
+    def _owner_of(self, shared: Any) -> int | None:
+        """The worker that may use *shared* without the lock at this moment."""
+        for number, worker in enumerate(self.workers):
+            chunk = worker.chunk
+            if chunk is not None and number != self._locker and (
+                shared is chunk or any(shared is getattr(chunk, name, None) for name in SHARED)
+            ):  # fmt: skip
+                return number
+        return None
+
+    def _without_lock(self, number: int, worker: Worker) -> Iterator[tuple[tuple[Any, ...], bool]]:
+        if worker.phase == "between":
+            yield ("claim", number), True
+        if worker.phase == "at":
+            yield ("settle", number, "ok", 0), True
+            for outcome in ("retry", "skip", "fail") if worker.runs else ():
+                if self.left[outcome]:
+                    yield from ((("settle", number, outcome, place), False) for place in range(len(worker.tasks)))
+
+    def _with_lock(self, number: int, worker: Worker) -> Iterator[tuple[tuple[Any, ...], bool]]:
+        if worker.phase == "idle":
+            if self.dispatch.ready:
+                yield ("take", number, NOW), True
+            if self.dispatch.next_due is not None or self.dispatch.steal_due is not None:
+                yield ("take", number, LATE), True
+        if worker.phase == "end" or (worker.phase == "between" and worker.chunk.is_collectable):
+            yield ("finish", number), True
+        if worker.phase == "at" and len(worker.units) > 1 and self.left["give_back"]:
+            yield ("give_back", number), False
+        if worker.phase == "at" and worker.runs and self.left["deadline"]:
+            yield ("detach", number), False
+
+    def _of_loop(self) -> Iterator[tuple[tuple[Any, ...], bool]]:
+        if any(worker.chunk is not None and worker.chunk.is_collectable for worker in self.workers):
+            yield ("collect",), True
+        for partition, keys in self.scope.keys.items():
+            yield from self._of_partition(partition, len(keys))
+        if self.commit is None and self.left["commit"] and self.scheduler.snapshot().offsets:
+            yield ("snapshot",), False
+        if self.commit is not None:
+            yield ("refused",), True
+            yield ("stored",) if self.commit[1] == "sent" else ("answered",), True
+
+    def _of_partition(self, partition: str, end: int) -> Iterator[tuple[tuple[Any, ...], bool]]:
+        if partition not in self.position:
+            yield ("assign", partition), True
+            return
+        if partition in self.draining:
+            yield ("end", partition), True
+            return
+        if self.position[partition] < end and not self.halted:
+            yield ("feed", partition), True
+        if self.left["drain"]:
+            yield ("drain", partition, NEVER), False
+            if self.scope.retry:
+                yield ("drain", partition, 0.5), False
+        if self.left["lose"]:
+            yield ("lose", partition), False
+
+    def _of_deadlines(self) -> Iterator[tuple[tuple[Any, ...], bool]]:
+        for handler, late in self.late.items():
+            if not late["expired"]:
+                yield ("expire", handler, "skip"), True
+                for outcome in ("retry", "fail"):
+                    if self.left[outcome] and late["task"].assignment.live:
+                        yield ("expire", handler, outcome), False
+            if not late["returned"]:
+                yield ("returned", handler), True
+
+    # What happens
+
+    def do(self, act: tuple[Any, ...]) -> None:
+        """Let *act* happen up to its next step; see `enabled`."""
+        name, *given = act
+        if name == "go":
+            self._switch(given[0], self.going[given[0]])
+            return
+        doing = getattr(self, f"_{name}")
+        alone = name in ("claim", "settle")
+        if not alone:
+            self._locker = given[0] if name in ("take", "finish", "give_back") else None
+        concerns = _always if alone else lambda shared: self._owner_of(shared) is not None
+        self._switch(given[0] if alone else LOCK, Act(lambda: doing(*given), concerns))
+
+    def _switch(self, actor: Any, act: Act) -> None:
+        self.going[actor] = act
+        act.switch()
+        if act.dead:
+            del self.going[actor]
+
+    def _assign(self, partition: str) -> None:
+        self.scheduler.assign([partition])
+        self.position[partition] = self.broker[partition]
+        self.scheduler.committed(self.scheduler.reach({partition: self.broker[partition]}))
+
+    def _feed(self, partition: str) -> None:
+        first = self.position[partition]
+        last = min(first + self.scope.poll, len(self.scope.keys[partition]))
+        self.position[partition] = last
+        keys = self.scope.keys[partition]
+        tasks = [Task(None, at, None if keys[at] == "-" else keys[at], 1, NOW) for at in range(first, last)]
+        self.scheduler.feed({partition: tasks}, {})
+
+    def _take(self, number: int, now: float) -> None:
+        worker = self.workers[number]
+        chunk = self.dispatch.take(self.scope.limit, now)
+        if chunk is not None:
+            chunk.since = NOW
+            worker.chunk, worker.claims, worker.phase = chunk, iter(chunk), "between"
+
+    def _claim(self, number: int) -> None:
+        worker = self.workers[number]
+        if self.scope.kind == "remote":
+            worker.units = worker.chunk.claim()
+            item = worker.units[0].tasks[0] if worker.units else None
+        else:
+            item = next(worker.claims, None)
+        worker.item = item
+        worker.phase = "end" if item is None else "at"
+        if item is not None:
+            self._begin(worker)
+
+    def _begin(self, worker: Worker) -> None:
+        """Let the handler begin; this is where the order of a key shows."""
+        worker.runs = any(task.assignment.live for task in worker.tasks)
+        for task in worker.tasks if worker.runs else ():
+            if task.key is not None and task.assignment.live:
+                self._check_order(worker, task)
+
+    def _check_order(self, worker: Worker, task: Task) -> None:
+        partition = task.assignment.partition
+        others = [other.tasks for other in self.workers if other is not worker and other.runs]
+        if any(
+            other.key == task.key and other.assignment.partition == partition for found in others for other in found
+        ):
+            raise ViolationError(f"two handlers are at key {task.key} of {partition} at once")
+        beside = {other.offset for other in worker.tasks} if self.scope.kind == "batch" else set()
+        keys = self.scope.keys[partition]
+        for before in range(task.offset):
+            if keys[before] == task.key and before not in self.done[partition] | beside:
+                raise ViolationError(f"{task} began before {before} of its key was done")
+        place = (task.assignment.epoch, task.key)
+        if self.scope.kind != "batch" and self.begun.get(place, -1) > task.offset:
+            raise ViolationError(f"{task} began after one above it of its key")
+        self.begun[place] = task.offset
+
+    def _settle(self, number: int, outcome: str, place: int) -> None:
+        worker = self.workers[number]
+        if outcome != "ok":
+            self.left[outcome] -= 1
+        if worker.runs:
+            failed = () if outcome in ("ok", "skip") else (place,)
+            self._note_done(task for at, task in enumerate(worker.tasks) if at not in failed)
+        made = OUTCOMES[outcome]() if worker.runs else NoVerdict
+        if self.scope.kind == "batch":
+            worker.runs = False
+            worker.chunk.settle_all({task: made if at == place else None for at, task in enumerate(worker.tasks)})
+            worker.item, worker.phase = None, "between"
+        elif self.scope.kind == "remote":
+            self._settle_next(worker, made)
+        else:
+            worker.runs = False
+            worker.chunk.settle(worker.item, made)
+            worker.item, worker.phase = None, "between"
+
+    def _settle_next(self, worker: Worker, outcome: Any) -> None:
+        worker.runs = False
+        if not worker.chunk.settle_next(worker.units[0], outcome):
+            del worker.units[0]
+        worker.item = worker.units[0].tasks[0] if worker.units else None
+        worker.phase = "between" if worker.item is None else "at"
+        if worker.item is not None:
+            self._begin(worker)
+
+    def _note_done(self, tasks: Any) -> None:
+        for task in tasks:
+            self.done[task.assignment.partition].add(task.offset)
+
+    def _finish(self, number: int) -> None:
+        worker = self.workers[number]
+        if worker.phase == "end":
+            chunk, worker.chunk, worker.claims, worker.phase = worker.chunk, None, None, "idle"
+        else:
+            chunk = worker.chunk
+        self._fail(self.dispatch.finish(chunk, NOW))
+
+    def _fail(self, failures: Any) -> None:
+        self.halted = self.halted or bool(failures)
+
+    def _collect(self) -> None:
+        self._fail(self.dispatch.collect(NOW))
+
+    def _give_back(self, number: int) -> None:
+        self.left["give_back"] -= 1
+        worker = self.workers[number]
+        worker.chunk.unclaim([worker.units.pop()])
+        worker.chunk.since = NOW
+
+    def _drain(self, partition: str, end: float) -> None:
+        self.left["drain"] -= 1
+        self.draining.add(partition)
+        self.scheduler.drain([partition], end, NOW)
+
+    def _end(self, partition: str) -> None:
+        resume_at = self._give_up(partition)
+        if resume_at is not None:
+            self._check_offset(partition, resume_at)
+            self.broker[partition] = resume_at
+
+    def _lose(self, partition: str) -> None:
+        self.left["lose"] -= 1
+        self._give_up(partition)
+
+    def _give_up(self, partition: str) -> Any:
+        del self.position[partition]
+        self.draining.discard(partition)
+        return self.scheduler.end([partition])[partition].resume_at
+
+    def _snapshot(self) -> None:
+        self.left["commit"] -= 1
+        self.commit = (self.scheduler.snapshot(), "sent")
+
+    def _stored(self) -> None:
+        assert self.commit is not None
+        for partition, (offset, _) in self.commit[0].offsets.items():
+            self._check_offset(partition, offset)
+            self.broker[partition] = offset
+        self.commit = (self.commit[0], "stored")
+
+    def _answered(self) -> None:
+        assert self.commit is not None
+        self.scheduler.committed(self.commit[0])
+        self.commit = None
+
+    def _refused(self) -> None:
+        self.commit = None
+
+    def _detach(self, number: int) -> None:
+        self.left["deadline"] -= 1
+        worker = self.workers[number]
+        worker.chunk, worker.claims, worker.phase = None, None, "late"  # from now on it settles nothing
+        stuck, failures = self.dispatch.detach(worker.item, NOW)
+        self._fail(failures)
+        if stuck is None:
+            raise ViolationError(f"nothing was found of {worker.item}, which a worker is at")
+        handler = f"handler {number} {self.left['deadline']}"
+        self.late[handler] = {
+            "worker": number, "task": worker.item, "stuck": stuck, "expired": False, "returned": False,
+        }  # fmt: skip
+
+    def _expire(self, handler: str, outcome: str) -> None:
+        late = self.late[handler]
+        late["expired"] = True
+        if outcome == "skip":
+            self._note_done([late["task"]] if late["task"].assignment.live else [])
+        else:
+            self.left[outcome] -= 1
+        late["stuck"].settle(late["task"], OUTCOMES[outcome]())
+        self._fail(self.dispatch.expire(late["stuck"], handler, {late["task"].lane}, NOW))
+        self._forget(handler)
+
+    def _returned(self, handler: str) -> None:
+        late = self.late[handler]
+        late["returned"] = True
+        worker = self.workers[late["worker"]]
+        worker.item, worker.phase, worker.runs = None, "idle", False
+        self.dispatch.returned(handler, NOW)
+        self._forget(handler)
+
+    def _forget(self, handler: str) -> None:
+        if self.late[handler]["expired"] and self.late[handler]["returned"]:
+            del self.late[handler]
+
+    # What must hold
+
+    def check(self) -> None:
+        """Check what must hold whenever the lock is free.
+
+        :raises ViolationError: something does not.
+        """
+        if LOCK in self.going:
+            return
+        for partition, assignment in self.scheduler._assignments.live:
+            self._check_offset(partition, assignment.ledger.committable)
+        self._check_places()
+        self._check_lanes()
+
+    def _check_offset(self, partition: str, offset: int | None) -> None:
+        undone = [at for at in range(offset or 0) if at not in self.done[partition]]
+        if undone:
+            raise ViolationError(f"{offset} may be committed in {partition}, and {undone[0]} is not done")
+
+    def _check_places(self) -> None:
+        """Every unfinished record is in one place, and what is in flight is what chunks hold."""
+        chunks = list(self.dispatch._chunks)
+        if self.dispatch.in_flight != sum(chunk.taken for chunk in chunks):
+            raise ViolationError(f"{self.dispatch.in_flight} are in flight, and chunks hold otherwise")
+        held = [task for chunk in chunks for task in tasks_in(chunk)]
+        if not self.going and len(held) != self.dispatch.in_flight:
+            raise ViolationError(f"{self.dispatch.in_flight} are in flight, and chunks hold {held}")
+        live = [assignment for _, assignment in self.scheduler._assignments.live]
+        unstarted = self.scheduler._backlog.unstarted(live)
+        hands = self._in_hands()
+        for assignment in live:
+            waiting = Counter(task.offset for task in unstarted[assignment])
+            placed = Counter(task.offset for task in held if task.assignment is assignment) + waiting
+            somewhere = {task.offset for task in (*hands, *self._expired()) if task.assignment is assignment}
+            unfinished = assignment.ledger.sizes.keys() - assignment.halted
+            if lost := unfinished - placed.keys() - somewhere:
+                raise ViolationError(f"offsets {sorted(lost)} of {assignment} are nowhere")
+            if twice := [offset for offset, count in placed.items() if count > 1 and not self.going]:
+                raise ViolationError(f"offsets {twice} of {assignment} are in two places")
+            if ghosts := waiting.keys() - unfinished:
+                raise ViolationError(f"offsets {sorted(ghosts)} of {assignment} wait, and nothing counts on them")
+
+    def _in_hands(self) -> list[Task]:
+        """Tasks that workers are at, or are claiming or settling at this very moment."""
+        going = [values for act in self.going.values() for _, _, values in act.frames]
+        return [*tasks_in(going), *(task for worker in self.workers for task in worker.tasks)]
+
+    def _expired(self) -> list[Task]:
+        """Tasks that failed by their deadline and wait for their handler to return."""
+        return [task for task in tasks_in(self.dispatch._overdue) if task.assignment.live]
+
+    def _check_lanes(self) -> None:
+        """Whatever holds a lane will let go of it."""
+        roots = (self.dispatch._chunks, self.dispatch._overdue, self.scheduler._backlog.retries.waiting)
+        holders = {task.lane for task in tasks_in(*roots)}
+        holders |= {task.lane for task in self._in_hands()}
+        for partition, table in self.scheduler._assignments._lanes.items():
+            for lane in table.values():
+                if lane.held and lane not in holders and not self.halted:
+                    raise ViolationError(f"key {lane.key} of {partition} is held, and nothing will let go of it")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that can be done was done."""
+        is_idle = all(worker.phase == "idle" for worker in self.workers) and not self.going and not self.late
+        live = dict(self.scheduler._assignments.live)
+        if not (is_idle and live.keys() == self.scope.keys.keys() and not self.draining):
+            return False
+        if self.halted:
+            return all(assignment.drained for assignment in live.values())
+        return all(
+            assignment.ledger.committable == len(self.scope.keys[partition]) and not assignment.lanes
+            for partition, assignment in live.items()
+        )
+
+    # What it is
+
+    def state(self) -> Any:
+        """This world as a value: equal for worlds that nothing can tell apart."""
+        places = {id(chunk): place for place, chunk in enumerate(self.dispatch._chunks)}
+        workers = sorted(
+            enumerate(self.workers),
+            key=lambda found: (found[1].phase, places.get(id(found[1].chunk), -1), found[0] in self.going, found[0]),
+        )
+        parts: list[Any] = [self.scheduler, [*self.left.values()], [*self.position.items()], [*self.broker.items()]]
+        parts += [[sorted(done) for done in self.done.values()], sorted(self.begun.items()), self.commit]
+        parts += [sorted(self.draining), self.halted]
+        order = {number: place for place, (number, _) in enumerate(workers)}
+        for number, worker in workers:
+            parts += [worker.phase, worker.chunk, worker.units, worker.item, worker.runs, _where(worker.claims)]
+            parts.append(self._on_its_way(number))
+        parts.append(self._on_its_way(LOCK))
+        parts += [[order[late["worker"]], *list(late.values())[1:]] for late in self.late.values()]
+        parts += [sorted(map(str, self.dispatch._returned))]
+        return canonical(*parts)
+
+    def _on_its_way(self, actor: Any) -> Any:
+        act = self.going.get(actor)
+        if act is None:
+            return None
+        return [
+            (name, place, [value for value in values.values() if not isinstance(value, World)])
+            for name, place, values in act.frames
+            if name not in ("see", "<lambda>")
+        ]
+
+
+def _where(claims: Any) -> Any:
+    """How far a chunk's iterator is."""
+    frame = getattr(claims, "gi_frame", None)
+    return None if frame is None else (frame.f_lasti, [frame.f_locals.get(name) for name in ("unit", "task")])
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+BUDGETS = ("retry", "skip", "fail", "drain", "lose", "commit", "deadline", "give_back")
+Doing = Callable[..., None]
