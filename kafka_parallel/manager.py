@@ -17,7 +17,7 @@ import pluggy
 
 from kafka_parallel import hookspecs
 from kafka_parallel.errors import ConfigurationError, PluginError
-from kafka_parallel.implementations import function_of, mark_of, problem_of, raw_attribute
+from kafka_parallel.implementations import function_of, mark_of, problem_of, raw_attribute, refuse_unfinished
 from kafka_parallel.loading import (
     AUTOLOAD_GROUP,
     distribution_of,
@@ -118,6 +118,7 @@ class Plugins:
             except Exception as error:
                 who = self.describe(impl.plugin_name)
                 raise PluginError(f"{who} failed in {hook.name}: {described(error)}") from error
+            refuse_unfinished(hook.name, impl.plugin_name, answer)
             if answer is not None:
                 answers.append((impl.plugin_name, answer))
         if len(answers) > 1:

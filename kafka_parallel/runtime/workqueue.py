@@ -207,14 +207,22 @@ class WorkQueue(Generic[P]):
             self._fail_all(failures)
 
     def tell(self) -> None:
-        """Tell plugins of the attempts that have ended since they were told last."""
-        if self._handlings is not None:
-            self._handlings.tell()
+        """Tell plugins of the attempts that have ended since they were told last.
 
-    def fail(self, error: BaseException) -> None:
-        """Stop the consumer because the executor itself broke."""
+        What a plugin raises that is not its own to raise stops the consumer, and not the worker that told it: this one
+        may have taken its next chunk already.
+        """
+        if self._handlings is None:
+            return
+        try:
+            self._handlings.tell()
+        except BaseException as error:  # noqa: BLE001 - raised by run()
+            self.fail(error, "a plugin raised it in on_handled")
+
+    def fail(self, error: BaseException, reason: str = "the executor broke") -> None:
+        """Stop the consumer because the executor itself broke, or a plugin on its worker."""
         with self._lock:
-            self._failure = self._failure or (None, error, "the executor broke")
+            self._failure = self._failure or (None, error, reason)
             self._progress.notify_all()
 
     def _fail_all(self, failures: Iterable[tuple[Task, Failure]]) -> None:

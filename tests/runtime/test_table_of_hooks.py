@@ -1,0 +1,282 @@
+"""Every hook, in every shape, doing everything: what becomes of the records.
+
+The kind is all of user code in plugins. The oracle knows four endings: all records handled and committed; the run goes
+on and what the plugin broke is not done (said in the log); run() ended with an error and the record is uncommitted;
+refused before a record was taken. In none of them is a record committed that was neither handled nor decided, or a
+commit counted that no broker confirmed. The bare client beside it has no plugins: it would handle and commit all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from kafka_parallel import ParallelConsumer, PluginError, Skip, hookimpl
+from kafka_parallel.manager import HOOKS
+from tests.runtime.app import GROUP, PARTITION, App
+
+RECORDS = 3
+PATIENCE = 60.0
+
+
+class OwnError(BaseException):
+    """What a library raises that thinks it is special."""
+
+
+async def work():
+    """Nothing awaits it."""
+
+
+def generate():
+    yield
+
+
+@contextlib.contextmanager
+def manage():
+    yield
+
+
+def raising(error):
+    def act():
+        raise error
+
+    act.__name__ = f"raises {error.__name__}"
+    return act
+
+
+def nothing():
+    """Answers None."""
+
+
+ANSWERS = {"junk": lambda: "junk", "a number": lambda: 7, "a coroutine": work, "a generator": generate,
+           "a context manager": manage}  # fmt: skip
+ERRORS = {error.__name__: raising(error) for error in
+          (ValueError, StopIteration, StopAsyncIteration, asyncio.CancelledError, GeneratorExit, OwnError,
+           KeyboardInterrupt, SystemExit, MemoryError)}  # fmt: skip
+ACTS = {"None": nothing, **ANSWERS, **ERRORS}
+IS_WORK = {"a coroutine", "a generator", "a context manager"}
+ENDS_ALL = {"GeneratorExit", "OwnError", "KeyboardInterrupt", "SystemExit", "CancelledError"}
+OBSERVED = {"on_handled", "on_backpressure", "on_assign", "on_revoke", "on_stop"}
+WRAPPED = {"on_record", "on_error", "on_commit"}
+
+
+def plain(act):
+    def implementation():
+        return act()
+
+    return hookimpl(implementation)
+
+
+def wrapper(act):
+    def implementation():
+        act()
+        return (yield)
+
+    return hookimpl(wrapper=True)(implementation)
+
+
+def wrapper_after(act):
+    def implementation():
+        yield
+        return act()
+
+    return hookimpl(wrapper=True)(implementation)
+
+
+def old_wrapper(act):
+    def implementation():
+        act()
+        yield
+
+    return hookimpl(hookwrapper=True)(implementation)
+
+
+def old_wrapper_after(act):
+    def implementation():
+        yield
+        act()
+
+    return hookimpl(hookwrapper=True)(implementation)
+
+
+def coroutine_function(act):
+    async def implementation():
+        await asyncio.sleep(0)
+        return act()
+
+    return hookimpl(implementation)
+
+
+def unmarked_generator(act):
+    def implementation():
+        act()
+        yield
+
+    return hookimpl(implementation)
+
+
+def async_generator(act):
+    async def implementation():
+        act()
+        yield
+
+    return hookimpl(implementation)
+
+
+def partial(act):
+    return hookimpl(functools.partial(act))
+
+
+class Callable:
+    def __init__(self, act):
+        self._act = act
+
+    def __call__(self):
+        return self._act()
+
+
+def instance(act):
+    return hookimpl(Callable(act))
+
+
+def at_first(act):
+    """Do it twice, and nothing from then on: what was not committed is due for ten seconds at the end of a run."""
+    left = [act, act]
+    return lambda: left.pop()() if left else None
+
+
+NEVER = [unmarked_generator, async_generator, partial, instance]
+AROUND = [wrapper, wrapper_after, old_wrapper, old_wrapper_after]
+
+
+class RunOf:
+    """An application with one plugin, run to its end within a watchdog."""
+
+    def __init__(self, hook, implementation, executor):
+        self.app = app = App(RECORDS, executor)
+        self.decided = []
+        self.has_begun = False
+        self.error = None
+
+        class Witness:
+            @hookimpl
+            def on_assign(witness):  # noqa: N805
+                self.has_begun = True
+
+            @hookimpl(wrapper=True)
+            def on_error(witness, record):  # noqa: N805 - self is taken
+                answer = yield
+                if isinstance(answer, Skip):
+                    self.decided.append(record.offset)
+                return answer
+
+        def act(record):
+            if hook == "on_revoke" and record.offset == 0:
+                app.cluster.group(GROUP).rebalance()
+            if hook == "on_error":
+                raise LookupError("the handler's own")
+
+        consumer = app.consumer(consumer_timeout_ms=150)
+        options = {"workers": 2, "max_buffered_records": 2, "install_signal_handlers": False}
+        if hook not in ("provide_executor",):
+            options["executor"] = executor
+        plugins = [SimpleNamespace(**{hook: implementation}), Witness()]
+        self.parallel = ParallelConsumer(consumer, plugins=plugins, **options)
+        thread = threading.Thread(target=self._run, args=[app.handle(act)], daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "it hangs"
+
+    def _run(self, handler):
+        try:
+            self.parallel.run(handler)
+        except BaseException as error:
+            self.error = error
+
+    def check_promises(self):
+        """Nothing is committed that was neither handled nor decided; no commit is counted that is none."""
+        known = {*self.app.handled, *self.decided}
+        assert set(range(self.app.committed)) <= known
+        with contextlib.suppress(Exception):  # it never began
+            counted = self.parallel.statistics().committed.get(PARTITION, 0)
+            assert counted <= self.app.committed
+
+    @property
+    def ending(self):
+        if self.error is None:
+            return "all" if self.app.committed == RECORDS else "loses commits"
+        return "ends" if self.has_begun else "refused"
+
+
+def expected(hook, shape, act):
+    """How it must end."""
+    is_answer = shape in (plain, coroutine_function)
+    if hook == "on_error":
+        return "ends"  # the handler failed, and no record was decided
+    if act == "None" or (act in ANSWERS and not is_answer):
+        return "all"
+    if hook in OBSERVED or hook == "on_commit":  # what was not committed at first is, later
+        return "ends" if act in ENDS_ALL else "all"
+    if hook == "on_record":
+        return "ends"
+    is_asked = hook not in ("on_start", "on_throttle")
+    return "all" if act in ANSWERS and act not in IS_WORK and not is_asked else "refused"
+
+
+CELLS = [
+    *[(hook, plain, act) for hook in HOOKS for act in ACTS],
+    *[(hook, shape, act) for hook in sorted(WRAPPED) for shape in AROUND for act in ACTS if act not in IS_WORK],
+]
+
+
+def cells(executors):
+    return [
+        pytest.param(*cell, executor, id=f"{cell[0]}-{cell[1].__name__}-{cell[2]}-{executor}")
+        for executor in executors
+        for cell in CELLS
+        if executor == "thread-pool" or cell[0] in ("on_record", "on_error", "on_handled")
+    ]
+
+
+@pytest.mark.parametrize(("hook", "shape", "act", "executor"), cells(["thread-pool", "asyncio"]))
+def test_what_becomes_of_the_records(hook, shape, act, executor, caplog):
+    with caplog.at_level(logging.ERROR):
+        run = RunOf(hook, shape(at_first(ACTS[act]) if hook == "on_commit" else ACTS[act]), executor)
+
+    run.check_promises()
+    is_awaited = (hook, act, executor) == ("on_record", "a coroutine", "asyncio")
+    ending = "all" if is_awaited else expected(hook, shape, act)
+    assert run.ending == ending, f"{run.error!r} {run.app.handled} {run.app.committed}"
+    if is_awaited:
+        return
+    if act in ERRORS or (shape is plain and (act in IS_WORK or (act in ANSWERS and hook in WRAPPED))):
+        assert hook in caplog.text or run.error is not None, "nothing was said"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_async_answer_beside_an_async_handler(act):
+    run = RunOf("on_record", coroutine_function(ACTS[act]), "asyncio")
+
+    run.check_promises()
+    assert run.ending == expected("on_record", plain, act), repr(run.error)
+
+
+@pytest.mark.parametrize("shape", [*NEVER, coroutine_function], ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_what_could_only_be_half_called_is_refused(hook, shape):
+    try:
+        run = RunOf(hook, shape(nothing), "thread-pool")
+    except PluginError as error:
+        refusal = error
+    else:  # where it depends on the handler, run() refuses it
+        refusal = run.error
+        assert (run.app.handled, run.app.committed) == ([], 0)
+
+    assert isinstance(refusal, PluginError)
+    assert hook in str(refusal)
