@@ -33,6 +33,7 @@ from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
+from kafka_parallel.testing.simulation.shapes import Shapes
 from kafka_parallel.testing.simulation.world import World
 
 DEAD = "dead"
@@ -263,7 +264,7 @@ class Simulation:
         plan, world = self.plan, self.world
         plugins: list[object] = [CommitWatch(self.checker, name), Watcher(world, self.checker, plan, name, acts)]
         if plan.hostile:
-            plugins.append(Hostile(world, plan.hostile))
+            plugins += [Hostile(world, plan.hostile), Shapes(world, plan.seed, name, plan.hostile)]
         plugins += self._last_resorts(judge)
         plugins.append(Auditor(world, self.checker, plan, name, TOPIC, judge))
         if plan.batch is not None and plan.kept_out:
