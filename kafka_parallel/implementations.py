@@ -16,6 +16,7 @@ import pluggy
 
 from kafka_parallel.errors import PluginError
 from kafka_parallel.showing import kind_of, shown
+from kafka_parallel.unfinished import is_work
 from kafka_parallel.values import Halt, Retry, Skip
 
 if TYPE_CHECKING:
@@ -183,11 +184,6 @@ def refuse_unfinished(hook: str, plugin: str, answer: Any) -> None:
 
 def unfinished(answer: Any) -> str | None:
     """Name what *answer* is if it stands for work that is not done; ``None`` if it does not."""
-    if isinstance(answer, (GeneratorType, AsyncGeneratorType)):
-        return f"a {'generator' if isinstance(answer, GeneratorType) else 'async generator'}"
     if isinstance(getattr(answer, "gen", None), (GeneratorType, AsyncGeneratorType)):
         return "a context manager that was not entered"
-    if isinstance(answer, CoroutineType):
-        return "a coroutine"
-    is_awaited = hasattr(type(answer), "__await__") or hasattr(type(answer), "add_done_callback")
-    return f"a {type(answer).__name__}" if is_awaited else None
+    return kind_of(answer) if is_work(type(answer)) else None
