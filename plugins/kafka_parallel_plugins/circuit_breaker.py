@@ -5,6 +5,7 @@ error of a given class: then nothing is started and all partitions are paused, w
 delay a few *probes* are let through. If they succeed the circuit closes; one failure opens it again for another delay.
 (Michael Nygard, Release It!, 2nd edition, 2018, "Circuit Breaker".)
 
+The probes run beside attempts from before that have not ended: a handler that takes an hour keeps no probe waiting.
 Only attempts that began after the last change count: a slow one from before says nothing about now. One that misses its
 deadline (``handler_timeout_ms``) counts when it does: up to now there was no answer. One that ends after its partition
 has left counts nowhere.
@@ -123,7 +124,7 @@ class CircuitBreaker:
         self._circuit = Circuit(failure_ratio, window, probe_after_ms / 1000, probes)
         self._delay_ms, self._probes = probe_after_ms, probes
         self._lock = threading.Lock()
-        self._running: set[tuple[object, ...]] = set()
+        self._running: dict[tuple[object, ...], float] = {}  # attempts, each with the time it began
         self._throttle: Throttle
         self._clock: Callable[[], float]
 
@@ -138,7 +139,7 @@ class CircuitBreaker:
         """Watch how the attempt ends."""
         attempt, began = _attempt(context), self._clock()
         with self._lock:
-            self._running.add(attempt)
+            self._running[attempt] = began
         try:
             result = yield
         except Exception as error:
@@ -155,9 +156,11 @@ class CircuitBreaker:
     def _ends(self, attempt: tuple[object, ...]) -> bool:
         """Note the end of *attempt*; false if it had been taken for ended at its deadline."""
         with self._lock:
-            is_running = attempt in self._running
-            self._running.discard(attempt)
-        return is_running
+            began = self._running.pop(attempt, None)
+            probe_at = self._circuit.probe_at
+        if began is not None and probe_at is not None and began < probe_at:
+            self._follow()  # there is one attempt less beside which the probes run
+        return began is not None
 
     @hookimpl(tryfirst=True)
     def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
@@ -176,25 +179,38 @@ class CircuitBreaker:
         trips = isinstance(error, self._open_on)
         with self._lock:
             change = self._circuit.saw(failed=error is not None, trips=trips, began=began, now=self._clock())
-            probe_at = self._circuit.probe_at
         if change is not None:
-            self._follow(probe_at)
+            self._follow()
         if change == "open":
             log.warning("too many records fail, the last one with %s: none is started for %g ms, then %d as a trial",
                         type(error).__name__, self._delay_ms, self._probes)  # fmt: skip
         elif change == "close":
             log.warning("records succeed again: all are started")
 
-    def _follow(self, probe_at: float | None) -> None:
+    def _follow(self) -> None:
         """Set the throttle as the circuit is, again if it changed meanwhile: the last one to set it has looked."""
+        state = self._state()
         while True:
-            self._throttle.limit(None if probe_at is None else 0)
-            if probe_at is not None:
-                self._throttle.limit(self._probes, delay_ms=max(0.0, probe_at - self._clock()) * 1000)
-            with self._lock:
-                if probe_at == self._circuit.probe_at:
-                    return
-                probe_at = self._circuit.probe_at
+            self._set(*state)
+            if (found := self._state()) == state:
+                return
+            state = found
+
+    def _state(self) -> tuple[float | None, int]:
+        """When the probes begin, ``None`` while the circuit is closed; and how many attempts run that began before."""
+        with self._lock:
+            probe_at = self._circuit.probe_at
+            return probe_at, sum(began < probe_at for began in self._running.values()) if probe_at is not None else 0
+
+    def _set(self, probe_at: float | None, older: int) -> None:
+        """Let as many probes run beside the *older* attempts as there are to be; none before it is time."""
+        if probe_at is None:
+            self._throttle.limit(None)
+            return
+        left = probe_at - self._clock()
+        if left > 0:
+            self._throttle.limit(0)
+        self._throttle.limit(self._probes + older, delay_ms=max(0.0, left) * 1000)
 
 
 def _is_number(value: object) -> bool:

@@ -221,3 +221,58 @@ def test_a_bad_record_as_the_probe_is_left_to_the_other_plugins():
     assert app.run(fail_first, plugins=[SkipAfterThree(), breaker]) is None
     assert app.handled == [1, 2, 3, 4, 5]
     assert app.committed == 6
+
+
+@pytest.mark.parametrize("probes", [1, 2])
+def test_probes_start_beside_handlers_that_began_before_the_circuit_opened(probes):
+    """The kind: a bound that counts what runs, where new starts are meant."""
+    app, go_on, started, lock = App(0), threading.Event(), [], threading.Lock()
+    for number in range(6):
+        app.cluster.append("t", b"%d" % number, b"key %d" % number, partition=0)
+    long_ones = {0, 1}
+
+    def handle(record):
+        with lock:
+            started.append(record.offset)
+        if record.offset in long_ones:
+            assert go_on.wait(30)
+        elif record.offset == 2 and started.count(2) == 1:
+            raise ValueError("down")
+        elif len(set(started)) == 6:
+            go_on.set()
+
+    breaker = CircuitBreaker(failure_ratio=0.0, window=1, probe_after_ms=50, probes=probes)
+    parallel = app.parallel(workers=4, plugins=[Again(), breaker], consumer={"consumer_timeout_ms": 2000})
+    parallel.run(handle)
+
+    assert go_on.is_set(), "all others were handled while the long ones ran"
+    assert app.committed == 6
+
+
+class Again:
+    @hookimpl
+    def on_error(self):
+        return Retry(1)
+
+
+@given(st.lists(st.sampled_from(["old ends", "open", "time passes"]), max_size=20), st.integers(1, 3))
+def test_the_bound_is_always_the_probes_beside_those_from_before(acts, probes):
+    clock, bound = Clock(), []
+    breaker = CircuitBreaker(failure_ratio=0.0, window=1, probe_after_ms=1000, probes=probes)
+    throttle = SimpleNamespace(limit=lambda most, delay_ms=0: bound.append((most, delay_ms)))
+    breaker.on_throttle(throttle, settings(clock=clock))
+    old = [breaker.on_record(context(offset=offset)) for offset in range(10)]
+    for watch in old:
+        next(watch)
+    failing = breaker.on_record(context(offset=99))
+    next(failing)
+    with pytest.raises(ValueError, match="down"):
+        failing.throw(ValueError("down"))
+
+    for act in acts:
+        if act == "time passes":
+            clock.now += 0.4
+        elif old:
+            with pytest.raises(StopIteration):
+                old.pop().send(None)
+        assert bound[-1][0] == probes + len(old)

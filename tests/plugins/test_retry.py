@@ -9,7 +9,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kafka_parallel import ConfigurationError, RecordFailed, Retry, StateError, hookimpl
+from kafka_parallel import ConfigurationError, RecordFailed, Retry, Skip, StateError, hookimpl
+from kafka_parallel.core.pressure import Limits
+from kafka_parallel.core.task import Task
+from kafka_parallel.runtime.attempt import Attempts
+from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel.testing.fake.clock import ManualClock
 from kafka_parallel_plugins.retry import RetryWithBackoff
 from tests.plugins.test_dlq import Clock, context, settings
 from tests.runtime.app import App
@@ -168,3 +173,56 @@ class TestInAConsumer:
 
         assert parallel.join(timeout_ms=60_000), "it waits for a retry that cannot come in time"
         assert app.committed == 0
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1 - 1e-9])
+def test_the_defaults_outlast_an_outage_of_a_minute(chance):
+    """The kind: defaults that give good records up. A minute is what a restart of a database takes."""
+    clock = ManualClock()
+    plugin = RetryWithBackoff(chance=lambda: chance)
+    plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=4))
+    attempt, since, last = 1, clock.monotonic(), 0.0
+    while True:
+        last = clock.monotonic() - since
+        answer = plugin.on_error(ConnectionError("down"), failed(attempt=attempt, failing_since=since))
+        if answer is None:
+            break
+        clock.advance(answer.delay_ms / 1000)
+        attempt += 1
+
+    assert 64 <= last <= 86, "what the docs and the docstring say"
+    assert attempt == 12
+
+
+def test_no_record_is_lost_to_dead_letters_by_an_outage_of_a_minute():
+    """The same with the consumer's own queue: 300 records of 30 keys, on a clock that the test moves."""
+    clock, dead, done = ManualClock(), [], set()
+    plugin = RetryWithBackoff()
+    plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=8))
+
+    def handle(record):
+        if clock.monotonic() < 60:
+            raise ConnectionError("down")
+        done.add(record.offset)
+
+    def decide(record, error, context):
+        return plugin.on_error(error, context) or dead.append(record.offset) or Skip("a dead letter")
+
+    attempts = Attempts(handle, None, decide, None, clock)
+    queue = WorkQueue(Limits(1000, 1_000_000, 1000), commits=True, attempt=attempts, clock=clock)
+    queue.throttle("retry").limit_retries(4)
+    queue.assign(["p"], {}, {})
+    queue.reach({"p": 0})
+    records = [SimpleNamespace(topic="t", partition=0, offset=offset) for offset in range(300)]
+    queue.feed({"p": [Task(record, record.offset, record.offset % 30, 1, 0.0) for record in records]}, {})
+    while len(done) + len(dead) < 300 and clock.monotonic() < 600:
+        chunk = queue.take_nowait(1)
+        if chunk is None:
+            clock.advance(0.05)
+            continue
+        for task in chunk:
+            queue.run(chunk, task)
+        queue.finish(chunk)
+
+    assert dead == []
+    assert len(done) == 300

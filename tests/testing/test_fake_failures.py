@@ -79,3 +79,18 @@ def test_a_poll_may_fail_when_it_has_moved_its_positions(cluster):
 def test_what_cannot_happen_cannot_be_asked_for(cluster, call, moment):
     with pytest.raises(ValueError, match="no call"):
         cluster.fail(call, KafkaTimeoutError(), moment=moment)
+
+
+def test_a_topic_without_a_subscriber_takes_no_share_of_the_partitions():
+    """The kind: the fake cluster gives out what Kafka would not."""
+    cluster = FakeCluster()
+    cluster.create_topic("read", 4)
+    cluster.create_topic("unread", 8)
+    first = FakeConsumer("read", cluster=cluster, group_id="g")
+    first.poll(10)
+    second = FakeConsumer("read", cluster=cluster, group_id="g")
+    for _ in range(20):
+        first.poll(1)
+        second.poll(1)
+
+    assert (len(first.assignment()), len(second.assignment())) == (2, 2)

@@ -111,7 +111,8 @@ class Group:
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """End the rebalance: share *partitions* out. A member keeps what it has as far as that is fair."""
-        free = self._keep_fair_shares(sorted(partitions))
+        wanted = [one for one in sorted(partitions) if any(member.wants(one.topic) for member in self.members.values())]
+        free = self._keep_fair_shares(wanted)
         for partition in free:
             takers = [member for member in self.members.values() if member.wants(partition.topic)]
             if takers:

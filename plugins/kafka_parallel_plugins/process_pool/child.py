@@ -14,7 +14,7 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
@@ -54,8 +54,9 @@ def main(
     :param is_batch: whether the handler gets all records of a unit at once.
     :param is_timed: whether reports say how long single records took.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and a service manager send them to everybody
-        signal.signal(number, signal.SIG_IGN)
+    _leave_signals_to_parent()
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=lambda: _start_anew((work, control, stacks)))
     _write_stacks_to(stacks)
     try:
         handler, prepare = pickle.loads(payload)  # noqa: S301 - the parent's, through its own pipe
@@ -77,6 +78,25 @@ def _next(work: Connection) -> bytes:
         return work.recv_bytes()
     except (EOFError, OSError):  # the parent is gone
         return END
+
+
+def _leave_signals_to_parent() -> None:
+    """Take no notice of what a terminal and a service manager send to everybody: the parent answers it.
+
+    With a function instead of ``SIG_IGN``, which programs that a handler starts would inherit.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+
+
+def _start_anew(connections: Iterable[Connection]) -> None:
+    """Take back what is ours in a process that a handler has forked: it answers its own signals and reports nothing."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.unregister(signal.SIGUSR1)
+    faulthandler.disable()
+    for connection in connections:
+        connection.close()
 
 
 def _write_stacks_to(stacks: Connection) -> None:

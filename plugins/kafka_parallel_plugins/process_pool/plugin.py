@@ -7,6 +7,7 @@ that dies is replaced at once, before its thread takes more.
 from __future__ import annotations
 
 import atexit
+import os
 import pickle
 import threading
 import time
@@ -61,6 +62,7 @@ class Processes:
         self._workers: list[Worker] = []
         self._threads: list[threading.Thread] = []
         self._is_ending = threading.Event()
+        self._pid = 0
         self._here = threading.local()
 
     def __repr__(self) -> str:
@@ -75,7 +77,8 @@ class Processes:
 
         :raises ConfigurationError: a process cannot be made ready; none is left then.
         """
-        atexit.register(self._kill)
+        self._pid = os.getpid()
+        atexit.register(self._kill_at_exit)
         try:
             for _ in range(self._number):
                 self._workers.append(Worker(self._new_process, self._start_timeout))
@@ -106,7 +109,7 @@ class Processes:
             thread.join(timeout)
         for worker in self._workers:
             worker.process.wait_until_gone()
-        atexit.unregister(self._kill)
+        atexit.unregister(self._kill_at_exit)
         return not any(thread.is_alive() for thread in self._threads)
 
     def call(self, record: Any) -> Any:
@@ -126,6 +129,11 @@ class Processes:
 
     def _new_process(self) -> Process:
         return Process(self._program, self._handler_timeout, self._sizer.saw)
+
+    def _kill_at_exit(self) -> None:
+        """Kill the processes with their parent; a process that was forked from it has none, and runs this as well."""
+        if os.getpid() == self._pid:
+            self._kill()
 
     def _kill(self) -> None:
         for worker in self._workers:

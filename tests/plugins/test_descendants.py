@@ -1,0 +1,110 @@
+"""Whether processes that the app or a handler starts have nothing of the process pool: no signals, no pipes, no duties.
+
+The kind: what a process inherits although it was meant for its parent alone.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.plugins import cpu_handlers
+from tests.runtime.app import App
+
+TOLD = "PROCESS_POOL_TOLD"
+PATIENCE = 60
+PROGRAM = """
+import json, os, signal, sys
+told = {
+    "term": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
+    "int": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+    "blocked": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
+    "files": [fd for fd in range(3, 200) if os.path.exists(f"/proc/self/fd/{fd}")
+              and os.readlink(f"/proc/self/fd/{fd}").startswith(("socket", "pipe"))],
+}
+open(sys.argv[1], "w").write(json.dumps(told))
+"""
+
+
+@pytest.fixture(autouse=True)
+def told(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    log.touch()
+    monkeypatch.setenv(cpu_handlers.LOG, str(log))
+    monkeypatch.setenv(TOLD, str(tmp_path / "told"))
+    yield tmp_path / "told"
+    assert multiprocessing.active_children() == []
+
+
+def start_program(record):
+    subprocess.run([sys.executable, "-c", PROGRAM, os.environ[TOLD]], check=True)
+
+
+def test_a_program_that_a_handler_starts_inherits_nothing(told):
+    assert App(1).run_coroutine(start_program, executor="process-pool") is None
+
+    assert json.loads(told.read_text()) == {"term": True, "int": True, "blocked": [], "files": []}
+
+
+def fork_and_terminate(record):
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(theirs, b"forked")
+        time.sleep(PATIENCE)
+        os._exit(0)
+    os.read(ours, 6)
+    os.kill(pid, signal.SIGTERM)
+    Path(os.environ[TOLD]).write_text(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+
+
+def test_a_process_that_a_handler_forks_answers_its_own_signals(told):
+    assert App(1).run_coroutine(fork_and_terminate, executor="process-pool") is None
+
+    assert told.read_text() == str(-signal.SIGTERM)
+
+
+FORKING = """
+import multiprocessing, os, sys, threading
+from tests.plugins import cpu_handlers
+from tests.plugins.cpu_handlers import noted
+from tests.runtime.app import TOPIC, App
+
+if __name__ == "__main__":
+    app = App(1)
+    parallel = app.parallel(consumer={"consumer_timeout_ms": 1e6}, executor="process-pool")
+    parallel.start(cpu_handlers.handle)
+    while len(noted("end")) < 1:
+        threading.Event().wait(0.01)
+    before = {child.pid for child in multiprocessing.active_children()}
+    if os.fork() == 0:
+        sys.exit(0)
+    os.wait()
+    for number in range(1, 20):
+        app.cluster.append(TOPIC, b"1", b"key", partition=0)
+    while len(noted("end")) < 20:
+        threading.Event().wait(0.01)
+    print({child.pid for child in multiprocessing.active_children()} == before and len(before) == 2)
+    parallel.stop()
+    parallel.join()
+"""
+
+
+def test_a_child_of_the_app_that_ends_normally_leaves_the_processes_alone(tmp_path):
+    path = tmp_path / "forking.py"
+    path.write_text(FORKING)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    done = subprocess.run(
+        [sys.executable, path], env=environment, capture_output=True, text=True, check=False, timeout=2 * PATIENCE
+    )
+
+    assert done.stdout == "True\n", done.stderr
