@@ -173,10 +173,13 @@ class DelayedTopics:
     :ivar sources: each of these topics, and the subscribed topic whose records it carries.
     :ivar delay: from a record of them and the time now, in seconds since the Unix epoch, to the seconds that it has to
         wait; 0 or less = none. Its partition is paused so long. A record waits once, whatever the clock does meanwhile.
+    :ivar original: from a raw record of them to the one that deserialisers and handlers see, as if it came from its
+        source; ``None`` = as it is.
     """
 
     sources: Mapping[str, str]
     delay: Callable[[ConsumerRecord, float], float]
+    original: Callable[[ConsumerRecord], ConsumerRecord] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Attempts:
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar see: makes of a raw record the one that stands for it where it is deserialised elsewhere.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class Attempts:
         clock: Clock,
         deadlines: Deadlines | None = None,
         handlings: Handlings | None = None,
+        see: Callable[[Any], Any] = lambda record: record,
     ) -> None:
+        self.see = see
         self._handler = handler
         self._surrounded = surrounded
         self._decide = decide

@@ -157,7 +157,9 @@ class BatchAttempts:
         return self.decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
-        variables, records = self.variables.copy(), run.raw_records if self._sends_raw else run.records
+        variables, records = self.variables.copy(), run.records
+        if self._sends_raw:
+            records = [self._attempts.see(record) for record in run.raw_records]
         if self._deadlines is None:
             return self._run(variables, records)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.

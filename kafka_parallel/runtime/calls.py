@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.client import Client
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.coroutine_work import CoroutineWork
+    from kafka_parallel.runtime.originals import Originals
     from kafka_parallel.values import RecordContext, Settings
 
 
 class Calls:
     """What is needed to call *handler*.
 
+    :param originals: makes of a raw record the one that stands for it.
     :param is_batch: whether it takes a list of records.
     :ivar handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
@@ -41,9 +43,11 @@ class Calls:
         plugins: Plugins,
         settings: Settings,
         clock: Clock,
+        originals: Originals,
         *,
         is_batch: bool,
     ) -> None:
+        self._originals = originals
         self._handler = handler
         self._executor = executor
         self._client = client
@@ -77,10 +81,11 @@ class Calls:
             self._handler,
             self._surrounded,
             decision(self._hook.on_error),
-            self._client.deserialize,
+            self._originals.before(self._client.deserialize),
             self._clock,
             self.deadlines,
             self.handlings,
+            self._originals.see,
         )
 
     @cached_property
@@ -123,6 +128,6 @@ class Calls:
         """What the wrappers surround; where the handler runs elsewhere the raw record is sent there."""
         executor = self._executor
         if is_remote(executor):
-            return lambda _, context: executor.call(context.raw)
+            return lambda _, context: executor.call(self._originals.see(context.raw))
         handler = (finishing_async if is_async(self._handler) else finishing)(self._handler)
         return lambda record, _: handler(record)

@@ -19,6 +19,7 @@ from kafka_parallel.runtime.commits import Committer
 from kafka_parallel.runtime.fit import check_batch, check_executor, check_handler, is_remote
 from kafka_parallel.runtime.intake import Intake
 from kafka_parallel.runtime.loop import Loop
+from kafka_parallel.runtime.originals import Originals
 from kafka_parallel.runtime.positions import Positions
 from kafka_parallel.runtime.provided import Provided
 from kafka_parallel.runtime.rebalance import Rebalance
@@ -64,6 +65,7 @@ class Parts:
         self.clock: Clock = clock or SystemClock()
         client.prepare(lazy=options.lazy_deserialization)
         self.settings = self._make_settings(event_loop)
+        self._originals = Originals()
         self._delay = self._read_delayed_topics()
         provided = Provided(plugins, self.settings)
         ordering = provided.ordering(options.ordering, client.deserialize)
@@ -74,8 +76,9 @@ class Parts:
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
         self._calls = Calls(
-            handler, self.executor, client, plugins, self.settings, self.clock, is_batch=batch is not None
-        )
+            handler, self.executor, client, plugins, self.settings, self.clock, self._originals,
+            is_batch=batch is not None,
+        )  # fmt: skip
         if is_remote(self.executor):
             self.executor.bind(self._calls.program)
         self.decoder = provided.decoder()
@@ -109,7 +112,12 @@ class Parts:
         if delayed is None:
             return lambda _record, _now: 0.0
         self.client.read_also(delayed.sources)
-        self.settings = replace(self.settings, sources=MappingProxyType(dict(delayed.sources)))
+        self._originals = Originals(delayed.sources.keys(), delayed.original)
+        self.settings = replace(
+            self.settings,
+            sources=MappingProxyType(dict(delayed.sources)),
+            deserialize=self._originals.before(self.client.deserialize) or self.settings.deserialize,
+        )
         return delayed.delay
 
     def _make_queue(self, batch: Batch | None) -> WorkQueue[TopicPartition]:

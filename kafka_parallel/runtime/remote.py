@@ -139,7 +139,8 @@ class RemoteRun:
     def _send(self, units: Sequence[Unit], exchange: Exchange) -> list[Unit]:
         """Return the units that have to be sent again: a record was skipped, and there are some behind it."""
         left: list[Unit] = []
-        records = [[task.record for task in unit.tasks] for unit in units]
+        see = self._attempt.see
+        records = [[see(task.record) for task in unit.tasks] for unit in units]
         news = exchange(records, lambda place: self._is_wanted(units[place]))
         for reports in news if self._handlings is None else self._heard(self._handlings, units, news):
             unbegun = [units[report.unit] for report in reports if report.is_unbegun]

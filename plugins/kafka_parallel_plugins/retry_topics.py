@@ -1,22 +1,29 @@
 """How a failed record is tried again later without holding anything up: it is written to a topic that is read later.
 
-For work without order. Each delay has a topic, ``<topic>-retry-0``, ``-1``, ..., that the same consumer reads too. A
-record that fails is written to the next one and then counts as finished; the partition of a retry topic is paused until
-its next record is due. After the last topic the next plugin is asked, ``dlq`` for example. Other than with ``retry``,
-waiting records are not in memory, do not hold back commits, and survive a restart with their attempts.
+For work without order. Each delay has a topic, ``<topic>-<group>-retry-0``, ``-1``, ..., that the same consumer reads
+too; the group is in its name because another group that reads the topic has not failed. A record that fails is written
+to the next one and then counts as finished; the partition of a retry topic is paused until its next record is due.
+After the last topic the next plugin is asked, ``dlq`` for example. Other than with ``retry``, waiting records are not
+in memory, do not hold back commits, and survive a restart with their attempts.
 
 The headers are those of Spring Kafka's retry topics, so either side can take over from the other:
 ``retry_topic-attempts`` (4 bytes, big-endian: the number of the attempt to come), ``retry_topic-original-timestamp``
 and ``retry_topic-backoff-timestamp`` (milliseconds since the Unix epoch, as few bytes of two's complement as it
 takes), and ``kafka_original-*`` for the place it was first read at (``RetryTopicHeaders``, ``KafkaHeaders``).
 
-Nothing depends on what these headers claim: the attempt is the topic's number, and no record waits longer than the
-delay of its topic. (CVE-2026-41727 is what happens otherwise.)
+The handler sees the record as it was first read: topic, partition, offset, timestamp, and headers without a value. So a
+table of handlers by topic works, and so does one of what was handled by place. The place where it was read now is in
+``context.raw``.
+
+Which topic that was is known from the configuration; partition, offset and timestamp are what the headers claim, or -1.
+Nothing else depends on them: the attempt is the topic's number, and no record waits longer than the delay of its topic.
+(CVE-2026-41727 is what happens otherwise.)
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +33,7 @@ from kafka import KafkaProducer
 from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
 from kafka_parallel.dlq import parse
 from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
+from kafka_parallel_plugins.null_headers import marked, restored
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -44,6 +52,7 @@ ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP = (
 ORIGINAL = "kafka_original-"
 OURS = (ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP)
 NAME = "retry-topics"
+TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 class RetryTopics:
@@ -52,6 +61,8 @@ class RetryTopics:
     Threads: ``on_error`` may run on any number of workers at once; they share one producer. ``delay`` runs on the loop.
 
     :param delays_ms: milliseconds before the second attempt, the third, ...; one retry topic for each.
+    :param name: what a retry topic is called, with ``{topic}``, ``{number}`` and ``{group}``; without the group in it,
+        all groups that read the topic handle what one of them failed at.
     :param retry_on: exception classes that are tried again.
     :param timeout_ms: most milliseconds one write may take until the broker's answer.
     :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
@@ -65,6 +76,7 @@ class RetryTopics:
         self,
         *,
         delays_ms: Sequence[float] = (1_000, 10_000, 60_000),
+        name: str = "{topic}-{group}-retry-{number}",
         retry_on: Sequence[type[Exception]] = (Exception,),
         timeout_ms: float = 30_000,
         producer_config: Mapping[str, Any] | None = None,
@@ -72,14 +84,17 @@ class RetryTopics:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         _check(delays_ms, retry_on, timeout_ms)
+        _check_name(name)
         check_overrides(NAME, producer_config or {})
         self._delays_ms = tuple(delays_ms)
+        self._name = name
         self._retry_on = tuple(retry_on)
         self._timeout_ms = timeout_ms
         self._overrides = dict(producer_config or {})
         self._make_producer = make_producer
         self._wall = wall_clock
         self._steps: dict[str, tuple[str, int]] = {}
+        self._topics: dict[tuple[str, int], str] = {}
         self._outbox: Outbox | None = None
 
     @hookimpl
@@ -89,18 +104,17 @@ class RetryTopics:
         :raises ConfigurationError: records have an order, there is no group, or a retry topic is subscribed to already.
         """
         _check_consumer(settings)
-        self._steps = {
-            f"{topic}-retry-{number}": (topic, number)
-            for topic in sorted(settings.topics)
-            for number in range(len(self._delays_ms))
-        }
+        steps = [(topic, number) for topic in sorted(settings.topics) for number in range(len(self._delays_ms))]
+        self._topics = {step: _topic(self._name, *step, str(settings.group_id)) for step in steps}
+        self._steps = {name: step for step, name in self._topics.items()}
         for name in self._steps:
             if name in settings.topics:
                 raise ConfigurationError(
                     f"plugin {NAME} reads topic {name!r} itself, and the consumer is subscribed to it as well: leave "
                     "it out of the subscription"
                 )
-        return DelayedTopics({name: topic for name, (topic, _) in self._steps.items()}, self._delay)
+        sources = {name: topic for name, (topic, _) in self._steps.items()}
+        return DelayedTopics(sources, self._delay, self._original)
 
     @hookimpl
     def on_start(self, context: Settings) -> None:
@@ -124,7 +138,7 @@ class RetryTopics:
         source, step = self._next(raw.topic)
         if step == len(self._delays_ms) or context.stage != "handle" or not isinstance(error, self._retry_on):
             return None
-        topic = f"{source}-retry-{step}"
+        topic = self._topics[source, step]
         try:
             written = self._outbox.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
         except FAILURES as failure:
@@ -155,24 +169,63 @@ class RetryTopics:
         due_ms = parse((name, value) for name, value in record.headers if name == BACKOFF_TIMESTAMP).due_at_ms
         return most if due_ms is None else min(due_ms / 1000 - now, most)
 
+    def _original(self, raw: ConsumerRecord) -> ConsumerRecord:
+        """The record as it was where it was first read."""
+        says = parse((name, value) for name, value in raw.headers if name.startswith((ORIGINAL, *OURS)))
+        is_known = says.partition is not None and says.offset is not None
+        return raw._replace(
+            topic=self._steps[raw.topic][0],
+            partition=says.partition if is_known else -1,
+            offset=says.offset if is_known else -1,
+            timestamp=raw.timestamp if says.timestamp_ms is None else says.timestamp_ms,
+            headers=restored(raw.headers),
+        )
+
     def _headers(self, raw: ConsumerRecord, step: int) -> list[tuple[str, bytes]]:
         is_first = raw.topic not in self._steps
         says = parse(
             (name, value) for name, value in raw.headers if not is_first and name.startswith((ORIGINAL, *OURS))
         )
         timestamp = (None if is_first else says.timestamp_ms) or max(raw.timestamp or 0, 0)
-        kept = [(name, value or b"") for name, value in raw.headers if name not in OURS]
+        headers = raw.headers if is_first else restored(raw.headers)
+        kept = [(name, value) for name, value in headers if name not in OURS]
         if is_first:
             kept = [(name, value) for name, value in kept if not name.startswith(ORIGINAL)] + _place(raw)
         return [
-            *kept,
+            *marked(kept),
             (ATTEMPTS, (step + 2).to_bytes(4, "big")),
             (ORIGINAL_TIMESTAMP, _big_integer(timestamp)),
             (BACKOFF_TIMESTAMP, _big_integer(round(self._wall() * 1000 + self._delays_ms[step]))),
         ]
 
 
-def _place(raw: ConsumerRecord) -> list[tuple[str, bytes]]:
+def _check_name(name: object) -> None:
+    wrong = f"name of plugin {NAME} is {name!r}: it "
+    if not isinstance(name, str):
+        raise ConfigurationError(wrong + "must be a text with {topic} and {number} in it")
+    try:
+        names = {name.format(topic=topic, number=number, group="") for topic in "ab" for number in range(2)}
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ConfigurationError(wrong + "may have {topic}, {number} and {group} in it, no other braces") from error
+    if len(names) < 4:
+        raise ConfigurationError(wrong + "must have {topic} and {number} in it, or two retry topics have one name")
+
+
+def _topic(name: str, topic: str, number: int, group: str) -> str:
+    """The name of a retry topic.
+
+    :raises ConfigurationError: it is none that a topic may have.
+    """
+    made = name.format(topic=topic, number=number, group=group)
+    if TOPIC_NAME.fullmatch(made) is None:
+        raise ConfigurationError(
+            f"plugin {NAME} would call a retry topic {made!r}, and a topic has at most 249 letters, digits, '.', '_' "
+            "and '-': choose another name=, with {topic} and {number} in it and a word for the group"
+        )
+    return made
+
+
+def _place(raw: ConsumerRecord) -> list[tuple[str, bytes | None]]:
     return [
         (ORIGINAL + "topic", raw.topic.encode()),
         (ORIGINAL + "partition", raw.partition.to_bytes(4, "big")),

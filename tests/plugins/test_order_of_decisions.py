@@ -21,7 +21,7 @@ from tests.plugins.test_retry_topics import unordered
 
 def made(name):
     cluster = FakeCluster()
-    for topic in ("orders-retry-0", "orders-dlq"):
+    for topic in ("orders-billing-retry-0", "orders-dlq"):
         cluster.create_topic(topic, 4)
 
     def producer(**config):
@@ -57,7 +57,7 @@ def test_the_order_of_the_names_decides_nothing(names):
     assert decide(OSError()) == 5000, "the breaker"
     assert decide(ValueError(), attempt=1) == 7, "retry"
     assert decide(ValueError(), attempt=2) == "to", "to be tried again from a retry topic"
-    retried = context(topic="orders-retry-0")
+    retried = context(topic="orders-billing-retry-0")
     answer = plugins.hook.on_error(record=None, error=ValueError(), context=retried._replace(attempt=2))
     assert answer.reason.startswith("ValueError: dead letter orders-dlq")
 

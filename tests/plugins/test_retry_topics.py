@@ -11,9 +11,21 @@ import pytest
 from hypothesis import given
 from kafka.errors import KafkaTimeoutError
 
-from kafka_parallel import ConfigurationError, Halt, RecordFailed, Skip, StateError, hookimpl
+from kafka_parallel import (
+    Batch,
+    ConfigurationError,
+    Halt,
+    ParallelConsumer,
+    RecordFailed,
+    Skip,
+    StateError,
+    hookimpl,
+)
 from kafka_parallel.dlq import parse
+from kafka_parallel.runtime.originals import Originals
+from kafka_parallel.testing.fake import FakeConsumer
 from kafka_parallel.testing.fake import FakeProducer as ClusterProducer
+from kafka_parallel_plugins.null_headers import marked, restored
 from kafka_parallel_plugins.retry_topics import RetryTopics
 from tests.plugins.test_dlq import FakeProducer, context, settings
 from tests.runtime.app import GROUP, TOPIC, App
@@ -43,16 +55,17 @@ def test_each_failure_moves_a_record_to_the_next_topic_and_then_the_next_plugin_
     plugin, producer, provided = started(delays_ms=[1000, 5000])
 
     answers = [
-        plugin.on_error(ValueError(), context(topic=topic)) for topic in ("orders", "orders-retry-0", "orders-retry-1")
+        plugin.on_error(ValueError(), context(topic=topic))
+        for topic in ("orders", "orders-billing-retry-0", "orders-billing-retry-1")
     ]
 
     assert answers[:2] == [
-        Skip("ValueError: to be tried again from orders-retry-0[1]@0"),
-        Skip("ValueError: to be tried again from orders-retry-1[1]@1"),
+        Skip("ValueError: to be tried again from orders-billing-retry-0[1]@0"),
+        Skip("ValueError: to be tried again from orders-billing-retry-1[1]@1"),
     ]
     assert answers[2] is None
-    assert [topic for topic, _ in producer.sent] == ["orders-retry-0", "orders-retry-1"]
-    assert provided.sources == {"orders-retry-0": "orders", "orders-retry-1": "orders"}
+    assert [topic for topic, _ in producer.sent] == ["orders-billing-retry-0", "orders-billing-retry-1"]
+    assert provided.sources == {"orders-billing-retry-0": "orders", "orders-billing-retry-1": "orders"}
 
 
 def test_the_headers_are_springs_byte_for_byte():
@@ -61,7 +74,7 @@ def test_the_headers_are_springs_byte_for_byte():
 
     plugin.on_error(ValueError(), context(headers=forged))
     [(_, first)] = producer.sent
-    plugin.on_error(ValueError(), context(topic="orders-retry-0", offset=77, headers=first["headers"]))
+    plugin.on_error(ValueError(), context(topic="orders-billing-retry-0", offset=77, headers=first["headers"]))
 
     assert first["headers"] == [
         ("trace", b"1"),
@@ -104,7 +117,7 @@ def test_a_number_is_written_as_java_writes_it_and_read_back(number):
 )  # fmt: skip
 def test_no_header_makes_a_record_wait_longer_than_the_delay_of_its_topic(data, seconds):
     _, _, provided = started(delays_ms=[1000])
-    record = context(topic="orders-retry-0", headers=[("retry_topic-backoff-timestamp", data)]).raw
+    record = context(topic="orders-billing-retry-0", headers=[("retry_topic-backoff-timestamp", data)]).raw
 
     assert provided.delay(record, NOW) == pytest.approx(seconds)
 
@@ -116,7 +129,9 @@ def test_without_an_answer_it_halts():
     verdict = plugin.on_error(KeyError("amount"), context())
 
     assert isinstance(verdict, Halt)
-    assert verdict.reason.startswith("KeyError, and retry topic 'orders-retry-0' did not acknowledge the record")
+    assert verdict.reason.startswith(
+        "KeyError, and retry topic 'orders-billing-retry-0' did not acknowledge the record"
+    )
 
 
 def test_what_would_fail_again_goes_to_the_next_plugin():
@@ -132,7 +147,7 @@ def test_what_would_fail_again_goes_to_the_next_plugin():
     [
         ({"is_ordered": True}, "ordering='unordered'"), ({"group_id": None}, "consumer group"),
         ({"topics": frozenset()}, "by name"), ({"has_raw_bytes": False}, "lazy_deserialization"),
-        ({"topics": frozenset(["a", "a-retry-1"])}, "'a-retry-1' itself, and the consumer is subscribed to it as well"),
+        ({"topics": frozenset(["a", "a-billing-retry-1"])}, "'a-billing-retry-1' itself, and the consumer"),
     ],
 )  # fmt: skip
 def test_a_consumer_that_it_cannot_work_for_is_refused(changes, what):
@@ -163,12 +178,12 @@ class RetryApp(App):
     def __init__(self, records, topics=2):
         super().__init__(records)
         for number in range(topics):
-            self.cluster.create_topic(f"{TOPIC}-retry-{number}")
+            self.cluster.create_topic(f"{TOPIC}-{GROUP}-retry-{number}")
         self.attempts = []
 
     @hookimpl(wrapper=True)
-    def on_record(self, record):
-        self.attempts.append((record.topic, record.value))
+    def on_record(self, context):
+        self.attempts.append((context.raw.topic, context.raw.value))
         return (yield)
 
     def run(self, handler, delays_ms=(30, 30), **options):
@@ -187,13 +202,13 @@ def test_a_record_comes_back_from_topic_to_topic_and_the_others_go_on():
     app = RetryApp(20)
 
     def fail_first(record):
-        if record.value == b"0" and record.topic != "t-retry-1":
+        if record.value == b"0" and ("t-g-retry-1", b"0") not in app.attempts:
             raise OSError
 
     assert app.run(fail_first) is None
-    assert [topic for topic, value in app.attempts if value == b"0"] == ["t", "t-retry-0", "t-retry-1"]
+    assert [topic for topic, value in app.attempts if value == b"0"] == ["t", "t-g-retry-0", "t-g-retry-1"]
     assert len(app.attempts) == 22
-    assert [app.committed_of(topic) for topic in ("t", "t-retry-0", "t-retry-1")] == [20, 1, 1]
+    assert [app.committed_of(topic) for topic in ("t", "t-g-retry-0", "t-g-retry-1")] == [20, 1, 1]
 
 
 def test_a_record_that_fails_in_every_topic_is_left_to_the_next_plugin():
@@ -206,9 +221,9 @@ def test_a_record_that_fails_in_every_topic_is_left_to_the_next_plugin():
     error = app.run(fail)
 
     assert isinstance(error, RecordFailed)
-    assert error.topic == "t-retry-1"
+    assert error.topic == "t-g-retry-1"
     assert app.committed_of("t") == 3
-    assert app.committed_of("t-retry-1") == 0
+    assert app.committed_of("t-g-retry-1") == 0
 
 
 def test_a_partition_of_a_retry_topic_is_paused_until_its_record_is_due():
@@ -220,21 +235,21 @@ def test_a_partition_of_a_retry_topic_is_paused_until_its_record_is_due():
             events.extend((partition.topic, why) for partition, why in event.paused.items())
 
     def fail(record):
-        if record.value == b"1" and record.topic == "t":
+        if record.value == b"1" and ("t-g-retry-0", b"1") not in app.attempts:
             raise OSError
 
     assert app.run(fail, delays_ms=[200], plugins=[Listener()]) is None
-    assert set(events) == {("t-retry-0", "not due")}
-    assert app.committed_of("t-retry-0") == 1
+    assert set(events) == {("t-g-retry-0", "not due")}
+    assert app.committed_of("t-g-retry-0") == 1
 
 
 def test_what_waits_in_a_retry_topic_is_not_lost_with_latest():
     app = RetryApp(0, topics=1)
-    app.cluster.append("t-retry-0", b"waits", partition=0)
+    app.cluster.append("t-g-retry-0", b"waits", partition=0)
     app.consumer = partial(app.consumer, auto_offset_reset="latest")
 
     assert app.run(lambda record: None, delays_ms=[10]) is None
-    assert app.attempts == [("t-retry-0", b"waits")]
+    assert app.attempts == [("t-g-retry-0", b"waits")]
 
 
 def test_the_dead_letter_names_the_place_where_the_record_was_first_read():
@@ -254,3 +269,141 @@ def test_the_dead_letter_names_the_place_where_the_record_was_first_read():
     [letter] = app.cluster.log(TopicPartition("t-dlq", 0)).records
     says = parse(letter.headers)
     assert (says.topic, says.partition, says.offset, says.attempts) == ("t", 0, 2, 2)
+
+
+# What the handler sees
+
+
+def place(record):
+    return record.topic, record.partition, record.offset, record.timestamp, record.headers
+
+
+class Topical:
+    """A deserialiser that needs the topic, as that of a schema registry does; in both calling conventions."""
+
+    def deserialize(self, topic, *rest):
+        assert topic == TOPIC
+        return rest[-1].decode()
+
+
+@pytest.mark.parametrize("deserializer", [None, Topical()])
+@pytest.mark.parametrize("kind", ["plain", "async", "batch"])
+def test_the_handler_sees_the_record_as_it_was_first_read(kind, deserializer):
+    """The kind: what a handler does by the topic, or by the place, of a record. Tables of handlers are usual."""
+    app, seen, raws = RetryApp(3), [], []
+    app.cluster.append(TOPIC, b"3", b"key", partition=0, headers=[("empty", b""), ("none", None), ("full", b"1")])
+
+    def act(record):
+        seen.append(place(record))
+        {TOPIC: lambda: None}[record.topic]()
+        if record.offset == 3 and len(seen) < 6:
+            raise OSError
+
+    async def act_async(record):
+        act(record)
+
+    class Raws:
+        @hookimpl(wrapper=True)
+        def on_record(self, context):
+            raws.append((context.raw.topic, context.raw.offset))
+            return (yield)
+
+    handler = {"plain": act, "async": act_async, "batch": lambda records: [act(record) for record in records] and None}
+    retry = RetryTopics(delays_ms=(5, 5), make_producer=partial(ClusterProducer, cluster=app.cluster))
+    consumer = {} if deserializer is None else {"value_deserializer": deserializer}
+    parallel = app.parallel(consumer, ordering="unordered", plugins=[Raws(), retry], workers=1)
+    batch = {"batch": Batch(max_records=1)} if kind == "batch" else {}
+    parallel.run(handler[kind], **batch)
+
+    third = [found for found in seen if found[2] == 3]
+    assert len(third) == 3
+    assert {found[:3] for found in third} == {(TOPIC, 0, 3)}
+    assert len({found[3] for found in third}) == 1, "its timestamp too"
+    for found in third:
+        assert found[4][:3] == [("empty", b""), ("none", None), ("full", b"1")]
+        assert not any("null-header" in name for name, _ in found[4])
+    assert raws[-2:] == [("t-g-retry-0", 0), ("t-g-retry-1", 0)], "the real place is in the context"
+
+
+def test_what_is_sent_to_a_process_is_the_record_as_it_was_first_read():
+    app = RetryApp(1)
+    retry = RetryTopics(make_producer=partial(ClusterProducer, cluster=app.cluster))
+    [delayed] = [retry.provide_topics(dataclasses.replace(unordered(), topics=frozenset([TOPIC]), group_id=GROUP))]
+    originals = Originals(delayed.sources.keys(), delayed.original)
+    headers = [("kafka_original-partition", b"\0\0\0\5"), ("kafka_original-offset", b"\0" * 7 + b"\7")]
+    raw = context(topic="t-g-retry-0", headers=headers).raw
+
+    assert originals.see(raw)[:2] == (TOPIC, 5)
+    assert originals.see(raw).offset == 7
+    assert originals.see(context(topic=TOPIC).raw) == context(topic=TOPIC).raw
+
+
+@pytest.mark.parametrize("headers", [[], [("kafka_original-offset", b"x")], [("kafka_original-partition", None)]])
+def test_a_place_that_nobody_can_read_is_no_place(headers):
+    _, _, provided = started()
+
+    record = provided.original(context(topic="orders-billing-retry-0", offset=8, headers=headers).raw)
+
+    assert (record.topic, record.partition, record.offset) == ("orders", -1, -1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "kafka-parallel.null-header", "kafka-parallel.prev.x"]),
+            st.one_of(st.none(), st.binary(min_size=1, max_size=3)),
+        ),
+        unique_by=lambda header: header[0],
+    )
+)
+def test_headers_come_back_as_they_were(headers):
+    written = marked(headers)
+
+    assert all(value is not None for _, value in written)
+    assert restored(written) == headers
+    assert restored(marked(restored(written))) == headers, "through a second topic as well"
+
+
+# Several groups
+
+
+def test_a_group_does_not_handle_what_another_one_failed_at():
+    app = RetryApp(3)
+    for number in range(2):
+        app.cluster.create_topic(f"{TOPIC}-h-retry-{number}")
+    handled = {"g": [], "h": []}
+
+    def run(group, is_failing):
+        def handle(record):
+            handled[group].append(record.value)
+            if is_failing and handled[group].count(record.value) == 1:
+                raise OSError
+
+        consumer = FakeConsumer(
+            TOPIC, cluster=app.cluster, group_id=group, auto_offset_reset="earliest", consumer_timeout_ms=500
+        )
+        retry = RetryTopics(delays_ms=(5, 5), make_producer=partial(ClusterProducer, cluster=app.cluster))
+        ParallelConsumer(consumer, ordering="unordered", plugins=[retry], install_signal_handlers=False).run(handle)
+
+    run("g", is_failing=True)
+    run("h", is_failing=False)
+
+    assert sorted(handled["g"]) == [b"0", b"0", b"1", b"1", b"2", b"2"]
+    assert sorted(handled["h"]) == [b"0", b"1", b"2"]
+
+
+def test_a_name_can_be_given():
+    _, _, provided = started(name="{topic}-retry-{number}", delays_ms=[1, 2])
+
+    assert provided.sources == {"orders-retry-0": "orders", "orders-retry-1": "orders"}
+
+
+@pytest.mark.parametrize("name", [5, "", "retry-{number}", "{topic}-retry", "{topic}-{step}", "{topic}{number", "{}"])
+def test_a_name_that_cannot_work_is_refused(name):
+    with pytest.raises(ConfigurationError, match="name of plugin retry-topics is"):
+        RetryTopics(name=name)
+
+
+def test_a_group_that_cannot_be_in_a_name_is_refused_with_what_to_write():
+    with pytest.raises(ConfigurationError, match=r"'orders-billing/eu-retry-0'.*choose another name="):
+        started(unordered(group_id="billing/eu"))

@@ -134,7 +134,7 @@ def test_what_ends_after_its_partition_left_is_no_verdict(kind, ending, habits):
 
 def test_nothing_is_written_to_a_retry_topic_after_the_partition_left():
     app = App(1)
-    app.cluster.create_topic("t-retry-0")
+    app.cluster.create_topic("t-g-retry-0")
     leaving = Leaving(app.cluster)
     handle, calls = outlive(leaving, refuse)
     retry = RetryTopics(delays_ms=[1], make_producer=lambda **config: FakeProducer(cluster=app.cluster, **config))

@@ -22,6 +22,8 @@ PROMPTLY = 0.5
 FOREVER = float("inf")
 TOPIC = "t"
 FORGED = b"forged"
+# The header of a record of a retry topic that says where it was read.
+PLACE = "simulated-place"
 # How many handlers of a run never return.
 MOST_ENDLESS = 3
 
@@ -69,6 +71,7 @@ class Acts:
         :param is_prompt: whether it was looked just now that somebody waits for the records.
         """
         world, plan = self._world, self.plan
+        records = [self._where_it_was_read(record) for record in records]
         call = self._checker.called(self._name, records, world.now)
         self._running[call] = None
         if plan.batch is not None and plan.is_punctual:
@@ -85,6 +88,15 @@ class Acts:
         world.note(f"{self._name} begins {numbers}")
         call.seconds = self._draw_seconds()
         return call
+
+    def _where_it_was_read(self, record: Any) -> Any:
+        """Return the record with the place that counts for commits, after a look at the one that its handler sees."""
+        found = dict(record.headers).get(PLACE)
+        if found is None:
+            return record
+        self._checker.seen(record)
+        topic, partition, offset = found.decode().split()
+        return record._replace(topic=topic, partition=int(partition), offset=int(offset))
 
     def _note_wait(self, call: Call, longest: float) -> None:
         """Tell the checker how long records waited for company: not for a worker, and not for others of their lane."""

@@ -340,6 +340,14 @@ class Checker:
         self._finished_by[instance].add(place)
         self._failures[place].pop(instance, None)
 
+    def seen(self, record: Any) -> None:
+        """Note that a handler got *record* of a retry topic: it must look as it did where it was first read."""
+        headers = dict(record.headers)
+        place = headers.get("kafka_original-partition"), headers.get("kafka_original-offset")
+        wanted = (-1, -1) if None in place else tuple(int.from_bytes(number or b"", "big") for number in place)
+        if (record.topic, record.partition, record.offset) != (self._source, *wanted):
+            self.violate(f"a handler saw {place_of(record)}, but that record was first read at {wanted}")
+
     def due(self, record: Any, now: float) -> None:
         """Note that a handler of a record of a retry topic begins *now*, in seconds since the Unix epoch."""
         due_ms = int.from_bytes(dict(record.headers)["retry_topic-backoff-timestamp"], "big")

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.fake.membership import is_rebalancing
-from kafka_parallel.testing.simulation.acts import TOPIC
+from kafka_parallel.testing.simulation.acts import PLACE, TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
 from kafka_parallel.testing.simulation.plan import LONGEST
@@ -45,6 +45,10 @@ class WatchedConsumer(FakeConsumer):
         if not self.is_leaving():  # on its way out it throws away what it is given
             self._checker.fetches(self._instance)
         batch = super().poll(*arguments, **options)
+        batch = {
+            partition: records if partition.topic == TOPIC else [_stamped(record) for record in records]
+            for partition, records in batch.items()
+        }
         self._checker.fetched(self._instance, batch, self._states, self._clock.monotonic())
         if self.wishes:
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
@@ -101,6 +105,13 @@ class WatchedProducer(FakeProducer):
         if sent.succeeded() and place is not None:
             self._checker.wrote(place, options["value"], is_whole=is_whole)
         return sent
+
+
+def _stamped(record: Any) -> Any:
+    """Write into a record of a retry topic where it was read: its handler sees where it was read first."""
+    others = [header for header in record.headers if header[0] != PLACE]
+    place = f"{record.topic} {record.partition} {record.offset}".encode()
+    return record._replace(headers=[*others, (PLACE, place)])
 
 
 def text_of(data: bytes | None) -> str | None:

@@ -78,7 +78,7 @@ class Simulation:
         self.cluster.create_topic(TOPIC, plan.partitions)
         self.cluster.create_topic(DEAD, 1)
         for number in range(len(plan.retry_topics)):
-            self.cluster.create_topic(f"{TOPIC}-retry-{number}", 1)
+            self.cluster.create_topic(f"{TOPIC}-{GROUP}-retry-{number}", 1)
         # What is dropped above a record that halts is gone from memory, but the checker cannot know.
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
         # So is a batch in which a fatal fault strikes, before it is known how much of it has room.
@@ -154,7 +154,7 @@ class Simulation:
         for _ in range(random.randint(0, 3)):
             name = random.choice(["retry_topic-backoff-timestamp", "retry_topic-attempts"])
             value = random.choice([b"", b"\x7f" + b"\xff" * 7, b"\xff" * 4, b"\x01" * 30])
-            self.cluster.append(f"{TOPIC}-retry-0", FORGED, None, headers=[(name, value)], partition=0)
+            self.cluster.append(f"{TOPIC}-{GROUP}-retry-0", FORGED, None, headers=[(name, value)], partition=0)
 
     def _happen(self) -> None:
         for wait, event in self.plan.events:

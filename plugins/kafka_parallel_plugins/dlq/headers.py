@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel.dlq import PREVIOUS, is_control
 from kafka_parallel_plugins.dlq.told import Told
+from kafka_parallel_plugins.null_headers import NULL_HEADER
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -37,7 +38,6 @@ SPRING = "kafka_dlt-"
 CONNECT = "__connect.errors."
 OWN = "kafka-parallel."
 FIRST_FAILED_AT = OWN + "first-failed-at"
-NULL_HEADER = OWN + "null-header"
 VALUE_OMITTED = OWN + "value-omitted"
 
 MOST_DELIVERIES = 2**15 - 1  # KIP-1191 counts deliveries in a Java short, and readers parse one

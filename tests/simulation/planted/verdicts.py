@@ -84,4 +84,17 @@ BUGS = [
         "                if attempt in self._running and context.counts:\n",
         "                if attempt in self._running:\n",
     ),
+    Bug(
+        "show a handler the retry topic instead of the topic that its record is from",
+        "runtime/originals.py",
+        "return self._original(record) if self._original is not None and record.topic in self._topics else record",
+        "return record",
+    ),
+    Bug(
+        "send the record of the retry topic to a process",
+        "runtime/remote.py",
+        "        see = self._attempt.see\n",
+        "        see = lambda record: record  # noqa: E731\n",
+        "process-pool",
+    ),
 ]
