@@ -32,8 +32,8 @@ from kafka import KafkaProducer
 
 from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
 from kafka_parallel.dlq import parse
+from kafka_parallel.dlq.null_headers import marked, restored
 from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
-from kafka_parallel_plugins.null_headers import marked, restored
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord

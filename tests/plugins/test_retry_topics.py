@@ -22,10 +22,10 @@ from kafka_parallel import (
     hookimpl,
 )
 from kafka_parallel.dlq import parse
+from kafka_parallel.dlq.null_headers import marked, restored
 from kafka_parallel.runtime.originals import Originals
 from kafka_parallel.testing.fake import FakeConsumer
 from kafka_parallel.testing.fake import FakeProducer as ClusterProducer
-from kafka_parallel_plugins.null_headers import marked, restored
 from kafka_parallel_plugins.retry_topics import RetryTopics
 from tests.plugins.test_dlq import FakeProducer, context, settings
 from tests.runtime.app import GROUP, TOPIC, App

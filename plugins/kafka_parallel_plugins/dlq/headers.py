@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kafka_parallel.dlq import PREVIOUS, is_control
+from kafka_parallel.dlq.null_headers import NULL_HEADER
 from kafka_parallel_plugins.dlq.told import Told
-from kafka_parallel_plugins.null_headers import NULL_HEADER
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord

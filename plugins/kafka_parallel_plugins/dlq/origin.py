@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_parallel.dlq import parse
-from kafka_parallel_plugins.null_headers import restored
+from kafka_parallel.dlq.null_headers import restored
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kafka_parallel.dlq import PREVIOUS
+from kafka_parallel.dlq.dialects import PREVIOUS
 
 Headers = Iterable[tuple[str, "bytes | None"]]
 
