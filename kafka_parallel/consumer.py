@@ -200,7 +200,9 @@ class ParallelConsumer:
         return None if self._engine is None else self._engine.state.error
 
     def statistics(self) -> Statistics:
-        """Return one consistent view of what happens; from any thread.
+        """Return one consistent view of what happens; from any thread, signal handler, hook or method of a key.
+
+        A signal handler may interrupt this library while it notes something down: then half of that is in the view.
 
         :raises StateError: before `run` or `start`.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -23,6 +24,8 @@ BUFFERED_RECORDS = 2_000
 BUFFERED_PER_WORKER = 4
 # When a record is said to take long: no handler is meant to take a minute, and some do.
 STUCK_AFTER_MS = 60_000
+# More is not a number of seconds that Python can compute with, although its integers are larger.
+LONGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,5 +118,5 @@ def _require_count(name: str, value: object) -> None:
 
 
 def _require_duration(name: str, value: object, least: float = 0) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= LONGEST:
         raise ConfigurationError(f"{name}={shown(value)}: must be a finite number of milliseconds, {least} or more")

@@ -6,7 +6,9 @@ unless the text says otherwise.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -30,8 +32,12 @@ class Retry:
     delay_ms: float = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.delay_ms < float("inf"):
-            raise ConfigurationError(f"Retry(delay_ms={shown(self.delay_ms)}): the delay must be 0 or more and finite")
+        delay: Any = self.delay_ms
+        if type(delay) not in (int, float):  # a Decimal, a numpy number: the core computes with floats
+            with suppress(TypeError, ValueError, OverflowError):
+                object.__setattr__(self, "delay_ms", None if isinstance(delay, (str, bytes)) else float(delay))
+        if not (isinstance(self.delay_ms, (int, float)) and 0 <= self.delay_ms <= sys.float_info.max):
+            raise ConfigurationError(f"Retry(delay_ms={shown(delay)}): the delay must be 0 or more and finite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Batch:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"Batch({name}={shown(value)}): must be an integer of at least 1")
         wait = self.max_wait_ms
-        if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < float("inf"):
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait <= sys.float_info.max:
             raise ConfigurationError(
                 f"Batch(max_wait_ms={shown(wait)}): must be a finite number of milliseconds, 0 or more"
             )

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from kafka_parallel.runtime.clock import join
 from kafka_parallel.runtime.shutdown import Shutdown
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,7 @@ class Background:
 
     def join(self, timeout: float | None) -> bool:
         """Wait *timeout* seconds (``None`` = for ever) for the end; tell whether it has come."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return join(self._thread, timeout)
 
     def _run_and_report(self) -> None:
         try:

@@ -25,7 +25,11 @@ class Clock(Protocol):
         """Seconds since the Unix epoch."""
 
     def lock(self) -> Any:
-        """Make a lock: what ``threading.Lock`` makes, or something that behaves like it."""
+        """Make a lock that its holder may take again: what ``threading.RLock`` makes, or something like it.
+
+        A signal handler runs on the main thread between any two steps of what it interrupts. If that holds the lock,
+        the handler would wait for itself.
+        """
 
     def condition(self, lock: Any) -> Any:
         """Make a condition of *lock*, as in ``threading``."""
@@ -34,13 +38,27 @@ class Clock(Protocol):
         """Run *act* on a daemon thread of its own."""
 
 
+class Condition(threading.Condition):
+    """A condition that may be waited for as long as anyone likes: a lock refuses to be waited for in 292 years."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until notified, *timeout* seconds at most."""
+        return super().wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+
+
+def join(thread: threading.Thread, timeout: float | None) -> bool:
+    """Wait *timeout* seconds for the end of *thread*, however many; tell whether it has come."""
+    thread.join(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+    return not thread.is_alive()
+
+
 class SystemClock:
     """The clocks and the threads of this machine."""
 
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
-    lock = staticmethod(threading.Lock)
-    condition = staticmethod(threading.Condition)
+    lock = staticmethod(threading.RLock)
+    condition = staticmethod(Condition)
 
     @staticmethod
     def start_thread(act: Callable[[], None], name: str) -> Thread:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.task import Task
 from kafka_parallel.errors import FATAL, ConfigurationError
+from kafka_parallel.runtime.identities import PLAIN, Identities
 from kafka_parallel.unfinished import is_work
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Intake:
         self._delayed = delayed
         self._delay = delay
         self._waits: dict[TopicPartition, tuple[int, float]] = {}
+        self._identities = Identities()
 
     def take(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int, fetched_at: float) -> None:
         """Take in what is due and has room; *bytes_left* says how much, the last record excepted."""
@@ -68,15 +70,16 @@ class Intake:
 
     def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
         """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
-        ordering, kind, tasks = self._ordering, NoneType, []
+        ordering, identity_of, kind, tasks = self._ordering, self._identities.of, NoneType, []
         for record in records:
             key, error = None, None
             if ordering is not None:
                 try:
                     key = ordering(record)
-                    hash(key)
                     if key.__class__ is not kind:  # nearly always that of the record before
                         kind = require_key(key)
+                    if type(key) not in PLAIN:
+                        key = identity_of(key)
                 except FATAL:
                     raise
                 except BaseException as raised:  # noqa: BLE001 - the record failed: on_error decides

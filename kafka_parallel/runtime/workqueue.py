@@ -8,10 +8,14 @@ Two conditions share the lock. Workers without work wait on ``_work``, the loop 
 Waking a thread costs more than handling a fast record, so nobody is woken without a reason: feeding wakes one worker,
 and a worker that leaves something behind wakes the next. One idle worker at a time keeps watch, with a time limit, for
 what no event announces: a retry that falls due, and a chunk whose worker is stuck and has something to steal.
+
+A signal handler runs between any two steps of the main thread, also while that holds the lock. So its holder may take
+it again, to read; what would change something then is put off until the loop's next round.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -107,6 +111,7 @@ class WorkQueue(Generic[P]):
         self._work = clock.condition(self._lock)
         self._progress = clock.condition(self._lock)
         self._awaited: list[Callable[[], bool]] = []
+        self._late_changes: deque[Callable[[Throttles, float], None]] = deque()
         self._idle = 0
         self._watch_until = float("inf")
         self._closed = False
@@ -332,6 +337,7 @@ class WorkQueue(Generic[P]):
     def decide(self, fed: Collection[P]) -> Decision[P]:
         """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
         with self._lock:
+            self._change_late()
             self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
             return self._scheduler.backpressure.decide(fed, self._clock.monotonic())
 
@@ -399,10 +405,19 @@ class WorkQueue(Generic[P]):
         return QueueThrottle(name, self._change)
 
     def _change(self, change: Callable[[Throttles, float], None]) -> None:
+        if _holds(self._lock):  # a signal handler or a finaliser runs between two steps of an act of this thread
+            self._late_changes.append(change)
+            return
         with self._lock:
             change(self._scheduler.throttles, self._clock.monotonic())
             self._work.notify_all()
             self._notify_progress()
+
+    def _change_late(self) -> None:
+        """Make the changes that came in the middle of an act."""
+        while self._late_changes:
+            self._late_changes.popleft()(self._scheduler.throttles, self._clock.monotonic())
+            self._work.notify_all()
 
     # Anyone's side
 
@@ -420,6 +435,15 @@ class WorkQueue(Generic[P]):
         return self._failure
 
     def ask(self, question: Callable[[Scheduler[P]], R]) -> R:
-        """Answer *question* from one consistent state."""
+        """Answer *question* from one consistent state; it only reads.
+
+        In a signal handler that interrupts an act of this very thread, half of that act has been done.
+        """
         with self._lock:
             return question(self._scheduler)
+
+
+def _holds(lock: Any) -> bool:
+    """Whether this very thread has *lock*, as far as that can be told."""
+    is_owned: Callable[[], bool] | None = getattr(lock, "_is_owned", None)  # what conditions ask too
+    return is_owned is not None and is_owned()

@@ -9,6 +9,7 @@ large chunks (idle workers steal what a stuck one has not begun), one that mostl
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 
 # How much work one chunk should hold, in seconds: a handler of 1 ms or more gets one record at a time.
@@ -20,12 +21,10 @@ REFRESH = 8
 
 
 class ChunkSizer:
-    """How many tasks to take at once.
-
-    Threads share it without a lock: `saw` appends to a bounded deque and assigns a number, and a lost update changes
-    one sample of a median.
+    """How many tasks to take at once. Any thread may call `saw`, which takes a lock: once per chunk that is little.
 
     :param seconds: how much work one chunk should hold.
+    :ivar limit: how many; read without the lock.
     """
 
     def __init__(self, seconds: float = CHUNK_SECONDS) -> None:
@@ -33,9 +32,14 @@ class ChunkSizer:
         self._seconds = seconds
         self._times: deque[float] = deque([seconds] * 3, maxlen=WINDOW)
         self._seen = 0
+        self._lock = threading.Lock()
 
     def saw(self, seconds: float, count: int) -> None:
         """Learn that *count* tasks took *seconds* each."""
+        with self._lock:
+            self._saw(seconds, count)
+
+    def _saw(self, seconds: float, count: int) -> None:
         if count == 1:
             self._times.append(seconds)
         else:

@@ -165,7 +165,7 @@ class EventLoop:
 
     def stack_of(self, task: Any) -> str | None:
         """Where the handler of *task* is; ``None`` if it has just ended."""
-        for running, run in list(self._running.items()):
+        for running, run in self._running.copy().items():
             if run.current is task:
                 return coroutine_stack(running.get_coro())
         return None

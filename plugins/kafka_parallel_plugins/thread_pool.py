@@ -59,8 +59,8 @@ class Threads:
             name = f"kafka-parallel-{self._started}"
             self._started += 1
             thread = threading.Thread(target=self._pull, args=(self._work, more), name=name, daemon=True)
+            thread.start()  # under the lock: whoever joins must not find one that was not started
             self._threads.append(thread)
-        thread.start()
 
     def replace_worker(self) -> bool:
         """Start a thread in place of one whose handler takes too long; there are at most twice as many as workers."""
@@ -69,7 +69,7 @@ class Threads:
             if self._kept >= self._workers:
                 return False
             self._kept += 1
-            self._threads = [thread for thread in self._threads if thread.is_alive() or thread.ident is None]
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._spawn()
         return True
 
@@ -86,16 +86,18 @@ class Threads:
 
     def stack_of(self, task: Any) -> str | None:
         """Where the handler of *task* is; ``None`` if it has just ended."""
-        ident = next((ident for ident, at in list(self._at.items()) if at is task), None)
+        ident = next((ident for ident, at in self._at.copy().items() if at is task), None)
         frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, whatever its name says
         return None if frame is None else "".join(traceback.format_stack(frame))
 
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for the threads to end; tell whether they did."""
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
     def _pull(self, work: Work, more: int) -> None:
         try:

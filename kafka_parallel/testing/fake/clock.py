@@ -59,8 +59,8 @@ class ManualClock:
     sleep = advance
 
     def lock(self) -> Any:
-        """Make a lock."""
-        return threading.Lock()
+        """Make a lock that its holder may take again."""
+        return threading.RLock()
 
     def condition(self, lock: Any) -> Any:
         """Make a condition whose waits let time pass."""

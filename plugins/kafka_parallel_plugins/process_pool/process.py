@@ -29,6 +29,7 @@ from kafka_parallel_plugins.process_pool.messages import END, FIELD, GIVE_BACK, 
 # how a child ended.
 CONTEXT = get_context("spawn")
 # How often it is looked whether the child lives and anybody waits for what it runs, in seconds.
+LONGEST_POLL = 3600.0  # poll() takes milliseconds as a C int: 24 days at most
 LOOK_EVERY = 0.1
 # After how long without news units that are not begun are asked back, in seconds: more than the child keeps news back.
 ASK_BACK_AFTER = 0.01
@@ -100,7 +101,8 @@ class Process:
         said: bytes | None = None
         is_late = False
         with contextlib.suppress(EOFError, OSError):  # it died: it said nothing
-            is_late = not self._work.poll(max(0.0, deadline - time.monotonic()))
+            while not self._work.poll(max(0.0, min(LONGEST_POLL, deadline - time.monotonic()))) and not is_late:
+                is_late = time.monotonic() >= deadline
             said = None if is_late else self._work.recv_bytes()
         if said == READY:
             return

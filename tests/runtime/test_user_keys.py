@@ -1,0 +1,176 @@
+"""Is code of the user's own key classes run outside of the lock, and does what stands for a key go away with it?
+
+Kind: user code under the lock. A key's ``__eq__`` that asked for ``statistics()`` waited for itself, and one that
+raised ended run() with a bare error in the middle of an act.
+"""
+
+from __future__ import annotations
+
+import enum
+import gc
+from decimal import Decimal
+from fractions import Fraction
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from kafka_parallel import Batch, RecordFailed
+from kafka_parallel.runtime.identities import PLAIN, Identities
+from tests.runtime.app import App
+
+
+class Key:
+    """A key of the user's own class: all are equal; *asks* is called with each comparison."""
+
+    def __init__(self, asks=lambda: None):
+        self.asks = asks
+
+    def __hash__(self):
+        self.asks()
+        return 1
+
+    def __eq__(self, other):
+        self.asks()
+        return True
+
+
+def run_with_keys(app, asks, batch=None, **options):
+    """Run *app* on a thread, with keys that call *asks* with the consumer; return what it raised."""
+    parallel = app.parallel(ordering=lambda record: Key(lambda: asks(parallel)), **options)
+
+    def handle(record):
+        app.handled += [one.offset for one in record] if batch else [record.offset]
+
+    parallel.start(handle, batch)
+    try:
+        assert parallel.join(timeout_ms=30_000), "it hangs"
+    except RecordFailed as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("batch", [None, Batch(max_records=2, of="key")])
+@pytest.mark.parametrize("asks", [lambda parallel: parallel.statistics(), lambda parallel: parallel.state])
+def test_a_key_may_ask_for_statistics(asks, batch):
+    app = App(20)
+
+    assert run_with_keys(app, asks, batch) is None
+
+    assert app.handled == list(range(20))
+    assert app.committed == 20
+
+
+def test_no_code_of_a_key_runs_under_the_lock():
+    app, held = App(20), []
+
+    run_with_keys(app, lambda parallel: held.append(parallel._engine._queue._lock._is_owned()))
+
+    assert len(held) > 20
+    assert not any(held)
+
+
+def test_a_key_that_raises_fails_its_record():
+    app, asked = App(3), []
+
+    def asks(parallel):
+        asked.append(parallel)
+        if len(asked) == 4:  # the first record's hash, the second one's and its comparison, the third one's hash
+            raise LookupError("no such key")
+
+    error = run_with_keys(app, asks)
+
+    assert isinstance(error, RecordFailed)
+    assert isinstance(error.__cause__, LookupError)
+    assert app.committed == error.offset
+
+
+def test_a_key_may_stop_the_consumer():
+    app = App(20)
+
+    assert run_with_keys(app, lambda parallel: parallel.stop()) is None
+
+    assert app.committed == len(app.handled)
+
+
+# What stands for a key
+
+
+class Number(enum.IntEnum):
+    FIVE = 5
+
+
+class Text(str, enum.Enum):
+    A = "a"
+
+
+class Bytes(bytes):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("key", "plain"),
+    [(Number.FIVE, 5), (Text.A, "a"), (Bytes(b"x"), b"x"), (Decimal(7), 7), (Fraction(1, 2), 0.5), (True, True)],
+)
+def test_what_equals_a_plain_key_is_one(key, plain):
+    found = Identities().of(key)
+
+    assert found == plain
+    assert type(found) in PLAIN
+
+
+@pytest.mark.parametrize(
+    "key", [Decimal("NaN"), (1, "a"), frozenset("ab"), complex(1, 1), Decimal("1e999999999"), object()]
+)
+def test_any_other_key_is_itself_again(key):
+    identities = Identities()
+
+    assert identities.of(key) is identities.of(key)
+
+
+class Colliding(tuple):
+    """Keys that all have one hash."""
+
+    __slots__ = ()
+
+    def __hash__(self):
+        return 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans())))
+def test_equal_keys_have_one_identity_as_long_as_it_is_in_use(asked):
+    identities, in_use = Identities(), {}
+
+    for number, is_kept in asked:
+        key = Colliding((number,))
+        found = identities.of(key)
+        assert number not in in_use or in_use[number] is found
+        in_use.pop(number, None)
+        if is_kept:
+            in_use[number] = found
+        assert len(identities) <= len(in_use) + 2
+
+
+def test_keys_without_end_take_no_room():
+    identities, gone = Identities(), 0
+
+    for number in range(10_000):
+        identities.of((number,))
+        gone = max(gone, len(identities))
+
+    assert gone <= 2
+
+
+def test_what_is_forgotten_calls_no_code_of_the_key():
+    asked = []
+    identities = Identities()
+    kept = [identities.of(Key(lambda: asked.append(1))), identities.of(Colliding((1,)))]
+    asked.clear()
+
+    kept.clear()
+    gc.collect()
+    identities._forget_gone()
+
+    assert asked == []
+    assert len(identities) == 0
