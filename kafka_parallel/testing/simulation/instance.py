@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenlet import GreenletExit
+from greenlet import GreenletExit, getcurrent
 
 from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
 from kafka_parallel.options import Options
@@ -13,6 +13,7 @@ from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown
 from kafka_parallel.testing.simulation.acts import Acts
+from kafka_parallel.testing.simulation.checker import Violation
 from kafka_parallel.testing.simulation.kinds import Kind
 from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.process import Process
@@ -71,6 +72,14 @@ class Instance:
             self.error = error
         self.acts.left()
         self.is_alive = False
+
+    def ask(self) -> None:
+        """Ask for statistics, if a thread of this instance asks: code of the user may, wherever it is called."""
+        if not (self.is_alive and self._process.acts_now):
+            return
+        if self._engine._queue._lock.holder is getcurrent():  # noqa: SLF001 - the one lock there is
+            raise Violation("code of the user runs under the lock")
+        self._engine.statistics()
 
     @property
     def is_stopping(self) -> bool:

@@ -105,6 +105,11 @@ class Plan:
     is_heard: bool = False
 
     @property
+    def has_odd_keys(self) -> bool:
+        """Whether ordering keys have code of their own: a lot of its own, of the seed alone."""
+        return random.Random(f"keys {self.seed}").random() < 0.2
+
+    @property
     def is_slow_to_answer(self) -> bool:
         """Whether answers to commits that nobody waits for take their time: a lot of its own, of the seed alone."""
         return random.Random(f"slow answers {self.seed}").random() < 0.3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 from kafka_parallel.testing.simulation.world import Condition, Lock, World
 
@@ -45,6 +45,11 @@ class Process:
 
         self._actors.append(self._world.spawn(run, is_unhurried=is_unhurried))
         return thread
+
+    @property
+    def acts_now(self) -> bool:
+        """Whether it is one of its threads that runs now."""
+        return getcurrent() in self._actors
 
     def kill(self) -> None:
         """Let none of its threads ever act again."""

@@ -31,6 +31,7 @@ from kafka_parallel.testing.simulation.hostile import (
 from kafka_parallel.testing.simulation.instance import Instance
 from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
+from kafka_parallel.testing.simulation.odd_keys import OddKey
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.shapes import Shapes
@@ -87,7 +88,9 @@ class Simulation:
         self.checker = Checker(self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes, span)
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
-        ordering = self._lane_of if plan.lanes != "unordered" else "unordered"
+        ordering = (
+            (self._odd_key_of if plan.has_odd_keys else self._lane_of) if plan.lanes != "unordered" else "unordered"
+        )
         self._options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
@@ -98,6 +101,14 @@ class Simulation:
 
     def _lane_of(self, record: Any) -> Any:
         return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
+
+    def _odd_key_of(self, record: Any) -> Any:
+        key = self._lane_of(record)
+        return None if key is None else OddKey(key, self._ask)
+
+    def _ask(self) -> None:
+        for instance in self._instances:
+            instance.ask()
 
     def run(self) -> Run:
         """Run it to its end, once.
