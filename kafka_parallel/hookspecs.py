@@ -111,7 +111,10 @@ def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitC
     is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other answer but ``None``
     is the plugin's error: nothing was committed.
 
-    Runs on: the loop, or the thread that answers a rebalance.
+    At the interval the commit is sent and the loop goes on: other hooks may be called between a wrapper's two halves,
+    but never those of another commit. No answer within the time limit is an error like any other.
+
+    Runs on: the loop, or the thread that answers a rebalance; the second half of a wrapper perhaps on the other.
     If it raises: nothing counts as committed; the offsets stay due and are tried again with newer ones. A wrapper that
         swallows an error does not make it done either.
 

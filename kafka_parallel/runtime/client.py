@@ -33,6 +33,7 @@ from kafka_parallel.runtime.fencing import is_fenced
 from kafka_parallel.runtime.forks import require_own_process
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
 from kafka_parallel.runtime.prefetched import forget_parsed
+from kafka_parallel.runtime.reconnects import shorten_backoff
 from kafka_parallel.runtime.slices import Slices
 from kafka_parallel.runtime.takeover import Finished, Takeover, require_free
 from kafka_parallel.runtime.unreadable import Reading, Unreadable
@@ -174,6 +175,7 @@ class Client:
         self._takeover = takeover = Takeover(self._consumer, finished, stop)
         for config in self._configs:
             takeover.changes.put(config, "enable_auto_commit", value=False)
+        shorten_backoff(self._consumer, takeover.changes)
         if self._is_lazy:
             self._take_deserializers(takeover)
         takeover.changes.note(lambda: seam.take_back(self._fetcher))

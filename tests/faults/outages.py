@@ -24,7 +24,7 @@ PACE = 0.01
 
 
 class Traffic:
-    """Sends a record every 10 ms until the end of the block, through every outage.
+    """Sends a record every 10 ms until it is stopped, through every outage.
 
     :ivar sent: where the broker put them, as (partition, offset).
     """
@@ -52,6 +52,12 @@ class Traffic:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Send no more, and wait until the broker has everything."""
+        if self._is_over.is_set():
+            return
         self._is_over.set()
         self._thread.join()
         self._producer.flush(timeout=60)
