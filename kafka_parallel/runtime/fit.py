@@ -52,13 +52,13 @@ def check_executor(handler: Callable[[Any], Any], executor: Executor) -> None:
     runs_coroutines = bool(getattr(executor, "runs_coroutines", False))
     if is_async(handler) and not runs_coroutines:
         raise ConfigurationError(
-            f"the handler {handler!r} is async def, which executor {executor!r} cannot run: leave executor= out, or "
-            "name 'asyncio'"
+            f"the handler {shown(handler)} is async def, which executor {executor!r} cannot run: "
+            "leave executor= out, or name 'asyncio'"
         )
     if runs_coroutines and not is_async(handler):
         raise ConfigurationError(
-            f"the handler {handler!r} is a plain function, and would block the event loop of executor {executor!r}: "
-            "make it async def, or use 'thread-pool'"
+            f"the handler {shown(handler)} is a plain function, and would block the event loop of executor "
+            f"{executor!r}: make it async def, or use 'thread-pool'"
         )
 
 

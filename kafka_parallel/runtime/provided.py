@@ -38,7 +38,7 @@ class Provided:
             return None
         name, delayed = provided
         if not isinstance(delayed, DelayedTopics):
-            raise PluginError(f"{self._plugins.describe(name)} provided {delayed!r}, which is no DelayedTopics")
+            raise PluginError(f"{self._plugins.describe(name)} provided {shown(delayed)}, which is no DelayedTopics")
         return delayed
 
     def ordering(self, chosen: OrderingOption, deserialize: Callable[[Any], Any] | None) -> Ordering | None:
@@ -54,7 +54,7 @@ class Provided:
         name, ordering = provided
         if not callable(ordering):
             raise PluginError(
-                f"{self._plugins.describe(name)} provided the ordering {ordering!r}, which is no function"
+                f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}, which is no function"
             )
         if is_async(ordering) or makes_generator(ordering):
             raise PluginError(
@@ -75,7 +75,14 @@ class Provided:
             raise PluginError(f"executor={chosen!r}: that plugin provides no executor")
         name, executor = provided
         if not (hasattr(executor, "start") and hasattr(executor, "join")):
-            raise PluginError(f"{self._plugins.describe(name)} provided {executor!r}, which has no start() and join()")
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided {shown(executor)}, which has no start() and join()"
+            )
+        if isinstance(executor, type) or is_async(executor.start):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided {shown(executor)}, which never runs anything: provide an "
+                "object whose start() is a plain method"
+            )
         return executor  # type: ignore[no-any-return]
 
     def decoder(self) -> tuple[str, Decoder] | None:
@@ -83,6 +90,6 @@ class Provided:
         provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings)
         if provided is not None and not callable(provided[1]):
             raise PluginError(
-                f"{self._plugins.describe(provided[0])} provided the decoder {provided[1]!r}, which is no function"
+                f"{self._plugins.describe(provided[0])} provided the decoder {shown(provided[1])}, which is no function"
             )
         return provided

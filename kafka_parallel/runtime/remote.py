@@ -14,6 +14,7 @@ from kafka_parallel.core.outcome import Failure, NoVerdict
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.executors import Exchange, Program, Report
 from kafka_parallel.runtime.deserializers import from_fields
+from kafka_parallel.showing import name_of, shown
 from kafka_parallel.unfinished import finishing
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def program(
             "lazy_deserialization=False makes objects of the records in poll(), and only bytes are sent to other "
             "processes: leave it True for this executor"
         )
-    name = f"the handler {getattr(handler, '__qualname__', handler)!r}"
+    name = f"the handler {name_of(handler)!r}"
     for what, sent in {name: handler, **source.deserializers}.items():
         _require_picklable(what, sent)
     payload = _pickled((finishing(handler), from_fields(source.deserializers)))
@@ -76,8 +77,8 @@ def _require_picklable(what: str, sent: object) -> None:
         _pickled(sent)
     except Exception as error:
         raise ConfigurationError(
-            f"{what} = {sent!r} cannot be sent to another process ({error}): make it a function at the top level of a "
-            "module, or an object that can be pickled, or use the executor 'thread-pool'"
+            f"{what} = {shown(sent)} cannot be sent to another process ({error}): make it a function at the top level "
+            "of a module, or an object that can be pickled, or use the executor 'thread-pool'"
         ) from error
 
 

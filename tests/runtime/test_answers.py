@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
 
-from kafka_parallel import RecordFailed, hookimpl
+from kafka_parallel import PluginError, RecordFailed, hookimpl
 from kafka_parallel.runtime.answers import done_offsets
 from tests.runtime.app import PARTITION, App
 
@@ -150,3 +151,30 @@ def test_an_answer_of_on_record_by_accident_fails_the_record():
     assert isinstance(error, RecordFailed)
     assert "on_record of plugin 'SimpleNamespace' answered" in str(error)
     assert (app.handled, app.committed) == ([], 0)
+
+
+class Lazy:
+    async def start(self, work):
+        """Nothing awaits it."""
+
+    def join(self, timeout):
+        return True
+
+
+@pytest.mark.parametrize("executor", [Lazy, Lazy()])
+def test_an_executor_that_would_never_run_anything_is_refused(executor):
+    app = App()
+
+    error = app.run_coroutine(lambda _: None, plugins=[SimpleNamespace(provide_executor=hookimpl(lambda: executor))])
+
+    assert isinstance(error, PluginError)
+    assert "which never runs anything" in str(error)
+
+
+def test_a_handler_is_named_without_what_it_is_bound_to():
+    app = App()
+
+    error = app.run_coroutine(partial(print, "hidden", end="hidden"), executor="asyncio")
+
+    assert "the handler partial(print) is a plain function" in str(error)
+    assert "hidden" not in str(error)
