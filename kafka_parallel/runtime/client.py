@@ -164,15 +164,16 @@ class Client:
             )
         self._also = frozenset(topics)
 
-    def take_over(self, finished: Finished, stop: Callable[[float | None], None]) -> None:
+    def take_over(self, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]) -> None:
         """Take the consumer over until `close` or `give_back`: guard it, and switch off what would lose records.
 
-        :param finished: what is safe to commit now, for a ``commit()`` of the user.
+        :param finished: what is safe to commit now.
+        :param ask: asks the run to commit it, for a ``commit()`` of the user.
         :param stop: asks the run to stop, for a ``close()`` of the user.
         :raises StateError: another ParallelConsumer runs this consumer.
         :raises ConfigurationError: its class cannot be guarded.
         """
-        self._takeover = takeover = Takeover(self._consumer, finished, stop)
+        self._takeover = takeover = Takeover(self._consumer, finished, ask, stop)
         for config in self._configs:
             takeover.changes.put(config, "enable_auto_commit", value=False)
         shorten_backoff(self._consumer, takeover.changes)
@@ -428,10 +429,9 @@ class Client:
     def close(self, timeout: float) -> None:
         """Leave the group, close the connections, and give the consumer back as far as it can still be used."""
         takeover = self._taken
-        takeover.is_leaving = True
         try:
             self._end_heartbeats(timeout)
-            takeover.own.close(autocommit=False, timeout_ms=timeout * 1000)
+            takeover.close(timeout * 1000)
         finally:
             takeover.give_back()
 

@@ -113,7 +113,8 @@ class Engine:
 
     def _prepare(self) -> None:
         """Do what may refuse the start."""
-        self._client.take_over(lambda: self._queue.snapshot().offsets, self._asked_to_close)
+        finished = self._queue.snapshot
+        self._client.take_over(lambda: finished().offsets, self._loop.ask_for_commit, self._asked_to_close)
         self._tell_plugins()
         self._use_decoder()
         self._executor.start(self._queue)

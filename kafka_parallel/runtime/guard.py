@@ -6,8 +6,11 @@ consumer`` and ``next(consumer)`` reached, which Python looks up on the type.
 Refused, each with the line to write: what would take records past the handler (``poll``, iteration), change what is
 read under the feet of the run (``subscribe``, ``unsubscribe``), or move committed offsets past unfinished records or
 back behind finished ones (a commit with offsets: while a record's handler runs, not even this record may be committed).
-Forwarded: ``close()`` asks the run to stop; ``commit()`` without offsets commits what is finished. Kept apart: the
-user's pauses from ours. All other methods are the client's own.
+Forwarded: ``close()`` asks the run to stop; ``commit()`` without offsets asks it to commit what is finished. Kept
+apart: the user's pauses from ours. All other methods are the client's own.
+
+A ``commit()`` of another thread does not commit by itself: an older snapshot could reach the broker after a newer one
+of the run's, and take the committed offset back. Nor does it wait for the run, which may wait for the very handler.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka import OffsetAndMetadata, TopicPartition
+from kafka.future import Future
 
 from kafka_parallel.errors import StateError
 
@@ -69,20 +73,24 @@ class Guard:
 
     # Commits
 
-    def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> Any:
-        """Commit what is finished.
+    def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> None:  # noqa: ARG002
+        """Ask the run to commit what is finished; wait for nothing.
 
         :raises StateError: for *offsets*.
         """
-        finished = self._takeover.finished_offsets(offsets, "commit")
-        return self._takeover.own.commit(finished, timeout_ms=timeout_ms) if finished else None
+        self._takeover.ask_for_commit(offsets, "commit")
 
-    def commit_async(self, offsets: Any = None, callback: Any = None) -> Any:
-        """Commit what is finished without waiting.
+    def commit_async(self, offsets: Any = None, callback: Any = None) -> Future:
+        """Do the same.
 
+        :param callback: called at once with what was finished by now, and no error: the run tries until it succeeds.
+        :returns: a future that has succeeded, with the same meaning.
         :raises StateError: for *offsets*.
         """
-        return self._takeover.own.commit_async(self._takeover.finished_offsets(offsets, "commit_async"), callback)
+        finished = self._takeover.ask_for_commit(offsets, "commit_async")
+        if callback is not None:
+            callback(finished, None)
+        return Future().success(None)
 
     # Pauses
 

@@ -96,6 +96,7 @@ class Loop:
         self._fed: Collection[TopicPartition] = ()
         self._may_differ = False
         self._may_poll = True
+        self._is_commit_asked = False
         self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
         self._last_activity = self._changed_at = clock.monotonic()
 
@@ -129,6 +130,7 @@ class Loop:
         try:
             self._go_round()
         except MemberFenced:
+            self._may_poll = False
             self._lose_all()
             raise
 
@@ -174,13 +176,18 @@ class Loop:
 
     # Commits
 
+    def ask_for_commit(self) -> None:
+        """Have the next round commit what is finished by then; from any thread or signal handler."""
+        self._is_commit_asked = True
+
     def _commit_if_due(self) -> None:
         """Take the answer in to the commit on its way, and send the next if one is due: one is on its way at a time."""
         committer = self._committer  # where poll() is not called any more, the client reads answers only if it is told
         self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
         if self._committer.is_on_its_way:
             return
-        if self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
+        is_asked, self._is_commit_asked = self._is_commit_asked, False
+        if is_asked or self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
             self._answered(self._committer.send(COMMIT_TIMEOUT))
 
     def _answered(self, answer: Answer | None) -> None:
@@ -358,6 +365,7 @@ class Loop:
             self._client.pause(self._client.assignment())
             self._give_back(self._client.poll(timeout, 1))
         except MemberFenced:
+            self._may_poll = False
             self._lose_all()
             raise
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides

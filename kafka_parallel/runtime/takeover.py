@@ -57,21 +57,25 @@ class Takeover:
     """One consumer during one run.
 
     :param consumer: the user's consumer.
-    :param finished: what is safe to commit now, for a ``commit()`` of the user.
+    :param finished: what is safe to commit now.
+    :param ask: asks the run to commit it, for a ``commit()`` of the user.
     :param stop: asks the run to stop; the seconds that running records get, or ``None``.
     :ivar own: the consumer's own methods, by name.
     :ivar pauses: who paused what.
     :ivar changes: what was changed; others may add to it.
-    :ivar is_leaving: whether the library itself closes the consumer, whose methods may call each other then.
     :raises StateError: another ParallelConsumer runs this consumer.
     :raises ConfigurationError: it cannot be taken over.
     """
 
-    def __init__(self, consumer: Any, finished: Finished, stop: Callable[[float | None], None]) -> None:
+    def __init__(
+        self, consumer: Any, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]
+    ) -> None:
         self.stop = stop
         self.changes = Changes()
-        self.is_leaving = False
+        self._closed_by: int | None = None
+        self._consumer = consumer
         self._finished = finished
+        self._ask = ask
         with _exchange:
             self.own = self._guard(consumer)
         self.pauses = Pauses(self.own, lambda: getattr(getattr(consumer, "_subscription", None), "assignment", {}))
@@ -94,21 +98,25 @@ class Takeover:
         self.changes.note(lambda: attributes.update(hidden))
         return own
 
-    def finished_offsets(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
-        """What a commit of the user commits.
+    def ask_for_commit(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Have committed what is finished; return what that is by now.
 
-        :raises StateError: for *offsets* of his own.
+        :raises StateError: for *offsets* of the user's own.
         """
         if offsets is not None:
             refuse_offsets(method, offsets)
-        return metadata_of(self._finished())
+        if self._consumer.config.get("group_id") is None:
+            getattr(self.own, method)()  # raises, as on the bare client
+        finished = metadata_of(self._finished())
+        self._ask()
+        return finished
 
     def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Change what is read, if it is the consumer's own ``close()`` that does.
 
         :raises StateError: it is not.
         """
-        if not self.is_leaving:
+        if threading.get_ident() != self._closed_by:
             refuse_change(method)
         return getattr(self.own, method)(*arguments, **options)
 
@@ -117,6 +125,11 @@ class Takeover:
         result = getattr(self.own, method)(*partitions)
         self.pauses.mended(*partitions)
         return result
+
+    def close(self, timeout_ms: float) -> None:
+        """Close the consumer, whose methods may call each other meanwhile."""
+        self._closed_by = threading.get_ident()
+        self.own.close(autocommit=False, timeout_ms=timeout_ms)
 
     def give_back(self) -> None:
         """Leave the consumer as it was; once."""

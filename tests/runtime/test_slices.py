@@ -106,7 +106,7 @@ def test_the_client_gets_its_class_back_at_the_end():
     fetcher.config = {}
     client = Client(consumer)
     client.prepare(lazy=True)
-    client.take_over(dict, lambda _: None)
+    client.take_over(dict, lambda: None, lambda _: None)
     assert issubclass(fetcher.PartitionRecords, SlicedRecords)
     assert client.decode_with(decode) == ""
     assert issubclass(fetcher.PartitionRecords, DecodedRecords)

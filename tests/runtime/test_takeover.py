@@ -152,7 +152,7 @@ def test_close_gives_running_records_the_time_it_was_given():
     consumer = App().consumer()
     client = Client(consumer)
     client.prepare(lazy=True)
-    client.take_over(dict, timeouts.append)
+    client.take_over(dict, lambda: None, timeouts.append)
 
     consumer.close(timeout_ms=250)
     consumer.close()
@@ -309,6 +309,20 @@ class Listener(ConsumerRebalanceListener):
         pass
 
 
+@HABITS
+def test_what_was_parsed_before_the_run_is_deserialised_once(habits):
+    app, values = App(), []
+    consumer = app.consumer(habits=habits, value_deserializer=lambda data: [data])
+    first = []
+    while not first:
+        first = consumer.poll(100, max_records=2).get(PARTITION, [])
+
+    ParallelConsumer(consumer, workers=1, install_signal_handlers=False).run(lambda record: values.append(record.value))
+
+    assert [record.value for record in first] + values == [[b"%d" % number] for number in range(6)]
+    assert app.committed == 6  # the position counts, as on the bare client
+
+
 # Pauses
 
 
@@ -321,7 +335,7 @@ def taken():
     consumer.assign([PARTITION, TopicPartition(TOPIC, 1)])
     client = Client(consumer)
     client.prepare(lazy=True)
-    client.take_over(dict, lambda _: None)
+    client.take_over(dict, lambda: None, lambda _: None)
     return consumer, client
 
 

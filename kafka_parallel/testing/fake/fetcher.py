@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
@@ -12,11 +14,45 @@ from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.fake.subscription import Subscription, find_position
 
+# How many records of a partition one fetch brings.
+MOST = 1000
+
+
+class Parsed:
+    """What was fetched of a partition and not handed out yet, with the deserialisers of that moment.
+
+    :ivar topic_partition: the partition.
+    :ivar next_fetch_offset: the offset up to which it was handed out.
+    """
+
+    def __init__(self, partition: TopicPartition, offset: int, records: list[Any], make: Callable[[Any], Any]) -> None:
+        self.topic_partition = partition
+        self.next_fetch_offset = offset
+        self._records = records
+        self._make = make
+
+    def __bool__(self) -> bool:
+        return bool(self._records)
+
+    def take(self, count: int) -> list[Any]:
+        """Hand out at most *count* records."""
+        taken = [self._make(record) for record in self._records[:count]]
+        del self._records[:count]
+        if taken:
+            self.next_fetch_offset = taken[-1].offset + 1
+        return taken
+
+    def drain(self) -> None:
+        """Forget the rest."""
+        self._records.clear()
+
 
 class Fetcher:
     """Reads the assigned partitions that are not paused.
 
     :param config: the consumer's configuration, its own copy; deserialisers are looked up in it at each fetch.
+    :ivar _next_partition_records: what was fetched and had no room in the last answer; it keeps its deserialisers, and
+        is handed out first where the position has not changed.
     """
 
     def __init__(
@@ -28,6 +64,7 @@ class Fetcher:
         self.config = config
         self._cluster = cluster
         self._subscription = subscription
+        self._next_partition_records: Any = None
 
     def fetch(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Return at most *max_records* records and move the positions behind them.
@@ -35,21 +72,41 @@ class Fetcher:
         What holds no record for this consumer (markers, aborted records) is passed with the records before it if there
         is room for one more, and with the next fetch otherwise.
         """
-        found: dict[TopicPartition, list[ConsumerRecord]] = {}
+        found = self._prefetched(max_records)
+        max_records -= sum(map(len, found.values()))
         for partition, state in self._subscription.assignment.items():
             log = self._cluster.logs.get(partition)
             if log is None or (state.paused and state.has_valid_position):
                 continue
             offset = self.find(partition)
-            if state.paused or max_records <= 0:
+            if state.paused or max_records <= 0 or partition in found:
                 continue
-            records = log.read(offset, max_records, self._isolation)
-            if records:
-                found[partition] = [self._deserialized(record) for record in records]
+            part = Parsed(partition, offset, log.read(offset, MOST, self._isolation), self._deserializing())
+            if records := part.take(max_records):
+                found[partition] = records
             is_cut = len(records) == max_records
+            if part:
+                self._next_partition_records = part
             state.seek(records[-1].offset + 1 if is_cut else max(offset, log.readable_end(self._isolation)))
             max_records -= len(records)
         return found
+
+    def _prefetched(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Hand out what is left of the last fetch, or forget it: sought away from, paused, or not assigned any more."""
+        part = self._next_partition_records
+        if not isinstance(part, Parsed):
+            return {}
+        self._next_partition_records = None
+        partition, state = part.topic_partition, self._subscription.assignment.get(part.topic_partition)
+        if state is None or state.position is None or state.paused or max_records <= 0:
+            return {}
+        if state.position.offset != part.next_fetch_offset or not part:
+            return {}
+        records = part.take(max_records)
+        state.seek(part.next_fetch_offset)
+        if part:
+            self._next_partition_records = part
+        return {partition: records}
 
     @property
     def _isolation(self) -> Isolation:
@@ -72,8 +129,8 @@ class Fetcher:
         found = None if group_id is None else self._cluster.committed(group_id, partition)
         return None if found is None else found.offset
 
-    def _deserialized(self, record: Any) -> Any:
+    def _deserializing(self) -> Callable[[Any], Any]:
         key, value = (self.config[name] for name in ("key_deserializer", "value_deserializer"))
         if key is None and value is None:
-            return record
-        return deserialized_record(key, value, record)
+            return lambda record: record
+        return partial(deserialized_record, key, value)

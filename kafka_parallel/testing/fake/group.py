@@ -137,6 +137,10 @@ class Group:
         """Tell whether *name* is a member of the generation that holds now."""
         return self.is_stable and generation == self.generation and name in self.members
 
+    def is_fenced(self, name: str) -> bool:
+        """Tell whether a younger member has the instance id of *name*."""
+        return name in self._fenced
+
     # Commits
 
     def require_member(self, name: str, generation: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     CommitFailedError,
+    FencedInstanceIdError,
     IllegalGenerationError,
     KafkaError,
     RebalanceInProgressError,
@@ -39,6 +40,7 @@ class Membership:
     :param wait_for_turn: waits for what the consumer sent to the coordinator before: a join comes after it.
     :ivar rejoining: whether a join was asked for and not answered yet.
     :ivar rejoin_needed: whether the next poll will ask for a join.
+    :ivar _heartbeat_enabled: whether the I/O thread sends heartbeats: not any more once it has heard of being fenced.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class Membership:
         self.config = config
         self.rejoining = False
         self.rejoin_needed = True
+        self._heartbeat_enabled = True
+        self._was_told = False
         self.generation = NOBODY
         self._cluster = cluster
         self._name = name
@@ -81,6 +85,8 @@ class Membership:
         """Send a heartbeat and do what a rebalance asks; tell whether the member may fetch."""
         until = self._clock.monotonic() + self.config["max_poll_interval_ms"] / 1000
         group = self._cluster.keep(self._group_id, self._name, until)
+        if group.is_fenced(self._name):
+            return self._go_on_fenced()
         if group.is_current(self._name, self.generation):
             return True
         self._prepare()
@@ -95,6 +101,21 @@ class Membership:
         self._begin(set(group.members[self._name].assigned))
         self._raise_listener_error()
         return True
+
+    def _go_on_fenced(self) -> bool:
+        """Fetch on, as both clients do: 2.x says once that a younger member has the instance id, 3.x never.
+
+        :raises FencedInstanceIdError: with the habits of 2.x, once.
+        """
+        self.rejoin_needed = self._heartbeat_enabled = False
+        if not self._keeps_state and not self._was_told:
+            self._was_told = True
+            raise FencedInstanceIdError(f"instance id {self._instance_id!r} is used by a newer member")
+        return True
+
+    def stable(self) -> bool:
+        """Tell whether it takes itself for a member of a generation."""
+        return self.generation != NOBODY
 
     @property
     def _instance_id(self) -> str | None:

@@ -58,6 +58,10 @@ class Subscription:
             return self.subscribed_pattern.match(topic) is not None
         return topic in self.topics
 
+    def change_subscription(self, topics: Iterable[str]) -> None:
+        """Subscribe to other *topics*; the listener stays."""
+        self.topics = set(topics)
+
     def choose(self, partitions: Iterable[TopicPartition]) -> None:
         """Assign *partitions* by hand; those it had keep their state."""
         self.assignment = {partition: self.assignment.get(partition, PartitionState()) for partition in partitions}

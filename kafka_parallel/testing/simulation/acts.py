@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
@@ -57,6 +57,7 @@ class Acts:
         self._checker = checker
         self._name = name
         self._consumer = consumer
+        self.meddle: Callable[[], None] = lambda: None
         self._running: dict[Call, None] = {}
         self._waiting: dict[Call, float] = {}
         self._left: dict[Call, set[TopicPartition]] = {}
@@ -87,6 +88,7 @@ class Acts:
         numbers = " ".join(f"{record.partition}@{record.offset} {record.key}" for record in records)
         world.note(f"{self._name} begins {numbers}")
         call.seconds = self._draw_seconds()
+        self.meddle()
         return call
 
     def _where_it_was_read(self, record: Any) -> Any:

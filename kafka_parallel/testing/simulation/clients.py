@@ -13,6 +13,7 @@ from kafka_parallel.testing.fake.membership import is_rebalancing
 from kafka_parallel.testing.simulation.acts import PLACE, TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
+from kafka_parallel.testing.simulation.meddling import Meddler
 from kafka_parallel.testing.simulation.plan import LONGEST
 from kafka_parallel.testing.simulation.process import Process
 
@@ -34,6 +35,8 @@ class WatchedConsumer(FakeConsumer):
         super().__init__(cluster=cluster, habits=habits, clock=process, **config)
         self._checker = checker
         self._instance = instance
+        self.meddler: Meddler | None = None
+        self._has_failed = False
         self._wished: list[TopicPartition] = []
         self.wishes: list[str] = []
         self.is_leaving: Callable[[], bool] = lambda: False
@@ -44,7 +47,7 @@ class WatchedConsumer(FakeConsumer):
         self._checker.tenures.goes_on(self._instance)
         if not self.is_leaving():  # on its way out it throws away what it is given
             self._checker.fetches(self._instance)
-        batch = super().poll(*arguments, **options)
+        batch = self._polled(*arguments, **options)
         batch = {
             partition: records if partition.topic == TOPIC else [_stamped(record) for record in records]
             for partition, records in batch.items()
@@ -54,6 +57,32 @@ class WatchedConsumer(FakeConsumer):
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
             getattr(self, self.wishes.pop(0))(*self._wished)
         return batch
+
+    def _polled(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
+        """Poll; after an error for good the real client may never return."""
+        if self._has_failed:
+            self._checker.violate(f"{self._instance} polls again after a poll has failed for good")
+        try:
+            return super().poll(*arguments, **options)
+        except KafkaError as error:
+            self._has_failed = not (error.retriable or is_rebalancing(error))
+            raise
+
+    def _poll_once(self, max_records: int) -> dict[TopicPartition, list[Any]]:
+        """Fetch; what the user has paused by now must not come."""
+        batch = super()._poll_once(max_records)
+        if self.meddler is not None and (wrong := [place for place in batch if self.meddler.holds(place)]):
+            self._checker.violate(f"{self._instance} fetched of {wrong}, which the user has paused")
+        return batch
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is."""
+        return self._closed
+
+    def state_of(self, partition: TopicPartition) -> Any:
+        """What it knows of *partition*; an object of its own for each time that it was assigned."""
+        return self._states.get(partition)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Jump: what was fetched from there on will be fetched again, so it is not held any more."""

@@ -17,6 +17,7 @@ from kafka_parallel.testing.simulation.checker import Violation
 from kafka_parallel.testing.simulation.kinds import Kind
 from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.process import Process
+from kafka_parallel.testing.simulation.refusal import Refusal
 
 # How long a consumer that has to stop may take, with answers that come late: in seconds.
 LONGEST_END = 200.0
@@ -32,6 +33,7 @@ class Instance:
     :param kind: how its handlers are run.
     :param acts: what they do.
     :param judge: tells whether the limit of dead letters stopped it.
+    :param refusal: a start that is refused before the real one.
     :ivar acts: what its handlers do.
     :ivar error: what run() raised.
     """
@@ -46,6 +48,7 @@ class Instance:
         kind: Kind,
         acts: Acts,
         judge: LimitJudge | None,
+        refusal: Refusal | None = None,
     ) -> None:
         self.name = name
         self.consumer = consumer
@@ -61,10 +64,13 @@ class Instance:
         self._engine = Engine(parts)
         self.is_alive = True
         self.error: BaseException | None = None
+        self._refusal = refusal
         process.start_main(self._run)
 
     def _run(self) -> None:
         try:
+            if self._refusal is not None:
+                self._refusal.happen(self.consumer, self._process)
             self._engine.run()
         except GreenletExit:
             raise

@@ -67,6 +67,8 @@ class Plan:
     :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
         keeps a record out of a batch; each from 0 to 1.
     :ivar is_heard: whether a plugin hears of attempts that have ended.
+    :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
+    :ivar is_refused_first: whether each first start is refused, and another one follows on the same consumer.
     """
 
     seed: int
@@ -103,6 +105,8 @@ class Plan:
     kept_out: float = 0.0
     limit: Mapping[str, Any] | None = None
     is_heard: bool = False
+    is_meddled_with: bool = False
+    is_refused_first: bool = False
 
     @property
     def has_odd_keys(self) -> bool:
@@ -234,7 +238,14 @@ def draw(seed: int) -> Plan:
     if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
         plan = replace(plan, is_unreadable=True)
     plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
+    plan = _taken_over(plan)
     return _with_kills(plan) if is_calm and not is_patient else plan
+
+
+def _taken_over(plan: Plan) -> Plan:
+    """Draw what happens to the consumer beside the run and before it; by a chance of its own, as below."""
+    chance = random.Random(f"takeover {plan.seed}")
+    return replace(plan, is_meddled_with=chance.random() < 0.25, is_refused_first=chance.random() < 0.15)
 
 
 def _bounded(plan: Plan, *, is_calm: bool) -> Plan:

@@ -28,12 +28,14 @@ from kafka_parallel.testing.simulation.hostile import (
     MisbehaviourError,
     Watcher,
 )
-from kafka_parallel.testing.simulation.instance import Instance
+from kafka_parallel.testing.simulation.instance import LONGEST_END, Instance
 from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
+from kafka_parallel.testing.simulation.meddling import Meddler
 from kafka_parallel.testing.simulation.odd_keys import OddKey
 from kafka_parallel.testing.simulation.plan import Event, Plan, draw
 from kafka_parallel.testing.simulation.process import Process
+from kafka_parallel.testing.simulation.refusal import Refusal
 from kafka_parallel.testing.simulation.shapes import Shapes
 from kafka_parallel.testing.simulation.world import World
 
@@ -97,6 +99,7 @@ class Simulation:
         self._is_produced = self._is_quiet = False
         self.may_repeat = not plan.is_calm
         self._has_killed = False
+        self._fenced_since: dict[str, float] = {}
         self._failing = plan.failing
 
     def _lane_of(self, record: Any) -> Any:
@@ -185,6 +188,7 @@ class Simulation:
     def _bury(self) -> None:
         """Let processes end whose run() has returned."""
         self._require_halts()
+        self._require_fenced_to_end()
         for instance in [instance for instance in self._instances if not instance.is_alive]:
             self._instances.remove(instance)
             self._repair(instance)
@@ -198,6 +202,15 @@ class Simulation:
         for instance in self._instances:
             if instance.is_broken(self.world.now):
                 raise Violation(f"{instance.name} goes on although the limit of dead letters stopped it")
+
+    def _require_fenced_to_end(self) -> None:
+        group = self.cluster.group(GROUP)
+        for instance in self._instances:
+            if not (instance.is_alive and group.is_fenced(instance.consumer.name)):
+                continue
+            since = self._fenced_since.setdefault(instance.name, self.world.now)
+            if self.world.now - since > LONGEST_END:
+                raise Violation(f"{instance.name} goes on although a newer member has its place")
 
     def _repair(self, instance: Instance) -> None:
         """Let handlers fail less, by lot, after they failed so often that *instance* was stopped."""
@@ -251,10 +264,22 @@ class Simulation:
         acts = Acts(self.world, self.plan, self.checker, name, consumer, self._failing)
         judge = None if self.plan.limit is None else LimitJudge(self.plan.limit)
         plugins = self._plugins(name, acts, judge)
-        instance = Instance(name, process, consumer, self._options, plugins, kind, acts, judge)
+        refusal = Refusal(self.checker, name) if self.plan.is_refused_first else None
+        instance = Instance(name, process, consumer, self._options, plugins, kind, acts, judge, refusal)
         consumer.is_leaving = lambda: instance.is_stopping
         consumer.leaves = lambda: self._leaves(name)
+        if self.plan.is_meddled_with:
+            self._meddle_with(instance, process)
         self._instances.append(instance)
+
+    def _meddle_with(self, instance: Instance, process: Process) -> None:
+        consumer, acts = instance.consumer, instance.acts
+        meddler = consumer.meddler = Meddler(
+            self.world, self.checker, instance.name, consumer, acts.stop, lambda: instance.is_stopping
+        )
+        if "process-pool" not in self.plan.executor:
+            acts.meddle = meddler.in_handler
+        meddler.begin(process)
 
     def _consumer_config(self, number: int) -> dict[str, Any]:
         chance, membership = self.world.random, self.plan.membership
@@ -369,6 +394,8 @@ class Simulation:
 
     def _pause(self) -> None:
         """Let the user pause a partition after the next poll, and resume it after the one after that."""
+        if self.plan.is_meddled_with:
+            return  # there is somebody who pauses, and remembers what
         for instance in self._chosen():
             instance.consumer.wishes = ["pause", "resume"]
 

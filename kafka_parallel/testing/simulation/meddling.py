@@ -1,0 +1,130 @@
+"""The rest of the simulated application, which goes on using its consumer beside the run: from handlers, and from a
+thread of its own.
+
+What is refused must be refused every time; a pause of the user must hold until the user resumes; a ``close()`` must
+stop the run. What it may do must neither lose nor repeat anything, which is the checker's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel.errors import StateError
+from kafka_parallel.runtime.guard import is_guarded
+from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.world import World
+
+if TYPE_CHECKING:
+    from kafka_parallel.testing.simulation.clients import WatchedConsumer
+    from kafka_parallel.testing.simulation.process import Process
+
+# How long a pause of the user lasts, and how long the thread waits between two acts, in seconds.
+WAITS = (0.01, 0.05, 0.3, 1.0)
+# How likely an act is a close(), and a handler does something to the consumer.
+CLOSING, IN_HANDLER = 0.02, 0.1
+
+
+class Meddler:
+    """Uses one consumer beside its run.
+
+    :param asked_to_stop: notes that the run is about to be stopped.
+    :param is_stopping: tells whether it was.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        checker: Checker,
+        name: str,
+        consumer: WatchedConsumer,
+        asked_to_stop: Callable[[], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._world = world
+        self._checker = checker
+        self._name = name
+        self._consumer = consumer
+        self._asked_to_stop = asked_to_stop
+        self._is_stopping = is_stopping
+        self._held: dict[TopicPartition, Any] = {}
+
+    def begin(self, process: Process) -> None:
+        """Begin a thread that does something now and then."""
+        process.start_thread(self._go_on, "meddler")
+
+    def holds(self, partition: TopicPartition) -> bool:
+        """Whether a pause of the user holds *partition*, as far as this client remembers it."""
+        return partition in self._held and self._held[partition] is self._consumer.state_of(partition)
+
+    def in_handler(self) -> None:
+        """Do something that takes no time, by lot."""
+        if self._world.random.random() < IN_HANDLER and is_guarded(self._consumer):
+            acts: tuple[Callable[[], None], ...] = (self._be_refused, self._pause, self._resume)
+            self._world.random.choice(acts)()
+
+    def _go_on(self) -> None:
+        while not self._consumer.is_closed:
+            self._world.sleep(self._world.random.choice(WAITS))
+            if is_guarded(self._consumer) and not self._consumer.is_closed:
+                self._act()
+
+    def _act(self) -> None:
+        chance = self._world.random
+        acts: tuple[Callable[[], None], ...] = (
+            self._be_refused, self._be_refused, self._pause, self._resume, self._resume, self._commit,
+        )  # fmt: skip
+        if chance.random() < CLOSING:
+            self._close()
+        else:
+            chance.choice(acts)()
+
+    def _be_refused(self) -> None:
+        consumer = self._consumer
+        chosen = {partition: OffsetAndMetadata(1 << 20, "", -1) for partition in consumer.assignment()}
+        what: dict[str, Callable[[], Any]] = {
+            "poll": lambda: consumer.poll(0),
+            "iter": lambda: iter(consumer),
+            "next": lambda: next(consumer),
+            "subscribe": lambda: consumer.subscribe(["other"]),
+            "unsubscribe": consumer.unsubscribe,
+            "commit": lambda: consumer.commit(chosen),
+            "commit_async": lambda: consumer.commit_async(chosen),
+        }
+        name = self._world.random.choice(sorted(what))
+        act: Any = what[name]
+        try:
+            act()
+        except StateError:
+            return
+        self._checker.violate(f"{name}() of {self._name}'s consumer was not refused")
+
+    def _pause(self) -> None:
+        if not (assigned := sorted(self._consumer.assignment())):
+            return
+        partition = self._world.random.choice(assigned)
+        self._world.note(f"{self._name}'s user pauses {partition.partition}")
+        self._consumer.pause(partition)
+        self._held[partition] = self._consumer.state_of(partition)
+
+    def _resume(self) -> None:
+        held = [partition for partition in self._held if self.holds(partition)]
+        if self._consumer.paused() != set(held):
+            self._checker.violate(f"paused() says {self._consumer.paused()}, the user has paused {held}")
+        self._held.clear()
+        for partition in held:
+            self._world.note(f"{self._name}'s user resumes {partition.partition}")
+            self._consumer.resume(partition)
+
+    def _commit(self) -> None:
+        commits: tuple[Callable[[], Any], ...] = (self._consumer.commit, self._consumer.commit_async)
+        self._world.random.choice(commits)()
+
+    def _close(self) -> None:
+        self._world.note(f"{self._name}'s user closes the consumer")
+        self._asked_to_stop()
+        self._consumer.close()
+        if not self._is_stopping():
+            self._checker.violate(f"{self._name} was not stopped by close()")

@@ -1,0 +1,74 @@
+"""Bugs about who may use the consumer, and whose it is: the run's, the program's beside it, or a successor's."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.bug import Bug
+
+BUGS = [
+    Bug(
+        "let a leftover loop poll beside the run",
+        "runtime/guard.py",
+        '        _refuse_reading("poll()")',
+        "        return self._takeover.own.poll(*_, **__)",
+    ),
+    Bug(
+        "let the program commit offsets of its own beside the run",
+        "runtime/takeover.py",
+        "            refuse_offsets(method, offsets)",
+        "            return getattr(self.own, method)(offsets)",
+    ),
+    Bug(
+        "let a commit of the program commit what was polled",
+        "runtime/takeover.py",
+        "        self._ask()\n",
+        "        self.own.commit()\n",
+    ),
+    Bug(
+        "let a commit of the program overtake one of the run",
+        "runtime/takeover.py",
+        "        self._ask()\n",
+        "        self.own.commit(finished)\n",
+    ),
+    Bug(
+        "let the program's close() close the client under the feet of the run",
+        "runtime/guard.py",
+        "        self._takeover.stop(None if timeout_ms is None else timeout_ms / 1000)",
+        "        self._takeover.own.close(autocommit=autocommit)",
+    ),
+    Bug(
+        "resume what the user has paused",
+        "runtime/pauses.py",
+        "for held in (self._users, self._standing)",
+        "for held in (self._standing,)",
+    ),
+    Bug(
+        "show the user what back-pressure has paused",
+        "runtime/guard.py",
+        "        return self._takeover.pauses.of_user()",
+        "        return self._takeover.own.paused()",
+    ),
+    Bug(
+        "leave a consumer changed whose start was refused",
+        "runtime/takeover.py",
+        "        while self._undo:",
+        "        while self._undo and len(self._undo) > 4:",
+    ),
+    Bug(
+        "close a consumer whose start was refused",
+        "runtime/engine.py",
+        "        self._client.give_back()",
+        "        self._client.close(CLOSE_TIMEOUT)",
+    ),
+    Bug(
+        "do not notice that a static member was fenced",
+        "runtime/client.py",
+        "        if self._instance_id is not None and is_fenced(",
+        "        if False and is_fenced(",
+    ),
+    Bug(
+        "poll again after poll() has failed for good",
+        "runtime/loop.py",
+        '        """Never poll again, finish what was taken, and raise *error*."""\n        self._may_poll = False\n',
+        '        """Never poll again, finish what was taken, and raise *error*."""\n',
+    ),
+]
