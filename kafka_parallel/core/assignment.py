@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Hashable, ItemsView, Iterable
 from typing import Any, Generic, TypeVar
 
+from kafka_parallel.core.fairness import Turn
 from kafka_parallel.core.offsets import OffsetLedger
 from kafka_parallel.core.ordering import LaneTable
 from kafka_parallel.core.task import Past
@@ -35,6 +36,7 @@ class Assignment:
     :ivar confirmed_at: when it did, in seconds of the monotonic clock.
     :ivar restart_at: where the next start would begin after a crash: the newest offset that the broker confirmed, or
         where it began; ``None`` before that is known.
+    :ivar turn: where it is in the order in which records run.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
     :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
         what their next attempt has to know.
@@ -43,7 +45,7 @@ class Assignment:
 
     __slots__ = (
         "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "epoch", "halted", "lanes", "leaves_at",
-        "ledger", "live", "partition", "restart_at",
+        "ledger", "live", "partition", "restart_at", "turn",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, epoch: int, lanes: LaneTable) -> None:
@@ -56,6 +58,7 @@ class Assignment:
         self.committed: int | None = None
         self.confirmed_at = 0.0
         self.restart_at: int | None = None
+        self.turn = Turn()
         self.done: Collection[int] = ()
         self.attempts: dict[int, Past] = {}
         self.halted: set[int] = set()

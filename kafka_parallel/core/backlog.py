@@ -27,14 +27,14 @@ class Backlog:
         self.ready: ReadyQueue | BatchQueue = ReadyQueue() if batches is None else BatchQueue(batches)
         self.retries = Retries()
 
-    def feed(self, assignment: Assignment, tasks: Sequence[Task]) -> None:
-        """Take in new tasks of *assignment*, in offset order."""
+    def feed(self, assignment: Assignment, tasks: Sequence[Task], others: int) -> None:
+        """Take in new tasks of *assignment*, in offset order, beside *others* that have some."""
         assignment.ledger.add([task.offset for task in tasks], [task.size for task in tasks])
         for task in tasks:
             task.assignment = assignment
         if assignment.attempts or assignment.done:
             tasks = self._recalled(assignment, tasks)
-        self.ready.add(tasks, assignment.lanes)
+        self.ready.add(tasks, assignment.lanes, assignment.turn, others)
 
     @staticmethod
     def _recalled(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:

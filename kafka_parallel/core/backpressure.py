@@ -3,7 +3,9 @@
 Rule 1: what counts is the state of the ledgers now; nothing is added up along the way.
 Rule 2: a partition pauses for the first of these reasons: a plugin's throttle is closed, its next record is not due, it
 holds too much (``pressure.py``), or there is no room at all. It resumes by the mark of that reason.
-Rule 3: no poll may bring more than any partition that is fetched has span left, so that nothing has to be given back:
+Rule 3: a partition that holds nothing is not paused while there is any room, and some is kept free for those (see
+``pressure.py``): no poll may bring what would fill it, but for one record.
+Rule 4: no poll may bring more than any partition that is fetched has span left, so that nothing has to be given back:
 the client would fetch it again. It may if several are fetched and that would be a handful, for they would all wait.
 """
 
@@ -79,11 +81,12 @@ class Backpressure(Generic[P]):
         self._held = held = {partition: until for partition, until in self._held.items() if until > now}
         closed_by = self._throttles.closed_by
         total = self.total()
-        room = self._pressure.room(total) if closed_by is None else 0
+        room, reserve = self._pressure.room(total) if closed_by is None else 0, self._reserve
         pause: dict[P, str] = {}
-        for partition, assignment in self._assignments.select([*dict.fromkeys([*fed, *held])] if room else None):
+        candidates = [*fed, *held, *(() if room > reserve else self._assignments.open)]
+        for partition, assignment in self._assignments.select(dict.fromkeys(candidates) if room else None):
             reason = closed_by or ("not due" if partition in held else None)
-            reason = reason or self._pressure.pause_reason(self._load(partition, assignment), total)
+            reason = reason or self._pressure.pause_reason(self._load(partition, assignment), total, reserve)
             reason = reason or (None if room else "records")
             if reason is not None and partition not in self._paused:
                 pause[partition] = reason
@@ -95,7 +98,8 @@ class Backpressure(Generic[P]):
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
         paused, left = self.paused, self._limits.bytes - total.bytes
         is_all_paused = bool(paused) and paused >= self._assignments.partitions
-        return Decision(pause, resume, paused, held, is_all_paused, min(room, self._span_left), left, total)
+        most = min(room, self._span_left, max(1, room - reserve))
+        return Decision(pause, resume, paused, held, is_all_paused, most, left, total)
 
     def fitting(self, assignment: Assignment, tasks: Sequence[Task]) -> Sequence[Task]:
         """The first of *tasks* that the partition's span has room for, and note which is the first that it has not."""
@@ -135,7 +139,14 @@ class Backpressure(Generic[P]):
         )
 
     def _may_resume(self, partition: P, assignment: Assignment, total: Load) -> bool:
-        return self._pressure.may_resume(self._paused[partition], self._load(partition, assignment), total)
+        load = self._load(partition, assignment)
+        return self._pressure.may_resume(self._paused[partition], load, total, self._reserve)
+
+    @property
+    def _reserve(self) -> int:
+        """How many records are kept free for partitions that hold nothing; one that is alone needs none."""
+        assigned = len(self._assignments.live)
+        return self._pressure.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
 
     def is_commit_urgent(self) -> bool:
         """Tell whether a commit would make room: finished records fill half of a partition's span, or all is finished

@@ -4,7 +4,8 @@ Rule 1: a batch holds records of one group: of the whole consumer (``"mixed"``),
 (records of a partition that need no order are a group too).
 Rule 2: a group may give out a batch when it is full (by records or by bytes), when its oldest record has waited long
 enough, or when that record's partition is about to leave. Time is an argument.
-Rule 3: of several groups that may, the one with the oldest record goes first; within a group what arrived first does.
+Rule 3: of several groups that may, the one with the oldest record goes first; within a group what arrived first does,
+in the order of ``fairness.py``.
 Rule 4: a lane gives its records to one batch at a time, as in ``ordering.py``. What arrives meanwhile waits.
 
 A group is listed in one of two heaps: by age once it may give out a batch, by the time at which it will before that.
@@ -13,10 +14,12 @@ Entries are left behind when a group is listed anew; the group itself says which
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Sequence
 from heapq import heappop, heappush
+from itertools import count
 from typing import Literal, NamedTuple, TypeAlias, cast
 
+from kafka_parallel.core.fairness import Arrivals, Turn
 from kafka_parallel.core.groups import BatchedLane, Group, LaneGroup
 from kafka_parallel.core.ordering import Lane, LaneTable, TaskQueue, Unit, forget_idle
 from kafka_parallel.core.task import Task
@@ -46,43 +49,48 @@ class BatchQueue(TaskQueue):
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
         self._groups: dict[Hashable, Group] = {}
-        self._by_age: list[tuple[int, Group | LaneGroup]] = []
-        self._by_time: list[tuple[float, int, Group | LaneGroup]] = []
+        self._by_age: list[tuple[int, int, Group | LaneGroup]] = []
+        self._by_time: list[tuple[float, int, int, Group | LaneGroup]] = []
+        self._listed = count()
         self._runnable: set[Group | LaneGroup] = set()
-        self._seq = 0
+        self._arrivals = Arrivals()
 
     def __len__(self) -> int:
         """How many groups may give out a batch without waiting for anything."""
         return len(self._runnable)
 
-    def add(self, tasks: Iterable[Task], table: LaneTable) -> None:
-        """Take in new *tasks*; *table* holds the lanes of their partition."""
-        for task in tasks:
-            self._add(task, table)
+    def add(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
+        """Take in new *tasks*; see `ReadyQueue.add`."""
+        ahead = self._arrivals.go_ahead(tasks, turn, others)
+        for task in tasks[:ahead]:
+            self._add(task, table, is_ahead=True)
+        for task in tasks[ahead:]:
+            self._arrivals.last += 1
+            task.seq = turn.last = self._arrivals.last
+            turn.is_ahead = False
+            self._add(task, table, is_ahead=False)
 
-    def _add(self, task: Task, table: LaneTable) -> None:
-        self._seq += 1
-        task.seq = self._seq
+    def _add(self, task: Task, table: LaneTable, *, is_ahead: bool) -> None:
+        entry: Task | Lane | None = task
         if task.key is None:
             group: Group | LaneGroup = self._group_of(task)
-            group.enter(task)
-            group.gain((task,))
         else:
             lane = self._lane_of(task, table)
             lane.add(task)
             group = lane.group
             if lane.held:
                 return
-            if len(lane.waiting) == 1:
-                group.enter(lane)
-            group.gain((task,))
+            entry = lane if len(lane.waiting) == 1 else None
+        if entry is not None:
+            (group.enter_again if is_ahead else group.enter)(entry)
+        group.gain((task,))
         self._list(group)
 
     def take(self, limit: float, now: float) -> list[Unit]:
         """Take the units of one batch with at most *limit* tasks. Their lanes are held from now on."""
         self._look_at_waiting(now)
         while limit > 0 and self._by_age:
-            rank, group = heappop(self._by_age)
+            rank, _, group = heappop(self._by_age)
             if group.rank != rank:
                 continue
             self._unlist(group)
@@ -92,6 +100,7 @@ class BatchQueue(TaskQueue):
                 units = group.take(int(min(limit, self._limits.records)), self._limits.bytes)
             self._list(group)
             if units:
+                self._arrivals.reached = max(self._arrivals.reached, units[-1].tasks[-1].seq)
                 return units
         return []
 
@@ -172,13 +181,13 @@ class BatchQueue(TaskQueue):
             self._list_by_age(group, oldest)
         elif group not in self._runnable and due < group.listed:
             group.listed = due
-            heappush(self._by_time, (due, oldest.seq, group))
+            heappush(self._by_time, (due, oldest.seq, next(self._listed), group))
 
     def _list_by_age(self, group: Group | LaneGroup, oldest: Task) -> None:
         if group not in self._runnable or oldest.seq < group.rank:
             group.rank = oldest.seq
             self._runnable.add(group)
-            heappush(self._by_age, (oldest.seq, group))
+            heappush(self._by_age, (oldest.seq, next(self._listed), group))
 
     def _unlist(self, group: Group | LaneGroup) -> None:
         group.rank, group.listed = -1, NEVER
@@ -187,7 +196,7 @@ class BatchQueue(TaskQueue):
     def _look_at_waiting(self, now: float) -> None:
         """List by age what has waited long enough."""
         while self._by_time and self._by_time[0][0] <= now:
-            due, _, group = heappop(self._by_time)
+            due, *_, group = heappop(self._by_time)
             if group.listed != due:
                 continue
             group.listed = NEVER

@@ -5,16 +5,17 @@ lane's oldest tasks in offset order. So records of one key run one at a time and
 Rule 2: a lane belongs to its partition, not to an assignment. A unit that still runs when its assignment ends keeps
 the lane held, and records of a later assignment of the same partition and key wait for it.
 Rule 3: a lane that waits for a retry stays held by it. Nothing else waits for that retry.
-Rule 4: of everything that may run, what arrived first runs first.
+Rule 4: of everything that may run, what arrived first runs first; but what arrives of a partition that has nothing
+waiting does not stand behind all that others have waiting (``fairness.py``).
 
 Theory. Rule 4 is not only fairness. A busy key's next record arrived long before the newest records of the other
 keys, so it is always near the front: the busiest key is never idle while others are served, and the total time comes
 close to the bound that this key sets. The oldest records are also what holds the commit point back.
 
-New tasks arrive in order, so what becomes ready on arrival is a plain deque. What becomes ready *again* (a lane with a
-backlog, a retry) is older than that deque's tail, but mostly younger than all that became ready again before: handlers
-end about in the order they began. So that is a second deque, and only the rest goes into a heap. The next one is the
-oldest of the three heads.
+New tasks mostly arrive in order, so what becomes ready on arrival is a plain deque. What becomes ready *again* (a lane
+with a backlog, a retry) is older than that deque's tail, but mostly younger than all that became ready again before:
+handlers end about in the order they began. So that is a second deque, and only the rest goes into a heap. The next one
+is the oldest of the three heads.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import count
+from operator import itemgetter
 from typing import TypeAlias
 
+from kafka_parallel.core.fairness import Arrivals, Turn
 from kafka_parallel.core.task import Task
 
 # How many waiting tasks of a lane stand in a tuple.
@@ -104,13 +108,14 @@ class ByAge:
         between.
     """
 
-    __slots__ = ("_again", "_fresh", "_older", "append")
+    __slots__ = ("_again", "_fresh", "_older", "_pushed", "append")
 
     def __init__(self) -> None:
         self._fresh: deque[Task | Lane] = deque()
         self.append = self._fresh.append
         self._again: deque[tuple[int, Task | Lane]] = deque()
-        self._older: list[tuple[int, Task | Lane]] = []
+        self._older: list[tuple[int, int, Task | Lane]] = []
+        self._pushed = count()
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._again) + len(self._older)
@@ -118,7 +123,8 @@ class ByAge:
     def __iter__(self) -> Iterator[Task | Lane]:
         """All entries, in no order."""
         yield from self._fresh
-        yield from (entry for _, entry in (*self._again, *self._older))
+        yield from (pair[1] for pair in self._again)
+        yield from (triple[2] for triple in self._older)
 
     def push(self, entry: Task | Lane) -> None:
         """Take in an entry that may be older than others."""
@@ -126,26 +132,26 @@ class ByAge:
         if not again or seq > again[-1][0]:
             again.append((seq, entry))
         else:
-            heappush(self._older, (seq, entry))
+            heappush(self._older, (seq, next(self._pushed), entry))
 
     def peek(self) -> Task | Lane | None:
         """The oldest entry."""
         fresh, again = self._fresh, self._oldest_again
-        if fresh and (not again or seq_of(fresh[0]) < again[0][0]):
+        if fresh and (not again or seq_of(fresh[0]) <= again[0][0]):
             return fresh[0]
-        return again[0][1] if again else None
+        return again[0][-1] if again else None
 
     def pop(self) -> Task | Lane | None:
         """Take out the oldest entry."""
         fresh, again = self._fresh, self._oldest_again
-        if fresh and (not again or seq_of(fresh[0]) < again[0][0]):
+        if fresh and (not again or seq_of(fresh[0]) <= again[0][0]):
             return fresh.popleft()
         if not again:
             return None
-        return (heappop(again) if isinstance(again, list) else again.popleft())[1]
+        return (heappop(again) if isinstance(again, list) else again.popleft())[-1]
 
     @property
-    def _oldest_again(self) -> deque[tuple[int, Task | Lane]] | list[tuple[int, Task | Lane]]:
+    def _oldest_again(self) -> deque[tuple[int, Task | Lane]] | list[tuple[int, int, Task | Lane]]:
         """Where the oldest of what became ready again stands in front."""
         again, older = self._again, self._older
         return older if older and (not again or older[0][0] < again[0][0]) else again
@@ -155,7 +161,9 @@ class ByAge:
         kept = [entry for entry in self._fresh if _is_alive(entry, loose)]
         self._fresh.clear()
         self._fresh.extend(kept)
-        left = sorted((seq_of(entry), entry) for _, entry in (*self._again, *self._older) if _is_alive(entry, loose))
+        again = [*(pair[1] for pair in self._again), *(triple[2] for triple in self._older)]
+        alive = [entry for entry in again if _is_alive(entry, loose)]
+        left = sorted(((seq_of(entry), entry) for entry in alive), key=itemgetter(0))
         self._again, self._older = deque(left), []
 
     def loose(self) -> list[Task]:
@@ -200,17 +208,26 @@ class ReadyQueue(TaskQueue):
 
     def __init__(self) -> None:
         self._entries = ByAge()
-        self._seq = 0
+        self._arrivals = Arrivals()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, tasks: Iterable[Task], table: LaneTable) -> None:
-        """Take in new *tasks*; *table* holds the lanes of their partition. It runs once per record: it is kept flat."""
-        append = self._entries.append
+    def add(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
+        """Take in new *tasks*; *table* holds the lanes of their partition. It runs once per record: it is kept flat.
+
+        :param turn: where their partition is in the order.
+        :param others: how many other partitions have records.
+        """
+        if ahead := self._arrivals.go_ahead(tasks, turn, others):
+            self._add_ahead(tasks[:ahead], table)
+            tasks = tasks[ahead:]
+        if not tasks:
+            return
+        append, seq = self._entries.append, self._arrivals.last
         for task in tasks:
-            self._seq += 1
-            task.seq = self._seq
+            seq += 1
+            task.seq = seq
             key = task.key
             if key is None:
                 append(task)
@@ -224,6 +241,20 @@ class ReadyQueue(TaskQueue):
             if not lane.held and not lane.waiting:
                 append(lane)
             lane.add(task)
+        self._arrivals.last = turn.last = seq
+        turn.is_ahead = False
+
+    def _add_ahead(self, tasks: Sequence[Task], table: LaneTable) -> None:
+        """Take in *tasks* that have their numbers already."""
+        for task in tasks:
+            if task.key is None:
+                self._entries.push(task)
+                continue
+            task.lane = lane = table.setdefault(task.key, Lane(task.key, table))
+            is_first = not lane.held and not lane.waiting
+            lane.add(task)
+            if is_first:
+                self._entries.push(lane)
 
     def take(self, limit: int) -> list[Runnable]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
@@ -237,6 +268,10 @@ class ReadyQueue(TaskQueue):
                 tasks = entry.claim(limit)
                 units.append(tasks[0] if len(tasks) == 1 else Unit(entry, [*tasks]))
                 limit -= len(tasks)
+        if units:
+            last = units[-1]
+            seq = last.seq if isinstance(last, Task) else last.tasks[-1].seq
+            self._arrivals.reached = max(self._arrivals.reached, seq)
         return units
 
     def release(self, lane: Lane) -> None:

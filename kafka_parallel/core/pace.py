@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from heapq import heapify, heappop, heappush
-from itertools import islice
+from itertools import count, islice
 from typing import TypeAlias
 
 from kafka_parallel.core.batching import BatchQueue
@@ -81,7 +81,8 @@ class Pace:
     def __init__(self) -> None:
         self._overall: dict[str, Buckets] = {}
         self._by_lane: dict[str, Buckets] = {}
-        self._waiting: list[tuple[float, int, Lane]] = []
+        self._waiting: list[tuple[float, int, int, Lane]] = []
+        self._put_aside = count()
 
     # What plugins say
 
@@ -92,7 +93,7 @@ class Pace:
     def set_by_lane(self, name: str, pace: Buckets | None, now: float) -> None:
         """Let *name* bound how fast the records of each lane start; ``None`` takes that back."""
         self._set(self._by_lane, name, pace, now)
-        self._waiting = [(ALWAYS, seq, lane) for _, seq, lane in self._waiting]
+        self._waiting = [(ALWAYS, *entry[1:]) for entry in self._waiting]
         heapify(self._waiting)
 
     @staticmethod
@@ -130,7 +131,7 @@ class Pace:
 
     def _release_due(self, ready: ReadyQueue | BatchQueue, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:
-            ready.release(heappop(self._waiting)[2])
+            ready.release(heappop(self._waiting)[-1])
 
     @property
     def _at_once(self) -> int:
@@ -144,7 +145,7 @@ class Pace:
         opens = self._lane_opens(first)
         if unit.lane is not None and opens > now:
             ready.put_back(unit)
-            heappush(self._waiting, (opens, first.seq, unit.lane))
+            heappush(self._waiting, (opens, first.seq, next(self._put_aside), unit.lane))
             return False
         for pace in self._overall.values():
             pace.start(None, len(unit.tasks), now)
@@ -186,7 +187,7 @@ class Pace:
 
     def lane_due(self, lane: Lane) -> float | None:
         """When the records of *lane* may go on that waits for its pace; ``None`` if it does not."""
-        return next((opens for opens, _, waiting in self._waiting if waiting is lane), None)
+        return next((opens for opens, *_, waiting in self._waiting if waiting is lane), None)
 
     def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:
         """Of *tasks* that nobody has, return the first one of each assignment that cannot start before *end*.

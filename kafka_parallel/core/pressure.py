@@ -10,8 +10,10 @@ poll brings more than the span that is left; what comes beyond it all the same (
 Rule 4: pausing and resuming have marks that are wide apart (resume at half of what pauses), because kafka-python 2.x
 throws away what it has prefetched for a paused partition. A pause ends by the mark of its own reason, and not before
 nothing else would pause the partition again.
-Rule 5: if nothing is buffered, one record may always come, however large it is.
-Rule 6: how many records have room is told by the largest that was seen lately. If larger ones come, the limit of bytes
+Rule 5: some room is kept free for the partitions that hold nothing, a record for each but no more than a quarter, so
+that they are fetched whatever the others hold.
+Rule 6: if nothing is buffered, one record may always come, however large it is.
+Rule 7: how many records have room is told by the largest that was seen lately. If larger ones come, the limit of bytes
 is kept all the same: what comes after the record that reaches it is given back and fetched again.
 """
 
@@ -23,6 +25,8 @@ from typing import NamedTuple
 
 # Before any record was seen, its size is taken for the broker's default message.max.bytes.
 UNSEEN_RECORD_BYTES = 1 << 20
+# How much of the buffer is kept free for partitions that hold nothing.
+RESERVED = 4
 # How fast the memory of a large record fades, per poll.
 FADING = 0.95
 
@@ -66,30 +70,40 @@ class Pressure:
     def room(self, total: Load) -> int:
         """How many records the next poll may bring while *total* is buffered."""
         if total.records == 0:
-            return max(1, min(self._limits.records, int(self._limits.bytes / self._largest)))
+            return self._capacity
         records = self._limits.records - total.records
         return max(0, min(records, int((self._limits.bytes - total.bytes) / self._largest)))
 
-    def pause_reason(self, load: Load, total: Load) -> str | None:
-        """Why a partition with *load* must pause now, or ``None``."""
+    @property
+    def _capacity(self) -> int:
+        """How many records have room where nothing is buffered."""
+        return max(1, min(self._limits.records, int(self._limits.bytes / self._largest)))
+
+    def reserve(self, empty: int) -> int:
+        """How many records are kept free for *empty* partitions that hold nothing."""
+        capacity = self._capacity
+        return min(empty, max(1, capacity // RESERVED)) if capacity > 1 else 0
+
+    def pause_reason(self, load: Load, total: Load, reserve: int = 0) -> str | None:
+        """Why a partition with *load* must pause now, or ``None``; *reserve* records are kept free for others."""
         if load.span >= self._limits.uncommitted:
             return "uncommitted"
-        if load.records and load.records >= self._limits.records - total.records:
+        if load.records and load.records >= self._limits.records - total.records - reserve:
             return "records"
-        if load.records and load.bytes >= self._limits.bytes - total.bytes:
+        if load.records and load.bytes >= self._limits.bytes - total.bytes - reserve * self._largest:
             return "bytes"
         return None
 
-    def may_resume(self, reason: str, load: Load, total: Load) -> bool:
+    def may_resume(self, reason: str, load: Load, total: Load, reserve: int = 0) -> bool:
         """Tell whether a partition with *load* may resume that was paused for *reason*."""
-        if self.room(total) == 0 or self.pause_reason(load, total) is not None:
+        if self.room(total) == 0 or self.pause_reason(load, total, reserve) is not None:
             return False
         if reason == "uncommitted":
             left = self._limits.uncommitted - load.span
             # Only commits make this room. Where little is left to finish, they will not make much more of it.
             return load.span <= self._limits.uncommitted // 2 or load.records <= left // 2
         if reason == "records":
-            return load.records <= (self._limits.records - total.records) // 2
+            return load.records <= (self._limits.records - total.records - reserve) // 2
         if reason == "bytes":
-            return load.bytes <= (self._limits.bytes - total.bytes) // 2
+            return load.bytes <= (self._limits.bytes - total.bytes - reserve * self._largest) // 2
         return True

@@ -134,7 +134,7 @@ class Scheduler(Generic[P]):
                 fitting = self.backpressure.fitting(assignment, tasks)
                 if len(fitting) < len(tasks):
                     kept_out[partition] = tasks[len(fitting)].offset
-                self._backlog.feed(assignment, fitting)
+                self._backlog.feed(assignment, fitting, len(self._assignments.open) - 1)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)
         self.backpressure.saw([task.size for tasks in batch.values() for task in tasks])

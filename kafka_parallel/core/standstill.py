@@ -107,7 +107,7 @@ def _found(
     running = next((task for item in dispatch.at_work() for task in item.tasks if is_it(task)), None)
     if running is not None:
         return Standing(offset, "handler", running.attempt)
-    retry = next(((due, task) for due, _, task in backlog.retries.waiting if is_it(task)), None)
+    retry = next(((due, task) for due, *_, task in backlog.retries.waiting if is_it(task)), None)
     if retry is not None:
         return Standing(offset, "retry", retry[1].attempt, retry[0])
     if throttles.closed_by is not None:

@@ -32,7 +32,7 @@ class Task:
     :ivar key: its ordering key; ``None`` = it needs no order.
     :ivar size: its bytes.
     :ivar queued_at: when it came, in seconds of the monotonic clock.
-    :ivar seq: its place in the order of arrival over all partitions.
+    :ivar seq: its place in the order of arrival over all partitions, or before it: see ``fairness.py``.
     :ivar attempt: 1 for the first attempt.
     :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch.
     :ivar failing_since: the same moment in seconds of the monotonic clock.

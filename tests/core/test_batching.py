@@ -68,17 +68,17 @@ def test_a_batch_is_bounded_by_bytes_and_a_larger_record_goes_alone():
     feed(found, "p", *[(offset, None) for offset in range(4)], size=10)
     feed(found, "q", (0, "a"), (1, "a"), size=99)
 
-    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1)]
-    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 2), ("p", 3)]
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 0)], "q has its turn, but does not fit in"
     assert offsets(found.dispatch.take(1, 0.0)) == [("q", 0)]
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 1), ("p", 2)]
 
 
 @pytest.mark.parametrize(
     ("scope", "expected"),
     [
-        ("mixed", [[("p", 0), ("p", 1), ("q", 0)]]),
+        ("mixed", [[("p", 0), ("q", 0), ("q", 1)], [("p", 1)]]),
         ("partition", [[("p", 0), ("p", 1)], [("q", 0), ("q", 1)]]),
-        ("key", [[("p", 0)], [("p", 1)], [("q", 0), ("q", 1)]]),
+        ("key", [[("p", 0)], [("q", 0), ("q", 1)], [("p", 1)]]),
     ],
 )
 def test_the_scope_says_what_goes_together(scope, expected):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka_parallel.core.fairness import Turn
 from kafka_parallel.core.ordering import ByAge, ReadyQueue, Unit
 from kafka_parallel.core.retries import Retries
 from kafka_parallel.core.task import Task
@@ -15,9 +16,9 @@ def task(offset, key=None):
 
 
 def filled(*keys):
-    queue, table = ReadyQueue(), {}
+    queue, table, turn = ReadyQueue(), {}, Turn()
     for offset, key in enumerate(keys):
-        queue.add([task(offset, key)], table)
+        queue.add([task(offset, key)], table, turn, 0)
     return queue, table
 
 

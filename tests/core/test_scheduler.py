@@ -210,7 +210,7 @@ def test_only_full_partitions_pause_and_the_room_bounds_the_next_poll():
     decision = found.backpressure.decide(["full"], 0.0)
 
     assert decision.pause == {"full": "records"}
-    assert decision.room == 4
+    assert decision.room == 3, "one is kept free for the other, which holds nothing"
     assert not decision.is_all_paused
 
 

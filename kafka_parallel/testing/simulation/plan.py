@@ -238,7 +238,7 @@ def draw(seed: int) -> Plan:
     if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
         plan = replace(plan, is_unreadable=True)
     plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
-    plan = _taken_over(plan)
+    plan = _skewed(_taken_over(plan))
     return _with_kills(plan) if is_calm and not is_patient else plan
 
 
@@ -290,6 +290,15 @@ def _limited(plan: Plan) -> Plan:
     # Where each failure opens a circuit, most of a run would be waiting for it.
     failing = chance.choice([0.2, 0.5, 0.9] if plan.breaker is None else [0.2])
     return replace(plan, limit=limit, failing=failing)
+
+
+def _skewed(plan: Plan) -> Plan:
+    """Let most records be in one partition in some plans, so that others are quiet beside it; as above."""
+    chance = random.Random(f"skew {plan.seed}")
+    if chance.random() < 0.8:
+        return plan
+    records = [replace(record, partition=0) if chance.random() < 0.85 else record for record in plan.records]
+    return replace(plan, records=tuple(records))
 
 
 def _with_kills(plan: Plan) -> Plan:

@@ -129,8 +129,8 @@ BUGS = [
     Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
         "core/ordering.py",
-        "            lane.add(task)",
-        "            lane.held or lane.add(task)",
+        "            lane.add(task)\n        self._arrivals",
+        "            lane.held or lane.add(task)\n        self._arrivals",
     ),
     Bug(
         "T6 stop polling while the last records drain",
@@ -443,7 +443,7 @@ BUGS = [
     Bug(
         "forget when a group is due",
         "core/batching.py",
-        "            heappush(self._by_time, (due, oldest.seq, group))",
+        "            heappush(self._by_time, (due, oldest.seq, next(self._listed), group))",
         "            pass",
         "batch on thread-pool",
     ),

@@ -29,4 +29,22 @@ BUGS = [
         "        end = base + self._limits.uncommitted",
         "        end = tasks[0].offset + self._limits.uncommitted",
     ),
+    Bug(
+        "let a partition's records go ahead of its own",
+        "core/fairness.py",
+        "        number = max(self.reached, turn.last + step)",
+        "        number = self.reached",
+    ),
+    Bug(
+        "let a record go ahead into a lane that is held",
+        "core/ordering.py",
+        "            is_first = not lane.held and not lane.waiting",
+        "            is_first = not lane.waiting",
+    ),
+    Bug(
+        "forget the records behind those that go ahead",
+        "core/ordering.py",
+        "            tasks = tasks[ahead:]\n",
+        "            tasks = ()\n",
+    ),
 ]
