@@ -307,6 +307,7 @@ class Loop:
         """Commit *starts*; tell whether it is decided. An answer that takes longer than a poll comes later."""
         self._answered(self._committer.wait(LONGEST_POLL))
         if self._committer.is_on_its_way:
+            self._is_commit_asked = True
             return False
         answer = self._committer.send_snapshot(starts, COMMIT_TIMEOUT) or self._committer.wait(LONGEST_POLL)
         self._answered(answer)
@@ -326,7 +327,7 @@ class Loop:
         :raises CommitFailed: if the coordinator refuses the last commit for good.
         """
         deadline = self._clock.monotonic() + self._shutdown.timeout
-        self._positions.look(self._queue.ask(lambda scheduler: scheduler.assigned))
+        self._positions.look()
         self._queue.drain(None, deadline)
         self._client.pause(self._client.assignment())
         told_at = self._clock.monotonic()
@@ -369,6 +370,7 @@ class Loop:
             self._lose_all()
             raise
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
+            self._positions.distrust()
             log.warning("poll() failed while the last records were finished: %r", error)
             self._queue.wait_until(lambda _: False, timeout)
 
@@ -380,8 +382,10 @@ class Loop:
         """
         patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
         deadline = self._clock.monotonic() + patience
+        self._positions.look()  # also of what came while the last records were finished
         while self._committer.commit("stop", patience) is Answer.RETRY:
             if self._clock.monotonic() >= deadline:
                 log.error("the last commit failed: the records finished since the one before will be processed again")
                 return
             self._keep_alive(LONGEST_POLL)
+            self._positions.look()

@@ -54,9 +54,11 @@ class Positions:
             self._next_look = now + LOOK
             self.look(self._queue.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))
 
-    def look(self, partitions: frozenset[TopicPartition]) -> None:
-        """Tell the queue where the client is in *partitions*, as far as it knows."""
+    def look(self, partitions: frozenset[TopicPartition] | None = None) -> None:
+        """Tell the queue where the client is in *partitions* (all without it), as far as it knows."""
         if self._can_be_believed:
+            if partitions is None:
+                partitions = self._queue.ask(lambda scheduler: scheduler.assigned)
             self._queue.reach(self._client.positions(partitions.difference(self._unsettled)))
 
     def go_back(self) -> None:

@@ -162,9 +162,14 @@ def test_unchanged_offsets_are_committed_again(monkeypatch):
     """A broker forgets what is not committed for long, where a group has no members: with assign()."""
     monkeypatch.setattr(scheduler, "RENEWAL", 0.1)
     app = App(records=2)
-    commits = []
-    app.cluster.on_commit = lambda _, offsets: commits.append(offsets[PARTITION].offset)
+    commits, is_renewed = [], threading.Event()
 
-    app.run()
+    def note(_, offsets):
+        commits.append(offsets[PARTITION].offset)
+        if commits.count(2) == 3:
+            is_renewed.set()
 
-    assert commits.count(2) >= 3
+    app.cluster.on_commit = note
+    with app.parallel(consumer={"consumer_timeout_ms": 60_000}) as parallel:
+        parallel.start(lambda _: None)
+        assert is_renewed.wait(30)

@@ -39,6 +39,8 @@ class FakeCluster:
     :ivar on_call: called with the name of each call of a client that asks a broker and its moment, "before" or "after"
         it took effect; what it raises is the call's answer. `fail` is the simple way to use it, and names them.
     :ivar on_commit: called with each group and the offsets it is about to store.
+    :ivar on_reset: called when the position of a consumer does not exist any more, with the partition and the offset
+        where it goes on.
     """
 
     def __init__(self, clock: Timeline | None = None) -> None:
@@ -47,6 +49,7 @@ class FakeCluster:
         self.groups: dict[str, Group] = {}
         self.on_call: Callable[[str, Moment], None] = self._fail_if_due
         self.on_commit: Callable[[str, Mapping[TopicPartition, OffsetAndMetadata]], None] = lambda *_: None
+        self.on_reset: Callable[[TopicPartition, int], None] = lambda *_: None
         self._failures: list[tuple[str, Moment, Exception]] = []
         self._members = itertools.count()
         self._lock = threading.RLock()

@@ -115,14 +115,14 @@ class Fetcher:
 
     def find(self, partition: TopicPartition) -> int:
         """Make sure that *partition* has a position that can be read, and return it."""
-        return find_position(
-            self._cluster.log(partition),
-            partition,
-            self._subscription.assignment[partition],
-            lambda: self._committed(partition),
-            self.config["auto_offset_reset"],
-            self._isolation,
-        )
+        state = self._subscription.assignment[partition]
+        before = self._committed(partition) if state.position is None else state.position.offset
+        log, reset = self._cluster.log(partition), self.config["auto_offset_reset"]
+        offset = find_position(log, partition, before, reset, self._isolation)
+        state.seek(offset)
+        if before not in {None, offset}:
+            self._cluster.on_reset(partition, offset)
+        return offset
 
     def _committed(self, partition: TopicPartition) -> int | None:
         group_id = self.config["group_id"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,26 +68,15 @@ class Subscription:
 
 
 def find_position(
-    log: PartitionLog,
-    partition: TopicPartition,
-    state: PartitionState,
-    committed: Callable[[], int | None],
-    reset: str,
-    isolation: Isolation,
+    log: PartitionLog, partition: TopicPartition, offset: int | None, reset: str, isolation: Isolation
 ) -> int:
-    """Give *state* a position that can be read, and return it: the committed one, else what the reset policy says.
+    """Return where to go on: at *offset* if it can be read, else where the *reset* policy says.
 
-    :raises NoOffsetForPartitionError: nothing is committed, and the policy is "none".
-    :raises OffsetOutOfRangeError: the position does not exist (any more), and the policy is "none".
+    :raises NoOffsetForPartitionError: there is no offset, and the policy is "none".
+    :raises OffsetOutOfRangeError: the offset does not exist (any more), and the policy is "none".
     """
-    offset = committed() if state.position is None else state.position.offset
-    if offset is None and reset == "none":
-        raise NoOffsetForPartitionError({partition})
-    if offset is not None and not log.start <= offset <= log.end:
-        if reset == "none":
-            raise OffsetOutOfRangeError({partition: offset})
-        offset = None
-    if offset is None:
-        offset = log.start if reset == "earliest" else log.readable_end(isolation)
-    state.seek(offset)
-    return offset
+    if offset is not None and log.start <= offset <= log.end:
+        return offset
+    if reset == "none":
+        raise NoOffsetForPartitionError({partition}) if offset is None else OffsetOutOfRangeError({partition: offset})
+    return log.start if reset == "earliest" else log.readable_end(isolation)

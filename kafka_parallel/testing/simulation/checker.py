@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
+from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.simulation.calls import EPSILON, Call, Lane, LaneOrder, Place, place_of
+from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.telling import Tellings
 from kafka_parallel.testing.simulation.tenure import Tenures
 
@@ -35,7 +37,9 @@ class Checker:
     :ivar endless: how many handlers never return.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     :param source: the topic to which that applies; retry topics are read from their beginning.
-    :param reset: where a group without a committed offset begins: "earliest", or "latest" = with the first fetch.
+    :param reset: where a group without a committed offset begins: "earliest", or "latest": see ``starts.py``.
+    :param isolation: which records consumers get.
+    :ivar starts: where that is.
     """
 
     def __init__(
@@ -47,6 +51,8 @@ class Checker:
         source: str = "t",
         most_bytes: float = float("inf"),
         most_uncommitted: float = float("inf"),
+        isolation: Isolation = "read_uncommitted",
+        starts: Starts | None = None,
     ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of
@@ -55,6 +61,8 @@ class Checker:
         self._most_uncommitted = most_uncommitted
         self._sizes: dict[Place, int] = {}
         self._reset = reset
+        self._isolation: Isolation = isolation
+        self.starts = starts or Starts(is_prompt=False)
         self._source = source
         self._orders: dict[tuple[str, Lane], LaneOrder] = {}
         self._calls: dict[tuple[str, Place], list[Call]] = defaultdict(list)
@@ -66,7 +74,6 @@ class Checker:
         self._committed: dict[TopicPartition, int] = {}
         self._fetched: dict[tuple[str, TopicPartition], int] = {}
         self._fetched_at: dict[tuple[str, Place], float] = {}
-        self._first: dict[TopicPartition, int] = {}
         self._copies: dict[tuple[int, int], int] = defaultdict(int)
         self._finished_by: dict[str, set[Place]] = defaultdict(set)
         self._excused: dict[Place, int] = defaultdict(int)
@@ -78,6 +85,7 @@ class Checker:
         self.violation: Violation | None = None
         self.has_news = True
         cluster.on_commit = self._commit
+        cluster.on_reset = self._was_reset
 
     def violate(self, what: str) -> NoReturn:
         """Note the first violation, for whoever runs the world: code under test may catch what is raised here."""
@@ -89,6 +97,7 @@ class Checker:
     def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *instance* got *partitions*: it may see records again."""
         self.tenures.assigned(instance, partitions)
+        self.starts.falls(instance)
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
         self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
@@ -148,7 +157,7 @@ class Checker:
         """
         place, instance = place_of(record), call.instance
         partition = place[0]
-        self._first.setdefault(partition, self._fetched[instance, partition])
+        self.starts.decide(partition, self._fetched[instance, partition])
         self._calls[instance, place].append(call)
         if is_prompt and is_owner and record.offset < self._committed.get(partition, 0):
             self.violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
@@ -414,19 +423,20 @@ class Checker:
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
+        self.starts.falls(instance)
         self._orders = {key: order for key, order in self._orders.items() if key[0] != instance}
         self._held.pop(instance, None)
 
     def _commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         for partition, committed in offsets.items():
             before = self._committed.get(partition, 0)
-            self._first.setdefault(partition, committed.offset)
+            self.starts.decide(partition, committed.offset)
             log = self._cluster.logs[partition]
             if committed.offset < before:
                 self.violate(f"{partition}: the commit went back from {before} to {committed.offset}")
             if committed.offset > log.end:
                 self.violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
-            for record in log.read(max(before, self._begin(partition)), len(log.records)):
+            for record in self._read(partition, max(before, self._begin(partition))):
                 if record.offset >= committed.offset:
                     break
                 if (partition, record.offset) not in self.done:
@@ -434,10 +444,14 @@ class Checker:
             self._committed[partition] = committed.offset
         self.has_news = True
 
+    def _was_reset(self, partition: TopicPartition, offset: int) -> None:
+        self.starts.reset(partition, offset)
+        self.has_news = True
+
     def _uncommitted(self, partition: TopicPartition, offset: int) -> int:
         """How many records up to *offset* would come again if nobody committed any more."""
-        log, start = self._cluster.logs[partition], max(self._committed.get(partition, 0), self._begin(partition))
-        return sum(record.offset <= offset for record in log.read(start, len(log.records)))
+        start = max(self._committed.get(partition, 0), self._begin(partition))
+        return sum(record.offset <= offset for record in self._read(partition, start))
 
     def confirmed(self, instance: str, partition: TopicPartition, offset: int) -> None:
         """Note that *instance* takes *offset* for stored."""
@@ -452,7 +466,15 @@ class Checker:
         """
         log = self._cluster.logs[partition]
         may_skip = self._reset == "latest" and partition.topic == self._source
-        return self._first.get(partition, log.end) if may_skip else log.start
+        if not may_skip:
+            return max(log.start, self.starts.skipped(partition))
+        start = self.starts.get(partition)
+        return log.end if start is None else start
+
+    def _read(self, partition: TopicPartition, offset: int, limit: int | None = None) -> list[Any]:
+        """The records of *partition* from *offset* on that a consumer gets."""
+        log = self._cluster.logs[partition]
+        return log.read(offset, len(log.records) if limit is None else limit, self._isolation)
 
     @property
     def watched(self) -> Collection[TopicPartition]:
@@ -462,14 +484,11 @@ class Checker:
     # What is left
 
     def is_complete(self, partitions: Iterable[TopicPartition]) -> bool:
-        """Tell whether every record of *partitions* is done and committed."""
+        """Tell whether every record of *partitions* is done, and all committed that can be read."""
         self.has_news = False
-        logs = self._cluster.logs
+        ends = {partition: self._cluster.logs[partition].readable_end(self._isolation) for partition in partitions}
         return all(
-            self._committed.get(partition, 0) > record.offset
-            for partition in partitions
-            for record in logs[partition].records[-1:]
-            if record.offset >= self._begin(partition)
+            self._committed.get(partition, 0) >= end for partition, end in ends.items() if end > self._begin(partition)
         )
 
     def is_blocked(self, partitions: Iterable[TopicPartition], blocked: Mapping[Lane, int]) -> bool:
@@ -482,7 +501,7 @@ class Checker:
     def _is_blocked(self, partition: TopicPartition, blocked: Mapping[Lane, int]) -> bool:
         log = self._cluster.logs[partition]
         start = max(self._committed.get(partition, 0), self._begin(partition))
-        first = next(iter(log.read(start, 1)), None)
+        first = next(iter(self._read(partition, start, 1)), None)
         if first is None:
             return True
         is_gone = any(offset < log.start for lane, offset in blocked.items() if lane[0] == partition)

@@ -53,6 +53,7 @@ class WatchedConsumer(FakeConsumer):
             for partition, records in batch.items()
         }
         self._checker.fetched(self._instance, batch, self._states, self._clock.monotonic())
+        self._stand()
         if self.wishes:
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
             getattr(self, self.wishes.pop(0))(*self._wished)
@@ -84,6 +85,20 @@ class WatchedConsumer(FakeConsumer):
         """What it knows of *partition*; an object of its own for each time that it was assigned."""
         return self._states.get(partition)
 
+    def _stand(self) -> None:
+        """Tell where it is in the partitions of the source topic, if it could commit that now."""
+        known = {p: state.position.offset for p, state in self._states.items() if state.position and p.topic == TOPIC}
+        if self._can_commit:
+            self._checker.starts.stands(self._instance, known, self._clock.monotonic())
+        else:
+            self._checker.starts.falls(self._instance)
+
+    @property
+    def _can_commit(self) -> bool:
+        if not self._subscription.is_by_group:
+            return not self._cluster.group(GROUP).members
+        return self._coordinator.is_current()
+
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
         super().seek(partition, offset)
@@ -103,12 +118,15 @@ class WatchedConsumer(FakeConsumer):
         return super().commit_async(offsets, callback).add_errback(self._refused)
 
     def _refused(self, error: Exception) -> None:
+        self._checker.starts.falls(self._instance)
         if not is_rebalancing(error) and not getattr(error, "retriable", False):
             self._checker.refused(self._instance)
 
     def close(self, *arguments: Any, **options: Any) -> None:
         """Leave the group: what is not committed by now is for others to do."""
         self.leaves()
+        starts = self._checker.starts
+        (starts.leaves if self._can_commit else starts.falls)(self._instance)
         super().close(*arguments, **options)
 
     def owns(self, partition: TopicPartition) -> bool:

@@ -69,6 +69,10 @@ class Plan:
     :ivar is_heard: whether a plugin hears of attempts that have ended.
     :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
     :ivar is_refused_first: whether each first start is refused, and another one follows on the same consumer.
+    :ivar begins_at: when the first record is written if the group begins at the end of the log, in seconds.
+    :ivar quiet: partitions whose records come after all others, and not before `lull` seconds.
+    :ivar transactions: how likely a record belongs to a transaction of its own, from 0 to 1.
+    :ivar isolation: whether consumers get records of aborted transactions, and wait for the end of those that are open.
     """
 
     seed: int
@@ -107,6 +111,17 @@ class Plan:
     is_heard: bool = False
     is_meddled_with: bool = False
     is_refused_first: bool = False
+    begins_at: float = 0.3
+    quiet: frozenset[int] = frozenset()
+    lull: float = 0.0
+    transactions: float = 0.0
+    isolation: Literal["read_uncommitted", "read_committed"] = "read_uncommitted"
+
+    @property
+    def commits_at_once(self) -> bool:
+        """Whether nothing but the group itself keeps an instance from committing."""
+        trouble = (self.hiccups, self.commit_faults, self.late, self.hostile, self.is_fatal, self.is_slow_to_answer)
+        return not any(trouble) and not (self.is_meddled_with or self.is_refused_first)
 
     @property
     def has_odd_keys(self) -> bool:
@@ -239,7 +254,7 @@ def draw(seed: int) -> Plan:
         plan = replace(plan, is_unreadable=True)
     plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
     plan = _skewed(_taken_over(plan))
-    return _with_kills(plan) if is_calm and not is_patient else plan
+    return _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
 
 
 def _taken_over(plan: Plan) -> Plan:
@@ -310,6 +325,23 @@ def _with_kills(plan: Plan) -> Plan:
     for _ in range(chance.randint(1, 2)):
         events.insert(chance.randint(0, len(events)), (chance.choice([0.02, 0.1, 0.5]), "kill"))
     return replace(plan, events=tuple(events))
+
+
+def _with_silence(plan: Plan) -> Plan:
+    """Draw what is passed without a record: quiet partitions, transactions, offsets that are gone; as above."""
+    chance = random.Random(f"silence {plan.seed}")
+    if chance.random() < 0.5:
+        return plan
+    count = chance.choice([0, 1, plan.partitions])
+    return replace(
+        plan,
+        reset="latest" if chance.random() < 0.5 else plan.reset,
+        begins_at=chance.choice([0.0, 0.3, 0.3, 1.0]),
+        quiet=frozenset(chance.sample(range(plan.partitions), min(count, plan.partitions))),
+        lull=chance.choice([0.5, 2.0, 6.0]),
+        transactions=chance.choice([0.0, 0.1, 0.5]),
+        isolation=chance.choice(["read_uncommitted", "read_committed"]),
+    )
 
 
 def _patient(plan: Plan) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,10 +33,11 @@ from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.meddling import Meddler
 from kafka_parallel.testing.simulation.odd_keys import OddKey
-from kafka_parallel.testing.simulation.plan import Event, Plan, draw
+from kafka_parallel.testing.simulation.plan import Event, Plan, Planned, draw
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.refusal import Refusal
 from kafka_parallel.testing.simulation.shapes import Shapes
+from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.world import World
 
 DEAD = "dead"
@@ -45,8 +46,10 @@ SESSION_TIMEOUT = 10.0
 PATIENCE = 2000.0
 # How many instances may be alive at once.
 MOST_INSTANCES = 4
-# When records are produced with "latest": after the first member has found its positions, or it would skip them.
-LATE_ENOUGH, SETTLED = 0.3, 2.0
+# With "latest", when it is known at the soonest whether there is anything to do: with the first positions.
+SETTLED = 2.0
+# How long a transaction may stay open, in seconds.
+OPEN = (0.0, 0.0, 0.05, 1.0)
 # How many group.instance.ids static members have between them.
 STATIC_IDS = 3
 
@@ -87,7 +90,10 @@ class Simulation:
         # So is a batch in which a fatal fault strikes, before it is known how much of it has room.
         most_bytes = float("inf") if plan.may_halt or plan.is_fatal else plan.options["max_buffered_bytes"]
         span = plan.options["max_uncommitted"]
-        self.checker = Checker(self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes, span)
+        starts = Starts(is_prompt=plan.commits_at_once)
+        self.checker = Checker(
+            self.cluster, self._lane_of, most, plan.reset, TOPIC, most_bytes, span, plan.isolation, starts
+        )
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
         ordering = (
@@ -151,16 +157,41 @@ class Simulation:
 
     def _produce(self) -> None:
         if self.plan.reset == "latest":
-            self.world.sleep(LATE_ENOUGH)
-        for planned in self.plan.records:
-            if planned.wait:
-                self.world.sleep(planned.wait)
-            self.cluster.append(
-                TOPIC, planned.value, planned.key, partition=planned.partition % self.plan.partitions, gap=planned.gap
-            )
+            self.world.sleep(self.plan.begins_at)
+        count, quiet = self.plan.partitions, self.plan.quiet
+        late = [planned for planned in self.plan.records if planned.partition % count in quiet]
+        self._append_all([planned for planned in self.plan.records if planned.partition % count not in quiet])
+        if late:
+            self.world.sleep(max(0.0, self.plan.lull - self.world.now))
+            self._append_all(late)
         if self.plan.retry_topics:
             self._forge()
         self._is_produced = True
+
+    def _append_all(self, records: Iterable[Planned]) -> None:
+        for planned in records:
+            if planned.wait:
+                self.world.sleep(planned.wait)
+            if self.world.random.random() < self.plan.transactions:
+                self._append_transaction(planned)
+            else:
+                self._append(planned)
+
+    def _append(self, planned: Planned) -> None:
+        place = planned.partition % self.plan.partitions
+        self.cluster.append(TOPIC, planned.value, planned.key, partition=place, gap=planned.gap)
+
+    def _append_transaction(self, planned: Planned) -> None:
+        """Append it in a transaction; if that is aborted, once more without."""
+        place = TopicPartition(TOPIC, planned.partition % self.plan.partitions)
+        chance, log = self.world.random, self.cluster.logs[place]
+        commits = chance.random() < 0.5
+        log.begin_transaction()
+        self._append(planned)
+        self.world.sleep(chance.choice(OPEN))
+        log.end_transaction(commits=commits)
+        if not commits and chance.random() < 0.7:
+            self._append(planned)
 
     def _forge(self) -> None:
         """Write records into a retry topic whose headers nobody should believe."""
@@ -291,6 +322,7 @@ class Simulation:
             "max_poll_records": chance.choice([1, 7, 500]),
             "auto_commit_interval_ms": chance.choice([40, 200, 1000]),
             "auto_offset_reset": self.plan.reset,
+            "isolation_level": self.plan.isolation,
             "session_timeout_ms": SESSION_TIMEOUT * 1000,
             "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
             "value_deserializer": text_of if self.plan.is_unreadable else None,
@@ -364,6 +396,7 @@ class Simulation:
             self.world.note(f"{instance.name} is frozen")
             self.may_repeat = True
             self.cluster.vanish(instance.consumer.name, SESSION_TIMEOUT)
+            self.checker.starts.falls(instance.name)
             instance.freeze(SESSION_TIMEOUT * 2)
 
     def _freeze_in_rebalance(self) -> None:
