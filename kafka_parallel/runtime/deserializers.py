@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -43,7 +44,7 @@ def deserialized_record(key: Any, value: Any, record: Any) -> Any:
 
 
 def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
-    """Do what the client would have done in ``poll()``."""
+    """Do what the client would have done in ``poll()``, and raise the deserialiser's own error if it fails."""
     if not KAFKA_PYTHON_3:
         return _by_2(deserializer, record.topic, data)
     if deserializer is None:
@@ -52,8 +53,23 @@ def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
         return deserializer(data)
     try:
         return deserializer.deserialize(record.topic, record.headers, data)
-    except TypeError:  # one written for 2.x: the client tries the same
+    except TypeError as error:
+        own = error
+    try:  # it may be written for 2.x: the client tries the same
         return deserializer.deserialize(record.topic, data)
+    except TypeError:
+        if not _takes_three(deserializer.deserialize):
+            raise
+    raise own  # on the bare client: "missing 1 required positional argument", about a call that was not meant
+
+
+def _takes_three(method: Callable[..., Any]) -> bool:
+    """Whether *method* can be called as kafka-python 3 calls it: then what it raised is about the data."""
+    try:
+        inspect.signature(method).bind("topic", [], b"data")
+    except (TypeError, ValueError):  # it takes fewer, or is written in C and does not tell
+        return False
+    return True
 
 
 def _by_2(deserializer: Any, topic: str, data: bytes | None) -> Any:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from kafka import TopicPartition
 
 from kafka_parallel import BatchFailed
+from kafka_parallel.errors import FATAL
 from kafka_parallel.testing.simulation.calls import Call, Lane, place_of
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.limits import RetryShare
 from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.user_code import BY_NAME
 from kafka_parallel.testing.simulation.world import World
 
 if TYPE_CHECKING:
@@ -149,10 +151,10 @@ class Acts:
         hanging = sum(call.seconds == FOREVER for call in self._running)
         return self._checker.endless < MOST_ENDLESS and hanging < self.plan.options["workers"]
 
-    def end(self, call: Call) -> None:
-        """End, well or not.
+    def end(self, call: Call) -> Any:
+        """End, well or not; return what the handler returns.
 
-        :raises Exception: if it fails.
+        :raises BaseException: if it fails.
         """
         unwanted_since = self._waiting.pop(call, FOREVER)
         if self._is_prompt and self._world.now - unwanted_since > PROMPTLY:
@@ -165,11 +167,14 @@ class Acts:
         places = {at: place_of(call.records[at]) for at in failed}
         self._world.note(f"{self._name} {'fails' if failed else 'ends'} {_numbers(call, failed)}")
         self._checker.ended(call, places.values(), self._world.now)
+        if len(failed) == len(call.records) and plan.odd_place == "handler" and plan.oddity:
+            return BY_NAME[plan.oddity].act([*call.records], None)
         if failed:
             error = NoLuckError(call)
             raise error if len(failed) == len(call.records) else BatchFailed(dict.fromkeys(failed, error))
         if plan.hostile and chance.random() < plan.hostile / 10:
-            raise SystemExit("on purpose")
+            raise chance.choice(FATAL)
+        return None
 
     def gave_up(self, call: Call) -> None:
         """End undone: it was cancelled, or its process has died."""

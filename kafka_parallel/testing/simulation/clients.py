@@ -16,6 +16,7 @@ from kafka_parallel.testing.simulation.hostile import place_of
 from kafka_parallel.testing.simulation.meddling import Meddler
 from kafka_parallel.testing.simulation.plan import LONGEST
 from kafka_parallel.testing.simulation.process import Process
+from kafka_parallel.testing.simulation.user_code import BY_NAME
 
 GROUP = "group"
 
@@ -161,13 +162,14 @@ def _stamped(record: Any) -> Any:
     return record._replace(headers=[*others, (PLACE, place)])
 
 
-def text_of(data: bytes | None) -> str | None:
+def text_of(data: bytes | None, oddity: str = "raises ValueError") -> str | None:
     """Deserialise a value.
 
-    :raises ValueError: it is one of the longest.
+    :param oddity: what it does to one of the longest; see ``user_code.py``.
+    :raises BaseException: it is one of these.
     """
     if data is None:
         return None
     if len(data) >= LONGEST:
-        raise ValueError("unreadable")
+        BY_NAME[oddity].act(data, None)
     return data.decode()

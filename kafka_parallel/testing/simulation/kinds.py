@@ -56,10 +56,10 @@ class Plain:
     def handler(self, acts: Acts) -> Callable[[Any], None]:
         """Make a function."""
 
-        def handle(records: Any) -> None:
+        def handle(records: Any) -> Any:
             call = acts.begin(self._listed(records))
             self._world.sleep(call.seconds)
-            acts.end(call)
+            return acts.end(call)
 
         return handle
 
@@ -89,17 +89,19 @@ class Coroutines:
     def handler(self, acts: Acts) -> Callable[[Any], Any]:
         """Make an ``async def`` function."""
 
-        async def handle(given: Any) -> None:
+        async def handle(given: Any) -> Any:
             call = acts.begin([given] if self.batch is None else given, is_prompt=self._is_prompt)
             await self._wait(acts, call)
             try:
-                acts.end(call)
+                returned = acts.end(call)
             except ValueError:
                 if self._world.random.random() < 0.25:
                     await self._cancelled_future()
                 raise
-            if self.batch is None and self._is_prompt and acts.plan.failing and self._world.random.random() < 0.02:
+            is_single = self.batch is None and self._is_prompt and returned is None
+            if is_single and acts.plan.failing and self._world.random.random() < 0.02:
                 self._cancel_me(given)
+            return returned
 
         return handle
 

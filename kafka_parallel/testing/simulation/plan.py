@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from kafka_parallel.testing.simulation.user_code import BY_NAME, ODD_FAILURES
+
 Event: TypeAlias = Literal[
     "start",
     "stop",
@@ -22,6 +24,8 @@ Event: TypeAlias = Literal[
     "pause",
     "expire",
 ]
+
+OddPlace: TypeAlias = Literal["handler", "deserializer", "ordering"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Plan:
     :ivar deadline_ms: what handlers may take, if they are of a kind that runs under a deadline.
     :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
         keeps a record out of a batch; each from 0 to 1.
+    :ivar oddity: what user code does where it fails, by its name in ``user_code.py``; empty = as most code fails.
+    :ivar odd_place: which user code does that: handlers, the deserialiser or the ordering.
     :ivar is_heard: whether a plugin hears of attempts that have ended.
     :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
     :ivar is_refused_first: whether each first start is refused, and another one follows on the same consumer.
@@ -102,6 +108,8 @@ class Plan:
     retry_topics: tuple[int, ...] = ()
     executor: str = "thread-pool"
     is_unreadable: bool = False
+    oddity: str = ""
+    odd_place: OddPlace = "handler"
     batches: Mapping[str, Any] = field(default_factory=dict)
     deadline_ms: int = 500
     overdue: float = 0.0
@@ -142,7 +150,11 @@ class Plan:
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile, self.dying)
         if self.timeout_ms is not None or (self.batch is not None and self.kept_out):
             return False
-        return not any(likely) and not self.is_unreadable and not self._has(FREEZES | {"expire", "delete records"})
+        return (
+            not any(likely)
+            and not (self.is_unreadable or self.oddity)
+            and not self._has(FREEZES | {"expire", "delete records"})
+        )
 
     @property
     def batch(self) -> dict[str, Any] | None:
@@ -214,6 +226,7 @@ FURTHER_KINDS = (
     "batch on thread-pool", "batch on asyncio", "thread-pool with deadline", "asyncio with deadline",
     "batch on thread-pool with deadline", "process-pool", "process-pool with deadline", "batch on process-pool",
 )  # fmt: skip
+ODD_PLACES: tuple[OddPlace, ...] = ("handler", "handler", "deserializer", "ordering")
 RARE = (0.0, 0.0, 0.0, 0.05, 0.2)
 FREEZES: frozenset[Event] = frozenset({"freeze", "freeze in rebalance"})
 CALM: tuple[Event, ...] = ("start", "start", "stop", "rebalance", "add partition", "pause")
@@ -281,7 +294,7 @@ def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
         "max_bytes": chance.choice([8, 25, 1_000_000]),
         "of": chance.choice(["key", "key", "partition", "mixed"]),
     }
-    return replace(
+    plan = replace(
         plan,
         executor=kind,
         batches=batches,
@@ -291,6 +304,22 @@ def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
         kept_out=0.0 if is_calm else chance.choice([0.0, 0.0, 0.1]),
         is_heard=chance.random() < 0.7,
     )
+    return plan if is_calm else _odd(plan)
+
+
+def _odd(plan: Plan) -> Plan:
+    """Draw what user code does that is not expected of it, and where; by a chance of its own, as above."""
+    chance = random.Random(f"odd {plan.seed}")
+    if chance.random() < 0.75:
+        return plan
+    place = chance.choice(ODD_PLACES)
+    if place == "deserializer":
+        raising = [name for name in ODD_FAILURES if BY_NAME[name].raises is not None]
+        return replace(plan, oddity=chance.choice(raising), odd_place=place, is_unreadable=True)
+    if place == "ordering" and plan.lanes == "unordered":
+        return plan
+    failing = plan.failing or (0.1 if place == "handler" else 0.0)
+    return replace(plan, oddity=chance.choice(ODD_FAILURES), odd_place=place, failing=failing)
 
 
 def _limited(plan: Plan) -> Plan:

@@ -176,7 +176,9 @@ class SimulatedPool:
         if chance.random() < self._plan.dying / 2:
             self._die(call, is_unwanted=True)
         self._wait(call, wants)
-        self.acts.end(call)
+        self._arrive(
+            self.acts.end(call)
+        )  # what stands for the handler is given what that returns, and so is judged by it
 
     def _die(self, call: Call, *, is_unwanted: bool = False) -> None:
         """Die at some moment; what was done by then, nobody knows.

@@ -11,12 +11,13 @@ from typing import Any
 from kafka import TopicPartition
 
 from kafka_parallel import RecordFailed
+from kafka_parallel.errors import FATAL as FATAL_ERRORS
 from kafka_parallel.errors import CommitFailed, MemberFenced
 from kafka_parallel.options import Options
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation
-from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer, text_of
+from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer
 from kafka_parallel.testing.simulation.commit_watch import CommitWatch
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import (
@@ -32,6 +33,7 @@ from kafka_parallel.testing.simulation.instance import LONGEST_END, Instance
 from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.meddling import Meddler
+from kafka_parallel.testing.simulation.odd_code import act_oddly, deserializer_of, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
 from kafka_parallel.testing.simulation.plan import Event, Plan, Planned, draw
 from kafka_parallel.testing.simulation.process import Process
@@ -96,9 +98,7 @@ class Simulation:
         )
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
-        ordering = (
-            (self._odd_key_of if plan.has_odd_keys else self._lane_of) if plan.lanes != "unordered" else "unordered"
-        )
+        ordering = self._ordering if plan.lanes != "unordered" else "unordered"
         self._options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
@@ -111,9 +111,12 @@ class Simulation:
     def _lane_of(self, record: Any) -> Any:
         return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
 
-    def _odd_key_of(self, record: Any) -> Any:
+    def _ordering(self, record: Any) -> Any:
+        """Do what the application gives as ``ordering=``: some do what is not expected, to some records."""
+        if is_odd_to(self.plan, record):
+            return act_oddly(self.plan, record)
         key = self._lane_of(record)
-        return None if key is None else OddKey(key, self._ask)
+        return OddKey(key, self._ask) if self.plan.has_odd_keys and key is not None else key
 
     def _ask(self) -> None:
         for instance in self._instances:
@@ -270,7 +273,7 @@ class Simulation:
             or (isinstance(error, (*FATAL, CommitFailed)) and plan.is_fatal)
             or (isinstance(error, CommitFailed) and plan.membership == "assigned" and plan.commit_faults > 0)
             or (isinstance(error, MemberFenced) and plan.membership == "static")
-            or (isinstance(error, SystemExit | MisbehaviourError) and plan.hostile > 0)
+            or (isinstance(error, (*FATAL_ERRORS, MisbehaviourError)) and plan.hostile > 0)
         )
         if not expected:
             raise error
@@ -325,7 +328,7 @@ class Simulation:
             "isolation_level": self.plan.isolation,
             "session_timeout_ms": SESSION_TIMEOUT * 1000,
             "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
-            "value_deserializer": text_of if self.plan.is_unreadable else None,
+            "value_deserializer": deserializer_of(self.plan),
         }
 
     def _plugins(self, name: str, acts: Acts, judge: LimitJudge | None) -> list[object]:

@@ -133,3 +133,6 @@ RAISING = [
     _raising("MemoryError", MemoryError, "fatal"),
 ]
 BEHAVIOURS = [*RETURNING, *RAISING]
+BY_NAME = {behaviour.name: behaviour for behaviour in BEHAVIOURS}
+# What simulated handlers do instead of failing as expected; deep recursion would only take long.
+ODD_FAILURES = [found.name for found in BEHAVIOURS if found.meaning == "failed" and found.raises is not RecursionError]
