@@ -63,7 +63,7 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
 
 
 @hookspec(firstresult=True)
-def on_error(record: ConsumerRecord, error: Exception, context: RecordContext) -> Retry | Skip | Halt | None:
+def on_error(record: ConsumerRecord, error: BaseException, context: RecordContext) -> Retry | Skip | Halt | None:
     """Decide: an attempt at a record failed. ``None`` asks the next plugin; if nobody answers it is ``Halt``.
 
     It is not asked about an attempt that ends after its partition has left or the consumer has stopped: that is no
@@ -73,7 +73,8 @@ def on_error(record: ConsumerRecord, error: Exception, context: RecordContext) -
     If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.
 
     :param record: the record as the handler saw it, or the raw one if it could not be deserialised.
-    :param error: what the handler, a wrapper or a deserialiser raised.
+    :param error: what the handler, a wrapper, a deserialiser or the ordering raised; never one of those that end the
+        process (SystemExit and its like), else it need not be an Exception.
     :param context: attempt, epoch, times and the raw record.
     """
 

@@ -163,7 +163,7 @@ class CircuitBreaker:
         return began is not None
 
     @hookimpl(tryfirst=True)
-    def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
+    def on_error(self, error: BaseException, context: RecordContext) -> Retry | None:
         """Put off a record that met the outage; leave every other one to the other plugins."""
         if isinstance(error, HandlerTimeout):  # its handler may still run, so `on_record` has not seen its end
             self._ends(_attempt(context))
@@ -175,7 +175,7 @@ class CircuitBreaker:
         left = self._delay_ms if probe_at is None else (probe_at - self._clock()) * 1000
         return Retry(max(0.0, left))
 
-    def _saw(self, error: Exception | None, began: float) -> None:
+    def _saw(self, error: BaseException | None, began: float) -> None:
         trips = isinstance(error, self._open_on)
         with self._lock:
             change = self._circuit.saw(failed=error is not None, trips=trips, began=began, now=self._clock())

@@ -99,7 +99,7 @@ class RetryWithBackoff:
         self._clock = context.clock
 
     @hookimpl
-    def on_error(self, error: Exception, context: RecordContext) -> Retry | None:
+    def on_error(self, error: BaseException, context: RecordContext) -> Retry | None:
         """Answer `Retry`, or ``None`` so that the next plugin decides.
 
         :raises StateError: the consumer was not started.
@@ -117,7 +117,7 @@ class RetryWithBackoff:
                  raw.topic, raw.partition, raw.offset, name, context.attempt, self._max_attempts, delay_ms)  # fmt: skip
         return Retry(delay_ms)
 
-    def _is_worth_it(self, error: Exception, context: RecordContext) -> bool:
+    def _is_worth_it(self, error: BaseException, context: RecordContext) -> bool:
         is_named = isinstance(error, self._retry_on) and not isinstance(error, self._never_retry)
         return is_named and context.stage == "handle"
 

@@ -127,7 +127,7 @@ class RetryTopics:
         self._outbox = open_outbox(NAME, self._make_producer, config, sorted(self._steps), timeout, context.clock)
 
     @hookimpl(trylast=True)
-    def on_error(self, error: Exception, context: RecordContext) -> Skip | Halt | None:
+    def on_error(self, error: BaseException, context: RecordContext) -> Skip | Halt | None:
         """Write the record to the next retry topic: `Skip` with the broker's answer, `Halt` without it.
 
         :raises StateError: the consumer was not started.

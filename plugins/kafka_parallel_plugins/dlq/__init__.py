@@ -130,7 +130,7 @@ class DeadLetterQueue:
 
     @hookimpl(wrapper=True)
     def on_error(
-        self, error: Exception, context: RecordContext
+        self, error: BaseException, context: RecordContext
     ) -> Generator[None, Retry | Skip | Halt | None, Retry | Skip | Halt]:
         """Ask all others first, whatever the order they are named in; see `bury` if none of them answers."""
         if self._watch is not None:
@@ -138,7 +138,7 @@ class DeadLetterQueue:
         answer = yield
         return self.bury(error, context) if answer is None else answer
 
-    def bury(self, error: Exception, context: RecordContext) -> Skip | Halt:
+    def bury(self, error: BaseException, context: RecordContext) -> Skip | Halt:
         """Write the dead letter: `Skip` with the broker's answer, `Halt` without it.
 
         :raises StateError: the consumer was not started.
@@ -163,7 +163,7 @@ class DeadLetterQueue:
             outbox.close()
 
     def _write(
-        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: Exception, context: RecordContext
+        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Skip | Halt:
         raw, name = context.raw, type(error).__name__
         try:
@@ -179,7 +179,7 @@ class DeadLetterQueue:
         return Skip(f"{name}: dead letter {place}")
 
     def _write_what_fits(
-        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: Exception, context: RecordContext
+        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Written:
         """Write the whole dead letter, or as much of it as the topic takes."""
         letters = self._letters(letterhead, topic, error, context)
@@ -205,7 +205,7 @@ class DeadLetterQueue:
             return written
 
     def _letters(
-        self, letterhead: Letterhead, topic: str, error: Exception, context: RecordContext
+        self, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Iterator[Outgoing]:
         """Make the dead letter with all there is to tell, then with less and less."""
         raw, told = context.raw, tell(error, self._stack_trace)

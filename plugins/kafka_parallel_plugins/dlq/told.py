@@ -35,7 +35,7 @@ class Told:
         return replace(self, stack_trace=_whole_characters(self.stack_trace[-most:]) if most else b"")
 
 
-def tell(error: Exception, stack_trace: str) -> Told:
+def tell(error: BaseException, stack_trace: str) -> Told:
     """Tell *error*, with a stack trace as one of `STACK_TRACES`."""
     name, cause = _full_name(error), _full_name(_root_cause(error))
     found = traceback.TracebackException.from_exception(error)

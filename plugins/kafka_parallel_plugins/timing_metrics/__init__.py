@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, Retry, Settings, Skip, hookimpl
+from kafka_parallel.errors import FATAL
 from kafka_parallel_plugins.timing_metrics import report as shown
 from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime
 from kafka_parallel_plugins.timing_metrics.recorders import Recorders
@@ -148,7 +149,7 @@ class TimingMetrics:
 
 def _by_topic(handled: Sequence[Handled]) -> dict[str, Sequence[Handled]]:
     """Sort attempts by topic, which is nearly always one; one that was only interrupted there does not count."""
-    topics = {record.topic for record, _, _, _, _, error in handled if error is None or isinstance(error, Exception)}
+    topics = {record.topic for record, _, _, _, _, error in handled if not isinstance(error, FATAL)}
     if len(topics) == 1:
         return dict.fromkeys(topics, handled)
     return {topic: [attempt for attempt in handled if attempt[0].topic == topic] for topic in topics}

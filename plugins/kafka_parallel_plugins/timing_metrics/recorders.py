@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from kafka_parallel.errors import FATAL
 from kafka_parallel_plugins.timing_metrics.buckets import Buckets
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Recorder:
             if error is None:
                 if (timestamp := record.timestamp) is not None and timestamp >= 0:
                     end_to_end.append(ended + since_epoch - timestamp / 1000)  # by 1000: faster than * 0.001
-            elif isinstance(error, Exception):
+            elif not isinstance(error, FATAL):
                 failed += 1
             else:
                 continue
