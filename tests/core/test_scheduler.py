@@ -266,6 +266,20 @@ def test_a_commit_becomes_urgent_long_after_the_records_came():
     assert not found.backpressure.is_commit_urgent()
 
 
+def test_a_record_that_was_kept_out_and_has_room_again_makes_no_commit_urgent():
+    found = scheduler("p", limits=Limits(1000, 100_000, 8))
+    feed(found, "p", *((offset, None) for offset in range(6)))
+    assert feed(found, "p", (6, None), (7, None), (8, None)) == 8
+    found.backpressure.decide(["p"], 0.0)
+    run(found, found.dispatch.take(5, 0.0))
+    found.committed(found.snapshot())
+    assert found.backpressure.decide([], 0.0).resume == {"p"}
+
+    run(found, found.dispatch.take(9, 0.0))
+    assert not found.backpressure.is_commit_urgent()
+    assert feed(found, "p", (8, None), (9, None)) is None
+
+
 class Walk(RuleBasedStateMachine):
     """Random walks; the model knows offsets and keys and nothing of lanes, ledgers or chunks."""
 
@@ -373,8 +387,12 @@ class Walk(RuleBasedStateMachine):
         urgent = False
         for partition, assignment in self.found._assignments.live:
             filled = 0 if self.base[partition] is None else assignment.ledger.committable - self.base[partition]
-            urgent |= filled >= LIMIT // 2 or (filled > 0 and partition in self.kept_out and assignment.drained)
+            urgent |= filled >= LIMIT // 2 or (filled > 0 and self.lacks_room(partition) and assignment.drained)
         assert self.found.backpressure.is_commit_urgent() == urgent
+
+    def lacks_room(self, partition):
+        """Whether a record is kept out; after a commit that made half of the room it is fetched without another one."""
+        return partition in self.kept_out and self.next[partition] - self.base[partition] >= LIMIT // 2
 
     @rule()
     def commit(self):
