@@ -7,7 +7,6 @@ record: what is measured is what a record costs, not what a partition costs once
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +16,7 @@ from kafka import TopicPartition
 from benchmarks.runners.stopwatch import Stopwatch
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing import FakeCluster, FakeConsumer
+from kafka_parallel.testing.fake.fetcher import Fetcher
 
 TOPIC = "costs"
 BATCH = 500
@@ -24,47 +24,70 @@ BATCH = 500
 COMMIT_INTERVAL_MS = 200
 
 
-class PreparedConsumer(FakeConsumer):
-    """Joins its group like any consumer of the fake cluster; then each poll brings one prepared batch.
+class PreparedFetcher(Fetcher):
+    """Each fetch brings one prepared batch, and moves the position of its partition behind it as any fetch does.
 
     A batch holds records of one partition, as kafka-python's usually do, and the partitions take turns.
 
+    :param consumer: whose records they are.
     :param records: how many it hands out after the first batch of each partition.
     :ivar handled: how many were handled.
     :ivar began_at: when the clock started, in processor seconds.
     """
 
-    def __init__(self, records: int, partitions: int) -> None:
-        cluster = FakeCluster()
-        cluster.create_topic(TOPIC, partitions)
+    def __init__(self, consumer: FakeConsumer, cluster: FakeCluster, records: int, partitions: int) -> None:
+        super().__init__(cluster, consumer._subscription, dict(consumer.config))  # noqa: SLF001
         template = cluster.append(TOPIC, b"value", b"key", partition=0)
-        config = {"auto_offset_reset": "earliest", "auto_commit_interval_ms": COMMIT_INTERVAL_MS}
-        super().__init__(TOPIC, cluster=cluster, group_id="costs", **config)
         self._batches = list(_batches(template, records + partitions * BATCH, partitions))[::-1]
         self._measured = records // BATCH
-        self._partitions = partitions
+        self._first = partitions * BATCH
         self._has_joined = False
         self.handled: Callable[[], int]
         self.began_at = 0.0
 
-    def poll(self, timeout_ms: float = 0, max_records: int | None = None, update_offsets: bool = True) -> Any:  # noqa: FBT001, FBT002
-        """Join first; then hand out the next batch, or as much of it as there is room for."""
-        if not self._has_joined:
-            super().poll(timeout_ms, 1, update_offsets)
-            self._has_joined = len(self.assignment()) == self._partitions
+    def fetch(self, max_records: int) -> dict[TopicPartition, list[Any]]:
+        """Hand out the next batch, or as much of it as there is room for."""
+        if not self._has_joined:  # what comes in the poll that assigns its partition is given back
+            self._has_joined = len(self._subscription.assignment) * BATCH == self._first
             return {}
         if not self._batches or max_records == 1:  # a poll that only keeps the member alive
-            threading.Event().wait(timeout_ms / 1000)
             return {}
         if not self.began_at and len(self._batches) == self._measured:
-            if self.handled() < self._partitions * BATCH:
-                threading.Event().wait(0.001)
+            if self.handled() < self._first:
                 return {}
             self.began_at = time.process_time()
         partition, records = self._batches.pop()
-        if max_records is not None and max_records < len(records):
+        state = self._subscription.assignment[partition]
+        if state.position is not None and state.position.offset != records[0].offset:
+            raise RuntimeError(f"{partition} was sought to {state.position}: what was handed out is not kept")
+        if max_records < len(records):
             self._batches.append((partition, records[max_records:]))
-        return {partition: records[:max_records]}
+            records = records[:max_records]
+        state.seek(records[-1].offset + 1)
+        return {partition: records}
+
+
+class PreparedConsumer(FakeConsumer):
+    """Joins its group, commits and is told of it like any consumer of the fake cluster; its records are prepared.
+
+    :param records: how many it hands out after the first batch of each partition.
+    """
+
+    def __init__(self, records: int, partitions: int) -> None:
+        cluster = FakeCluster()
+        cluster.create_topic(TOPIC, partitions)
+        config = {"auto_offset_reset": "earliest", "auto_commit_interval_ms": COMMIT_INTERVAL_MS}
+        super().__init__(TOPIC, cluster=cluster, group_id="costs", **config)
+        self._fetcher: PreparedFetcher = PreparedFetcher(self, cluster, records, partitions)
+
+    def count_with(self, handled: Callable[[], int]) -> None:
+        """Ask *handled* how many records were handled."""
+        self._fetcher.handled = handled
+
+    @property
+    def began_at(self) -> float:
+        """When the clock started, in processor seconds."""
+        return self._fetcher.began_at
 
 
 def _batches(template: Any, records: int, partitions: int) -> Iterator[tuple[TopicPartition, list[Any]]]:
@@ -92,7 +115,7 @@ def cost_of(records: int, *, partitions: int = 4, workers: int = 4) -> float:
         max_uncommitted=2 * produced,
         install_signal_handlers=False,
     )
-    consumer.handled = lambda: parallel.statistics().processed
+    consumer.count_with(lambda: parallel.statistics().processed)
     ends: list[float] = []
     watch = Stopwatch(produced // BATCH * BATCH, lambda: (ends.append(time.process_time()), parallel.stop()))
     gc.collect()

@@ -136,3 +136,18 @@ def test_a_program_that_takes_too_long_is_ended(monkeypatch):
 def test_costs_are_those_of_all_records():
     assert 0 < queue.cost_of(1000, keys=10, in_flight=5) < 1
     assert 0 < prepared.cost_of(2000, partitions=3, workers=2) < 1
+
+
+def test_the_prepared_consumer_is_behind_what_it_has_handed_out():
+    consumer = prepared.PreparedConsumer(prepared.BATCH, partitions=1)
+    consumer.count_with(lambda: prepared.BATCH)
+    handed_out = []
+    while len(handed_out) < 600:
+        for records in consumer.poll(max_records=600 - len(handed_out)).values():
+            handed_out += records
+            assert [state.position.offset for state in consumer._states.values()] == [len(handed_out)]
+
+    assert [record.offset for record in handed_out] == [*range(600)]
+    consumer.seek(*consumer.assignment(), 0)
+    with pytest.raises(RuntimeError, match="sought"):
+        consumer.poll()
