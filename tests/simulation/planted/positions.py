@@ -30,12 +30,6 @@ BUGS = [
         "",
     ),
     Bug(
-        "commit the start of a quiet partition at the interval",
-        "runtime/positions.py",
-        "scheduler.assigned - scheduler.unbegun)",
-        "scheduler.assigned)",
-    ),
-    Bug(
         "never look at positions again",
         "runtime/positions.py",
         "        if now >= self._next_look:",
@@ -58,12 +52,6 @@ BUGS = [
         "runtime/loop.py",
         "            self._give_back(self._client.poll(timeout, 1))\n",
         "            self._client.poll(timeout, 1)\n",
-    ),
-    Bug(
-        "throw away what comes before its assignment",
-        "runtime/loop.py",
-        "        self._give_back({partition: batch[partition] for partition in foreign})\n",
-        "",
     ),
     Bug(
         "begin again behind a jump back",
