@@ -361,6 +361,7 @@ class Loop:
         :param timeout: how long the client may take part in a rebalance; what it cannot do at once waits for the next.
         """
         if not self._may_poll:
+            self._queue.wait_until(lambda _: False, timeout)
             return
         try:
             self._client.pause(self._client.assignment())
@@ -371,6 +372,7 @@ class Loop:
             raise
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
             self._positions.distrust()
+            self._may_poll = is_retriable(error)  # after an error for good the client may never return
             log.warning("poll() failed while the last records were finished: %r", error)
             self._queue.wait_until(lambda _: False, timeout)
 
