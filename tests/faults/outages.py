@@ -60,7 +60,7 @@ class Traffic:
             return
         self._is_over.set()
         self._thread.join()
-        self._producer.flush(timeout=60)
+        self._producer.flush(timeout=600)
         self._producer.close()
 
 

@@ -42,7 +42,7 @@ def produce(broker, topic, values):
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
     for value in values:
         producer.send(topic, value, partition=0)
-    producer.flush(timeout=30)
+    producer.flush(timeout=300)
     producer.close()
 
 

@@ -66,7 +66,7 @@ def send_in_transaction(broker, topic, value):
     producer.init_transactions()
     producer.begin_transaction()
     producer.send(topic, value)
-    producer.flush(timeout=30)
+    producer.flush(timeout=300)
     producer.commit_transaction()
     producer.close()
 

@@ -175,7 +175,7 @@ def test_a_command_that_is_killed_while_it_starts_leaves_nothing(own_tmp):
 )
 def test_the_command_says_what_is_wrong_and_fails(arguments, code, said):
     command = [sys.executable, "-m", "kafka_parallel.testing.broker", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
     assert result.returncode == code
     assert said in result.stderr

@@ -118,7 +118,7 @@ def test_a_second_sigterm_abandons_at_once(kafka_broker, topic, tmp_path, execut
         time.sleep(1)
         assert worker.process.poll() is None
         worker.signal(signal.SIGTERM)
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait() == 0
 
     assert committed(bootstrap, group, produced) == {0: 0}
 

@@ -263,7 +263,7 @@ def test_a_fenced_member_ends_and_names_its_id(kafka_broker, topic, is_quiet):
         produce(bootstrap, produced.topic, 5)
 
     with pytest.raises(MemberFenced, match="'payments-1'"):
-        assert parallel.join(timeout_ms=30_000)
+        assert parallel.join(timeout_ms=600_000)
     younger.close()
 
     assert committed(bootstrap, group, produced) == {0: 0}  # what it had finished is its successor's now

@@ -18,7 +18,7 @@ def installed(tmp_path_factory):
     """Install the example with pip into a folder of its own."""
     folder = tmp_path_factory.mktemp("third-party")
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), str(PLUGIN)]
-    subprocess.run(command, check=True, timeout=110)
+    subprocess.run(command, check=True, timeout=800)
     return folder
 
 
@@ -28,7 +28,7 @@ def names(installed, wanted, **environment):
         env={**os.environ, "PYTHONPATH": str(installed), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     return done.stdout.strip() or done.stderr
@@ -54,7 +54,7 @@ def test_its_own_tests_pass(installed):
         env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

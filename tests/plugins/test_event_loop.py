@@ -503,7 +503,7 @@ asked.wait(30)
 parallel.stop()
 print(parallel.join(30_000))
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False)
 
     assert ended.stdout == "True\n", ended.stderr
 

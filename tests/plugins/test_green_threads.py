@@ -42,7 +42,7 @@ def test_async_handlers_run_in_a_patched_process(patch):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=600,
         check=False,
     )
 

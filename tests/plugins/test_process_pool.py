@@ -581,7 +581,7 @@ def test_a_parent_that_is_killed_leaves_no_process_behind(tmp_path, handler):
     until(lambda: len(noted("begin")) == 2)
 
     parent.kill()
-    shown = parent.communicate(timeout=60)  # it ends when the last process that could write there has
+    shown = parent.communicate(timeout=600)  # it ends when the last process that could write there has
 
     assert shown == (b"", b"")
 

@@ -20,7 +20,7 @@ handled = threading.Semaphore(0)
 parallel = app.parallel({{"consumer_timeout_ms": float("inf"), "auto_commit_interval_ms": 3_600_000}})
 parallel.start(lambda record: handled.release())
 for _ in range(3):
-    assert handled.acquire(timeout=60)
+    assert handled.acquire(timeout=600)
 {end}
 """
 
@@ -42,7 +42,7 @@ def test_a_program_that_ends_without_a_stop_ends_in_good_order(how):
     code, why = ENDS[how]
 
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(end=code)], capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-c", PROGRAM.format(end=code)], capture_output=True, text=True, timeout=600, check=False
     )
 
     assert f"stopping because of {why}" in ended.stderr
@@ -52,11 +52,11 @@ def test_a_program_that_ends_without_a_stop_ends_in_good_order(how):
 def test_a_program_whose_last_line_starts_the_consumer_goes_on():
     end = (
         "threading.Thread(target=lambda: (threading.main_thread().join(), app.cluster.append('t', b'3', b'key',"
-        " partition=0), handled.acquire(timeout=60), parallel.stop()), daemon=True).start()"
+        " partition=0), handled.acquire(timeout=600), parallel.stop()), daemon=True).start()"
     )
 
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=600, check=False
     )
 
     assert ended.returncode == 0

@@ -191,7 +191,7 @@ def test_an_interrupted_command_says_how_to_go_on_and_leaves_its_notes(tmp_path,
         while not notes.exists():
             assert time.monotonic() < deadline
         running.send_signal(how)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=600)
 
     assert running.returncode == 130
     assert f"run it again with --state {notes} to go on" in said

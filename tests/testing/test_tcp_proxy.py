@@ -42,7 +42,7 @@ def echo():
 
 @pytest.fixture
 def client(echo):
-    with socket.create_connection(("127.0.0.1", echo.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=120) as connection:
         yield connection
 
 
@@ -99,7 +99,7 @@ def test_a_reset_breaks_connections_and_new_ones_work(echo, client):
 
     with pytest.raises(ConnectionError):
         hears(client, 5)
-    with socket.create_connection(("127.0.0.1", echo.port), timeout=5) as again:
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=120) as again:
         again.sendall(b"again")
         assert hears(again, 5) == b"again"
 
@@ -116,7 +116,7 @@ def test_a_half_open_connection_is_silent(echo, client):
 
 def test_before_it_is_connected_it_refuses():
     def connect():
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=120) as client:
             client.recv(1)
 
     with TcpProxy() as proxy, pytest.raises(ConnectionError):
