@@ -283,7 +283,7 @@ class Loop:
     def _ours(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Leave out what cannot be taken yet; what came before the assignment was begun comes again after it."""
         foreign = self._queue.ask(lambda scheduler: scheduler.foreign(batch)) if batch else []
-        self._give_back({partition: batch[partition] for partition in foreign})
+        self._put_off({partition: batch[partition] for partition in foreign})
         left_out = self._rebalance.unsettled.union(foreign)
         return {partition: records for partition, records in batch.items() if partition not in left_out}
 
@@ -314,7 +314,7 @@ class Loop:
         return answer in {Answer.DONE, Answer.LOST}
 
     def _put_off(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        """Fetch the first records of assignments again: a rebalance may have to go on before their start is stored."""
+        """Fetch *batch* again, a little later: a rebalance may have to go on before it can be taken."""
         if batch:
             self._give_back(batch)
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
