@@ -43,6 +43,7 @@ class Guard:
             "run": self._run,
             "poll": self._poll,
             "kill": self._kill,
+            "terminate": self._terminate,
             "farewell": self._set_farewell,
         }
         return acts[request.pop("do")](**request)
@@ -76,6 +77,11 @@ class Guard:
             return {"code": None}
         self._child.kill()
         return {"code": self._child.wait()}
+
+    def _terminate(self) -> dict[str, Any]:
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+        return {}
 
     def _set_farewell(self, argv: list[str]) -> dict[str, Any]:
         self._farewell = argv

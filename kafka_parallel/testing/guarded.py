@@ -55,6 +55,10 @@ class Guarded:
         """Kill the child (SIGKILL) and wait until it is gone; nothing happens without one."""
         self._ask(do="kill")
 
+    def terminate(self) -> None:
+        """Ask the child to end (SIGTERM), without waiting; nothing happens without one."""
+        self._ask(do="terminate")
+
     def farewell(self, argv: list[str]) -> None:
         """Run *argv* when this process goes or closes the guard."""
         self._ask(do="farewell", argv=argv)

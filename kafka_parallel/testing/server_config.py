@@ -37,6 +37,17 @@ SINGLE_NODE = {
 }
 
 
+# Over those of a single node: any one of three nodes may be away, and what was written is still there.
+THREE_NODES = {
+    "default.replication.factor": "3",
+    "min.insync.replicas": "2",
+    "offsets.topic.replication.factor": "3",
+    "transaction.state.log.replication.factor": "3",
+    "transaction.state.log.min.isr": "2",
+    "share.coordinator.state.topic.replication.factor": "3",
+    "share.coordinator.state.topic.min.isr": "2",
+}
+
 # How long a ZooKeeper takes a killed node for alive: its session, and the tick in which that is noticed.
 ZOOKEEPER_SESSION_S = 3.0
 
@@ -63,6 +74,26 @@ def server_properties(port: int, controller_port: int, *, bind: str, config: Map
         "listeners": f"PLAINTEXT://{bind}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        **config,
+    }
+
+
+def node_properties(
+    number: int, port: int, controller_ports: Mapping[int, int], *, config: Mapping[str, str]
+) -> dict[str, str]:
+    """Settings of one of three nodes that clients reach at 127.0.0.1.
+
+    :param number: the node's own number.
+    :param port: where clients and the other nodes connect.
+    :param controller_ports: where the controller of each node listens, by the node's number.
+    :param config: settings that are added or replaced.
+    """
+    voters = (f"{each}@{HOST}:{controller_port}" for each, controller_port in controller_ports.items())
+    return {
+        **server_properties(port, controller_ports[number], bind=HOST, config={}),
+        **THREE_NODES,
+        "node.id": str(number),
+        "controller.quorum.voters": ",".join(voters),
         **config,
     }
 

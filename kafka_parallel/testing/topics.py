@@ -15,8 +15,12 @@ LEADERS_S = 10.0
 PAUSE_S = 0.01
 
 
-def create_topic(bootstrap_servers: str, name: str, partitions: int, config: Mapping[str, str]) -> None:
-    """Create a topic in one copy and wait until every partition has a leader.
+def create_topic(
+    bootstrap_servers: str, name: str, partitions: int, config: Mapping[str, str], *, replication_factor: int = 1
+) -> None:
+    """Create a topic and wait until every partition has a leader.
+
+    :param replication_factor: on how many nodes each partition is.
 
     :raises BrokerError: the broker refused or did not answer.
     """
@@ -26,7 +30,7 @@ def create_topic(bootstrap_servers: str, name: str, partitions: int, config: Map
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(","))
         try:
-            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config))])
+            admin.create_topics([NewTopic(name, partitions, replication_factor, topic_configs=dict(config))])
             _wait_for_leaders(admin, name, partitions)
         finally:
             admin.close()
@@ -35,6 +39,30 @@ def create_topic(bootstrap_servers: str, name: str, partitions: int, config: Map
             f"cannot create the topic {name!r} with {partitions} partitions and the settings {dict(config)} "
             f"at {bootstrap_servers}: {error}"
         ) from error
+
+
+def without_all_copies(bootstrap_servers: str) -> list[str]:
+    """Partitions, as ``topic[number]``, of which not all copies are up to date; of all topics, internal ones included.
+
+    :raises BrokerError: the cluster did not answer.
+    """
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers.split(","))
+        try:
+            topics = admin.describe_topics()
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise BrokerError(f"cannot ask {bootstrap_servers} for its topics: {error}") from error
+    return [
+        f"{_field(topic, 'name', 'topic')}[{_field(partition, 'partition_index', 'partition')}]"
+        for topic in topics
+        for partition in topic["partitions"]
+        if len(_field(partition, "isr_nodes", "isr")) < len(_field(partition, "replica_nodes", "replicas"))
+    ]
 
 
 def _wait_for_leaders(admin: Any, name: str, partitions: int) -> None:
@@ -49,9 +77,12 @@ def _wait_for_leaders(admin: Any, name: str, partitions: int) -> None:
 
 def _with_leader(admin: Any, name: str) -> int:
     topic = admin.describe_topics([name])[0]
-    return sum(partition["error_code"] == 0 and _leader(partition) >= 0 for partition in topic["partitions"])
+    leaders = (
+        _field(partition, "leader_id", "leader") for partition in topic["partitions"] if not partition["error_code"]
+    )
+    return sum(leader >= 0 for leader in leaders)
 
 
-def _leader(partition: Mapping[str, int]) -> int:
-    """kafka-python 3 names it as the protocol does, 2 in its own way."""
-    return partition["leader_id"] if "leader_id" in partition else partition["leader"]
+def _field(described: Mapping[str, Any], name: str, older: str) -> Any:
+    """A field of a description: kafka-python 3 names it as the protocol does, 2 in its own way."""
+    return described[name] if name in described else described[older]

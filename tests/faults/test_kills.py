@@ -51,7 +51,7 @@ def test_kills_at_random_moments(kafka_broker, topic, tmp_path, report):
     assert (verdict.needless, verdict.unexplained) == ([], [])
 
 
-def test_a_kill_repeats_no_more_than_max_uncommitted(kafka_broker, topic, tmp_path, report):
+def test_a_kill_repeats_no_more_than_max_uncommitted(kafka_broker, topic, tmp_path, report, record_property):
     """Handlers hang now and then, so every kill finds its partitions at their limit."""
     bootstrap, chance, kills, most = kafka_broker.bootstrap_servers, random.Random(), rounds(3, 20), 200
     produced = produce(bootstrap, topic(4), 4000 * kills)
@@ -73,6 +73,7 @@ def test_a_kill_repeats_no_more_than_max_uncommitted(kafka_broker, topic, tmp_pa
         repeated += above.values()
     finish(bootstrap, group, produced, history)
 
+    record_property("repeated_per_kill_and_partition", str(repeated))
     assert 0 < max(repeated) <= most, repeated
     verdict = conclude(report, bootstrap, group, produced, read(history.path), kills)
     assert (verdict.needless, verdict.unexplained) == ([], [])

@@ -5,7 +5,7 @@ import uuid
 from base64 import urlsafe_b64decode
 
 from kafka_parallel.testing.broker_docker import environment_of, variable_of
-from kafka_parallel.testing.server_config import PORTS, cluster_id, free_ports, server_properties
+from kafka_parallel.testing.server_config import PORTS, cluster_id, free_ports, node_properties, server_properties
 
 
 def test_clients_and_the_controller_are_served_on_loopback_only():
@@ -28,6 +28,20 @@ def test_every_internal_topic_has_one_copy():
     copies = {name: value for name, value in settings.items() if name.endswith(("replication.factor", "min.isr"))}
     assert len(copies) == 5
     assert set(copies.values()) == {"1"}
+
+
+def test_three_nodes_know_each_other_and_any_one_may_be_away():
+    controllers = {1: 20011, 2: 20012, 3: 20013}
+    nodes = [node_properties(number, 20000 + number, controllers, config={"x": "y"}) for number in controllers]
+
+    assert [node["node.id"] for node in nodes] == ["1", "2", "3"]
+    assert nodes[1]["listeners"] == "PLAINTEXT://127.0.0.1:20002,CONTROLLER://127.0.0.1:20012"
+    voters = {node["controller.quorum.voters"] for node in nodes}
+    assert voters == {"1@127.0.0.1:20011,2@127.0.0.1:20012,3@127.0.0.1:20013"}
+    for node in nodes:
+        assert {value for name, value in node.items() if name.endswith("replication.factor")} == {"3"}
+        assert {value for name, value in node.items() if name.endswith(("min.isr", "insync.replicas"))} == {"2"}
+        assert node["x"] == "y"
 
 
 def test_own_settings_win():
