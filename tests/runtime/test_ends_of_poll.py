@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from kafka import ConsumerRebalanceListener
@@ -17,7 +18,7 @@ from kafka.errors import (
 from kafka_parallel import MemberFenced, ParallelConsumer, hookimpl
 from kafka_parallel.runtime.client_errors import is_lost, is_retriable
 from kafka_parallel.testing import FakeCluster, FakeConsumer
-from tests.runtime.app import GROUP, TOPIC, App
+from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
 HABITS = pytest.mark.parametrize("habits", ["2.x", "3.x"])
 
@@ -105,6 +106,29 @@ def test_what_was_taken_is_handled_before_an_error_of_poll_ends_the_run(habits):
         ParallelConsumer(consumer, workers=1, install_signal_handlers=False).run(app_handle)
 
     assert len(app.handled) == app.committed >= 20
+
+
+@HABITS
+def test_a_stop_does_not_poll_again_after_an_error_for_good(habits):
+    app = App()
+    consumer = Counting(TOPIC, cluster=app.cluster, group_id=GROUP, auto_offset_reset="earliest", habits=habits)
+    parallel = ParallelConsumer(consumer, workers=1, install_signal_handlers=False)
+    moment = threading.Event()
+
+    def handle(record):
+        if record.offset == 0:
+            parallel.stop()
+            while not consumer._states[PARTITION].paused:  # as the way out begins
+                moment.wait(0.001)
+            app.cluster.fail("poll", TopicAuthorizationFailedError({TOPIC}), times=1000)
+            while consumer.failed_polls < 0:
+                moment.wait(0.001)
+            app.cluster.fail("commit", RebalanceInProgressError(), times=2)
+
+    parallel.run(app.handle(handle))
+
+    assert consumer.failed_polls == 0
+    assert len(app.handled) == app.committed > 0
 
 
 def test_which_error_means_what():

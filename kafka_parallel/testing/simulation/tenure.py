@@ -1,7 +1,8 @@
 """What the checker knows of the time in which a partition belongs to an instance, and of attempts that outlive it.
 
-What is told of a partition's end comes after that end, so whatever an instance begins after it was told is wrong. And
-what it is seen to do after an attempt has ended, it does as an owner, unless it has told of an end before.
+What is told of a partition's end comes after that end, so whatever an instance makes of an attempt after it was told is
+wrong. An attempt may still begin then: its record was taken before. And what an instance is seen to do after an attempt
+has ended, it does as an owner, unless it has told of an end before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Tenures:
         self._ended: dict[str, dict[Call, set[TopicPartition]]] = defaultdict(dict)
 
     def began(self, call: Call) -> None:
-        """Note that *call* runs."""
+        """Note that *call* runs; its records may have been taken before their partitions left."""
+        call.gone |= call.partitions & self._given_up[call.instance]
         self._running[call.instance][call] = None
 
     def ended(self, call: Call) -> None:
