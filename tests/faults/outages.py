@@ -1,8 +1,9 @@
-"""Measures how long consumers stand still when a broker goes away for a while, ours beside the bare poll loop."""
+"""Measures how long consumers stand still when brokers go away for a while, ours beside the bare poll loop."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -10,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaProducer
 
-from kafka_parallel.testing.history import History, Kind, read
+from kafka_parallel.testing.history import History, Kind, Produced, unpack, whole
 from tests.faults import outage_app
 from tests.integration.kafka_app import KEYS, has_begun, wait_for
 
@@ -24,13 +27,11 @@ PACE = 0.01
 
 
 class Traffic:
-    """Sends a record every 10 ms until it is stopped, through every outage.
-
-    :ivar sent: where the broker put them, as (partition, offset).
-    """
+    """Sends a record every 10 ms until it is stopped, through every outage."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self.sent: set[tuple[int, int]] = set()
+        self._placed: dict[int, dict[int, bytes | None]] = {}
+        self._lock = threading.Lock()
         self._topic = topic
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap.split(","), acks="all", reconnect_backoff_max_ms=50, max_block_ms=120_000
@@ -42,10 +43,18 @@ class Traffic:
         number = 0
         while not self._is_over.wait(PACE):
             key = KEYS[number % len(KEYS)]
-            self._producer.send(self._topic, key=key, value=b"x").add_callback(
-                lambda metadata: self.sent.add((metadata.partition, metadata.offset))
-            )
+            self._producer.send(self._topic, key=key, value=b"x").add_callback(partial(self._note, key))
             number += 1
+
+    def _note(self, key: bytes, metadata: Any) -> None:
+        with self._lock:
+            self._placed.setdefault(metadata.partition, {})[metadata.offset] = key
+
+    @property
+    def produced(self) -> Produced:
+        """Where the broker has put records until now."""
+        with self._lock:
+            return Produced(self._topic, {partition: dict(keys) for partition, keys in self._placed.items()})
 
     def __enter__(self) -> Traffic:
         self._thread.start()
@@ -70,12 +79,25 @@ class App:
 
     kind: str
     history: Path
+    log: Path
     process: subprocess.Popen[bytes]
+    _begun: list[tuple[float, tuple[int, int]]] = field(default_factory=list)
+    _bytes_read: int = 0
 
     def handled(self) -> list[tuple[float, tuple[int, int]]]:
         """When it began which record, in seconds of the machine's monotonic clock."""
-        entries = [entry for entry in read(self.history, is_growing=True) if entry.kind == Kind.START]
-        return [(entry.at / 1e9, (entry.partition, entry.offset)) for entry in entries]
+        with self.history.open("rb") as file:
+            file.seek(self._bytes_read)
+            data = whole(file.read())
+        self._bytes_read += len(data)
+        entries = [entry for entry in unpack(data, f"history {self.history}") if entry.kind == Kind.START]
+        self._begun += [(entry.at / 1e9, (entry.partition, entry.offset)) for entry in entries]
+        return self._begun
+
+    def has_handled(self, produced: Produced) -> Callable[[], bool]:
+        """A condition: it has begun all records of *produced*."""
+        places = {(partition, offset) for partition, keys in produced.keys.items() for offset in keys}
+        return lambda: {place for _, place in self.handled()} >= places
 
     def has_handled_since(self, moment: float) -> Callable[[], bool]:
         """A condition: it has begun a record after *moment*."""
@@ -83,12 +105,21 @@ class App:
 
     def resumed_after(self, moment: float) -> float:
         """Seconds from *moment* until it began a record again."""
-        return next(at for at, _ in self.handled() if at > moment) - moment
+        return min(at for at, _ in self.handled() if at > moment) - moment
 
     def longest_gap(self, since: float) -> float:
-        """The longest time, in seconds, in which it began nothing."""
-        times = [at for at, _ in self.handled() if at > since]
-        return max(after - before for before, after in itertools.pairwise(times))
+        """The longest time, in seconds, that ended after *since* and in which it began nothing of some partition."""
+        times: dict[int, list[float]] = {}
+        for at, (partition, _) in self.handled():
+            times.setdefault(partition, []).append(at)
+        pairs = (pair for each in times.values() for pair in itertools.pairwise(sorted(each)))
+        return max(after - before for before, after in pairs if after > since)
+
+    def was_forgotten(self) -> bool:
+        """Whether the coordinator let its session expire: all that was not committed by then may be repeated."""
+        return (
+            re.search("not recognized|unknown member|UnknownMember", self.log.read_text(errors="replace")) is not None
+        )
 
 
 @contextmanager
@@ -98,20 +129,27 @@ def apps(bootstrap: str, topic: str, folder: Path, python: str = sys.executable)
         found = []
         for kind in outage_app.KINDS:
             history = History(folder / f"{kind}.history")
-            arguments = [kind, bootstrap, topic, f"g-{topic}-{kind}", str(history.path), str(folder / f"{kind}.log")]
+            log = folder / f"{kind}.log"
+            arguments = [kind, bootstrap, topic, f"g-{topic}-{kind}", str(history.path), str(log)]
             process = subprocess.Popen([python, outage_app.__file__, *arguments])
             stack.callback(process.wait)
             stack.callback(process.kill)
-            found.append(App(kind, history.path, process))
+            found.append(App(kind, history.path, log, process))
         for app in found:
             wait_for(has_begun(History(app.history)), f"{app.kind} to begin")
         yield found
 
 
-def end(found: list[App], sent: set[tuple[int, int]]) -> None:
-    """Wait until every app has handled all that was *sent*, and end it."""
+def wait_until_all_handled(found: list[App], produced: Produced) -> None:
+    """Wait until every app has begun all records of *produced*."""
     for app in found:
-        wait_for(lambda app=app: {place for _, place in app.handled()} >= sent, f"{app.kind} to handle everything", 90)
+        wait_for(app.has_handled(produced), f"{app.kind} to handle everything")
+
+
+def end(found: list[App], produced: Produced) -> None:
+    """Wait until every app has handled all that was *produced*, and end it."""
+    wait_until_all_handled(found, produced)
+    for app in found:
         app.process.send_signal(signal.SIGTERM)
     for app in found:
         assert app.process.wait(60) == 0

@@ -34,7 +34,7 @@ def test_a_broker_that_is_away_for_seconds_is_not_missed_longer_than_by_a_bare_l
                 for kind, seconds in later.items():
                     seconds.append(took[kind] - took["bare"])
             traffic.stop()
-            end(found, traffic.sent)
+            end(found, traffic.produced)
 
     record_property("later_than_the_bare_loop", str(later))
     assert {kind: seconds for kind, seconds in later.items() if max(seconds) > LATER} == {}
