@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.costs import prepared, queue
+from benchmarks.costs import batches, prepared, queue
 
 RECORDS = 100_000
 
@@ -35,6 +35,16 @@ AXES = (
         "records in flight",
         (10, 100, 1_000, 10_000),
         lambda size: queue.cost_of(RECORDS, keys=RECORDS, in_flight=size),
+    ),
+    Axis(
+        "records in a batch",
+        (1, 10, 100, 1_000),
+        lambda size: batches.cost_of(RECORDS, batch=size, keys=None),
+    ),
+    Axis(
+        "records in a batch by key",
+        (1, 10, 100, 1_000),
+        lambda size: batches.cost_of(RECORDS, batch=size, keys=1_000),
     ),
 )
 BY_NAME = {axis.name: axis for axis in AXES}

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from kafka_parallel.core.chunk import Chunk, Settled, count_of, take_all
-from kafka_parallel.core.ordering import Runnable, Unit
-from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun, is_unfinished
+from kafka_parallel.core.chunk import Chunk, Settled, take_all
+from kafka_parallel.core.ordering import Runnable
+from kafka_parallel.core.outcome import BatchOutcome, BatchOutcomes, Failure, NotRun, is_unfinished
 from kafka_parallel.core.task import Task
 from kafka_parallel.values import Retry, Skip
 
@@ -22,31 +22,32 @@ class TaskBatch:
     """What one call of a batch handler gets.
 
     :ivar units: what must run in order together; all of them at once.
+    :ivar tasks: all tasks in order of arrival, which keeps every lane in order.
     """
 
-    __slots__ = ("units",)
+    __slots__ = ("tasks", "units")
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, units: Sequence[Runnable]) -> None:
         self.units = units
-
-    @property
-    def tasks(self) -> list[Task]:
-        """All tasks in order of arrival, which keeps every lane in order."""
-        return sorted((task for unit in self.units for task in unit.tasks), key=attrgetter("seq"))
+        tasks = [task for unit in units for task in unit.tasks]
+        if len(tasks) > len(units):  # else each is a unit of its own, and these were taken in that order
+            tasks.sort(key=attrgetter("seq"))
+        self.tasks: Sequence[Task] = tasks
 
 
 class BatchChunk(Chunk):
     """A chunk whose units run together: iterating claims all of them as one `TaskBatch`.
 
-    Each entry of what is settled says all about one unit.
+    Each entry of what is settled says all about one unit, or that all of the batch was handled.
     """
 
     __slots__ = ("_batch",)
 
-    def __init__(self, units: Sequence[Unit], since: float = 0.0) -> None:
+    def __init__(self, units: Sequence[Runnable], since: float = 0.0) -> None:
         super().__init__((), since)
-        self._batch: TaskBatch | None = TaskBatch(units)
-        self.taken = count_of(units)
+        batch = TaskBatch(units)
+        self._batch: TaskBatch | None = batch
+        self.taken = len(batch.tasks)
 
     def __iter__(self) -> Iterator[Any]:
         """Claim the batch."""
@@ -55,20 +56,33 @@ class BatchChunk(Chunk):
             if self._batch is not None:
                 raise ValueError("a batch was claimed but not run: an executor must run what it takes")
 
-    def settle_all(self, outcomes: Mapping[Task, BatchOutcome]) -> None:
+    def settle_all(self, outcomes: BatchOutcomes) -> None:
         """Note how every task of the batch ended."""
         if self._batch is None:
             raise ValueError("the batch is settled already")
-        for unit in self._batch.units:
-            self._settle_unit(unit, outcomes)
+        if outcomes is None:
+            self._settled.append((self._batch, None))
+        else:
+            for unit in self._batch.units:
+                self._settle_unit(unit, outcomes)
         self._batch = None
+
+    def collect_handled(self) -> TaskBatch | None:
+        """Take out the batch, if all there is to report is that all of it was handled."""
+        if len(self._settled) != 1 or self._settled[0][1] is not None:
+            return None
+        handled: TaskBatch = self._settled.pop()[0]
+        return handled
 
     def collect_last(self) -> Settled | None:
         """Nothing: what stands behind it in its unit has to be collected as well."""
         return None
 
     def collect(self) -> tuple[list[Settled], Sequence[Task]]:
-        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one."""
+        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one.
+
+        Of a batch that was handled as a whole `collect_handled` tells.
+        """
         units: list[tuple[list[Settled], list[Task]]] = take_all(self._settled)
         return [end for ends, _ in units for end in ends], [task for _, behind in units for task in behind]
 
@@ -84,7 +98,7 @@ class BatchChunk(Chunk):
         stuck.taken = self.taken
         return stuck, []
 
-    def _settle_unit(self, unit: Unit, outcomes: Mapping[Task, BatchOutcome]) -> None:
+    def _settle_unit(self, unit: Runnable, outcomes: Mapping[Task, BatchOutcome]) -> None:
         """Settle the tasks of a unit up to the first that stays; sort out those behind it."""
         tasks = [(task, outcomes[task]) for task in unit.tasks]
         stays = next((place for place, (_, outcome) in enumerate(tasks) if is_unfinished(outcome)), len(tasks) - 1)

@@ -14,14 +14,14 @@ Entries are left behind when a group is listed anew; the group itself says which
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from kafka_parallel.core.fairness import Arrivals, Turn
 from kafka_parallel.core.groups import BatchedLane, Group, LaneGroup
-from kafka_parallel.core.ordering import Lane, LaneTable, TaskQueue, Unit, forget_idle
+from kafka_parallel.core.ordering import Lane, LaneTable, Runnable, TaskQueue, forget_idle
 from kafka_parallel.core.task import Task
 
 Scope: TypeAlias = Literal["key", "partition", "mixed"]
@@ -61,32 +61,71 @@ class BatchQueue(TaskQueue):
 
     def add(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
         """Take in new *tasks*; see `ReadyQueue.add`."""
-        ahead = self._arrivals.go_ahead(tasks, turn, others)
-        for task in tasks[:ahead]:
-            self._add(task, table, is_ahead=True)
-        for task in tasks[ahead:]:
-            self._arrivals.last += 1
-            task.seq = turn.last = self._arrivals.last
-            turn.is_ahead = False
-            self._add(task, table, is_ahead=False)
+        if ahead := self._arrivals.go_ahead(tasks, turn, others):
+            self._enter(tasks[:ahead], table, is_ahead=True)
+            tasks = tasks[ahead:]
+        if not tasks:
+            return
+        for seq, task in enumerate(tasks, self._arrivals.last + 1):
+            task.seq = seq
+        self._arrivals.last = turn.last = tasks[-1].seq
+        turn.is_ahead = False
+        self._enter(tasks, table, is_ahead=False)
 
-    def _add(self, task: Task, table: LaneTable, *, is_ahead: bool) -> None:
-        entry: Task | Lane | None = task
-        if task.key is None:
-            group: Group | LaneGroup = self._group_of(task)
-        else:
-            lane = self._lane_of(task, table)
-            lane.add(task)
-            group = lane.group
-            if lane.held:
-                return
-            entry = lane if len(lane.waiting) == 1 else None
-        if entry is not None:
-            (group.enter_again if is_ahead else group.enter)(entry)
-        group.gain((task,))
+    def _enter(self, tasks: Sequence[Task], table: LaneTable, *, is_ahead: bool) -> None:
+        """Take in *tasks* of one partition, which have their numbers."""
+        group = self._group_of(tasks[0])
+        enter = group.enter_again if is_ahead else group.enter
+        if self._limits.scope == "key":
+            self._enter_lanes([task for task in tasks if task.key is not None], table)
+            tasks = [task for task in tasks if task.key is None]
+        group.gain(*self._enter_group(tasks, table, enter))
         self._list(group)
 
-    def take(self, limit: float, now: float) -> list[Unit]:
+    def _enter_group(
+        self, tasks: Sequence[Task], table: LaneTable, enter: Callable[[Task | Lane], object]
+    ) -> tuple[int, int]:
+        """Let *tasks* or their lanes *enter* a group; tell how many of them may run, and their bytes.
+
+        It runs once per record: it is kept flat.
+        """
+        count, size = len(tasks), 0
+        for task in tasks:
+            if task.key is None:
+                enter(task)
+                size += task.size
+                continue
+            lane = task.lane = table.get(task.key)
+            if lane is None:
+                lane, is_first = self._new_lane(task, table), True
+            else:
+                is_first = not lane.waiting
+                lane.add(task)
+            if lane.held:
+                count -= 1
+                continue
+            size += task.size
+            if is_first:
+                enter(lane)
+        return count, size
+
+    def _enter_lanes(self, tasks: Sequence[Task], table: LaneTable) -> None:
+        """Take in *tasks*, each into the group of its own lane."""
+        groups: dict[Group | LaneGroup, None] = {}
+        for task in tasks:
+            lane = task.lane = table.get(task.key)
+            if lane is None:
+                lane = self._new_lane(task, table)
+            else:
+                lane.add(task)
+            if not lane.held:
+                group = cast("BatchedLane", lane).group
+                group.gain(1, task.size)
+                groups[group] = None
+        for group in groups:
+            self._list(group)
+
+    def take(self, limit: float, now: float) -> list[Runnable]:
         """Take the units of one batch with at most *limit* tasks. Their lanes are held from now on."""
         self._look_at_waiting(now)
         while limit > 0 and self._by_age:
@@ -95,7 +134,7 @@ class BatchQueue(TaskQueue):
                 continue
             self._unlist(group)
             oldest = group.oldest()
-            units: list[Unit] = []
+            units: list[Runnable] = []
             if oldest is not None and (self._is_full(group) or self._due(oldest) <= now):
                 units = group.take(int(min(limit, self._limits.records)), self._limits.bytes)
             self._list(group)
@@ -106,13 +145,21 @@ class BatchQueue(TaskQueue):
 
     def release(self, lane: Lane) -> None:
         """Let go of *lane*: its next tasks may run, or it is forgotten if it has none."""
-        lane.held = False
-        if not lane.waiting:
-            lane.table.pop(lane.key, None)
-        else:
-            group = cast("BatchedLane", lane).group
+        self.release_all((cast("BatchedLane", lane),))
+
+    def release_all(self, lanes: Iterable[BatchedLane]) -> None:
+        """Let go of *lanes* in one act; it runs once per unit."""
+        groups: dict[Group | LaneGroup, None] = {}
+        for lane in lanes:
+            lane.held = False
+            if not lane.waiting:
+                lane.table.pop(lane.key, None)
+                continue
+            group = lane.group
             group.enter_again(lane)
-            group.gain(lane.waiting)
+            group.gain(len(lane.waiting), lane.bytes)
+            groups[group] = None
+        for group in groups:
             self._list(group)
 
     def again(self, task: Task) -> None:
@@ -123,14 +170,15 @@ class BatchQueue(TaskQueue):
             return
         group = self._group_of(task)
         group.enter_again(task)
-        group.gain((task,))
+        group.gain(1, task.size)
         self._list(group)
 
     def discard(self, tables: Collection[LaneTable], loose: set[Task]) -> None:
         """Forget *loose* tasks and every lane of *tables* that has nothing waiting and is not held."""
         changed: list[Group | LaneGroup] = list(self._groups.values())
-        for table in tables:
-            changed += [cast("BatchedLane", lane).group for lane in table.values()]
+        for lane in [cast("BatchedLane", lane) for table in tables for lane in table.values()]:
+            lane.recount()
+            changed.append(lane.group)
         forget_idle(tables)
         for group in dict.fromkeys(changed):
             group.discard(loose)
@@ -155,12 +203,9 @@ class BatchQueue(TaskQueue):
             group = self._groups[key] = Group()
         return group
 
-    def _lane_of(self, task: Task, table: LaneTable) -> BatchedLane:
-        lane = cast("BatchedLane | None", table.get(task.key))
-        if lane is None:
-            lane = table[task.key] = BatchedLane(task.key, table)
-            lane.group = LaneGroup(lane) if self._limits.scope == "key" else self._group_of(task)
-        task.lane = lane
+    def _new_lane(self, task: Task, table: LaneTable) -> BatchedLane:
+        lane = task.lane = table[task.key] = BatchedLane(task, table)
+        lane.group = LaneGroup(lane) if self._limits.scope == "key" else self._group_of(task)
         return lane
 
     # Which group is next

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, cast
 
 from kafka_parallel.core.assignment import Assignment, Assignments
 from kafka_parallel.core.backlog import Backlog
 from kafka_parallel.core.batch_chunk import BatchChunk, TaskBatch
 from kafka_parallel.core.batching import BatchQueue
 from kafka_parallel.core.chunk import Chunk, Settled, count_of
+from kafka_parallel.core.groups import BatchedLane
 from kafka_parallel.core.ordering import Lane, Runnable
 from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
 from kafka_parallel.core.task import Task
@@ -114,6 +117,9 @@ class Dispatch:
         if (last := chunk.collect_last()) is not None:
             self._finish_last(chunk, last[0], last[2])
             return []
+        if isinstance(chunk, BatchChunk) and (batch := chunk.collect_handled()) is not None:
+            self._finish_batch(chunk, batch)
+            return []
         ended, failures = self._settle_all(chunk, now)
         release = self._backlog.ready.release
         for task, outcome, lane, _ in ended:
@@ -132,6 +138,16 @@ class Dispatch:
         self._took_in(chunk, 1)
         if lane is not None:
             self._backlog.ready.release(lane)
+
+    def _finish_batch(self, chunk: Chunk, batch: TaskBatch) -> None:
+        """Take in that all of *batch* was handled, which *chunk* held."""
+        if self._backlog.retries.running:
+            self._backlog.retries.ended(batch.tasks)
+        for assignment, tasks in groupby(batch.tasks, attrgetter("assignment")):
+            self._finish_all(assignment, [task.offset for task in tasks])
+        self._took_in(chunk, len(batch.tasks))
+        lanes = [unit.lane for unit in batch.units if unit.lane is not None]
+        cast("BatchQueue", self._backlog.ready).release_all(cast("list[BatchedLane]", lanes))
 
     def collect(self, now: float) -> list[tuple[Task, Failure]]:
         """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""

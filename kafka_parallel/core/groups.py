@@ -2,13 +2,17 @@
 
 Rule 1: a group counts what may run: tasks without order, and those of lanes that no batch holds.
 Rule 2: a group of one lane needs no queue of its own. There may be one for every key.
+Rule 3: a lane counts the bytes that wait in it. So a group gives out the oldest records of a backlog, and takes the
+lane back, without looking at all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, islice, takewhile
+from typing import cast
 
-from kafka_parallel.core.ordering import ByAge, Lane, LaneTable, Unit
+from kafka_parallel.core.ordering import ByAge, Lane, LaneTable, Runnable, Unit
 from kafka_parallel.core.task import Task
 
 NEVER = float("inf")
@@ -31,26 +35,57 @@ class Tally:
         self.rank = -1
         self.listed = NEVER
 
-    def gain(self, tasks: Iterable[Task]) -> None:
-        """Count *tasks* that may run from now on."""
-        for task in tasks:
-            self.tasks += 1
-            self.bytes += task.size
-
-    def recount(self, tasks: Iterable[Task]) -> None:
-        """Count anew: just *tasks* may run."""
-        self.tasks = self.bytes = 0
-        self.gain(tasks)
+    def gain(self, tasks: int, size: int) -> None:
+        """Count *tasks* more that may run from now on, of *size* bytes."""
+        self.tasks += tasks
+        self.bytes += size
 
 
 class BatchedLane(Lane):
-    """A lane that knows its group."""
+    """A lane that knows its group.
 
-    __slots__ = ("group",)
+    :param task: the first that waits in it.
+    :ivar bytes: how many bytes wait in it.
+    """
 
-    def __init__(self, key: object, table: LaneTable) -> None:
-        super().__init__(key, table)
+    __slots__ = ("bytes", "group")
+
+    def __init__(self, task: Task, table: LaneTable) -> None:
+        Lane.__init__(self, task.key, table, (task,))  # super() takes longer, for each record of a key of its own
+        self.bytes = task.size
         self.group: Group | LaneGroup
+
+    def add(self, task: Task) -> None:
+        """Take in a task that is younger than all others."""
+        self.bytes += task.size
+        Lane.add(self, task)
+
+    def put_first(self, tasks: Sequence[Task]) -> None:
+        """Take back *tasks*, which are older than all others."""
+        self.bytes += size_of(tasks)
+        Lane.put_first(self, tasks)
+
+    def claim(self, limit: int) -> Sequence[Task]:
+        """Take out the oldest tasks, at most *limit*; the lane is held from now on."""
+        waiting = self.waiting
+        if len(waiting) <= limit:
+            self.held, self.waiting, self.bytes = True, (), 0
+            return waiting
+        claimed = Lane.claim(self, limit)
+        self.bytes -= size_of(claimed)
+        return claimed
+
+    def fitting(self, records: int, size: float) -> int:
+        """How many of its oldest tasks are at most *records* and have at most *size* bytes."""
+        if self.bytes <= size:
+            waiting = len(self.waiting)
+            return waiting if waiting < records else records
+        ends = accumulate(task.size for task in islice(self.waiting, records))
+        return sum(1 for _ in takewhile(lambda end: end <= size, ends))
+
+    def recount(self) -> None:
+        """Count anew: some that waited may be gone."""
+        self.bytes = size_of(self.waiting)
 
 
 class LaneGroup(Tally):
@@ -58,7 +93,7 @@ class LaneGroup(Tally):
 
     __slots__ = ("_lane",)
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: BatchedLane) -> None:
         super().__init__()
         self._lane = lane
 
@@ -72,82 +107,90 @@ class LaneGroup(Tally):
         lane = self._lane
         return lane.waiting[0] if lane.waiting and not lane.held else None
 
-    def take(self, records: int, size: float) -> list[Unit]:
+    def take(self, records: int, size: float) -> list[Runnable]:
         """Take a unit with at most *records* tasks and *size* bytes, one task at least."""
-        waiting = self._lane.waiting
-        unit = Unit(self._lane, [*self._lane.claim(fitting(waiting, records, size) or 1)])
-        self.recount(())
-        return [unit]
+        lane = self._lane
+        self.tasks = self.bytes = 0
+        return [unit_of(lane, lane.claim(lane.fitting(records, size) or 1))]
 
     def discard(self, _: set[Task]) -> None:
         """Forget what is gone."""
-        self.recount(() if self._lane.held else self._lane.waiting)
+        self.tasks = self.bytes = 0
+        if not self._lane.held:
+            self.gain(len(self._lane.waiting), self._lane.bytes)
+
+    def loose(self) -> list[Task]:
+        """Return the tasks without order: there are none."""
+        return []
 
 
 class Group(Tally):
-    """Lanes and tasks without order, oldest first."""
+    """Lanes and tasks without order, oldest first.
 
-    __slots__ = ("_entries",)
+    :ivar enter: takes in an entry that arrived after all others; see `ByAge.append`.
+    :ivar enter_again: takes in an entry that may be older than others.
+    """
+
+    __slots__ = ("_entries", "enter", "enter_again")
 
     def __init__(self) -> None:
         super().__init__()
         self._entries = ByAge()
-
-    def enter(self, entry: Task | Lane) -> None:
-        """Take in an entry that arrived after all others."""
-        self._entries.append(entry)
-
-    def enter_again(self, entry: Task | Lane) -> None:
-        """Take in an entry that may be older than others."""
-        self._entries.push(entry)
+        self.enter = self._entries.append
+        self.enter_again = self._entries.push
 
     def oldest(self) -> Task | None:
         """The task that would be taken first."""
         entry = self._entries.peek()
         return entry.waiting[0] if isinstance(entry, Lane) else entry
 
-    def take(self, records: int, size: float) -> list[Unit]:
-        """Take units with at most *records* tasks and *size* bytes, one task at least."""
-        units: list[Unit] = []
-        while records > 0 and (entry := self._entries.peek()) is not None:
-            waiting = tasks_of(entry)
-            fit = fitting(waiting, records, size) or (0 if units else 1)
+    def take(self, records: int, size: float) -> list[Runnable]:
+        """Take units with at most *records* tasks and *size* bytes, one task at least. It runs once per unit."""
+        units: list[Runnable] = []
+        count, total, pop = 0, 0, self._entries.pop
+        while count < records and (entry := pop()) is not None:
+            if isinstance(entry, Task):
+                if units and total + entry.size > size:
+                    self.enter_again(entry)
+                    break
+                units.append(entry)
+                count += 1
+                total += entry.size
+                continue
+            lane: BatchedLane = entry  # type: ignore[assignment]  # as `cast`, without its call for each unit
+            fit = lane.fitting(records - count, size - total) or (0 if units else 1)
             if not fit:
+                self.enter_again(entry)
                 break
-            self._entries.pop()
-            self._lose(waiting)
-            unit = Unit(entry, [*entry.claim(fit)]) if isinstance(entry, Lane) else Unit(None, list(waiting))
-            units.append(unit)
-            records -= fit
-            size -= sum(task.size for task in unit.tasks)
+            before, tasks = lane.bytes, lane.claim(fit)
+            units.append(unit_of(lane, tasks))
+            count += len(tasks)
+            total += before - lane.bytes
+            if lane.waiting:  # what is left in the lane may not run either
+                self.gain(-len(lane.waiting), -lane.bytes)
+        self.gain(-count, -total)
         return units
-
-    def _lose(self, tasks: Iterable[Task]) -> None:
-        for task in tasks:
-            self.tasks -= 1
-            self.bytes -= task.size
 
     def discard(self, loose: set[Task]) -> None:
         """Forget *loose* tasks, and lanes with nothing to run."""
         self._entries.discard(loose)
-        self.recount(task for entry in self._entries for task in tasks_of(entry))
+        self.tasks = self.bytes = 0
+        for entry in self._entries:
+            if isinstance(entry, Task):
+                self.gain(1, entry.size)
+            else:
+                self.gain(len(entry.waiting), cast("BatchedLane", entry).bytes)
 
     def loose(self) -> list[Task]:
         """Return the tasks without order."""
         return self._entries.loose()
 
 
-def tasks_of(entry: Task | Lane) -> Collection[Task]:
-    """What may run of an entry."""
-    return entry.waiting if isinstance(entry, Lane) else (entry,)
+def unit_of(lane: Lane, tasks: Sequence[Task]) -> Runnable:
+    """Make a unit of *tasks* of *lane*."""
+    return tasks[0] if len(tasks) == 1 else Unit(lane, [*tasks])
 
 
-def fitting(waiting: Iterable[Task], records: int, size: float) -> int:
-    """How many of *waiting*, from the first on, are at most *records* tasks and *size* bytes."""
-    fit = 0
-    for task in waiting:
-        size -= task.size
-        if fit == records or size < 0:
-            break
-        fit += 1
-    return fit
+def size_of(tasks: Iterable[Task]) -> int:
+    """How many bytes *tasks* have."""
+    return sum([task.size for task in tasks])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from kafka_parallel.values import Retry, Skip
+
+if TYPE_CHECKING:
+    from kafka_parallel.core.task import Task
 
 
 class Failure:
@@ -40,6 +44,9 @@ class NotRun:
 
 
 BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
+
+BatchOutcomes: TypeAlias = "Mapping[Task, BatchOutcome] | None"
+"""How each record of a batch ended; ``None`` = the handler returned, and all of them were in it."""
 
 
 def is_unfinished(outcome: BatchOutcome) -> bool:

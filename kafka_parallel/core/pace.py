@@ -22,7 +22,7 @@ from itertools import count, islice
 from typing import TypeAlias
 
 from kafka_parallel.core.batching import BatchQueue
-from kafka_parallel.core.ordering import Lane, ReadyQueue, Runnable, Unit
+from kafka_parallel.core.ordering import Lane, ReadyQueue, Runnable
 from kafka_parallel.core.task import Task
 
 NEVER, ALWAYS = float("inf"), float("-inf")
@@ -119,7 +119,7 @@ class Pace:
                 limit -= len(taken[0].tasks)
         return units
 
-    def take_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Unit]:
+    def take_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Runnable]:
         """Take the units of one batch that may start *now*; put the lanes aside that may not."""
         if not self.is_set:
             return ready.take(limit, now)

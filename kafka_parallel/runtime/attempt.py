@@ -132,6 +132,11 @@ class Attempts:
         """Whether records have to be made before the handler can get them."""
         return self._deserialize is not None
 
+    @property
+    def hands_over_as_is(self) -> bool:
+        """Whether the handler gets a record as it came, unless its ordering key failed, and nothing notes when."""
+        return self._deserialize is None and self._handlings is None
+
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
         if task.error is not None:

@@ -8,11 +8,11 @@ handler is called once, and each record leaves its wrappers with the handler's r
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel.core.outcome import BatchOutcome, NotRun, NoVerdict
+from kafka_parallel.core.outcome import BatchOutcome, BatchOutcomes, NotRun, NoVerdict
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
 from kafka_parallel.runtime.attempt import Attempts, context_of
 from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
@@ -26,27 +26,20 @@ if TYPE_CHECKING:
 class Entered:
     """One record inside its wrappers.
 
-    :param around: the wrappers as `kafka_parallel.chains.surround_steps` composes them; ``None`` if there are none.
+    :param around: the wrappers as `kafka_parallel.chains.surround_steps` composes them.
     :ivar is_answered: whether a plugin answered instead of the handler.
     """
 
-    def __init__(
-        self, task: Task, record: Any, around: Callable[..., Any] | None, variables: contextvars.Context
-    ) -> None:
+    def __init__(self, task: Task, record: Any, around: Callable[..., Any], variables: contextvars.Context) -> None:
         self.task = task
         self.record = record
-        self.is_answered = False
         self._variables = variables
-        self._steps = None if around is None else around(record, context_of(task))
-        if self._steps is not None:
-            self.is_answered = self._go(self._steps.send, None)
+        self._steps = around(record, context_of(task))
+        self.is_answered = self._go(self._steps.send, None)
 
     def leave(self, result: Any, error: BaseException | None) -> None:
         """Go through the wrappers' ends; raise what comes out of them."""
-        if self._steps is None:
-            if error is not None:
-                raise error
-        elif error is not None:
+        if error is not None:
             self._go(self._steps.throw, error)
         else:
             self._go(self._steps.send, result)
@@ -63,44 +56,44 @@ class Entered:
 class BatchRun:
     """One batch on its way: who is in it, and who failed.
 
-    :ivar entered: the records that the handler gets.
+    :ivar tasks: those whose records the handler gets.
+    :ivar records: these records.
+    :ivar entered: the same inside their wrappers; empty if there are none.
     :ivar failures: task, record as far as it got, and error.
-    :ivar outcomes: what is known so far.
-    :ivar done: the records that the handler or a plugin has handled.
+    :ivar outcomes: of those that have neither failed nor been handled.
+    :ivar done: those that the handler or a plugin has handled.
     """
 
     def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.records: list[Any] = []
         self.entered: list[Entered] = []
         self.failures: list[tuple[Task, Any, BaseException]] = []
         self.outcomes: dict[Task, BatchOutcome] = {}
         self.done: list[Task] = []
 
-    @property
-    def records(self) -> list[Any]:
-        """What the handler gets."""
-        return [entered.record for entered in self.entered]
-
-    @property
-    def raw_records(self) -> list[Any]:
-        """The same as Kafka delivered them."""
-        return [entered.task.record for entered in self.entered]
-
     def leave(self, result: Any, error: BaseException | None) -> None:
         """Let every record leave its wrappers after the handler has returned *result* or raised *error*."""
         errors = self._errors(error)
-        for index, entered in enumerate(self.entered):
+        if self.entered:
+            self._leave_wrappers(result, errors)
+            return
+        self.done += [task for place, task in enumerate(self.tasks) if place not in errors] if errors else self.tasks
+        self.failures += [(self.tasks[place], self.records[place], errors[place]) for place in sorted(errors)]
+
+    def _leave_wrappers(self, result: Any, errors: Mapping[int, BaseException]) -> None:
+        for place, entered in enumerate(self.entered):
             try:
-                entered.leave(result, errors.get(index))
+                entered.leave(result, errors.get(place))
             except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()
                 self.failures.append((entered.task, entered.record, raised))
             else:
-                self.outcomes[entered.task] = None
                 self.done.append(entered.task)
 
     def _errors(self, error: BaseException | None) -> dict[int, BaseException]:
         if error is None:
             return {}
-        count = len(self.entered)
+        count = len(self.tasks)
         if isinstance(error, BatchFailed):
             highest = max(error.failed)
             if highest < count:
@@ -116,7 +109,7 @@ class BatchAttempts:
     """Runs batches.
 
     :param handler: what the user gave: a function of a list of records.
-    :param around: the wrappers of ``on_record``, see `Entered`.
+    :param around: the wrappers of ``on_record``, see `Entered`; ``None`` if there are none.
     :param attempts: knows how to deserialise, and what a failure means.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param sends_raw: whether *handler* gets the raw records, because it sends them on to where they are made anew.
@@ -136,15 +129,16 @@ class BatchAttempts:
         self._handler = handler
         self._around = around
         self._attempts = attempts
+        self._is_bare = around is None and attempts.hands_over_as_is
         self.variables = contextvars.copy_context()
 
-    def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> dict[Task, BatchOutcome]:
-        """Run *batch* without the tasks that nobody *wants* any more; tell how each ended.
+    def __call__(self, batch: TaskBatch) -> BatchOutcomes:
+        """Run *batch* without the tasks whose assignment has ended; tell how each ended.
 
         :raises OverdueError: it took too long, and somebody else has said how it ended.
         """
-        run, result = self.enter(batch, wants), None
-        if run.entered:
+        run, result = self.enter(batch), None
+        if run.tasks:
             error = None
             try:
                 result = self._call(batch, run)
@@ -157,14 +151,15 @@ class BatchAttempts:
         return self.decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
-        variables, records = self.variables.copy(), run.records
+        variables = self.variables.copy()
+        records = [*run.records]  # the handler may do with its list what it likes
         if self._sends_raw:
-            records = [self._attempts.see(record) for record in run.raw_records]
+            records = [self._attempts.see(task.record) for task in run.tasks]
         if self._deadlines is None:
             return self._run(variables, records)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
         decide = partial(self._timed_out, run, [*run.done], [*run.failures])
-        with self._deadlines.running(batch, [entered.task for entered in run.entered], decide):
+        with self._deadlines.running(batch, run.tasks, decide):
             return self._run(variables, records)
 
     def _run(self, variables: contextvars.Context, records: list[Any]) -> Any:
@@ -184,36 +179,42 @@ class BatchAttempts:
         :param done: those that plugins had handled before it began.
         :param failures: those that had failed before.
         """
-        late = [(entered.task, entered.record, error) for entered in run.entered]
+        late = [(task, record, error) for task, record in zip(run.tasks, run.records, strict=True)]
         failures = [*failures, *late]
         self._attempts.batch_ended(done, failures)
-        return self._outcomes(run, failures)
+        return self._outcomes(run, done, failures)
 
-    def enter(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> BatchRun:
-        """Let every record of *batch* that somebody *wants* enter its wrappers."""
+    def enter(self, batch: TaskBatch) -> BatchRun:
+        """Let every record of *batch* whose assignment is live enter its wrappers. It runs once per record."""
         run, cut = BatchRun(), set()
+        tasks, records, is_bare = run.tasks, run.records, self._is_bare
         for task in batch.tasks:
-            if not wants(task):
+            if not task.assignment.live:
                 run.outcomes[task] = NoVerdict
             elif task.lane in cut:
                 run.outcomes[task] = NotRun
+            elif is_bare and task.error is None:
+                tasks.append(task)
+                records.append(task.record)
             elif not self._has_entered(run, task) and task.lane is not None:
                 cut.add(task.lane)
         return run
 
     def _has_entered(self, run: BatchRun, task: Task) -> bool:
         """Let *task* enter its wrappers; false if it failed in this."""
-        record = task.record
+        record, around = task.record, self._around
         try:
             record = self._attempts.prepare(task)
-            entered = Entered(task, record, self._around, self.variables.copy())
+            entered = None if around is None else Entered(task, record, around, self.variables.copy())
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             run.failures.append((task, record, error))
             return False
-        if entered.is_answered:
-            run.outcomes[task] = None
+        if entered is not None and entered.is_answered:
             run.done.append(task)
-        else:
+            return True
+        run.tasks.append(task)
+        run.records.append(record)
+        if entered is not None:
             run.entered.append(entered)
         return True
 
@@ -221,10 +222,14 @@ class BatchAttempts:
         """Note that the attempts at the records of *run* have ended."""
         self._attempts.batch_ended(run.done, run.failures)
 
-    def decide(self, run: BatchRun) -> dict[Task, BatchOutcome]:
+    def decide(self, run: BatchRun) -> BatchOutcomes:
         """Ask what every failure means; may block."""
-        return self._outcomes(run, run.failures)
+        if not run.failures and not run.outcomes:
+            return None
+        return self._outcomes(run, run.done, run.failures)
 
-    def _outcomes(self, run: BatchRun, failures: Sequence[tuple[Task, Any, BaseException]]) -> dict[Task, BatchOutcome]:
+    def _outcomes(
+        self, run: BatchRun, done: Sequence[Task], failures: Sequence[tuple[Task, Any, BaseException]]
+    ) -> dict[Task, BatchOutcome]:
         decided = {task: self._attempts.failed(task, record, error) for task, record, error in failures}
-        return {**run.outcomes, **decided}
+        return {**run.outcomes, **dict.fromkeys(done), **decided}

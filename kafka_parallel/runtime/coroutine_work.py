@@ -6,7 +6,7 @@ It is apart from what plain handlers need because ``asyncio`` is: 1.7 MB of code
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from kafka_parallel.runtime.coroutines import HandlerExit, was_cancelled, within
 from kafka_parallel.unfinished import require_finished
 
 if TYPE_CHECKING:
-    from kafka_parallel.core.outcome import BatchOutcome, Outcome
+    from kafka_parallel.core.outcome import BatchOutcomes, Outcome
     from kafka_parallel.core.task import Task
     from kafka_parallel.runtime.batches import BatchAttempts
     from kafka_parallel.runtime.coroutine_attempt import CoroutineAttempts
@@ -62,7 +62,7 @@ class CoroutineWork:
     async def _settle_batch(self, chunk: Any, batch: TaskBatch, wants: Wants) -> None:
         chunk.settle_all(await self._run_batch(batch, wants))
 
-    async def _run_batch(self, batch: TaskBatch, wants: Wants) -> Mapping[Task, BatchOutcome]:
+    async def _run_batch(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
         if self._batches is None:
             raise ValueError("records run one by one here: there are no batches")
         try:
@@ -92,16 +92,18 @@ class CoroutineBatches:
         self._attempts = attempts
         self._timeout = timeout
 
-    async def run(self, batch: TaskBatch, wants: Wants) -> dict[Task, BatchOutcome]:
-        """Run *batch* without the tasks that nobody *wants*; tell how each ended.
+    async def run(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
+        """Run *batch* without the tasks whose assignment has ended; tell how each ended.
+
+        :param wants: whether anybody still waits for a task.
 
         :raises asyncio.CancelledError: somebody cancelled it, or nobody wants any of its records any more.
         """
-        run = self._batches.enter(batch, wants)
-        if run.entered:
+        run = self._batches.enter(batch)
+        if run.tasks:
             result: Any = None
             error: BaseException | None = None
-            call = partial(self._handler, run.records)
+            call = partial(self._handler, [*run.records])  # it may do with its list what it likes
             try:
                 result = await within(self._timeout, batch, self._batches.variables.copy(), call)
                 require_finished(result)
@@ -118,6 +120,5 @@ class CoroutineBatches:
                 error = raised
             run.leave(result, error)
         self._batches.ended(run)
-        if not run.failures:
-            return run.outcomes
-        return await self._attempts.beside(partial(self._batches.decide, run))
+        decide = partial(self._batches.decide, run)
+        return await self._attempts.beside(decide) if run.failures else decide()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.batching import BatchLimits
     from kafka_parallel.core.chunk import Chunk
     from kafka_parallel.core.ordering import Unit
-    from kafka_parallel.core.outcome import BatchOutcome, Failure, Outcome
+    from kafka_parallel.core.outcome import BatchOutcome, BatchOutcomes, Failure, Outcome
     from kafka_parallel.core.pressure import Limits
     from kafka_parallel.core.task import Task
     from kafka_parallel.core.throttle import Throttles
@@ -62,9 +62,9 @@ class Attempt(Protocol):
 
 
 class AttemptBatch(Protocol):
-    """Runs one batch without the tasks that nobody wants."""
+    """Runs one batch without the tasks whose assignment has ended."""
 
-    def __call__(self, batch: TaskBatch, wants: Callable[[Task], bool]) -> Mapping[Task, BatchOutcome]:
+    def __call__(self, batch: TaskBatch) -> BatchOutcomes:
         """Run it here and now."""
 
 
@@ -190,10 +190,10 @@ class WorkQueue(Generic[P]):
             raise ValueError("the handler is a plain function: nothing of it can be awaited")
         return self._coroutines.run(chunk, task, self.wants)
 
-    def _run_batch(self, batch: TaskBatch) -> Mapping[Task, BatchOutcome]:
+    def _run_batch(self, batch: TaskBatch) -> BatchOutcomes:
         if self._attempt_batch is None:
             raise ValueError("records run one by one here: there are no batches")
-        return self._attempt_batch(batch, self.wants)
+        return self._attempt_batch(batch)
 
     def wants(self, task: Any) -> bool:
         """Tell whether anybody still waits for *task*."""

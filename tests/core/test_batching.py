@@ -194,7 +194,64 @@ def test_a_batch_must_be_run_and_only_once():
         next(claims)
     chunk.settle_all(dict.fromkeys(batch.tasks))
     with pytest.raises(ValueError, match="settled already"):
-        chunk.settle_all(dict.fromkeys(batch.tasks))
+        chunk.settle_all(None)
+
+
+@pytest.mark.parametrize("scope", ["mixed", "partition", "key"])
+def test_a_batch_that_was_handled_lets_go_of_all_its_keys_and_finishes_all_its_offsets(scope):
+    found = scheduler(scope)
+    feed(found, "p", (0, "a"), (1, "a"), (2, "b"), (3, None), (4, "a"), (5, "b"))
+
+    while (chunk := found.dispatch.take(1, WAIT)) is not None:
+        for _ in chunk:
+            chunk.settle_all(None)
+        assert found.dispatch.finish(chunk, WAIT) == []
+
+    assert found.snapshot().offsets["p"][0] == 6
+    assert found.dispatch.totals.processed == 6
+    assert found.dispatch.in_flight == 0
+    assert found._assignments.get("p").lanes == {}
+
+
+def test_a_retry_that_succeeds_in_a_batch_makes_room_for_the_next_one():
+    found = scheduler(records=1)
+    feed(found, "p", (0, None), (1, None))
+    for _ in range(2):
+        settle(found, found.dispatch.take(1, 0.0), {0: Retry(5), 1: Retry(5)})
+    found.throttles.limit_retries("slow", 1)
+
+    first = found.dispatch.take(1, 1.0)
+    assert found.dispatch.take(1, 1.0) is None
+    for _ in first:
+        first.settle_all(None)
+    found.dispatch.finish(first, 1.0)
+
+    assert found.dispatch.take(1, 1.0) is not None
+
+
+def test_a_batch_of_partitions_that_have_left_finishes_those_that_stay():
+    found = scheduler(records=4)
+    feed(found, "p", (0, "a"), (1, "a"))
+    feed(found, "q", (0, "a"), (1, "b"))
+    chunk = found.dispatch.take(1, 0.0)
+    found.end(["p"])
+
+    for _ in chunk:
+        chunk.settle_all(None)
+    found.dispatch.finish(chunk, 0.0)
+
+    assert found.snapshot().offsets == {"q": (2, -1)}
+    assert found.dispatch.totals.processed == 2
+
+
+def test_the_front_of_a_long_backlog_is_taken_without_counting_all_of_it():
+    found = scheduler(records=2, size=25)
+    feed(found, "p", *[(offset, "a") for offset in range(9)], size=10)
+    feed(found, "q", (0, "b"), size=5)
+
+    assert offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1)]
+    assert found.dispatch.take(1, 0.0) is None, "the rest of the key may not run"
+    assert offsets(found.dispatch.take(1, WAIT)) == [("q", 0)]
 
 
 class BatchWalk(RuleBasedStateMachine):
@@ -256,7 +313,7 @@ class BatchWalk(RuleBasedStateMachine):
         drawn = {task: data.draw(st.sampled_from([None, None, "retry", "skip", NotRun])) for task in tasks}
         outcomes = {task: {"retry": Retry(5), "skip": Skip("x")}.get(how, how) for task, how in drawn.items()}
         for _ in chunk:
-            chunk.settle_all(outcomes)
+            chunk.settle_all(outcomes if any(outcomes.values()) else None)
         self.found.dispatch.finish(chunk, self.now)
         self.busy.difference_update(ids)
         held = set()
@@ -278,6 +335,24 @@ class BatchWalk(RuleBasedStateMachine):
             assert not any(one[0] == partition and one[1] < offset for one in self.left)
 
     @invariant()
+    def groups_count_what_may_run(self):
+        ready = self.found._backlog.ready
+        groups = dict.fromkeys(ready._groups.values(), 0)
+        for _, assignment in self.found._assignments.live:
+            groups.update((lane.group, 0) for lane in assignment.lanes.values())
+        for partition, offset in self.left:
+            lane = self.found._assignments.get(partition).lanes.get(self.keys[partition, offset])
+            if lane is not None and not lane.held:
+                groups[lane.group] += any(task.offset == offset for task in lane.waiting)
+        for task in ready.loose():
+            groups[ready._group_of(task)] += 1
+        assert {group: group.tasks for group in groups} == groups
+        for _, assignment in self.found._assignments.live:
+            assert all(lane.bytes == sum(task.size for task in lane.waiting) for lane in assignment.lanes.values())
+        for group in groups:
+            assert group.tasks or not group.bytes
+
+    @invariant()
     def what_is_out_is_in_flight(self):
         assert self.found.dispatch.in_flight == len(self.busy)
         assert self.found.backpressure.total().records == len(self.left)
@@ -285,9 +360,9 @@ class BatchWalk(RuleBasedStateMachine):
     def teardown(self):
         """Everything comes to its end, and nothing stalls: whenever something is left, a time is named for it."""
         for _ in range(300):
-            for chunk, ids, tasks in self.out:
+            for chunk, ids, _ in self.out:
                 for _batch in chunk:
-                    chunk.settle_all(dict.fromkeys(tasks))
+                    chunk.settle_all(None)
                 self.found.dispatch.finish(chunk, self.now)
                 for one in ids:
                     del self.left[one]

@@ -133,6 +133,13 @@ BUGS = [
         BATCHES,
     ),
     Bug(
+        "let go of the first key of a handled batch alone",
+        "dispatch",
+        "for unit in batch.units if unit.lane is not None]\n",
+        "for unit in batch.units[:1] if unit.lane is not None]\n",
+        BATCHES,
+    ),
+    Bug(
         "let what stands behind a failed record of a batch go",
         "batch_chunk",
         "        back = [task for task, outcome in behind if not _is_final(outcome)]\n",

@@ -283,7 +283,8 @@ class World:
         made = OUTCOMES[outcome]() if worker.runs else NoVerdict
         if self.scope.kind == "batch":
             worker.runs = False
-            worker.chunk.settle_all({task: made if at == place else None for at, task in enumerate(worker.tasks)})
+            some = {task: made if at == place else None for at, task in enumerate(worker.tasks)}
+            worker.chunk.settle_all(None if made is None else some)
             worker.item, worker.phase = None, "between"
         elif self.scope.kind == "remote":
             self._settle_next(worker, made)

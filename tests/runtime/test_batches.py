@@ -245,7 +245,7 @@ def test_a_batch_failed_that_says_nothing_is_refused(failed):
     [
         (Batch(max_records=100), {"max_buffered_records": 99}, "max_buffered_records=99"),
         (Batch(of="key"), {"ordering": "unordered"}, "of='key'"),
-        (100, {}, "batch=100"),
+        (100, {}, "batch is 100"),
     ],
 )
 def test_batches_that_can_never_come_about_are_refused(batch, options, named):

@@ -422,7 +422,7 @@ BUGS = [
     Bug(
         "let a batch take a key while another one holds it",
         "core/batching.py",
-        "            if lane.held:\n                return\n",
+        "            if lane.held:\n                count -= 1\n                continue\n",
         "",
         "batch on thread-pool",
     ),
@@ -471,8 +471,10 @@ BUGS = [
     Bug(
         "take the records that BatchFailed names for the only ones that were in the batch",
         "runtime/batches.py",
-        "                self.outcomes[entered.task] = None",
-        "                self.outcomes[entered.task] = None if error is None else NotRun",
+        "[task for place, task in enumerate(self.tasks) if place not in errors] if errors else self.tasks",
+        "[] if errors else self.tasks\n"
+        "        if errors:\n"
+        "            self.outcomes.update((task, NotRun) for at, task in enumerate(self.tasks) if at not in errors)",
         "batch on thread-pool",
     ),
     Bug(
@@ -670,8 +672,8 @@ BUGS = [
     Bug(
         "keep the lane of the last record of a chunk",
         "core/dispatch.py",
-        "        if lane is not None:\n            self._backlog.ready.release(lane)\n\n    def collect",
-        "\n    def collect",
+        "        if lane is not None:\n            self._backlog.ready.release(lane)\n\n    def _finish_batch",
+        "\n    def _finish_batch",
     ),
     Bug(
         "forget the last record of a chunk",
@@ -683,7 +685,7 @@ BUGS = [
         "do not count retries in batches",
         "core/dispatch.py",
         "            return BatchChunk(batch, now) if batch else None",
-        "            self._backlog.retries._running.clear()\n"
+        "            self._backlog.retries.running.clear()\n"
         "            return BatchChunk(batch, now) if batch else None",
         "batch on thread-pool",
     ),
