@@ -9,7 +9,6 @@ first, a wrapper (of either style) sees the result or the error of everything in
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,8 +19,9 @@ import pluggy
 from kafka_parallel import hookspecs
 from kafka_parallel.errors import PluginError
 from kafka_parallel.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
+from kafka_parallel.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:

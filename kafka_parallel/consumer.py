@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.manager import Plugins
 from kafka_parallel.options import (
     REVOKE_TIMEOUT_MS,
@@ -32,7 +32,7 @@ from kafka_parallel.values import Batch, State, Statistics
 if TYPE_CHECKING:
     import asyncio
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Built-in orderings by the name that users know; "unordered" needs no plugin.
 ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}

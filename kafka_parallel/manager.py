@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,10 +30,11 @@ from kafka_parallel.loading import (
     unknown_choice,
     what_was_meant,
 )
+from kafka_parallel.logs import get_logger
 from kafka_parallel.showing import described, kind_of
 from kafka_parallel.suggestions import did_you_mean
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PLUGINS_VARIABLE = "KAFKA_PARALLEL_PLUGINS"
 NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"

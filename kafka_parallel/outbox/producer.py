@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -11,13 +10,14 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLarg
 from kafka.serializer import Serializer
 
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     Header = tuple[str, bytes]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # What kafka-python's 2.x raises instead of waking the thread of a producer that is closed at this moment.
 CLOSED_MEANWHILE = (AttributeError, OSError)

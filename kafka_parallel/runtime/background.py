@@ -9,15 +9,16 @@ stops the run on its way out.
 from __future__ import annotations
 
 import atexit
-import logging
 import sys
 import threading
 from collections.abc import Callable
 
+from kafka_parallel.errors import StateError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.clock import join
 from kafka_parallel.runtime.shutdown import Shutdown
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # How often it is looked whether the main thread still runs, in seconds.
 LOOK_EVERY = 0.2
@@ -43,7 +44,12 @@ class Background:
         self._watch.start()
 
     def join(self, timeout: float | None) -> bool:
-        """Wait *timeout* seconds (``None`` = for ever) for the end; tell whether it has come."""
+        """Wait *timeout* seconds (``None`` = for ever) for the end; tell whether it has come.
+
+        :raises StateError: the run called it itself, from a hook or a listener, and would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            raise StateError("join() on the thread of the run itself waits for its own end: call stop() there")
         return join(self._thread, timeout)
 
     def _run_and_report(self) -> None:

@@ -16,7 +16,6 @@ Pinned semantics, measured against both (see docs/explanation/design.md):
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kafka.errors import CoordinatorNotAvailableError
 
 from kafka_parallel.errors import ConfigurationError, MemberFenced, PluginError, StateError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import decoding, seam
 from kafka_parallel.runtime.client_errors import FENCED
 from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.pauses import Pauses
     from kafka_parallel.runtime.takeover import Changes
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NEEDED = ("poll", "commit", "commit_async", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
 DESERIALIZERS = ("key_deserializer", "value_deserializer")

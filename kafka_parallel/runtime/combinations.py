@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.unfinished import is_async
 
 if TYPE_CHECKING:
     from kafka_parallel.manager import Plugins
     from kafka_parallel.options import Options
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def check_thread(handler: Callable[[Any], Any]) -> None:

@@ -14,7 +14,6 @@ its own: wrappers never see two at once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -23,6 +22,7 @@ from kafka.errors import KafkaTimeoutError
 
 from kafka_parallel.chains import surround_steps
 from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.client_errors import is_lost, is_retriable
 from kafka_parallel.runtime.takeover import metadata_of
 from kafka_parallel.values import CommitContext
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.workqueue import WorkQueue
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Reason: TypeAlias = Literal["interval", "revoke", "stop"]
 

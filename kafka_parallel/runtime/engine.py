@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers, call_each
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.run_state import RunState
 from kafka_parallel.showing import described
@@ -15,7 +15,7 @@ from kafka_parallel.values import Statistics
 if TYPE_CHECKING:
     from kafka_parallel.runtime.parts import Parts
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # How long workers get to end once there is no work for them, in seconds.
 JOIN_TIMEOUT = 1.0

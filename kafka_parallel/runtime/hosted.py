@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.coroutines import beside
 
 if TYPE_CHECKING:
     from kafka_parallel.runtime.shutdown import Shutdown
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def run_hosted(run: Callable[[], None], shutdown: Shutdown) -> None:

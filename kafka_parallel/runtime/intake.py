@@ -7,7 +7,6 @@ jumps back to the first of them, so that it comes again.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from math import isfinite
 from types import CoroutineType, NoneType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.task import Task
 from kafka_parallel.errors import FATAL, ConfigurationError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.identities import PLAIN, Identities
 from kafka_parallel.unfinished import is_work
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.clock import Clock
     from kafka_parallel.runtime.workqueue import WorkQueue
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Intake:

@@ -6,13 +6,13 @@ Both only wait through the client, the queue and the clock they were given, so a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka_parallel.core.backpressure import Decision
 from kafka_parallel.core.scheduler import Snapshot
 from kafka_parallel.errors import MemberFenced
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.client_errors import is_retriable
 from kafka_parallel.runtime.commits import Answer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.workqueue import WorkQueue
     from kafka_parallel.values import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # The longest poll, in seconds: how late stop() may be noticed.
 LONGEST_POLL = 0.1

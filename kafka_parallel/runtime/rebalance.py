@@ -7,11 +7,11 @@ disturbed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_parallel.chains import Observers
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.answers import done_offsets
 from kafka_parallel.runtime.client_errors import is_retriable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.workqueue import WorkQueue
     from kafka_parallel.values import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # How long one wait lasts before it is looked whether the consumer was told to abandon its work, in seconds.
 SLICE = 0.1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
+
+from kafka_parallel.logs import get_logger
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from kafka_parallel.core.standstill import Standing
     from kafka_parallel.values import Settings, Statistics
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # How many partitions a line names before it only counts them.
 MOST_NAMED = 20

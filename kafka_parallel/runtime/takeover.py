@@ -6,7 +6,6 @@ start that is refused leaves the consumer untouched, and a run that has ended le
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -15,10 +14,11 @@ from typing import Any
 from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.guard import GUARDED, guarded_class, is_guarded, refuse_change, refuse_offsets
 from kafka_parallel.runtime.pauses import Pauses
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # What is finished: per partition the offset to commit and its leader epoch.
 Finished = Callable[[], Mapping[TopicPartition, tuple[int, int]]]

@@ -8,7 +8,6 @@ that happens on a thread of its own, as every decision does.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel.core.gaps import Gaps
 from kafka_parallel.core.overdue import LongRunning
 from kafka_parallel.core.standstill import Standstills
+from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import reports
 from kafka_parallel.runtime.deadlines import described, timed_out
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kafka_parallel.runtime.deadlines import Deadlines, Running
     from kafka_parallel.runtime.workqueue import WorkQueue
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Watch:

@@ -15,20 +15,20 @@ the limit doubles until latency answers (slow start).
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Generator
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, hookimpl
+from kafka_parallel.logs import get_logger
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle
 
 __all__ = ["AdaptiveConcurrency", "Gradient"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # A window ends after so many records, or as many as may be in flight if that is more, and not before so many seconds.
 LEAST_RECORDS, LEAST_SECONDS = 10, 0.1

@@ -18,20 +18,20 @@ cannot be deserialised.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
+from kafka_parallel.logs import get_logger
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
 
 __all__ = ["Circuit", "CircuitBreaker"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Circuit:

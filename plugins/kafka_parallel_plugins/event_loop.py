@@ -14,7 +14,6 @@ remembered by the asyncio task it hit, so one that was cancelled runs no other r
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
 import time
@@ -24,11 +23,12 @@ from functools import partial
 from typing import Any
 
 from kafka_parallel import Executor, Settings, StateError, Work, hookimpl
+from kafka_parallel.logs import get_logger
 from kafka_parallel_plugins import exact_timers
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # How often it is looked for handlers that nobody waits for, and whether the loop still turns, in seconds.
 LOOK_EVERY = 0.25

@@ -16,19 +16,19 @@ And Jitter, AWS Architecture Blog, 2015), so that records that failed together d
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
+from kafka_parallel.logs import get_logger
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
 
 __all__ = ["PROGRAMMING_ERRORS", "RetryWithBackoff"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PROGRAMMING_ERRORS = (TypeError, AttributeError, NameError, ImportError, SyntaxError, NotImplementedError)
 """Errors that the next attempt meets again: they are in the code, not in the moment."""

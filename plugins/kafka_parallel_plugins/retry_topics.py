@@ -22,7 +22,6 @@ Nothing else depends on them: the attempt is the topic's number, and no record w
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +32,7 @@ from kafka import KafkaProducer
 from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
 from kafka_parallel.dlq import parse
 from kafka_parallel.dlq.null_headers import marked, restored
+from kafka_parallel.logs import get_logger
 from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RetryTopics"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP = (
     "retry_topic-attempts",

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from kafka_parallel import StateError, hookimpl
+from tests.runtime.app import App
+
 PROGRAM = """
 import signal, sys, threading, time
 from kafka_parallel import ParallelConsumer
@@ -62,3 +65,16 @@ def test_a_program_whose_last_line_starts_the_consumer_goes_on():
     assert ended.returncode == 0
     assert "the main thread has ended and the consumer goes on" in ended.stderr
     assert "committed 4" in ended.stdout, ended.stderr
+
+
+def test_a_run_that_joins_itself_is_told_so():
+    class Joins:
+        @hookimpl
+        def on_start(self):
+            parallel.join()
+
+    parallel = App(1).parallel(plugins=[Joins()])
+    parallel.start(lambda _: None)
+
+    with pytest.raises(StateError, match="waits for its own end"):
+        parallel.join()

@@ -14,13 +14,13 @@ would turn the first bad record into a halt, at night, rather than stop a deploy
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaProducer
 
 from kafka_parallel import ConfigurationError, Halt, Retry, Settings, Skip, StateError, hookimpl
+from kafka_parallel.logs import get_logger
 from kafka_parallel.outbox import (
     FAILURES,
     Outbox,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetterQueue", "DlqLimit"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Bytes of stack trace in a dead letter, each if the one before was too large.
 STACK_TRACE_LADDER = (STACK_TRACE_BYTES, SHORT_STACK_TRACE_BYTES, 0)

@@ -8,7 +8,6 @@ exact ones, or 1 µs if that is more.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator, Sequence
 from threading import Lock
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, Retry, Settings, Skip, hookimpl
 from kafka_parallel.errors import FATAL
+from kafka_parallel.logs import get_logger
 from kafka_parallel_plugins.timing_metrics import report as shown
 from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime
 from kafka_parallel_plugins.timing_metrics.recorders import Recorders
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CommitTimings", "Distribution", "Snapshot", "TimingMetrics", "TopicTimings"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class TimingMetrics:

@@ -1,0 +1,40 @@
+"""How a line gets into the log without a say in what the consumer does.
+
+A handler or a filter of the application may raise (a filter reads a field that only its web requests have). With the
+standard loggers that comes out of the call that logs: in the middle of a commit, or between two steps of a stop.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
+
+class QuietLogger(_Adapter):
+    """A logger whose calls never raise: a traceback on standard error tells of a handler or a filter that does.
+
+    That is what ``logging`` does with errors of its own handlers, and ``logging.raiseExceptions`` switches it off.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log *msg* with *args* if *level* is enabled."""
+        if not self.isEnabledFor(level):
+            return
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line is the caller's, not this one's
+        try:
+            self.logger.log(level, msg, *args, **kwargs)
+        except Exception:  # noqa: BLE001 - the application's handlers are at fault, and a consumer goes on without them
+            if logging.raiseExceptions and sys.stderr:
+                traceback.print_exc()
+
+
+def get_logger(name: str) -> QuietLogger:
+    """The logger *name*, as ``logging.getLogger`` finds it."""
+    return QuietLogger(logging.getLogger(name), {})

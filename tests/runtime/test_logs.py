@@ -1,0 +1,86 @@
+"""Handlers and filters of logging that raise. Kind: code of the application that runs where nothing expects it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from kafka_parallel import RecordFailed
+from kafka_parallel.logs import get_logger
+from tests.runtime.app import App
+
+
+class Raising(logging.Handler):
+    """Raises for every line that contains a word."""
+
+    def __init__(self, word):
+        super().__init__()
+        self.word, self.raised = word, 0
+
+    def emit(self, record):
+        if self.word in record.getMessage():
+            self.raised += 1
+            raise KeyError("request_id")
+
+
+@pytest.fixture
+def logging_with():
+    """Put a handler on the library's loggers for the time of a test."""
+    added, logger = [], logging.getLogger("kafka_parallel")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+
+    def add(handler):
+        added.append(handler)
+        logger.addHandler(handler)
+        return handler
+
+    yield add
+    logger.setLevel(level)
+    for handler in added:
+        logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("word", ["starting", "assigned", "stopping", "stopped"])
+def test_a_handler_that_raises_changes_nothing(logging_with, word, capsys):
+    handler, app = logging_with(Raising(word)), App(5)
+    parallel = app.parallel()
+
+    parallel.run(app.handle(lambda _: None))
+
+    assert handler.raised
+    assert app.committed == 5
+    assert parallel.state == "stopped"
+    assert "KeyError: 'request_id'" in capsys.readouterr().err
+
+
+def test_the_error_of_a_record_comes_out_all_the_same(logging_with):
+    logging_with(Raising("stop"))
+
+    def fail(_):
+        raise ValueError("on purpose")
+
+    parallel = App(1).parallel()
+    with pytest.raises(RecordFailed):
+        parallel.run(fail)
+    assert parallel.state == "failed"
+
+
+def test_a_line_names_the_place_that_logged_it(caplog):
+    with caplog.at_level(logging.INFO):
+        get_logger("some.logger").info("hello %s", "world")
+
+    [line] = caplog.records
+    assert line.getMessage() == "hello world"
+    assert line.name == "some.logger"
+    assert line.funcName == "test_a_line_names_the_place_that_logged_it"
+
+
+def test_silence_is_kept_where_logging_is_told_to(logging_with, monkeypatch, capsys):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logging_with(Raising("hello"))
+
+    get_logger("kafka_parallel").info("hello")
+
+    assert capsys.readouterr().err == ""
