@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Sequence
-from types import AsyncGeneratorType, CoroutineType, GeneratorType, MemberDescriptorType, ModuleType
+from types import MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 
 from kafka_parallel.errors import PluginError
 from kafka_parallel.showing import kind_of, shown
-from kafka_parallel.unfinished import is_work
+from kafka_parallel.unfinished import work_in
 from kafka_parallel.values import Halt, Retry, Skip
 
 if TYPE_CHECKING:
@@ -172,18 +172,9 @@ def refuse_unfinished(hook: str, plugin: str, answer: Any) -> None:
 
     :raises PluginError: *answer* is such a thing.
     """
-    what = unfinished(answer)
-    if what is None:
-        return
-    if isinstance(answer, (CoroutineType, GeneratorType)):
-        answer.close()  # else Python warns that it was never awaited, in a place that tells nothing
-    raise PluginError(
-        f"{hook} of plugin {plugin!r} answered {what}, and nothing runs or awaits it: do the work before returning"
-    )
-
-
-def unfinished(answer: Any) -> str | None:
-    """Name what *answer* is if it stands for work that is not done; ``None`` if it does not."""
-    if isinstance(getattr(answer, "gen", None), (GeneratorType, AsyncGeneratorType)):
-        return "a context manager that was not entered"
-    return kind_of(answer) if is_work(type(answer)) else None
+    found = work_in(answer)
+    if found is not None:
+        raise PluginError(
+            f"{hook} of plugin {plugin!r} answered {found.name}, and nothing runs or awaits it: do the work before "
+            "returning"
+        )

@@ -2,34 +2,23 @@
 
 A call of an ``async def`` or of a function with a ``yield`` runs nothing of it. Where the function shows that, it is
 refused at start. Where only the result does (a forgotten ``await``, ``return pool.submit(...)``), the record fails: it
-must not count as handled while its work has not been done, or may not be done yet.
+must not count as handled while its work has not been done, or may not be done yet. `work_in` is the one judge of
+results, of handlers as of plugins; which kinds there are is told in `shapes_of_work.py`.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable
-from types import CoroutineType, GeneratorType
+from collections.abc import Callable
+from types import CoroutineType
 from typing import Any
 
 from kafka_parallel.errors import HandlerUnfinished
+from kafka_parallel.shapes_of_work import MANAGING, Work, function_in, named_work
 
 # What most functions return that return anything.
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
-LAZY = (GeneratorType, map, filter)
-# Promises that cannot be awaited, by name: who has none of them need not import their modules.
-PROMISES = frozenset(
-    {
-        ("concurrent.futures._base", "Future"),
-        ("multiprocessing.pool", "ApplyResult"),
-        ("kafka.future", "Future"),
-        ("greenlet", "greenlet"),
-    }
-)
-AWAIT = "make it async def, if it is not, and await it"
-RUN = "run it to its end before returning"
-WAIT = "wait for its result before returning"
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -38,8 +27,13 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 
 def makes_generator(function: Callable[..., Any]) -> bool:
-    """Whether calling *function* makes a generator, ``async`` or not, and runs nothing of it."""
-    return _is_a(function, inspect.isgeneratorfunction) or _is_a(function, inspect.isasyncgenfunction)
+    """Whether calling *function* makes a generator or a context manager of one, ``async`` or not, and runs nothing."""
+    kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, _makes_manager)
+    return any(_is_a(function, kind) for kind in kinds)
+
+
+def _makes_manager(function: Any) -> bool:
+    return getattr(function, "__code__", None) in MANAGING
 
 
 def _is_a(function: Any, kind: Callable[[object], bool]) -> bool:
@@ -84,34 +78,23 @@ def finishing_async(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def unfinished(returned: Any) -> HandlerUnfinished | None:
     """What a record fails with whose handler *returned* work instead of doing it; ``None`` if it did it."""
-    kind = type(returned)
-    what_to_do = _what_to_do(kind)
-    if what_to_do is None:
+    found = work_in(returned) or function_in(returned)
+    if found is None:
         return None
-    if issubclass(kind, CoroutineType):
-        returned.close()  # or Python would warn that it was never awaited
-    return HandlerUnfinished(f"the handler returned {_named(returned)} instead of doing its work: {what_to_do}")
+    return HandlerUnfinished(f"the handler returned {found.name} instead of doing its work: {found.advice}")
 
 
-def is_work(kind: type) -> bool:
-    """Whether objects of this class are work that has yet to be done, or that somebody has to wait for."""
-    return _what_to_do(kind) is not None
+def work_in(returned: object) -> Work | None:
+    """Tell what *returned* is if it is work that has yet to be done or waited for; ``None`` if it is none.
+
+    A coroutine that nothing has begun is closed, or Python would warn that it was never awaited. User code is not run.
+    """
+    found = named_work(returned)
+    if issubclass(type(returned), CoroutineType):  # isinstance() would ask the object, too
+        _close(returned)
+    return found
 
 
-def _what_to_do(kind: type) -> str | None:
-    if issubclass(kind, LAZY):
-        return RUN
-    if hasattr(kind, "__await__") or issubclass(kind, CoroutineType):
-        return AWAIT
-    if issubclass(kind, AsyncGenerator):
-        return "make it async def, if it is not, and iterate to its end"
-    if any((base.__module__, base.__qualname__) in PROMISES for base in kind.__mro__):
-        return WAIT
-    return None
-
-
-def _named(returned: Any) -> str:
-    """Name it without asking it: what cannot be shown must not fail for that."""
-    kind = type(returned)
-    name = getattr(returned, "__qualname__", None) if kind.__module__ == "builtins" else None
-    return f"a {kind.__qualname__}" + (f" of {name!r}" if name else f" ({kind.__module__})")
+def _close(coroutine: Any) -> None:
+    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        coroutine.close()

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from math import isfinite
-from types import CoroutineType, NoneType
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.core.task import Task
 from kafka_parallel.errors import FATAL, ConfigurationError
 from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.identities import PLAIN, Identities
-from kafka_parallel.unfinished import is_work
+from kafka_parallel.shapes_of_work import function_in
+from kafka_parallel.unfinished import work_in
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -154,14 +155,12 @@ def require_key(key: Hashable) -> type:
 
     :raises ConfigurationError: the key is work that has yet to be done: each would be equal to itself alone.
     """
-    kind = type(key)
-    if is_work(kind):
-        if isinstance(key, CoroutineType):
-            key.close()  # or Python would warn that it was never awaited
+    found = work_in(key) or function_in(key)
+    if found is not None:
         raise ConfigurationError(
-            f"the ordering returned a {kind.__qualname__}, and such keys keep no order: return a plain value"
+            f"the ordering returned {found.name}, and such keys keep no order: return a plain value"
         )
-    return kind
+    return type(key)
 
 
 def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:

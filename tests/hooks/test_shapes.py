@@ -406,7 +406,7 @@ def test_an_observer_that_leaves_its_work_to_an_await_hears_no_more(caplog):
         observers.tell(context=None, error=None)
 
     assert calls == [True]
-    assert "on_stop of plugin 'plugin-0' answered a coroutine, and nothing runs or awaits it" in caplog.text
+    assert "on_stop of plugin 'plugin-0' answered a coroutine of 'coroutine', and nothing runs or" in caplog.text
 
 
 def test_pluggy_knows_what_a_result_is():

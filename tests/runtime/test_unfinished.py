@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
@@ -11,7 +14,7 @@ import pytest
 from greenlet import greenlet
 from kafka.future import Future as KafkaFuture
 
-from kafka_parallel import Batch, ConfigurationError, HandlerUnfinished, PluginError, hookimpl
+from kafka_parallel import Batch, ConfigurationError, HandlerUnfinished, PluginError, RecordFailed, hookimpl
 from kafka_parallel.testing.simulation.user_code import BEHAVIOURS
 from kafka_parallel.unfinished import require_finished
 from kafka_parallel_plugins.key_ordered import KeyOrdered
@@ -36,6 +39,8 @@ class Generating:
 
 
 NEVER_RUN = {
+    "a context manager": contextlib.contextmanager(generate),
+    "an async context manager": contextlib.asynccontextmanager(generate_async),
     "a generator function": generate,
     "an async generator function": generate_async,
     "one behind a partial": functools.partial(generate),
@@ -98,6 +103,11 @@ def test_work_is_found_inside_of_the_wrappers_and_told_as_a_failure(name, execut
     assert plugin.errors == [HandlerUnfinished]
 
 
+def foreign(module, name, base):
+    """Stand in for a class of a library that the tests do without: it is known by its name alone, also as a base."""
+    return type("Derived", (type(name, (base,), {"__module__": module}),), {})
+
+
 class HasNoName:
     """Raises whatever it is asked."""
 
@@ -108,15 +118,34 @@ class HasNoName:
         yield
 
 
-@pytest.mark.parametrize("kind", ["a pool of threads", "a pool of processes", "kafka-python", "gevent", "filter"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a pool of threads",
+        "a pool of processes",
+        "imap",
+        "kafka-python",
+        "gevent",
+        "filter",
+        "a thread",
+        "starmap",
+        "celery",
+        "dask",
+    ],
+)
 def test_promises_that_cannot_be_awaited_are_known(kind):
     with ThreadPoolExecutor(1) as threads, ThreadPool(1) as processes:  # the latter has the promises of the real one
         promise = {
             "a pool of threads": lambda: threads.submit(print),
             "a pool of processes": lambda: processes.apply_async(print),
+            "imap": lambda: processes.imap(print, []),
             "kafka-python": KafkaFuture,  # what a producer's send() returns derives from it
             "gevent": lambda: greenlet(print),
             "filter": lambda: filter(None, []),
+            "a thread": lambda: threading.Thread(target=print),
+            "starmap": lambda: itertools.starmap(print, [("not called",)]),
+            "celery": foreign("celery.canvas", "Signature", dict),
+            "dask": foreign("dask.delayed", "Delayed", object),
         }[kind]()
 
     with pytest.raises(HandlerUnfinished, match="instead of doing its work"):
@@ -136,3 +165,89 @@ def test_the_message_says_which_function_and_asks_what_cannot_answer_nothing():
 @pytest.mark.parametrize("returned", [None, 1, "done", [], {}, object(), threading.Thread, iter([]), range(3)])
 def test_other_results_do_not_matter(returned):
     require_finished(returned)
+
+
+def entered():
+    manager = contextlib.contextmanager(generate)(None)
+    manager.__enter__()
+    return manager
+
+
+def ended_thread():
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+    return thread
+
+
+class Session:
+    """As libraries for databases have it: it can be entered, both ways, and be waited for."""
+
+    gen, args, func = (record for record in ()), (), None
+
+    def __enter__(self):
+        raise AssertionError("it is not asked")
+
+    __exit__ = __aenter__ = __aexit__ = get = wait = result = __enter__
+
+
+@pytest.mark.parametrize("make", [entered, ended_thread, Session, threading.Lock, contextlib.nullcontext,
+                                  contextlib.ExitStack, io.StringIO, foreign("celery.result", "AsyncResult",
+                                  Session)])  # fmt: skip
+def test_objects_that_can_be_entered_or_waited_for_may_be_returned(make):
+    require_finished(make())
+
+
+def retry(times=3):
+    """Is to be written with parentheses: without, the handler is what it is given as *times*."""
+
+    def decorate(function):
+        @functools.wraps(function, assigned=())
+        def call(record):
+            return function(record)
+
+        return call
+
+    return decorate
+
+
+class Saves:
+    def save(self):
+        """Is not called."""
+
+
+@pytest.mark.parametrize(
+    "handler", [retry(handle), lambda given: functools.partial(print, given), lambda given: Saves().save,
+                lambda given: [given].sort, lambda given: lambda: print(given)]
+)  # fmt: skip
+def test_a_handler_that_returns_a_function_instead_of_calling_it_has_failed(handler):
+    app = App()
+
+    with pytest.raises(RecordFailed) as raised:
+        app.parallel().run(handler)
+
+    assert isinstance(raised.value.__cause__, HandlerUnfinished)
+    assert "parentheses may be missing" in str(raised.value.__cause__)
+    assert app.committed == 0
+
+
+def test_a_coroutine_that_has_begun_is_left_alone():
+    class Pause:
+        def __await__(self):
+            yield
+
+    async def work():
+        try:
+            await Pause()
+        finally:
+            left.append("closed")
+
+    left = []
+    running = work()
+    running.send(None)
+
+    with pytest.raises(HandlerUnfinished):
+        require_finished(running)
+
+    assert left == []
+    running.close()

@@ -7,6 +7,8 @@ asked, or run() ends with the error. Whatever it is, "committed and none of thes
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
@@ -91,6 +93,16 @@ def _yield(_given: Any, _public: Any) -> Iterator[None]:
     yield
 
 
+@contextlib.contextmanager
+def _manage(_given: Any, _public: Any) -> Iterator[None]:
+    yield
+
+
+@contextlib.asynccontextmanager
+async def _manage_async(_given: Any, _public: Any) -> AsyncIterator[None]:
+    yield
+
+
 async def _yield_async(_given: Any, _public: Any) -> AsyncIterator[None]:
     yield
 
@@ -117,6 +129,9 @@ RETURNING = [
     _work("a concurrent future", lambda _given, _public: Future()),
     _work("an awaitable", lambda _given, _public: Awaitable()),
     _work("a map", lambda given, _public: map(repr, [given])),
+    _work("a context manager", _manage),
+    _work("an async context manager", _manage_async),
+    _work("a function", lambda _given, _public: functools.partial(print)),
 ]
 RAISING = [
     _raising("ValueError", ValueError),

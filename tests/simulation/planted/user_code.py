@@ -68,4 +68,16 @@ BUGS = [
         "kind = require_key(key)",
         "kind = type(key)",
     ),
+    Bug(
+        "take a context manager that was not entered for the result of a handler",
+        "shapes_of_work.py",
+        "    MANAGER: (_was_not_entered, ENTER),\n",
+        "",
+    ),
+    Bug(
+        "take a function that was not called for the result of a handler",
+        "unfinished.py",
+        "work_in(returned) or function_in(returned)",
+        "work_in(returned)",
+    ),
 ]
