@@ -2,8 +2,8 @@
 
 Rule 1: a batch holds records of one group: of the whole consumer (``"mixed"``), of one partition, or of one lane
 (records of a partition that need no order are a group too).
-Rule 2: a group may give out a batch when it is full (by records or by bytes), when its oldest record has waited long
-enough, or when that record's partition is about to leave. Time is an argument.
+Rule 2: a group may give out a batch when it is full (by records or by bytes), when a record of it has waited long
+enough, or when one's partition is about to leave. Time is an argument.
 Rule 3: of several groups that may, the one with the oldest record goes first; within a group what arrived first does,
 in the order of ``fairness.py``.
 Rule 4: a lane gives its records to one batch at a time, as in ``ordering.py``. What arrives meanwhile waits.
@@ -79,8 +79,10 @@ class BatchQueue(TaskQueue):
         if self._limits.scope == "key":
             self._enter_lanes([task for task in tasks if task.key is not None], table)
             tasks = [task for task in tasks if task.key is None]
-        group.gain(*self._enter_group(tasks, table, enter))
-        self._list(group)
+        count, size = self._enter_group(tasks, table, enter)
+        if count:
+            group.gain(count, size, tasks[0])
+            self._list(group)
 
     def _enter_group(
         self, tasks: Sequence[Task], table: LaneTable, enter: Callable[[Task | Lane], object]
@@ -120,7 +122,7 @@ class BatchQueue(TaskQueue):
                 lane.add(task)
             if not lane.held:
                 group = cast("BatchedLane", lane).group
-                group.gain(1, task.size)
+                group.gain(1, task.size, task)
                 groups[group] = None
         for group in groups:
             self._list(group)
@@ -133,9 +135,8 @@ class BatchQueue(TaskQueue):
             if group.rank != rank:
                 continue
             self._unlist(group)
-            oldest = group.oldest()
             units: list[Runnable] = []
-            if oldest is not None and (self._is_full(group) or self._due(oldest) <= now):
+            if self._is_full(group) or self._due(group) <= now:
                 units = group.take(int(min(limit, self._limits.records)), self._limits.bytes)
             self._list(group)
             if units:
@@ -157,7 +158,7 @@ class BatchQueue(TaskQueue):
                 continue
             group = lane.group
             group.enter_again(lane)
-            group.gain(len(lane.waiting), lane.bytes)
+            group.gain(len(lane.waiting), lane.bytes, lane.waiting[0])
             groups[group] = None
         for group in groups:
             self._list(group)
@@ -170,7 +171,7 @@ class BatchQueue(TaskQueue):
             return
         group = self._group_of(task)
         group.enter_again(task)
-        group.gain(1, task.size)
+        group.gain(1, task.size, task)
         self._list(group)
 
     def discard(self, tables: Collection[LaneTable], loose: set[Task]) -> None:
@@ -210,8 +211,8 @@ class BatchQueue(TaskQueue):
 
     # Which group is next
 
-    def _due(self, oldest: Task) -> float:
-        return -NEVER if oldest.assignment.draining else oldest.queued_at + self._limits.wait
+    def _due(self, group: Group | LaneGroup) -> float:
+        return group.waits_since() + self._limits.wait
 
     def _is_full(self, group: Group | LaneGroup) -> bool:
         return group.tasks >= self._limits.records or group.bytes >= self._limits.bytes
@@ -221,8 +222,7 @@ class BatchQueue(TaskQueue):
         oldest = group.oldest()
         if oldest is None:
             return
-        due = self._due(oldest)
-        if self._is_full(group) or due == -NEVER:
+        if self._is_full(group) or (due := self._due(group)) == -NEVER:
             self._list_by_age(group, oldest)
         elif group not in self._runnable and due < group.listed:
             group.listed = due
@@ -246,7 +246,7 @@ class BatchQueue(TaskQueue):
                 continue
             group.listed = NEVER
             oldest = group.oldest()
-            if oldest is not None and self._due(oldest) <= now:
+            if oldest is not None and self._due(group) <= now:
                 self._list_by_age(group, oldest)
             else:
                 self._list(group)

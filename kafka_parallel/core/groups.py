@@ -23,22 +23,33 @@ class Tally:
 
     :ivar tasks: how many tasks may run now.
     :ivar bytes: their bytes.
+    :ivar since: since when the one of them waits that came first; minus infinity if a partition of theirs is about to
+        leave, infinity if there are none; ``None`` = it has to be looked for.
     :ivar rank: age under which it is listed as runnable; -1 = it is not.
     :ivar listed: time under which it is listed as waiting; infinite = it is not.
     """
 
-    __slots__ = ("bytes", "listed", "rank", "tasks")
+    __slots__ = ("bytes", "listed", "rank", "since", "tasks")
 
     def __init__(self) -> None:
         self.tasks = 0
         self.bytes = 0
+        self.since: float | None = NEVER
         self.rank = -1
         self.listed = NEVER
 
-    def gain(self, tasks: int, size: int) -> None:
-        """Count *tasks* more that may run from now on, of *size* bytes."""
+    def gain(self, tasks: int, size: int, first: Task) -> None:
+        """Count *tasks* more that may run from now on, of *size* bytes; *first* came before the others."""
         self.tasks += tasks
         self.bytes += size
+        if self.since is not None:
+            self.since = min(self.since, since_of(first))
+
+    def lose(self, tasks: int, size: int) -> None:
+        """Count *tasks* less, of *size* bytes."""
+        self.tasks -= tasks
+        self.bytes -= size
+        self.since = None if self.tasks else NEVER
 
 
 class BatchedLane(Lane):
@@ -110,14 +121,20 @@ class LaneGroup(Tally):
     def take(self, records: int, size: float) -> list[Runnable]:
         """Take a unit with at most *records* tasks and *size* bytes, one task at least."""
         lane = self._lane
-        self.tasks = self.bytes = 0
+        self.lose(self.tasks, self.bytes)
         return [unit_of(lane, lane.claim(lane.fitting(records, size) or 1))]
 
     def discard(self, _: set[Task]) -> None:
         """Forget what is gone."""
-        self.tasks = self.bytes = 0
-        if not self._lane.held:
-            self.gain(len(self._lane.waiting), self._lane.bytes)
+        lane = self._lane
+        self.lose(self.tasks, self.bytes)
+        if lane.waiting and not lane.held:
+            self.gain(len(lane.waiting), lane.bytes, lane.waiting[0])
+
+    def waits_since(self) -> float:
+        """Tell `since`; a lane's oldest task came first."""
+        oldest = self.oldest()
+        return NEVER if oldest is None else since_of(oldest)
 
     def loose(self) -> list[Task]:
         """Return the tasks without order: there are none."""
@@ -167,19 +184,29 @@ class Group(Tally):
             count += len(tasks)
             total += before - lane.bytes
             if lane.waiting:  # what is left in the lane may not run either
-                self.gain(-len(lane.waiting), -lane.bytes)
-        self.gain(-count, -total)
+                self.lose(len(lane.waiting), lane.bytes)
+        self.lose(count, total)
         return units
+
+    def waits_since(self) -> float:
+        """Tell `since`. The oldest by number may have come later: see ``fairness.py``.
+
+        So all are looked at, once after some were taken and less than a batch is left.
+        """
+        if self.since is None:
+            firsts = [entry.waiting[0] if isinstance(entry, Lane) else entry for entry in self._entries]
+            self.since = min(map(since_of, firsts), default=NEVER)
+        return self.since
 
     def discard(self, loose: set[Task]) -> None:
         """Forget *loose* tasks, and lanes with nothing to run."""
         self._entries.discard(loose)
-        self.tasks = self.bytes = 0
+        self.lose(self.tasks, self.bytes)
         for entry in self._entries:
             if isinstance(entry, Task):
-                self.gain(1, entry.size)
+                self.gain(1, entry.size, entry)
             else:
-                self.gain(len(entry.waiting), cast("BatchedLane", entry).bytes)
+                self.gain(len(entry.waiting), cast("BatchedLane", entry).bytes, entry.waiting[0])
 
     def loose(self) -> list[Task]:
         """Return the tasks without order."""
@@ -189,6 +216,11 @@ class Group(Tally):
 def unit_of(lane: Lane, tasks: Sequence[Task]) -> Runnable:
     """Make a unit of *tasks* of *lane*."""
     return tasks[0] if len(tasks) == 1 else Unit(lane, [*tasks])
+
+
+def since_of(task: Task) -> float:
+    """Since when *task* waits; if its partition is about to leave, it has waited long enough."""
+    return -NEVER if task.assignment.draining else task.queued_at
 
 
 def size_of(tasks: Iterable[Task]) -> int:

@@ -174,6 +174,27 @@ def test_a_partition_that_leaves_does_not_wait_for_its_batch_to_fill():
     assert offsets(found.dispatch.take(1, 0.1)) == [("p", 0), ("p", 1)]
 
 
+def test_a_partition_that_leaves_does_not_wait_behind_an_older_record_of_another():
+    found = scheduler(records=4, wait=600.0)
+    feed(found, "p", (0, None))
+    feed(found, "q", (0, "a"), (1, "a"), (2, "b"))
+    settle(found, found.dispatch.take(1, 0.0), {0: Retry(0)})
+
+    found.drain(["q"], end=10.0)
+
+    assert offsets(found.dispatch.take(1, 0.1)) == [("p", 0), ("q", 0), ("q", 1)]
+
+
+def test_what_is_put_ahead_of_others_does_not_let_them_wait_longer():
+    found = scheduler(records=4)
+    feed(found, "p", *[(offset, None) for offset in range(6)])
+    found.dispatch.take(1, 0.0)
+    feed(found, "q", (0, None), at=WAIT / 2)
+
+    assert found.dispatch.next_due <= WAIT
+    assert offsets(found.dispatch.take(1, WAIT)) == [("q", 0), ("p", 4), ("p", 5)]
+
+
 def test_a_throttle_makes_batches_smaller():
     found = scheduler()
     found.throttles.limit("slow", 2)
@@ -284,14 +305,21 @@ class BatchWalk(RuleBasedStateMachine):
 
     @rule()
     def take(self):
+        due = [task for task in self.may_run() if task.queued_at + WAIT <= self.now]
         chunk = self.found.dispatch.take(1, self.now)
         if chunk is None:
+            assert due == [], "they have waited long enough"
             return
         batch = batch_of(chunk)
         ids = [(task.assignment.partition, task.offset) for task in batch.tasks]
         self.check(ids, batch.tasks)
         self.busy.update(ids)
         self.out.append((chunk, ids, batch.tasks))
+
+    def may_run(self):
+        live = [assignment for _, assignment in self.found._assignments.live]
+        lanes = [lane for assignment in live for lane in assignment.lanes.values() if not lane.held]
+        return [*self.found._backlog.ready.loose(), *(task for lane in lanes for task in lane.waiting)]
 
     def check(self, ids, tasks):
         assert 1 <= len(ids) <= 3
@@ -337,20 +365,13 @@ class BatchWalk(RuleBasedStateMachine):
     @invariant()
     def groups_count_what_may_run(self):
         ready = self.found._backlog.ready
-        groups = dict.fromkeys(ready._groups.values(), 0)
-        for _, assignment in self.found._assignments.live:
-            groups.update((lane.group, 0) for lane in assignment.lanes.values())
-        for partition, offset in self.left:
-            lane = self.found._assignments.get(partition).lanes.get(self.keys[partition, offset])
-            if lane is not None and not lane.held:
-                groups[lane.group] += any(task.offset == offset for task in lane.waiting)
-        for task in ready.loose():
-            groups[ready._group_of(task)] += 1
-        assert {group: group.tasks for group in groups} == groups
-        for _, assignment in self.found._assignments.live:
-            assert all(lane.bytes == sum(task.size for task in lane.waiting) for lane in assignment.lanes.values())
-        for group in groups:
-            assert group.tasks or not group.bytes
+        lanes = [lane for _, found in self.found._assignments.live for lane in found.lanes.values()]
+        groups = {group: [] for group in (*ready._groups.values(), *(lane.group for lane in lanes))}
+        for task in self.may_run():
+            groups[ready._group_of(task) if task.lane is None else task.lane.group].append(task)
+        for group, tasks in groups.items():
+            assert (group.tasks, group.bytes) == (len(tasks), sum(task.size for task in tasks))
+        assert all(lane.bytes == sum(task.size for task in lane.waiting) for lane in lanes)
 
     @invariant()
     def what_is_out_is_in_flight(self):

@@ -41,9 +41,16 @@ BUGS = [
         "batch on thread-pool",
     ),
     Bug(
+        "let a batch wait from the time at which the record came that is to go first",
+        "core/groups.py",
+        "            self.since = min(map(since_of, firsts), default=NEVER)\n",
+        "            oldest = self.oldest()\n            self.since = NEVER if oldest is None else since_of(oldest)\n",
+        "batch on thread-pool",
+    ),
+    Bug(
         "count what stays behind in a key as what may run",
         "core/groups.py",
-        "                self.gain(-len(lane.waiting), -lane.bytes)\n",
+        "                self.lose(len(lane.waiting), lane.bytes)\n",
         "                pass\n",
         "batch on thread-pool",
     ),

@@ -449,9 +449,9 @@ BUGS = [
     ),
     Bug(
         "let what leaves wait for a batch to fill",
-        "core/batching.py",
-        "        return -NEVER if oldest.assignment.draining else oldest.queued_at + self._limits.wait",
-        "        return oldest.queued_at + self._limits.wait",
+        "core/groups.py",
+        "    return -NEVER if task.assignment.draining else task.queued_at",
+        "    return task.queued_at",
         "batch on thread-pool",
     ),
     Bug(
