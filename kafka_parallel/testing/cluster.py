@@ -7,11 +7,10 @@ three copies, of which two must have a record before it counts as written, so th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.faults import NotAvailableError, with_free_port
@@ -40,15 +39,18 @@ class Cluster:
 
     def __init__(self, installation: Installation, config: Mapping[str, str], timeout_ms: int) -> None:
         self._timeout_s = timeout_ms / 1000
-        ports = free_ports(2 * len(NODES))
-        self._addresses = {number: f"{HOST}:{port}" for number, port in zip(NODES, ports, strict=False)}
+        free = free_ports(2 * len(NODES))
+        ports, controller_ports = (
+            dict(zip(NODES, each, strict=True)) for each in (free[: len(NODES)], free[len(NODES) :])
+        )
+        self._addresses = {number: f"{HOST}:{port}" for number, port in ports.items()}
         self.bootstrap_servers = ",".join(self._addresses.values())
         self._nodes: dict[int, JvmNode] = {}
         with ExitStack() as stack:
             for number in NODES:
                 self._nodes[number] = JvmNode(installation, self._timeout_s, name=f"node {number} of the cluster")
                 stack.callback(self._nodes[number].close)
-            self._prepare(ports, config)
+            self._prepare(ports, controller_ports, config)
             for node in self._nodes.values():
                 node.begin()
             for number in NODES:
@@ -88,7 +90,7 @@ class Cluster:
         """
         self._nodes[number].begin()
         self._wait_until_ready(number)
-        self._wait(lambda: without_all_copies(self.bootstrap_servers), f"node {number} to catch up")
+        self._wait_for_copies()
 
     def stop(self) -> None:
         """Kill all nodes and remove what they wrote; a second call does nothing."""
@@ -100,10 +102,12 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _prepare(self, ports: Sequence[int], config: Mapping[str, str]) -> None:
-        identity, controllers = cluster_id(), dict(zip(NODES, ports[len(NODES) :], strict=True))
+    def _prepare(
+        self, ports: Mapping[int, int], controller_ports: Mapping[int, int], config: Mapping[str, str]
+    ) -> None:
+        identity = cluster_id()
         for number, node in self._nodes.items():
-            node.configure(node_properties(number, ports[number - 1], controllers, config=config))
+            node.configure(node_properties(number, ports[number], controller_ports, config=config))
             node.begin_format(identity)
         for node in self._nodes.values():
             node.end_format()
@@ -111,11 +115,11 @@ class Cluster:
     def _wait_until_ready(self, number: int) -> None:
         self._nodes[number].wait_until_ready(partial(_wait_for_all_nodes, self._addresses[number]))
 
-    def _wait(self, left: Callable[[], Any], what: str) -> None:
+    def _wait_for_copies(self) -> None:
         deadline = time.monotonic() + self._timeout_s
-        while missing := left():
+        while behind := without_all_copies(self.bootstrap_servers):
             if time.monotonic() > deadline:
-                raise BrokerError(f"waited {self._timeout_s * 1000:.0f} ms for {what}; still missing: {missing}")
+                raise BrokerError(f"after {self._timeout_s * 1000:.0f} ms not all copies are up to date of {behind}")
             time.sleep(PAUSE_S)
 
 
