@@ -1,7 +1,7 @@
 """Who gets which tasks, and what their outcomes mean.
 
 Rule 1: a worker takes what arrived first, as much as plugins allow; if there is nothing, it takes away from another
-worker what that one has not begun after a while.
+worker what that one has not begun after a while, as much of it as plugins let start now: nothing while a bound is 0.
 Rule 2: an outcome changes its assignment if that is still live; that an attempt failed is remembered in any case. What
 has no verdict finishes nothing: under a live assignment its record runs again at once.
 Rule 3: a lane is let go when its unit has ended, unless its last task runs again or stopped the consumer.
@@ -22,7 +22,7 @@ from kafka_parallel.core.batch_chunk import BatchChunk, TaskBatch
 from kafka_parallel.core.batching import BatchQueue
 from kafka_parallel.core.chunk import Chunk, Settled, count_of
 from kafka_parallel.core.groups import BatchedLane
-from kafka_parallel.core.ordering import Lane, Runnable
+from kafka_parallel.core.ordering import Lane, ReadyQueue, Runnable
 from kafka_parallel.core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
 from kafka_parallel.core.task import Task
 from kafka_parallel.core.throttle import UNBOUNDED, Throttles
@@ -94,7 +94,7 @@ class Dispatch:
         room = limit if self._throttles.in_flight == UNBOUNDED else int(min(limit, self._room))
         units = self._throttles.pace.take(ready, room, now)
         if steals and not units:
-            units = self._steal(limit, now)
+            units = self._steal(ready, limit, now)
         return Chunk(units, now) if units else None
 
     @property
@@ -103,14 +103,29 @@ class Dispatch:
         bound = self._throttles.in_flight
         return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
 
-    def _steal(self, limit: int, now: float) -> list[Runnable]:
-        """Take away what a worker has not begun that has been at its chunk for a while."""
-        for chunk in self._several:
-            if chunk.unclaimed and chunk.since + STEAL_AFTER <= now:
-                units = chunk.steal(limit)
-                self.in_flight -= count_of(units)
+    def _steal(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
+        """Take away what a worker has not begun that has been at its chunk for a while.
+
+        It starts by that: not while nothing may start. Where it is more than may be in flight, or has a pace, it is in
+        flight no more, and as much of all that may run is taken as plugins let start.
+        """
+        while (chunk := self._stuck(now)) is not None:
+            may_go_on = self.in_flight <= self._throttles.in_flight and not self._throttles.pace.is_set
+            units = chunk.steal(limit)
+            self.in_flight -= count_of(units)
+            if not may_go_on:
+                for unit in units:
+                    self._return_whole(unit)
+                units = self._throttles.pace.take(ready, int(min(limit, self._room)), now)
+            if units:
                 return units
         return []
+
+    def _stuck(self, now: float) -> Chunk | None:
+        """The first chunk from which an idle worker may take now."""
+        if self._throttles.in_flight == 0:
+            return None
+        return next((chunk for chunk in self._several if chunk.unclaimed and chunk.since + STEAL_AFTER <= now), None)
 
     def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
@@ -211,7 +226,14 @@ class Dispatch:
 
         Each by its own assignment: behind a record of an ended one may stand those of the next.
         """
+        self._backlog.retries.ended(task for task in tasks if not task.assignment.live)
         self._backlog.ready.put_first(lane, [task for task in tasks if task.assignment.live])
+
+    def _return_whole(self, unit: Runnable) -> None:
+        """Return a *unit* that no chunk holds any more and of which nothing was begun, and let go of its lane."""
+        self._put_back(unit.lane, unit.tasks)
+        if unit.lane is not None:
+            self._backlog.ready.release(unit.lane)
 
     def _settle(self, task: Task, outcome: BatchOutcome, now: float) -> None:
         """Take in that *task* was not handled."""
@@ -353,7 +375,10 @@ class Dispatch:
 
     @property
     def steal_due(self) -> float | None:
-        """When an idle worker may take from another one's chunk; ``None`` if nobody has a unit that was not begun."""
-        if not self._several:
+        """When an idle worker may take from another one's chunk; ``None`` if nobody has a unit that was not begun.
+
+        While nothing may start, when that changes counts, not this.
+        """
+        if not self._several or self._throttles.in_flight == 0:
             return None
         return min((chunk.since + STEAL_AFTER for chunk in self._several if chunk.unclaimed), default=None)

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kafka_parallel.core.chunk import Chunk
 from kafka_parallel.core.dispatch import STEAL_AFTER
 from kafka_parallel.core.outcome import Failure
+from kafka_parallel.core.pace import Buckets
 from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.scheduler import Scheduler
 from kafka_parallel.core.task import Task
@@ -69,6 +70,65 @@ def test_what_is_stolen_is_in_flight_already_and_needs_no_room():
 
     assert offsets_of(found.dispatch.take(9, STEAL_AFTER)) == [2]
     assert found.dispatch.in_flight == 3
+
+
+def test_nothing_is_stolen_while_nothing_may_start():
+    """Whoever closes a throttle (a circuit breaker) lets a worker go on with its chunk, and lets nobody else begin."""
+    found = scheduler("p")
+    feed(found, "p", (0, None), (1, "a"), (2, None))
+    next(iter(found.dispatch.take(9, 0.0)))
+
+    found.throttles.limit("breaker", 0)
+    found.throttles.limit("breaker", 2, since=1.0)
+    assert found.dispatch.take(9, STEAL_AFTER) is None
+    assert found.dispatch.steal_due is None, "or an idle worker would look for it without a pause"
+    assert found.dispatch.next_due == 1.0
+
+    assert offsets_of(found.dispatch.take(9, 1.0)) == [1]
+    assert found.dispatch.in_flight == 2, "@2 has gone back: three were more than may be in flight"
+
+
+def test_what_a_stuck_worker_has_keeps_nobody_waiting_when_less_may_be_in_flight_than_that():
+    found = scheduler("p")
+    feed(found, "p", *((offset, None) for offset in range(9)))
+    next(iter(found.dispatch.take(9, 0.0)))
+    found.throttles.limit("bound", 2)
+    done = []
+
+    while (chunk := found.dispatch.take(9, STEAL_AFTER)) is not None:
+        done += offsets_of(chunk)
+        assert found.dispatch.in_flight == 2
+        run(found, chunk)
+
+    assert sorted(done) == [*range(1, 9)]
+    assert found.dispatch.in_flight == 1
+
+
+def test_what_is_stolen_starts_as_its_pace_allows():
+    """It was counted when it was taken, if it was at all: the pace may be younger."""
+    found = scheduler("p")
+    feed(found, "p", (0, None), (1, "a"), (2, "a"), (3, "b"))
+    next(iter(found.dispatch.take(9, 0.0)))
+    found.throttles.pace.set_by_lane("slow", Buckets(1.0, 1), 0.0)
+
+    started = [offsets_of(found.dispatch.take(9, 1.0)) for _ in range(2)]
+    assert started == [[3], [1]]
+    assert found.dispatch.take(9, 1.0) is None
+    assert found.dispatch.in_flight == 3
+
+
+def test_a_retry_that_is_taken_away_after_its_assignment_ended_runs_no_more():
+    """It would take the place of another one for ever, if plugins bound how many run at once."""
+    found = scheduler("p")
+    feed(found, "p", (0, "a"), (1, "b"))
+    for chunk in (found.dispatch.take(1, 0.0), found.dispatch.take(1, 0.0)):
+        run(found, chunk, Retry(1))
+    current = next(iter(found.dispatch.take(9, 1.0)))
+
+    found.end(["p"])
+    found.dispatch.detach(current, 1.0)
+
+    assert [task.offset for task in found._backlog.retries.running] == [current.offset]
 
 
 def test_a_retry_frees_the_worker_and_holds_its_key():

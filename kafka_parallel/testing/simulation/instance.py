@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent
@@ -13,6 +14,7 @@ from kafka_parallel.runtime.engine import Engine
 from kafka_parallel.runtime.parts import Parts
 from kafka_parallel.runtime.shutdown import Shutdown
 from kafka_parallel.testing.simulation.acts import Acts
+from kafka_parallel.testing.simulation.bounds import watch_bounds
 from kafka_parallel.testing.simulation.checker import Violation
 from kafka_parallel.testing.simulation.kinds import Kind
 from kafka_parallel.testing.simulation.limits import LimitJudge
@@ -86,6 +88,10 @@ class Instance:
         if self._engine._queue._lock.holder is getcurrent():  # noqa: SLF001 - the one lock there is
             raise Violation("code of the user runs under the lock")
         self._engine.statistics()
+
+    def watch_bounds(self, violate: Callable[[str], object]) -> None:
+        """Call *violate* if more is handed out than plugins let be in flight."""
+        watch_bounds(self._engine._queue._scheduler, violate)  # noqa: SLF001 - where it is decided
 
     @property
     def is_stopping(self) -> bool:

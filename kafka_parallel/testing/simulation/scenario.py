@@ -300,6 +300,7 @@ class Simulation:
         plugins = self._plugins(name, acts, judge)
         refusal = Refusal(self.checker, name) if self.plan.is_refused_first else None
         instance = Instance(name, process, consumer, self._options, plugins, kind, acts, judge, refusal)
+        instance.watch_bounds(self.checker.violate)
         consumer.is_leaving = lambda: instance.is_stopping
         consumer.leaves = lambda: self._leaves(name)
         if self.plan.is_meddled_with:

@@ -660,8 +660,8 @@ BUGS = [
     Bug(
         "steal only what has room",
         "core/dispatch.py",
-        "            units = self._steal(limit, now)\n",
-        "            units = self._steal(room, now)\n",
+        "        if steals and not units:\n",
+        "        if steals and not units and room:\n",
     ),
     Bug(
         "count a retry that was handled as one that runs",
