@@ -32,6 +32,7 @@ from kafka_parallel.runtime.deserializers import PassThrough, deserialized_recor
 from kafka_parallel.runtime.fencing import is_fenced
 from kafka_parallel.runtime.forks import require_own_process
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
+from kafka_parallel.runtime.membership import Membership
 from kafka_parallel.runtime.prefetched import forget_parsed
 from kafka_parallel.runtime.reconnects import shorten_backoff
 from kafka_parallel.runtime.slices import Slices
@@ -72,6 +73,7 @@ class Client:
         self._consumer = consumer
         self._built_in = os.getpid()
         self._takeover: Takeover | None = None
+        self._membership: Membership | None = None
         self._is_lazy = True
         self._also: frozenset[str] = frozenset()
         self._deserializers: tuple[Any, Any] = (None, None)
@@ -263,13 +265,18 @@ class Client:
     def _deserialize(self, record: Any) -> Any:
         return deserialized_record(*self._deserializers, record)
 
-    def listen(self, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act) -> None:
+    def listen(
+        self, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act, joined_anew: Callable[[], None]
+    ) -> None:
         """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener.
 
         :param start_thread: runs a function on a thread of its own, for clients whose own thread may not wait.
+        :param joined_anew: called when the client was thrown out and has joined anew, perhaps without any of these.
         """
         users = getattr(self._subscription, "rebalance_listener", None)
-        listener = chained_listener(self._consumer, users, start_thread, assigned, revoked, lost)
+        membership = self._membership = Membership(getattr(self._consumer, "_coordinator", None), joined_anew)
+        acts = membership.before(assigned), membership.before(revoked)
+        listener = chained_listener(self._consumer, users, start_thread, *acts, lost)
         self._changes.put(vars(self._subscription), "rebalance_listener", value=listener)
 
     # Acts
@@ -290,6 +297,9 @@ class Client:
             )
         except FENCED as error:
             raise self._fenced() from error
+        finally:
+            if self._membership is not None:
+                self._membership.look()
         for unreadable in self._reading.take():
             self._stand(unreadable)
         self._require_membership()

@@ -139,7 +139,8 @@ class Engine:
         if self._client.has_group_assignment:
             rebalance = self._rebalance
             start_thread = self._clock.start_thread
-            self._client.listen(start_thread, rebalance.assigned, rebalance.revoked, rebalance.lost)
+            acts = rebalance.assigned, rebalance.revoked, rebalance.lost, rebalance.joined_anew
+            self._client.listen(start_thread, *acts)
             self._rebalance.assigned(self._client.assignment())
 
     def _use_decoder(self) -> None:

@@ -94,7 +94,6 @@ class Loop:
         self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
-        self._may_differ = False
         self._may_poll = True
         self._is_commit_asked = False
         self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
@@ -135,7 +134,7 @@ class Loop:
             raise
 
     def _go_round(self) -> None:
-        if self._may_differ or not self._client.has_group_assignment:
+        if self._rebalance.may_differ or not self._client.has_group_assignment:
             self._watch_assignment()
         self._rebalance.settle()
         self._watch.look()
@@ -156,7 +155,7 @@ class Loop:
     def _watch_assignment(self) -> None:
         """Notice what assign() changed, or what we gave up after a refused commit and the client never lost."""
         now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
-        self._may_differ = now != before
+        self._rebalance.may_differ = now != before
         if before - now:
             self._rebalance.revoked(before - now)
         if now - before:
@@ -199,8 +198,7 @@ class Loop:
             return
         self._cadence.did_commit(now)
         if answer is Answer.LOST:
-            self._rebalance.lost(self._committer.lost)
-            self._may_differ = True
+            self._rebalance.lost_unsaid(self._committer.lost)
 
     def _lose_all(self) -> None:
         self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))

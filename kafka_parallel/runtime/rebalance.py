@@ -46,6 +46,7 @@ class Rebalance:
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
     :ivar failure: what a rebalance failed with; the loop raises it.
+    :ivar may_differ: whether the client may have partitions that are not ours.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
     """
 
@@ -80,6 +81,7 @@ class Rebalance:
         self._is_abandoned = is_abandoned
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.failure: Exception | None = None
+        self.may_differ = False
         self.unsettled = unsettled
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
@@ -122,6 +124,15 @@ class Rebalance:
         ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
         if ours:
             self._end(ours, lost=True)
+
+    def lost_unsaid(self, partitions: frozenset[TopicPartition]) -> None:
+        """End the assignments of *partitions*; if the client says nothing of it, it may have them still, or again."""
+        self.lost(partitions)
+        self.may_differ = True
+
+    def joined_anew(self) -> None:
+        """End all assignments: others may have had the partitions before the client joined anew."""
+        self.lost_unsaid(self._queue.ask(lambda scheduler: scheduler.assigned))
 
     def _go_on(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """Seek back to what was dropped where the client kept a position past it; return these offsets."""

@@ -190,6 +190,30 @@ def test_who_does_not_poll_is_thrown_out_and_cannot_commit(world):
     assert is_lost(raised.value)
 
 
+def test_who_is_thrown_out_while_it_joins_joins_anew_in_silence(world):
+    if not world.is_3:
+        pytest.skip("2.x has no cooperative assignor")
+    strategy = pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky").CooperativeStickyAssignor
+    topic, listener = world.create_topic(2), Listener()
+    config = {"partition_assignment_strategy": [strategy]}
+    first, third = member(world, topic, listener, **config), member(world, topic, **config)
+    second = member(world, topic, **config, session_timeout_ms=10_000, max_poll_interval_ms=10_000)
+    poll_together(first, second, until=lambda: shares(first, second) == [1, 1])
+    had, told = generation_of(first), list(listener.told)
+
+    # The third one asks all to join. The first one does, but the second one is not heard of for longer than a session.
+    poll_together(first, third, until=lambda: first._coordinator.rejoining)
+    poll_together(third, until=lambda: shares(third) == [2])
+    poll_together(first, third, until=lambda: shares(first, third) == [1, 1])
+
+    assert generation_of(first).member_id != had.member_id
+    assert "lost" not in {what for what, _ in listener.told[len(told) :]}
+
+
+def generation_of(consumer):
+    return consumer._coordinator._generation
+
+
 def test_a_static_member_comes_back_without_a_rebalance(world):
     if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
         pytest.skip("this kafka-python has no static members")

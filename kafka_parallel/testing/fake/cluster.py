@@ -136,14 +136,18 @@ class FakeCluster:
 
     def join(
         self, group_id: str, name: str, wants: Callable[[str], bool], instance_id: str | None, until: float
-    ) -> None:
-        """Let the member *name* take part in the next generation, and end the rebalance if it was the last."""
+    ) -> bool:
+        """Let the member *name* take part in the next generation, and end the rebalance if it was the last.
+
+        :returns: whether it is a new member.
+        """
         with self._lock:
             group = self.group(group_id)
-            group.join(name, wants, instance_id, until)
+            is_new = group.join(name, wants, instance_id, until)
             group.expire(self.clock.monotonic())
             if group.is_complete():
                 group.assign(self.logs)
+            return is_new
 
     def keep(self, group_id: str, name: str, until: float) -> Group:
         """Let the member *name* stay until *until*; return the group."""

@@ -62,18 +62,20 @@ class Group:
         for other in [other for other, member in self.members.items() if member.deadline < now]:
             self.leave(other)
 
-    def join(self, name: str, wants: Callable[[str], bool], instance_id: str | None, until: float) -> None:
-        """Let *name* take part in the next generation.
+    def join(self, name: str, wants: Callable[[str], bool], instance_id: str | None, until: float) -> bool:
+        """Let *name* take part in the next generation; tell whether it was no member.
 
         :raises FencedInstanceIdError: a younger member has its instance id.
         """
         if name in self._fenced:
             raise FencedInstanceIdError(f"instance id of {name} is used by a newer member")
-        if name not in self.members and not self._take_place(name, instance_id):
+        is_new = name not in self.members
+        if is_new and not self._take_place(name, instance_id):
             self.members[name] = Member(wants, instance_id, until)
             self.rebalance()
         member = self.members[name]
         member.wants, member.deadline, member.has_joined = wants, until, True
+        return is_new
 
     def is_complete(self) -> bool:
         """Tell whether a rebalance could end: every member has joined."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
@@ -30,6 +30,13 @@ log = logging.getLogger(__name__)
 
 NOBODY = -1
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
+
+
+class Generation(NamedTuple):
+    """What kafka-python keeps of a membership; a member that is not known to the coordinator gets another id."""
+
+    generation_id: int
+    member_id: str
 
 
 class Membership:
@@ -70,6 +77,7 @@ class Membership:
         self._is_cooperative = is_cooperative
         self._keeps_state = isinstance(callbacks, OnIoThread)
         self._has_joined = False
+        self._times_new = 0
         self._listener_error: Exception | None = None
 
     @property
@@ -89,10 +97,13 @@ class Membership:
             return self._go_on_fenced()
         if group.is_current(self._name, self.generation):
             return True
-        self._prepare()
-        self._raise_listener_error()
+        if not self.rejoining:  # only once: who is thrown out after that never hears of it
+            self._prepare()
+            self._raise_listener_error()
         self._wait_for_turn()
-        self._cluster.join(self._group_id, self._name, self._subscription.wants, self._instance_id, until)
+        self._times_new += self._cluster.join(
+            self._group_id, self._name, self._subscription.wants, self._instance_id, until
+        )
         self._has_joined = True
         self.rejoining = not group.is_stable
         if not group.is_stable:
@@ -112,6 +123,10 @@ class Membership:
             self._was_told = True
             raise FencedInstanceIdError(f"instance id {self._instance_id!r} is used by a newer member")
         return True
+
+    @property
+    def _generation(self) -> Generation:
+        return Generation(self.generation, f"{self._name}-{self._times_new}" if self._times_new else "")
 
     def stable(self) -> bool:
         """Tell whether it takes itself for a member of a generation."""
