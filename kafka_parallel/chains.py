@@ -61,21 +61,91 @@ def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str
 
 def surround_steps(
     hook: pluggy.HookCaller, names: Sequence[str], *, answered: Callable[[], None] | None = None
-) -> Call | None:
-    """Compose the same as generator function, for when something else runs between entering and leaving.
-
-    The generator yields once, where the innermost function would run, and is sent its result or thrown its error; it
-    returns what the outermost wrapper returns. One that ends without a yield has been answered.
+) -> Callable[..., Steps] | None:
+    """Compose the same for when something else runs between entering and leaving: a function that makes `Steps`.
 
     :param answered: called when an implementation has answered in the place of the innermost function.
-    :returns: ``None`` if nobody implements the hook.
+    :returns: ``None`` if no plugin implements the hook.
     :raises PluginError: as `surround`.
     """
     if not hook.get_hookimpls():
         return None
     _refuse_coroutines(hook)
-    composed = _first_answer_steps(_answers(hook, names), answered or _nothing)
-    return _wrap_all(hook, composed, names, _wrap_steps)
+    found = [
+        (wrapper_of(impl, names), _who(hook, impl)) for impl in reversed(hook.get_hookimpls()) if _is_wrapper(impl)
+    ]
+    answers = _answers(hook, names)
+    return lambda *args: Steps(found, answers, answered or _nothing, args)
+
+
+class Steps:
+    """The implementations of a hook around something that runs between `enter` and `leave`, each called once.
+
+    :param wrappers: the outermost first, each with its name.
+    :param answers: the other implementations, each with its judge.
+    :param answered: called when one of these has answered.
+    :param args: the arguments of the hook.
+    :ivar result: of the outermost, if the inside did not run.
+    """
+
+    def __init__(
+        self,
+        wrappers: Sequence[tuple[Call, str]],
+        answers: Sequence[tuple[Call, Call]],
+        answered: Callable[[], None],
+        args: Sequence[Any],
+    ) -> None:
+        self._wrappers = wrappers
+        self._answers = answers
+        self._answered = answered
+        self._args = args
+        self._entered: list[tuple[Generator[None, Any, Any], str]] = []
+        self.result: Any = None
+
+    def enter(self) -> bool:
+        """Enter the wrappers; tell whether the inside is to run. If not, a plugin has answered, and all is left.
+
+        :raises BaseException: one of them raised it, and no wrapper around it made something else of that.
+        """
+        try:
+            for wrapper, who in self._wrappers:
+                self._entered.append((_entered(wrapper, self._args, who), who))
+            answer = self._answer()
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            self.result = self.leave(None, error)
+            return False
+        if answer is None:
+            return True
+        self.result = self.leave(answer)
+        return False
+
+    def leave(self, result: Any, error: BaseException | None = None) -> Any:
+        """Resume the wrappers with the *result* of the inside, or its *error*; return what the outermost returns.
+
+        :raises BaseException: what comes out of the outermost.
+        """
+        while self._entered:
+            around, who = self._entered.pop()
+            try:
+                result = _left(around, who, result, error)
+                error = None
+            except BaseException as raised:  # noqa: BLE001 - as above
+                error = raised
+        if error is None:
+            return result
+        try:
+            raise error
+        finally:
+            del error  # or it would hold itself, by its traceback
+
+    def _answer(self) -> Any:
+        for answer, judge in self._answers:
+            result = answer(*self._args)
+            if result is not None:
+                result = judge(result)
+                self._answered()
+                return result
+        return None
 
 
 def _refuse_coroutines(hook: pluggy.HookCaller) -> None:
@@ -89,6 +159,10 @@ def _refuse_coroutines(hook: pluggy.HookCaller) -> None:
 
 def _is_wrapper(impl: pluggy.HookImpl) -> bool:
     return impl.wrapper or impl.hookwrapper
+
+
+def _who(hook: pluggy.HookCaller, impl: pluggy.HookImpl) -> str:
+    return f"{impl.plugin_name!r} in {hook.name}"
 
 
 def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[tuple[Call, Call]]:
@@ -106,33 +180,8 @@ def _wrap_all(
     """Put the wrappers of *hook* around what is *composed*, the last registered outermost."""
     for impl in hook.get_hookimpls():
         if _is_wrapper(impl):
-            composed = wrap(wrapper_of(impl, names), composed, f"{impl.plugin_name!r} in {hook.name}")
+            composed = wrap(wrapper_of(impl, names), composed, _who(hook, impl))
     return composed
-
-
-def _first_answer_steps(answers: Sequence[tuple[Call, Call]], answered: Callable[[], None]) -> Call:
-    def call(*args: Any) -> Generator[None, Any, Any]:
-        for answer, judge in answers:
-            result = answer(*args)
-            if result is not None:
-                result = judge(result)
-                answered()
-                return result
-        return (yield)
-
-    return call
-
-
-def _wrap_steps(wrapper: Call, inner: Call, who: str) -> Call:
-    def call(*args: Any) -> Generator[None, Any, Any]:
-        around = _entered(wrapper, args, who)
-        try:
-            result = yield from inner(*args)
-        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
-            return _throw(around, who, error)
-        return _leave(around, who, partial(around.send, result))
-
-    return call
 
 
 def _first_answer_async(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
@@ -154,8 +203,8 @@ def _wrap_async(wrapper: Call, inner: Call, who: str) -> Call:
         try:
             result = await inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
-            return _throw(around, who, error)
-        return _leave(around, who, partial(around.send, result))
+            return _left(around, who, None, error)
+        return _left(around, who, result)
 
     return call
 
@@ -181,8 +230,8 @@ def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
         try:
             result = inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
-            return _throw(around, who, error)
-        try:  # what `_leave` does, without its cost: this is the way of nearly every record
+            return _left(around, who, None, error)
+        try:  # what `_left` does, without its cost: this is the way of nearly every record
             around.send(result)
         except StopIteration as end:
             return end.value
@@ -201,28 +250,19 @@ def _entered(wrapper: Call, args: Sequence[Any], who: str) -> Generator[None, An
     return around
 
 
-def _throw(around: Generator[None, Any, Any], who: str, error: BaseException) -> Any:
-    """Raise *error* at the yield of a wrapper and return what it returns; let out what it raises.
+def _left(around: Generator[None, Any, Any], who: str, result: Any, error: BaseException | None = None) -> Any:
+    """Resume a wrapper at its yield with *result*, or with *error*; return what it returns, let out what it raises.
 
     Python makes a RuntimeError of a StopIteration that a generator lets out; here it stays what it was.
     """
     try:
-        around.throw(error)
+        around.send(result) if error is None else around.throw(error)
     except StopIteration as end:
         return end.value
     except RuntimeError as raised:
         if isinstance(error, StopIteration) and raised.__cause__ is error:
             raise error from error.__cause__
         raise
-    return _yielded_twice(around, who)
-
-
-def _leave(around: Generator[None, Any, Any], who: str, resume: Callable[[], object]) -> Any:
-    """Resume a wrapper after its yield and return what it returns; let out what it raises."""
-    try:
-        resume()
-    except StopIteration as end:
-        return end.value
     return _yielded_twice(around, who)
 
 

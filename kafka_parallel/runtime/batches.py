@@ -19,6 +19,7 @@ from kafka_parallel.runtime.deadlines import Deadlines, OverdueError
 from kafka_parallel.unfinished import require_finished
 
 if TYPE_CHECKING:
+    from kafka_parallel.chains import Steps
     from kafka_parallel.core.batch_chunk import TaskBatch
     from kafka_parallel.core.task import Task
 
@@ -30,27 +31,16 @@ class Entered:
     :ivar is_answered: whether a plugin answered instead of the handler.
     """
 
-    def __init__(self, task: Task, record: Any, around: Callable[..., Any], variables: contextvars.Context) -> None:
+    def __init__(self, task: Task, record: Any, around: Callable[..., Steps], variables: contextvars.Context) -> None:
         self.task = task
         self.record = record
         self._variables = variables
         self._steps = around(record, context_of(task))
-        self.is_answered = self._go(self._steps.send, None)
+        self.is_answered = not variables.run(self._steps.enter)
 
     def leave(self, result: Any, error: BaseException | None) -> None:
         """Go through the wrappers' ends; raise what comes out of them."""
-        if error is not None:
-            self._go(self._steps.throw, error)
-        else:
-            self._go(self._steps.send, result)
-
-    def _go(self, step: Callable[[Any], Any], value: Any) -> bool:
-        """Take one step; tell whether the wrappers have ended."""
-        try:
-            self._variables.run(step, value)
-        except StopIteration:
-            return True
-        return False
+        self._variables.run(self._steps.leave, result, error)
 
 
 class BatchRun:

@@ -14,9 +14,9 @@ its own: wrappers never see two at once.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kafka.errors import KafkaTimeoutError
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pluggy
     from kafka import TopicPartition
 
+    from kafka_parallel.chains import Steps
     from kafka_parallel.core.assignment import Assignment
     from kafka_parallel.core.scheduler import Snapshot
     from kafka_parallel.runtime.client import Client
@@ -78,7 +79,7 @@ class Commit:
         self.offsets = metadata_of(snapshot.offsets)
         self.sent_at = sent_at
         self.due = sent_at + context.timeout_ms / 1000
-        self.around: Generator[None, Any, Any] | None = None
+        self.around: Steps | None = None
         self.answer: tuple[BaseException | None] | None = None
 
     def answered(self, error: BaseException | None = None) -> None:
@@ -91,18 +92,15 @@ class Commit:
         """Whether the answer is there."""
         return self.answer is not None
 
-    def enter(self, surround: Any) -> bool:
+    def enter(self, surround: Callable[..., Steps] | None) -> bool:
         """Enter the wrappers; tell whether the commit is to be sent. If not, a plugin has answered.
 
         :raises Exception: what one of them raised.
         """
-        if surround is not None:
-            self.around = surround(self.offsets, self.context)
-            try:
-                next(self.around)
-            except StopIteration:
-                return False
-        return True
+        if surround is None:
+            return True
+        self.around = surround(self.offsets, self.context)
+        return self.around.enter()
 
     def require_unchanged(self) -> None:
         """Refuse offsets that a wrapper has changed.
@@ -117,18 +115,12 @@ class Commit:
 
     def leave(self, error: BaseException | None) -> Exception | None:
         """Resume the wrappers with the answer; return what one of them raised."""
-        if self.around is None:
-            return None
         try:
-            if error is None:
-                self.around.send(None)
-            else:
-                self.around.throw(error)
-        except StopIteration:
-            return None
+            if self.around is not None:
+                self.around.leave(None, error)
         except Exception as raised:  # noqa: BLE001 - a plugin's, or the error that it let through
             return raised
-        return PluginError("a plugin yielded twice in on_commit: a wrapper must yield exactly once")
+        return None
 
 
 class Committer:

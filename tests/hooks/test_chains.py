@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel import Skip, hookimpl, hookspecs
-from kafka_parallel.chains import Observers, surround, surround_async
+from kafka_parallel.chains import Observers, surround, surround_async, surround_steps
 
 NAMES = ("record", "context")
 
@@ -69,7 +69,8 @@ def test_it_equals_pluggy(kinds, fails):
         await asyncio.sleep(0)
         return handler(record, ours_async)
 
-    ours, ours_async, theirs = [], [], []
+    ours, ours_async, theirs, in_steps = [], [], [], []
+    found = manager(*[plugin(kind, number, in_steps) for number, kind in enumerate(kinds)]).hook.on_record
     composed = surround(
         manager(*[plugin(kind, number, ours) for number, kind in enumerate(kinds)]).hook.on_record,
         lambda record, context: handler(record, ours),
@@ -91,7 +92,54 @@ def test_it_equals_pluggy(kinds, fails):
     expected = outcome(lambda: reference.hook.on_record(record=1, context=2))
     assert outcome(lambda: composed(1, 2)) == expected
     assert outcome(lambda: asyncio.run(composed_async(1, 2))) == expected
-    assert ours == ours_async == theirs
+    assert outcome(lambda: call_in_steps(found, lambda: handler(1, in_steps))) == expected
+    assert ours == ours_async == theirs == in_steps
+
+
+def call_in_steps(hook, handler):
+    """Call *handler* between entering and leaving, as batches and commits do."""
+    surrounded = surround_steps(hook, NAMES)
+    steps = surrounded(1, 2) if surrounded else None
+    if steps is None:
+        return handler()
+    if not steps.enter():
+        return steps.result
+    try:
+        result = handler()
+    except Exception as error:
+        return steps.leave(None, error)
+    return steps.leave(result)
+
+
+@pytest.mark.parametrize("levels", [0, 1, 3])
+@pytest.mark.parametrize(
+    "call", [lambda hook, handler: surround(hook, lambda *_: handler(), NAMES)(1, 2), call_in_steps]
+)
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_stop_iteration_stays_one_on_its_way_through_wrappers(call, levels, is_old):
+    """Python makes a RuntimeError of it wherever a generator lets it out."""
+    seen = []
+
+    class Looks:
+        @hookimpl(wrapper=not is_old, hookwrapper=is_old)
+        def on_record(self):
+            try:
+                answer = yield
+                seen.append(type(answer.exception) if is_old else None)
+            except BaseException as error:
+                seen.append(type(error))
+                raise
+            return answer
+
+    class Answers:
+        @hookimpl
+        def on_record(self):
+            """Lets the handler have it."""
+
+    with pytest.raises(StopIteration):
+        call(manager(Answers(), *[Looks() for _ in range(levels)]).hook.on_record, lambda: next(iter(())))
+
+    assert seen == [StopIteration] * levels
 
 
 def test_without_plugins_the_chain_is_the_handler():

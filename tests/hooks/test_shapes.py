@@ -236,21 +236,17 @@ async def handler_async(record, context):
 
 
 def driven(steps):
-    """Go through *steps* as whoever runs a batch does."""
+    """Go through *steps* as batches do."""
 
     def run(record, context):
         going = steps(record, context)
+        if not going.enter():
+            return going.result
         try:
-            next(going)
-            try:
-                result = handler(record)
-            except Exception as error:
-                going.throw(error)
-            else:
-                going.send(result)
-        except StopIteration as end:
-            return end.value
-        raise AssertionError("it goes on")
+            result = handler(record)
+        except Exception as error:
+            return going.leave(None, error)
+        return going.leave(result)
 
     return run
 

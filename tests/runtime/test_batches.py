@@ -251,3 +251,13 @@ def test_a_batch_failed_that_says_nothing_is_refused(failed):
 def test_batches_that_can_never_come_about_are_refused(batch, options, named):
     with pytest.raises(ConfigurationError, match=named):
         App().parallel(**options).run(print, batch=batch)
+
+
+def test_a_stop_iteration_of_a_handler_is_told_as_what_it_is_inside_of_wrappers():
+    """Kind: what drives wrappers. Single records kept theirs, batches failed with a RuntimeError."""
+    app, trail, decide = App(1), Trail(), Decide(attempts=0)
+
+    run(app, lambda records: next(iter(())), lambda handle: handle, Batch(max_wait_ms=0), plugins=[trail, decide])
+
+    assert trail.steps == [("in", 0), ("StopIteration", 0)]
+    assert [asked[1] for asked in decide.asked] == ["StopIteration"]

@@ -381,7 +381,7 @@ BUGS = [
         "leave the wrappers before the coroutine has ended",
         "chains.py",
         "            result = await inner(*args)\n",
-        "            _leave(around, who, partial(around.send, None))\n            return await inner(*args)\n",
+        "            _left(around, who, None)\n            return await inner(*args)\n",
         "asyncio",
     ),
     Bug(

@@ -56,4 +56,11 @@ BUGS = [
         "            offsets, problems = done_offsets(answer, partitions)\n",
         "            offsets, problems = {found: set(done) for found, done in answer.items()}, ()\n",
     ),
+    Bug(
+        "forget what a batch handler raised where it is told to its wrappers",
+        "chains.py",
+        "                result = _left(around, who, result, error)\n",
+        "                result = _left(around, who, result)\n",
+        "batch on thread-pool",
+    ),
 ]
