@@ -29,9 +29,14 @@ class Pauses:
     def __init__(self, own: Any, states: Callable[[], Mapping[TopicPartition, Any]]) -> None:
         self._own = own
         self._states = states
-        self._users: dict[TopicPartition, Any] = {tp: state for tp, state in states().items() if state.paused}
+        self._users: dict[TopicPartition, Any] = {}
         self._ours: set[TopicPartition] = set()
         self._standing: dict[TopicPartition, Any] = {}
+
+    def take_over(self) -> None:
+        """Take what is paused for the user's; once, before anything is paused by us."""
+        found = dict(self._states())  # the client's own: a thread of it may change it meanwhile
+        self._users.update((partition, state) for partition, state in found.items() if state.paused)
 
     # The user's
 

@@ -76,16 +76,26 @@ class Takeover:
         self._consumer = consumer
         self._finished = finished
         self._ask = ask
+        try:
+            self._take()
+        except BaseException:
+            self.changes.take_back()  # nothing else can: there is no takeover
+            raise
+
+    def _take(self) -> None:
+        consumer = self._consumer
         with _exchange:
-            self.own = self._guard(consumer)
-        self.pauses = Pauses(self.own, lambda: getattr(getattr(consumer, "_subscription", None), "assignment", {}))
+            require_free(consumer)
+            self.own = SimpleNamespace(**{name: getattr(consumer, name) for name in GUARDED if hasattr(consumer, name)})
+            states = getattr(consumer, "_subscription", None)
+            self.pauses = Pauses(self.own, lambda: getattr(states, "assignment", {}))
+            self._guard(consumer)
+        self.pauses.take_over()
         self.changes.note(self.pauses.give_back)
 
-    def _guard(self, consumer: Any) -> SimpleNamespace:
-        """Give *consumer* a class that refuses, forwards and keeps apart; return its own methods."""
-        require_free(consumer)
+    def _guard(self, consumer: Any) -> None:
+        """Give *consumer* a class that refuses, forwards and keeps apart."""
         base, attributes = type(consumer), vars(consumer)
-        own = SimpleNamespace(**{name: getattr(consumer, name) for name in GUARDED if hasattr(consumer, name)})
         try:
             consumer.__class__ = guarded_class(base, self)
         except TypeError as error:
@@ -96,7 +106,6 @@ class Takeover:
         self.changes.note(lambda: setattr(consumer, "__class__", base))
         hidden = {name: attributes.pop(name) for name in GUARDED if name in attributes}  # they would hide the guard
         self.changes.note(lambda: attributes.update(hidden))
-        return own
 
     def ask_for_commit(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
         """Have committed what is finished; return what that is by now.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 
 from kafka_parallel import ConfigurationError, DelayedTopics, ParallelConsumer, PluginError, StateError, hookimpl
 from kafka_parallel.runtime.client import Client
+from kafka_parallel.runtime.takeover import Takeover
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
@@ -397,3 +399,49 @@ def test_a_pause_in_the_midst_of_our_resume_holds(taken, monkeypatch):
 
     assert not is_fetched(consumer)
     assert consumer.paused() == {PARTITION}
+
+
+class Changing(dict):
+    """What the client knows of its partitions, while a thread of it changes that: only a copy can be looked through."""
+
+    def items(self):
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+class Unreadable(dict):
+    """The same, and it cannot even be copied."""
+
+    keys = __iter__ = items = Changing.items
+
+
+def consumer_with(states):
+    consumer = App(2).consumer()
+    consumer._subscription.assignment = states
+    return consumer, type(consumer)
+
+
+def take(consumer):
+    return Takeover(consumer, dict, lambda: None, lambda _: None)
+
+
+def test_partitions_may_change_while_it_is_taken_over():
+    """Kind: a live mapping of the client's, looked through by our thread."""
+    consumer, kind = consumer_with(Changing({PARTITION: SimpleNamespace(paused=True)}))
+
+    takeover = take(consumer)
+
+    assert takeover.pauses.of_user() == {PARTITION}
+    takeover.give_back()
+    assert type(consumer) is kind
+
+
+def test_a_takeover_that_fails_in_the_middle_leaves_the_consumer_as_it_was():
+    """Kind: a change that is not undone because the error came before what would undo it was kept."""
+    consumer, kind = consumer_with(Unreadable({PARTITION: SimpleNamespace(paused=True)}))
+    consumer.poll = own = lambda **_: {}
+
+    with pytest.raises(RuntimeError, match="changed size"):
+        take(consumer)
+
+    assert type(consumer) is kind
+    assert consumer.poll is own
