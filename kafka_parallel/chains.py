@@ -42,7 +42,7 @@ def decision(hook: pluggy.HookCaller) -> Call:
     """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last."""
 
     def undecided(record: Any, error: Any, context: Any) -> None:
-        """Nobody has decided."""
+        """Leave it undecided."""
 
     composed = surround(hook, undecided, ("record", "error", "context"))
 

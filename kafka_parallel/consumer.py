@@ -196,7 +196,7 @@ class ParallelConsumer:
 
     @property
     def error(self) -> BaseException | None:
-        """What `run` raised, or what `join` raises; ``None`` unless `state` is ``"failed"``."""
+        """The error that `run` raised, or that `join` raises; ``None`` unless `state` is ``"failed"``."""
         return None if self._engine is None else self._engine.state.error
 
     def statistics(self) -> Statistics:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FATAL = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
-"""What stops run() at once if user code raises it, and comes out as it is; all else is the failure of its record."""
+"""The errors of user code that stop run() at once, and comes out as it is; all else is the failure of its record."""
 
 
 class KafkaParallelError(Exception):

@@ -1,4 +1,4 @@
-"""Which shapes an implementation of a hook may have, how it is called, and which of its answers count.
+"""The shapes that an implementation of a hook may have, how it is called, and which of its answers count.
 
 pluggy takes any function, and calling a generator function or an ``async def`` one runs nothing of it: such an answer
 would count as one. So what nothing runs to its end is refused when the plugin is registered, where it can be seen, and
@@ -28,7 +28,7 @@ Call: TypeAlias = "Callable[..., Any]"
 WRAPPED = frozenset({"on_record", "on_commit", "on_error"})
 # An answer to these may be awaited, beside an ``async def`` handler.
 AWAITED = frozenset({"on_record"})
-# What an implementation that is no wrapper may answer, beside None, and how it is written.
+# The answers that an implementation that is no wrapper may give, beside None, and how it is written.
 ANSWERS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "on_record": (
         lambda answer: isinstance(answer, Skip),
@@ -138,7 +138,7 @@ def wrapper_of(impl: pluggy.HookImpl, names: Sequence[str]) -> Callable[..., Gen
         try:
             next(old)
         except StopIteration:
-            return None  # without a yield: whoever drives this says so
+            return None  # without a yield: the driver of this says so
         try:
             result: pluggy.Result[Any] = pluggy.Result((yield), None)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises

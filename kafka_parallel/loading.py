@@ -17,7 +17,7 @@ from kafka_parallel.suggestions import did_you_mean
 NAMED_GROUP = "kafka_parallel"
 AUTOLOAD_GROUP = "kafka_parallel.autoload"
 OWN_DISTRIBUTION = "kafka-parallel"
-# What may be written for a plugin of ours by who knows another library.
+# Names of other libraries for plugins of ours.
 PLUGINS_ELSEWHERE = {
     "threads": "thread-pool",
     "threading": "thread-pool",
@@ -32,7 +32,7 @@ PLUGINS_ELSEWHERE = {
     "partition": "partition-queue",
 }
 
-# What can be chosen without another distribution.
+# The choices without another distribution.
 CHOICES = {"ordering": ("key", "partition", "unordered"), "executor": ("thread-pool", "asyncio", "process-pool")}
 
 
@@ -48,7 +48,7 @@ def pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:
 
 
 def what_was_meant(item: object, previous: object) -> str:
-    """What to write instead of *item*, which came after *previous*; no value of a setting is in it."""
+    """Tell what to write instead of *item*, which came after *previous*; no value of a setting is in it."""
     if isinstance(item, Mapping) and isinstance(previous, str):
         return f": settings go into one tuple with their plugin's name, in a list: plugins=[({previous!r}, {{...}})]"
     if isinstance(item, Mapping) and item:

@@ -38,7 +38,7 @@ log = get_logger(__name__)
 
 PLUGINS_VARIABLE = "KAFKA_PARALLEL_PLUGINS"
 NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"
-# Where a plugin comes from that was not found by its name.
+# The origin of a plugin that was not found by its name.
 GIVEN = "given as an object"
 HOOKS = {
     name: tuple(inspect.signature(hook).parameters)

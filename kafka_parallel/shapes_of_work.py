@@ -1,4 +1,4 @@
-"""Which objects are work that has yet to be done, or to be waited for, rather than its result.
+"""Objects that are work that has yet to be done, or to be waited for, rather than its result.
 
 Rules:
 

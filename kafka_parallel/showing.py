@@ -42,7 +42,7 @@ def name_of(function: object) -> str:
 
 
 def described(error: BaseException) -> str:
-    """What *error* says; some cannot even say that."""
+    """Return what *error* says; some cannot even say that."""
     try:
         return repr(error)
     except Exception:  # noqa: BLE001 - the class of the error is at fault, and the error is what counts

@@ -1,4 +1,4 @@
-"""What was meant by a name that does not exist."""
+"""The right name in place of one that does not exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kafka_parallel.errors import ConfigurationError
 
 C = TypeVar("C", bound=type)
 
-# What other libraries call what an option of ours is.
+# The names that other libraries have for options of ours.
 _CALLED_ELSEWHERE = {
     "max_workers": "workers",
     "num_workers": "workers",
@@ -36,7 +36,7 @@ _CALLED_ELSEWHERE = {
 
 def did_you_mean(name: str, known: Collection[str], others: Mapping[str, str] = _CALLED_ELSEWHERE) -> str:
     """Return ``"; did you mean ...?"`` where one of *known* is near *name*, else nothing: the end of a sentence."""
-    import difflib  # only whoever made a mistake needs it
+    import difflib  # needed after a mistake only
 
     meant = others.get(name)
     if meant not in known:
@@ -78,7 +78,7 @@ def _unknown(who: str, name: str, known: Collection[str]) -> str:
 
 
 def _options_of_the_client() -> Collection[str]:
-    from kafka import KafkaConsumer  # only whoever made a mistake needs it
+    from kafka import KafkaConsumer  # needed after a mistake only
 
     options: Collection[str] = KafkaConsumer.DEFAULT_CONFIG
     return options

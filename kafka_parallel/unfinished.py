@@ -17,7 +17,7 @@ from typing import Any
 from kafka_parallel.errors import HandlerUnfinished
 from kafka_parallel.shapes_of_work import MANAGING, Work, function_in, named_work
 
-# What most functions return that return anything.
+# The classes of most results.
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
 
 
@@ -77,7 +77,7 @@ def finishing_async(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def unfinished(returned: Any) -> HandlerUnfinished | None:
-    """What a record fails with whose handler *returned* work instead of doing it; ``None`` if it did it."""
+    """The failure of a record whose handler *returned* work instead of doing it; ``None`` if it did it."""
     found = work_in(returned) or function_in(returned)
     if found is None:
         return None

@@ -177,7 +177,7 @@ class Backpressure(Generic[P]):
         return left if is_alone else max(left, min(HANDFUL, most))
 
     def load(self, assignment: Assignment) -> Load:
-        """What one partition holds; its span counts from where a crash would begin again, if there are commits."""
+        """The load of one partition; its span counts from where a crash would begin again, if there are commits."""
         ledger, base = assignment.ledger, self._base(assignment)
         span = 0 if base is None or ledger.end is None else max(0, ledger.end - base)
         return Load(ledger.records, ledger.bytes, span)
@@ -190,7 +190,7 @@ class Backpressure(Generic[P]):
         return load._replace(span=kept_out - (self._base(assignment) or 0))
 
     def _base(self, assignment: Assignment) -> int | None:
-        """Where the span begins; without commits, at what is not finished."""
+        """The begin of the span; without commits, at what is not finished."""
         return assignment.restart_at if self._commits else assignment.ledger.committable
 
     def total(self) -> Load:

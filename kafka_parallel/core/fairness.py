@@ -1,4 +1,4 @@
-"""Where the records of a partition stand that has nothing waiting: not behind all that others have waiting.
+"""The place of records of a partition that has nothing waiting: not behind all that others have waiting.
 
 Rule 1: records are numbered, and the lowest number runs first. A partition that always has some waiting gets numbers in
 order of arrival: so what is oldest runs first, and the busiest key stays near the front.
@@ -19,7 +19,7 @@ from kafka_parallel.core.task import Task
 
 
 class Turn:
-    """Where one partition is in the order.
+    """The place of one partition in the order.
 
     :ivar last: the number of its newest record.
     :ivar is_ahead: whether that is lower than by order of arrival.

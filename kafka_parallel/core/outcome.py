@@ -28,7 +28,7 @@ class Failure:
 
 
 class NoVerdict:
-    """What is said of an attempt that was not made, was interrupted, or ended after its assignment: it does not count.
+    """The word on an attempt that was not made, was interrupted, or ended after its assignment: it does not count.
 
     Its record is not finished by it. If its assignment is live all the same, the record runs again, and this was no
     attempt at it.

@@ -32,7 +32,7 @@ from kafka_parallel.core.throttle import UNBOUNDED, Throttles
 
 P = TypeVar("P", bound=Hashable)
 
-# After how many seconds an unchanged offset is committed again. A broker forgets what nobody commits, after
+# After how many seconds an unchanged offset is committed again. A broker forgets what is not committed, after
 # offsets.retention.minutes (1 at least), where the group has no members: with assign(), or before Kafka 2.1 (KIP-211).
 RENEWAL = 30.0
 
@@ -99,7 +99,7 @@ class Scheduler(Generic[P]):
         A jump back (a seek, a reset) ends the assignment and begins a new one. Where records are not taken in, the
         client passes some that are never fed: its position there says nothing.
 
-        :returns: where assignments are that nothing is confirmed of, for whoever has to commit where they begin.
+        :returns: where assignments are that nothing is confirmed of, because the start of each has to be committed.
         """
         found = [(p, assignment) for p, assignment in self._assignments.select(positions) if assignment.takes_records]
         for partition, assignment in found:
@@ -195,7 +195,7 @@ class Scheduler(Generic[P]):
     # Commits
 
     def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> Snapshot[P]:
-        """What to commit now for *partitions* (all without it): only those where something changed.
+        """Tell what to commit now for *partitions* (all without it): only those where something changed.
 
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be
             due soon together.

@@ -1,4 +1,4 @@
-"""Which partitions stand still, and what the record waits for that holds their commit point.
+"""Partitions that stand still, and what the record waits for that holds their commit point.
 
 Rule 1: nothing is written down per record. Where each partition stands is looked at now and then, and a commit point
 that is seen twice at the same offset has been there at least since the first time.

@@ -92,7 +92,7 @@ class Client:
 
     @property
     def _own(self) -> Any:
-        """Where the consumer's own methods are, which mean something else to the user during a run."""
+        """The consumer's own methods, which mean something else to the user during a run."""
         return self._consumer if self._takeover is None else self._takeover.own
 
     # Configuration
@@ -204,7 +204,7 @@ class Client:
 
     @property
     def _configs(self) -> tuple[Any, Any]:
-        """Where the client looks whether to commit by itself."""
+        """The places in which the client looks whether to commit by itself."""
         return self._consumer.config, getattr(getattr(self._consumer, "_coordinator", None), "config", None)
 
     def _take_deserializers(self, takeover: Takeover) -> None:
@@ -413,7 +413,7 @@ class Client:
         self._pauses.resume(partitions)
 
     def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the client is in those of *partitions* of which it knows; nothing is asked of a broker.
+        """The client's positions in those of *partitions* of which it knows; nothing is asked of a broker.
 
         Any thread may ask: each position is read once, and a reset replaces it whole.
         """

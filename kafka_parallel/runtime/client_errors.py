@@ -1,4 +1,4 @@
-"""What an error of the client means: try again, gone for good, or somebody else's error that came through the client.
+"""The meaning of an error of the client: try again, gone for good, or an error of other code that came through it.
 
 User code runs inside of the client's calls: deserialisers that were left in ``poll()``, callbacks of commits, and
 rebalance listeners. An attribute ``retriable`` on what it raises says nothing about the call, not even if its class is

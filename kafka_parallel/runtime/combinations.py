@@ -1,4 +1,4 @@
-"""Which choices do not go together, or are made without being said: refused or warned of, with the line to write."""
+"""Choices that do not go together, or are made without being said: refused or warned of, with the line to write."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ class Committer:
             commit.due = min(commit.due, self._clock.monotonic() + timeout)
             self.wait(timeout)
 
-    # What all have in common
+    # Common to all
 
     def _entered(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Commit | Answer:
         held = self._queue.ask(lambda scheduler: scheduler.held)

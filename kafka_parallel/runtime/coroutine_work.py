@@ -50,7 +50,7 @@ class CoroutineWork:
         return None
 
     async def _settle(self, chunk: Any, task: Task, rest: Awaitable[Outcome], wants: Wants) -> None:
-        """Wait for the end of a handler; one that was cancelled because nobody waits for it does not count."""
+        """Wait for the end of a handler; one that was cancelled because it is not wanted does not count."""
         outcome: Outcome = NoVerdict
         try:
             outcome = await rest

@@ -153,7 +153,7 @@ class Engine:
     # Ending
 
     def _unread(self) -> RecordUnreadable | None:
-        """What run() ends with, if nothing else, where a record cannot be read: a poll loop would have ended there."""
+        """The end of run(), without another, where a record cannot be read: a poll loop would have ended there."""
         for partition, found in sorted(self._client.unreadable.items()):
             error = RecordUnreadable(partition.topic, partition.partition, found.offset)
             error.__cause__ = found.error

@@ -1,4 +1,4 @@
-"""What a program may still do with its KafkaConsumer while a ParallelConsumer runs it.
+"""The calls that a program may still make of its KafkaConsumer while a ParallelConsumer runs it.
 
 For the time of the run the consumer's class is `guarded_class`: a subclass of its own. Only so are ``for record in
 consumer`` and ``next(consumer)`` reached, which Python looks up on the type.
@@ -35,7 +35,7 @@ GUARDED = (
 
 
 class Guard:
-    """What the class of a guarded consumer has of its own."""
+    """The methods that the class of a guarded consumer has of its own."""
 
     _takeover: Takeover
 
@@ -53,7 +53,7 @@ class Guard:
         """Refuse."""
         _refuse_reading("iteration")
 
-    # What is read
+    # Reading
 
     def subscribe(self, *arguments: Any, **options: Any) -> Any:
         """Refuse."""

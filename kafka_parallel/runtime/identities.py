@@ -1,4 +1,4 @@
-"""Which object stands for an ordering key, so that the core never calls code of the user.
+"""The object that stands for an ordering key, so that the core never calls code of the user.
 
 Keys are looked up in the core's tables under the queue's lock. A key of the user's own class has an ``__eq__`` and a
 ``__hash__`` that may do anything: ask for `statistics()`, wait, or raise. So it is asked here, on the thread that
@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import ref
 
-# What compares and hashes without calling any code in Python.
+# Classes that compare and hash without calling any code in Python.
 PLAIN = frozenset({bytes, str, int, float, bool, type(None)})
 # How a key of a class derived from one of these becomes one of them.
 _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (

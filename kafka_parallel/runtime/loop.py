@@ -239,7 +239,7 @@ class Loop:
         return self._shutdown.is_requested or self._queue.failure is not None
 
     def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Poll for records: nobody can be woken in a poll, so while one may have to be resumed soon, wait outside."""
+        """Poll for records: a poll cannot be woken up, so while one may have to be resumed soon, wait outside."""
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
         # What is due is sent when the one on its way has its answer, and that is not worth an end to waiting.
         until_commit = LONGEST_POLL if self._committer.is_on_its_way else self._cadence.wait(now)

@@ -1,6 +1,6 @@
-"""Which partitions are paused, and for whom: the user, back-pressure, or a record that cannot be read.
+"""Paused partitions, and for whom they are: the user, back-pressure, or a record that cannot be read.
 
-The client has one flag per partition. It is set while anybody wants it, so nobody's pause ends by another's resume. A
+The client has one flag per partition. It is set while any of them wants it, so none ends by another's resume. A
 pause of the user lasts as long as on the bare client: as long as the object in which the client keeps the flag (2.x
 makes a new one at each assignment, 3.x keeps it for a partition that stays).
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-# How often the flag is set until it stays as wanted: more often only where somebody else changes it all the time.
+# How often the flag is set until it stays as wanted: more often only where other threads change it all the time.
 TRIES = 10
 
 
@@ -63,7 +63,7 @@ class Pauses:
             self._settle(partition)
 
     def of_user(self) -> set[TopicPartition]:
-        """What the user has paused."""
+        """The partitions that the user has paused."""
         states = self._states()
         return {partition for partition, state in list(self._users.items()) if states.get(partition) is state}
 
@@ -83,7 +83,7 @@ class Pauses:
             self._settle(partition)
 
     def stand(self, partition: TopicPartition) -> None:
-        """Pause *partition*, in which a record cannot be read, until somebody seeks in it or it leaves."""
+        """Pause *partition*, in which a record cannot be read, until a seek in it, or until it leaves."""
         self._standing[partition] = self._states().get(partition)
         self._settle(partition)
 
@@ -93,7 +93,7 @@ class Pauses:
         return state is not None and self._standing.get(partition) is state
 
     def mended(self, *partitions: TopicPartition) -> None:
-        """Let *partitions* (all without any) go on from where somebody sought to."""
+        """Let *partitions* (all without any) go on from the position that was sought."""
         for partition in partitions or list(self._standing):
             if self._standing.pop(partition, None) is not None:
                 self._settle(partition)

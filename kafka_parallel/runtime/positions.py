@@ -1,4 +1,4 @@
-"""Where the client is in each partition, told to the queue when that may be believed.
+"""The client's position in each partition, told to the queue when that may be believed.
 
 A position says "everything below has been handed out, or never will be". It may be committed only if what was handed
 out has been taken in as well. So positions are not looked at between a poll and the end of taking in what it brought,

@@ -1,4 +1,4 @@
-"""What the client has parsed beyond what its poll() returned, and how it fetches that again.
+"""Records that the client has parsed beyond what its poll() returned, and how it fetches that again.
 
 A fetch is parsed with the deserialisers of that moment. ``seek()`` to the position where the client is drops nothing of
 it: 2.x and 3.x hand parsed records out wherever their next offset is the position. So they are drained. The position is

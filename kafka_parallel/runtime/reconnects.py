@@ -3,7 +3,7 @@
 kafka-python waits up to 30 seconds between two attempts (``reconnect_backoff_max_ms``), and 3.x as long, on a count of
 its own, before it asks for metadata again. After an outage of 10 seconds that is another 10 to 20, drawn by lot, in
 which nothing is read although the broker is back, and the session may be over. Kafka's own client waits a second at
-most. Whoever has set something else than kafka-python's default keeps it.
+most. Any other value than kafka-python's default is kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def shorten_backoff(consumer: Any, changes: Changes) -> None:
 
 
 def _configs(consumer: Any) -> Iterator[dict[str, Any]]:
-    """Where the client looks the setting up."""
+    """The places in which the client looks the setting up."""
     if (manager := getattr(consumer, "_manager", None)) is not None:  # 3.x
         yield manager.config
         return

@@ -1,4 +1,4 @@
-"""Which sentences an operator reads in the log while a consumer starts, runs, stands still and stops."""
+"""The sentences that an operator reads in the log while a consumer starts, runs, stands still and stops."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def stands_still(partition: TopicPartition, standing: Standing, seconds: float, 
 
 
 def waits_for(standing: Standing, now: float) -> str:
-    """What the record waits for that holds a commit point."""
+    """The reason for which the record waits that holds a commit point."""
     when = "" if standing.due is None else f" in {max(0.0, standing.due - now):.0f} s"
     return {
         "handler": f"its handler runs (attempt {standing.attempt})",

@@ -28,7 +28,7 @@ class RunState:
 
     @property
     def error(self) -> BaseException | None:
-        """What run() raised or is about to raise; ``None`` unless it has failed."""
+        """The error that run() raised or is about to raise; ``None`` unless it has failed."""
         return self._now.error
 
     def enter(self, state: State) -> None:

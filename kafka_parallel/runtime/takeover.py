@@ -20,7 +20,7 @@ from kafka_parallel.runtime.pauses import Pauses
 
 log = get_logger(__name__)
 
-# What is finished: per partition the offset to commit and its leader epoch.
+# All that is finished: per partition the offset to commit and its leader epoch.
 Finished = Callable[[], Mapping[TopicPartition, tuple[int, int]]]
 
 _MISSING = object()
@@ -29,7 +29,7 @@ _exchange = threading.Lock()
 
 
 class Changes:
-    """What was changed, to be taken back in reverse order."""
+    """The changes that were made, to be taken back in reverse order."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], object]] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Unreadable(NamedTuple):
-    """Where it is and why it cannot be read; *offset* is the record's, or that of the first one of its batch."""
+    """Its place and why it cannot be read; *offset* is the record's, or that of the first one of its batch."""
 
     partition: TopicPartition
     offset: int

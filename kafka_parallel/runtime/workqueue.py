@@ -352,7 +352,7 @@ class WorkQueue(Generic[P]):
             return self._scheduler.backpressure.is_commit_urgent()
 
     def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> Snapshot[P]:
-        """What to commit now; *renews* = also what is unchanged and was committed long ago."""
+        """Tell what to commit now; *renews* = also what is unchanged and was committed long ago."""
         with self._lock:
             return self._scheduler.snapshot(partitions, self._clock.monotonic() if renews else None)
 

@@ -18,7 +18,7 @@ from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.jars import fetch_jars, kafka_version, lock_file, read_lock
 
 # Started often and living for seconds: a small heap, one collector thread, no time spent on the second compiler.
-# Performance data would be a file outside our folder, which nobody removes after a kill.
+# Performance data would be a file outside our folder, which would be left after a kill.
 JVM_FLAGS = [
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -46,7 +46,7 @@ FIRST_WITH_QUORUM = (3, 3)
 
 @dataclass(frozen=True)
 class Installation:
-    """Where Kafka's classes are on this machine.
+    """The place of Kafka's classes on this machine.
 
     :ivar java: the command and its flags, classpath included; the name of a class follows.
     :ivar version: the version of Kafka, such as "4.1.0".

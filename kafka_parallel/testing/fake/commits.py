@@ -31,7 +31,7 @@ class AnswerLostError(Exception):
 
 
 class CommitFuture:
-    """What ``commit_async`` hands back: the part of kafka-python's future that people use."""
+    """The result of ``commit_async``: the part of kafka-python's future that people use."""
 
     def __init__(self) -> None:
         self.is_done = False

@@ -1,4 +1,4 @@
-"""What one partition holds: records with gaps between them, transactions, and a start that retention moves."""
+"""The contents of one partition: records with gaps between them, transactions, and a start that retention moves."""
 
 from __future__ import annotations
 

@@ -449,7 +449,7 @@ class Checker:
         self.has_news = True
 
     def _uncommitted(self, partition: TopicPartition, offset: int) -> int:
-        """How many records up to *offset* would come again if nobody committed any more."""
+        """How many records up to *offset* would come again if no commit followed."""
         start = max(self._committed.get(partition, 0), self._begin(partition))
         return sum(record.offset <= offset for record in self._read(partition, start))
 

@@ -73,7 +73,7 @@ class Faults:
             self._raise(call, moment, self._faults(call))
 
     def _delay(self, moment: Moment) -> None:
-        """Let a commit that nobody waits for, or its answer, be late, or its answer never come."""
+        """Let a commit at the interval, or its answer, be late, or its answer never come."""
         chance, plan = self._answers, self._plan
         if plan.is_slow_to_answer:
             self._world.sleep(chance.choice([0.0, 0.01, 0.1, 0.1, 0.5, 1.0]))

@@ -138,7 +138,7 @@ class Plan:
 
     @property
     def is_slow_to_answer(self) -> bool:
-        """Whether answers to commits that nobody waits for take their time: a lot of its own, of the seed alone."""
+        """Whether answers to commits at the interval take their time: a lot of its own, of the seed alone."""
         return random.Random(f"slow answers {self.seed}").random() < 0.3
 
     @property

@@ -181,7 +181,7 @@ class SimulatedPool:
         )  # what stands for the handler is given what that returns, and so is judged by it
 
     def _die(self, call: Call, *, is_unwanted: bool = False) -> None:
-        """Die at some moment; what was done by then, nobody knows.
+        """Die at some moment; the work done by then is unknown.
 
         :param is_unwanted: it was killed for another record, and had gone on to this one.
         """

@@ -432,7 +432,7 @@ class Simulation:
     def _pause(self) -> None:
         """Let the user pause a partition after the next poll, and resume it after the one after that."""
         if self.plan.is_meddled_with:
-            return  # there is somebody who pauses, and remembers what
+            return  # another thread pauses, and remembers what
         for instance in self._chosen():
             instance.consumer.wishes = ["pause", "resume"]
 
