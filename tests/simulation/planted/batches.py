@@ -42,9 +42,11 @@ BUGS = [
     ),
     Bug(
         "let a batch wait from the time at which the record came that is to go first",
-        "core/groups.py",
-        "            self.since = min(map(since_of, firsts), default=NEVER)\n",
-        "            oldest = self.oldest()\n            self.since = NEVER if oldest is None else since_of(oldest)\n",
+        "core/batching.py",
+        "        return group.waits_since() + self._limits.wait\n",
+        "        first = group.oldest()\n"
+        "        since = NEVER if first is None else -NEVER if first.assignment.draining else first.queued_at\n"
+        "        return since + self._limits.wait\n",
         "batch on thread-pool",
     ),
     Bug(
