@@ -16,8 +16,10 @@ from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import ref
 
-# Classes that compare and hash without calling any code in Python.
-PLAIN = frozenset({bytes, str, int, float, bool, type(None)})
+from kafka_parallel.showing import kind_of
+
+# Classes that compare and hash without calling any code in Python, and whose values equal themselves: a float may not.
+PLAIN = frozenset({bytes, str, int, bool, type(None)})
 # How a key of a class derived from one of these becomes one of them.
 _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (bytes, lambda key: bytes.__getitem__(key, slice(None))),
@@ -59,8 +61,14 @@ class Identities:
         return sum(map(len, self._known.values()))
 
     def of(self, key: Hashable) -> Hashable:
-        """Return what stands for *key*; raise what its own code raises."""
+        """Return what stands for *key*; raise what its own code raises.
+
+        :raises ValueError: the key does not equal itself: records that have it would be in no order.
+        """
         self._forget_gone()
+        if not key == key:  # noqa: PLR0124 - that is the question
+            raise ValueError(f"the ordering key {kind_of(key)} does not equal itself (NaN does not), so its "
+                             "records would be in no order: return None for records without a key")  # fmt: skip
         same = _plain(key)
         return self._find(key, hash(key)) if same is None else same
 
@@ -91,7 +99,7 @@ class Identities:
 def _plain(key: Hashable) -> Hashable | None:
     """The plain key that *key* is but for its class; ``None`` if it compares in a way of its own."""
     kind: Any = type(key)
-    if kind in PLAIN:
+    if kind in PLAIN or kind is float:
         return key
     base: Any
     for base, convert in _BASES:

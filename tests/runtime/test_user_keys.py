@@ -116,12 +116,10 @@ def test_what_equals_a_plain_key_is_one(key, plain):
     found = Identities().of(key)
 
     assert found == plain
-    assert type(found) in PLAIN
+    assert type(found) in PLAIN | {float}
 
 
-@pytest.mark.parametrize(
-    "key", [Decimal("NaN"), (1, "a"), frozenset("ab"), complex(1, 1), Decimal("1e999999999"), object()]
-)
+@pytest.mark.parametrize("key", [(1, "a"), frozenset("ab"), complex(1, 1), Decimal("1e999999999"), object()])
 def test_any_other_key_is_itself_again(key):
     identities = Identities()
 
@@ -174,3 +172,29 @@ def test_what_is_forgotten_calls_no_code_of_the_key():
 
     assert asked == []
     assert len(identities) == 0
+
+
+class NeverEqual:
+    """A key that equals nothing, as NaN does."""
+
+    def __hash__(self):
+        return 1
+
+    def __eq__(self, other):
+        return False
+
+
+@pytest.mark.parametrize("key", [float("nan"), NeverEqual()], ids=["nan", "a class"])
+def test_a_key_that_does_not_equal_itself_fails_its_record(key):
+    """Kind: an order that is promised and not kept. Such keys would each have a lane of their own."""
+    error = App(3).run(ordering=lambda record: key)
+
+    assert isinstance(error, RecordFailed)
+    assert "does not equal itself" in str(error.__cause__)
+
+
+def test_a_float_is_an_ordering_key_like_any_other():
+    app = App(6)
+
+    assert app.run(ordering=lambda record: record.offset % 2 + 0.5) is None
+    assert app.committed == 6
