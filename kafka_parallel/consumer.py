@@ -236,6 +236,9 @@ class ParallelConsumer:
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> Engine:
         """Check what can only be checked now, and put everything together."""
+        if self._engine is not None:
+            begun = "runs already" if self.state in {"starting", "running", "stopping"} else "has run already"
+            raise StateError(f"this ParallelConsumer {begun}: build a new one, with a new KafkaConsumer")
         self._check_handler(handler)
         if not (batch is None or isinstance(batch, Batch)):
             raise ConfigurationError(

@@ -35,6 +35,7 @@ class Background:
         self._run = run
         self._shutdown = shutdown
         self._thread = threading.Thread(target=self._run_and_report, name="kafka-parallel-loop")
+        self._has_ended = threading.Event()
         self._watch = threading.Thread(target=self._watch_main_thread, name="kafka-parallel-main-watch", daemon=True)
 
     def start(self) -> None:
@@ -50,7 +51,12 @@ class Background:
         """
         if threading.current_thread() is self._thread:
             raise StateError("join() on the thread of the run itself waits for its own end: call stop() there")
-        return join(self._thread, timeout)
+        return self._wait(timeout)
+
+    def _wait(self, timeout: float | None) -> bool:
+        """Wait as `join` does, on an event: before 3.13, Ctrl-C in a thread's own join() takes the thread for ended."""
+        has_ended = self._has_ended.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+        return has_ended and join(self._thread, None)
 
     def _run_and_report(self) -> None:
         try:
@@ -59,13 +65,13 @@ class Background:
             log.exception("the consumer has failed and is stopped: no record is processed any more")
         finally:
             atexit.unregister(self._stop_at_exit)
+            self._has_ended.set()
 
     def _watch_main_thread(self) -> None:
         main = threading.main_thread()
-        while self._thread.is_alive() and main.is_alive():
-            self._thread.join(LOOK_EVERY)
-        if not self._thread.is_alive():
-            return
+        while main.is_alive():
+            if self._has_ended.wait(LOOK_EVERY):
+                return
         if (error := getattr(sys, "last_value", None)) is None:
             log.warning("the main thread has ended and the consumer goes on; a program that shall end with it calls "
                         "stop() and join() before")  # fmt: skip
@@ -75,4 +81,4 @@ class Background:
     def _stop_at_exit(self) -> None:
         """Stop, and wait for it: the interpreter has been told to end although the run goes on."""
         self._shutdown.request(requested_by="the end of the interpreter")
-        self._thread.join()
+        self._wait(None)

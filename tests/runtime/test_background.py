@@ -27,8 +27,26 @@ for _ in range(3):
 {end}
 """
 
+INTERRUPT = """
+import os
+main = threading.main_thread().ident
+threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+"""
+STOPPED_AFTER_CTRL_C = (
+    INTERRUPT
+    + """
+try:
+    parallel.join()
+except KeyboardInterrupt:
+    parallel.stop()
+    print(parallel.join(), parallel.state)
+"""
+)
+
 ENDS = {
     "Ctrl-C": ("signal.raise_signal(signal.SIGINT)", "the end of the main thread by KeyboardInterrupt"),
+    "Ctrl-C in join()": (INTERRUPT + "parallel.join()", "the end of the main thread by KeyboardInterrupt"),
+    "Ctrl-C in join() and a stop after it": (STOPPED_AFTER_CTRL_C, "stop()"),
     "an error": ("raise ValueError('on purpose')", "the end of the main thread by ValueError"),
     "Ctrl-C after a main thread that ended well": (
         (

@@ -112,6 +112,18 @@ class TestState:
             parallel.run(42)
         assert parallel.state == "new"
 
+    def test_a_second_run_is_refused_with_how_far_the_first_one_is(self):
+        app, go_on = App(1), threading.Event()
+        parallel = app.parallel()
+        parallel.start(lambda _: go_on.wait(PATIENCE))
+        with pytest.raises(StateError, match="runs already"):
+            parallel.start(lambda _: None)
+        go_on.set()
+        parallel.join(PATIENCE * 1000)
+
+        with pytest.raises(StateError, match="has run already: build a new one"):
+            parallel.run(lambda _: None)
+
     def test_join_without_start_is_refused(self):
         with pytest.raises(StateError, match="run\\(\\) blocks"):
             App(1).parallel().join()

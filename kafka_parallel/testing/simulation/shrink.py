@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -33,7 +34,7 @@ def fails(seed: int, plan: Plan) -> tuple[str, list[str]] | None:
     simulation = Simulation(seed, plan)
     try:
         simulation.run()
-    except Exception as error:  # noqa: BLE001 - any failure is a finding
+    except (Exception, CancelledError) as error:  # noqa: BLE001 - any failure is a finding
         kind = re.sub(r"\d+", "#", f"{type(error).__name__}: {error}")
         return kind, [*simulation.world.story, f"{type(error).__name__}: {error}"]
     return None

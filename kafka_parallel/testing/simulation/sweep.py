@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import logging
+from asyncio import CancelledError
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -119,7 +120,7 @@ def run_batch(first: int, count: int) -> dict[str, Any]:
         faulthandler.dump_traceback_later(WATCHDOG, exit=True)
         try:
             run = Simulation(seed).run()
-        except Exception as error:  # noqa: BLE001 - any failure is a finding
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - any failure is a finding
             failed[seed] = f"{type(error).__name__}: {error}"
         else:
             records, repeats = records + run.records, repeats + run.repeats
