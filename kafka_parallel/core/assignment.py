@@ -80,7 +80,12 @@ class Assignment:
     @property
     def drained(self) -> bool:
         """Whether nothing is left that could still finish."""
-        return self.ledger.records == len(self.halted)
+        return self.unfinished == 0
+
+    @property
+    def unfinished(self) -> int:
+        """How many records could still finish."""
+        return self.ledger.records - len(self.halted)
 
     @property
     def is_dirty(self) -> bool:

@@ -129,6 +129,12 @@ class Chunk:
         stolen.reverse()
         return stolen
 
+    def take_back(self) -> list[Runnable]:
+        """Take away all units that nobody has claimed."""
+        units = _take_each(self._units)
+        self.taken -= count_of(units)
+        return units
+
     def collect_last(self) -> Settled | None:
         """Take out the last task, if all there is to report is that it was handled."""
         if self.taken != 1 or len(self._settled) != 1 or self._settled[0][1] is not None:
@@ -163,6 +169,12 @@ class Chunk:
             return None if unit is None else unit.tasks[0]
         except (IndexError, RuntimeError):  # it is being settled at this very moment
             return None
+
+    @property
+    def behind(self) -> list[Task]:
+        """What its worker has claimed together with `current` and not begun, as far as anyone else can tell."""
+        units = self.claimed if self._unit is None else [self._unit]
+        return [task for unit in units for task in [*unit.tasks]][1:]
 
     @property
     def lane(self) -> Lane | None:

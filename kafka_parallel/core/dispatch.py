@@ -10,6 +10,7 @@ Rule 4: a handler that takes too long loses everything but the lanes of what it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -281,11 +282,31 @@ class Dispatch:
         if lane is not None and not holds:
             self._backlog.ready.release(lane)
 
+    def take_back(self) -> None:
+        """Take from all workers what they have not begun: it waits again, and may be dropped."""
+        for chunk in list(self._several):
+            units = chunk.take_back()
+            self.in_flight -= count_of(units)
+            if chunk.taken == 0:
+                self._took_in(chunk, 0)
+            self._let_others(units)
+
+    def _let_others(self, units: Sequence[Runnable], held: Lane | None = None) -> None:
+        """Let anyone run *units*, which no chunk holds any more, unless their lane stays *held*."""
+        for unit in units:
+            self._put_back(unit.lane, unit.tasks)
+            if unit.lane is not None and unit.lane is not held:
+                self._backlog.ready.release(unit.lane)
+
     # Handlers that take too long
 
     def at_work(self) -> list[Task | TaskBatch]:
         """What workers are at."""
         return [current for chunk in self._chunks if (current := chunk.current) is not None]
+
+    def behind(self) -> Counter[Assignment]:
+        """How many records of each assignment workers have claimed together with what they are at, and not begun."""
+        return Counter(task.assignment for chunk in self._several for task in chunk.behind)
 
     def detach(self, current: Task | TaskBatch, now: float) -> tuple[Chunk | None, list[tuple[Task, Failure]]]:
         """Take everything away from the worker that is stuck in *current*.
@@ -300,10 +321,7 @@ class Dispatch:
         stuck, rest = chunk.detach()
         self._took_in(chunk, chunk.taken)
         self._hand_out(stuck)
-        for unit in rest:
-            self._put_back(unit.lane, unit.tasks)
-            if unit.lane is not None and unit.lane is not stuck.lane:
-                self._backlog.ready.release(unit.lane)
+        self._let_others(rest, stuck.lane)
         return stuck, failures
 
     def expire(

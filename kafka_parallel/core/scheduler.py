@@ -51,10 +51,16 @@ class Snapshot(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one assignment ended: where its next owner starts, and how many records still run."""
+    """How one assignment ended.
+
+    :ivar resume_at: where its next owner starts.
+    :ivar running: how many records were being handled.
+    :ivar unbegun: how many more were taken in, and needed, and not begun.
+    """
 
     resume_at: int | None
-    abandoned: int
+    running: int
+    unbegun: int
     was_paused: bool
 
 
@@ -149,6 +155,7 @@ class Scheduler(Generic[P]):
         later or a record that its pace lets start later, everything above it (which will be repeated anyway), all of it
         while a throttle stays closed.
         """
+        self.dispatch.take_back()
         leaving = [assignment for _, assignment in self._assignments.select(partitions)]
         for assignment in leaving:
             assignment.leaves_at = end
@@ -167,20 +174,25 @@ class Scheduler(Generic[P]):
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*. What still runs will change nothing any more."""
         leaving = dict(self._assignments.select(partitions))
+        unfinished = {assignment: assignment.unfinished for assignment in leaving.values()}
         running = self._give_up(leaving)
         return {
-            partition: Ended(assignment.ledger.committable, running[partition], self.backpressure.forget(partition))
+            partition: Ended(
+                assignment.ledger.committable, running[assignment], unfinished[assignment] - running[assignment],
+                self.backpressure.forget(partition),
+            )
             for partition, assignment in leaving.items()
-        }
+        }  # fmt: skip
 
-    def _give_up(self, assignments: Mapping[P, Assignment]) -> dict[P, int]:
-        """End *assignments*; tell how many records of each still run."""
+    def _give_up(self, assignments: Mapping[P, Assignment]) -> dict[Assignment, int]:
+        """End *assignments*; tell how many records of each are being handled."""
+        self.dispatch.take_back()
         self._backlog.drop_above(dict.fromkeys(assignments.values(), -1))
         for partition in assignments:
             self._assignments.end(partition)
-        running = {p: assignment.ledger.records - len(assignment.halted) for p, assignment in assignments.items()}
-        self.dispatch.totals.abandoned += sum(running.values())
-        return running
+        self.dispatch.totals.abandoned += sum(assignment.unfinished for assignment in assignments.values())
+        behind = self.dispatch.behind()
+        return {assignment: max(0, assignment.unfinished - behind[assignment]) for assignment in assignments.values()}
 
     @staticmethod
     def _highest_started(assignment: Assignment, unstarted: list[Task]) -> int:

@@ -13,6 +13,10 @@ from kafka_parallel.showing import described
 from kafka_parallel.values import Statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafka import TopicPartition
+
     from kafka_parallel.runtime.parts import Parts
 
 log = get_logger(__name__)
@@ -113,11 +117,14 @@ class Engine:
 
     def _prepare(self) -> None:
         """Do what may refuse the start."""
-        finished = self._queue.snapshot
-        self._client.take_over(lambda: finished().offsets, self._loop.ask_for_commit, self._asked_to_close)
+        self._client.take_over(self._finished, self._loop.ask_for_commit, self._asked_to_close)
         self._tell_plugins()
         self._use_decoder()
         self._executor.start(self._queue)
+
+    def _finished(self) -> Mapping[TopicPartition, tuple[int, int]]:
+        """What could be committed; it only reads, for a signal handler may ask in the middle of an act."""
+        return self._queue.ask(lambda scheduler: scheduler.snapshot().offsets)
 
     def _asked_to_close(self, timeout: float | None) -> None:
         self._shutdown.request(timeout, "the consumer's close()")
@@ -176,9 +183,10 @@ class Engine:
         return error
 
     def _drain_and_commit(self) -> None:
-        abandoned = self._loop.leave()
-        if abandoned:
-            log.warning("%d records were still running at the end: they will be processed again", abandoned)
+        running, unbegun = self._loop.leave()
+        if running or unbegun:
+            log.warning("%d records were still running at the end%s: they will be processed again",
+                        running, reports.and_unbegun(unbegun))  # fmt: skip
 
     def _end_workers(self) -> None:
         self._queue.close()

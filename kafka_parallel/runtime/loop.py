@@ -319,8 +319,8 @@ class Loop:
 
     # The way out
 
-    def leave(self) -> int:
-        """Drain, commit, end all assignments; return how many records still run.
+    def leave(self) -> tuple[int, int]:
+        """Drain, commit, end all assignments; return how many records still run, and how many more were not begun.
 
         :raises CommitFailed: if the coordinator refuses the last commit for good.
         """
@@ -337,7 +337,7 @@ class Loop:
             self._commit_last()
         finally:
             ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
-        return sum(how.abandoned for how in ended.values())
+        return sum(how.running for how in ended.values()), sum(how.unbegun for how in ended.values())
 
     def _report_waiting(self, told_at: float, deadline: float) -> float:
         """Say now and then what is waited for; return when that was done last."""

@@ -227,9 +227,9 @@ class Rebalance:
         """Note where to go on if the partition comes back and the client kept a position past what was dropped."""
         if self._client.has_group_assignment:
             self._resume_at[partition] = how.resume_at
-        if how.abandoned:
+        if how.running or (how.unbegun and not lost):
             log.warning(
-                "%d records of %s[%d] were still running when the partition %s: they will be processed again "
-                "by its next owner", how.abandoned, partition.topic, partition.partition,
-                "was lost" if lost else "was revoked",
+                "%d records of %s[%d] were still running when the partition %s%s: they will be processed again "
+                "by its next owner", how.running, partition.topic, partition.partition,
+                "was lost" if lost else "was revoked", reports.and_unbegun(how.unbegun),
             )  # fmt: skip

@@ -94,6 +94,11 @@ def still_stopping(records: Collection[str], left: float) -> None:
     log.info("still stopping, for %.0f s at most; still running: %s%s", left, names or "nothing", more)
 
 
+def and_unbegun(records: int) -> str:
+    """Name *records* that had not begun beside those that ran."""
+    return f" and {records} more had not begun" * bool(records)
+
+
 def stopped(statistics: Statistics, error: BaseException | None) -> None:
     """Say how the run ended."""
     log.info("stopped%s: %d records processed, %d attempts failed, %d records skipped, %d abandoned",

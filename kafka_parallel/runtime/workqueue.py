@@ -210,6 +210,10 @@ class WorkQueue(Generic[P]):
             self._notify_progress()
         self.tell()
 
+    def _collect(self) -> None:
+        """Take in what workers have settled and not handed over, before it is decided what is finished."""
+        self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
+
     def _take_in(self, chunk: Chunk, now: float) -> None:
         if failures := self._scheduler.dispatch.finish(chunk, now):
             self._fail_all(failures)
@@ -338,7 +342,7 @@ class WorkQueue(Generic[P]):
         """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
         with self._lock:
             self._change_late()
-            self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
+            self._collect()
             return self._scheduler.backpressure.decide(fed, self._clock.monotonic())
 
     def hold(self, partition: P, until: float) -> None:
@@ -354,6 +358,7 @@ class WorkQueue(Generic[P]):
     def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> Snapshot[P]:
         """Tell what to commit now; *renews* = also what is unchanged and was committed long ago."""
         with self._lock:
+            self._collect()
             return self._scheduler.snapshot(partitions, self._clock.monotonic() if renews else None)
 
     def committed(self, snapshot: Snapshot[P]) -> None:
@@ -372,6 +377,7 @@ class WorkQueue(Generic[P]):
             return predicate(self._scheduler)
 
         with self._lock:
+            self._collect()
             self._awaited.append(holds)
             try:
                 while not holds() and (left := deadline - self._clock.monotonic()) > 0:
@@ -390,13 +396,17 @@ class WorkQueue(Generic[P]):
     def drain(self, partitions: Iterable[P] | None, end: float) -> None:
         """Take in nothing more for *partitions* (all without it), which leave at *end*, and drop what need not run."""
         with self._lock:
+            self._collect()
             self._scheduler.drain(partitions, end, self._clock.monotonic())
             self._work.notify_all()
 
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*."""
         with self._lock:
-            return self._scheduler.end(partitions)
+            self._collect()
+            ended = self._scheduler.end(partitions)
+            self._changed()
+            return ended
 
     # A plugin's side
 
@@ -425,6 +435,7 @@ class WorkQueue(Generic[P]):
         """Give out no more work, and end what is still assigned: workers end after what they run now."""
         with self._lock:
             self._closed = True
+            self._collect()
             self._scheduler.end(self._scheduler.assigned)
             self._work.notify_all()
             self._progress.notify_all()

@@ -168,7 +168,7 @@ def test_what_finishes_after_its_assignment_changes_nothing():
     found.dispatch.finish(late, 0.0)
 
     assert ended["p"].resume_at == 0
-    assert ended["p"].abandoned == 1
+    assert ended["p"].running == 1
     assert found.dispatch.totals.processed == 0
     assert found.snapshot().offsets == {"p": (0, -1)}
 
