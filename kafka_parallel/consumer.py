@@ -182,7 +182,8 @@ class ParallelConsumer:
         """Ask to stop, from any thread or signal handler; `run` returns (or `join` ends) when it is done.
 
         No new record is started, except those below the highest one that was: without them the next start would repeat
-        what is finished above. Then the rest is committed.
+        what is finished above; and those of a key that its worker took together with the one it is at. Then the rest is
+        committed.
 
         :param timeout_ms: milliseconds that running records get instead of ``stop_timeout_ms``.
         """

@@ -251,7 +251,8 @@ class Statistics:
     :ivar commits: commits that the broker confirmed.
     :ivar commit_failures: commits that failed.
     :ivar overdue: handlers that still run although their records have failed by ``handler_timeout_ms``.
-    :ivar abandoned: records still running when their partition was taken away or the consumer stopped.
+    :ivar abandoned: records that workers were at, or had claimed with these, when their partition was taken away or the
+        consumer stopped.
     :ivar state: how far the run is: see `ParallelConsumer.state`.
     """
 

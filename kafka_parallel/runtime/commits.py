@@ -63,7 +63,7 @@ class Commit:
     :param held: all assignments at that moment: a member that is thrown out has lost these, and none of later ones.
     :param sent_at: when it was made, in seconds of the monotonic clock.
     :ivar around: the wrappers, between entering and leaving; ``None`` without any.
-    :ivar answer: ``None`` until there is one, then the error in it, or ``(None,)``. The first counts.
+    :ivar answers: the error of each answer that has come, or ``None``. The first counts.
     """
 
     def __init__(
@@ -80,17 +80,16 @@ class Commit:
         self.sent_at = sent_at
         self.due = sent_at + context.timeout_ms / 1000
         self.around: Steps | None = None
-        self.answer: tuple[BaseException | None] | None = None
+        self.answers: list[BaseException | None] = []
 
     def answered(self, error: BaseException | None = None) -> None:
-        """Note the broker's answer; called on any thread, so all it does is one assignment."""
-        if self.answer is None:
-            self.answer = (error,)
+        """Note the broker's answer; called on any thread, and by two at once: so all it does is one append."""
+        self.answers.append(error)
 
     @property
     def is_answered(self) -> bool:
         """Whether the answer is there."""
-        return self.answer is not None
+        return bool(self.answers)
 
     def enter(self, surround: Callable[..., Steps] | None) -> bool:
         """Enter the wrappers; tell whether the commit is to be sent. If not, a plugin has answered.
@@ -190,8 +189,8 @@ class Committer:
         if commit is None or not (commit.is_answered or self._clock.monotonic() >= commit.due):
             return None
         self._on_its_way = None
-        if commit.answer is not None:
-            return self._ended(commit, commit.answer[0])
+        if commit.answers:
+            return self._ended(commit, commit.answers[0])
         return self._ended(commit, KafkaTimeoutError(f"no answer within {commit.context.timeout_ms:.0f} ms"))
 
     # Waiting for the answer
@@ -216,7 +215,8 @@ class Committer:
         if self._client.group_id is None:
             return Answer.DONE
         end = self._clock.monotonic() + timeout
-        self._settle(timeout / 2)
+        if self._settle(timeout / 2) is Answer.LOST:
+            return Answer.LOST
         snapshot = self._queue.snapshot(partitions, renews=reason != "revoke")
         return self._commit(snapshot, reason, max(0.0, end - self._clock.monotonic()))
 
@@ -233,12 +233,13 @@ class Committer:
             return self._ended(commit, error)
         return self._ended(commit, None)
 
-    def _settle(self, timeout: float) -> None:
-        """Wait for the answer to the commit on its way, *timeout* seconds at most; after that, do without."""
+    def _settle(self, timeout: float) -> Answer | None:
+        """Take in the answer to the commit on its way; without one after *timeout* seconds it has failed."""
         commit = self._on_its_way
-        if commit is not None:
-            commit.due = min(commit.due, self._clock.monotonic() + timeout)
-            self.wait(timeout)
+        if commit is None:
+            return None
+        commit.due = min(commit.due, self._clock.monotonic() + timeout)
+        return self.wait(timeout)
 
     # Common to all
 
@@ -267,6 +268,8 @@ class Committer:
     def _ended(self, commit: Commit, error: BaseException | None) -> Answer:
         """Resume the wrappers, then do what the broker's *error* asks for, whatever they made of it."""
         raised = commit.leave(error)
+        if error is not None and raised is not None and raised is not error:
+            log.error("a plugin failed in on_commit, and the commit had failed before (%r)", error, exc_info=raised)
         if isinstance(error, PluginError) or (error is None and raised is not None):
             return self._plugin_failed(error or raised)
         if error is not None:

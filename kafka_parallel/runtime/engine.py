@@ -8,6 +8,7 @@ from kafka_parallel.chains import Observers, call_each
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
 from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import reports
+from kafka_parallel.runtime.deadlines import described as where
 from kafka_parallel.runtime.run_state import RunState
 from kafka_parallel.showing import described
 from kafka_parallel.values import Statistics
@@ -55,15 +56,17 @@ class Engine:
         program (SystemExit, KeyboardInterrupt) is no refusal: then the consumer leaves its group as always.
         """
         error: BaseException | None = None
+        refused: BaseException | None = None
         self.state.enter("starting")
         reports.starting(self._settings, self._plugins.names())
         try:
             self._prepare()
-        except Exception as refusal:
-            self._give_back(refusal)
-            raise
+        except Exception as refusal:  # noqa: BLE001 - raised again below
+            refused = self._give_back(refusal)
         except BaseException as raised:  # noqa: BLE001 - raised again below
             error = raised
+        if refused is not None:
+            raise refused
         error = self._loop_until_over() if error is None else error
         self.state.enter("stopping")
         reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
@@ -129,12 +132,17 @@ class Engine:
     def _asked_to_close(self, timeout: float | None) -> None:
         self._shutdown.request(timeout, "the consumer's close()")
 
-    def _give_back(self, refusal: Exception) -> None:
-        """End a start that was refused: the consumer is as it was, and stays open."""
-        self._queue.close()
-        self._client.give_back()
-        Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=refusal)
-        self._end(refusal)
+    def _give_back(self, refusal: Exception) -> BaseException:
+        """End a start that was refused: the consumer is as it was, and stays open; return what run() raises."""
+        error: BaseException | None = refusal
+        for act in (self._queue.close, self._client.give_back):
+            try:
+                act()
+            except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
+                error = _graver(error, raised)
+        error = self._tell_of_end(error) or refusal
+        self._end(error)
+        return error
 
     def _tell_plugins(self) -> None:
         hook, settings = self._plugins.hook, self._settings
@@ -178,8 +186,16 @@ class Engine:
             except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
                 error = _graver(error, raised)
         self._queue.tell()  # also of what a worker had finished that is stuck in its next record
-        error = self._record_error() or error
-        Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
+        record_error = self._record_error()
+        error = record_error if error is None else _graver(record_error, error)
+        return self._tell_of_end(error)
+
+    def _tell_of_end(self, error: BaseException | None) -> BaseException | None:
+        """Tell plugins; return what run() raises then."""
+        try:
+            Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
+        except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
+            return _graver(error, raised)
         return error
 
     def _drain_and_commit(self) -> None:
@@ -198,6 +214,9 @@ class Engine:
 
     def _record_error(self) -> BaseException | None:
         failure = self._queue.failure
+        for task, cause, reason in self._queue.passed_over:
+            what = "a plugin or the executor" if task is None else where(task)
+            log.error("%s would have stopped the consumer as well: %s (%s)", what, described(cause), reason)
         if failure is None:
             return None
         task, cause, reason = failure
@@ -213,5 +232,8 @@ def _graver(error: BaseException | None, second: BaseException) -> BaseException
     """Which of two errors run() raises: the first, unless only the *second* is one that nobody may catch."""
     if error is None:
         return second
+    if isinstance(second, FATAL) and not isinstance(error, FATAL):
+        log.error("run() raises %s, which came after this error", type(second).__name__, exc_info=error)
+        return second
     log.error("a second error on the way out", exc_info=second)
-    return second if isinstance(second, FATAL) and not isinstance(error, FATAL) else error
+    return error

@@ -26,7 +26,7 @@ def finish_buffered(
     queue: WorkQueue[Any], watch: Watch, clock: Clock, longest: float, must_leave: Callable[[], bool],
     commit_if_due: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Wait until everything is finished, up to *longest* seconds; commit meanwhile.
+    """Wait until everything that was taken is finished, up to *longest* seconds; commit meanwhile.
 
     :param must_leave: tells whether there is another reason to leave now.
     """
@@ -34,5 +34,5 @@ def finish_buffered(
     while not must_leave() and (left := deadline - clock.monotonic()) > 0:
         watch.look()
         commit_if_due()
-        if queue.wait_until(lambda scheduler: scheduler.backpressure.is_idle, min(LOOK, left)):
+        if queue.wait_until(lambda scheduler: scheduler.is_drained(), min(LOOK, left)):
             return

@@ -147,8 +147,7 @@ class Loop:
         self._feed(batch if decision.room else self._give_back(batch), decision.bytes_left)
         self._positions.trust()
         self._positions.look_if_due(self._clock.monotonic())
-        if self._rebalance.failure is not None:
-            raise self._rebalance.failure
+        self._rebalance.raise_failure()
 
     # Assignment that no rebalance tells us about
 
@@ -185,7 +184,9 @@ class Loop:
         self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
         if self._committer.is_on_its_way:
             return
-        is_asked, self._is_commit_asked = self._is_commit_asked, False
+        is_asked = self._is_commit_asked
+        if is_asked:  # if it is asked again before this is taken back, what is sent now says it all
+            self._is_commit_asked = False
         if is_asked or self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
             self._answered(self._committer.send(COMMIT_TIMEOUT))
 
@@ -335,6 +336,7 @@ class Loop:
             self._keep_alive()
         try:
             self._commit_last()
+            self._rebalance.raise_failure()
         finally:
             ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
         return sum(how.running for how in ended.values()), sum(how.unbegun for how in ended.values())
@@ -383,7 +385,10 @@ class Loop:
         patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
         deadline = self._clock.monotonic() + patience
         self._positions.look()  # also of what came while the last records were finished
-        while self._committer.commit("stop", patience) is Answer.RETRY:
+        while (answer := self._committer.commit("stop", patience)) is not Answer.DONE:
+            if answer is Answer.LOST:
+                self._rebalance.lost(self._committer.lost)  # what came after that commit was sent may still be ours
+                continue
             if self._clock.monotonic() >= deadline:
                 log.error("the last commit failed: the records finished since the one before will be processed again")
                 return

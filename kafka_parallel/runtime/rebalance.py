@@ -45,7 +45,7 @@ class Rebalance:
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
-    :ivar failure: what a rebalance failed with; the loop raises it.
+    :ivar failure: what a rebalance failed with, until the loop raises it.
     :ivar may_differ: whether the client may have partitions that are not ours.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
     """
@@ -92,7 +92,7 @@ class Rebalance:
         try:
             self._begin(new)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
-            self.failure = error
+            self._failed("taking", new, error)
 
     def _begin(self, new: frozenset[TopicPartition]) -> None:
         done = self._ask_done(new)
@@ -115,14 +115,33 @@ class Rebalance:
             self._drain(ours)
             answer = self._commit(ours)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
+            self._failed("revoking", ours, error)
+            self._end(ours, lost=True)
+            return
+        if answer is Answer.LOST:
+            self.lost_unsaid(ours | self._committer.lost)
+        else:
+            reports.left(ours)
+            self._end(ours, lost=False)
+
+    def raise_failure(self) -> None:
+        """Raise what a rebalance failed with, once."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+
+    def _failed(self, act: str, partitions: frozenset[TopicPartition], error: Exception) -> None:
+        """Keep the first *error* for the loop, which raises it, and say each: after this one, others may follow."""
+        log.error("%s %s failed: what is not committed of it is processed again, and run() ends with the error",
+                  act, reports.named(partitions), exc_info=error)  # fmt: skip
+        if self.failure is None:
             self.failure = error
-            answer = Answer.LOST
-        self._end(ours, lost=answer is Answer.LOST)
 
     def lost(self, partitions: frozenset[TopicPartition]) -> None:
         """End the assignments of *partitions*, which are somebody else's already; nothing is committed."""
         ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
         if ours:
+            reports.lost(ours, self._watch.longest_gap(2 * self._session_timeout), self._session_timeout)
             self._end(ours, lost=True)
 
     def lost_unsaid(self, partitions: frozenset[TopicPartition]) -> None:
@@ -138,8 +157,9 @@ class Rebalance:
         """Seek back to what was dropped where the client kept a position past it; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
         kept = self._client.positions(known)
+        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
         starts = {
-            partition: max(position if (offset := known[partition]) is None else offset, self._committed(partition))
+            partition: max(_or(known[partition], position), self._committed(partition, deadline))
             for partition, position in kept.items()
         }
         for partition, offset in starts.items():
@@ -168,9 +188,11 @@ class Rebalance:
             self.unsettled.discard(partition)
             self._queue.hold(partition, 0.0)
 
-    def _committed(self, partition: TopicPartition) -> int:
-        """What the group has committed: others may have had the partition since we gave it up. -1 if unknown."""
-        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
+    def _committed(self, partition: TopicPartition, deadline: float) -> int:
+        """What the group has committed: others may have had the partition since we gave it up. -1 if unknown.
+
+        All partitions of one rebalance share the *deadline*: the callback keeps the client from all else until then.
+        """
         while (left := deadline - self._clock.monotonic()) > 0:
             try:
                 offset = self._client.committed(partition, left)
@@ -214,10 +236,6 @@ class Rebalance:
     def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         self.unsettled -= partitions
         ended = self._queue.end(partitions)
-        if lost:
-            reports.lost(partitions, self._watch.longest_gap(2 * self._session_timeout), self._session_timeout)
-        else:
-            reports.left(partitions)
         self._client.resume([partition for partition, how in ended.items() if how.was_paused])
         for partition, how in ended.items():
             self._remember(partition, how, lost=lost)
@@ -233,3 +251,7 @@ class Rebalance:
                 "by its next owner", how.running, partition.topic, partition.partition,
                 "was lost" if lost else "was revoked", reports.and_unbegun(how.unbegun),
             )  # fmt: skip
+
+
+def _or(offset: int | None, position: int) -> int:
+    return position if offset is None else offset

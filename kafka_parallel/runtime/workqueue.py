@@ -86,6 +86,7 @@ class WorkQueue(Generic[P]):
     :param attempt_batch: runs one batch; never raises.
     :param coroutines: runs either if the handler is ``async def``.
     :param handlings: what plugins are told of after each hand-over; ``None`` if none hears it.
+    :ivar passed_over: what would have stopped the consumer as well, if it were not for `failure`.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class WorkQueue(Generic[P]):
         self._watch_until = float("inf")
         self._closed = False
         self._failure: tuple[Task | None, BaseException, str] | None = None
+        self.passed_over: list[tuple[Task | None, BaseException, str]] = []
 
     # The executor's side: see `kafka_parallel.executors.Work`
 
@@ -234,14 +236,23 @@ class WorkQueue(Generic[P]):
     def fail(self, error: BaseException, reason: str = "the executor broke") -> None:
         """Stop the consumer because the executor itself broke, or a plugin on its worker."""
         with self._lock:
-            self._failure = self._failure or (None, error, reason)
-            self._progress.notify_all()
+            self._stop_by(None, error, reason)
 
     def _fail_all(self, failures: Iterable[tuple[Task, Failure]]) -> None:
         for task, failure in failures:
-            if self._failure is None or (failure.is_fatal and not isinstance(self._failure[1], FATAL)):
-                self._failure = (task, failure.error, failure.reason)
-            self._progress.notify_all()
+            self._stop_by(task, failure.error, failure.reason)
+
+    def _stop_by(self, task: Task | None, error: BaseException, reason: str) -> None:
+        """Note what stops the consumer: the first error, unless only a later one is what nobody may catch."""
+        new = (task, error, reason)
+        if self._failure is None:
+            self._failure = new
+        elif isinstance(error, FATAL) and not isinstance(self._failure[1], FATAL):
+            self.passed_over.append(self._failure)
+            self._failure = new
+        elif error is not self._failure[1]:
+            self.passed_over.append(new)
+        self._progress.notify_all()
 
     # What is done about handlers that take too long
 

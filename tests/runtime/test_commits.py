@@ -281,3 +281,13 @@ def test_an_answer_is_looked_for_soon_and_then_less_often(setting):
     waits = [setting.committer.look_within(now) for now in (0.0, 0.004, 0.1, 4.0)]
 
     assert waits == [0.001, 0.001, 0.025, 1.0]
+
+
+def test_the_loss_of_the_partitions_is_told_although_its_commit_was_only_waited_for(setting):
+    """The kind: an answer that is taken in and thrown away."""
+    setting.committer.send(LIMIT)
+    setting.queue.on_wait = lambda: setting.client.answers[0](CommitFailedError())
+
+    assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is Answer.LOST
+    assert setting.committer.lost == {PARTITION, OTHER}
+    assert len(setting.client.sent) == 1, "nothing is sent of what others have"
