@@ -38,7 +38,7 @@ BUGS = [
     Bug(
         "commit before a revoke while another commit is on its way",
         "runtime/commits.py",
-        "        self._settle(timeout / 2)\n",
+        "        if self._settle(timeout / 2) is Answer.LOST:\n            return Answer.LOST\n",
         "",
     ),
     Bug(
