@@ -30,14 +30,14 @@ BUGS = [
     Bug(
         "B2.4 count a commit that was refused as done",
         "runtime/commits.py",
-        "            return Answer.LOST",
-        "            self._queue.committed(commit.snapshot)\n            return Answer.DONE",
+        "  # fmt: skip\n            return Answer.LOST",
+        "  # fmt: skip\n            self._queue.committed(commit.snapshot)\n            return Answer.DONE",
     ),
     Bug(
         "B2.5 go on behind what was taken under the last assignment, finished or not",
         "core/scheduler.py",
-        "            partition: Ended(assignment.ledger.committable, running",
-        "            partition: Ended(assignment.ledger.next, running",
+        "                assignment.ledger.committable, running",
+        "                assignment.ledger.next, running",
     ),
     Bug(
         "B2.6 commit beyond the end of the log",
@@ -190,7 +190,7 @@ BUGS = [
     Bug(
         "leave without waiting for what still runs",
         "core/assignment.py",
-        "return self.ledger.records == len(self.halted)",
+        "return self.unfinished == 0",
         "return True",
     ),
     Bug(
@@ -510,8 +510,8 @@ BUGS = [
     Bug(
         "hold the keys of what a worker had not begun when it got stuck",
         "core/dispatch.py",
-        "            if unit.lane is not None and unit.lane is not stuck.lane:",
-        "            if False:",
+        "        self._let_others(rest, stuck.lane)",
+        "        for unit in rest:\n            self._put_back(unit.lane, unit.tasks)",
         "thread-pool with deadline",
     ),
     Bug(

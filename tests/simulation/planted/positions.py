@@ -20,7 +20,7 @@ BUGS = [
     Bug(
         "go on at the position that the last assignment left",
         "runtime/rebalance.py",
-        "            partition: max(position if (offset := known[partition]) is None else offset, ",
+        "            partition: max(_or(known[partition], position), ",
         "            partition: max(position, ",
     ),
     Bug(

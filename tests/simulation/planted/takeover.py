@@ -56,8 +56,8 @@ BUGS = [
     Bug(
         "close a consumer whose start was refused",
         "runtime/engine.py",
-        "        self._client.give_back()",
-        "        self._client.close(CLOSE_TIMEOUT)",
+        "self._client.give_back):",
+        "lambda: self._client.close(CLOSE_TIMEOUT)):",
     ),
     Bug(
         "do not notice that a static member was fenced",
