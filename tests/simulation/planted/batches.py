@@ -49,11 +49,4 @@ BUGS = [
         "        return since + self._limits.wait\n",
         "batch on thread-pool",
     ),
-    Bug(
-        "count what stays behind in a key as what may run",
-        "core/groups.py",
-        "                self.lose(len(lane.waiting), lane.bytes)\n",
-        "                pass\n",
-        "batch on thread-pool",
-    ),
 ]
