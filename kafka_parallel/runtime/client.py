@@ -38,7 +38,7 @@ from kafka_parallel.runtime.reconnects import shorten_backoff
 from kafka_parallel.runtime.slices import Slices
 from kafka_parallel.runtime.takeover import Finished, Takeover, require_free
 from kafka_parallel.runtime.unreadable import Reading, Unreadable
-from kafka_parallel.showing import kind_of
+from kafka_parallel.runtime.usable import is_overridden, records_of, require_consumer, require_signatures
 
 if TYPE_CHECKING:
     import re
@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-NEEDED = ("poll", "commit", "commit_async", "pause", "resume", "seek", "assignment", "subscription", "close", "config")
+# What a poll() of the user's may raise if it gets bytes for what it knows as something else.
+BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
 
 
@@ -61,15 +62,13 @@ class Client:
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `give_back` or `close`.
     :ivar failure: what the user's deserialiser or a plugin's decoder raised in ``poll()``: never call that again.
-    :raises ConfigurationError: if it is not a consumer, is closed, or cannot be taken over.
+    :raises ConfigurationError: it is no consumer, its methods do not take what a run passes, or it is closed.
     """
 
     def __init__(self, consumer: Any) -> None:
-        missing = [name for name in NEEDED if not hasattr(consumer, name)]
-        if missing:
-            raise ConfigurationError(
-                f"{kind_of(consumer)} is not a kafka-python KafkaConsumer (it has no {', '.join(missing)}): pass one"
-            )
+        require_consumer(consumer)
+        require_signatures(consumer)
+        self._is_poll_users = is_overridden(consumer, "poll")
         self._consumer = consumer
         self._built_in = os.getpid()
         self._takeover: Takeover | None = None
@@ -297,13 +296,28 @@ class Client:
             )
         except FENCED as error:
             raise self._fenced() from error
+        except BYTES_ERRORS as error:
+            self._blame_bytes(error)
+            raise
         finally:
             if self._membership is not None:
                 self._membership.look()
+        found = records_of(found, type(self._consumer).__qualname__)
         for unreadable in self._reading.take():
             self._stand(unreadable)
         self._require_membership()
         return found
+
+    def _blame_bytes(self, error: Exception) -> None:
+        """Say what to write where a ``poll()`` of the user's fails that looks into records that are not deserialised.
+
+        :raises ConfigurationError: it may be that.
+        """
+        if self.deserialize is not None and self._is_poll_users:
+            raise ConfigurationError(
+                f"poll() of this {type(self._consumer).__qualname__} raised {error!r}: it gets keys and values as "
+                "bytes, which workers deserialise later; if it looks into them, pass lazy_deserialization=False"
+            ) from error
 
     def _require_membership(self) -> None:
         """Refuse to go on as a static member whose successor runs: 3.x does not say so, and delivers on."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from kafka_parallel.chains import surround_steps
 from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
@@ -294,7 +294,12 @@ class Committer:
             log.warning("commit failed and will be tried again with newer offsets (%r)", error)
             return Answer.RETRY
         hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
+        offsets = dict(sorted(commit.snapshot.offsets.items()))
+        if not isinstance(error, KafkaError):
+            raise CommitFailed(
+                f"the consumer's commit method failed for {offsets} with {error!r}, which is no answer of the group "
+                "coordinator; these records will be processed again"
+            ) from error
         raise CommitFailed(
-            f"the group coordinator refused to commit {dict(sorted(commit.snapshot.offsets.items()))}: {error}{hint}; "
-            "these records will be processed again"
+            f"the group coordinator refused to commit {offsets}: {error}{hint}; these records will be processed again"
         ) from error

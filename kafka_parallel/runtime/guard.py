@@ -43,15 +43,15 @@ class Guard:
 
     def poll(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse."""
-        _refuse_reading("poll()")
+        refuse_reading("poll()")
 
     def __iter__(self) -> NoReturn:
         """Refuse."""
-        _refuse_reading("iteration")
+        refuse_reading("iteration")
 
     def __next__(self) -> NoReturn:
         """Refuse."""
-        _refuse_reading("iteration")
+        refuse_reading("iteration")
 
     # Reading
 
@@ -71,14 +71,26 @@ class Guard:
         """
         self._takeover.stop(None if timeout_ms is None else timeout_ms / 1000)
 
+    @property
+    def _closed(self) -> bool:
+        """What the client's own ``close()`` sets first, even one that was bound before the run."""
+        return bool(vars(self).get("_closed"))
+
+    @_closed.setter
+    def _closed(self, value: bool) -> None:
+        self._takeover.set_closed(value)
+
     # Commits
 
-    def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> None:  # noqa: ARG002
+    def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> None:
         """Ask the run to commit what is finished; wait for nothing.
 
         :raises StateError: for *offsets*.
         """
-        self._takeover.ask_for_commit(offsets, "commit")
+        if self._takeover.calls.are_ours("commit"):  # the user's commit_async() calls it
+            self._takeover.own.commit(offsets, timeout_ms=timeout_ms)
+        else:
+            self._takeover.ask_for_commit(offsets, "commit")
 
     def commit_async(self, offsets: Any = None, callback: Any = None) -> Future:
         """Do the same.
@@ -87,6 +99,8 @@ class Guard:
         :returns: a future that has succeeded, with the same meaning.
         :raises StateError: for *offsets*.
         """
+        if self._takeover.calls.are_ours("commit"):  # the user's commit() calls it
+            return self._takeover.own.commit_async(offsets, callback)
         finished = self._takeover.ask_for_commit(offsets, "commit_async")
         if callback is not None:
             callback(finished, None)
@@ -126,9 +140,9 @@ def guarded_class(base: type, takeover: Takeover) -> type:
 
     `Guard` is copied into it: with a second base class Python would not let the object change its class.
 
-    :raises TypeError: there can be none.
+    :raises Exception: there can be none: whatever the user's ``__init_subclass__`` or metaclass raises.
     """
-    guard = {name: found for name, found in vars(Guard).items() if callable(found)}
+    guard = {name: found for name, found in vars(Guard).items() if callable(found) or isinstance(found, property)}
     namespace = {**guard, "__slots__": (), "__qualname__": base.__qualname__, "__doc__": base.__doc__}
     return type(base)(base.__name__, (base,), {**namespace, "__module__": base.__module__, "_takeover": takeover})
 
@@ -149,6 +163,17 @@ def refuse_change(name: str) -> NoReturn:
     )
 
 
+def refuse_closing() -> NoReturn:
+    """Refuse to close the client under the feet of the run, which was asked to stop.
+
+    :raises StateError: always.
+    """
+    raise StateError(
+        "close() of a KafkaConsumer that a ParallelConsumer runs, by a method bound before the run or by a detour: the "
+        "run was asked to stop, and will close the consumer; write consumer.close() where it is called"
+    )
+
+
 def refuse_offsets(name: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> NoReturn:
     """Refuse to commit *offsets*.
 
@@ -161,7 +186,11 @@ def refuse_offsets(name: str, offsets: Mapping[TopicPartition, OffsetAndMetadata
     )
 
 
-def _refuse_reading(what: str) -> NoReturn:
+def refuse_reading(what: str) -> NoReturn:
+    """Refuse to hand records out.
+
+    :raises StateError: always.
+    """
     raise StateError(
         f"{what} of a KafkaConsumer that a ParallelConsumer runs: its records would never reach the handler; remove "
         "the loop, the handler given to run() gets every record (to read beside it, build another KafkaConsumer)"

@@ -15,7 +15,15 @@ from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.errors import ConfigurationError, StateError
 from kafka_parallel.logs import get_logger
-from kafka_parallel.runtime.guard import GUARDED, guarded_class, is_guarded, refuse_change, refuse_offsets
+from kafka_parallel.runtime.detours import Calls, Detours
+from kafka_parallel.runtime.guard import (
+    GUARDED,
+    guarded_class,
+    is_guarded,
+    refuse_change,
+    refuse_closing,
+    refuse_offsets,
+)
 from kafka_parallel.runtime.pauses import Pauses
 
 log = get_logger(__name__)
@@ -60,7 +68,8 @@ class Takeover:
     :param finished: what is safe to commit now.
     :param ask: asks the run to commit it, for a ``commit()`` of the user.
     :param stop: asks the run to stop; the seconds that running records get, or ``None``.
-    :ivar own: the consumer's own methods, by name.
+    :ivar own: the consumer's own methods, by name, for the run to call.
+    :ivar calls: tells the run's calls from all others.
     :ivar pauses: who paused what.
     :ivar changes: what was changed; others may add to it.
     :raises StateError: another ParallelConsumer runs this consumer.
@@ -72,10 +81,10 @@ class Takeover:
     ) -> None:
         self.stop = stop
         self.changes = Changes()
-        self._closed_by: int | None = None
         self._consumer = consumer
         self._finished = finished
         self._ask = ask
+        self.calls = Calls()
         try:
             self._take()
         except BaseException:
@@ -86,10 +95,12 @@ class Takeover:
         consumer = self._consumer
         with _exchange:
             require_free(consumer)
-            self.own = SimpleNamespace(**{name: getattr(consumer, name) for name in GUARDED if hasattr(consumer, name)})
+            found = {name: getattr(consumer, name) for name in GUARDED if hasattr(consumer, name)}
+            self.own = SimpleNamespace(**{name: self.calls.ours(name, method) for name, method in found.items()})
             states = getattr(consumer, "_subscription", None)
             self.pauses = Pauses(self.own, lambda: getattr(states, "assignment", {}))
             self._guard(consumer)
+            Detours(self, self.calls).close(consumer, self.changes)
         self.pauses.take_over()
         self.changes.note(self.pauses.give_back)
 
@@ -97,15 +108,24 @@ class Takeover:
         """Give *consumer* a class that refuses, forwards and keeps apart."""
         base, attributes = type(consumer), vars(consumer)
         try:
-            consumer.__class__ = guarded_class(base, self)
-        except TypeError as error:
+            object.__setattr__(consumer, "__class__", guarded_class(base, self))  # whatever the user's __setattr__ does
+        except Exception as error:
             raise ConfigurationError(
-                f"the class {base.__qualname__} of this consumer cannot be guarded while it runs ({error}): pass a "
-                "KafkaConsumer, or an object of a subclass"
+                f"the class {base.__qualname__} of this consumer cannot be guarded while it runs ({error!r}): a run "
+                "makes a subclass of the same name; let __init_subclass__() and the metaclass allow that, or pass a "
+                "plain KafkaConsumer"
             ) from error
-        self.changes.note(lambda: setattr(consumer, "__class__", base))
+        self.changes.note(lambda: object.__setattr__(consumer, "__class__", base))
         hidden = {name: attributes.pop(name) for name in GUARDED if name in attributes}  # they would hide the guard
         self.changes.note(lambda: attributes.update(hidden))
+
+    def finished(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What is safe to commit now."""
+        return metadata_of(self._finished())
+
+    def ask(self) -> None:
+        """Ask the run to commit it."""
+        self._ask()
 
     def ask_for_commit(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
         """Have committed what is finished; return what that is by now.
@@ -116,8 +136,8 @@ class Takeover:
             refuse_offsets(method, offsets)
         if self._consumer.config.get("group_id") is None:
             getattr(self.own, method)()  # raises, as on the bare client
-        finished = metadata_of(self._finished())
-        self._ask()
+        finished = self.finished()
+        self.ask()
         return finished
 
     def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -125,7 +145,7 @@ class Takeover:
 
         :raises StateError: it is not.
         """
-        if threading.get_ident() != self._closed_by:
+        if not self.calls.are_ours("close"):
             refuse_change(method)
         return getattr(self.own, method)(*arguments, **options)
 
@@ -135,9 +155,18 @@ class Takeover:
         self.pauses.mended(*partitions)
         return result
 
+    def set_closed(self, value: bool) -> None:  # noqa: FBT001 - what an attribute is set to
+        """Note that the consumer is closed, if it is the run that closes it; else ask the run to stop.
+
+        :raises StateError: it is not: a ``close()`` that was bound before the run would close it under its feet.
+        """
+        if value and not self.calls.are_ours("close"):
+            self.stop(None)
+            refuse_closing()
+        vars(self._consumer)["_closed"] = value
+
     def close(self, timeout_ms: float) -> None:
         """Close the consumer, whose methods may call each other meanwhile."""
-        self._closed_by = threading.get_ident()
         self.own.close(autocommit=False, timeout_ms=timeout_ms)
 
     def give_back(self) -> None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from kafka_parallel import Batch, PluginError, RecordFailed, Retry, hookimpl
+from kafka_parallel import Batch, CommitFailed, PluginError, RecordFailed, Retry, hookimpl
 from kafka_parallel_plugins.thread_pool import Threads
 from tests.runtime.app import App
 
@@ -150,7 +150,7 @@ def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done(app, cal
 
     error = app.run(plugins=[plugin(on_commit=swallow)])
 
-    assert "refused to commit" in str(error)
+    assert isinstance(error, CommitFailed)
 
 
 @pytest.mark.parametrize("hook", ["on_backpressure", "on_assign", "on_revoke", "on_stop"])

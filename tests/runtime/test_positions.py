@@ -143,15 +143,15 @@ def test_what_comes_of_a_partition_before_it_is_known_to_be_ours_comes_again(mon
     app.cluster.create_topic("other")
     app.cluster.append("other", b"x", partition=0)
     consumer.assign([TopicPartition("other", 0)])
-    original, polls = Fetcher.fetch, []
+    original, polls = Fetcher.fetched_records, []
 
-    def fetch(self, *arguments):
+    def fetched_records(self, *arguments):
         polls.append(1)
         if len(polls) == 3:
             consumer.assign([TopicPartition("other", 0), PARTITION])
         return original(self, *arguments)
 
-    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    monkeypatch.setattr(Fetcher, "fetched_records", fetched_records)
     app.run_on(consumer)
 
     assert sorted(app.handled) == [0, 0, 1, 2]

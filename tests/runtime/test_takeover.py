@@ -241,6 +241,7 @@ def seen_of(consumer):
         "paused": consumer.paused(),
         "fetcher": type(consumer._fetcher),
         "records": vars(consumer._fetcher).get("PartitionRecords"),
+        "parts": [set(vars(part)) for part in (consumer._fetcher, consumer._coordinator, consumer._subscription)],
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
@@ -14,10 +13,11 @@ from kafka.consumer.group import KafkaConsumer
 from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError
 
 from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
+from kafka_parallel.runtime.usable import usable
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster
-from kafka_parallel.testing.fake.commits import COMMIT_TIME, AsyncCommits, CommitFuture
+from kafka_parallel.testing.fake.commits import AsyncCommits, CommitFuture
 from kafka_parallel.testing.fake.fetcher import Fetcher
 from kafka_parallel.testing.fake.membership import Membership
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {"group_instance_id": None, **KafkaConsumer.DEFAULT_C
 SLICE = 0.1
 
 
+@usable
 class FakeConsumer:
     """Reads the fake cluster; made and used as a ``KafkaConsumer`` is.
 
@@ -74,7 +75,7 @@ class FakeConsumer:
             self._callbacks,
             self._clock,
             dict(self.config),
-            self._client.wait_for_turn,
+            self._client,
             is_cooperative=strategies[:1] == ["cooperative-sticky"],
         )
 
@@ -88,9 +89,7 @@ class FakeConsumer:
         """Subscribe to *topics* or to a *pattern*."""
         if self._states and not self._subscription.is_by_group:
             raise IllegalStateError("subscription and manual assignment exclude each other")
-        self._subscription.topics = {topics} if isinstance(topics, str) else set(topics)
-        self._subscription.subscribed_pattern = re.compile(pattern) if pattern else None
-        self._subscription.rebalance_listener = listener
+        self._subscription.subscribe(topics, pattern, listener)
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read *partitions*, chosen by hand."""
@@ -100,8 +99,8 @@ class FakeConsumer:
 
     def unsubscribe(self) -> None:
         """Read nothing, and leave the group."""
+        self._subscription.unsubscribe()
         self._coordinator.leave()
-        self._subscription.__init__(())  # type: ignore[misc]
 
     def assignment(self) -> set[TopicPartition]:
         """The partitions it has."""
@@ -148,14 +147,13 @@ class FakeConsumer:
 
     def _poll_once(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         self._client.poll()
-        if self._subscription.is_by_group and self.config["group_id"] is not None:
-            if not self._coordinator.take_part():
-                return {}
-        elif self._subscription.is_by_group:
+        if not self._coordinator.poll():
+            return {}
+        if self._subscription.is_by_group and self.config["group_id"] is None:
             wanted = [p for p in self._cluster.logs if self._subscription.wants(p.topic)]
             self._subscription.choose(sorted(wanted))
         self._auto_commit_if_due()
-        return self._fetcher.fetch(max_records)
+        return self._fetcher.fetched_records(max_records)[0]
 
     def __iter__(self) -> FakeConsumer:
         return self
@@ -233,22 +231,8 @@ class FakeConsumer:
         :raises KafkaError: what the coordinator answers, or was told to.
         """
         self._require(self.config["group_id"] is not None, "Requires group_id")
-        if self._callbacks.is_io_thread:
-            raise RuntimeError("Cannot block on net.run() from the IO thread")
-        self._commit_now(offsets)
-
-    def _commit_now(self, offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None) -> None:
-        self._client.call_back()
-        try:
-            self._client.wait_for_turn()
-            self._client.poll()
-            self._cluster.on_call("commit", "before")
-            self._clock.sleep(COMMIT_TIME)
-            self._coordinator.commit(self._positions() if offsets is None else offsets)
-            self._cluster.on_call("commit", "after")
-        except KafkaError as error:
-            self._coordinator.refused(error)
-            raise
+        chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
+        self._coordinator.commit_offsets_sync(chosen, timeout_ms=timeout_ms)
 
     def commit_async(
         self,
@@ -257,23 +241,8 @@ class FakeConsumer:
     ) -> CommitFuture:
         """Commit without waiting; a later ``poll()`` calls *callback* with the offsets and ``None`` or the error."""
         self._require(self.config["group_id"] is not None, "Requires group_id")
-        self._client.call_back()
-        chosen = self._positions() if offsets is None else offsets
-        commit = self._coordinator.begin_commit(chosen)
-
-        def store() -> None:
-            self._cluster.on_call("commit_async", "before")
-            try:
-                commit()
-            except KafkaError as error:
-                self._coordinator.refused(error)
-                raise
-            self._cluster.on_call("commit_async", "after")
-
-        return self._client.send(store, chosen, callback)
-
-    def _positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        return {partition: state.position for partition, state in self._states.items() if state.position is not None}
+        chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
+        return self._coordinator.commit_offsets_async(chosen, callback=callback)
 
     def _auto_commit_if_due(self) -> None:
         now = self._clock.monotonic()
@@ -301,7 +270,7 @@ class FakeConsumer:
         self._closed = True
         if autocommit:
             with suppress(KafkaError):
-                self._auto_commit(self._commit_now)
+                self._auto_commit(lambda: FakeConsumer.commit(self))  # whatever took the method's place
         self._coordinator.give_up_all()
         self._coordinator.leave()
 

@@ -66,8 +66,8 @@ class Fetcher:
         self._subscription = subscription
         self._next_partition_records: Any = None
 
-    def fetch(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Return at most *max_records* records and move the positions behind them.
+    def fetched_records(self, max_records: int) -> tuple[dict[TopicPartition, list[ConsumerRecord]], bool]:
+        """Return at most *max_records* records and move the positions behind them; and that this was all there is.
 
         What holds no record for this consumer (markers, aborted records) is passed with the records before it if there
         is room for one more, and with the next fetch otherwise.
@@ -89,7 +89,7 @@ class Fetcher:
                 self._next_partition_records = part
             state.seek(records[-1].offset + 1 if is_cut else max(offset, log.readable_end(self._isolation)))
             max_records -= len(records)
-        return found
+        return found, False
 
     def _prefetched(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Hand out what is left of the last fetch, or forget it: sought away from, paused, or not assigned any more."""

@@ -8,10 +8,10 @@ keeps its position and its pause in 3.x, and forgets both in 2.x.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kafka import OffsetAndMetadata, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import (
     CommitFailedError,
     FencedInstanceIdError,
@@ -24,6 +24,7 @@ from kafka.errors import (
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster
+from kafka_parallel.testing.fake.commits import COMMIT_TIME, AsyncCommits, Callback, CommitFuture, Offsets
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Membership:
 
     :param name: the member's id; every start has its own.
     :param config: the consumer's configuration, its own copy.
-    :param wait_for_turn: waits for what the consumer sent to the coordinator before: a join comes after it.
+    :param client: what the consumer sends to the coordinator; a join comes after what was sent before it.
     :ivar rejoining: whether a join was asked for and not answered yet.
     :ivar rejoin_needed: whether the next poll will ask for a join.
     :ivar _heartbeat_enabled: whether the I/O thread sends heartbeats: not any more once it has heard of being fenced.
@@ -58,7 +59,7 @@ class Membership:
         callbacks: InPoll | OnIoThread,
         clock: Timeline,
         config: dict[str, Any],
-        wait_for_turn: Callable[[], None],
+        client: AsyncCommits,
         *,
         is_cooperative: bool,
     ) -> None:
@@ -73,7 +74,7 @@ class Membership:
         self._subscription = subscription
         self._callbacks = callbacks
         self._clock = clock
-        self._wait_for_turn = wait_for_turn
+        self._client = client
         self._is_cooperative = is_cooperative
         self._keeps_state = isinstance(callbacks, OnIoThread)
         self._has_joined = False
@@ -89,8 +90,10 @@ class Membership:
 
     # Taking part
 
-    def take_part(self) -> bool:
+    def poll(self) -> bool:
         """Send a heartbeat and do what a rebalance asks; tell whether the member may fetch."""
+        if not self._subscription.is_by_group or self.config["group_id"] is None:
+            return True
         until = self._clock.monotonic() + self.config["max_poll_interval_ms"] / 1000
         group = self._cluster.keep(self._group_id, self._name, until)
         if group.is_fenced(self._name):
@@ -100,7 +103,7 @@ class Membership:
         if not self.rejoining:  # only once: who is thrown out after that never hears of it
             self._prepare()
             self._raise_listener_error()
-        self._wait_for_turn()
+        self._client.wait_for_turn()
         self._times_new += self._cluster.join(
             self._group_id, self._name, self._subscription.wants, self._instance_id, until
         )
@@ -206,19 +209,45 @@ class Membership:
 
     # Commits
 
-    def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """Commit.
+    def commit_offsets_sync(self, offsets: Offsets, timeout_ms: float | None = None) -> None:
+        """Commit *offsets*, and wait for the answer.
 
         :raises RebalanceInProgressError: the client knows of a rebalance, and does not even ask.
         :raises CommitFailedError: the coordinator refused.
+        :raises RuntimeError: called on the I/O thread (3.x), which would wait for itself.
         """
-        self.begin_commit(offsets)()
+        if self._callbacks.is_io_thread:
+            raise RuntimeError("Cannot block on net.run() from the IO thread")
+        self._client.call_back()
+        try:
+            self._client.wait_for_turn()
+            self._client.poll()
+            self._cluster.on_call("commit", "before")
+            self._clock.sleep(COMMIT_TIME)
+            self._begin_commit(offsets)()
+            self._cluster.on_call("commit", "after")
+        except KafkaError as error:
+            self._refused(error)
+            raise
 
-    def begin_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Callable[[], None]:
-        """Return what commits as the member of the generation that holds now, whenever it is called.
+    def commit_offsets_async(self, offsets: Offsets, callback: Callback | None = None) -> CommitFuture:
+        """Commit without waiting; the future fails with what `commit_offsets_sync` raises."""
+        self._client.call_back()
+        commit = self._begin_commit(offsets)
 
-        It raises what `commit` raises.
-        """
+        def store() -> None:
+            self._cluster.on_call("commit_async", "before")
+            try:
+                commit()
+            except KafkaError as error:
+                self._refused(error)
+                raise
+            self._cluster.on_call("commit_async", "after")
+
+        return self._client.send(store, offsets, callback)
+
+    def _begin_commit(self, offsets: Offsets) -> Callable[[], None]:
+        """Return what commits as the member of the generation that holds now, whenever it is called."""
         member = (self._name, self.generation) if self._subscription.is_by_group else None
         is_rejoining = self.rejoining
 
@@ -234,7 +263,7 @@ class Membership:
         """Tell whether the coordinator has to be looked for: never."""
         return False
 
-    def refused(self, error: Exception) -> None:
+    def _refused(self, error: Exception) -> None:
         """Forget the membership, as the client does when a commit was refused for good; it will join anew."""
         if isinstance(error, LOST) and not is_rebalancing(error):
             self.generation = NOBODY

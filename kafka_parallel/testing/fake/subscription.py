@@ -58,6 +58,21 @@ class Subscription:
             return self.subscribed_pattern.match(topic) is not None
         return topic in self.topics
 
+    def subscribe(self, topics: Iterable[str], pattern: str | None, listener: Any) -> None:
+        """Subscribe to *topics* or to a *pattern*."""
+        self.topics = {topics} if isinstance(topics, str) else set(topics)
+        self.subscribed_pattern = re.compile(pattern) if pattern else None
+        self.rebalance_listener = listener
+
+    def unsubscribe(self) -> None:
+        """Read nothing."""
+        self.subscribe((), None, None)
+        self.assignment = {}
+
+    def all_consumed_offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The positions, as they are committed."""
+        return {partition: state.position for partition, state in self.assignment.items() if state.position is not None}
+
     def change_subscription(self, topics: Iterable[str]) -> None:
         """Subscribe to other *topics*; the listener stays."""
         self.topics = set(topics)

@@ -8,7 +8,7 @@ BUGS = [
     Bug(
         "let a leftover loop poll beside the run",
         "runtime/guard.py",
-        '        _refuse_reading("poll()")',
+        '        refuse_reading("poll()")',
         "        return self._takeover.own.poll(*_, **__)",
     ),
     Bug(
@@ -27,7 +27,7 @@ BUGS = [
         "let a commit of the program overtake one of the run",
         "runtime/takeover.py",
         "        self._ask()\n",
-        "        self.own.commit(finished)\n",
+        "        self.own.commit(self.finished())\n",
     ),
     Bug(
         "let the program's close() close the client under the feet of the run",
