@@ -79,3 +79,40 @@ def test_a_fenced_member_delivers_on_and_2_says_so_once(world):
     read(older, 1)
     with pytest.raises(FencedInstanceIdError):
         older.commit()
+
+
+def test_all_ways_to_records_and_commits_come_to_the_same_methods(world):
+    """A run refuses calls there that are not its own."""
+    topic = world.create_topic()
+    consumer = world.consumer(topic, group_id="detours-" + topic)
+    world.append(topic, 3)
+    take(consumer, 3)
+    called = []
+
+    def noting(owner, name):
+        method = getattr(owner, name)
+
+        def call(*arguments, **options):
+            called.append(name)
+            return method(*arguments, **options)
+
+        setattr(owner, name, call)
+
+    for name in ("poll", "commit_offsets_sync", "commit_offsets_async"):
+        noting(consumer._coordinator, name)
+    noting(consumer._fetcher, "fetched_records")
+    for name in ("all_consumed_offsets", "subscribe", "unsubscribe"):
+        noting(consumer._subscription, name)
+
+    consumer.poll(0)
+    assert called[:2] == ["poll", "fetched_records"]
+    called.clear()
+    consumer.commit()
+    assert called[:2] == ["all_consumed_offsets", "commit_offsets_sync"]
+    called.clear()
+    consumer.commit_async()
+    assert called[:2] == ["all_consumed_offsets", "commit_offsets_async"]
+    called.clear()
+    consumer.subscribe([topic])
+    consumer.unsubscribe()
+    assert [name for name in called if "subscribe" in name] == ["subscribe", "unsubscribe"]

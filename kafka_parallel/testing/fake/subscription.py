@@ -66,7 +66,7 @@ class Subscription:
 
     def unsubscribe(self) -> None:
         """Read nothing."""
-        self.subscribe((), None, None)
+        self.topics, self.subscribed_pattern, self.rebalance_listener = set(), None, None
         self.assignment = {}
 
     def all_consumed_offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:

@@ -18,6 +18,20 @@ BUGS = [
         "            return getattr(self.own, method)(offsets)",
     ),
     Bug(
+        "hand records out to a poll that was bound before the run",
+        "runtime/detours.py",
+        '            if not self._calls.are_ours("read"):',
+        '            if False and not self._calls.are_ours("read"):',
+    ),
+    Bug(
+        "let a commit that was bound before the run commit offsets of its own",
+        "runtime/detours.py",
+        """            if self._calls.are_ours("commit"):
+                return method(offsets, timeout_ms=timeout_ms)""",
+        """            if True:
+                return method(offsets, timeout_ms=timeout_ms)""",
+    ),
+    Bug(
         "let a commit of the program commit what was polled",
         "runtime/takeover.py",
         "        self._ask()\n",
