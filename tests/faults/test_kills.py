@@ -28,7 +28,9 @@ def after_death(history, worker, bootstrap, group, produced):
 
 
 def finish(bootstrap, group, produced, history, **options):
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=8000, **QUICK, **options) as last:
+    with Worker(
+        bootstrap, produced.topic, group, history.path, sleep_ms=1, until_committed=1, **QUICK, **options
+    ) as last:
         assert last.wait(120) == 0
 
 

@@ -41,9 +41,9 @@ class NoHooks:
 @pytest.mark.parametrize(
     ("options", "kind", "said"),
     [
-        ({"ordering": "kee"}, PluginError, "there is no plugin 'kee'; installed are"),
+        ({"ordering": "kee"}, ConfigurationError, "ordering='kee': there is no such ordering"),
         ({"ordering": "dlq"}, PluginError, "provides no ordering"),
-        ({"executor": "fibers"}, PluginError, "there is no plugin 'fibers'"),
+        ({"executor": "fibers"}, ConfigurationError, "executor='fibers': there is no such executor"),
         ({"plugins": ["nosuch"]}, PluginError, "there is no plugin 'nosuch'"),
         ({"workers": 0}, ConfigurationError, "workers=0: must be an integer of at least 1"),
         ({"max_buffered_bytes": -5}, ConfigurationError, "max_buffered_bytes=-5"),
@@ -74,7 +74,7 @@ def test_what_cannot_be_run_is_refused(kafka_broker, consumer):
 
     with pytest.raises(ConfigurationError, match="is async def, which executor"):
         ParallelConsumer(consumer, executor="thread-pool").run(handle)
-    with pytest.raises(PluginError, match="no plugin 'greenlets'"):
+    with pytest.raises(ConfigurationError, match="executor='greenlets': there is no such executor"):
         ParallelConsumer(consumer, executor="greenlets")
 
     unsubscribed = KafkaConsumer(bootstrap_servers=kafka_broker.bootstrap_servers)
@@ -89,7 +89,7 @@ def test_running_twice_is_refused(consumer):
     parallel = ParallelConsumer(consumer)
     parallel.run(lambda record: None)
 
-    with pytest.raises(KafkaParallelError, match=r"closed|ran already"):
+    with pytest.raises(KafkaParallelError, match="has run already"):
         parallel.run(lambda record: None)
 
 

@@ -38,7 +38,7 @@ def test_nothing_is_lost_by_kills_at_random_moments(kafka_broker, topic, tmp_pat
             worker.wait()
         history.killed(worker.process.pid)
         history.committed(produced.topic, committed(bootstrap, group, produced))
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=8000, **options) as worker:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, until_committed=1, **options) as worker:
         assert worker.wait() == 0
 
     entries = list(read(history.path))

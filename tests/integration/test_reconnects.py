@@ -17,7 +17,7 @@ def test_the_default_back_off_is_shortened_for_the_run(kafka_broker, topic, give
     client = Client(consumer)
     assert list(_configs(consumer)), "this kafka-python keeps its settings elsewhere"
 
-    client.take_over(dict, lambda _: None)
+    client.take_over(dict, lambda: None, lambda _: None)
     assert {config[SETTING] for config in _configs(consumer)} == {during}
 
     client.give_back()

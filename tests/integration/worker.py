@@ -30,7 +30,8 @@ def main() -> None:
     parser.add_argument("--hangs", type=float, default=0.0, help="how likely a handler never ends, from 0 to 1")
     parser.add_argument("--max-uncommitted", type=int, default=10_000)
     parser.add_argument("--commit-interval-ms", type=int, default=200)
-    parser.add_argument("--idle-ms", type=float)
+    parser.add_argument("--idle-ms", type=float, default=60_000)
+    parser.add_argument("--until-committed", type=int, default=0, help="1 ends it once its group has committed all")
     parser.add_argument("--assignor", default="range")
     parser.add_argument("--session-ms", type=int, default=6000)
     parser.add_argument("--instance-id")
@@ -52,7 +53,7 @@ def main() -> None:
         bootstrap_servers=options.bootstrap,
         auto_offset_reset="earliest",
         auto_commit_interval_ms=options.commit_interval_ms,
-        consumer_timeout_ms=60_000 if options.idle_ms is None else options.idle_ms,
+        consumer_timeout_ms=options.idle_ms,
         session_timeout_ms=options.session_ms,
         heartbeat_interval_ms=options.session_ms // 4,
         partition_assignment_strategy=[assignor(options.assignor)],
@@ -66,8 +67,7 @@ def main() -> None:
         consumer.assign([TopicPartition(options.topic, number) for number in range(options.assigns)])
 
     plugins = kill_points.plugins(history, options.kill_at, options.kill_after, options.dead_letters)
-    # a worker that is to end by silence has nothing left to do once all is committed
-    kind = ParallelConsumer if options.idle_ms is None else UntilCommitted
+    kind = UntilCommitted if options.until_committed else ParallelConsumer
     consumer = kind(
         consumer,
         ordering=options.ordering,
