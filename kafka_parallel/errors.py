@@ -95,7 +95,7 @@ class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what hap
 
 
 class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named after what happened to the handler
-    """The handler's fault: it returned work (a coroutine, a future, a function) instead of doing it."""
+    """The handler's fault: it returned work (a coroutine, a future) instead of doing it, or an answer of on_error."""
 
 
 class HandlerError(KafkaParallelError):

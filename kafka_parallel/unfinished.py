@@ -16,6 +16,7 @@ from typing import Any
 
 from kafka_parallel.errors import HandlerUnfinished
 from kafka_parallel.shapes_of_work import MANAGING, Work, function_in, named_work
+from kafka_parallel.values import Halt, Retry, Skip
 
 # The classes of most results.
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
@@ -43,12 +44,13 @@ def _is_a(function: Any, kind: Callable[[object], bool]) -> bool:
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004
 
 
-def require_finished(returned: object) -> None:
-    """Refuse what a handler *returned* if it is the work itself.
+def require_finished(returned: object, *, may_skip: bool = False) -> None:
+    """Refuse what a handler *returned* if it is the work itself, or a decision that is none of a handler.
 
+    :param may_skip: whether a plugin may have answered in its place: ``Skip`` is an answer of ``on_record``.
     :raises HandlerUnfinished: it is.
     """
-    if type(returned) not in PLAIN and (what := unfinished(returned)) is not None:
+    if type(returned) not in PLAIN and (what := unfinished(returned, may_skip=may_skip)) is not None:
         raise what
 
 
@@ -76,8 +78,16 @@ def finishing_async(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return finished
 
 
-def unfinished(returned: Any) -> HandlerUnfinished | None:
-    """The failure of a record whose handler *returned* work instead of doing it; ``None`` if it did it."""
+def unfinished(returned: Any, *, may_skip: bool = False) -> HandlerUnfinished | None:
+    """The failure of a record whose handler *returned* work instead of doing it; ``None`` if it did it.
+
+    The same goes for an answer of ``on_error``, whose author wants the record tried again or the consumer to stop.
+    """
+    if issubclass(type(returned), (Retry, Halt) if may_skip else (Retry, Skip, Halt)):  # isinstance() would ask it
+        return HandlerUnfinished(
+            f"the handler returned {type(returned).__name__}(...): that is an answer of on_error; raise an error, and "
+            "let the plugin 'retry', or one with an on_error of your own, decide"
+        )
     found = work_in(returned) or function_in(returned)
     if found is None:
         return None

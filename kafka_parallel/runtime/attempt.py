@@ -94,7 +94,7 @@ class Attempts:
         def call_surrounded(task: Task, record: Any) -> object:
             returned = variables.copy().run(surrounded, record, context_of(task))  # type: ignore[arg-type]
             if returned is not None:  # the handler's was looked at already, but a plugin may have answered instead
-                require_finished(returned)
+                require_finished(returned, may_skip=True)
             return returned
 
         composed: Callable[[Task, Any], object] = call if surrounded is None else call_surrounded
@@ -126,6 +126,11 @@ class Attempts:
                 self._handlings.ended(task)
             for task, record, error in failures:
                 self.ended(task, record, error)
+
+    @property
+    def is_surrounded(self) -> bool:
+        """Whether plugins may answer in place of the handler."""
+        return self._surrounded is not None
 
     @property
     def must_prepare(self) -> bool:

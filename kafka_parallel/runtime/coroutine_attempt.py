@@ -42,6 +42,7 @@ class CoroutineAttempts:
     ) -> None:
         self._attempts = attempts
         self._must_prepare = attempts.must_prepare
+        self._may_skip = attempts.is_surrounded
         self._call = call
         self._timeout = timeout
         self._clock = clock
@@ -65,7 +66,7 @@ class CoroutineAttempts:
         try:
             inside.begin()
         except StopIteration as end:  # nothing of the user's can raise this one here: it is how a coroutine returns
-            what = None if end.value is None else unfinished(end.value)
+            what = None if end.value is None else unfinished(end.value, may_skip=self._may_skip)
             return None if what is None else self._failed(task, record, what)
         except BaseException as error:  # noqa: BLE001 - as above
             return self._rest(task, record, wants, raised(error))
@@ -77,7 +78,7 @@ class CoroutineAttempts:
         :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
         """
         try:
-            require_finished(await running)
+            require_finished(await running, may_skip=self._may_skip)
         except asyncio.CancelledError as error:
             if was_cancelled() or not wants(task):
                 raise

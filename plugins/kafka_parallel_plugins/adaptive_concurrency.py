@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, hookimpl
 from kafka_parallel.logs import get_logger
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle
@@ -198,4 +199,4 @@ class AdaptiveConcurrency:
 
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin adaptive-concurrency is {value!r}: it must be {what}")
+    return ConfigurationError(f"{name} of plugin adaptive-concurrency is {shown(value)}: it must be {what}")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
 from kafka_parallel.logs import get_logger
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -218,7 +219,7 @@ def _is_number(value: object) -> bool:
 
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin circuit-breaker is {value!r}: it must be {what}")
+    return ConfigurationError(f"{name} of plugin circuit-breaker is {shown(value)}: it must be {what}")
 
 
 def _attempt(context: RecordContext) -> tuple[object, ...]:

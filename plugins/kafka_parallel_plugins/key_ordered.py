@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from kafka_parallel import ConfigurationError, Settings, hookimpl
+from kafka_parallel.showing import shown
 from kafka_parallel.unfinished import is_async, makes_generator
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ class KeyOrdered:
         key: Callable[[ConsumerRecord], Hashable | None] | None = None,
     ) -> None:
         if null_keys not in NULL_KEYS:
-            raise ConfigurationError(f"key-ordered: null_keys={null_keys!r}: choose one of {', '.join(NULL_KEYS)}")
+            raise ConfigurationError(f"key-ordered: null_keys={shown(null_keys)}: choose one of {', '.join(NULL_KEYS)}")
         if key is not None and (not callable(key) or is_async(key) or makes_generator(key)):
             raise ConfigurationError(
-                f"key-ordered: key={key!r}: give a function from a record to its ordering key, without async and yield"
+                f"key-ordered: key={shown(key)}: give a function from a record to its ordering key, without async and "
+                "yield"
             )
         self._null_keys = null_keys
         self._key = key

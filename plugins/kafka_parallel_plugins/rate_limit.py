@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, hookimpl
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle
@@ -69,4 +70,4 @@ def _is_rate(value: object) -> bool:
 
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin rate-limit is {value!r}: it must be {what}")
+    return ConfigurationError(f"{name} of plugin rate-limit is {shown(value)}: it must be {what}")

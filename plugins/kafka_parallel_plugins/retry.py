@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
 from kafka_parallel.logs import get_logger
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -72,7 +73,7 @@ class RetryWithBackoff:
             raise _wrong("max_attempts", max_attempts, "an integer of at least 1; the first attempt counts")
         _require("delay_ms", delay_ms, 0, "0 or more milliseconds, finite")
         _require("multiplier", multiplier, 1, "1 or more, finite")
-        _require("max_delay_ms", max_delay_ms, delay_ms, f"finite and not below delay_ms={delay_ms!r}")
+        _require("max_delay_ms", max_delay_ms, delay_ms, f"finite and not below delay_ms={shown(delay_ms)}")
         _require("jitter", jitter, 0, "from 0 to 1", most=1)
         _require("max_share", max_share, 0, "above 0, up to 1", most=1)
         if max_share == 0:
@@ -149,7 +150,7 @@ def _require(name: str, value: object, least: float, what: str, most: float = fl
 
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin retry is {value!r}: it must be {what}")
+    return ConfigurationError(f"{name} of plugin retry is {shown(value)}: it must be {what}")
 
 
 def _classes(name: str, given: object) -> tuple[type[Exception], ...]:

@@ -34,6 +34,7 @@ from kafka_parallel.dlq import parse
 from kafka_parallel.dlq.null_headers import marked, restored
 from kafka_parallel.logs import get_logger
 from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -200,7 +201,7 @@ class RetryTopics:
 
 
 def _check_name(name: object) -> None:
-    wrong = f"name of plugin {NAME} is {name!r}: it "
+    wrong = f"name of plugin {NAME} is {shown(name)}: it "
     if not isinstance(name, str):
         raise ConfigurationError(wrong + "must be a text with {topic} and {number} in it")
     try:
@@ -242,18 +243,18 @@ def _big_integer(number: int) -> bytes:
 def _check(delays_ms: object, retry_on: object, timeout_ms: object) -> None:
     if isinstance(delays_ms, (str, bytes)) or not isinstance(delays_ms, Sequence) or not delays_ms:
         raise ConfigurationError(
-            f"delays_ms of plugin {NAME} is {delays_ms!r}: give one delay for each further attempt"
+            f"delays_ms of plugin {NAME} is {shown(delays_ms)}: give one delay for each further attempt"
         )
     for delay_ms in delays_ms:
         if not _is_duration(delay_ms, least=0):
             raise ConfigurationError(
-                f"delays_ms of plugin {NAME} has {delay_ms!r}: a delay is 0 or more milliseconds, finite"
+                f"delays_ms of plugin {NAME} has {shown(delay_ms)}: a delay is 0 or more milliseconds, finite"
             )
     if not _is_duration(timeout_ms, least=1):
-        raise ConfigurationError(f"timeout_ms of plugin {NAME} is {timeout_ms!r}: set a number of at least 1, finite")
+        raise ConfigurationError(f"timeout_ms of plugin {NAME} is {shown(timeout_ms)}: set a finite number, 1 or more")
     for found in retry_on if isinstance(retry_on, Sequence) else (retry_on,):
         if not isinstance(found, type) or not issubclass(found, Exception):
-            raise ConfigurationError(f"retry_on of plugin {NAME} has {found!r}: give classes derived from Exception")
+            raise ConfigurationError(f"retry_on of plugin {NAME} has {shown(found)}: give subclasses of Exception")
 
 
 def _is_duration(value: object, least: float) -> bool:

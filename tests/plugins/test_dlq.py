@@ -17,6 +17,7 @@ from kafka.errors import (
 )
 
 from kafka_parallel import ConfigurationError, Halt, HandlerTimeout, RecordContext, Retry, Settings, Skip, StateError
+from kafka_parallel.showing import shown
 from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 
 
@@ -586,7 +587,7 @@ class TestSettings:
         ("setting", "value"), [("stack_trace", "no"), ("limit", 0.5), ("headers", "trace"), ("headers", [1])]
     )
     def test_a_choice_that_is_none_is_refused(self, setting, value):
-        with pytest.raises(ConfigurationError, match=f"{setting} of plugin dlq is {re.escape(repr(value))}"):
+        with pytest.raises(ConfigurationError, match=f"{setting} of plugin dlq is {shown(value)}"):
             DeadLetterQueue(**{setting: value})
 
     def test_a_consumer_without_bytes_is_refused(self):
@@ -595,7 +596,7 @@ class TestSettings:
 
     @pytest.mark.parametrize("topic", ["", "a b", "ä", ".", "..", "x" * 250, "__consumer_offsets", 7])
     def test_a_name_that_is_no_topic_is_refused(self, topic):
-        with pytest.raises(ConfigurationError, match=re.escape(repr(topic))):
+        with pytest.raises(ConfigurationError, match=re.escape(f"topic {shown(topic)}: ")):
             DeadLetterQueue(topic=topic)
 
     @pytest.mark.parametrize("timeout_ms", [0, -1, float("inf"), float("nan"), "30", True])

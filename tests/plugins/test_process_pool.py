@@ -663,7 +663,7 @@ def test_a_main_module_without_a_guard_is_told_apart(tmp_path):
 
 
 def test_a_start_timeout_of_nothing_is_refused():
-    with pytest.raises(ConfigurationError, match="start_timeout_ms=0: must be more than 0"):
+    with pytest.raises(ConfigurationError, match="start_timeout_ms=0: must be a number, more than 0"):
         App().parallel(executor="process-pool", plugins=[("process-pool", {"start_timeout_ms": 0})])
 
 

@@ -14,6 +14,7 @@ from kafka_parallel.core.pressure import Limits
 from kafka_parallel.core.task import Task
 from kafka_parallel.runtime.attempt import Attempts
 from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel.showing import shown
 from kafka_parallel.testing.fake.clock import ManualClock
 from kafka_parallel_plugins.retry import RetryWithBackoff
 from tests.plugins.test_dlq import Clock, context, settings
@@ -114,12 +115,12 @@ def test_retries_may_occupy_a_share_of_the_workers(workers, share, bound):
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_work_is_refused_at_once(setting, value):
-    shown = value[0] if isinstance(value, list) else value
+    named = shown(value[0] if isinstance(value, list) else value)
 
     with pytest.raises(ConfigurationError, match=f"{setting} of plugin retry is") as raised:
         RetryWithBackoff(**{setting: value})
 
-    assert repr(shown) in str(raised.value)
+    assert named in str(raised.value)
 
 
 def test_it_must_have_been_started():

@@ -158,7 +158,8 @@ def test_a_consumer_that_it_cannot_work_for_is_refused(changes, what):
 @pytest.mark.parametrize(
     ("setting", "value", "shown"),
     [
-        ("delays_ms", [], "[]"), ("delays_ms", 5, "5"), ("delays_ms", [-1], "-1"), ("delays_ms", [float("inf")], "inf"),
+        ("delays_ms", [], "a list"), ("delays_ms", 5, "5"), ("delays_ms", [-1], "-1"),
+        ("delays_ms", [float("inf")], "inf"),
         ("delays_ms", ["1"], "'1'"), ("timeout_ms", 0, "0"), ("retry_on", [int], "int"), ("retry_on", ["x"], "'x'"),
     ],
 )  # fmt: skip

@@ -14,8 +14,18 @@ import pytest
 from greenlet import greenlet
 from kafka.future import Future as KafkaFuture
 
-from kafka_parallel import Batch, ConfigurationError, HandlerUnfinished, PluginError, RecordFailed, hookimpl
-from kafka_parallel.testing.simulation.user_code import BEHAVIOURS
+from kafka_parallel import (
+    Batch,
+    ConfigurationError,
+    Halt,
+    HandlerUnfinished,
+    PluginError,
+    RecordFailed,
+    Retry,
+    Skip,
+    hookimpl,
+)
+from kafka_parallel.testing.simulation.user_code import BEHAVIOURS, Behaviour
 from kafka_parallel.unfinished import require_finished
 from kafka_parallel_plugins.key_ordered import KeyOrdered
 from tests.runtime.app import App
@@ -101,6 +111,43 @@ def test_work_is_found_inside_of_the_wrappers_and_told_as_a_failure(name, execut
     require(cell.run(plugins=[plugin]), "failed", "handle")
 
     assert plugin.errors == [HandlerUnfinished]
+
+
+class AskedFirst:
+    """Lets the handler have every record, but could answer in its place."""
+
+    @hookimpl
+    def on_record(self):
+        return None
+
+
+@ON
+@SINGLE_OR_BATCH
+@pytest.mark.parametrize("plugins", [[], [AskedFirst()]], ids=["alone", "surrounded"])
+@pytest.mark.parametrize("verdict", [Retry(5), Skip("no"), Halt("stop")], ids=["Retry", "Skip", "Halt"])
+def test_an_answer_of_on_error_that_a_handler_returns_is_a_failure(verdict, plugins, executor, batch):
+    behaviour = Behaviour("returns a verdict", lambda _given, _public: verdict, "failed", is_work=True)
+    cell = Cell("handler", behaviour, executor, batch=batch)
+
+    require(cell.run(plugins=plugins), "failed", "handle")
+
+    assert f"returned {type(verdict).__name__}(...): that is an answer of on_error" in str(cell.error.__cause__)
+
+
+class Skipping:
+    @hookimpl
+    def on_record(self, record):
+        return Skip("not ours") if record.offset == ODD else None
+
+
+@ON
+@SINGLE_OR_BATCH
+def test_a_plugin_may_skip_a_record_in_place_of_its_handler(executor, batch):
+    cell = Cell("nowhere", BEHAVIOURS[0], executor, batch=batch)
+
+    cell.run(plugins=[Skipping()])
+
+    assert (cell.error, cell.asked, cell.app.committed) == (None, [], 3)
 
 
 def foreign(module, name, base):

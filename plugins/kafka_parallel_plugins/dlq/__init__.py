@@ -32,6 +32,7 @@ from kafka_parallel.outbox import (
     open_outbox,
     producer_config,
 )
+from kafka_parallel.showing import shown
 from kafka_parallel_plugins.dlq.headers import DIALECTS, VALUE_OMITTED, Letterhead
 from kafka_parallel_plugins.dlq.limit import DlqLimit, LimitWatch
 from kafka_parallel_plugins.dlq.origin import origin
@@ -84,13 +85,13 @@ class DeadLetterQueue:
     ) -> None:
         is_number = isinstance(timeout_ms, int | float) and not isinstance(timeout_ms, bool)
         if not is_number or not 0 < timeout_ms < float("inf"):
-            raise ConfigurationError(f"timeout_ms of plugin dlq is {timeout_ms!r}: set a number above 0, not infinite")
+            raise ConfigurationError(f"timeout_ms of plugin dlq is {shown(timeout_ms)}: set a finite number above 0")
         if stack_trace not in STACK_TRACES:
             raise ConfigurationError(
-                f"stack_trace of plugin dlq is {stack_trace!r}: known are {', '.join(STACK_TRACES)}"
+                f"stack_trace of plugin dlq is {shown(stack_trace)}: known are {', '.join(STACK_TRACES)}"
             )
         if limit is not None and not isinstance(limit, DlqLimit):
-            raise ConfigurationError(f"limit of plugin dlq is {limit!r}: give a DlqLimit")
+            raise ConfigurationError(f"limit of plugin dlq is {shown(limit)}: give a DlqLimit")
         check_overrides("dlq", producer_config or {})
         self._dialects, self._kept = _dialects(dialects), _names(headers)
         self._stack_trace = stack_trace
@@ -218,18 +219,20 @@ class DeadLetterQueue:
 
 
 def _dialects(given: Collection[str]) -> tuple[str, ...]:
+    if not isinstance(given, Collection):
+        raise ConfigurationError(f"dialects of plugin dlq is {shown(given)}: name one or more of {', '.join(DIALECTS)}")
     chosen = (given,) if isinstance(given, str) else tuple(given)
     for dialect in chosen:
         if dialect not in DIALECTS:
-            raise ConfigurationError(f"dialects of plugin dlq has {dialect!r}: known are {', '.join(DIALECTS)}")
+            raise ConfigurationError(f"dialects of plugin dlq has {shown(dialect)}: known are {', '.join(DIALECTS)}")
     if not chosen:
-        raise ConfigurationError(f"dialects of plugin dlq is {given!r}: name one or more of {', '.join(DIALECTS)}")
+        raise ConfigurationError(f"dialects of plugin dlq is {shown(given)}: name one or more of {', '.join(DIALECTS)}")
     return tuple(dialect for dialect in DIALECTS if dialect in chosen)
 
 
 def _names(given: Collection[str] | None) -> frozenset[str] | None:
     if given is None:
         return None
-    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
-        raise ConfigurationError(f"headers of plugin dlq is {given!r}: give a list of header names, or None for all")
+    if isinstance(given, str) or not isinstance(given, Collection) or not all(isinstance(name, str) for name in given):
+        raise ConfigurationError(f"headers of plugin dlq is {shown(given)}: give a list of names, or None for all")
     return frozenset(given)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, hookimpl
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext
@@ -41,12 +42,12 @@ class DlqLimit:
             raise ConfigurationError("limit of plugin dlq limits nothing: set max_ratio, max_consecutive, or both")
         ratio = self.max_ratio
         if ratio is not None and (not isinstance(ratio, (int, float)) or isinstance(ratio, bool) or not 0 <= ratio < 1):
-            raise ConfigurationError(f"max_ratio of plugin dlq's limit is {ratio!r}: it must be from 0 to below 1")
+            raise ConfigurationError(f"max_ratio of plugin dlq's limit is {shown(ratio)}: it must be from 0 to below 1")
         for name in ("window", "max_consecutive"):
             count = getattr(self, name)
             if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
                 raise ConfigurationError(
-                    f"{name} of plugin dlq's limit is {count!r}: it must be an integer of at least 1"
+                    f"{name} of plugin dlq's limit is {shown(count)}: it must be an integer of at least 1"
                 )
 
 

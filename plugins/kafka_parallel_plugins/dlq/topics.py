@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError
+from kafka_parallel.showing import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings
@@ -63,8 +64,8 @@ def own_topic(name: str) -> str:
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not _LEGAL.fullmatch(name) or name in {".", ".."}:
         raise ConfigurationError(
-            f"plugin dlq cannot write to topic {name!r}: a topic name has 1 to 249 characters out of a-z, A-Z, 0-9, "
-            "'.', '_' and '-'; set the plugin's topic="
+            f"plugin dlq cannot write to topic {shown(name)}: a topic name has 1 to 249 characters out of a-z, A-Z, "
+            "0-9, '.', '_' and '-'; set the plugin's topic="
         )
     # KIP-1191 refuses these too: a dead letter must never reach a topic that Kafka itself reads
     if name.startswith("__"):

@@ -17,6 +17,7 @@ from typing import Any
 from kafka_parallel import ConfigurationError, Executor, Settings, Work, hookimpl
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.executors import Program, Report
+from kafka_parallel.showing import shown
 from kafka_parallel_plugins.chunk_size import ChunkSizer
 from kafka_parallel_plugins.process_pool.process import Process
 
@@ -35,8 +36,8 @@ class ProcessPool:
     """
 
     def __init__(self, start_timeout_ms: float = 60_000) -> None:
-        if not start_timeout_ms > 0:
-            raise ConfigurationError(f"start_timeout_ms={start_timeout_ms!r}: must be more than 0")
+        if not isinstance(start_timeout_ms, (int, float)) or not start_timeout_ms > 0:
+            raise ConfigurationError(f"start_timeout_ms={shown(start_timeout_ms)}: must be a number, more than 0")
         self._start_timeout = start_timeout_ms / 1000
 
     @hookimpl

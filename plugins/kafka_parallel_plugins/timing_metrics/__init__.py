@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel import ConfigurationError, Retry, Settings, Skip, hookimpl
 from kafka_parallel.errors import FATAL
 from kafka_parallel.logs import get_logger
-from kafka_parallel_plugins.timing_metrics import report as shown
+from kafka_parallel.showing import shown
+from kafka_parallel_plugins.timing_metrics import report as reports
 from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime
 from kafka_parallel_plugins.timing_metrics.recorders import Recorders
 from kafka_parallel_plugins.timing_metrics.snapshot import (
@@ -58,7 +59,7 @@ class TimingMetrics:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._log_interval = _seconds(log_interval_ms)
-        self._console = shown.console() if report else None
+        self._console = reports.console() if report else None
         self._wall_clock = wall_clock
         self._clock: Callable[[], float] = time.monotonic
         self._recorders = Recorders()
@@ -133,7 +134,7 @@ class TimingMetrics:
         if self._log_interval != float("inf"):
             self._log()
         if self._console is not None:
-            self._console.print(*shown.tables(self.snapshot()), sep="\n")
+            self._console.print(*reports.tables(self.snapshot()), sep="\n")
 
     def _log_if_due(self, now: float) -> None:
         with self._log_lock:
@@ -143,7 +144,7 @@ class TimingMetrics:
         self._log()
 
     def _log(self) -> None:
-        for line in shown.lines(self.snapshot()):
+        for line in reports.lines(self.snapshot()):
             log.info(line)
 
 
@@ -160,6 +161,6 @@ def _seconds(log_interval_ms: float | None) -> float:
         return float("inf")
     if not isinstance(log_interval_ms, int | float) or not 0 < log_interval_ms < float("inf"):
         raise ConfigurationError(
-            f"timing-metrics: log_interval_ms={log_interval_ms!r}: set a number above 0, not infinite, or leave it out"
+            f"timing-metrics: log_interval_ms={shown(log_interval_ms)}: set a finite number above 0, or leave it out"
         )
     return log_interval_ms / 1000
