@@ -3,6 +3,7 @@
 Rule 1: ``should_commit(now)`` asks, ``did_commit(now)`` and ``did_fail(now)`` answer. Nothing is due twice.
 Rule 2: a failed commit stays due: it is tried again sooner than the interval, but not at once (back-off from 100 ms,
 doubling, never longer than the interval).
+Rule 3: until then no other reason makes a commit due either (``backs_off(now)``): each may hold at once again.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class CommitCadence:
         """Note that a commit failed and has to be tried again."""
         self._due = now + min(self._interval, FIRST_BACKOFF * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
+
+    def backs_off(self, now: float) -> bool:
+        """Tell whether a commit has failed and is not to be tried again yet, however urgent it is."""
+        return bool(self._failures) and self._due is not None and now < self._due
 
     def wait(self, now: float) -> float:
         """Seconds from *now* until a commit is due."""

@@ -25,6 +25,7 @@ from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
 from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.client_errors import is_lost, is_retriable
 from kafka_parallel.runtime.takeover import metadata_of
+from kafka_parallel.showing import described
 from kafka_parallel.values import CommitContext
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Committer:
     :param queue: told what was confirmed.
     :param hook: ``on_commit``, as pluggy has it.
     :ivar lost: what the latest answer `Answer.LOST` was about.
+    :ivar plugin_failures: how many of the latest commits failed in a plugin, one after the other.
     """
 
     def __init__(self, client: Client, queue: WorkQueue[TopicPartition], clock: Clock, hook: pluggy.HookCaller) -> None:
@@ -141,6 +143,8 @@ class Committer:
         self.lost: frozenset[TopicPartition] = frozenset()
         self.commits = 0
         self.failures = 0
+        self.plugin_failures = 0
+        self._told: type[BaseException] | None = None
 
     # Beside the loop's work
 
@@ -263,6 +267,7 @@ class Committer:
     def _done(self, commit: Commit) -> Answer:
         self._queue.committed(commit.snapshot)
         self.commits += 1
+        self.plugin_failures, self._told = 0, None
         return Answer.DONE
 
     def _ended(self, commit: Commit, error: BaseException | None) -> Answer:
@@ -278,11 +283,18 @@ class Committer:
 
     def _plugin_failed(self, error: BaseException | None) -> Answer:
         self.failures += 1
-        log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
+        self.plugin_failures += 1
+        if type(error) is self._told:
+            log.error("a plugin failed in on_commit, %d times now (%s); nothing was committed, the offsets stay due",
+                      self.plugin_failures, "" if error is None else described(error))  # fmt: skip
+        else:
+            log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
+        self._told = None if error is None else type(error)
         return Answer.RETRY
 
     def _failed(self, commit: Commit, error: BaseException) -> Answer:
         self.failures += 1
+        self.plugin_failures = 0
         if isinstance(error, MemberFenced):
             raise error
         if is_lost(error) and self._client.has_group_assignment:

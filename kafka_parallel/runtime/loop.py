@@ -184,6 +184,8 @@ class Loop:
         self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
         if self._committer.is_on_its_way:
             return
+        if self._cadence.backs_off(self._clock.monotonic()):
+            return
         is_asked = self._is_commit_asked
         if is_asked:  # if it is asked again before this is taken back, what is sent now says it all
             self._is_commit_asked = False
@@ -308,6 +310,8 @@ class Loop:
         if self._committer.is_on_its_way:
             self._is_commit_asked = True
             return False
+        if self._cadence.backs_off(self._clock.monotonic()):
+            return False
         answer = self._committer.send_snapshot(starts, COMMIT_TIMEOUT) or self._committer.wait(LONGEST_POLL)
         self._answered(answer)
         return answer in {Answer.DONE, Answer.LOST}
@@ -392,5 +396,7 @@ class Loop:
             if self._clock.monotonic() >= deadline:
                 log.error("the last commit failed: the records finished since the one before will be processed again")
                 return
-            self._keep_alive(LONGEST_POLL)
+            # A plugin that fails is no matter of moments, and gets more and more time.
+            wait = LONGEST_POLL * 2 ** min(self._committer.plugin_failures, 6)
+            self._keep_alive(max(0.0, min(wait, deadline - self._clock.monotonic())))
             self._positions.look()

@@ -8,7 +8,7 @@ from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaTimeoutEr
 from kafka_parallel import hookimpl
 from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
 from kafka_parallel.runtime.commits import Answer, Committer
-from tests.runtime.app import PARTITION
+from tests.runtime.app import PARTITION, App
 
 LIMIT = 10.0
 OTHER = PARTITION._replace(partition=1)
@@ -291,3 +291,35 @@ def test_the_loss_of_the_partitions_is_told_although_its_commit_was_only_waited_
     assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is Answer.LOST
     assert setting.committer.lost == {PARTITION, OTHER}
     assert len(setting.client.sent) == 1, "nothing is sent of what others have"
+
+
+class Failing:
+    """Fails whenever a commit is tried."""
+
+    def __init__(self):
+        self.tries = []
+
+    @hookimpl
+    def on_commit(self, context):
+        self.tries.append(context.reason)
+        raise RuntimeError("no disk left")
+
+
+def test_the_traceback_of_a_plugin_that_goes_on_failing_is_logged_once(caplog):
+    setting = Setting(Failing())
+
+    for _ in range(4):
+        assert setting.committer.send(LIMIT) is Answer.RETRY
+
+    assert caplog.text.count("Traceback") == 1
+    assert "4 times now (RuntimeError('no disk left')); nothing was committed, the offsets stay due" in caplog.text
+
+
+def test_a_plugin_that_fails_is_asked_less_and_less_often():
+    """However urgent commits are: full spans and the stop both make one due at once."""
+    plugin, app = Failing(), App(200)
+    consumer = {"auto_commit_interval_ms": 60_000, "auto_offset_reset": "earliest", "consumer_timeout_ms": 1500}
+
+    app.parallel(consumer, max_uncommitted=20, plugins=[plugin]).run(lambda _: None)
+
+    assert 2 <= len(plugin.tries) <= 14, "100 ms, doubling: 4 times in 1.5 s, and 6 in the 5 s of the stop"

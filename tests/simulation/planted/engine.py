@@ -373,7 +373,7 @@ BUGS = [
     Bug(
         "let go of a key while its cancelled coroutine still runs",
         "runtime/coroutine_attempt.py",
-        "            require_finished(await running)\n",
+        "            require_finished(await running, may_skip=self._may_skip)\n",
         "            await asyncio.shield(asyncio.ensure_future(running))\n",
         "asyncio",
     ),

@@ -25,7 +25,7 @@ BUGS = [
     Bug(
         "take a coroutine that returns a coroutine for one that awaited it",
         "runtime/coroutine_attempt.py",
-        "            require_finished(await running)\n",
+        "            require_finished(await running, may_skip=self._may_skip)\n",
         "            await running\n",
         "asyncio",
     ),
