@@ -18,6 +18,7 @@ from kafka_parallel.options import (
     Options,
     OrderingOption,
     PluginOption,
+    require_duration,
 )
 from kafka_parallel.runtime.background import Background
 from kafka_parallel.runtime.client import Client
@@ -186,7 +187,10 @@ class ParallelConsumer:
         committed.
 
         :param timeout_ms: milliseconds that running records get instead of ``stop_timeout_ms``.
+        :raises ConfigurationError: if it is no finite number of milliseconds, 0 or more.
         """
+        if timeout_ms is not None:
+            require_duration("timeout_ms", timeout_ms)
         self._shutdown.request(None if timeout_ms is None else timeout_ms / 1000)
 
     @property

@@ -53,6 +53,8 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
     """
 
     def __init__(self, failed: Mapping[int, Exception]) -> None:
+        if not hasattr(failed, "items"):
+            raise ConfigurationError(f"failed={shown(failed)}: give {{index: error}} of the records that failed")
         wrong = {
             index: error
             for index, error in failed.items()

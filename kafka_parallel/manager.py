@@ -115,6 +115,8 @@ class Plugins:
         for impl in hook.get_hookimpls():
             try:
                 answer = function_of(impl, ("settings",))(settings)
+            except ConfigurationError:  # the caller's fault, and it says so
+                raise
             except Exception as error:
                 who = self.describe(impl.plugin_name)
                 raise PluginError(f"{who} failed in {hook.name}: {described(error)}") from error

@@ -55,10 +55,10 @@ class Options:
         if self.max_buffered_records is not None:
             _require_count("max_buffered_records", self.max_buffered_records)
         for name in ("revoke_timeout_ms", "stop_timeout_ms"):
-            _require_duration(name, getattr(self, name))
+            require_duration(name, getattr(self, name))
         for name in ("handler_timeout_ms", "stuck_after_ms"):
             if getattr(self, name) is not None:
-                _require_duration(name, getattr(self, name), least=1)
+                require_duration(name, getattr(self, name), least=1)
         if not (self.ordering is None or isinstance(self.ordering, str) or callable(self.ordering)):
             raise ConfigurationError(
                 f"ordering={shown(self.ordering)}: give 'key', 'partition', 'unordered', the name of a plugin "
@@ -117,6 +117,10 @@ def _require_count(name: str, value: object) -> None:
         raise ConfigurationError(f"{name}={shown(value)}: must be an integer of at least 1")
 
 
-def _require_duration(name: str, value: object, least: float = 0) -> None:
+def require_duration(name: str, value: object, least: float = 0) -> None:
+    """Refuse what is no finite number of milliseconds.
+
+    :raises ConfigurationError: *value* is none, or below *least*.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= LONGEST:
         raise ConfigurationError(f"{name}={shown(value)}: must be a finite number of milliseconds, {least} or more")

@@ -28,7 +28,7 @@ from kafka_parallel.errors import ConfigurationError, MemberFenced, PluginError,
 from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime import decoding, seam
 from kafka_parallel.runtime.client_errors import FENCED
-from kafka_parallel.runtime.deserializers import PassThrough, deserialized_record
+from kafka_parallel.runtime.deserializers import PassThrough, check_deserializer, deserialized_record
 from kafka_parallel.runtime.fencing import is_fenced
 from kafka_parallel.runtime.forks import require_own_process
 from kafka_parallel.runtime.listeners import Act, StartThread, chained_listener
@@ -149,6 +149,8 @@ class Client:
                 "auto-commit of this KafkaConsumer cannot be switched off, and it would commit records that are still "
                 "being processed: build it with enable_auto_commit=False"
             )
+        for name in DESERIALIZERS:
+            check_deserializer(name, self._fetcher_config.get(name))
         if lazy:
             key, value = (self._fetcher_config.get(name) for name in DESERIALIZERS)
             self._deserializers = (key, value)

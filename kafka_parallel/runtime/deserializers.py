@@ -10,7 +10,10 @@ from typing import Any
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.serializer import Deserializer
 
+from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
+from kafka_parallel.runtime.signatures import misfit
+from kafka_parallel.showing import shown
 
 
 class PassThrough:
@@ -24,6 +27,26 @@ class PassThrough:
         """As a ``Deserializer``: (topic, data) in 2.x, (topic, headers, data) in 3.x."""
         data: bytes | None = rest[-1]
         return data
+
+
+def check_deserializer(name: str, deserializer: Any) -> None:
+    """Check that the client, and we, can call *deserializer*: else every record fails.
+
+    :raises ConfigurationError: they cannot.
+    """
+    if deserializer is None or _fits(deserializer):
+        return
+    raise ConfigurationError(
+        f"{name}={shown(deserializer)} of the KafkaConsumer cannot be called: give a function of the bytes, or an "
+        "instance of kafka-python's Deserializer"
+    )
+
+
+def _fits(deserializer: Any) -> bool:
+    called, counts = deserializer, [1]
+    if hasattr(deserializer, "deserialize") if KAFKA_PYTHON_3 else isinstance(deserializer, Deserializer):
+        called, counts = deserializer.deserialize, [3, 2] if KAFKA_PYTHON_3 else [2]
+    return callable(called) and any(misfit(called, count) is None for count in counts)
 
 
 def from_fields(deserializers: Mapping[str, Any]) -> Callable[[tuple[Any, ...]], Any]:

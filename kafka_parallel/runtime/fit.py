@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.runtime.signatures import misfit
 from kafka_parallel.showing import shown
 from kafka_parallel.unfinished import is_async, makes_generator
 
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
 
 def check_handler(handler: Callable[[Any], Any]) -> None:
-    """Check that a call of *handler* does its work.
+    """Check that *handler* can be called, and that a call does its work.
 
-    :raises ConfigurationError: it runs nothing of it.
+    :raises ConfigurationError: it runs nothing of it, or takes more or less than one argument.
     """
+    if why := misfit(handler, 1):
+        made = ", or an instance of the class" * isinstance(handler, type)
+        raise ConfigurationError(
+            f"the handler {shown(handler)} cannot be called with one argument ({why}): give a function of one record, "
+            f"or of one list of records with batch={made}"
+        )
     if makes_generator(handler):
         raise ConfigurationError(
             f"the handler {shown(handler)} has a yield in it: a call of it runs nothing, so every "

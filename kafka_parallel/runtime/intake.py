@@ -17,6 +17,7 @@ from kafka_parallel.errors import FATAL, ConfigurationError
 from kafka_parallel.logs import get_logger
 from kafka_parallel.runtime.identities import PLAIN, Identities
 from kafka_parallel.shapes_of_work import function_in
+from kafka_parallel.showing import kind_of
 from kafka_parallel.unfinished import work_in
 
 if TYPE_CHECKING:
@@ -153,13 +154,16 @@ def _finite(seconds: Any) -> float:
 def require_key(key: Hashable) -> type:
     """Return the class of an ordering key.
 
-    :raises ConfigurationError: the key is work that has yet to be done: each would be equal to itself alone.
+    :raises ConfigurationError: the key is work that has yet to be done: each would be equal to itself alone; or it
+        cannot be hashed.
     """
     found = work_in(key) or function_in(key)
     if found is not None:
         raise ConfigurationError(
             f"the ordering returned {found.name}, and such keys keep no order: return a plain value"
         )
+    if type(key).__hash__ is None:
+        raise ConfigurationError(f"the ordering function returned {kind_of(key)}: return something hashable")
     return type(key)
 
 

@@ -338,6 +338,8 @@ class Loop:
             self._watch.look()
             told_at = self._report_waiting(told_at, deadline)
             self._keep_alive()
+        if self._shutdown.is_abandoned:
+            reports.abandoning(self._watch.at_work())
         try:
             self._commit_last()
             self._rebalance.raise_failure()

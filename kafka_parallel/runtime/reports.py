@@ -22,8 +22,9 @@ MOST_NAMED = 20
 def starting(settings: Settings, plugins: Iterable[str]) -> None:
     """Say what is about to run."""
     source = f"topics matching {settings.pattern.pattern!r}" if settings.pattern else named_topics(settings.topics)
-    log.info("starting: group %s reads %s with %d workers; plugins: %s",
-             settings.group_id, source, settings.workers, ", ".join(plugins))  # fmt: skip
+    group = "no group (nothing is committed)" if settings.group_id is None else f"group {settings.group_id}"
+    log.info("starting: %s reads %s with %d workers; plugins: %s",
+             group, source, settings.workers, ", ".join(plugins))  # fmt: skip
 
 
 def assigned(partitions: Collection[TopicPartition]) -> None:
@@ -97,6 +98,13 @@ def still_stopping(records: Collection[str], left: float) -> None:
 def and_unbegun(records: int) -> str:
     """Name *records* that had not begun beside those that ran."""
     return f" and {records} more had not begun" * bool(records)
+
+
+def abandoning(records: Collection[str]) -> None:
+    """Say that a second signal ends the wait."""
+    names = ", ".join(list(records)[:MOST_NAMED])
+    log.warning("told to stop again: the %d records that run are abandoned, uncommitted, and will be processed again%s",
+                len(records), f": {names}" * bool(records))  # fmt: skip
 
 
 def stopped(statistics: Statistics, error: BaseException | None) -> None:
