@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
+from kafka_parallel.showing import shown
 from kafka_parallel_plugins.circuit_breaker import Circuit, CircuitBreaker
 from tests.plugins.test_dlq import Clock, context, settings
 from tests.runtime.app import App
@@ -77,7 +78,7 @@ def test_a_setting_that_cannot_work_is_refused_at_once(setting, value):
     with pytest.raises(ConfigurationError, match=f"{setting} of plugin circuit-breaker is") as raised:
         CircuitBreaker(**{setting: value})
 
-    assert repr(value[0] if isinstance(value, (list, tuple)) else value) in str(raised.value)
+    assert shown(value[0] if isinstance(value, (list, tuple)) else value) in str(raised.value)
 
 
 def test_a_record_that_was_never_handed_over_met_no_outage():
@@ -116,7 +117,7 @@ def test_a_handler_that_misses_its_deadline_opens_the_circuit(is_async):
                 states.append(set(event.paused.values()))
                 go_on.set()
 
-    breaker = ("circuit-breaker", {"open_on": [HandlerTimeout], "probe_after_ms": 50})
+    breaker = ("circuit-breaker", {"open_on": [HandlerTimeout], "probe_after_ms": 2000})
     parallel = app.parallel(workers=1, handler_timeout_ms=60, plugins=[Witness(), breaker])
     parallel.run(handle_async if is_async else handle)
 

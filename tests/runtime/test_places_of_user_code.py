@@ -35,6 +35,10 @@ class Key:
         return acting[0]._act() if acting else True
 
 
+# What answers None, so that a key compared by it equals nothing.
+FALSE = {"returns None", "calls statistics()", "changes what it got"}
+
+
 def ordering_by(behaviour, place, meaning, raises):
     """Let the ordering answer a key that behaves so, for the odd record."""
     return Behaviour(behaviour.name, lambda given, public: Key(lambda: behaviour.act(given, public), place), meaning,
@@ -64,7 +68,7 @@ def run(app, handler, **options):
 @ALL
 @UNAWAITED
 def test_the_comparison_of_a_key(behaviour):
-    """Any answer is true or false to Python; what is raised is the failure of the record."""
+    """Any answer is true or false to Python: a key that does not equal itself has failed, as one that raises has."""
     app = App(RECORDS)
 
     def order(record):
@@ -73,7 +77,7 @@ def test_the_comparison_of_a_key(behaviour):
     error = run(app, lambda _: None, ordering=order)
 
     assert app.committed <= len(app.handled)
-    if behaviour.raises is None:
+    if behaviour.raises is None and behaviour.name not in FALSE:
         assert (error, app.committed) == (None, RECORDS)
     else:
         assert error is not None
