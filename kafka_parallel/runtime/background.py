@@ -9,6 +9,7 @@ stops the run on its way out.
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class Background:
         self._shutdown = shutdown
         self._thread = threading.Thread(target=self._run_and_report, name="kafka-parallel-loop")
         self._has_ended = threading.Event()
+        self._owner = os.getpid()
         self._watch = threading.Thread(target=self._watch_main_thread, name="kafka-parallel-main-watch", daemon=True)
 
     def start(self) -> None:
@@ -79,6 +81,11 @@ class Background:
         self._shutdown.request(requested_by=f"the end of the main thread by {type(error).__name__}")
 
     def _stop_at_exit(self) -> None:
-        """Stop, and wait for it: the interpreter has been told to end although the run goes on."""
+        """Stop, and wait for it: the interpreter has been told to end although the run goes on.
+
+        In a forked child of the program there is nothing to wait for: the run is its parent's.
+        """
+        if os.getpid() != self._owner:
+            return
         self._shutdown.request(requested_by="the end of the interpreter")
         self._wait(None)
