@@ -26,8 +26,8 @@ from kafka_parallel.testing.simulation.scenario import Simulation
 from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, keep, resumed, run_batch
 from kafka_parallel.testing.simulation.world import StalledError, World
 
-# Fresh seeds for a minute in each run of the tests, in parts that are run side by side: 10,000 where nothing else runs.
-PARTS, SECONDS = 8, 15.0
+# Fresh seeds for ten seconds in each run of the tests, in parts that are run side by side; `make simulate` runs more.
+PARTS, SECONDS = 4, 5.0
 # Seeds that are run between two looks at the time.
 AT_ONCE = 50
 # Seeds that once found a bug, with the scenarios of the time or of now; the ones that fail are added. When the first of
