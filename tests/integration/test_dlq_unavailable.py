@@ -153,7 +153,7 @@ def limit_files(broker, most_bytes):
 
 
 def pid_of(broker):
-    directory = str(broker._backend._guard.directory)
+    directory = str(broker._backend._node._guard.directory)
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_java = b"kafka.Kafka" in (process / "cmdline").read_bytes()
