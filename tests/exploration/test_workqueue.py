@@ -41,13 +41,25 @@ class ThreadClock:
         return threading.Condition(lock)
 
 
+class Attempts:
+    """Runs each record by *run*, in whichever thread it is."""
+
+    def __init__(self, run):
+        self._run = run
+
+    def __call__(self, task):
+        return self._run(task)
+
+    def see(self, record):
+        return record
+
+
 class Case:
     """A queue with some records in it, and what its workers did."""
 
     def __init__(self, *records):
         self.log = []
-        self.chunks = []
-        self.queue = WorkQueue(LIMITS, commits=True, attempt=self.attempt, clock=ThreadClock())
+        self.queue = WorkQueue(LIMITS, commits=True, attempt=Attempts(self.attempt), clock=ThreadClock())
         self.queue.assign(["p"], {}, {})
         self.queue.reach({"p": 0})
         self.feed(*records)
