@@ -64,13 +64,6 @@ def test_the_hooks_page_is_what_the_specifications_say():
     assert (ROOT / "docs/reference/hooks.md").read_text() == hooks_page.page()
 
 
-def test_no_two_rules_of_the_design_have_the_same_number():
-    numbers = re.findall(r"^\*\*(\d+)\. ", (ROOT / "docs/explanation/design.md").read_text(), re.MULTILINE)
-
-    assert len(numbers) > 40
-    assert [number for number in numbers if numbers.count(number) > 1] == []
-
-
 def test_every_statistic_and_every_error_is_described():
     text = (ROOT / "docs/reference/statistics-and-errors.md").read_text()
     names = [field.name for field in fields(Statistics)]
