@@ -7,20 +7,24 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint unit broker kafka2 older-brokers explore proof planted faults demo bench bench-peers simulate clean help
+.PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults demo bench bench-peers simulate clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
 setup: $(VENV)/ready  ## Make a virtual environment with everything in it
 
-test: lint unit broker kafka2  ## Run all checks and tests
+test: lint docs unit broker kafka2  ## Run all checks and tests
 
 lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/ready  ## Build the documentation as a site into build/site and follow its links
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --doctree-dir build/doctrees docs build/site
+	$(BIN)/python -m docs._site.crawl build/site
 
 unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
 	$(BIN)/pytest -n 2 --dist worksteal -m "not broker" --ignore tests/exploration

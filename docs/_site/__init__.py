@@ -1,0 +1,17 @@
+"""The Sphinx extension of this documentation: each module makes one thing of what the code says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docs._site import changelog, repository_links
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register everything with Sphinx."""
+    changelog.setup(app)
+    repository_links.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
