@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -74,6 +75,19 @@ def test_a_seed_decides_every_step(seed, kind):
     plan = plan_of(seed, kind)
 
     assert Simulation(seed, plan).run() == Simulation(seed, plan).run()
+
+
+@pytest.mark.parametrize("threshold", [1, 50, 1_000_000])
+def test_a_seed_decides_every_step_whenever_garbage_is_collected(threshold):
+    """Keys of the user's own class are known by weak references, which the collector ends."""
+    plan, before = plan_of(3, "batch on process-pool"), gc.get_threshold()
+    expected = Simulation(3, plan).run()
+
+    gc.set_threshold(threshold)
+    try:
+        assert Simulation(3, plan).run() == expected
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize("kind", KINDS)

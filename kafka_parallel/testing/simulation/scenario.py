@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -72,6 +74,18 @@ class Run:
     may_repeat: bool
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let no cycle of objects be collected: the moment depends on the process, and a weak reference shows it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Simulation:
     """One run.
 
@@ -128,10 +142,11 @@ class Simulation:
         :raises Violation: if a promise was broken.
         :raises StalledError: if it does not come to an end.
         """
-        try:
-            return self._run()
-        finally:
-            self.world.close()
+        with _no_collection():
+            try:
+                return self._run()
+            finally:
+                self.world.close()
 
     def _run(self) -> Run:
         self.world.spawn(self._produce)
