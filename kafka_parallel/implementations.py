@@ -74,7 +74,8 @@ def problem_of(hook: str, function: Any, names: Sequence[str], *, is_wrapper: bo
 
     :param names: the arguments of the hook.
     """
-    if not inspect.isroutine(function):
+    # More passes inspect.isroutine(): whatever binds like a function, a functools.partial from Python 3.14 on.
+    if not (inspect.isfunction(function) or inspect.ismethod(function)):
         return f"is {kind_of(function)}: write a function or a method that calls it, and mark that with @hookimpl"
     if is_wrapper and hook not in WRAPPED:
         return f"is a wrapper, and there is nothing to wrap: write @hookimpl alone, and no yield ({_WRAPPABLE})"

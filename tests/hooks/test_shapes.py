@@ -40,6 +40,16 @@ def plain():
     """Does nothing."""
 
 
+class Descriptor:
+    """As functools.partial is from Python 3.14 on: it binds like a function."""
+
+    def __call__(self):
+        pass
+
+    def __get__(self, instance, owner):
+        return self
+
+
 class Callable:
     def __call__(self):
         """Not a function."""
@@ -56,6 +66,7 @@ REFUSED = {
     "wrapper that is async": (lambda: hookimpl(wrapper=True)(async_generator), "is an async generator"),
     "partial": (lambda: hookimpl(functools.partial(plain)), "is a partial: write a function"),
     "callable instance": (lambda: hookimpl(Callable()), "is a Callable: write a function"),
+    "callable descriptor": (lambda: hookimpl(Descriptor()), "is a Descriptor: write a function"),
     "class": (lambda: hookimpl(type("Some", (), {})), "is a type: write a function"),
 }
 
