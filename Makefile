@@ -7,7 +7,7 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults demo bench bench-peers simulate clean help
+.PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults demo bench bench-peers simulate changelog clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -71,6 +71,9 @@ planted: $(VENV)/ready  ## Look for every planted bug: before a release
 simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where an interrupted one ended
 	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json \
 		--keep tests/simulation/regressions.txt
+
+changelog: $(VENV)/ready  ## Show the section that the next release adds to CHANGELOG.md
+	$(BIN)/towncrier build --draft
 
 clean:  ## Remove what was made
 	rm -rf .simulation-*.json .bench .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
