@@ -45,17 +45,26 @@ class PreparedFetcher(Fetcher):
         self.handled: Callable[[], int]
         self.began_at = 0.0
 
-    def fetch(self, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """Hand out the next batch, or as much of it as there is room for."""
-        if not self._has_joined:  # what comes in the poll that assigns its partition is given back
-            self._has_joined = len(self._subscription.assignment) * BATCH == self._first
-            return {}
+    def fetched_records(self, max_records: int) -> tuple[dict[TopicPartition, list[Any]], bool]:
+        """Hand out the next batch, or as much of it as there is room for, and say that this was all there is."""
+        if not self._has_joined:  # a record from the poll that assigns its partition is given back
+            self._has_joined = self._has_positions()
+            return {}, False
         if not self._batches or max_records == 1:  # a poll that only keeps the member alive
-            return {}
+            return {}, False
         if not self.began_at and len(self._batches) == self._measured:
             if self.handled() < self._first:
-                return {}
+                return {}, False
             self.began_at = time.process_time()
+        return self._next_batch(max_records), False
+
+    def _has_positions(self) -> bool:
+        """Look up where each assigned partition begins; tell whether all partitions are assigned."""
+        for partition in self._subscription.assignment:
+            self.find(partition)
+        return len(self._subscription.assignment) * BATCH == self._first
+
+    def _next_batch(self, max_records: int) -> dict[TopicPartition, list[Any]]:
         partition, records = self._batches.pop()
         state = self._subscription.assignment[partition]
         if state.position is not None and state.position.offset != records[0].offset:
