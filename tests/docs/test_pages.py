@@ -24,6 +24,7 @@ def snippets():
         pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
         for page in PAGES
         for number, code in enumerate(SNIPPET.findall(page.read_text()))
+        if page.name != "tutorial.md"  # parts of programs: see test_tutorial.py
     ]
 
 
