@@ -7,27 +7,31 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 
-.PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults demo bench bench-peers simulate changelog clean help
+.PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults dist demo bench bench-peers simulate changelog clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
 setup: $(VENV)/ready  ## Make a virtual environment with everything in it
 
-test: lint docs unit broker kafka2  ## Run all checks and tests
+test: lint docs unit broker kafka2 dist  ## Run all checks and tests
 
 lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	$(BIN)/zizmor -q --offline .github
 
 docs: $(VENV)/ready  ## Build the documentation as a site into build/site and follow its links
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --doctree-dir build/doctrees docs build/site
 	$(BIN)/python -m docs._site.crawl build/site
 
 unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
-	$(BIN)/pytest -n 2 --dist worksteal -m "not broker" --ignore tests/exploration
+	$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 
 explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work queue
 	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration
@@ -36,7 +40,7 @@ proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large sco
 	$(BIN)/python -m tests.proof
 
 broker: $(VENV)/ready  ## Run the tests on a real Kafka
-	$(BIN)/pytest -n 3 --dist loadfile -m broker
+	$(BIN)/pytest -n 3 --dist loadfile -m "broker and not distribution"
 
 kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.x: KAFKA2=2.2.9 is the oldest
 	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
@@ -50,11 +54,18 @@ kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python
 
 older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run
 	for version in 2.8.2 3.4.1; do \
-		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 3 --dist loadfile -m broker --ignore tests/docs || exit 1; \
+		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 3 --dist loadfile -m "broker and not distribution" --ignore tests/docs || exit 1; \
 	done
 
 faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
 	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -m broker tests/faults
+
+dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the wheel alone on a real Kafka
+	rm -rf dist
+	$(BIN)/pyproject-build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/pytest -q tests/distribution
 
 demo: $(VENV)/ready  ## Show it on a real Kafka
 	$(BIN)/python -m examples.demo

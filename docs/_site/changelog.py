@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
+FRAGMENTS = ROOT / "docs/changelog"
 PAGE = "changelog"
+# Below this line towncrier puts each section, and nothing is changed above it.
+START = "<!-- towncrier release notes start -->"
 
 
 def setup(app: Sphinx) -> None:
@@ -26,15 +29,16 @@ def _fill(_app: Sphinx, page: str, content: list[str]) -> None:
 
 
 def unreleased() -> str:
-    """The fragments as towncrier will put them into CHANGELOG.md, under a heading of their own."""
+    """The fragments as towncrier will put them into CHANGELOG.md, under a heading of their own; nothing without any."""
+    if not any(path.name != "README.md" for path in FRAGMENTS.glob("*.md")):
+        return ""
     command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "next"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     _, _, fragments = done.stdout.partition("\n")
-    return "## Not released yet\n" + fragments.replace("\n## ", "\n### ").replace("](../", "](")
+    return "## Not released yet\n" + fragments.replace("](../", "](")
 
 
 def released() -> list[str]:
-    """The lines of CHANGELOG.md below its title; none before the first release."""
-    path = ROOT / "CHANGELOG.md"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [f"#{line}" if line.startswith("#") else line.replace("](docs/", "](") for line in lines]
+    """The sections of CHANGELOG.md, without its title."""
+    _, _, sections = (ROOT / "CHANGELOG.md").read_text().partition(START)
+    return [line.replace("](docs/", "](") for line in sections.splitlines()]

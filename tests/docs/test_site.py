@@ -89,6 +89,13 @@ def test_without_an_address_the_path_is_shown(text, shown):
     assert repository_links.shown(text, "examples/x", None) == shown
 
 
+def test_the_changelog_has_every_section_of_the_file_under_its_title():
+    sections = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("#")]
+
+    assert len(sections) > 5
+    assert [line for line in changelog.released() if line.startswith("#")] == sections[1:]
+
+
 def test_the_changelog_has_every_fragment_that_is_not_released():
     fragments = [path for path in (ROOT / "docs" / "changelog").glob("*.md") if path.name != "README.md"]
     text = "".join(changelog.unreleased().split())

@@ -1,0 +1,90 @@
+"""Installed without extras, the wheel brings three packages, and each built-in plugin and a real consumer work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.distribution
+
+CONSUME = Path(__file__).with_name("consume.py")
+COUNT = 300
+LOAD_ALL = """
+from importlib.metadata import entry_points
+found = [point.load().__name__ for point in entry_points(group="kafka_parallel")]
+print(len(found))
+"""
+FAKE = """
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.testing import FakeCluster, FakeConsumer
+cluster, seen = FakeCluster(), []
+cluster.create_topic("orders")
+cluster.append("orders", b"1 book", partition=0)
+settings = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 200}
+ParallelConsumer(FakeConsumer("orders", cluster=cluster, group_id="g", **settings)).run(seen.append)
+print(len(seen))
+"""
+
+
+def test_it_needs_three_packages(environment):
+    listed = json.loads(environment.run("-m", "pip", "list", "--format", "json"))
+
+    names = {package["name"] for package in listed} - {"pip", "setuptools"}
+
+    assert names == {"kafka-parallel", "kafka-python", "pluggy", "crc32c"}
+
+
+def test_it_is_the_wheel_that_is_imported(environment):
+    place = environment.run("-c", "import kafka_parallel; print(kafka_parallel.__file__)")
+
+    assert Path(place).is_relative_to(environment.python.parents[1])
+
+
+def test_every_built_in_plugin_loads(environment):
+    assert int(environment.run("-c", LOAD_ALL)) > 10
+
+
+def test_the_fakes_work_without_an_extra(environment):
+    assert environment.run("-c", FAKE) == "1\n"
+
+
+def test_the_command_names_the_extra_that_it_needs(environment):
+    command = environment.python.with_name("kafka-parallel")
+
+    done = subprocess.run([command, "dlq"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "the command needs click: pip install 'kafka-parallel[cli]'\n")
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("executor", ["thread-pool", "asyncio", "process-pool"])
+def test_every_record_of_a_real_kafka_is_handled_once_and_committed(environment, executor, kafka_broker, topic):
+    from kafka import KafkaConsumer, KafkaProducer
+
+    servers, name = kafka_broker.bootstrap_servers, topic(partitions=3)
+    producer = KafkaProducer(bootstrap_servers=servers)
+    for number in range(COUNT):
+        producer.send(name, key=b"%d" % (number % 7), value=b"%d" % number)
+    producer.close()
+
+    lines = environment.run(CONSUME, servers, name, executor, COUNT).splitlines()
+
+    reader = KafkaConsumer(bootstrap_servers=servers, group_id=name)
+    committed = [reader.committed(partition) for partition in _partitions(name)]
+    reader.close()
+    handled = [int(line.split()[1]) for line in lines]
+    assert Counter(handled) == Counter(range(COUNT))
+    for key in range(7):
+        of_key = [number for number in handled if number % 7 == key]
+        assert of_key == sorted(of_key)
+    assert sum(offset or 0 for offset in committed) == COUNT
+
+
+def _partitions(name):
+    from kafka import TopicPartition
+
+    return [TopicPartition(name, number) for number in range(3)]

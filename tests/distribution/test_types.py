@@ -1,0 +1,52 @@
+"""py.typed of the installed wheel is honoured: mypy and pyright check a user's program."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.distribution
+
+ACCEPTED = Path(__file__).parents[1] / "typing/user_code.py"
+REFUSED = Path(__file__).with_name("refused.py")
+# The lines of that program that a checker has to refuse.
+WRONG = {number for number, line in enumerate(REFUSED.read_text().splitlines(), 1) if line.endswith("# wrong")}
+
+
+@pytest.fixture
+def mypy(environment, tool):
+    return [tool("mypy"), "--strict", "--config-file", "", "--python-executable", environment.python]
+
+
+@pytest.fixture
+def pyright(environment, tool):
+    return [tool("pyright"), "--pythonpath", environment.python]
+
+
+@pytest.fixture(params=["mypy", "pyright"])
+def checker(request):
+    return request.getfixturevalue(request.param)
+
+
+def check(checker, program, folder):
+    """Check a copy of *program* in a folder of its own, so that no source of ours is beside it."""
+    copy = folder / program.name
+    copy.write_text(program.read_text())
+    return subprocess.run([*checker, copy], capture_output=True, text=True, check=False, cwd=folder)
+
+
+def test_a_users_program_is_accepted(checker, tmp_path):
+    done = check(checker, ACCEPTED, tmp_path)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_mistake_of_a_program_is_found(checker, tmp_path):
+    done = check(checker, REFUSED, tmp_path)
+
+    found = {int(number) for number in re.findall(r"refused\.py:(\d+)(?::\d+)?(?: -|:) error", done.stdout)}
+    assert done.returncode == 1, done.stdout
+    assert found == WRONG, done.stdout
