@@ -1,7 +1,7 @@
 """Process the records of an existing kafka-python consumer in parallel, in order per key, without losing any."""
 
 from kafka_parallel import hookspecs
-from kafka_parallel.consumer import ParallelConsumer
+from kafka_parallel._consumer import ParallelConsumer
 from kafka_parallel.decoders import Decoded, Decoder, RawBatch
 from kafka_parallel.errors import (
     BatchFailed,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
+__all__ = ["Decoded", "Decoder", "RawBatch"]
+
 
 @dataclass(frozen=True)
 class RawBatch:

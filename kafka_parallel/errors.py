@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafka_parallel.showing import shown
+from kafka_parallel._showing import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = [
+    "FATAL",
+    "BatchFailed",
+    "BrokerError",
+    "CommitFailed",
+    "ConfigurationError",
+    "HandlerCancelled",
+    "HandlerError",
+    "HandlerTimeout",
+    "HandlerUnfinished",
+    "KafkaParallelError",
+    "MemberFenced",
+    "PluginError",
+    "RecordFailed",
+    "RecordUnreadable",
+    "RemoteTraceback",
+    "StateError",
+    "WorkerDied",
+]
 
 FATAL = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 """The errors of user code that stop run() at once, and comes out as it is; all else is the failure of its record."""

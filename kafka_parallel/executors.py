@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from kafka_parallel.values import Stage
 
+__all__ = ["Chunk", "Exchange", "Executor", "Program", "RemoteExecutor", "Report", "Work"]
+
 
 class Report(NamedTuple):
     """What became of some records that were sent elsewhere.

@@ -40,6 +40,26 @@ if TYPE_CHECKING:
         Skip,
     )
 
+__all__ = [
+    "PROJECT",
+    "hookimpl",
+    "hookspec",
+    "on_assign",
+    "on_backpressure",
+    "on_commit",
+    "on_error",
+    "on_handled",
+    "on_record",
+    "on_revoke",
+    "on_start",
+    "on_stop",
+    "on_throttle",
+    "provide_decoder",
+    "provide_executor",
+    "provide_ordering",
+    "provide_topics",
+]
+
 PROJECT = "kafka_parallel"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

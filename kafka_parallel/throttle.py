@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+__all__ = ["Throttle"]
+
 
 class Throttle(Protocol):
     """One plugin's bounds, handed to it by ``on_throttle``. Any thread may use it, also inside of a hook."""

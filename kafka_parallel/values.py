@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from kafka_parallel._showing import shown
+from kafka_parallel._suggestions import explains_options
 from kafka_parallel.errors import ConfigurationError
-from kafka_parallel.showing import shown
-from kafka_parallel.suggestions import explains_options
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
     from kafka import TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
+
+__all__ = [
+    "BackpressureEvent",
+    "Batch",
+    "CommitContext",
+    "DelayedTopics",
+    "Halt",
+    "Handled",
+    "Ownership",
+    "RecordContext",
+    "Retry",
+    "Settings",
+    "Skip",
+    "Stage",
+    "State",
+    "Statistics",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from kafka_parallel import ConfigurationError, Retry
-from kafka_parallel.options import Options
-from kafka_parallel.showing import shown
+from kafka_parallel._options import Options
+from kafka_parallel._showing import shown
 
 
 @pytest.mark.parametrize(

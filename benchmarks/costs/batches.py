@@ -9,13 +9,13 @@ from typing import Any
 from kafka import TopicPartition
 
 from benchmarks.costs.queue import BATCH, PARTITION
-from kafka_parallel.core.batching import NEVER, BatchLimits
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.task import Task
-from kafka_parallel.runtime.attempt import Attempts
-from kafka_parallel.runtime.batches import BatchAttempts
-from kafka_parallel.runtime.clock import SystemClock
-from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel._core.batch_queue import NEVER, BatchLimits
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.clock import SystemClock
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.record_attempt import Attempts
+from kafka_parallel._runtime.loop.work_queue import WorkQueue
 
 # So many records are in the buffer before any is handled: what it holds by default.
 BUFFERED = 2_000

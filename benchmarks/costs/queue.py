@@ -8,11 +8,11 @@ from collections import deque
 
 from kafka import TopicPartition
 
-from kafka_parallel.core.chunk import Chunk
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.task import Task
-from kafka_parallel.runtime.clock import SystemClock
-from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.clock import SystemClock
+from kafka_parallel._runtime.loop.work_queue import WorkQueue
 
 PARTITION = TopicPartition("costs", 0)
 BATCH = 500

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+__all__ = ["main"]
+
 
 def main() -> None:
     """Run the command; exits with 0, 1 (it failed), 2 (it was called wrongly) or 3 (no broker answered)."""

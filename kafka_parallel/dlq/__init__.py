@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kafka_parallel.dlq.dialects import DIALECTS, PREVIOUS, is_control
+from kafka_parallel.dlq._dialects import DIALECTS, PREVIOUS, is_control
 
 __all__ = ["PREVIOUS", "DeadLetter", "is_control", "parse"]
 

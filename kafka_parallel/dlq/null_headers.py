@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kafka_parallel.dlq.dialects import PREVIOUS
+from kafka_parallel.dlq._dialects import PREVIOUS
+
+__all__ = ["NULL_HEADER", "Headers", "marked", "restored"]
 
 Headers = Iterable[tuple[str, "bytes | None"]]
 

@@ -4,8 +4,8 @@ A record that a plugin hands on (to a dead letter topic, to a retry topic) is fi
 acknowledged it. `open_outbox` connects, `Outbox.write` waits for the answer.
 """
 
-from kafka_parallel.outbox.config import check_overrides, producer_config
-from kafka_parallel.outbox.producer import (
+from kafka_parallel.outbox._config import check_overrides, producer_config
+from kafka_parallel.outbox._producer import (
     FAILURES,
     NULL_KEY,
     ExactBytes,

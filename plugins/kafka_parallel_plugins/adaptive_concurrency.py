@@ -21,8 +21,7 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, hookimpl
-from kafka_parallel.logs import get_logger
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle

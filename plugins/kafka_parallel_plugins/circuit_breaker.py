@@ -24,8 +24,7 @@ from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
-from kafka_parallel.logs import get_logger
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any
 
 from kafka_parallel import Executor, Settings, StateError, Work, hookimpl
-from kafka_parallel.logs import get_logger
+from kafka_parallel.plugin_support import get_logger
 from kafka_parallel_plugins import exact_timers
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 from kafka_parallel_plugins.coroutine_stack import coroutine_stack

@@ -7,8 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from kafka_parallel import ConfigurationError, Settings, hookimpl
-from kafka_parallel.showing import shown
-from kafka_parallel.unfinished import is_async, makes_generator
+from kafka_parallel.plugin_support import is_async, makes_generator, shown
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord

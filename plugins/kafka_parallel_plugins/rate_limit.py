@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, hookimpl
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle

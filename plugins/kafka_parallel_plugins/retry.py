@@ -21,8 +21,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
-from kafka_parallel.logs import get_logger
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle

@@ -32,9 +32,8 @@ from kafka import KafkaProducer
 from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
 from kafka_parallel.dlq import parse
 from kafka_parallel.dlq.null_headers import marked, restored
-from kafka_parallel.logs import get_logger
 from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord

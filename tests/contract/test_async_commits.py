@@ -1,6 +1,6 @@
 """When and how the answer to a commit that nobody waits for comes: the same for fake and real.
 
-``runtime/client.py`` listens to both ways of saying it, the callback and the future.
+``_runtime/client/consumer_adapter.py`` listens to both ways of saying it, the callback and the future.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetMetadataTooLargeError
 
+from kafka_parallel._runtime.client.client_errors import is_lost
+from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel.errors import MemberFenced
-from kafka_parallel.runtime.client import Client
-from kafka_parallel.runtime.client_errors import is_lost
 from tests.contract.test_groups import PATIENT, member, shares
 from tests.contract.worlds import PATIENCE, poll_together, read
 

@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError
 
-from kafka_parallel.runtime.client_errors import is_lost
+from kafka_parallel._runtime.client.client_errors import is_lost
 from tests.contract.worlds import Listener, poll_together, read
 
 # Of members that must not be given up on a busy machine, not even while another one is started.

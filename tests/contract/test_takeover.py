@@ -8,8 +8,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import FencedInstanceIdError
 
-from kafka_parallel.runtime.fencing import is_fenced
-from kafka_parallel.runtime.prefetched import forget_parsed
+from kafka_parallel._runtime.client.fencing import is_fenced
+from kafka_parallel._runtime.client.prefetched import forget_parsed
 from tests.contract.worlds import PATIENCE, read
 
 # Plain functions as deserialisers, which kafka-python 3 still takes, and warns of.

@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from kafka_parallel.runtime.client import Client
+from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
 
 # No test waits longer for anything, in seconds.

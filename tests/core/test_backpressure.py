@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.scheduler import Scheduler
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.scheduler import Scheduler
+from kafka_parallel._core.task import Task
 
 
 class Log:

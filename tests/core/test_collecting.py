@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel.core.chunk import Chunk
+from kafka_parallel._core.chunk import Chunk
 from kafka_parallel.values import Retry
 from tests.core.test_scheduler import feed, run, scheduler
 

@@ -8,10 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kafka_parallel.core.batching import BatchLimits
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.scheduler import Scheduler
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.batch_queue import BatchLimits
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.scheduler import Scheduler
+from kafka_parallel._core.task import Task
 
 
 def scheduler(*partitions, limits=None, batches=None):

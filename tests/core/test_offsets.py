@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.offsets import OffsetLedger
+from kafka_parallel._core.offsets import OffsetLedger
 
 
 def ledger_of(*offsets):

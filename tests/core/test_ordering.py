@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.fairness import Turn
-from kafka_parallel.core.ordering import ByAge, ReadyQueue, Unit
-from kafka_parallel.core.retries import Retries
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.fairness import Turn
+from kafka_parallel._core.ordering import ByAge, ReadyQueue
+from kafka_parallel._core.retries import Retries
+from kafka_parallel._core.task import Task, Unit
 
 
 def task(offset, key=None):

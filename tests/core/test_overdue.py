@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.outcome import Failure, NoVerdict
-from kafka_parallel.core.overdue import LongRunning
+from kafka_parallel._core.outcome import Failure, NoVerdict
+from kafka_parallel._core.overdue import LongRunning
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, offsets_of, run, scheduler
 

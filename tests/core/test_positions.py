@@ -7,10 +7,10 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kafka_parallel.core.offsets import OffsetLedger
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.scheduler import RENEWAL, Scheduler
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.offsets import OffsetLedger
+from kafka_parallel._core.scheduler import RENEWAL, Scheduler
+from kafka_parallel._core.task import Task
 
 LIMITS = Limits(1000, 100_000, 8)
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kafka_parallel.core.chunk import Chunk
-from kafka_parallel.core.dispatch import STEAL_AFTER
-from kafka_parallel.core.outcome import Failure
-from kafka_parallel.core.pace import Buckets
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.scheduler import Scheduler
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.dispatch import STEAL_AFTER
+from kafka_parallel._core.outcome import Failure
+from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.scheduler import Scheduler
+from kafka_parallel._core.task import Task
 from kafka_parallel.values import Retry, Skip
 
 LIMITS = Limits(1000, 100_000, 1000)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel.core.gaps import Gaps
-from kafka_parallel.core.pace import Buckets
-from kafka_parallel.core.standstill import AGAIN_AFTER, Standstills
+from kafka_parallel._core.gaps import Gaps
+from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.standstill import AGAIN_AFTER, Standstills
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, run, scheduler
 

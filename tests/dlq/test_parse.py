@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel.dlq import DeadLetter, is_control, parse
-from kafka_parallel.dlq.dialects import DIALECTS
+from kafka_parallel.dlq._dialects import DIALECTS
 from kafka_parallel_plugins.dlq.headers import DIALECTS as WRITTEN
 from tests.plugins.test_dlq_headers import CONNECT, GOLDEN, a_context, dead_letter_headers
 

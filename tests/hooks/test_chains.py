@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel import Skip, hookimpl, hookspecs
-from kafka_parallel.chains import Observers, surround, surround_async, surround_steps
+from kafka_parallel._plugins.chains import Observers, surround, surround_async, surround_steps
 
 NAMES = ("record", "context")
 

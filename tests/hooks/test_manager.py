@@ -7,8 +7,9 @@ import types
 
 import pytest
 
-from kafka_parallel import ConfigurationError, PluginError, hookimpl, loading
-from kafka_parallel.manager import Plugins
+from kafka_parallel import ConfigurationError, PluginError, hookimpl
+from kafka_parallel._plugins import loading
+from kafka_parallel._plugins.manager import Plugins
 
 GROUPS = {"named": "kafka_parallel", "autoload": "kafka_parallel.autoload"}
 

@@ -15,8 +15,8 @@ import pluggy
 import pytest
 
 from kafka_parallel import PluginError, Skip, hookimpl
-from kafka_parallel.chains import Observers, decision, surround, surround_async, surround_steps
-from kafka_parallel.manager import HOOKS, Plugins
+from kafka_parallel._plugins.chains import Observers, decision, surround, surround_async, surround_steps
+from kafka_parallel._plugins.manager import HOOKS, Plugins
 from tests.hooks.test_chains import NAMES, manager
 
 WRAPPED = ["on_record", "on_commit", "on_error"]

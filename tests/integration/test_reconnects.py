@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel.runtime.client import Client
-from kafka_parallel.runtime.reconnects import DEFAULT_MS, LONGEST_MS, SETTING, _configs
+from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel._runtime.client.reconnects import DEFAULT_MS, LONGEST_MS, SETTING, _configs
 from tests.integration.kafka_app import consume
 
 pytestmark = pytest.mark.broker

@@ -7,9 +7,9 @@ import time
 import pytest
 from kafka.consumer.fetcher import Fetcher
 
-from kafka_parallel.runtime import client as client_module
-from kafka_parallel.runtime import seam
-from kafka_parallel.runtime.slices import REST, Slices
+from kafka_parallel._runtime.client import consumer_adapter as client_module
+from kafka_parallel._runtime.client import fetcher_patch
+from kafka_parallel._runtime.client.slices import REST, Slices
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.kafka_app import committed, consume, ends, produce
 from tests.integration.until_committed import UntilCommitted
@@ -43,4 +43,4 @@ def test_it_rests_while_workers_are_busy(kafka_broker, topic, tmp_path, monkeypa
     assert committed(kafka_broker.bootstrap_servers, "g-" + produced.topic, produced) == ends(produced)
     assert set(rests) == {REST}
     assert consumer._fetcher.PartitionRecords is Fetcher.PartitionRecords
-    assert seam.NAME not in vars(consumer._fetcher)
+    assert fetcher_patch.NAME not in vars(consumer._fetcher)

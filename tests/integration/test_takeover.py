@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from kafka.errors import CorruptRecordError
 
 from kafka_parallel import ConfigurationError, MemberFenced, ParallelConsumer, RecordUnreadable, StateError
-from kafka_parallel.runtime.prefetched import forget_parsed
+from kafka_parallel._runtime.client.prefetched import forget_parsed
 from tests.integration.kafka_app import IDLE_MS, committed, consume, ends, observer, produce, wait_for
 
 # Plain functions as deserialisers, which kafka-python 3 still takes, and warns of.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "third_party_plugin"
-PROGRAM = "import os; from kafka_parallel.manager import Plugins; print(Plugins({wanted}, os.environ).names())"
+PROGRAM = "import os; from kafka_parallel._plugins.manager import Plugins; print(Plugins({wanted}, os.environ).names())"
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 
-from kafka_parallel.runtime.decoding import DecodedRecords
-from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
+from kafka_parallel._runtime.client.decoding import DecodedRecords
+from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
 from kafka_parallel_plugins.fast_decoder import decode
 
 PARTITION = TopicPartition("orders", 3)

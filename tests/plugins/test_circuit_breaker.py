@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
-from kafka_parallel.showing import shown
+from kafka_parallel._showing import shown
 from kafka_parallel_plugins.circuit_breaker import Circuit, CircuitBreaker
 from tests.plugins.test_dlq import Clock, context, settings
 from tests.runtime.app import App

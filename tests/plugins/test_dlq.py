@@ -17,7 +17,7 @@ from kafka.errors import (
 )
 
 from kafka_parallel import ConfigurationError, Halt, HandlerTimeout, RecordContext, Retry, Settings, Skip, StateError
-from kafka_parallel.showing import shown
+from kafka_parallel._showing import shown
 from kafka_parallel_plugins.dlq import DeadLetterQueue, DlqLimit
 
 

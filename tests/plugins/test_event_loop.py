@@ -15,8 +15,8 @@ from functools import partial
 import pytest
 
 from kafka_parallel import Batch, ConfigurationError, RecordFailed, Retry, StateError, hookimpl
+from kafka_parallel._runtime.handlers.coroutines import within
 from kafka_parallel.errors import HandlerCancelled
-from kafka_parallel.runtime.coroutines import within
 from tests.runtime.app import App
 
 WHO = contextvars.ContextVar("who", default="nobody")

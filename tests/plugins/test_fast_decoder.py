@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from kafka import errors as kafka_errors
 
-from kafka_parallel.runtime.decoding import READ_COMMITTED
+from kafka_parallel._runtime.client.decoding import READ_COMMITTED
 from tests.plugins.record_batches import (
     CLIENT,
     FAST,

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from kafka_parallel import hookimpl
-from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
+from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.fake import FakeProducer as ClusterProducer
 from kafka_parallel_plugins.circuit_breaker import CircuitBreaker

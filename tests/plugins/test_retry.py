@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel import ConfigurationError, RecordFailed, Retry, Skip, StateError, hookimpl
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.task import Task
-from kafka_parallel.runtime.attempt import Attempts
-from kafka_parallel.runtime.workqueue import WorkQueue
-from kafka_parallel.showing import shown
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.handlers.record_attempt import Attempts
+from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._showing import shown
 from kafka_parallel.testing.fake.clock import ManualClock
 from kafka_parallel_plugins.retry import RetryWithBackoff
 from tests.plugins.test_dlq import Clock, context, settings

@@ -21,9 +21,9 @@ from kafka_parallel import (
     StateError,
     hookimpl,
 )
+from kafka_parallel._runtime.handlers.originals import Originals
 from kafka_parallel.dlq import parse
 from kafka_parallel.dlq.null_headers import marked, restored
-from kafka_parallel.runtime.originals import Originals
 from kafka_parallel.testing.fake import FakeConsumer
 from kafka_parallel.testing.fake import FakeProducer as ClusterProducer
 from kafka_parallel_plugins.retry_topics import RetryTopics

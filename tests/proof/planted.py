@@ -86,8 +86,8 @@ BUGS = [
     Bug(
         "hold the keys of what a stuck worker had not begun",
         "dispatch",
-        "            if unit.lane is not None and unit.lane is not stuck.lane:",
-        "            if False:",
+        "            if unit.lane is not None and unit.lane is not held:",
+        "            if unit.lane is not None and held is None:",
         DEADLINE,
     ),
     Bug(
@@ -121,8 +121,8 @@ BUGS = [
     Bug(
         "go on behind what was taken under the last assignment",
         "scheduler",
-        "            partition: Ended(assignment.ledger.committable, running",
-        "            partition: Ended(assignment.ledger.next, running",
+        "                assignment.ledger.committable, running",
+        "                assignment.ledger.next, running",
         LEAVES,
     ),
     Bug(

@@ -12,10 +12,10 @@ from functools import cache
 from types import BuiltinMethodType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
-from kafka_parallel.core.assignment import Assignment
-from kafka_parallel.core.backpressure import Backpressure
-from kafka_parallel.core.dispatch import Totals
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.assignment import Assignment
+from kafka_parallel._core.backpressure import Backpressure
+from kafka_parallel._core.dispatch import Totals
+from kafka_parallel._core.task import Task
 
 PLAIN = (type(None), bool, int, float, str, bytes)
 # What tells how a state came about, or never changes.

@@ -1,6 +1,6 @@
 """How may an act be stopped between any two things that another thread can see?
 
-The real source of ``core/chunk.py`` and ``core/batch_chunk.py`` is used, with a call of `see` put in front of every
+The real source of ``_core/chunk.py`` and ``_core/batch_chunk.py`` is used, with a call of `see` put in front of every
 access to what threads share: the containers of a chunk and the tasks of a unit. Nothing is written anew, so a change
 of the source is explored as it is. An act runs in a greenlet; `see` hands over to whoever explores, which may let any
 other act go on first. The grain is one operation on one built-in container, which is what threads see of each other
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from greenlet import getcurrent, greenlet
 
-from kafka_parallel.core import batch_chunk, chunk
+from kafka_parallel._core import batch_chunk, chunk
 
 MODULES = (chunk, batch_chunk)
 # What a worker and whoever holds the lock use at the same time.
@@ -115,7 +115,7 @@ def stepped(bug: Bug | None = None) -> Iterator[None]:
     """Let acts be stopped for the time of a ``with`` block, and have *bug* in the core."""
     sources = {module: inspect.getsource(module) for module in MODULES}
     if bug is not None:
-        module = import_module(f"kafka_parallel.core.{bug.file}")
+        module = import_module(f"kafka_parallel._core.{bug.file}")
         sources[module] = _with_bug(inspect.getsource(module), bug)
     before: list[tuple[FunctionType, CodeType]] = []
     try:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka_parallel.core.batch_chunk import TaskBatch
-from kafka_parallel.core.batching import BatchLimits
-from kafka_parallel.core.outcome import Failure, NoVerdict
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.scheduler import Scheduler
-from kafka_parallel.core.task import Task
+from kafka_parallel._core.batch_queue import BatchLimits
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.outcome import Failure, NoVerdict
+from kafka_parallel._core.scheduler import Scheduler
+from kafka_parallel._core.task import Task
+from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel.values import Retry, Skip
 from tests.proof.state import canonical, tasks_in
 from tests.proof.stepping import SHARED, Act

@@ -24,7 +24,7 @@ def signalled(number, frame):
     {act}
 
 def trace(frame, event, argument):
-    if "kafka_parallel/core" in frame.f_code.co_filename and event == "line" and parallel.state != "new":
+    if "kafka_parallel/_core" in frame.f_code.co_filename and event == "line" and parallel.state != "new":
         signal.raise_signal(signal.SIGUSR1)
     return trace
 

@@ -16,7 +16,7 @@ from kafka.errors import (
 )
 
 from kafka_parallel import MemberFenced, ParallelConsumer, hookimpl
-from kafka_parallel.runtime.client_errors import is_lost, is_retriable
+from kafka_parallel._runtime.client.client_errors import is_lost, is_retriable
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 

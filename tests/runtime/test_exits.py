@@ -8,7 +8,7 @@ import pytest
 from kafka.errors import NodeNotReadyError, TopicAuthorizationFailedError
 
 from kafka_parallel import CommitFailed, DelayedTopics, hookimpl
-from kafka_parallel.runtime.rebalance import COMMIT_TIMEOUT, Rebalance
+from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, Rebalance
 from tests.runtime.app import PARTITION, TOPIC, App
 
 # The first records make a worker take many at once; then the handler stops twice.

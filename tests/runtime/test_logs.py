@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from kafka_parallel import RecordFailed
-from kafka_parallel.logs import get_logger
+from kafka_parallel._logs import get_logger
 from tests.runtime.app import App
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 import pytest
 
 from kafka_parallel import Batch, ConfigurationError, Retry, hookimpl
-from kafka_parallel.runtime.clock import SystemClock
+from kafka_parallel._runtime.clock import SystemClock
 from tests.runtime.app import App
 
 YEARS = 1e14

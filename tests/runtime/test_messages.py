@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafka_parallel import BatchFailed, ConfigurationError, RecordFailed, hookimpl
-from kafka_parallel.runtime import reports
+from kafka_parallel._runtime.loop import reports
 from tests.runtime.app import App
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from kafka import TopicPartition
 
-from kafka_parallel.runtime.loop import LONGEST_POLL, Loop
+from kafka_parallel._runtime.loop.poll_loop import LONGEST_POLL, Loop
 
 OURS, FOREIGN = TopicPartition("t", 0), TopicPartition("t", 1)
 

@@ -8,13 +8,13 @@ import threading
 
 import pytest
 
-from kafka_parallel.core.batching import BatchLimits
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.task import Task
-from kafka_parallel.runtime.attempt import Attempts
-from kafka_parallel.runtime.batches import BatchAttempts
-from kafka_parallel.runtime.clock import SystemClock
-from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel._core.batch_queue import BatchLimits
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.clock import SystemClock
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.record_attempt import Attempts
+from kafka_parallel._runtime.loop.work_queue import WorkQueue
 from kafka_parallel.values import Retry
 
 RECORDS, KEYS, WORKERS = 40_000, 17, 6

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from kafka_parallel import ParallelConsumer, PluginError, Skip, hookimpl
-from kafka_parallel.manager import HOOKS
+from kafka_parallel._plugins.manager import HOOKS
 from tests.runtime.app import GROUP, PARTITION, App
 
 RECORDS = 3

@@ -25,8 +25,8 @@ from kafka_parallel import (
     Skip,
     hookimpl,
 )
+from kafka_parallel._unfinished import require_finished
 from kafka_parallel.testing.simulation.user_code import BEHAVIOURS, Behaviour
-from kafka_parallel.unfinished import require_finished
 from kafka_parallel_plugins.key_ordered import KeyOrdered
 from tests.runtime.app import App
 from tests.runtime.cell import HANDLERS, ODD, Cell, handle, handle_at_once, require

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 
 from kafka_parallel import Batch, RecordFailed
-from kafka_parallel.runtime.identities import PLAIN, Identities
+from kafka_parallel._runtime.loop.key_identities import PLAIN, Identities
 from tests.runtime.app import App
 
 

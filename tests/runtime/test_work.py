@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel.core.outcome import Failure
-from kafka_parallel.core.pressure import Limits
-from kafka_parallel.core.task import Task
-from kafka_parallel.runtime.clock import SystemClock
-from kafka_parallel.runtime.workqueue import WorkQueue
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.outcome import Failure
+from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.clock import SystemClock
+from kafka_parallel._runtime.loop.work_queue import WorkQueue
 
 
 def queue_of(*keys, attempt=lambda task: None):

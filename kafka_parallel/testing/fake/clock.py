@@ -1,7 +1,7 @@
 """What time it is in a test.
 
 `ManualClock` stands still until somebody moves it or waits on it; `ThreadClock` is the machine's. Both are what
-``kafka_parallel.runtime.clock.Clock`` asks for, and can sleep.
+``kafka_parallel._runtime.clock.Clock`` asks for, and can sleep.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from kafka_parallel.runtime.clock import Clock, SystemClock
+from kafka_parallel._runtime.clock import Clock, SystemClock
 
 
 class Timeline(Clock, Protocol):

@@ -12,8 +12,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.group import KafkaConsumer
 from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError
 
-from kafka_parallel.runtime.listeners import KAFKA_PYTHON_3
-from kafka_parallel.runtime.usable import usable
+from kafka_parallel._runtime.client.consumer_checks import usable
+from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster

@@ -9,7 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from kafka_parallel.runtime.deserializers import deserialized_record
+from kafka_parallel._runtime.client.deserializers import deserialized_record
 from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.fake.subscription import Subscription, find_position

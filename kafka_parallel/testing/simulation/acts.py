@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from kafka import TopicPartition
 
@@ -15,9 +15,6 @@ from kafka_parallel.testing.simulation.limits import RetryShare
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.user_code import BY_NAME
 from kafka_parallel.testing.simulation.world import World
-
-if TYPE_CHECKING:
-    from kafka_parallel.testing.simulation.clients import WatchedConsumer
 
 # Within how many seconds a handler must hear that nobody waits for it.
 PROMPTLY = 0.5
@@ -41,6 +38,13 @@ class NoLuckError(ValueError):
         self.call = call
 
 
+class Owner(Protocol):
+    """The consumer of an instance."""
+
+    def owns(self, partition: TopicPartition) -> bool:
+        """Whether *partition* is its own."""
+
+
 class Acts:
     """The handlers of one instance.
 
@@ -49,9 +53,7 @@ class Acts:
     :param failing: how likely a handler fails, from 0 to 1.
     """
 
-    def __init__(
-        self, world: World, plan: Plan, checker: Checker, name: str, consumer: WatchedConsumer, failing: float
-    ) -> None:
+    def __init__(self, world: World, plan: Plan, checker: Checker, name: str, consumer: Owner, failing: float) -> None:
         self.plan = plan
         self.share = RetryShare(plan)
         self._failing = failing

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kafka_parallel.core.scheduler import Scheduler
+from kafka_parallel._core.scheduler import Scheduler
 
 
 def watch_bounds(scheduler: Scheduler[Any], violate: Callable[[str], object]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
@@ -13,12 +13,18 @@ from kafka_parallel.testing.fake.membership import is_rebalancing
 from kafka_parallel.testing.simulation.acts import PLACE, TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
-from kafka_parallel.testing.simulation.meddling import Meddler
 from kafka_parallel.testing.simulation.plan import LONGEST
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.user_code import BY_NAME
 
 GROUP = "group"
+
+
+class Pausing(Protocol):
+    """The part of the application that pauses partitions."""
+
+    def holds(self, partition: TopicPartition) -> bool:
+        """Whether a pause of the user holds *partition*, as far as this client remembers it."""
 
 
 class WatchedConsumer(FakeConsumer):
@@ -36,7 +42,7 @@ class WatchedConsumer(FakeConsumer):
         super().__init__(cluster=cluster, habits=habits, clock=process, **config)
         self._checker = checker
         self._instance = instance
-        self.meddler: Meddler | None = None
+        self.meddler: Pausing | None = None
         self._has_failed = False
         self._wished: list[TopicPartition] = []
         self.wishes: list[str] = []

@@ -7,12 +7,12 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent
 
-from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
-from kafka_parallel.options import Options
-from kafka_parallel.runtime.client import Client
-from kafka_parallel.runtime.engine import Engine
-from kafka_parallel.runtime.parts import Parts
-from kafka_parallel.runtime.shutdown import Shutdown
+from kafka_parallel._options import Options
+from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
+from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel._runtime.loop.assembly import Parts
+from kafka_parallel._runtime.loop.engine import Engine
+from kafka_parallel._runtime.loop.shutdown import Shutdown
 from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.bounds import watch_bounds
 from kafka_parallel.testing.simulation.checker import Violation

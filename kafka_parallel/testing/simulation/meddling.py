@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
+from kafka_parallel._runtime.client.guarded_class import is_guarded
 from kafka_parallel.errors import StateError
-from kafka_parallel.runtime.guard import is_guarded
 from kafka_parallel.testing.fake import FakeConsumer
 from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.clients import WatchedConsumer
 from kafka_parallel.testing.simulation.world import World
 
 if TYPE_CHECKING:
-    from kafka_parallel.testing.simulation.clients import WatchedConsumer
     from kafka_parallel.testing.simulation.process import Process
 
 # How long a pause of the user lasts, and how long the thread waits between two acts, in seconds.

@@ -11,7 +11,7 @@ from kafka_parallel.testing.simulation.world import Condition, Lock, World
 
 
 class Process:
-    """A clock as ``kafka_parallel.runtime.clock.Clock`` has it, that knows whom it gave threads to."""
+    """A clock as ``kafka_parallel._runtime.clock.Clock`` has it, that knows whom it gave threads to."""
 
     def __init__(self, world: World) -> None:
         self._world = world

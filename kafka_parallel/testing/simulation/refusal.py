@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kafka_parallel import hookimpl
+from kafka_parallel._options import Options
+from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
+from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel._runtime.loop.assembly import Parts
+from kafka_parallel._runtime.loop.engine import Engine
+from kafka_parallel._runtime.loop.shutdown import Shutdown
 from kafka_parallel.errors import PluginError
-from kafka_parallel.manager import NO_AUTOLOAD_VARIABLE, Plugins
-from kafka_parallel.options import Options
-from kafka_parallel.runtime.client import Client
-from kafka_parallel.runtime.engine import Engine
-from kafka_parallel.runtime.parts import Parts
-from kafka_parallel.runtime.shutdown import Shutdown
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.process import Process
 

@@ -13,9 +13,9 @@ from typing import Any
 from kafka import TopicPartition
 
 from kafka_parallel import RecordFailed
+from kafka_parallel._options import Options
 from kafka_parallel.errors import FATAL as FATAL_ERRORS
 from kafka_parallel.errors import CommitFailed, MemberFenced
-from kafka_parallel.options import Options
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker, Violation

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaProducer
 
 from kafka_parallel import ConfigurationError, Halt, Retry, Settings, Skip, StateError, hookimpl
-from kafka_parallel.logs import get_logger
 from kafka_parallel.outbox import (
     FAILURES,
     Outbox,
@@ -32,7 +31,7 @@ from kafka_parallel.outbox import (
     open_outbox,
     producer_config,
 )
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import get_logger, shown
 from kafka_parallel_plugins.dlq.headers import DIALECTS, VALUE_OMITTED, Letterhead
 from kafka_parallel_plugins.dlq.limit import DlqLimit, LimitWatch
 from kafka_parallel_plugins.dlq.origin import origin

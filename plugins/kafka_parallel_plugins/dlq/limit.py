@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, hookimpl
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext

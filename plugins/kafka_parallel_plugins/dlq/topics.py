@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import shown
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings

@@ -17,7 +17,7 @@ from typing import Any
 from kafka_parallel import ConfigurationError, Executor, Settings, Work, hookimpl
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.executors import Program, Report
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import shown
 from kafka_parallel_plugins.chunk_size import ChunkSizer
 from kafka_parallel_plugins.process_pool.process import Process
 

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, Retry, Settings, Skip, hookimpl
 from kafka_parallel.errors import FATAL
-from kafka_parallel.logs import get_logger
-from kafka_parallel.showing import shown
+from kafka_parallel.plugin_support import get_logger, shown
 from kafka_parallel_plugins.timing_metrics import report as reports
 from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime
 from kafka_parallel_plugins.timing_metrics.recorders import Recorders

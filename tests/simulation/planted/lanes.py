@@ -7,19 +7,19 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "compare the user's keys under the lock",
-        "runtime/intake.py",
+        "_runtime/loop/intake.py",
         "                        key = identity_of(key)\n",
         "                        identity_of(key)\n",
     ),
     Bug(
         "take equal keys for different ones",
-        "runtime/identities.py",
+        "_runtime/loop/key_identities.py",
         "if identity is not None and (identity.key is key or identity.key == key):",
         "if identity is not None and identity.key is key:",
     ),
     Bug(
         "hold the key of a record that was kept out of its batch",
-        "core/dispatch.py",
+        "_core/dispatch.py",
         "holds = outcome is not NotRun and is_unfinished(outcome)",
         "holds = is_unfinished(outcome)",
         "batch on thread-pool",

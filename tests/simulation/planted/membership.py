@@ -7,13 +7,13 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "go on with what was held before the client joined anew in silence",
-        "runtime/membership.py",
+        "_runtime/client/membership.py",
         "        if found and found != self._id:",
         "        if not found and self._id != found:",
     ),
     Bug(
         "let the client keep in silence what was lost when it joined anew",
-        "runtime/rebalance.py",
+        "_runtime/loop/rebalance.py",
         "        self.lost(partitions)\n        self.may_differ = True",
         "        self.lost(partitions)",
     ),

@@ -7,7 +7,7 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "poll again on the way out after poll() has failed for good",
-        "runtime/loop.py",
+        "_runtime/loop/poll_loop.py",
         "            self._may_poll = is_retriable(error)  # after an error for good the client may never return\n",
         "",
     ),

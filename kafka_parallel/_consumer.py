@@ -1,0 +1,267 @@
+"""The public consumer: wraps a ``KafkaConsumer`` and runs a handler on its records in parallel."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._logs import get_logger
+from kafka_parallel._options import (
+    REVOKE_TIMEOUT_MS,
+    STOP_TIMEOUT_MS,
+    STUCK_AFTER_MS,
+    Options,
+    OrderingOption,
+    PluginOption,
+    require_duration,
+)
+from kafka_parallel._plugins.combinations import check_hosted, check_thread
+from kafka_parallel._plugins.manager import Plugins
+from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel._runtime.loop.assembly import Parts
+from kafka_parallel._runtime.loop.background import Background
+from kafka_parallel._runtime.loop.engine import Engine
+from kafka_parallel._runtime.loop.shutdown import Shutdown, Signals
+from kafka_parallel._showing import shown
+from kafka_parallel._suggestions import explains_options
+from kafka_parallel.errors import ConfigurationError, StateError
+from kafka_parallel.values import Batch, State, Statistics
+
+if TYPE_CHECKING:
+    import asyncio
+
+log = get_logger(__name__)
+
+# Built-in orderings by the name that users know; "unordered" needs no plugin.
+ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
+
+
+@explains_options
+class ParallelConsumer:
+    """Runs a handler on many records of a ``KafkaConsumer`` at once, in order per key or partition.
+
+    The consumer belongs to the run while there is one: auto-commit is switched off, offsets are committed here, what
+    would lose records is refused (polling it, committing offsets of one's own), its ``close()`` means `stop`, and
+    ``run()`` closes it at its end. A start that is refused leaves it as it was. Use one object for one ``run()``.
+
+    :param consumer: a ``kafka.KafkaConsumer``, subscribed or with assigned partitions.
+    :param ordering: ``"key"`` (default): records with the same key of a partition one at a time, in offset order;
+        ``"partition"``; ``"unordered"``; the name of a plugin that provides an ordering; or a function from a record to
+        a hashable ordering key (``None`` = this record needs no order), called on the thread of run().
+    :param workers: most handlers that run at once.
+    :param executor: the name of a plugin that provides an executor; default ``"thread-pool"``, or ``"asyncio"`` for an
+        ``async def`` handler; ``"process-pool"`` for handlers that compute.
+    :param plugins: names, ``(name, {settings})`` pairs, plugin objects or modules; ``"no:name"`` blocks one. The
+        environment variable ``KAFKA_PARALLEL_PLUGINS=a,b`` adds names.
+    :param max_buffered_records: most records taken from ``poll()`` and not finished, over all partitions; ``None`` =
+        four per worker, 2,000 at least.
+    :param max_buffered_bytes: most bytes of them (keys, values, headers).
+    :param max_uncommitted: offsets from the committed one to the newest taken, per partition, above which a partition
+        pauses: what a crash repeats at most.
+    :param revoke_timeout_ms: milliseconds that running records get before their partitions leave in a rebalance.
+    :param stop_timeout_ms: milliseconds that running records get when the consumer stops.
+    :param install_signal_handlers: whether run() on the main thread stops on SIGTERM and SIGINT (the second one
+        abandons what still runs).
+    :param lazy_deserialization: whether the consumer's deserialisers run in the worker, where one that raises fails its
+        record; ``False`` leaves them in ``poll()``, where it stops the consumer, as on the bare client.
+    :param handler_timeout_ms: milliseconds after which a record fails with `HandlerTimeout` although its handler has
+        not returned. An ``async def`` handler is cancelled, a process is killed; a thread cannot be stopped: it is
+        replaced, and other records of its key wait until it returns. Looked at some ten times a second.
+    :param stuck_after_ms: milliseconds after which a warning says where a handler is that still runs; ``None`` = never.
+    :raises ConfigurationError: for an option or a consumer that cannot work.
+    :raises PluginError: for a plugin that cannot be found, loaded or combined with the others.
+    """
+
+    def __init__(
+        self,
+        consumer: Any,
+        *,
+        ordering: OrderingOption = None,
+        workers: int = 16,
+        executor: str | None = None,
+        plugins: Sequence[PluginOption] = (),
+        max_buffered_records: int | None = None,
+        max_buffered_bytes: int = 64 * 1024 * 1024,
+        max_uncommitted: int = 10_000,
+        revoke_timeout_ms: float = REVOKE_TIMEOUT_MS,
+        stop_timeout_ms: float = STOP_TIMEOUT_MS,
+        install_signal_handlers: bool = True,
+        lazy_deserialization: bool = True,
+        handler_timeout_ms: float | None = None,
+        stuck_after_ms: float | None = STUCK_AFTER_MS,
+    ) -> None:
+        self._options = Options(
+            ordering=ordering,
+            workers=workers,
+            executor=executor,
+            plugins=plugins,
+            max_buffered_records=max_buffered_records,
+            max_buffered_bytes=max_buffered_bytes,
+            max_uncommitted=max_uncommitted,
+            revoke_timeout_ms=revoke_timeout_ms,
+            stop_timeout_ms=stop_timeout_ms,
+            install_signal_handlers=install_signal_handlers,
+            lazy_deserialization=lazy_deserialization,
+            handler_timeout_ms=handler_timeout_ms,
+            stuck_after_ms=stuck_after_ms,
+        )
+        self._client = Client(consumer)
+        chosen = {"ordering": self._ordering_plugin(), "executor": executor}
+        self._plugins = Plugins(plugins, os.environ, chosen)
+        self._shutdown = Shutdown(stop_timeout_ms / 1000)
+        self._engine: Engine | None = None
+        self._background: Background | None = None
+        self._started = threading.Lock()
+
+    def run(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
+        """Process records until stopped; blocks.
+
+        Returns after `stop`, after SIGTERM or SIGINT, or when the consumer's ``consumer_timeout_ms`` passes without a
+        record and without work. Whatever ends it, running records get to finish within the stop timeout, what is
+        finished is committed, and the consumer leaves its group and is closed.
+
+        :param handler: called with one ``ConsumerRecord`` on a worker, many at once; a raise fails the record.
+        :param batch: with it the handler is called with a list of records instead; a raise fails all of them, a raise
+            of `BatchFailed` those it names.
+        :raises RecordFailed: if a record failed and no plugin chose to retry or skip it; ``__cause__`` is the error.
+        :raises StateError: if it was started before.
+        :raises ConfigurationError: if the handler is not callable, or the consumer is closed or not subscribed.
+        :raises CommitFailed: if the group coordinator refuses commits for good.
+        """
+        self._check_handler(handler)
+        check_thread(handler)
+        engine = self._begin(handler, batch)
+        with Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext():
+            engine.run()
+
+    def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
+        """Do the same as `run` on a thread of its own; errors are logged, and come out of `join`.
+
+        It installs no signal handlers. If the main thread ends by an error or by Ctrl-C, the run stops by itself.
+        """
+        engine = self._begin(handler, batch)
+        self._background = Background(engine.run, self._shutdown)
+        self._background.start()
+
+    async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
+        """Do as `run`, with an ``async def`` handler on the running event loop; installs no signal handlers.
+
+        Polls and commits are made on a thread of their own. If it is cancelled it stops as `stop` does, and is
+        cancelled when that is done. A second cancellation abandons what still runs, uncommitted, as a second signal
+        does.
+
+        :param handler: called with one ``ConsumerRecord``; at most ``workers`` of them run at once.
+        :param batch: as in `run`.
+        :raises Exception: what `run` would have raised.
+        """
+        import asyncio  # not above: those with a plain handler need none of its 1.7 MB
+
+        from kafka_parallel._runtime.loop.asyncio_host import run_hosted
+
+        self._check_handler(handler)
+        check_hosted(handler)
+        engine = self._begin(handler, batch, asyncio.get_running_loop())
+        await run_hosted(engine.run, self._shutdown)
+
+    def join(self, timeout_ms: float | None = None) -> bool:
+        """Wait for what `start` started; tell whether it has ended.
+
+        :param timeout_ms: milliseconds to wait; ``None`` = for ever.
+        :raises Exception: what `run` would have raised, each time.
+        """
+        if self._background is None:
+            raise StateError("join() without start(): run() blocks by itself")
+        has_ended = self._background.join(None if timeout_ms is None else timeout_ms / 1000)
+        if has_ended and self.error is not None:
+            raise self.error
+        return has_ended
+
+    def stop(self, timeout_ms: float | None = None) -> None:
+        """Ask to stop, from any thread or signal handler; `run` returns (or `join` ends) when it is done.
+
+        No new record is started, except those below the highest one that was: without them the next start would repeat
+        what is finished above; and those of a key that its worker took together with the one it is at. Then the rest is
+        committed.
+
+        :param timeout_ms: milliseconds that running records get instead of ``stop_timeout_ms``.
+        :raises ConfigurationError: if it is no finite number of milliseconds, 0 or more.
+        """
+        if timeout_ms is not None:
+            require_duration("timeout_ms", timeout_ms)
+        self._shutdown.request(None if timeout_ms is None else timeout_ms / 1000)
+
+    @property
+    def state(self) -> State:
+        """How far it is, from any thread, as often as you like: ``"new"``, ``"starting"``, ``"running"``,
+        ``"stopping"``, ``"stopped"``, or ``"failed"`` with the cause in `error`."""
+        return "new" if self._engine is None else self._engine.state.state
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that `run` raised, or that `join` raises; ``None`` unless `state` is ``"failed"``."""
+        return None if self._engine is None else self._engine.state.error
+
+    def statistics(self) -> Statistics:
+        """Return one consistent view of what happens; from any thread, signal handler, hook or method of a key.
+
+        A signal handler may interrupt this library while it notes something down: then half of that is in the view.
+
+        :raises StateError: before `run` or `start`.
+        """
+        if self._engine is None:
+            raise StateError("statistics() before run() or start(): there is nothing to count yet")
+        return self._engine.statistics()
+
+    def __enter__(self) -> ParallelConsumer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._background is not None:
+            self.join()
+
+    def _ordering_plugin(self) -> str | None:
+        ordering = self._options.ordering
+        if not isinstance(ordering, str) or ordering == "unordered":
+            return None
+        return ORDERINGS.get(ordering, ordering)
+
+    @staticmethod
+    def _check_handler(handler: object) -> None:
+        if not callable(handler):
+            raise ConfigurationError(f"the handler is {shown(handler)}: give a function of one record")
+
+    def _begin(
+        self,
+        handler: Callable[[Any], Any],
+        batch: Batch | None,
+        event_loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Engine:
+        """Check what can only be checked now, and put everything together."""
+        if self._engine is not None:
+            begun = "runs already" if self.state in {"starting", "running", "stopping"} else "has run already"
+            raise StateError(f"this ParallelConsumer {begun}: build a new one, with a new KafkaConsumer")
+        self._check_handler(handler)
+        if not (batch is None or isinstance(batch, Batch)):
+            raise ConfigurationError(
+                f"batch is {shown(batch)}: give a Batch(...), or None to handle records one by one"
+            )
+        self._client.require_open()
+        if not self._client.is_subscribed:
+            raise ConfigurationError(
+                "the KafkaConsumer reads nothing: give it topics, or call its subscribe() or assign(), before run()"
+            )
+        if not self._started.acquire(blocking=False):
+            raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
+        try:
+            parts = Parts(
+                self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
+            )
+        except BaseException:
+            self._started.release()  # nothing has begun, so it can be started in another way
+            raise
+        self._engine = Engine(parts)
+        return self._engine

@@ -1,0 +1,232 @@
+"""Which partitions are ours, and which work belongs to an assignment that has ended.
+
+Rule 1: an assignment is one partition during one uninterrupted ownership. It gets a number (its epoch) that is never
+used again. Taking the partition again, or jumping back in it, is a new assignment.
+Rule 2: what finishes under an assignment that has ended changes nothing but the lane it held.
+Rule 3: an assignment goes live -> draining -> ended, never back. While draining it takes nothing new.
+
+The assignment object itself is the identity: every task points at it, and ended assignments are only reachable
+through tasks that are still running.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Hashable, ItemsView, Iterable
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from kafka_parallel._core.fairness import Turn
+from kafka_parallel._core.offsets import OffsetLedger
+
+P = TypeVar("P", bound=Hashable)
+
+# The lanes of one partition, by ordering key. Tasks stand in lanes and point at assignments, so lanes are unknown here.
+Lanes: TypeAlias = "dict[Hashable, Any]"
+
+
+class Past(NamedTuple):
+    """What is known of the earlier attempts at a record: the fields of `Task` with these names."""
+
+    attempt: int
+    first_failed_at: float | None
+    failing_since: float | None
+
+
+class Assignment:
+    """One partition under one epoch.
+
+    :ivar partition: which partition, as the caller names it.
+    :ivar epoch: the number of this assignment.
+    :ivar ledger: its offsets.
+    :ivar lanes: the lanes of its partition, shared with the assignments before and after it.
+    :ivar live: false once the partition was taken away.
+    :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
+    :ivar committed: the newest offset the broker confirmed under this assignment.
+    :ivar confirmed_at: when it did, in seconds of the monotonic clock.
+    :ivar restart_at: where the next start would begin after a crash: the newest offset that the broker confirmed, or
+        where it began; ``None`` before that is known.
+    :ivar turn: where it is in the order in which records run.
+    :ivar done: offsets that were handled elsewhere and finish on arrival.
+    :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
+        what their next attempt has to know.
+    :ivar halted: offsets whose failure stopped the consumer; they stay unfinished.
+    """
+
+    __slots__ = (
+        "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "epoch", "halted", "lanes", "leaves_at",
+        "ledger", "live", "partition", "restart_at", "turn",
+    )  # fmt: skip
+
+    def __init__(self, partition: Hashable, epoch: int, lanes: Lanes) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.ledger = OffsetLedger()
+        self.lanes = lanes
+        self.live = True
+        self.leaves_at: float | None = None
+        self.committed: int | None = None
+        self.confirmed_at = 0.0
+        self.restart_at: int | None = None
+        self.turn = Turn()
+        self.done: Collection[int] = ()
+        self.attempts: dict[int, Past] = {}
+        self.halted: set[int] = set()
+        self._leader_epochs: list[tuple[int, int]] = []
+
+    def __repr__(self) -> str:
+        return f"{self.partition}#{self.epoch}"
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new record is accepted."""
+        return self.leaves_at is not None
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether what is fed to it is taken in; otherwise the client passes records that it never sees."""
+        return self.leaves_at is None and not self.halted
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is left that could still finish."""
+        return self.unfinished == 0
+
+    @property
+    def unfinished(self) -> int:
+        """How many records could still finish."""
+        return self.ledger.records - len(self.halted)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is something to commit."""
+        return self.ledger.committable is not None and self.ledger.committable != self.committed
+
+    def begin(self, offset: int) -> None:
+        """Note that the first offset to come is *offset*; what lies below it was finished by somebody else."""
+        self.ledger.begin(offset)
+        self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
+        self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
+
+    def confirmed(self, offset: int, now: float) -> None:
+        """Note that the broker confirmed a commit of *offset*, *now*."""
+        self.committed = self.restart_at = offset
+        self.confirmed_at = now
+
+    def finish(self, offset: int) -> bool:
+        """Note that *offset* needs no more work; false if that was known."""
+        if self.attempts:
+            self.attempts.pop(offset, None)
+        return self.ledger.finish(offset)
+
+    def finish_all(self, offsets: Collection[int]) -> int:
+        """Note that *offsets* need no more work; tell how many of them did."""
+        if self.attempts:
+            for offset in offsets:
+                self.attempts.pop(offset, None)
+        return self.ledger.finish_all(offsets)
+
+    def saw_leader_epoch(self, offset: int, leader_epoch: int) -> None:
+        """Note that records from *offset* on were written under *leader_epoch* (KIP-320)."""
+        if not self._leader_epochs or self._leader_epochs[-1][1] != leader_epoch:
+            self._leader_epochs.append((offset, leader_epoch))
+
+    def leader_epoch_below(self, offset: int) -> int:
+        """Return the leader epoch of the newest record below *offset*, -1 if unknown; forget older ones."""
+        place = bisect_right(self._leader_epochs, (offset - 1, 1 << 62)) - 1
+        if place < 0:
+            return -1
+        del self._leader_epochs[:place]
+        return self._leader_epochs[0][1]
+
+
+class Assignments(Generic[P]):
+    """The assignments that are live now.
+
+    :ivar open: those that were fed and may have something left to finish. Of a thousand partitions most have nothing,
+        and every round of the loop looks at each of these.
+    :ivar unbegun: those of which it is not known where they begin.
+    """
+
+    def __init__(self) -> None:
+        self._current: dict[P, Assignment] = {}
+        self.open: dict[P, Assignment] = {}
+        self.unbegun: dict[P, Assignment] = {}
+        self._epochs = 0
+        self._attempts: dict[P, dict[int, Past]] = {}
+        self._lanes: dict[P, Lanes] = {}
+        self._restarts: dict[P, int | None] = {}
+
+    def assign(self, partition: P, start: int | None = None) -> Assignment:
+        """Begin a new assignment of *partition*; one that is still live must have been ended before.
+
+        :param start: where it goes on after an earlier one here, whose end the broker may never have confirmed.
+        """
+        if partition in self._current:
+            raise ValueError(f"{partition} is already assigned")
+        self._epochs += 1
+        lanes = self._lanes.setdefault(partition, {})
+        found = self._current[partition] = Assignment(partition, self._epochs, lanes)
+        found.attempts = self._attempts.pop(partition, {})
+        restart_at = self._restarts.pop(partition, None)
+        if start is None:
+            self.unbegun[partition] = found
+        else:
+            found.restart_at = restart_at
+            found.begin(start)
+        return found
+
+    def reach(self, partition: P, position: int) -> None:
+        """Note that the next offset to come of *partition* is *position*, which is no jump back."""
+        assignment = self._current[partition]
+        if self.unbegun.pop(partition, None) is not None:
+            assignment.begin(position)
+        assignment.ledger.reach(position)
+
+    def end(self, partition: P) -> Assignment | None:
+        """End the assignment of *partition* and keep its attempts for its next one here."""
+        ended = self._current.pop(partition, None)
+        self.open.pop(partition, None)
+        self.unbegun.pop(partition, None)
+        if ended is not None:
+            ended.live = False
+            self._attempts[partition] = ended.attempts
+            self._restarts[partition] = ended.restart_at
+            if not ended.lanes:
+                del self._lanes[partition]
+        return ended
+
+    def close_finished(self) -> None:
+        """Take those out of `open` of which nothing is left to finish."""
+        for partition in [partition for partition, assignment in self.open.items() if not assignment.ledger.sizes]:
+            del self.open[partition]
+
+    def failed_late(self, partition: Any, offset: int, past: Past) -> None:
+        """Note an attempt at a record that is heard of after its assignment ended, for when the record comes again.
+
+        It was decided before (see ``_runtime/handlers/verdict.py``), so plugins have counted it too.
+        """
+        live = self._current.get(partition)
+        if live is None:
+            self._attempts.setdefault(partition, {})[offset] = past
+        elif live.ledger.next is None or offset >= live.ledger.next:
+            live.attempts[offset] = past
+
+    def get(self, partition: P) -> Assignment | None:
+        """Return the live assignment of *partition*."""
+        return self._current.get(partition)
+
+    @property
+    def partitions(self) -> frozenset[P]:
+        """The partitions that are ours."""
+        return frozenset(self._current)
+
+    @property
+    def live(self) -> ItemsView[P, Assignment]:
+        """All live assignments, each with its partition."""
+        return self._current.items()
+
+    def select(self, partitions: Iterable[P] | None = None) -> list[tuple[P, Assignment]]:
+        """Return the live assignments among *partitions* (all without it)."""
+        if partitions is None:
+            return list(self.live)
+        return [(partition, self._current[partition]) for partition in partitions if partition in self._current]

@@ -1,0 +1,81 @@
+"""Which tasks no worker has: those that may run, those behind others of their lane, those that wait for a retry.
+
+Rule 1: what is dropped is given up for good: it leaves its ledger, and the commit point never passes it.
+Rule 2: a lane is released when the retry that holds it is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kafka_parallel._core.assignment import Assignment
+from kafka_parallel._core.batch_queue import BatchLimits, BatchQueue
+from kafka_parallel._core.ordering import ReadyQueue
+from kafka_parallel._core.retries import Retries
+from kafka_parallel._core.task import Task
+
+
+class Backlog:
+    """Tasks on their way to a worker.
+
+    :param batches: when a batch is given out; ``None`` if records run one by one.
+    :ivar ready: what may run now.
+    :ivar retries: what waits for its next attempt.
+    """
+
+    def __init__(self, batches: BatchLimits | None) -> None:
+        self.ready: ReadyQueue | BatchQueue = ReadyQueue() if batches is None else BatchQueue(batches)
+        self.retries = Retries()
+
+    def feed(self, assignment: Assignment, tasks: Sequence[Task], others: int) -> None:
+        """Take in new tasks of *assignment*, in offset order, beside *others* that have some."""
+        assignment.ledger.add([task.offset for task in tasks], [task.size for task in tasks])
+        for task in tasks:
+            task.assignment = assignment
+        if assignment.attempts or assignment.done:
+            tasks = self._recalled(assignment, tasks)
+        self.ready.add(tasks, assignment.lanes, assignment.turn, others)
+
+    @staticmethod
+    def _recalled(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:
+        """Tell *tasks* of their earlier attempts, and finish those that were handled elsewhere; return the others."""
+        for task in tasks:
+            if task.offset in assignment.attempts:
+                task.recall(assignment.attempts[task.offset])
+        assignment.ledger.finish_all(task.offset for task in tasks if task.offset in assignment.done)
+        return [task for task in tasks if task.offset not in assignment.done]
+
+    def retry_due(self, now: float, most: float) -> None:
+        """Let the tasks run again whose time has come, while no more than *most* do."""
+        for task in self.retries.due(now, most):
+            self.ready.again(task)
+
+    def unstarted(self, assignments: Sequence[Assignment]) -> dict[Assignment, list[Task]]:
+        """The tasks of *assignments* that no worker has: in lanes, without order, or waiting for a retry."""
+        found: dict[Assignment, list[Task]] = {assignment: [] for assignment in assignments}
+        lanes = [lane for assignment in assignments for lane in assignment.lanes.values()]
+        in_lanes = (task for lane in lanes for task in lane.waiting)
+        for task in (*in_lanes, *self.ready.loose(), *self.retries.tasks()):
+            if task.assignment in found:
+                found[task.assignment].append(task)
+        return found
+
+    def drop_above(self, ceilings: Mapping[Assignment, int]) -> None:
+        """Drop the tasks above the given offset that no worker has."""
+
+        def is_above(task: Task) -> bool:
+            return task.offset > ceilings.get(task.assignment, task.offset)
+
+        tables = [assignment.lanes for assignment in ceilings]
+        loose = {task for task in self.ready.loose() if is_above(task)}
+        waiting = self.retries.take_out(is_above)
+        dropped = [*loose, *waiting]
+        for lane in [lane for table in tables for lane in table.values()]:
+            dropped += [task for task in lane.waiting if is_above(task)]
+            lane.waiting = type(lane.waiting)(task for task in lane.waiting if not is_above(task))
+        self.retries.ended(dropped)
+        for task in dropped:
+            task.assignment.ledger.drop([task.offset])
+        for lane in [task.lane for task in waiting if task.lane is not None]:
+            self.ready.release(lane)
+        self.ready.discard(tables, loose)

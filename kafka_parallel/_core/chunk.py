@@ -1,0 +1,226 @@
+"""Which tasks one worker has, and which of them another may still take away.
+
+Rule 1: a chunk is a list of units, the first one at its end. There its worker claims them, a thief takes the last ones
+from its front; both are single list operations, so neither needs the lock to be safe from the other.
+Rule 2: a claimed unit belongs to its worker until it ended: every task was settled, or one is not finished and those
+behind it must wait (they go back to their lane).
+Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
+or all at once, to send them elsewhere; then it may give back, as the last ones, those that were not begun there.
+Rule 4: settling is one append of one entry, which says all there is to say: how the task ended, and with the last task
+of a unit, which lane is let go of and what goes back there. So what is settled may be collected by anyone at any time,
+and nothing depends on two operations being seen together. What becomes of the lane is decided where the entry is taken
+in, when the assignment of its task is either live or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from kafka_parallel._core.outcome import BatchOutcome, Outcome, is_unfinished
+from kafka_parallel._core.task import Lane, Runnable, Task, Unit
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.task_batch import TaskBatch
+
+T = TypeVar("T")
+
+
+Settled: TypeAlias = tuple[Task, "BatchOutcome", Lane | None, Sequence[Task]]
+"""How a task ended: its outcome; if its unit ended with it, the lane of the unit and what goes back there. A unit of a
+batch may end at a task that was not run, which then goes back."""
+
+
+NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
+
+
+class Chunk:
+    """Tasks that one worker took together.
+
+    :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
+    :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
+    """
+
+    __slots__ = ("_claimed", "_settled", "_single", "_unit", "_units", "since", "taken")
+
+    def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
+        self._units = list(units)
+        self._units.reverse()
+        self.since = since
+        self.taken = count_of(self._units)
+        self._unit: Unit | None = None
+        self._single: Task | None = None
+        self._claimed: dict[Unit, None] = {}
+        self._settled: list[Any] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        """Claim task after task; each must be settled before the next is asked for."""
+        while self._units:
+            try:
+                unit = self._units.pop()
+            except IndexError:  # a thief was faster
+                return
+            if isinstance(unit, Task):
+                self._single = unit
+                yield unit
+                if self._single is unit:
+                    raise ValueError(NOT_RUN.format(unit))
+                continue
+            self._unit = unit
+            while self._unit is not None:
+                task = unit.tasks[0]
+                yield task
+                if self._unit is not None and unit.tasks[0] is task:
+                    raise ValueError(NOT_RUN.format(task))
+
+    def settle(self, task: Task, outcome: Outcome) -> None:
+        """Note how the task that was claimed last ended."""
+        if task is self._single:
+            self._settled.append((task, outcome, task.lane, ()))
+            self._single = None
+            return
+        unit = self._unit
+        if unit is None or unit.tasks[0] is not task:
+            raise ValueError(f"{task} is not the task that was claimed last")
+        if outcome is None and len(unit.tasks) > 1:  # the usual case, without another call
+            del unit.tasks[0]
+            self._settled.append((task, outcome, None, ()))
+        elif not self.settle_next(unit, outcome):
+            self._unit = None
+
+    def claim(self) -> list[Unit]:
+        """Claim all units that are left, for `settle_next`."""
+        claimed = [unit if isinstance(unit, Unit) else Unit(unit.lane, [unit]) for unit in _take_each(self._units)]
+        self._claimed.update(dict.fromkeys(claimed))
+        return claimed
+
+    def settle_next(self, unit: Unit, outcome: Outcome) -> bool:
+        """Note how the next task of the claimed *unit* ended; tell whether the one behind it may run now."""
+        task = unit.tasks.pop(0)
+        if unit.tasks and (outcome is None or not is_unfinished(outcome)):
+            self._settled.append((task, outcome, None, ()))
+            return True
+        if self._claimed:
+            self._claimed.pop(unit, None)
+        back, unit.tasks = unit.tasks, []
+        self._settled.append((task, outcome, unit.lane, back))
+        return False
+
+    def unclaim(self, units: Iterable[Unit]) -> None:
+        """Give back claimed *units* of which nothing was begun since; the worker or a thief will claim them at once."""
+        self.since = float("-inf")
+        for unit in units:
+            del self._claimed[unit]
+            self._units.insert(0, unit)
+
+    def steal(self, limit: int) -> list[Runnable]:
+        """Take away at most half of the units nobody claimed, with at most *limit* tasks unless it is one unit."""
+        stolen: list[Runnable] = []
+        wanted = (len(self._units) + 1) // 2
+        while len(stolen) < wanted and limit > 0:
+            try:
+                unit = self._units.pop(0)
+            except IndexError:
+                break
+            stolen.append(unit)
+            limit -= len(unit.tasks)
+            self.taken -= len(unit.tasks)
+        stolen.reverse()
+        return stolen
+
+    def take_back(self) -> list[Runnable]:
+        """Take away all units that nobody has claimed."""
+        units = _take_each(self._units)
+        self.taken -= count_of(units)
+        return units
+
+    def collect_last(self) -> Settled | None:
+        """Take out the last task, if all there is to report is that it was handled."""
+        if self.taken != 1 or len(self._settled) != 1 or self._settled[0][1] is not None:
+            return None
+        last: Settled = self._settled.pop()
+        return last
+
+    def collect(self) -> tuple[list[Settled], Sequence[Task]]:
+        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one."""
+        return take_all(self._settled), ()
+
+    @property
+    def unclaimed(self) -> int:
+        """How many units nobody has claimed."""
+        return len(self._units)
+
+    @property
+    def is_collectable(self) -> bool:
+        """Whether something was settled and not collected."""
+        return bool(self._settled)
+
+    @property
+    def claimed(self) -> list[Unit]:
+        """The units that its worker claimed all at once and that have not ended."""
+        return list(self._claimed)
+
+    @property
+    def current(self) -> Task | TaskBatch | None:
+        """What its worker is at, as far as anyone else can tell."""
+        try:
+            unit = self._single or self._unit or next(iter(self._claimed), None)
+            return None if unit is None else unit.tasks[0]
+        except (IndexError, RuntimeError):  # it is being settled at this very moment
+            return None
+
+    @property
+    def behind(self) -> list[Task]:
+        """What its worker has claimed together with `current` and not begun, as far as anyone else can tell."""
+        units = self.claimed if self._unit is None else [self._unit]
+        return [task for unit in units for task in [*unit.tasks]][1:]
+
+    @property
+    def lane(self) -> Lane | None:
+        """The lane of `current`."""
+        unit = self._single or self._unit
+        return None if unit is None else unit.lane
+
+    def detach(self) -> tuple[Chunk, list[Runnable]]:
+        """Take everything away from a worker that is stuck in `current`.
+
+        :returns: a chunk with what it is at, and units that may run elsewhere: what nobody has claimed, and what stands
+            behind `current` in its lane, which stays held.
+        """
+        rest = _take_each(self._units)
+        stuck = Chunk(())
+        unit, self._unit = self._unit, None
+        stuck._single, self._single = self._single, None
+        if stuck._single is not None:
+            stuck.taken = 1
+        elif unit is not None:
+            stuck._unit = Unit(unit.lane, [unit.tasks.pop(0)])
+            stuck.taken = 1
+            rest.append(unit)
+        return stuck, rest
+
+
+def count_of(units: Iterable[Runnable]) -> int:
+    """How many tasks *units* have together."""
+    count = 0
+    for unit in units:
+        count += 1 if isinstance(unit, Task) else len(unit.tasks)
+    return count
+
+
+def take_all(told: list[T]) -> list[T]:
+    """Empty a list to which somebody else may append meanwhile."""
+    if taken := told[:]:
+        del told[: len(taken)]
+    return taken
+
+
+def _take_each(queue: list[T]) -> list[T]:
+    """Empty a list from its end, from whose front somebody else may take meanwhile."""
+    taken: list[T] = []
+    for _ in range(len(queue)):
+        try:
+            taken.append(queue.pop())
+        except IndexError:
+            break
+    return taken

@@ -1,0 +1,403 @@
+"""Who gets which tasks, and what their outcomes mean.
+
+Rule 1: a worker takes what arrived first, as much as plugins allow; if there is nothing, it takes away from another
+worker what that one has not begun after a while, as much of it as plugins let start now: nothing while a bound is 0.
+Rule 2: an outcome changes its assignment if that is still live; that an attempt failed is remembered in any case. What
+has no verdict finishes nothing: under a live assignment its record runs again at once.
+Rule 3: a lane is let go when its unit has ended, unless its last task runs again or stopped the consumer.
+Rule 4: a handler that takes too long loses everything but the lanes of what it has: these are let go when it returns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, cast
+
+from kafka_parallel._core.assignment import Assignment, Assignments
+from kafka_parallel._core.backlog import Backlog
+from kafka_parallel._core.batch_chunk import BatchChunk
+from kafka_parallel._core.batch_groups import BatchedLane
+from kafka_parallel._core.batch_queue import BatchQueue
+from kafka_parallel._core.chunk import Chunk, Settled, count_of
+from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.ordering import ReadyQueue
+from kafka_parallel._core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
+from kafka_parallel._core.task import Lane, Runnable, Task
+from kafka_parallel._core.task_batch import TaskBatch
+from kafka_parallel.values import Retry, Skip
+
+# How long an idle worker leaves another one's units alone, in seconds.
+STEAL_AFTER = 0.002
+
+
+@dataclass(slots=True)
+class Totals:
+    """What only ever grows."""
+
+    processed: int = 0
+    failed: int = 0
+    retried: int = 0
+    skipped: int = 0
+    abandoned: int = 0
+
+
+class Dispatch:
+    """What workers have.
+
+    :param assignments: told of attempts that failed after their assignment had ended.
+    :ivar totals: what happened so far.
+    :ivar in_flight: how many tasks workers have: what all chunks hold, counted where a chunk changes.
+    """
+
+    def __init__(self, backlog: Backlog, throttles: Throttles, assignments: Assignments[Any]) -> None:
+        self._backlog = backlog
+        self._throttles = throttles
+        self._assignments = assignments
+        self._chunks: dict[Chunk, None] = {}  # a set, in order of time
+        self._several: dict[Chunk, None] = {}  # those of them that had more than one task
+        self.in_flight = 0
+        self._overdue: dict[Hashable, list[Settled]] = {}
+        self._returned: set[Hashable] = set()
+        self.totals = Totals()
+
+    def take(self, limit: int, now: float, *, steals: bool = True) -> Chunk | None:
+        """Take at most *limit* tasks that may run now, from another chunk if it *steals*; or a whole batch."""
+        self._throttles.advance(now)
+        if self._backlog.retries.waiting:
+            self._backlog.retry_due(now, self._throttles.retries)
+        chunk = self._next_chunk(limit, now, steals=steals)
+        if chunk is not None:
+            self._hand_out(chunk)
+        return chunk
+
+    def _hand_out(self, chunk: Chunk) -> None:
+        self._chunks[chunk] = None
+        if chunk.taken > 1:
+            self._several[chunk] = None
+        self.in_flight += chunk.taken
+
+    def _took_in(self, chunk: Chunk, count: int) -> None:
+        """Note that *chunk* holds *count* tasks less."""
+        chunk.taken -= count
+        self.in_flight -= count
+        if chunk.taken == 0:
+            self._chunks.pop(chunk, None)
+            self._several.pop(chunk, None)
+
+    def _next_chunk(self, limit: int, now: float, *, steals: bool) -> Chunk | None:
+        ready = self._backlog.ready
+        if isinstance(ready, BatchQueue):
+            batch = self._throttles.pace.take_batch(ready, self._room, now)
+            return BatchChunk(batch, now) if batch else None
+        room = limit if self._throttles.in_flight == UNBOUNDED else int(min(limit, self._room))
+        units = self._throttles.pace.take(ready, room, now)
+        if steals and not units:
+            units = self._steal(ready, limit, now)
+        return Chunk(units, now) if units else None
+
+    @property
+    def _room(self) -> float:
+        """How many more tasks plugins let be in flight."""
+        bound = self._throttles.in_flight
+        return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
+
+    def _steal(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
+        """Take away what a worker has not begun that has been at its chunk for a while.
+
+        It starts by that: not while nothing may start. Where it is more than may be in flight, or has a pace, it is in
+        flight no more, and as much of all that may run is taken as plugins let start.
+        """
+        while (chunk := self._stuck(now)) is not None:
+            may_go_on = self.in_flight <= self._throttles.in_flight and not self._throttles.pace.is_set
+            units = chunk.steal(limit)
+            self.in_flight -= count_of(units)
+            if not may_go_on:
+                for unit in units:
+                    self._return_whole(unit)
+                units = self._throttles.pace.take(ready, int(min(limit, self._room)), now)
+            if units:
+                return units
+        return []
+
+    def _stuck(self, now: float) -> Chunk | None:
+        """The first chunk from which an idle worker may take now."""
+        if self._throttles.in_flight == 0:
+            return None
+        return next((chunk for chunk in self._several if chunk.unclaimed and chunk.since + STEAL_AFTER <= now), None)
+
+    def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what *chunk* has settled so far; return the records that stop the consumer."""
+        if (last := chunk.collect_last()) is not None:
+            self._finish_last(chunk, last[0], last[2])
+            return []
+        if isinstance(chunk, BatchChunk) and (batch := chunk.collect_handled()) is not None:
+            self._finish_batch(chunk, batch)
+            return []
+        ended, failures = self._settle_all(chunk, now)
+        release = self._backlog.ready.release
+        for task, outcome, lane, _ in ended:
+            if outcome is None and lane is not None:
+                release(lane)
+            else:
+                self._release(lane, task, outcome)
+        return failures
+
+    def _finish_last(self, chunk: Chunk, task: Task, lane: Lane | None) -> None:
+        """Take in that *task* was handled and nothing of *chunk* is left, as each time if handlers are slow."""
+        if self._backlog.retries.running:
+            self._backlog.retries.ended((task,))
+        if task.assignment.live:
+            self.totals.processed += task.assignment.finish(task.offset)
+        self._took_in(chunk, 1)
+        if lane is not None:
+            self._backlog.ready.release(lane)
+
+    def _finish_batch(self, chunk: Chunk, batch: TaskBatch) -> None:
+        """Take in that all of *batch* was handled, which *chunk* held."""
+        if self._backlog.retries.running:
+            self._backlog.retries.ended(batch.tasks)
+        for assignment, tasks in groupby(batch.tasks, attrgetter("assignment")):
+            self._finish_all(assignment, [task.offset for task in tasks])
+        self._took_in(chunk, len(batch.tasks))
+        lanes = [unit.lane for unit in batch.units if unit.lane is not None]
+        cast("BatchQueue", self._backlog.ready).release_all(cast("list[BatchedLane]", lanes))
+
+    def collect(self, now: float) -> list[tuple[Task, Failure]]:
+        """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
+        chunks = [chunk for chunk in self._several if chunk.is_collectable]
+        return [failure for chunk in chunks for failure in self.finish(chunk, now)]
+
+    def _settle_all(
+        self, chunk: Chunk, now: float, busy: Collection[Lane | None] = ()
+    ) -> tuple[list[Settled], list[tuple[Task, Failure]]]:
+        """Take in what *chunk* has settled; return the units that ended, and the records that stop the consumer.
+
+        The lanes of these units are still held. In lanes that are *busy* because their handler still runs, nothing may
+        wait for its next attempt yet.
+        """
+        settled, behind = chunk.collect()
+        for task in behind:
+            self._count_attempt(task)
+        ended = [end for end in settled if end[2] is not None or end[3]]
+        for _, _, lane, back in ended:
+            if back:
+                self._took_in(chunk, len(back))
+                self._put_back(lane, back)
+        if self._backlog.retries.running:
+            self._backlog.retries.ended(end[0] for end in settled if end[1] is not NotRun)
+        failures: list[tuple[Task, Failure]] = []
+        count = len(settled)
+        for task, outcome in self._settle_handled(settled):
+            if outcome is NotRun:
+                count -= 1  # it went back, and was counted there
+            elif isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
+                self._count_attempt(task)
+            else:
+                self._settle(task, outcome, now)
+            if isinstance(outcome, Failure):
+                failures.append((task, outcome))
+        self._took_in(chunk, count)
+        return ended, failures
+
+    def _settle_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
+        """Finish the records whose handler returned, all of an assignment at once; return the others."""
+        others: list[tuple[Task, BatchOutcome]] = []
+        assignment: Assignment | None = settled[0][0].assignment if settled else None
+        offsets: list[int] = []
+        for task, outcome, _, _ in settled:
+            if outcome is not None:
+                others.append((task, outcome))
+                continue
+            if task.assignment is not assignment:
+                self._finish_all(assignment, offsets)
+                assignment, offsets = task.assignment, []
+            offsets.append(task.offset)
+        self._finish_all(assignment, offsets)
+        return others
+
+    def _finish_all(self, assignment: Assignment | None, offsets: list[int]) -> None:
+        if assignment is not None and assignment.live:
+            self.totals.processed += assignment.finish_all(offsets)
+
+    def _put_back(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
+        """Return *tasks*, which no chunk holds any more, to their lane; under an ended assignment they are forgotten.
+
+        Each by its own assignment: behind a record of an ended one may stand those of the next.
+        """
+        self._backlog.retries.ended(task for task in tasks if not task.assignment.live)
+        self._backlog.ready.put_first(lane, [task for task in tasks if task.assignment.live])
+
+    def _return_whole(self, unit: Runnable) -> None:
+        """Return a *unit* that no chunk holds any more and of which nothing was begun, and let go of its lane."""
+        self._put_back(unit.lane, unit.tasks)
+        if unit.lane is not None:
+            self._backlog.ready.release(unit.lane)
+
+    def _settle(self, task: Task, outcome: BatchOutcome, now: float) -> None:
+        """Take in that *task* was not handled."""
+        assignment = task.assignment
+        if outcome is NoVerdict:
+            self._wait(task, now)
+        elif isinstance(outcome, Retry):
+            self._count_attempt(task)
+            self._wait(task, now + outcome.delay_ms / 1000)
+        elif assignment.live and isinstance(outcome, Skip):
+            self.totals.failed += 1
+            self.totals.skipped += assignment.finish(task.offset)
+        elif assignment.live:
+            self.totals.failed += 1
+            assignment.halted.add(task.offset)
+            self._backlog.drop_above({assignment: task.offset})
+
+    def _count_attempt(self, task: Task) -> None:
+        """Note that *task* was tried in vain and will be tried again, maybe under a later assignment."""
+        task.attempt += 1
+        assignment = task.assignment
+        if not assignment.live:
+            self._assignments.failed_late(assignment.partition, task.offset, task.past)
+            return
+        self.totals.failed += 1
+        self.totals.retried += 1
+        assignment.attempts[task.offset] = task.past
+
+    def _wait(self, task: Task, due: float) -> None:
+        """Let *task* wait for its next attempt, which is a start that its pace must allow."""
+        assignment = task.assignment
+        if not assignment.live:
+            return
+        due = max(due, self._throttles.pace.opens_for(task))
+        self._backlog.retries.add(task, due)
+        if assignment.leaves_at is not None and due > assignment.leaves_at:
+            self._backlog.drop_above({assignment: task.offset - 1})
+
+    def _release(self, lane: Lane | None, last: Task, outcome: BatchOutcome) -> None:
+        """Let go of the *lane* of a unit, unless its last task runs again or stopped the consumer.
+
+        One that was not run went back to its lane.
+        """
+        holds = outcome is not NotRun and is_unfinished(outcome) and last.assignment.live
+        if lane is not None and not holds:
+            self._backlog.ready.release(lane)
+
+    def take_back(self) -> None:
+        """Take from all workers what they have not begun: it waits again, and may be dropped."""
+        for chunk in list(self._several):
+            units = chunk.take_back()
+            self.in_flight -= count_of(units)
+            if chunk.taken == 0:
+                self._took_in(chunk, 0)
+            self._let_others(units)
+
+    def _let_others(self, units: Sequence[Runnable], held: Lane | None = None) -> None:
+        """Let anyone run *units*, which no chunk holds any more, unless their lane stays *held*."""
+        for unit in units:
+            self._put_back(unit.lane, unit.tasks)
+            if unit.lane is not None and unit.lane is not held:
+                self._backlog.ready.release(unit.lane)
+
+    # Handlers that take too long
+
+    def at_work(self) -> list[Task | TaskBatch]:
+        """What workers are at."""
+        return [current for chunk in self._chunks if (current := chunk.current) is not None]
+
+    def behind(self) -> Counter[Assignment]:
+        """How many records of each assignment workers have claimed together with what they are at, and not begun."""
+        return Counter(task.assignment for chunk in self._several for task in chunk.behind)
+
+    def detach(self, current: Task | TaskBatch, now: float) -> tuple[Chunk | None, list[tuple[Task, Failure]]]:
+        """Take everything away from the worker that is stuck in *current*.
+
+        What it had finished is taken in, what it had not begun may run elsewhere. Return a chunk with what it is at, to
+        be settled by somebody else and given to `expire`; and the records that stop the consumer.
+        """
+        chunk = next((chunk for chunk in self._chunks if chunk.current is current), None)
+        if chunk is None:
+            return None, []
+        failures = self.finish(chunk, now)
+        stuck, rest = chunk.detach()
+        self._took_in(chunk, chunk.taken)
+        self._hand_out(stuck)
+        self._let_others(rest, stuck.lane)
+        return stuck, failures
+
+    def expire(
+        self, chunk: Chunk, handler: Hashable, lanes: Collection[Lane | None], now: float
+    ) -> list[tuple[Task, Failure]]:
+        """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
+        ended, failures = self._settle_all(chunk, now, busy=lanes)
+        self._overdue[handler] = [end for end in ended if end[2] in lanes]
+        for task, outcome, lane, _ in ended:
+            if lane not in lanes:
+                self._release(lane, task, outcome)
+        if handler in self._returned:
+            self.returned(handler, now)
+        return failures
+
+    def returned(self, handler: Hashable, now: float) -> None:
+        """Note that an overdue *handler* has returned: its lanes may go on."""
+        ended = self._overdue.pop(handler, None)
+        if ended is None:
+            self._returned.add(handler)
+            return
+        self._returned.discard(handler)
+        for task, outcome, lane, _ in ended:
+            if isinstance(outcome, Retry) and lane is not None:
+                self._wait(task, now + outcome.delay_ms / 1000)
+            self._release(lane, task, outcome)
+
+    # Questions
+
+    @property
+    def ready(self) -> int:
+        """How many lanes and tasks without order may run now."""
+        return len(self._backlog.ready) if self._room > 0 else 0
+
+    @property
+    def overdue(self) -> int:
+        """How many handlers still run although their records failed by their deadline."""
+        return len(self._overdue)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a retry."""
+        return len(self._backlog.retries.waiting)
+
+    def paced(self, now: float) -> int:
+        """How many tasks may run *now* but for a pace."""
+        return self._throttles.pace.held_back(len(self._backlog.ready), now)
+
+    @property
+    def _is_timed(self) -> bool:
+        """Whether anything waits for a time: mostly nothing does, and then there is no need to look for which."""
+        return bool(
+            self._backlog.retries.waiting or self._throttles.is_timed or isinstance(self._backlog.ready, BatchQueue)
+        )
+
+    @property
+    def next_due(self) -> float | None:
+        """When something may run that may not run now, unless something finishes first; ``None`` if never."""
+        if not self._is_timed:
+            return None
+        dues: list[float | None] = [None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]
+        if self._room > 0:
+            dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))
+        if self._room > 0 and isinstance(self._backlog.ready, BatchQueue) and self._backlog.ready.next_due is not None:
+            dues.append(max(self._backlog.ready.next_due, self._throttles.pace.opens))
+        if self._room > 0 and len(self._backlog.retries.running) < self._throttles.retries:
+            dues.append(self._backlog.retries.next_due)
+        return min((due for due in dues if due is not None), default=None)
+
+    @property
+    def steal_due(self) -> float | None:
+        """When an idle worker may take from another one's chunk; ``None`` if nobody has a unit that was not begun.
+
+        While nothing may start, when that changes counts, not this.
+        """
+        if not self._several or self._throttles.in_flight == 0:
+            return None
+        return min((chunk.since + STEAL_AFTER for chunk in self._several if chunk.unclaimed), default=None)

@@ -1,0 +1,92 @@
+"""How many records plugins let be in flight.
+
+Rule 1: every plugin has bounds of its own; the smallest of all counts.
+Rule 2: a bound is data: what holds now, and at most one change that holds from a later time on. Nobody is called when
+that time comes. Whoever asks is told what holds then.
+Rule 3: a bound of 0 closes: nothing is started and nothing is fetched until it changes.
+Rule 4: retries have a bound of their own, so that a flood of failing records leaves workers to fresh ones.
+Rule 5: how fast records start is bounded too, see ``rate_limits.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kafka_parallel._core.rate_limits import Pace
+
+UNBOUNDED = float("inf")
+
+
+@dataclass(slots=True)
+class _Bounds:
+    in_flight: float = UNBOUNDED
+    retries: float = UNBOUNDED
+    later: float = UNBOUNDED
+    later_from: float = UNBOUNDED
+
+
+class Throttles:
+    """The bounds of all plugins.
+
+    :ivar pace: how fast records may start.
+    :ivar in_flight: how many records may be in flight.
+    :ivar retries: how many of them may be retries.
+    :ivar next_change: when the next change is due; infinite if none is.
+    """
+
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self._bounds: dict[str, _Bounds] = {}
+        self.in_flight = self.retries = self.next_change = UNBOUNDED
+
+    def limit(self, name: str, in_flight: float, since: float | None = None) -> None:
+        """Let *name* bound what is in flight: at once, or from the time *since* on.
+
+        A bound that holds at once takes back the change that was to come.
+        """
+        bounds = self._bounds.setdefault(name, _Bounds())
+        if since is None:
+            bounds.in_flight, bounds.later_from = in_flight, UNBOUNDED
+        else:
+            bounds.later, bounds.later_from = in_flight, since
+        self._sum_up()
+
+    def limit_retries(self, name: str, in_flight: float) -> None:
+        """Let *name* bound how many retries are in flight."""
+        self._bounds.setdefault(name, _Bounds()).retries = in_flight
+        self._sum_up()
+
+    def advance(self, now: float) -> None:
+        """Let the changes hold whose time has come."""
+        if now < self.next_change:
+            return
+        for bounds in self._bounds.values():
+            if bounds.later_from <= now:
+                bounds.in_flight, bounds.later_from = bounds.later, UNBOUNDED
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        all_bounds = self._bounds.values()
+        self.in_flight = min((bounds.in_flight for bounds in all_bounds), default=UNBOUNDED)
+        self.retries = min((bounds.retries for bounds in all_bounds), default=UNBOUNDED)
+        self.next_change = min((bounds.later_from for bounds in all_bounds), default=UNBOUNDED)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a bound changes at some time, or records have a pace."""
+        return self.next_change != UNBOUNDED or self.pace.is_set
+
+    @property
+    def closed_by(self) -> str | None:
+        """Which plugin lets nothing start; ``None`` if records may."""
+        return next((name for name, bounds in self._bounds.items() if bounds.in_flight == 0), None)
+
+    def is_closed_until(self, end: float) -> bool:
+        """Tell whether nothing may start before *end*."""
+        return any(bounds.in_flight == 0 and bounds.later_from > end for bounds in self._bounds.values())
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """The bound of each plugin that has one."""
+        return {name: int(bounds.in_flight) for name, bounds in self._bounds.items() if bounds.in_flight < UNBOUNDED}

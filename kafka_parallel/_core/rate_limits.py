@@ -1,0 +1,221 @@
+"""When the next record may start, if plugins let only so many start per second.
+
+Rule 1: a pace is a rate and a burst. In any time of t seconds at most burst + rate * t records start: all together, or
+of each lane (an ordering key in its partition). Records without order have no pace of their own.
+Rule 2: what counts is a start, and a retry is one. A worker takes what it starts at once, so that what is counted when
+it is taken starts then: one record, or where many are allowed what may start in a millisecond.
+Rule 3: a lane that has to wait stays held and occupies no worker. Nothing else waits for it.
+Rule 4: a lane's bucket that is full again is forgotten: it is what a lane begins with.
+Rule 5: a batch starts when its first record may, and all of its records count: it may exceed the burst, not the rate.
+Rule 6: every plugin has paces of its own, and all of them must allow a start.
+
+Theory. This is the generic cell rate algorithm (ITU-T Recommendation I.371; "virtual scheduling"), a token bucket kept
+as one number: the time at which the bucket will be full again. So nothing has to be counted up while time passes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from heapq import heapify, heappop, heappush
+from itertools import count, islice
+from typing import TypeAlias
+
+from kafka_parallel._core.batch_queue import BatchQueue
+from kafka_parallel._core.ordering import ReadyQueue
+from kafka_parallel._core.task import Lane, Runnable, Task
+
+NEVER, ALWAYS = float("inf"), float("-inf")
+# How much a worker takes at once, in seconds of the pace.
+AT_ONCE = 0.001
+# How many buckets are looked at per start whether they can be forgotten: more than a start can add.
+SWEPT = 2
+
+Place: TypeAlias = "tuple[Hashable, Hashable] | None"
+"""What has a bucket: an ordering key in its partition, or ``None`` for everything together."""
+
+
+class Buckets:
+    """One pace, and the bucket of every place that is not full.
+
+    :param per_second: how many records may start per second.
+    :param burst: how many may start at once when the bucket is full.
+    """
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self.per_second = per_second
+        self._interval = 1 / per_second
+        self._tolerance = (burst - 1) * self._interval
+        self._full_at: OrderedDict[Place, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def opens(self, place: Place) -> float:
+        """When the next record of *place* may start; it may be long ago."""
+        return self._full_at.get(place, ALWAYS) - self._tolerance
+
+    def start(self, place: Place, count: int, now: float) -> None:
+        """Note that *count* records of *place* start."""
+        self._full_at[place] = max(now, self._full_at.get(place, now)) + count * self._interval
+        self._full_at.move_to_end(place)
+        for oldest in list(islice(self._full_at, SWEPT)):
+            if self._full_at[oldest] > now:
+                return
+            del self._full_at[oldest]
+
+    def fits(self, place: Place, now: float, end: float) -> int:
+        """How many records of *place* may start from *now* until *end*."""
+        left = end + self._tolerance - max(now, self._full_at.get(place, now))
+        return 0 if left < 0 else 1 + int(min(left / self._interval, 1e9))
+
+    def go_on_from(self, before: Buckets, now: float) -> None:
+        """Begin with the records missing in each bucket that are missing in the one of *before*."""
+        scale = before.per_second * self._interval
+        self._full_at.update((place, now + (at - now) * scale) for place, at in before._full_at.items() if at > now)
+
+
+class Pace:
+    """The paces of all plugins, and the lanes that wait for theirs."""
+
+    def __init__(self) -> None:
+        self._overall: dict[str, Buckets] = {}
+        self._by_lane: dict[str, Buckets] = {}
+        self._waiting: list[tuple[float, int, int, Lane]] = []
+        self._put_aside = count()
+
+    # What plugins say
+
+    def set_overall(self, name: str, pace: Buckets | None, now: float) -> None:
+        """Let *name* bound how fast records start; ``None`` takes that back."""
+        self._set(self._overall, name, pace, now)
+
+    def set_by_lane(self, name: str, pace: Buckets | None, now: float) -> None:
+        """Let *name* bound how fast the records of each lane start; ``None`` takes that back."""
+        self._set(self._by_lane, name, pace, now)
+        self._waiting = [(ALWAYS, *entry[1:]) for entry in self._waiting]
+        heapify(self._waiting)
+
+    @staticmethod
+    def _set(table: dict[str, Buckets], name: str, pace: Buckets | None, now: float) -> None:
+        before = table.pop(name, None)
+        if pace is not None:
+            table[name] = pace
+            if before is not None:
+                pace.go_on_from(before, now)
+
+    # Work
+
+    def take(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
+        """Take at most *limit* tasks that may start *now* out of *ready*; put the lanes aside that may not."""
+        if not (self._overall or self._by_lane or self._waiting):  # `is_set` without a call: it runs for each chunk
+            return ready.take(limit)
+        self._release_due(ready, now)
+        units: list[Runnable] = []
+        limit = min(limit, self._at_once)
+        while limit > 0 and self.opens <= now and (taken := ready.take(1)):
+            if self._starts(ready, taken[0], now):
+                units += taken
+                limit -= len(taken[0].tasks)
+        return units
+
+    def take_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Runnable]:
+        """Take the units of one batch that may start *now*; put the lanes aside that may not."""
+        if not self.is_set:
+            return ready.take(limit, now)
+        self._release_due(ready, now)
+        while self.opens <= now and (batch := ready.take(limit, now)):
+            if units := [unit for unit in batch if self._starts(ready, unit, now)]:
+                return units
+        return []
+
+    def _release_due(self, ready: ReadyQueue | BatchQueue, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            ready.release(heappop(self._waiting)[-1])
+
+    @property
+    def _at_once(self) -> int:
+        """How many tasks a worker takes at once at most."""
+        slowest = min((pace.per_second for pace in self._overall.values()), default=NEVER)
+        return 1 if self._by_lane else int(min(max(1.0, slowest * AT_ONCE), 1e9))
+
+    def _starts(self, ready: ReadyQueue | BatchQueue, unit: Runnable, now: float) -> bool:
+        """Count the start of *unit*, or give it back to *ready* and let its lane wait."""
+        first = unit.tasks[0]
+        opens = self._lane_opens(first)
+        if unit.lane is not None and opens > now:
+            ready.put_back(unit)
+            heappush(self._waiting, (opens, first.seq, next(self._put_aside), unit.lane))
+            return False
+        for pace in self._overall.values():
+            pace.start(None, len(unit.tasks), now)
+        for pace in self._by_lane.values():
+            if unit.lane is not None:
+                pace.start(_place(first), len(unit.tasks), now)
+        return True
+
+    # Questions
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything has a pace, or waits for the one it had."""
+        return bool(self._overall or self._by_lane or self._waiting)
+
+    @property
+    def opens(self) -> float:
+        """When the next record may start as far as all together are concerned; it may be long ago."""
+        return max((pace.opens(None) for pace in self._overall.values()), default=ALWAYS)
+
+    def opens_for(self, task: Task) -> float:
+        """When *task* may start if nothing of its lane starts before; it may be long ago."""
+        return max(self.opens, self._lane_opens(task))
+
+    def _lane_opens(self, task: Task) -> float:
+        if task.key is None or not self._by_lane:
+            return ALWAYS
+        return max(pace.opens(_place(task)) for pace in self._by_lane.values())
+
+    def next_start(self, *, is_ready: bool) -> float | None:
+        """When something may start that waits for a pace; *is_ready* tells whether anything may run but for that."""
+        if is_ready and self._overall:
+            return self.opens
+        return max(self.opens, self._waiting[0][0]) if self._waiting else None
+
+    def held_back(self, ready: int, now: float) -> int:
+        """How many records may run but for a pace, if *ready* lanes and tasks without order wait for no lane's."""
+        return len(self._waiting) + (ready if self.opens > now else 0)
+
+    def lane_due(self, lane: Lane) -> float | None:
+        """When the records of *lane* may go on that waits for its pace; ``None`` if it does not."""
+        return next((opens for opens, *_, waiting in self._waiting if waiting is lane), None)
+
+    def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:
+        """Of *tasks* that nobody has, return the first one of each assignment that cannot start before *end*.
+
+        What lies above it in its partition does not start either: it will be repeated anyway.
+        """
+        if not (self._overall or self._by_lane):
+            return []
+        left: dict[tuple[Buckets, Place], int] = {}
+        late: dict[Hashable, Task] = {}
+        for task in sorted(tasks, key=lambda task: task.seq):
+            if task.assignment not in late and not self._fits(task, left, now, end):
+                late[task.assignment] = task
+        return list(late.values())
+
+    def _fits(self, task: Task, left: dict[tuple[Buckets, Place], int], now: float, end: float) -> bool:
+        """Whether *left* still has a start for *task*; take it out."""
+        places: list[tuple[Buckets, Place]] = [(pace, None) for pace in self._overall.values()]
+        if task.key is not None:
+            places += [(pace, _place(task)) for pace in self._by_lane.values()]
+        for pace, place in places:
+            left.setdefault((pace, place), pace.fits(place, now, end))
+        if any(left[place] < 1 for place in places):
+            return False
+        for place in places:
+            left[place] -= 1
+        return True
+
+
+def _place(task: Task) -> Place:
+    return task.assignment.partition, task.key

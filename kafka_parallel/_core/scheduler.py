@@ -1,0 +1,287 @@
+"""The state of one consumer between ``poll()`` and commit: what comes, what leaves, and what may be committed.
+
+Rule 1: every method, here and in its parts, is one atomic act. It does no I/O, calls no user code and never waits; its
+caller holds the lock.
+Rule 2: counters are derived: what is buffered is what the ledgers hold, what is in flight is what the chunks hold.
+Rule 3: leaving takes three acts. `drain` stops intake and drops what never started, except below the highest record
+that did start: those still run, because otherwise everything finished above them would be repeated. Nothing is waited
+for that cannot run before the partition leaves. `is_drained` tells when that is done. `end` gives up the rest.
+Rule 4: a commit is computed from one `Snapshot` and marked as done with the same one.
+Rule 5: `reach` is told a position only when all records below it were fed or will never come. So it may be taken after
+the records of a poll were fed, or were given back to be fetched again; never between `poll()` and that.
+
+Its parts: the assignments with their ledgers; the backlog (``backlog.py``), from which ``dispatch.py`` hands out;
+``backpressure.py``; the throttles of plugins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kafka_parallel._core.assignment import Assignment, Assignments
+from kafka_parallel._core.backlog import Backlog
+from kafka_parallel._core.backpressure import Backpressure
+from kafka_parallel._core.batch_queue import BatchLimits
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.dispatch import Dispatch
+from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.standstill import Standing, standing
+from kafka_parallel._core.task import Task
+
+P = TypeVar("P", bound=Hashable)
+
+# After how many seconds an unchanged offset is committed again. A broker forgets what is not committed, after
+# offsets.retention.minutes (1 at least), where the group has no members: with assign(), or before Kafka 2.1 (KIP-211).
+RENEWAL = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[P]):
+    """What one commit says.
+
+    :ivar offsets: the offset and leader epoch to commit, per partition.
+    :ivar assignments: the assignment each of them belongs to.
+    """
+
+    offsets: Mapping[P, tuple[int, int]]
+    assignments: Mapping[P, Assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one assignment ended.
+
+    :ivar resume_at: where its next owner starts.
+    :ivar running: how many records were being handled.
+    :ivar unbegun: how many more were taken in, and needed, and not begun.
+    """
+
+    resume_at: int | None
+    running: int
+    unbegun: int
+    was_paused: bool
+
+
+class Scheduler(Generic[P]):
+    """The state of one consumer's records.
+
+    :param limits: what may be buffered.
+    :param commits: false for a consumer without a group.
+    :param batches: when a batch is given out; ``None`` if records run one by one.
+    :ivar throttles: what plugins allow.
+    :ivar dispatch: who gets which tasks, and what their outcomes mean.
+    :ivar backpressure: which partitions pause and resume.
+    """
+
+    def __init__(self, limits: Limits, *, commits: bool, batches: BatchLimits | None = None) -> None:
+        self._assignments: Assignments[P] = Assignments()
+        self._backlog = Backlog(batches)
+        self.throttles = Throttles()
+        self.dispatch = Dispatch(self._backlog, self.throttles, self._assignments)
+        self.backpressure = Backpressure(self._assignments, self.throttles, limits, commits=commits)
+
+    # Intake
+
+    def assign(
+        self,
+        partitions: Iterable[P],
+        done: Mapping[P, Collection[int]] | None = None,
+        starts: Mapping[P, int] | None = None,
+    ) -> None:
+        """Begin assignments of *partitions*.
+
+        The offsets in *done* finish on arrival. *starts* tells where some of them go on after an earlier assignment
+        here: everything below is finished, although the broker may never have confirmed it.
+        """
+        for partition in partitions:
+            assignment = self._assignments.assign(partition, (starts or {}).get(partition))
+            assignment.done = (done or {}).get(partition, ())
+
+    def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
+        """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
+
+        A jump back (a seek, a reset) ends the assignment and begins a new one. Where records are not taken in, the
+        client passes some that are never fed: its position there says nothing.
+
+        :returns: where assignments are that nothing is confirmed of, because the start of each has to be committed.
+        """
+        found = [(p, assignment) for p, assignment in self._assignments.select(positions) if assignment.takes_records]
+        for partition, assignment in found:
+            if positions[partition] < (assignment.ledger.next or 0):
+                self._begin_anew(partition)
+            self._assignments.reach(partition, positions[partition])
+        new = {p: assignment for p, assignment in self._assignments.select(dict(found)) if assignment.committed is None}
+        return Snapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
+
+    def _begin_anew(self, partition: P) -> None:
+        """Go on elsewhere in *partition*. What pauses it is looked at anew, but no record is waited for any more."""
+        self._give_up(dict(self._assignments.select([partition])))
+        self.assign([partition])
+        self.backpressure.hold(partition, 0.0)
+
+    def feed(
+        self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+    ) -> dict[P, int]:
+        """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
+
+        So is what stands above a record that stopped the consumer: what is between them was dropped.
+
+        *leader_epochs* tells from which offset on which leader epoch holds (KIP-320).
+
+        :returns: where `max_uncommitted` keeps records out: the offset from which on they have to be fetched again.
+        """
+        kept_out = {}
+        for partition, tasks in batch.items():
+            assignment = self._assignments.get(partition)
+            if assignment is not None and assignment.takes_records:
+                self._assignments.open[partition] = assignment
+                fitting = self.backpressure.fitting(assignment, tasks)
+                if len(fitting) < len(tasks):
+                    kept_out[partition] = tasks[len(fitting)].offset
+                self._backlog.feed(assignment, fitting, len(self._assignments.open) - 1)
+                for offset, leader_epoch in leader_epochs.get(partition, ()):
+                    assignment.saw_leader_epoch(offset, leader_epoch)
+        self.backpressure.saw([task.size for tasks in batch.values() for task in tasks])
+        return kept_out
+
+    # Leaving
+
+    def drain(self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED, now: float = 0.0) -> None:
+        """Take in nothing more for *partitions* (all without it), which leave at *end*.
+
+        What nobody needs to run any more is dropped, and so is what cannot run before *end*: a retry that falls due
+        later or a record that its pace lets start later, everything above it (which will be repeated anyway), all of it
+        while a throttle stays closed.
+        """
+        self.dispatch.take_back()
+        leaving = [assignment for _, assignment in self._assignments.select(partitions)]
+        for assignment in leaving:
+            assignment.leaves_at = end
+        unstarted = self._backlog.unstarted(leaving)
+        ceilings = {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
+        needed = [task for idle in unstarted.values() for task in idle if task.offset <= ceilings[task.assignment]]
+        for task in (*self._backlog.retries.after(end), *self.throttles.pace.late(needed, now, end)):
+            if task.assignment in ceilings:
+                ceilings[task.assignment] = min(ceilings[task.assignment], task.offset - 1)
+        self._backlog.drop_above(dict.fromkeys(ceilings, -1) if self.throttles.is_closed_until(end) else ceilings)
+
+    def is_drained(self, partitions: Iterable[P] | None = None) -> bool:
+        """Tell whether nothing of *partitions* (all without it) can still finish."""
+        return all(assignment.drained for _, assignment in self._assignments.select(partitions))
+
+    def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
+        """End the assignments of *partitions*. What still runs will change nothing any more."""
+        leaving = dict(self._assignments.select(partitions))
+        unfinished = {assignment: assignment.unfinished for assignment in leaving.values()}
+        running = self._give_up(leaving)
+        return {
+            partition: Ended(
+                assignment.ledger.committable, running[assignment], unfinished[assignment] - running[assignment],
+                self.backpressure.forget(partition),
+            )
+            for partition, assignment in leaving.items()
+        }  # fmt: skip
+
+    def _give_up(self, assignments: Mapping[P, Assignment]) -> dict[Assignment, int]:
+        """End *assignments*; tell how many records of each are being handled."""
+        self.dispatch.take_back()
+        self._backlog.drop_above(dict.fromkeys(assignments.values(), -1))
+        for partition in assignments:
+            self._assignments.end(partition)
+        self.dispatch.totals.abandoned += sum(assignment.unfinished for assignment in assignments.values())
+        behind = self.dispatch.behind()
+        return {assignment: max(0, assignment.unfinished - behind[assignment]) for assignment in assignments.values()}
+
+    @staticmethod
+    def _highest_started(assignment: Assignment, unstarted: list[Task]) -> int:
+        """The highest offset that ran or runs, -1 if there is none; nothing is needed above one that stopped us."""
+        if assignment.halted:
+            return min(assignment.halted)
+        idle = {task.offset for task in unstarted}
+        running = max((offset for offset in assignment.ledger.sizes if offset not in idle), default=-1)
+        finished = assignment.ledger.finished_above
+        return running if finished is None else max(running, finished)
+
+    # Commits
+
+    def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> Snapshot[P]:
+        """Tell what to commit now for *partitions* (all without it): only those where something changed.
+
+        :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be
+            due soon together.
+        """
+        found = self._assignments.select(partitions)
+        due = {p: assignment for p, assignment in found if assignment.is_dirty}
+        if renewed_at is not None and self._must_renew(found, renewed_at):
+            old = [(p, assignment) for p, assignment in found if assignment.confirmed_at <= renewed_at - RENEWAL / 2]
+            due.update((p, assignment) for p, assignment in old if assignment.committed is not None)
+        return Snapshot({p: self._position(assignment) for p, assignment in due.items()}, due)
+
+    @staticmethod
+    def _must_renew(found: Iterable[tuple[P, Assignment]], now: float) -> bool:
+        oldest = (assignment.confirmed_at for _, assignment in found if assignment.committed is not None)
+        return min(oldest, default=now) <= now - RENEWAL
+
+    @staticmethod
+    def _position(assignment: Assignment) -> tuple[int, int]:
+        offset = assignment.ledger.committable
+        if offset is None:
+            raise ValueError(f"{assignment} has no offset to commit")
+        return offset, assignment.leader_epoch_below(offset)
+
+    @staticmethod
+    def committed(snapshot: Snapshot[P], now: float = 0.0) -> None:
+        """Note that the broker confirmed *snapshot*, *now*."""
+        for partition, (offset, _) in snapshot.offsets.items():
+            snapshot.assignments[partition].confirmed(offset, now)
+
+    # Questions
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether workers have run out of work and some paused partition may bring more."""
+        return not self._backlog.ready and self.backpressure.may_bring_more
+
+    @property
+    def assigned(self) -> frozenset[P]:
+        """The partitions that are ours."""
+        return self._assignments.partitions
+
+    @property
+    def unbegun(self) -> frozenset[P]:
+        """Those of them of which it is not known where they begin."""
+        return frozenset(self._assignments.unbegun)
+
+    def expected(self) -> dict[P, int]:
+        """The lowest offset that may still come, of each partition of which it is known."""
+        found = ((partition, assignment.ledger.next) for partition, assignment in self._assignments.live)
+        return {partition: offset for partition, offset in found if offset is not None}
+
+    def foreign(self, partitions: Iterable[P]) -> list[P]:
+        """Those of *partitions* that are not ours."""
+        return [partition for partition in partitions if self._assignments.get(partition) is None]
+
+    @property
+    def held(self) -> dict[P, Assignment]:
+        """The assignments of now, each with its partition."""
+        return dict(self._assignments.live)
+
+    def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
+        """Return the committed offset and the lag of each partition that has them."""
+        live = self._assignments.live
+        committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}
+        return committed, {p: self.backpressure.load(assignment).span for p, assignment in live}
+
+    def unfinished(self) -> dict[P, int]:
+        """The lowest unfinished offset of each partition that has one."""
+        heads = {p: next(iter(assignment.ledger.sizes), None) for p, assignment in self._assignments.open.items()}
+        return {partition: offset for partition, offset in heads.items() if offset is not None}
+
+    def standing(self, partition: P, now: float) -> Standing | None:
+        """Tell what holds the commit point of *partition*; ``None`` if nothing of it is unfinished."""
+        assignment = self._assignments.get(partition)
+        if assignment is None:
+            return None
+        return standing(assignment, self.dispatch, self._backlog, self.throttles, now)

@@ -1,0 +1,142 @@
+"""What a worker runs: one record, under one assignment, in at most one lane.
+
+Rule 1: the identity of a task is (topic, partition, epoch, offset); the epoch is the `Assignment` it belongs to. The
+same offset taken twice under two assignments is two tasks.
+Rule 2: tasks and units hold data. Who may run when is decided in ``ordering.py``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kafka_parallel._core.assignment import Past
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from kafka_parallel._core.assignment import Assignment
+
+# How many waiting tasks of a lane stand in a tuple.
+FEW = 8
+
+
+class Task:
+    """One record on its way through the consumer.
+
+    :ivar record: the record as Kafka delivered it; this file never looks inside.
+    :ivar offset: its offset.
+    :ivar key: its ordering key; ``None`` = it needs no order.
+    :ivar size: its bytes.
+    :ivar queued_at: when it came, in seconds of the monotonic clock.
+    :ivar seq: its place in the order of arrival over all partitions, or before it: see ``fairness.py``.
+    :ivar attempt: 1 for the first attempt.
+    :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch.
+    :ivar failing_since: the same moment in seconds of the monotonic clock.
+    :ivar started_at: when its newest attempt began, in seconds of the monotonic clock; not there if nobody asks.
+    :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
+    """
+
+    __slots__ = (
+        "assignment", "attempt", "error", "failing_since", "first_failed_at", "key", "lane", "offset", "queued_at",
+        "record", "seq", "size", "started_at",
+    )  # fmt: skip
+
+    def __init__(self, record: Any, offset: int, key: Hashable | None, size: int, queued_at: float) -> None:
+        self.record = record
+        self.offset = offset
+        self.key = key
+        self.size = size
+        self.queued_at = queued_at
+        self.seq = 0
+        self.attempt = 1
+        self.first_failed_at: float | None = None
+        self.failing_since: float | None = None
+        self.error: BaseException | None = None
+        self.lane: Lane | None = None
+        self.assignment: Assignment
+        self.started_at: float
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """Itself: a task that runs alone is a unit of its own, and needs no object to say so."""
+        return (self,)
+
+    @property
+    def past(self) -> Past:
+        """What the task's next attempt has to know of those before it."""
+        return Past(self.attempt, self.first_failed_at, self.failing_since)
+
+    def recall(self, past: Past) -> None:
+        """Go on where an earlier task of the same record ended."""
+        self.attempt, self.first_failed_at, self.failing_since = past
+
+    def __repr__(self) -> str:
+        return f"<Task {self.assignment} @{self.offset} attempt {self.attempt}>"
+
+
+class Lane:
+    """The waiting tasks of one ordering key in one partition.
+
+    :ivar waiting: the oldest first. Of many keys each has a few tasks, and an empty deque takes 760 bytes, which costs
+        more than time to make it: what is in flight no longer fits into the processor's cache. So it is a tuple, made
+        anew for each, until there are more than `FEW`.
+    """
+
+    __slots__ = ("held", "key", "table", "waiting")
+
+    def __init__(self, key: Hashable, table: LaneTable, waiting: tuple[Task, ...] | deque[Task] = ()) -> None:
+        self.key = key
+        self.table = table
+        self.waiting = waiting
+        self.held = False
+
+    def add(self, task: Task) -> None:
+        """Take in a task that is younger than all others."""
+        waiting = self.waiting
+        if isinstance(waiting, deque):
+            waiting.append(task)
+        elif len(waiting) < FEW:
+            self.waiting = (*waiting, task)
+        else:
+            self.waiting = deque((*waiting, task))
+
+    def put_first(self, tasks: Sequence[Task]) -> None:
+        """Take back *tasks*, which are older than all others."""
+        if isinstance(self.waiting, deque):
+            self.waiting.extendleft(reversed(tasks))
+        else:
+            self.waiting = deque((*tasks, *self.waiting))
+
+    def claim(self, limit: int) -> Sequence[Task]:
+        """Take out the oldest tasks, at most *limit*; the lane is held from now on."""
+        self.held = True
+        waiting = self.waiting
+        if isinstance(waiting, tuple):
+            self.waiting = waiting[limit:]
+            return waiting[:limit]
+        if limit == 1:
+            return (waiting.popleft(),)
+        if len(waiting) > limit:
+            return [waiting.popleft() for _ in range(limit)]
+        self.waiting = ()
+        return [*waiting]
+
+
+LaneTable: TypeAlias = "dict[Hashable, Lane]"
+
+
+class Unit:
+    """Tasks that must run in order, by one worker: some of a lane. One that runs alone is a unit by itself.
+
+    :ivar tasks: those that are left; no more than a worker takes at once, so a list's front is near enough to its end.
+    """
+
+    __slots__ = ("lane", "tasks")
+
+    def __init__(self, lane: Lane | None, tasks: list[Task]) -> None:
+        self.lane = lane
+        self.tasks = tasks
+
+
+Runnable: TypeAlias = "Unit | Task"

@@ -1,0 +1,126 @@
+"""Which settings a consumer runs with, and which combinations are refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from kafka_parallel._showing import shown
+from kafka_parallel._unfinished import is_async, makes_generator
+from kafka_parallel.errors import ConfigurationError
+
+OrderingOption: TypeAlias = "str | Callable[[Any], Hashable | None] | None"
+PluginOption: TypeAlias = "str | tuple[str, Mapping[str, Any]] | object"
+
+# Below the 30 seconds that Kubernetes grants between SIGTERM and SIGKILL, with room for the last commit.
+STOP_TIMEOUT_MS = 20_000
+# Well below kafka-python's max_poll_interval_ms (300 s): the whole group waits for a revoke.
+REVOKE_TIMEOUT_MS = 15_000
+
+# What is buffered unless it is asked for: it costs memory, and a few records per worker keep all of them busy.
+BUFFERED_RECORDS = 2_000
+BUFFERED_PER_WORKER = 4
+# When a record is said to take long: no handler is meant to take a minute, and some do.
+STUCK_AFTER_MS = 60_000
+# More is not a number of seconds that Python can compute with, although its integers are larger.
+LONGEST = sys.float_info.max
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Settings of one consumer; see `ParallelConsumer` for what each means.
+
+    :raises ConfigurationError: for a value that cannot work, naming it.
+    """
+
+    ordering: OrderingOption = None
+    workers: int = 16
+    executor: str | None = None
+    plugins: Sequence[PluginOption] = field(default=(), repr=False)  # settings may hold passwords
+    max_buffered_records: int | None = None
+    max_buffered_bytes: int = 64 * 1024 * 1024
+    max_uncommitted: int = 10_000
+    revoke_timeout_ms: float = REVOKE_TIMEOUT_MS
+    stop_timeout_ms: float = STOP_TIMEOUT_MS
+    install_signal_handlers: bool = True
+    lazy_deserialization: bool = True
+    handler_timeout_ms: float | None = None
+    stuck_after_ms: float | None = STUCK_AFTER_MS
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "max_buffered_bytes", "max_uncommitted"):
+            _require_count(name, getattr(self, name))
+        if self.max_buffered_records is not None:
+            _require_count("max_buffered_records", self.max_buffered_records)
+        for name in ("revoke_timeout_ms", "stop_timeout_ms"):
+            require_duration(name, getattr(self, name))
+        for name in ("handler_timeout_ms", "stuck_after_ms"):
+            if getattr(self, name) is not None:
+                require_duration(name, getattr(self, name), least=1)
+        if not (self.ordering is None or isinstance(self.ordering, str) or callable(self.ordering)):
+            raise ConfigurationError(
+                f"ordering={shown(self.ordering)}: give 'key', 'partition', 'unordered', the name of a plugin "
+                "that provides an ordering, or a function from a record to its ordering key"
+            )
+        if callable(self.ordering) and (is_async(self.ordering) or makes_generator(self.ordering)):
+            raise ConfigurationError(
+                f"ordering={shown(self.ordering)}: a call of it runs nothing, and each record would get a key of its "
+                "own and no order; give a plain function, without async and yield, that returns the ordering key"
+            )
+        _require_list(self.plugins)
+        if not (self.executor is None or isinstance(self.executor, str)):
+            raise ConfigurationError(
+                f"executor={shown(self.executor)}: give 'thread-pool', 'asyncio', 'process-pool' or the name of a "
+                "plugin that provides one"
+            )
+        for name in ("install_signal_handlers", "lazy_deserialization"):
+            _require_flag(name, getattr(self, name))
+
+    @property
+    def buffered_records(self) -> int:
+        """How many records may be buffered: what was asked for, or enough for these workers and little more."""
+        return self.max_buffered_records or max(BUFFERED_RECORDS, BUFFERED_PER_WORKER * self.workers)
+
+
+def _require_list(plugins: object) -> None:
+    if isinstance(plugins, (str, bytes)) or not isinstance(plugins, Sequence):
+        raise ConfigurationError(
+            f"plugins={_names_in(plugins)}: give a list of plugins, even for a single one{_as_list(plugins)}"
+        )
+
+
+def _require_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}={shown(value)}: must be True or False")
+
+
+def _names_in(plugins: object) -> str:
+    """Show the names of plugins; never their settings, of which one may be a password."""
+    if isinstance(plugins, (set, frozenset)) and all(isinstance(name, str) for name in plugins):
+        return repr(plugins)
+    return shown(plugins)
+
+
+def _as_list(plugins: object) -> str:
+    """How it is written; nothing where that cannot be told."""
+    if isinstance(plugins, str):
+        return f": plugins=[{shown(plugins)}]"
+    if isinstance(plugins, Mapping) and plugins:
+        return f": plugins=[{', '.join(f'({shown(name)}, {{...}})' for name in plugins)}]"
+    return ""
+
+
+def _require_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}={shown(value)}: must be an integer of at least 1")
+
+
+def require_duration(name: str, value: object, least: float = 0) -> None:
+    """Refuse what is no finite number of milliseconds.
+
+    :raises ConfigurationError: *value* is none, or below *least*.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= LONGEST:
+        raise ConfigurationError(f"{name}={shown(value)}: must be a finite number of milliseconds, {least} or more")

@@ -1,0 +1,6 @@
+"""Which plugins are there, and what do their hooks answer?
+
+`_runtime` and `_consumer` import it; it knows no run. Its parts: finding and registering them (`loading`, `manager`,
+`implementations`), calling their hooks (`chains`), what they provide and answer (`provided`, `answers`), and which
+choices go together (`combinations`).
+"""

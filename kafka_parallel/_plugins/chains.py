@@ -1,0 +1,311 @@
+"""How plugins are called, once it is known which there are.
+
+A pluggy call costs microseconds where a direct call costs a tenth of one, so every chain is put together once, at
+start; with no plugin in it, the chain *is* the handler. The rules are pluggy's own: the last registered plugin is asked
+first, a wrapper (of either style) sees the result or the error of everything inside it, the first answer that is not
+``None`` counts. What is no answer to its hook is an error of the plugin (``implementations.py``).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NoReturn
+
+import pluggy
+
+from kafka_parallel import hookspecs
+from kafka_parallel._logs import get_logger
+from kafka_parallel._plugins.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
+from kafka_parallel.errors import PluginError
+
+log = get_logger(__name__)
+
+
+def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+    """Compose the implementations of *hook* around *innermost*.
+
+    :param innermost: called with one positional argument for each of *names*.
+    :param names: the arguments of the hook, in the order the composed function takes them.
+    :returns: *innermost* itself if nobody implements the hook.
+    :raises PluginError: an implementation is ``async def``, and nothing here can await it.
+    """
+    _refuse_coroutines(hook)
+    answers = _answers(hook, names)
+    composed = _first_answer(answers, innermost) if answers else innermost
+    return _wrap_all(hook, composed, names, _wrap)
+
+
+def decision(hook: pluggy.HookCaller) -> Call:
+    """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last."""
+
+    def undecided(record: Any, error: Any, context: Any) -> None:
+        """Leave it undecided."""
+
+    composed = surround(hook, undecided, ("record", "error", "context"))
+
+    def decide(record: Any, error: Any, context: Any) -> Any:
+        return composed(record, error, context)
+
+    return decide
+
+
+def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+    """Compose the same around an ``async def`` *innermost*; wrappers are entered before and left after it has run."""
+    answers = _answers(hook, names)
+    composed = _first_answer_async(answers, innermost) if answers else innermost
+    return _wrap_all(hook, composed, names, _wrap_async)
+
+
+def surround_steps(
+    hook: pluggy.HookCaller, names: Sequence[str], *, answered: Callable[[], None] | None = None
+) -> Callable[..., Steps] | None:
+    """Compose the same for when something else runs between entering and leaving: a function that makes `Steps`.
+
+    :param answered: called when an implementation has answered in the place of the innermost function.
+    :returns: ``None`` if no plugin implements the hook.
+    :raises PluginError: as `surround`.
+    """
+    if not hook.get_hookimpls():
+        return None
+    _refuse_coroutines(hook)
+    found = [
+        (wrapper_of(impl, names), _who(hook, impl)) for impl in reversed(hook.get_hookimpls()) if _is_wrapper(impl)
+    ]
+    answers = _answers(hook, names)
+    return lambda *args: Steps(found, answers, answered or _nothing, args)
+
+
+class Steps:
+    """The implementations of a hook around something that runs between `enter` and `leave`, each called once.
+
+    :param wrappers: the outermost first, each with its name.
+    :param answers: the other implementations, each with its judge.
+    :param answered: called when one of these has answered.
+    :param args: the arguments of the hook.
+    :ivar result: of the outermost, if the inside did not run.
+    """
+
+    def __init__(
+        self,
+        wrappers: Sequence[tuple[Call, str]],
+        answers: Sequence[tuple[Call, Call]],
+        answered: Callable[[], None],
+        args: Sequence[Any],
+    ) -> None:
+        self._wrappers = wrappers
+        self._answers = answers
+        self._answered = answered
+        self._args = args
+        self._entered: list[tuple[Generator[None, Any, Any], str]] = []
+        self.result: Any = None
+
+    def enter(self) -> bool:
+        """Enter the wrappers; tell whether the inside is to run. If not, a plugin has answered, and all is left.
+
+        :raises BaseException: one of them raised it, and no wrapper around it made something else of that.
+        """
+        try:
+            for wrapper, who in self._wrappers:
+                self._entered.append((_entered(wrapper, self._args, who), who))
+            answer = self._answer()
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            self.result = self.leave(None, error)
+            return False
+        if answer is None:
+            return True
+        self.result = self.leave(answer)
+        return False
+
+    def leave(self, result: Any, error: BaseException | None = None) -> Any:
+        """Resume the wrappers with the *result* of the inside, or its *error*; return what the outermost returns.
+
+        :raises BaseException: what comes out of the outermost.
+        """
+        while self._entered:
+            around, who = self._entered.pop()
+            try:
+                result = _left(around, who, result, error)
+                error = None
+            except BaseException as raised:  # noqa: BLE001 - as above
+                error = raised
+        if error is None:
+            return result
+        try:
+            raise error
+        finally:
+            del error  # or it would hold itself, by its traceback
+
+    def _answer(self) -> Any:
+        for answer, judge in self._answers:
+            result = answer(*self._args)
+            if result is not None:
+                result = judge(result)
+                self._answered()
+                return result
+        return None
+
+
+def _refuse_coroutines(hook: pluggy.HookCaller) -> None:
+    for impl in hook.get_hookimpls():
+        if inspect.iscoroutinefunction(impl.function):
+            raise PluginError(
+                f"{hook.name} of plugin {impl.plugin_name!r} is async def, and nothing awaits it here: write it "
+                "without async, or use an async def handler of single records"
+            )
+
+
+def _is_wrapper(impl: pluggy.HookImpl) -> bool:
+    return impl.wrapper or impl.hookwrapper
+
+
+def _who(hook: pluggy.HookCaller, impl: pluggy.HookImpl) -> str:
+    return f"{impl.plugin_name!r} in {hook.name}"
+
+
+def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[tuple[Call, Call]]:
+    """The implementations that are asked instead of the innermost function, in that order, each with its judge."""
+    return [
+        (function_of(impl, names), partial(checked_answer, hook.name, impl.plugin_name))
+        for impl in reversed(hook.get_hookimpls())
+        if not _is_wrapper(impl)
+    ]
+
+
+def _wrap_all(
+    hook: pluggy.HookCaller, composed: Call, names: Sequence[str], wrap: Callable[[Call, Call, str], Call]
+) -> Call:
+    """Put the wrappers of *hook* around what is *composed*, the last registered outermost."""
+    for impl in hook.get_hookimpls():
+        if _is_wrapper(impl):
+            composed = wrap(wrapper_of(impl, names), composed, _who(hook, impl))
+    return composed
+
+
+def _first_answer_async(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
+    async def call(*args: Any) -> Any:
+        for answer, judge in answers:
+            result = answer(*args)
+            if inspect.isawaitable(result):
+                result = await result
+            if result is not None:
+                return judge(result)
+        return await innermost(*args)
+
+    return call
+
+
+def _wrap_async(wrapper: Call, inner: Call, who: str) -> Call:
+    async def call(*args: Any) -> Any:
+        around = _entered(wrapper, args, who)
+        try:
+            result = await inner(*args)
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            return _left(around, who, None, error)
+        return _left(around, who, result)
+
+    return call
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _first_answer(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
+    def call(*args: Any) -> Any:
+        for answer, judge in answers:
+            result = answer(*args)
+            if result is not None:
+                return judge(result)
+        return innermost(*args)
+
+    return call
+
+
+def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
+    def call(*args: Any) -> Any:
+        around = _entered(wrapper, args, who)
+        try:
+            result = inner(*args)
+        except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
+            return _left(around, who, None, error)
+        try:  # what `_left` does, without its cost: this is the way of nearly every record
+            around.send(result)
+        except StopIteration as end:
+            return end.value
+        return _yielded_twice(around, who)
+
+    return call
+
+
+def _entered(wrapper: Call, args: Sequence[Any], who: str) -> Generator[None, Any, Any]:
+    """Start a wrapper; it is at its yield now."""
+    around: Generator[None, Any, Any] = wrapper(*args)
+    try:
+        next(around)
+    except StopIteration:
+        raise RuntimeError(f"plugin {who} did not yield: a wrapper must yield exactly once") from None
+    return around
+
+
+def _left(around: Generator[None, Any, Any], who: str, result: Any, error: BaseException | None = None) -> Any:
+    """Resume a wrapper at its yield with *result*, or with *error*; return what it returns, let out what it raises.
+
+    Python makes a RuntimeError of a StopIteration that a generator lets out; here it stays what it was.
+    """
+    try:
+        around.send(result) if error is None else around.throw(error)
+    except StopIteration as end:
+        return end.value
+    except RuntimeError as raised:
+        if isinstance(error, StopIteration) and raised.__cause__ is error:
+            raise error from error.__cause__
+        raise
+    return _yielded_twice(around, who)
+
+
+def _yielded_twice(around: Generator[None, Any, Any], who: str) -> NoReturn:
+    around.close()
+    raise RuntimeError(f"plugin {who} yielded twice: a wrapper must yield exactly once")
+
+
+def call_each(hook: pluggy.HookCaller, arguments: Callable[[str], Mapping[str, object]]) -> None:
+    """Call every implementation of a hook that may stop the start; the first registered is called first.
+
+    :param arguments: what the plugin of that name is given, by the names of the hook's arguments.
+    :raises PluginError: one left its work to an await.
+    """
+    for impl in hook.get_hookimpls():
+        given = arguments(impl.plugin_name)
+        answer = function_of(impl, tuple(given))(*given.values())
+        refuse_unfinished(hook.name, impl.plugin_name, answer)
+
+
+class Observers:
+    """The plugins that hear one hook; one that raises, or leaves its work to an await, is logged and hears no more."""
+
+    def __init__(self, hook: pluggy.HookCaller) -> None:
+        self._name = hook.name
+        self._names = tuple(inspect.signature(getattr(hookspecs, hook.name)).parameters)
+        self._impls = [(impl.plugin_name, function_of(impl, self._names)) for impl in reversed(hook.get_hookimpls())]
+
+    def tell(self, **arguments: object) -> list[tuple[str, Any]]:
+        """Tell every plugin; return what they answered, without ``None``, each with the plugin's name."""
+        given = [arguments[name] for name in self._names]
+        told = [(impl[0], self._tell(impl, given)) for impl in list(self._impls)]
+        return [(plugin, answer) for plugin, answer in told if answer is not None]
+
+    def _tell(self, impl: tuple[str, Call], given: Sequence[object]) -> Any:
+        plugin, function = impl
+        try:
+            answer = function(*given)
+            if answer is not None:
+                refuse_unfinished(self._name, plugin, answer)
+        except Exception:
+            with suppress(ValueError):  # another thread was told at the same time, and it raised there too
+                self._impls.remove(impl)
+            log.exception("plugin %r failed in %s and will not be called for it again", plugin, self._name)
+            return None
+        return answer

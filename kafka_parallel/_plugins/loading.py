@@ -1,0 +1,173 @@
+"""How a plugin is found by its name, imported, and made with its settings.
+
+No message has the value of a setting in it: it may be a password.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from kafka_parallel._showing import described, kind_of, shown
+from kafka_parallel._suggestions import did_you_mean
+from kafka_parallel.errors import ConfigurationError, KafkaParallelError, PluginError
+
+NAMED_GROUP = "kafka_parallel"
+AUTOLOAD_GROUP = "kafka_parallel.autoload"
+OWN_DISTRIBUTION = "kafka-parallel"
+# Names of other libraries for plugins of ours.
+PLUGINS_ELSEWHERE = {
+    "threads": "thread-pool",
+    "threading": "thread-pool",
+    "processes": "process-pool",
+    "multiprocessing": "process-pool",
+    "async": "asyncio",
+    "dead-letter": "dlq",
+    "dead-letter-queue": "dlq",
+    "deadletter": "dlq",
+    "metrics": "timing-metrics",
+    "key": "key-ordered",
+    "partition": "partition-queue",
+}
+
+# The choices without another distribution.
+CHOICES = {"ordering": ("key", "partition", "unordered"), "executor": ("thread-pool", "asyncio", "process-pool")}
+
+
+def pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:
+    """Return *item*, a plugin's name and its settings.
+
+    :raises ConfigurationError: it is something else.
+    """
+    if len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping):
+        return item[0], item[1]
+    kinds = ", ".join(kind_of(part) for part in item[:3])
+    raise ConfigurationError(f"plugins: a tuple of {len(item)} ({kinds}) is no plugin; a pair is (name, {{settings}})")
+
+
+def what_was_meant(item: object, previous: object) -> str:
+    """Tell what to write instead of *item*, which came after *previous*; no value of a setting is in it."""
+    if isinstance(item, Mapping) and isinstance(previous, str):
+        return f": settings go into one tuple with their plugin's name, in a list: plugins=[({previous!r}, {{...}})]"
+    if isinstance(item, Mapping) and item:
+        pairs = ", ".join(f"({str(name)!r}, {{...}})" for name in item)
+        return f": a plugin with settings is a tuple in a list: plugins=[{pairs}]"
+    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
+        return f": a pair must be a tuple: ({item[0]!r}, {{...}})"
+    return "; give a name, a (name, {settings}) pair, an object or a module"
+
+
+def name_of(plugin: object) -> str:
+    """Name a plugin that was given as an object."""
+    if inspect.ismodule(plugin) or inspect.isclass(plugin):
+        return plugin.__name__
+    return type(plugin).__name__
+
+
+def _own_entry_points() -> list[importlib.metadata.EntryPoint]:
+    points = importlib.metadata.entry_points(group=NAMED_GROUP)
+    return [point for point in points if point.dist is not None and point.dist.name == OWN_DISTRIBUTION]
+
+
+def refuse_reserved(found: importlib.metadata.EntryPoint) -> None:
+    """Refuse a plugin that takes the name of a built-in one.
+
+    :raises PluginError: it does.
+    """
+    if found.name in {point.name for point in _own_entry_points()}:
+        raise PluginError(f"plugin {found.name!r} of {distribution_of(found)} takes the name of a built-in plugin")
+
+
+def find(name: str) -> importlib.metadata.EntryPoint:
+    """Find the entry point *name*; a built-in before anyone else's."""
+    named = importlib.metadata.entry_points(group=NAMED_GROUP)
+    automatic = importlib.metadata.entry_points(group=AUTOLOAD_GROUP)
+    found = {(distribution_of(point), point.value): point for point in (*named, *automatic) if point.name == name}
+    own = [point for point in _own_entry_points() if point.name == name]
+    candidates = own or list(found.values())
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        places = " and ".join(sorted(distribution_of(point) for point in candidates))
+        raise PluginError(f"plugin {name!r} is provided by {places}: uninstall one of them")
+    known = sorted({point.name for point in (*named, *automatic)})
+    raise PluginError(
+        f"there is no plugin {name!r}; installed are: {', '.join(known) or 'none'}"
+        f"{did_you_mean(name, known, PLUGINS_ELSEWHERE)}"
+    )
+
+
+def unknown_choice(option: str, name: str) -> str:
+    """Say that no plugin is called *name*, which was given as *option*, and what to write instead."""
+    known = CHOICES[option]
+    others = "or the name of another plugin that provides one"
+    listed = ", ".join(map(repr, known))
+    if option == "ordering":
+        others += ", or a function from a record to its ordering key"
+    return (
+        f"{option}={shown(name)}: there is no such {option} and no such plugin; give {listed}, {others}"
+        f"{did_you_mean(name, known, PLUGINS_ELSEWHERE)}"
+    )
+
+
+def installed() -> set[str]:
+    """The names of all plugins that are there."""
+    return {
+        point.name for group in (NAMED_GROUP, AUTOLOAD_GROUP) for point in importlib.metadata.entry_points(group=group)
+    }
+
+
+def distribution_of(point: importlib.metadata.EntryPoint) -> str:
+    """Name the distribution that *point* comes from, with its version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
+
+
+def imported(point: importlib.metadata.EntryPoint, name: str, distribution: str) -> Any:
+    """Import what *point* names.
+
+    :raises PluginError: it cannot be imported.
+    """
+    try:
+        return point.load()
+    except Exception as error:
+        place = f"plugin {name!r} of {distribution} ({point.value})"
+        raise PluginError(f"{place} cannot be imported: {described(error)}; fix or uninstall it") from error
+
+
+def instance(loaded: Any, settings: Mapping[str, Any], who: str) -> Any:
+    """Make the plugin of what was loaded: a class is called with the settings, anything else is taken as is.
+
+    :raises ConfigurationError: it does not take these settings.
+    :raises PluginError: it could not be made.
+    """
+    given = ", ".join(sorted(map(str, settings))) or "none"
+    if not inspect.isclass(loaded):
+        if settings:
+            raise ConfigurationError(f"{who} takes no settings, but got {given}")
+        return loaded
+    signature = inspect.signature(loaded)
+    try:
+        signature.bind(**settings)
+    except TypeError as error:
+        raise ConfigurationError(_misfit(settings, signature, who, given, error)) from None
+    try:
+        return loaded(**settings)
+    except KafkaParallelError:
+        raise
+    except Exception as error:  # its text may have a setting in it, and is shown as the cause alone
+        raise PluginError(f"{who} failed with a {type(error).__name__}, with the settings {given}") from error
+
+
+def _misfit(settings: Mapping[str, Any], signature: inspect.Signature, who: str, given: str, error: TypeError) -> str:
+    """Say which settings *who* takes, and what was meant by those it does not."""
+    known = [name for name, found in signature.parameters.items() if found.kind is not inspect.Parameter.VAR_KEYWORD]
+    wrong = [str(name) for name in settings if name not in known]
+    if not wrong:
+        return f"{who} does not take these settings ({given}): {error}"
+    unknown = ", ".join(map(repr, wrong))
+    return (
+        f"{who} does not take these settings ({given}): it has no {unknown}; it has {', '.join(known) or 'none'}"
+        f"{did_you_mean(wrong[0], known)}"
+    )

@@ -1,0 +1,95 @@
+"""What plugins provide for one run(), and whether it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kafka_parallel._showing import shown
+from kafka_parallel._unfinished import is_async, makes_generator
+from kafka_parallel.errors import PluginError
+from kafka_parallel.values import DelayedTopics
+
+if TYPE_CHECKING:
+    from kafka_parallel._options import OrderingOption
+    from kafka_parallel._plugins.manager import Plugins
+    from kafka_parallel.decoders import Decoder
+    from kafka_parallel.executors import Executor
+    from kafka_parallel.values import Settings
+
+Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
+
+
+class Provided:
+    """Asks the provide-hooks.
+
+    :param settings: what the plugins are told.
+    :raises PluginError: in every method, if a plugin fails, two answer, or the answer cannot be used.
+    """
+
+    def __init__(self, plugins: Plugins, settings: Settings) -> None:
+        self._plugins = plugins
+        self._settings = settings
+
+    def delayed_topics(self) -> DelayedTopics | None:
+        """The topics that some plugin wants to be read too."""
+        provided = self._plugins.provided(self._plugins.hook.provide_topics, self._settings)
+        if provided is None:
+            return None
+        name, delayed = provided
+        if not isinstance(delayed, DelayedTopics):
+            raise PluginError(f"{self._plugins.describe(name)} provided {shown(delayed)}, which is no DelayedTopics")
+        return delayed
+
+    def ordering(self, chosen: OrderingOption, deserialize: Callable[[Any], Any] | None) -> Ordering | None:
+        """The function from a raw record to its ordering key; ``None`` for no order at all."""
+        if chosen == "unordered":
+            return None
+        if chosen is not None and not isinstance(chosen, str):
+            return chosen if deserialize is None else lambda record: chosen(deserialize(record))
+        default = "key-ordered" if chosen is None else None
+        provided = self._plugins.provided(self._plugins.hook.provide_ordering, self._settings, default)
+        if provided is None:
+            raise PluginError(f"ordering={chosen!r}: {self._plugins.describe(str(chosen))} provides no ordering")
+        name, ordering = provided
+        if not callable(ordering):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}, which is no function"
+            )
+        if is_async(ordering) or makes_generator(ordering):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}: a call of it runs "
+                "nothing, and each record would get a key of its own and no order; it must have no async and no yield"
+            )
+        return ordering  # type: ignore[no-any-return]
+
+    def executor(self, chosen: str | None, usual: str) -> Executor:
+        """What runs the handlers.
+
+        :param usual: the plugin that provides it if none is *chosen*.
+        """
+        provided = self._plugins.provided(
+            self._plugins.hook.provide_executor, self._settings, usual if chosen is None else None
+        )
+        if provided is None:
+            raise PluginError(f"executor={chosen!r}: that plugin provides no executor")
+        name, executor = provided
+        if not (hasattr(executor, "start") and hasattr(executor, "join")):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided {shown(executor)}, which has no start() and join()"
+            )
+        if isinstance(executor, type) or is_async(executor.start):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided {shown(executor)}, which never runs anything: provide an "
+                "object whose start() is a plain method"
+            )
+        return executor  # type: ignore[no-any-return]
+
+    def decoder(self) -> tuple[str, Decoder] | None:
+        """What decodes records instead of kafka-python, and the name of its plugin."""
+        provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings)
+        if provided is not None and not callable(provided[1]):
+            raise PluginError(
+                f"{self._plugins.describe(provided[0])} provided the decoder {shown(provided[1])}, which is no function"
+            )
+        return provided

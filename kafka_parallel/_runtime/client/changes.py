@@ -1,0 +1,37 @@
+"""What a run has changed of a KafkaConsumer, noted beside what takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kafka_parallel._logs import get_logger
+
+log = get_logger(__name__)
+
+_MISSING = object()
+
+
+class Changes:
+    """The changes that were made, to be taken back in reverse order."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], object]] = []
+
+    def note(self, undo: Callable[[], object]) -> None:
+        """Note what takes back a change that was just made."""
+        self._undo.append(undo)
+
+    def put(self, mapping: dict[str, Any], name: str, *, value: Any) -> None:
+        """Change one entry of *mapping*."""
+        before = mapping.get(name, _MISSING)
+        mapping[name] = value
+        self.note(lambda: mapping.pop(name, None) if before is _MISSING else mapping.update({name: before}))
+
+    def take_back(self) -> None:
+        """Take everything back; what cannot be is logged, and does not keep the rest."""
+        while self._undo:
+            try:
+                self._undo.pop()()
+            except Exception:
+                log.exception("something of the KafkaConsumer could not be given back as it was")

@@ -1,0 +1,479 @@
+"""What kafka-python really does, and the only file that knows 2.x from 3.x.
+
+Pinned semantics, measured against both (see docs/explanation/design.md):
+
+1. Rebalance callbacks run inside ``poll()`` of the loop in both: 2.x calls them on the loop's thread, 3.x on its I/O
+   thread while ``poll()`` waits for it. So nothing is fetched while one runs.
+2. A blocking callback is harmless in 2.x (heartbeats have their own thread). In 3.x it would stop the heartbeats, so
+   the listener is a coroutine that waits for a helper thread.
+3. A partition that an eager rebalance gives back keeps its position in 3.x and loses it in 2.x. Whoever dropped records
+   of it must seek back if the position is still there.
+4. Deserialisers run inside ``poll()``, and one that raises stops the consumer for good. They are swapped for ones that
+   pass bytes through, and run by the worker.
+5. Auto-commit would commit records that are still being processed. It is switched off. So is everything else that the
+   program may do to its consumer and that would lose records: see ``guarded_class.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kafka.errors import CoordinatorNotAvailableError
+
+from kafka_parallel._logs import get_logger
+from kafka_parallel._runtime.client import decoding, fetcher_patch
+from kafka_parallel._runtime.client.client_errors import FENCED
+from kafka_parallel._runtime.client.consumer_checks import (
+    is_overridden,
+    records_of,
+    require_consumer,
+    require_signatures,
+)
+from kafka_parallel._runtime.client.deserializers import PassThrough, check_deserializer, deserialized_record
+from kafka_parallel._runtime.client.fencing import is_fenced
+from kafka_parallel._runtime.client.forks import require_own_process
+from kafka_parallel._runtime.client.membership import Membership
+from kafka_parallel._runtime.client.prefetched import forget_parsed
+from kafka_parallel._runtime.client.rebalance_listener import Act, StartThread, chained_listener
+from kafka_parallel._runtime.client.reconnects import shorten_backoff
+from kafka_parallel._runtime.client.slices import Slices
+from kafka_parallel._runtime.client.takeover import Finished, Takeover, require_free
+from kafka_parallel._runtime.client.unreadable import Reading, Unreadable
+from kafka_parallel.errors import ConfigurationError, MemberFenced, PluginError, StateError
+
+if TYPE_CHECKING:
+    import re
+
+    from kafka import OffsetAndMetadata, TopicPartition
+    from kafka.consumer.fetcher import ConsumerRecord
+
+    from kafka_parallel._runtime.client.changes import Changes
+    from kafka_parallel._runtime.client.pauses import Pauses
+    from kafka_parallel.decoders import Decoder
+
+log = get_logger(__name__)
+
+# What a poll() of the user's may raise if it gets bytes for what it knows as something else.
+BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
+DESERIALIZERS = ("key_deserializer", "value_deserializer")
+
+
+class Client:
+    """One ``KafkaConsumer``, taken over.
+
+    :param consumer: the user's consumer; it is changed by `take_over`, and given back by `give_back` or `close`.
+    :ivar failure: what the user's deserialiser or a plugin's decoder raised in ``poll()``: never call that again.
+    :raises ConfigurationError: it is no consumer, its methods do not take what a run passes, or it is closed.
+    """
+
+    def __init__(self, consumer: Any) -> None:
+        require_consumer(consumer)
+        require_signatures(consumer)
+        self._is_poll_users = is_overridden(consumer, "poll")
+        self._consumer = consumer
+        self._built_in = os.getpid()
+        self._takeover: Takeover | None = None
+        self._membership: Membership | None = None
+        self._is_lazy = True
+        self._also: frozenset[str] = frozenset()
+        self._deserializers: tuple[Any, Any] = (None, None)
+        self._reading = Reading()
+        self._unreadable: dict[TopicPartition, Unreadable] = {}
+        self._slices = Slices()
+        self.failure: Exception | None = None
+        self.require_open()
+
+    def require_open(self) -> None:
+        """Refuse a consumer that is closed, of another process, or run by another ParallelConsumer."""
+        require_own_process(self._consumer, self._built_in)
+        if getattr(self._consumer, "_closed", False):
+            raise ConfigurationError("the KafkaConsumer is closed: build a new one and pass it")
+        require_free(self._consumer)
+
+    @property
+    def _own(self) -> Any:
+        """The consumer's own methods, which mean something else to the user during a run."""
+        return self._consumer if self._takeover is None else self._takeover.own
+
+    # Configuration
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The consumer's configuration, read-only. It may hold passwords."""
+        return MappingProxyType(self._consumer.config)
+
+    @property
+    def group_id(self) -> str | None:
+        """The consumer group, or ``None``."""
+        group_id: str | None = self._consumer.config.get("group_id")
+        return group_id
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics subscribed to, or of the partitions assigned by the user."""
+        if self.pattern is not None:
+            return frozenset()
+        subscribed = self._consumer.subscription() or ()
+        return frozenset(subscribed) or frozenset(partition.topic for partition in self.assignment())
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The subscribed pattern, or ``None``."""
+        found: re.Pattern[str] | None = getattr(self._subscription, "subscribed_pattern", None)
+        return found
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the consumer reads anything at all."""
+        return bool(self.pattern or self._consumer.subscription() or self.assignment())
+
+    @property
+    def has_group_assignment(self) -> bool:
+        """Whether partitions come by rebalances, which call the listener; otherwise `assignment` has to be watched."""
+        return self.group_id is not None and bool(self.pattern or self._consumer.subscription())
+
+    @property
+    def _subscription(self) -> Any:
+        return getattr(self._consumer, "_subscription", None)
+
+    # Taking over
+
+    def prepare(self, *, lazy: bool) -> None:
+        """Find out what there is to take over, and change nothing.
+
+        :param lazy: whether the deserialisers shall leave ``poll()``.
+        :raises ConfigurationError: auto-commit cannot be switched off.
+        """
+        self._is_lazy = lazy
+        if not all(isinstance(config, dict) for config in self._configs):
+            raise ConfigurationError(
+                "auto-commit of this KafkaConsumer cannot be switched off, and it would commit records that are still "
+                "being processed: build it with enable_auto_commit=False"
+            )
+        for name in DESERIALIZERS:
+            check_deserializer(name, self._fetcher_config.get(name))
+        if lazy:
+            key, value = (self._fetcher_config.get(name) for name in DESERIALIZERS)
+            self._deserializers = (key, value)
+
+    def read_also(self, topics: Collection[str]) -> None:
+        """Subscribe to *topics* too when it is taken over.
+
+        :raises ConfigurationError: the consumer has a pattern, or partitions assigned by hand.
+        """
+        if self.pattern is not None or not self._consumer.subscription():
+            raise ConfigurationError(
+                f"the consumer shall read {', '.join(sorted(topics))} too, which only works with topics subscribed to "
+                "by name: subscribe to topics instead of a pattern or assigned partitions"
+            )
+        self._also = frozenset(topics)
+
+    def take_over(self, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]) -> None:
+        """Take the consumer over until `close` or `give_back`: guard it, and switch off what would lose records.
+
+        :param finished: what is safe to commit now.
+        :param ask: asks the run to commit it, for a ``commit()`` of the user.
+        :param stop: asks the run to stop, for a ``close()`` of the user.
+        :raises StateError: another ParallelConsumer runs this consumer.
+        :raises ConfigurationError: its class cannot be guarded.
+        """
+        self._takeover = takeover = Takeover(self._consumer, finished, ask, stop)
+        for config in self._configs:
+            takeover.changes.put(config, "enable_auto_commit", value=False)
+        shorten_backoff(self._consumer, takeover.changes)
+        if self._is_lazy:
+            self._take_deserializers(takeover)
+        takeover.changes.note(lambda: fetcher_patch.take_back(self._fetcher))
+        self._reading.put(self._fetcher)
+        if problem := self._slices.put(self._fetcher):
+            log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
+        if self._also:
+            self._subscribe_too(takeover)
+
+    @property
+    def _taken(self) -> Takeover:
+        if self._takeover is None:
+            raise StateError("the consumer is not taken over: call take_over() first")
+        return self._takeover
+
+    @property
+    def _changes(self) -> Changes:
+        return self._taken.changes
+
+    @property
+    def _pauses(self) -> Pauses:
+        return self._taken.pauses
+
+    @property
+    def _configs(self) -> tuple[Any, Any]:
+        """The places in which the client looks whether to commit by itself."""
+        return self._consumer.config, getattr(getattr(self._consumer, "_coordinator", None), "config", None)
+
+    def _take_deserializers(self, takeover: Takeover) -> None:
+        for name, deserializer in self.deserializers.items():
+            if deserializer is not None:
+                takeover.changes.put(self._fetcher_config, name, value=PassThrough())
+        if self._deserializers != (None, None):
+            forget_parsed(self._fetcher)
+
+    def _subscribe_too(self, takeover: Takeover) -> None:
+        subscribed = sorted(self._consumer.subscription())
+        listener = self._subscription.rebalance_listener
+        takeover.own.subscribe(sorted({*subscribed, *self._also}), listener=listener)
+        takeover.changes.note(lambda: self._subscribe_again(subscribed, listener))
+
+    def _subscribe_again(self, topics: list[str], listener: Any) -> None:
+        if getattr(self._consumer, "_closed", False):  # subscribe() would ask the cluster; what is shown is kept here
+            self._subscription.change_subscription(topics)
+        else:
+            self._taken.own.subscribe(topics, listener=listener)
+
+    def give_back(self) -> None:
+        """Leave the consumer as it was, open."""
+        if self._takeover is not None:
+            self._takeover.give_back()
+
+    def decode_with(self, decoder: Decoder) -> str:
+        """Let *decoder* decode inside of ``poll()`` until `close`, or change nothing and return why."""
+        if not self.has_raw_bytes:
+            return "lazy_deserialization=False leaves the deserialisers in poll(), together with the client's decoder"
+        return decoding.put(decoder, self._fetcher)
+
+    @property
+    def _fetcher_config(self) -> dict[str, Any]:
+        """Where ``poll()`` looks its deserialisers up."""
+        found: dict[str, Any] = getattr(self._fetcher, "config", {})
+        return found
+
+    @property
+    def _fetcher(self) -> Any:
+        return getattr(self._consumer, "_fetcher", None)
+
+    @property
+    def has_raw_bytes(self) -> bool:
+        """Whether ``poll()`` hands out bytes."""
+        return self._is_lazy or all(self._fetcher_config.get(name) is None for name in DESERIALIZERS)
+
+    @property
+    def deserializers(self) -> Mapping[str, Any]:
+        """Those that were taken out of ``poll()``, by the name of their option."""
+        return dict(zip(DESERIALIZERS, self._deserializers, strict=True))
+
+    @property
+    def deserialize(self) -> Callable[[ConsumerRecord], ConsumerRecord] | None:
+        """Turns a raw record into the one the user expects; ``None`` if they are the same."""
+        return None if self._deserializers == (None, None) else self._deserialize
+
+    def _deserialize(self, record: Any) -> Any:
+        return deserialized_record(*self._deserializers, record)
+
+    def listen(
+        self, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act, joined_anew: Callable[[], None]
+    ) -> None:
+        """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener.
+
+        :param start_thread: runs a function on a thread of its own, for clients whose own thread may not wait.
+        :param joined_anew: called when the client was thrown out and has joined anew, perhaps without any of these.
+        """
+        users = getattr(self._subscription, "rebalance_listener", None)
+        membership = self._membership = Membership(getattr(self._consumer, "_coordinator", None), joined_anew)
+        acts = membership.before(assigned), membership.before(revoked)
+        listener = chained_listener(self._consumer, users, start_thread, *acts, lost)
+        self._changes.put(vars(self._subscription), "rebalance_listener", value=listener)
+
+    # Acts
+
+    def poll(
+        self, timeout: float, max_records: int, *, in_slices: bool = False
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Fetch at most *max_records* records; wait up to *timeout* seconds for the first.
+
+        :param in_slices: whether handlers are to have the interpreter between a few records and the next few.
+        """
+        self._slices.are_wanted = in_slices
+        self._free_parking()
+        self._finish_joining()
+        try:
+            found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
+                timeout_ms=math.ceil(timeout * 1000), max_records=max_records
+            )
+        except FENCED as error:
+            raise self._fenced() from error
+        except BYTES_ERRORS as error:
+            self._blame_bytes(error)
+            raise
+        finally:
+            if self._membership is not None:
+                self._membership.look()
+        found = records_of(found, type(self._consumer).__qualname__)
+        for unreadable in self._reading.take():
+            self._stand(unreadable)
+        self._require_membership()
+        return found
+
+    def _blame_bytes(self, error: Exception) -> None:
+        """Say what to write where a ``poll()`` of the user's fails that looks into records that are not deserialised.
+
+        :raises ConfigurationError: it may be that.
+        """
+        if self.deserialize is not None and self._is_poll_users:
+            raise ConfigurationError(
+                f"poll() of this {type(self._consumer).__qualname__} raised {error!r}: it gets keys and values as "
+                "bytes, which workers deserialise later; if it looks into them, pass lazy_deserialization=False"
+            ) from error
+
+    def _require_membership(self) -> None:
+        """Refuse to go on as a static member whose successor runs: 3.x does not say so, and delivers on."""
+        if self._instance_id is not None and is_fenced(self._consumer._coordinator):  # noqa: SLF001
+            raise self._fenced()
+
+    @property
+    def _instance_id(self) -> str | None:
+        found: str | None = self._consumer.config.get("group_instance_id")
+        return found
+
+    def _fenced(self) -> MemberFenced:
+        return MemberFenced(self.group_id, self._instance_id)
+
+    def _stand(self, found: Unreadable) -> None:
+        """Let only the partition of a record stand still that the client cannot read; end by what is not its fault."""
+        partition, offset, error = found
+        if not self._is_lazy or isinstance(error, PluginError):
+            self.failure = self.failure or error
+            return
+        self._pauses.stand(partition)
+        if (before := self._unreadable.get(partition)) is not None and before.offset == offset:
+            return
+        self._unreadable[partition] = found
+        log.error("%s[%d]@%d cannot be read by kafka-python: the partition stands still there, others go on; nothing "
+                  "at or above it is committed", partition.topic, partition.partition, offset,
+                  exc_info=error)  # fmt: skip
+
+    @property
+    def unreadable(self) -> dict[TopicPartition, Unreadable]:
+        """The partitions that stand still, each at a record that cannot be read; from any thread."""
+        if self._takeover is None:
+            return {}
+        return {where: found for where, found in list(self._unreadable.items()) if self._pauses.stands(where)}
+
+    def _finish_joining(self) -> None:
+        """Make the client take up a join again that an earlier poll left half done.
+
+        If new metadata asked for the join and the poll's time was over before its answer came, both 2.3.3 and 3.0.12
+        consider the metadata dealt with and never look at the answer: the member stays without partitions for ever.
+        """
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
+        if getattr(coordinator, "rejoining", False) and not coordinator.rejoin_needed:
+            coordinator.request_rejoin()
+
+    def _free_parking(self) -> None:
+        """Let 3.x take up records again that it parked for a paused partition.
+
+        It does so only while its slot for the current batch is ``None``, but a batch that was read to its end stays in
+        the slot: in 3.0.12 a resumed partition could wait for ever. The slot is only touched by ``poll()``'s caller.
+        """
+        fetcher = self._fetcher
+        if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:  # noqa: SLF001
+            fetcher._next_partition_records = None  # noqa: SLF001
+
+    def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout: float) -> None:
+        """Commit and wait for the answer, *timeout* seconds at most."""
+        try:
+            self._own.commit(dict(offsets), timeout_ms=timeout * 1000)
+        except FENCED as error:
+            raise self._fenced() from error
+
+    def commit_async(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], answered: Callable[[BaseException | None], None]
+    ) -> None:
+        """Commit without waiting for the answer.
+
+        :param answered: called with ``None`` or the error, on any thread and perhaps twice; never if no answer comes.
+            Both ways of kafka-python to say it are used: callbacks wait for the next ``poll()``, which raises instead
+            of calling them once a static member is fenced; and the future is another one where it has to look for the
+            coordinator first, with the coordinator in it.
+        """
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
+        if coordinator is not None and coordinator.coordinator_unknown():  # poll() looks for it, and it is asked again
+            answered(CoordinatorNotAvailableError())
+            return
+
+        def failed(error: BaseException) -> None:
+            answered(self._fenced() if isinstance(error, FENCED) else error)
+
+        def called_back(_: object, answer: object) -> None:
+            failed(answer) if isinstance(answer, BaseException) else answered(None)
+
+        try:
+            future = self._own.commit_async(dict(offsets), called_back)
+        except FENCED as error:
+            failed(error)
+            return
+        future.add_callback(lambda value: answered(None) if value is None else None)
+        future.add_errback(failed)
+
+    def take_answers_in(self) -> None:
+        """Let the client read what has come, while ``poll()`` cannot: 3.x has a thread that does."""
+        if not hasattr(self._consumer, "_net"):
+            self._consumer._client.poll(timeout_ms=0)  # noqa: SLF001 - what its own commit() waits with
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions the client has now."""
+        return frozenset(self._consumer.assignment() or ())
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Pause those of *partitions* that are assigned, whatever the user resumes."""
+        self._pauses.pause(partitions)
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """End what `pause` did to *partitions*; what the user paused stays paused."""
+        self._pauses.resume(partitions)
+
+    def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The client's positions in those of *partitions* of which it knows; nothing is asked of a broker.
+
+        Any thread may ask: each position is read once, and a reset replaces it whole.
+        """
+        states: Mapping[TopicPartition, Any] = getattr(self._subscription, "assignment", {})
+        found = {partition: getattr(states.get(partition), "position", None) for partition in partitions}
+        return {partition: position.offset for partition, position in found.items() if position is not None}
+
+    def committed(self, partition: TopicPartition, timeout: float) -> int | None:
+        """What the group has committed for *partition*; ``None`` if nothing."""
+        found: int | None = self._consumer.committed(partition, timeout_ms=timeout * 1000)
+        return found
+
+    def seek_to_beginning(self, partition: TopicPartition) -> None:
+        """Fetch *partition* from its first record on."""
+        self._own.seek_to_beginning(partition)
+        self._pauses.mended(partition)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Fetch *partition* from *offset* on."""
+        self._own.seek(partition, offset)
+        self._pauses.mended(partition)  # what it stands at is met again, after what has to be fetched again
+
+    def close(self, timeout: float) -> None:
+        """Leave the group, close the connections, and give the consumer back as far as it can still be used."""
+        takeover = self._taken
+        try:
+            self._end_heartbeats(timeout)
+            takeover.close(timeout * 1000)
+        finally:
+            takeover.give_back()
+
+    def _end_heartbeats(self, timeout: float) -> None:
+        """Wait for the end of 2.x's heartbeat thread.
+
+        Before 2.3, close() waits for it with the lock in its hands that the thread needs to end. So it would end later:
+        where the interpreter was faster and killed it together with that lock, the consumer's ``__del__`` would wait
+        for the lock for ever.
+        """
+        coordinator: Any = getattr(self._consumer, "_coordinator", None)
+        heartbeats = getattr(coordinator, "_heartbeat_thread", None)
+        if heartbeats is not None:
+            heartbeats.close(timeout_ms=timeout * 1000)

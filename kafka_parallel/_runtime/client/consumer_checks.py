@@ -1,0 +1,113 @@
+"""Which objects can be run: a KafkaConsumer by its type, whose methods take what a run passes to them.
+
+An object around a consumer cannot be guarded, for its own class is not where the consumer's methods are looked up. And
+what it answers for itself cannot be trusted: ``isinstance`` and ``hasattr`` ask the object, ``type`` does not.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+from kafka import KafkaConsumer, TopicPartition
+
+from kafka_parallel._showing import kind_of
+from kafka_parallel.errors import ConfigurationError
+
+# The classes whose objects, and those of subclasses, can be run.
+_classes: list[type] = [KafkaConsumer]
+PARTS = ("_coordinator", "_fetcher", "_subscription", "_closed")
+_PARTITION = TopicPartition("topic", 0)
+# How a run calls the methods that a subclass may have overridden.
+CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "poll": ((), {"timeout_ms": 0, "max_records": 1}),
+    "commit": (({},), {"timeout_ms": 1.0}),
+    "commit_async": (({}, print), {}),
+    "close": ((), {"autocommit": False, "timeout_ms": 1.0}),
+    "pause": ((_PARTITION,), {}),
+    "resume": ((_PARTITION,), {}),
+    "seek": ((_PARTITION, 0), {}),
+    "seek_to_beginning": ((_PARTITION,), {}),
+    "committed": ((_PARTITION,), {"timeout_ms": 1.0}),
+}
+
+Kind = TypeVar("Kind", bound=type)
+
+
+def usable(kind: Kind) -> Kind:
+    """Let objects of the class *kind* be run, too: a fake."""
+    _classes.append(kind)
+    return kind
+
+
+def require_consumer(consumer: Any) -> None:
+    """Refuse what is no consumer by its type.
+
+    :raises ConfigurationError: it is not.
+    """
+    if not issubclass(type(consumer), tuple(_classes)):
+        around = "; an object around a KafkaConsumer cannot be guarded: pass the one inside, or let its class be a "
+        hint = f"{around}subclass of KafkaConsumer" * _answers_for_another(consumer)
+        raise ConfigurationError(f"{kind_of(consumer)} is not a kafka-python KafkaConsumer by its type: pass one{hint}")
+    if missing := [name for name in PARTS if name not in vars(consumer)]:
+        raise ConfigurationError(
+            f"this {type(consumer).__qualname__} is not a complete KafkaConsumer (it has no {', '.join(missing)} of "
+            "its own): its __init__() must call super().__init__(), or if it is an object around a "
+            "KafkaConsumer: pass the one inside"
+        )
+
+
+def _answers_for_another(consumer: Any) -> bool:
+    try:
+        return hasattr(consumer, "poll")
+    except Exception:  # noqa: BLE001 - a proxy's own code
+        return True
+
+
+def require_signatures(consumer: Any) -> None:
+    """Refuse a *consumer* whose methods do not take what a run passes to them.
+
+    :raises ConfigurationError: one does not; names it, and the line to write.
+    """
+    for name, (arguments, options) in CALLS.items():
+        method = getattr(consumer, name)
+        try:
+            signature = inspect.signature(method)
+        except (TypeError, ValueError):  # it has none to ask
+            continue
+        try:
+            signature.bind(*arguments, **options)
+        except TypeError as error:
+            expected = inspect.signature(getattr(KafkaConsumer, name))
+            raise ConfigurationError(
+                f"{name}{signature} of this {type(consumer).__qualname__} does not take what kafka-python's does and a "
+                f"run passes ({error}): write def {name}{expected}, and pass all of it on"
+            ) from error
+
+
+def is_overridden(consumer: Any, name: str) -> bool:
+    """Whether the method *name* of a *consumer* is the user's, replaced in a subclass or on the object."""
+    owners = [kind for kind in type(consumer).__mro__ if name in vars(kind)]
+    return name in vars(consumer) or not owners or owners[0] not in _classes
+
+
+def records_of(polled: Any, kind: str) -> dict[TopicPartition, list[Any]]:
+    """Return what a ``poll()`` returned, perhaps the user's own: lists that are not empty.
+
+    :raises ConfigurationError: it cannot be read so; names *kind*, the class.
+    """
+    if not isinstance(polled, dict):
+        raise ConfigurationError(
+            f"poll() of this {kind} returned {kind_of(polled)} instead of a dict of lists of records, as "
+            "kafka-python's does: return {} where there is nothing"
+        )
+    if all(type(records) is list and records for records in polled.values()):
+        return polled
+    try:
+        listed = {partition: list(records) for partition, records in polled.items()}
+    except TypeError as error:
+        raise ConfigurationError(
+            f"poll() of this {kind} returned a dict of something else than lists of records ({error}): return what "
+            "kafka-python's poll() does"
+        ) from error
+    return {partition: records for partition, records in listed.items() if records}

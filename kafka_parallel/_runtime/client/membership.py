@@ -1,0 +1,58 @@
+"""Whether the client has become another member of its group without saying that it had been thrown out.
+
+kafka-python prepares for a join once. A member that is thrown out after that (it froze, or its line was down) is told
+so by the answer to its join, and joins anew at once, under a new id. To a cooperative member nothing is said of the
+partitions that it gets again then: not "lost", not "assigned". Another member may have had them meanwhile, and the
+client goes on where it was: what was handled since would be handled again, and the committed offset would go back.
+
+So the member's id is compared after each poll, and before a rebalance callback acts. A new one means that all that
+was held is lost, and that whatever the client still has is a new assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._runtime.client.rebalance_listener import Act
+
+
+class Membership:
+    """One client's membership.
+
+    :param coordinator: the client's, ``None`` if it has none.
+    :param joined_anew: called, once, when the member has another id than before.
+    """
+
+    def __init__(self, coordinator: Any, joined_anew: Callable[[], None]) -> None:
+        self._coordinator = coordinator
+        self._joined_anew = joined_anew
+        self._id = self._found()
+
+    def look(self) -> None:
+        """Call *joined_anew* if it has; for the thread that polls, or callbacks while it is in a poll."""
+        found = self._found()
+        if found and found != self._id:
+            is_first, self._id = not self._id, found
+            if not is_first:
+                self._joined_anew()
+
+    def before(self, act: Act) -> Act:
+        """Look before *act*."""
+
+        def look_and_act(partitions: frozenset[TopicPartition]) -> None:
+            self.look()
+            act(partitions)
+
+        return look_and_act
+
+    def _found(self) -> str:
+        """The id of the member; empty while it has none, or has not joined with it yet."""
+        generation = getattr(self._coordinator, "_generation", None)
+        if generation is None or self._coordinator.rejoining:
+            return ""
+        found: str = generation.member_id
+        return found

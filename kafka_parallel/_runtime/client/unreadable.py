@@ -1,0 +1,63 @@
+"""What happens to a record that the client itself cannot read: a header name that is no UTF-8, a wrong checksum, or a
+codec that is not installed.
+
+kafka-python raises from ``poll()``, whatever it has of other partitions, and its next poll() never returns: what it was
+reading is dead, and not dropped. So the error is caught where the batch is read, and the rest of this fetch is dropped:
+the position stays at the record, and ``poll()`` goes on with other partitions. What becomes of the error is the
+caller's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kafka_parallel._runtime.client import fetcher_patch
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+    from kafka.consumer.fetcher import ConsumerRecord
+
+
+class Unreadable(NamedTuple):
+    """Its place and why it cannot be read; *offset* is the record's, or that of the first one of its batch."""
+
+    partition: TopicPartition
+    offset: int
+    error: Exception
+
+
+class CaughtRecords(fetcher_patch.StandIn):
+    """What stands before the client's ``PartitionRecords`` in a class made of both.
+
+    :ivar note: gets what cannot be read.
+    """
+
+    note: Callable[[Unreadable], None]
+
+    def take(self: Any, n: int | None = None) -> list[ConsumerRecord]:
+        """Do what the client does, but for an error: note it, and drop what is left of this fetch."""
+        try:
+            records: list[ConsumerRecord] = super().take(n)  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - noted, and judged by the thread that polls
+            self.note(Unreadable(self.topic_partition, self.next_fetch_offset, error))
+            self.drain()
+            return []
+        return records
+
+
+class Reading:
+    """Collects what one consumer cannot read; used by the thread that polls."""
+
+    def __init__(self) -> None:
+        self._found: list[Unreadable] = []
+
+    def put(self, fetcher: Any) -> str:
+        """Let *fetcher* go on where it cannot read, until it is taken back; or leave it as it is and return why."""
+        return fetcher_patch.put(fetcher, CaughtRecords, note=staticmethod(self._found.append))
+
+    def take(self) -> list[Unreadable]:
+        """Return what was found since the last call."""
+        found = self._found.copy()
+        self._found.clear()
+        return found

@@ -1,0 +1,40 @@
+"""How the loop's room calls the handlers' room: one task, one batch, or either of them on an event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from kafka_parallel._core.outcome import BatchOutcomes, Outcome
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._core.task_batch import TaskBatch
+    from kafka_parallel.values import Stage
+
+
+class Attempt(Protocol):
+    """Runs one task."""
+
+    def __call__(self, task: Task) -> Outcome:
+        """Run it here and now."""
+
+    def see(self, record: Any) -> Any:
+        """Return the raw record that is to be sent elsewhere for *record*."""
+
+    def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
+        """Tell how it ended if it was run elsewhere and raised *error*."""
+
+
+class AttemptBatch(Protocol):
+    """Runs one batch without the tasks whose assignment has ended."""
+
+    def __call__(self, batch: TaskBatch) -> BatchOutcomes:
+        """Run it here and now."""
+
+
+class Coroutines(Protocol):
+    """Runs tasks and batches whose handler is ``async def``."""
+
+    def run(self, chunk: Any, task: Any, wants: Callable[[Any], bool]) -> Awaitable[None] | None:
+        """Run it on the running event loop; return what is left of it, or ``None`` if it has ended."""

@@ -1,0 +1,225 @@
+"""How a batch of records is run, and what it means for each of them.
+
+Each record is deserialised and enters its wrappers of ``on_record`` by itself; one that fails in this, or that a
+wrapper answers, is not in the list that the handler gets, and neither is what has to run behind a failed one. Then the
+handler is called once, and each record leaves its wrappers with the handler's result or its own error.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, NotRun, NoVerdict
+from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
+from kafka_parallel._runtime.handlers.record_attempt import Attempts, context_of
+from kafka_parallel._unfinished import require_finished
+from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._core.task_batch import TaskBatch
+    from kafka_parallel._plugins.chains import Steps
+
+
+class Entered:
+    """One record inside its wrappers.
+
+    :param around: the wrappers as `kafka_parallel._plugins.chains.surround_steps` composes them.
+    :ivar is_answered: whether a plugin answered instead of the handler.
+    """
+
+    def __init__(self, task: Task, record: Any, around: Callable[..., Steps], variables: contextvars.Context) -> None:
+        self.task = task
+        self.record = record
+        self._variables = variables
+        self._steps = around(record, context_of(task))
+        self.is_answered = not variables.run(self._steps.enter)
+
+    def leave(self, result: Any, error: BaseException | None) -> None:
+        """Go through the wrappers' ends; raise what comes out of them."""
+        self._variables.run(self._steps.leave, result, error)
+
+
+class BatchRun:
+    """One batch on its way: who is in it, and who failed.
+
+    :ivar tasks: those whose records the handler gets.
+    :ivar records: these records.
+    :ivar entered: the same inside their wrappers; empty if there are none.
+    :ivar failures: task, record as far as it got, and error.
+    :ivar outcomes: of those that have neither failed nor been handled.
+    :ivar done: those that the handler or a plugin has handled.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.records: list[Any] = []
+        self.entered: list[Entered] = []
+        self.failures: list[tuple[Task, Any, BaseException]] = []
+        self.outcomes: dict[Task, BatchOutcome] = {}
+        self.done: list[Task] = []
+
+    def leave(self, result: Any, error: BaseException | None) -> None:
+        """Let every record leave its wrappers after the handler has returned *result* or raised *error*."""
+        errors = self._errors(error)
+        if self.entered:
+            self._leave_wrappers(result, errors)
+            return
+        self.done += [task for place, task in enumerate(self.tasks) if place not in errors] if errors else self.tasks
+        self.failures += [(self.tasks[place], self.records[place], errors[place]) for place in sorted(errors)]
+
+    def _leave_wrappers(self, result: Any, errors: Mapping[int, BaseException]) -> None:
+        for place, entered in enumerate(self.entered):
+            try:
+                entered.leave(result, errors.get(place))
+            except BaseException as raised:  # noqa: BLE001 - turned into an outcome, raised again by run()
+                self.failures.append((entered.task, entered.record, raised))
+            else:
+                self.done.append(entered.task)
+
+    def _errors(self, error: BaseException | None) -> dict[int, BaseException]:
+        if error is None:
+            return {}
+        count = len(self.tasks)
+        if isinstance(error, BatchFailed):
+            highest = max(error.failed)
+            if highest < count:
+                return dict(error.failed)
+            wrong = ConfigurationError(
+                f"BatchFailed names record {highest} of a batch of {count}: all of it counts as failed"
+            )
+            wrong.__cause__, error = error, wrong
+        return dict.fromkeys(range(count), error)
+
+
+class BatchAttempts:
+    """Runs batches.
+
+    :param handler: what the user gave: a function of a list of records.
+    :param around: the wrappers of ``on_record``, see `Entered`; ``None`` if there are none.
+    :param attempts: knows how to deserialise, and what a failure means.
+    :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
+    :param sends_raw: whether *handler* gets the raw records, because it sends them on to where they are made anew.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[list[Any]], Any],
+        around: Callable[..., Any] | None,
+        attempts: Attempts,
+        deadlines: Deadlines | None = None,
+        *,
+        sends_raw: bool = False,
+    ) -> None:
+        self._deadlines = deadlines
+        self._sends_raw = sends_raw
+        self._handler = handler
+        self._around = around
+        self._attempts = attempts
+        self._is_bare = around is None and attempts.hands_over_as_is
+        self.variables = contextvars.copy_context()
+
+    def __call__(self, batch: TaskBatch) -> BatchOutcomes:
+        """Run *batch* without the tasks whose assignment has ended; tell how each ended.
+
+        :raises OverdueError: it took too long, and somebody else has said how it ended.
+        """
+        run, result = self.enter(batch), None
+        if run.tasks:
+            error = None
+            try:
+                result = self._call(batch, run)
+            except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
+                error = raised
+            run.leave(result, error)
+            if isinstance(error, OverdueError):
+                raise error
+        self.ended(run)
+        return self.decide(run)
+
+    def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
+        variables = self.variables.copy()
+        records = [*run.records]  # the handler may do with its list what it likes
+        if self._sends_raw:
+            records = [self._attempts.see(task.record) for task in run.tasks]
+        if self._deadlines is None:
+            return self._run(variables, records)
+        # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
+        decide = partial(self._timed_out, run, [*run.done], [*run.failures])
+        with self._deadlines.running(batch, run.tasks, decide):
+            return self._run(variables, records)
+
+    def _run(self, variables: contextvars.Context, records: list[Any]) -> Any:
+        returned = variables.run(self._handler, records)
+        require_finished(returned)
+        return returned
+
+    def _timed_out(
+        self,
+        run: BatchRun,
+        done: Sequence[Task],
+        failures: Sequence[tuple[Task, Any, BaseException]],
+        error: HandlerTimeout,
+    ) -> dict[Task, BatchOutcome]:
+        """What the records of a batch mean if its handler takes too long; their wrappers are left when it returns.
+
+        :param done: those that plugins had handled before it began.
+        :param failures: those that had failed before.
+        """
+        late = [(task, record, error) for task, record in zip(run.tasks, run.records, strict=True)]
+        failures = [*failures, *late]
+        self._attempts.batch_ended(done, failures)
+        return self._outcomes(run, done, failures)
+
+    def enter(self, batch: TaskBatch) -> BatchRun:
+        """Let every record of *batch* whose assignment is live enter its wrappers. It runs once per record."""
+        run, cut = BatchRun(), set()
+        tasks, records, is_bare = run.tasks, run.records, self._is_bare
+        for task in batch.tasks:
+            if not task.assignment.live:
+                run.outcomes[task] = NoVerdict
+            elif task.lane in cut:
+                run.outcomes[task] = NotRun
+            elif is_bare and task.error is None:
+                tasks.append(task)
+                records.append(task.record)
+            elif not self._has_entered(run, task) and task.lane is not None:
+                cut.add(task.lane)
+        return run
+
+    def _has_entered(self, run: BatchRun, task: Task) -> bool:
+        """Let *task* enter its wrappers; false if it failed in this."""
+        record, around = task.record, self._around
+        try:
+            record = self._attempts.prepare(task)
+            entered = None if around is None else Entered(task, record, around, self.variables.copy())
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            run.failures.append((task, record, error))
+            return False
+        if entered is not None and entered.is_answered:
+            run.done.append(task)
+            return True
+        run.tasks.append(task)
+        run.records.append(record)
+        if entered is not None:
+            run.entered.append(entered)
+        return True
+
+    def ended(self, run: BatchRun) -> None:
+        """Note that the attempts at the records of *run* have ended."""
+        self._attempts.batch_ended(run.done, run.failures)
+
+    def decide(self, run: BatchRun) -> BatchOutcomes:
+        """Ask what every failure means; may block."""
+        if not run.failures and not run.outcomes:
+            return None
+        return self._outcomes(run, run.done, run.failures)
+
+    def _outcomes(
+        self, run: BatchRun, done: Sequence[Task], failures: Sequence[tuple[Task, Any, BaseException]]
+    ) -> dict[Task, BatchOutcome]:
+        decided = {task: self._attempts.failed(task, record, error) for task, record, error in failures}
+        return {**run.outcomes, **dict.fromkeys(done), **decided}

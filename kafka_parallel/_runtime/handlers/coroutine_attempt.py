@@ -1,0 +1,158 @@
+"""How one record is run whose handler is ``async def``.
+
+The same as with a plain handler (``record_attempt.py``), on the event loop, with ``on_error`` on a thread beside it.
+It is begun at once; only what is left of it after its first wait is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kafka_parallel._core.outcome import Failure, Outcome
+from kafka_parallel._runtime.handlers.coroutines import (
+    HandlerExit,
+    InContext,
+    beside,
+    ended,
+    raised,
+    was_cancelled,
+    within,
+)
+from kafka_parallel._runtime.handlers.record_attempt import context_of
+from kafka_parallel._unfinished import require_finished, unfinished
+from kafka_parallel.errors import HandlerCancelled
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.handled_log import Handlings
+    from kafka_parallel._runtime.handlers.record_attempt import Attempts
+
+T = TypeVar("T")
+
+
+class CoroutineAttempts:
+    """Runs tasks.
+
+    :param attempts: makes their records, and knows what a failure means.
+    :param call: the handler, inside the wrappers of ``on_record`` if there are any: a coroutine function of a task and
+        its record; see `called`.
+    :param timeout: seconds that a handler may take; ``None`` = any time.
+    :param clock: starts threads.
+    """
+
+    def __init__(
+        self, attempts: Attempts, call: Callable[[Task, Any], Any], timeout: float | None, clock: Clock
+    ) -> None:
+        self._attempts = attempts
+        self._must_prepare = attempts.must_prepare
+        self._may_skip = attempts.is_surrounded
+        self._call = call
+        self._timeout = timeout
+        self._clock = clock
+        self._variables = contextvars.copy_context()
+
+    def begin(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+        """Begin to run *task*; return its rest, or ``None`` if it has ended well. The rest lets a cancellation out.
+
+        :param wants: tells whether anybody still waits for a task.
+        """
+        record = task.record
+        try:
+            if task.error is not None or self._must_prepare:
+                record = self._attempts.prepare(task)
+            if self._timeout is not None:
+                call = partial(self._call, task, record)
+                return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
+            inside = InContext(self._variables.copy(), self._call(task, record))
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return self._failed(task, record, error)
+        try:
+            inside.begin()
+        except StopIteration as end:  # nothing of the user's can raise this one here: it is how a coroutine returns
+            what = None if end.value is None else unfinished(end.value, may_skip=self._may_skip)
+            return None if what is None else self._failed(task, record, what)
+        except BaseException as error:  # noqa: BLE001 - as above
+            return self._rest(task, record, wants, raised(error))
+        return self._rest(task, record, wants, ended(inside))
+
+    async def _rest(self, task: Task, record: Any, wants: Callable[[Task], bool], running: Awaitable[Any]) -> Outcome:
+        """Wait for the end of a handler, and tell how its record ended.
+
+        :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
+        """
+        try:
+            require_finished(await running, may_skip=self._may_skip)
+        except asyncio.CancelledError as error:
+            if was_cancelled() or not wants(task):
+                raise
+            return await self._failed(task, record, let_out("something it awaited was cancelled", error))
+        except GeneratorExit:
+            raise  # nobody holds our asyncio task any more
+        except HandlerExit as error:
+            return await self._failed(task, record, error.__cause__ or error)
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return await self._failed(task, record, error)
+        self._attempts.ended(task, record)
+        return None
+
+    async def _failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
+        self._attempts.ended(task, record, error)
+        return await self.beside(partial(self._attempts.failed, task, record, error))
+
+    def cancelled(self, error: asyncio.CancelledError) -> Outcome:
+        """Tell what it means that a task was cancelled although somebody waits for it: its record is not done."""
+        return Failure(let_out("somebody else cancelled the task it ran in", error), "the event loop is being ended")
+
+    def beside(self, decide: Callable[[], T]) -> Awaitable[T]:
+        """Decide on a thread beside the event loop: ``on_error`` may block."""
+        return beside(self._clock.start_thread, decide)
+
+
+class ObservedCoroutineAttempts(CoroutineAttempts):
+    """The same, with the time taken.
+
+    :param handlings: what plugins are told of attempts that have ended.
+    """
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        call: Callable[[Task, Any], Any],
+        timeout: float | None,
+        clock: Clock,
+        handlings: Handlings,
+    ) -> None:
+        super().__init__(attempts, call, timeout, clock)
+        self._handlings = handlings
+
+    def begin(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+        """Begin to run *task*; note when, and that it has ended if it waits for nothing."""
+        handlings = self._handlings
+        task.started_at = handlings.now()
+        rest = CoroutineAttempts.begin(self, task, wants)  # super() takes longer, for each record
+        if rest is None and task.assignment.live:  # what `Handlings.ended` does, without its cost
+            handlings.add((task.record, task.attempt, task.queued_at, task.started_at, handlings.now(), None))
+        return rest
+
+
+def called(handler: Callable[[Any], Any], surrounded: Callable[[Any, Any], Any] | None) -> Callable[[Task, Any], Any]:
+    """Put together how a coroutine is made of a task and its record.
+
+    :param surrounded: *handler* inside the wrappers of ``on_record``, a function of record and context; ``None`` if
+        nobody implements the hook.
+    """
+    if surrounded is None:
+        return lambda _, record: handler(record)
+    return lambda task, record: surrounded(record, context_of(task))
+
+
+def let_out(why: str, error: asyncio.CancelledError) -> HandlerCancelled:
+    """What a record fails with whose handler let out a CancelledError."""
+    failure = HandlerCancelled(f"the handler let out a CancelledError: {why}")
+    failure.__cause__ = error
+    return failure

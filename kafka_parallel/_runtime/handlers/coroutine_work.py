@@ -1,0 +1,124 @@
+"""How a chunk is worked off whose handler is ``async def``: record by record, or as a batch.
+
+It is apart from what plain handlers need because ``asyncio`` is: 1.7 MB of code that a thread pool has no use for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.outcome import NoVerdict
+from kafka_parallel._core.task_batch import TaskBatch
+from kafka_parallel._runtime.handlers.coroutine_attempt import let_out
+from kafka_parallel._runtime.handlers.coroutines import HandlerExit, was_cancelled, within
+from kafka_parallel._unfinished import require_finished
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.outcome import BatchOutcomes, Outcome
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+    from kafka_parallel._runtime.handlers.coroutine_attempt import CoroutineAttempts
+
+Wants = Callable[[Any], bool]
+
+
+class CoroutineWork:
+    """Runs what is in chunks, on the event loop.
+
+    :param attempts: runs one record.
+    :param batches: runs a batch; ``None`` if records run one by one.
+    """
+
+    def __init__(self, attempts: CoroutineAttempts, batches: CoroutineBatches | None) -> None:
+        self._attempts = attempts
+        self._batches = batches
+
+    def run(self, chunk: Any, task: Any, wants: Wants) -> Awaitable[None] | None:
+        """Begin *task*; return the rest of it, which settles it in *chunk*, or ``None`` if it has ended."""
+        if isinstance(task, TaskBatch):
+            return self._settle_batch(chunk, task, wants)
+        if not wants(task):
+            chunk.settle(task, NoVerdict)
+            return None
+        rest = self._attempts.begin(task, wants)
+        if rest is not None:
+            return self._settle(chunk, task, rest, wants)
+        chunk.settle(task, None)
+        return None
+
+    async def _settle(self, chunk: Any, task: Task, rest: Awaitable[Outcome], wants: Wants) -> None:
+        """Wait for the end of a handler; one that was cancelled because it is not wanted does not count."""
+        outcome: Outcome = NoVerdict
+        try:
+            outcome = await rest
+        except asyncio.CancelledError as error:
+            if wants(task):
+                outcome = self._attempts.cancelled(error)
+        chunk.settle(task, outcome)
+
+    async def _settle_batch(self, chunk: Any, batch: TaskBatch, wants: Wants) -> None:
+        chunk.settle_all(await self._run_batch(batch, wants))
+
+    async def _run_batch(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
+        if self._batches is None:
+            raise ValueError("records run one by one here: there are no batches")
+        try:
+            return await self._batches.run(batch, wants)
+        except asyncio.CancelledError as error:
+            return {task: self._attempts.cancelled(error) if wants(task) else NoVerdict for task in batch.tasks}
+
+
+class CoroutineBatches:
+    """Runs batches.
+
+    :param batches: lets records enter and leave their wrappers, and tells what became of each.
+    :param handler: what the user gave: a coroutine function of a list of records.
+    :param attempts: decides beside the event loop.
+    :param timeout: seconds that *handler* may take; ``None`` = any time.
+    """
+
+    def __init__(
+        self,
+        batches: BatchAttempts,
+        handler: Callable[[list[Any]], Any],
+        attempts: CoroutineAttempts,
+        timeout: float | None,
+    ) -> None:
+        self._batches = batches
+        self._handler = handler
+        self._attempts = attempts
+        self._timeout = timeout
+
+    async def run(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
+        """Run *batch* without the tasks whose assignment has ended; tell how each ended.
+
+        :param wants: whether anybody still waits for a task.
+
+        :raises asyncio.CancelledError: somebody cancelled it, or nobody wants any of its records any more.
+        """
+        run = self._batches.enter(batch)
+        if run.tasks:
+            result: Any = None
+            error: BaseException | None = None
+            call = partial(self._handler, [*run.records])  # it may do with its list what it likes
+            try:
+                result = await within(self._timeout, batch, self._batches.variables.copy(), call)
+                require_finished(result)
+            except asyncio.CancelledError as raised:
+                if was_cancelled() or not any(map(wants, batch.tasks)):
+                    run.leave(None, raised)
+                    raise
+                error = let_out("something it awaited was cancelled", raised)
+            except GeneratorExit:
+                raise  # nobody holds our asyncio task any more
+            except HandlerExit as raised:
+                error = raised.__cause__
+            except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
+                error = raised
+            run.leave(result, error)
+        self._batches.ended(run)
+        decide = partial(self._batches.decide, run)
+        return await self._attempts.beside(decide) if run.failures else decide()

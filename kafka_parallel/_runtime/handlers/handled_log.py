@@ -1,0 +1,89 @@
+"""Which attempts have ended that no plugin was told of yet.
+
+A call per record and plugin costs more than many a handler, so ``on_handled`` is called once for many. Until then the
+attempts are kept in one list: appending is atomic, so workers need no lock for a record, and what was added by a worker
+that is stuck in its next record is told by whoever hands over next. Where no plugin hears the hook, none of this
+is there: what reads the clock is composed around the call of the handler at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.chunk import take_all
+from kafka_parallel._runtime.handlers.deadlines import OverdueError
+from kafka_parallel._runtime.handlers.verdict import counts
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._plugins.chains import Observers
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel.executors import Report
+    from kafka_parallel.values import Handled, Settings
+
+
+class Handlings:
+    """Attempts that have ended. Any thread may call every method.
+
+    :param observers: those of ``on_handled``.
+    :param settings: what they are told with it.
+    """
+
+    def __init__(self, observers: Observers, settings: Settings, clock: Clock) -> None:
+        self.now = clock.monotonic
+        self._observers = observers
+        self._settings = settings
+        self._ended: list[Handled] = []
+        self._taking = clock.lock()  # guards who takes out of that list: what two copied would be told twice
+        self.add: Callable[[Handled], None] = self._ended.append
+
+    def around(self, call: Callable[[Task, Any], object]) -> Callable[[Task, Any], object]:
+        """Compose what notes how long *call* took, a function of a task and its record as the handler sees it."""
+        now, add = self.now, self.add
+
+        def timed(task: Task, record: Any) -> object:
+            started = now()
+            try:
+                returned = call(task, record)
+            except OverdueError:  # it has failed at its deadline, and that was noted then
+                raise
+            except BaseException as error:
+                task.started_at = started
+                self.ended(task, error)
+                raise
+            if task.assignment.live:  # what `counts` says, without its cost
+                add((task.record, task.attempt, task.queued_at, started, now(), None))
+            return returned
+
+        return timed
+
+    def ended(self, task: Task, error: BaseException | None = None) -> None:
+        """Note that the attempt at *task* that began at ``task.started_at`` has ended now, if it counts."""
+        if counts(task, error):
+            self.add((task.record, task.attempt, task.queued_at, task.started_at, self.now(), error))
+
+    def reported(self, tasks: Iterable[Task], report: Report, since: float) -> None:
+        """Note what *report* tells of the first of *tasks*, which ran elsewhere.
+
+        They have ended now, when it is heard of, and began as long before as they took there; if that is not reported,
+        at *since*, when this worker began to wait.
+        """
+        now = self.now()
+        errors: list[BaseException | None] = [None] * report.returned
+        if report.error is not None and report.stage == "handle":
+            errors.append(report.error)
+        lasted: Iterable[float] = report.seconds or repeat(now - since)
+        for task, error, seconds in zip(islice(tasks, len(errors)), errors, lasted, strict=False):
+            task.started_at = now - seconds
+            self.ended(task, error)
+
+    def tell(self) -> None:
+        """Tell the plugins of all attempts that have ended; call it without a lock."""
+        if not self._ended:
+            return
+        with self._taking:
+            handled = take_all(self._ended)
+        if handled:
+            self._observers.tell(handled=handled, context=self._settings)

@@ -1,0 +1,137 @@
+"""How the user's handler is called: where, inside which wrappers, and for how long at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._plugins.chains import Observers, decision, surround, surround_async, surround_steps
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.compatibility import is_remote
+from kafka_parallel._runtime.handlers.deadlines import Deadlines
+from kafka_parallel._runtime.handlers.handled_log import Handlings
+from kafka_parallel._runtime.handlers.record_attempt import Attempts, ObservedAttempts
+from kafka_parallel._runtime.handlers.remote_run import program
+from kafka_parallel._unfinished import finishing, finishing_async, is_async
+
+if TYPE_CHECKING:
+    from kafka_parallel._plugins.manager import Plugins
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.coroutine_work import CoroutineWork
+    from kafka_parallel._runtime.handlers.originals import Originals
+    from kafka_parallel.executors import Executor, Program
+    from kafka_parallel.values import RecordContext, Settings
+
+
+class Calls:
+    """What is needed to call *handler*.
+
+    :param originals: makes of a raw record the one that stands for it.
+    :param is_batch: whether it takes a list of records.
+    :ivar handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
+        take any time, or can be stopped.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Any],
+        executor: Executor,
+        client: Client,
+        plugins: Plugins,
+        settings: Settings,
+        clock: Clock,
+        originals: Originals,
+        *,
+        is_batch: bool,
+    ) -> None:
+        self._originals = originals
+        self._handler = handler
+        self._executor = executor
+        self._client = client
+        self._hook = plugins.hook
+        self._clock = clock
+        self._is_batch = is_batch
+        hears = self._hook.on_handled
+        self.handlings = Handlings(Observers(hears), settings, clock) if hears.get_hookimpls() else None
+        self._timeout = timeout = settings.handler_timeout
+        can_be_stopped = is_async(handler) or is_remote(executor)
+        self.deadlines = None if timeout is None or can_be_stopped else Deadlines(timeout, clock)
+
+    @property
+    def program(self) -> Program:
+        """What is sent to where handlers run.
+
+        :raises ConfigurationError: some of it cannot be sent.
+        """
+        return program(
+            self._handler,
+            self._client,
+            is_surrounded=bool(self._hook.on_record.get_hookimpls()),
+            is_batch=self._is_batch,
+            is_timed=self.handlings is not None,
+        )
+
+    @cached_property
+    def attempt(self) -> Attempts:
+        """What runs one record; of a batch, what prepares its records and tells what their failures mean."""
+        return (Attempts if self.handlings is None else ObservedAttempts)(
+            self._handler,
+            self._surrounded,
+            decision(self._hook.on_error),
+            self._originals.before(self._client.deserialize),
+            self._clock,
+            self.deadlines,
+            self.handlings,
+            self._originals.see,
+        )
+
+    @cached_property
+    def attempt_batch(self) -> BatchAttempts | None:
+        """What runs a batch; ``None`` if records run one by one."""
+        if not self._is_batch:
+            return None
+        around = surround_steps(self._hook.on_record, ("record", "context"))
+        if is_remote(self._executor):
+            return BatchAttempts(self._executor.call, around, self.attempt, sends_raw=True)
+        return BatchAttempts(self._handler, around, self.attempt, self.deadlines)
+
+    @property
+    def coroutines(self) -> CoroutineWork | None:
+        """What runs either if the handler is ``async def``; ``None`` for a plain one, which needs nothing of it."""
+        if not is_async(self._handler):
+            return None
+        from kafka_parallel._runtime.handlers.coroutine_attempt import (
+            CoroutineAttempts,
+            ObservedCoroutineAttempts,
+            called,
+        )
+        from kafka_parallel._runtime.handlers.coroutine_work import CoroutineBatches, CoroutineWork
+
+        call, timeout, together = called(self._handler, self._surrounded), self._timeout, self.attempt_batch
+        attempts = (
+            CoroutineAttempts(self.attempt, call, timeout, self._clock)
+            if self.handlings is None
+            else ObservedCoroutineAttempts(self.attempt, call, timeout, self._clock, self.handlings)
+        )
+        batches = None if together is None else CoroutineBatches(together, self._handler, attempts, timeout)
+        return CoroutineWork(attempts, batches)
+
+    @cached_property
+    def _surrounded(self) -> Callable[[Any, Any], Any] | None:
+        """The handler of one record inside the wrappers of ``on_record``."""
+        hook = self._hook.on_record
+        if self._is_batch or not hook.get_hookimpls():
+            return None
+        compose = surround_async if is_async(self._handler) else surround
+        return compose(hook, self._innermost(), ("record", "context"))
+
+    def _innermost(self) -> Callable[[Any, RecordContext], Any]:
+        """What the wrappers surround; where the handler runs elsewhere the raw record is sent there."""
+        executor = self._executor
+        if is_remote(executor):
+            return lambda _, context: executor.call(self._originals.see(context.raw))
+        handler = (finishing_async if is_async(self._handler) else finishing)(self._handler)
+        return lambda record, _: handler(record)

@@ -1,0 +1,224 @@
+"""How one record is run, and what its failure means.
+
+One attempt is: deserialise, enter the wrappers of ``on_record``, call the handler, leave the wrappers. If any of it
+raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever happens is turned
+into an outcome. How an ``async def`` handler is called is told in ``coroutine_attempt.py``.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.outcome import Failure, NoVerdict, Outcome
+from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
+from kafka_parallel._runtime.handlers.verdict import counts
+from kafka_parallel._showing import shown
+from kafka_parallel._unfinished import require_finished
+from kafka_parallel.errors import FATAL, HandlerTimeout, PluginError
+from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.handled_log import Handlings
+
+NOBODY = "no plugin decided to retry or skip it"
+
+
+class Attempts:
+    """Runs tasks.
+
+    :param handler: what the user gave.
+    :param surrounded: the handler inside the wrappers of ``on_record``, a function of record and context; ``None`` if
+        nobody implements the hook: then the handler is called directly.
+    :param decide: ``on_error``, called with keywords; answers the first decision or ``None``.
+    :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
+    :param clock: the time.
+    :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
+    :param handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar see: makes of a raw record the one that stands for it where it is deserialised elsewhere.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Any],
+        surrounded: Callable[[Any, RecordContext], Any] | None,
+        decide: Callable[..., Any],
+        deserialize: Callable[[Any], Any] | None,
+        clock: Clock,
+        deadlines: Deadlines | None = None,
+        handlings: Handlings | None = None,
+        see: Callable[[Any], Any] = lambda record: record,
+    ) -> None:
+        self.see = see
+        self._handler = handler
+        self._surrounded = surrounded
+        self._decide = decide
+        self._deserialize = deserialize
+        self._clock = clock
+        self._deadlines = deadlines
+        self._handlings = handlings
+        self._variables = contextvars.copy_context()
+        self._call = self._composed()
+
+    def __call__(self, task: Task) -> Outcome:
+        """Run *task* and tell how it ended.
+
+        :raises OverdueError: it took too long, and somebody else has said how it ended.
+        """
+        record = task.record
+        try:
+            if task.error is not None or self._deserialize is not None:
+                record = self.prepare(task)
+            self._call(task, record)
+        except OverdueError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return self.failed(task, record, error)
+        return None
+
+    def _composed(self) -> Callable[[Task, Any], object]:
+        """Put together how a plain handler is called: with nothing around it that is not needed."""
+        variables, handler, surrounded = self._variables, self._handler, self._surrounded
+
+        def call(_: Task, record: Any) -> object:
+            returned = variables.copy().run(handler, record)
+            if returned is not None:
+                require_finished(returned)
+            return returned
+
+        def call_surrounded(task: Task, record: Any) -> object:
+            returned = variables.copy().run(surrounded, record, context_of(task))  # type: ignore[arg-type]
+            if returned is not None:  # the handler's was looked at already, but a plugin may have answered instead
+                require_finished(returned, may_skip=True)
+            return returned
+
+        composed: Callable[[Task, Any], object] = call if surrounded is None else call_surrounded
+        if self._deadlines is not None:
+            composed = self._in_time(composed, self._deadlines)
+        return composed if self._handlings is None else self._handlings.around(composed)
+
+    def _in_time(self, call: Callable[[Task, Any], object], deadlines: Deadlines) -> Callable[[Task, Any], object]:
+        def call_in_time(task: Task, record: Any) -> object:
+            with deadlines.running(task, (task,), partial(self._timed_out, task, record)) as running:
+                task.started_at = running.since
+                return call(task, record)
+
+        return call_in_time
+
+    def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
+        self.ended(task, record, error)
+        return {task: self.failed(task, record, error)}
+
+    def ended(self, task: Task, record: Any, error: BaseException | None = None) -> None:
+        """Note the end of an attempt that its thread does not note by itself, if it got as far as the handler."""
+        if self._handlings is not None and self._was_handed_over(task, record):
+            self._handlings.ended(task, error)
+
+    def batch_ended(self, done: Iterable[Task], failures: Iterable[tuple[Task, Any, BaseException]]) -> None:
+        """Note how attempts ended that were made together."""
+        if self._handlings is not None:
+            for task in done:
+                self._handlings.ended(task)
+            for task, record, error in failures:
+                self.ended(task, record, error)
+
+    @property
+    def is_surrounded(self) -> bool:
+        """Whether plugins may answer in place of the handler."""
+        return self._surrounded is not None
+
+    @property
+    def must_prepare(self) -> bool:
+        """Whether records have to be made before the handler can get them."""
+        return self._deserialize is not None
+
+    @property
+    def hands_over_as_is(self) -> bool:
+        """Whether the handler gets a record as it came, unless its ordering key failed, and nothing notes when."""
+        return self._deserialize is None and self._handlings is None
+
+    def prepare(self, task: Task) -> Any:
+        """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
+        if task.error is not None:
+            raise task.error
+        return task.record if self._deserialize is None else self._deserialize(task.record)
+
+    def _was_handed_over(self, task: Task, record: Any) -> bool:
+        """Whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
+        return task.error is None and (self._deserialize is None or record is not task.record)
+
+    def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
+        """Tell what it means that *task* failed where its record was made anew: here it has to be made once more."""
+        record = task.record
+        if self._deserialize is not None and stage == "handle":
+            with suppress(BaseException):  # it could be made there; on_error gets the raw one, as it can have no other
+                record = self._deserialize(record)
+        return self.failed(task, record, error, stage)
+
+    def failed(self, task: Task, record: Any, error: BaseException, stage: Stage | None = None) -> Outcome:
+        """Tell what it means that an attempt at *task* raised *error*; may block, and never raises.
+
+        :param record: as far as it got: what the handler saw, or the raw one.
+        :param stage: how far that was; found out by itself if the record was made here.
+        """
+        if isinstance(error, FATAL):
+            return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
+        if not counts(task, error):
+            return NoVerdict
+        if task.first_failed_at is None:
+            task.first_failed_at, task.failing_since = self._clock.wall(), self._clock.monotonic()
+        if stage is None:
+            stage = "handle" if self._was_handed_over(task, record) else "prepare"
+        try:
+            answer = self._decide(record=record, error=error, context=context_of(task, stage))
+        except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
+            return Failure(broken, "a plugin raised in on_error", is_fatal=isinstance(broken, FATAL))
+        return _outcome(answer, error)
+
+
+class ObservedAttempts(Attempts):
+    """The same, with the time taken where it is not done by what is composed around the call of a plain handler.
+
+    :param handlings: what plugins are told of attempts that have ended.
+    """
+
+    _handlings: Handlings
+
+    def prepare(self, task: Task) -> Any:
+        """Return the record as the handler sees it; its attempt begins when it is there."""
+        record = super().prepare(task)
+        task.started_at = self._handlings.now()
+        return record
+
+
+def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
+    """What hooks may know about this attempt at *task*; made as a plain tuple is, at half the cost of the call."""
+    return tuple.__new__(
+        RecordContext,
+        (
+            task.record,
+            task.attempt,
+            task.assignment.epoch,
+            task.queued_at,
+            task.first_failed_at,
+            task.failing_since,
+            stage,
+            task.assignment,
+        ),
+    )
+
+
+def _outcome(answer: object, error: BaseException) -> Outcome:
+    if isinstance(answer, (Retry, Skip)):
+        return answer
+    if answer is None:
+        return Failure(error, NOBODY)
+    if isinstance(answer, Halt):
+        return Failure(error, answer.reason)
+    broken = PluginError(f"a wrapper of on_error answered {shown(answer)}, which is not Retry, Skip, Halt or None")
+    return Failure(broken, "a plugin broke on_error")

@@ -1,0 +1,176 @@
+"""What becomes of a chunk whose handlers run where they cannot be called from here, and what is sent there first.
+
+`program` checks, before anything is taken, that handler and deserialisers can be sent. `RemoteRun` sends all units of a
+chunk at once and settles them as reports come in. Decisions are made here: a failed record stops its unit there, and
+only `on_error`'s answer tells whether the records behind it go back to their lane or are sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kafka_parallel._core.outcome import Failure, NoVerdict
+from kafka_parallel._runtime.client.deserializers import from_fields
+from kafka_parallel._showing import name_of, shown
+from kafka_parallel._unfinished import finishing
+from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.executors import Exchange, Program, Report
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.chunk import Chunk
+    from kafka_parallel._core.task import Task, Unit
+    from kafka_parallel._runtime.handlers.attempt_protocols import Attempt
+    from kafka_parallel._runtime.handlers.handled_log import Handlings
+
+
+class Source(Protocol):
+    """What a consumer hands out."""
+
+    @property
+    def has_raw_bytes(self) -> bool:
+        """Whether records are bytes."""
+
+    @property
+    def deserializers(self) -> Mapping[str, Any]:
+        """What makes objects of them, by the name of the option."""
+
+
+class Queue(Protocol):
+    """Where chunks come from."""
+
+    def wants(self, task: Task) -> bool:
+        """Tell whether anybody waits for *task*."""
+
+    def give_back(self, chunk: Chunk, units: Sequence[Unit]) -> None:
+        """Let others take *units*."""
+
+    def finish(self, chunk: Chunk) -> None:
+        """Take the outcomes so far."""
+
+    def fail(self, error: BaseException) -> None:
+        """Stop the consumer with *error*."""
+
+
+def program(
+    handler: Callable[[Any], Any], source: Source, *, is_surrounded: bool, is_batch: bool, is_timed: bool
+) -> Program:
+    """Put together what has to be sent.
+
+    :raises ConfigurationError: if some of it cannot be sent.
+    """
+    if not source.has_raw_bytes:
+        raise ConfigurationError(
+            "lazy_deserialization=False makes objects of the records in poll(), and only bytes are sent to other "
+            "processes: leave it True for this executor"
+        )
+    name = f"the handler {name_of(handler)!r}"
+    for what, sent in {name: handler, **source.deserializers}.items():
+        _require_picklable(what, sent)
+    payload = _pickled((finishing(handler), from_fields(source.deserializers)))
+    return Program(payload, name, is_surrounded, is_batch, is_timed)
+
+
+def _require_picklable(what: str, sent: object) -> None:
+    try:
+        _pickled(sent)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{what} = {shown(sent)} cannot be sent to another process ({error}): make it a function at the top level "
+            "of a module, or an object that can be pickled, or use the executor 'thread-pool'"
+        ) from error
+
+
+def _pickled(sent: object) -> bytes:
+    import pickle  # it takes 0.4 MB, and most send nothing
+
+    return pickle.dumps(sent)
+
+
+class RemoteRun:
+    """One chunk on its way to where its handlers run, and back.
+
+    :param handlings: what plugins are told of that; ``None`` if none hears it.
+    """
+
+    def __init__(self, queue: Queue, chunk: Chunk, attempt: Attempt, handlings: Handlings | None) -> None:
+        self._queue = queue
+        self._chunk = chunk
+        self._attempt = attempt
+        self._handlings = handlings
+
+    def run(self, exchange: Exchange) -> None:
+        """Have *exchange* run everything in the chunk; again, if something is left."""
+        units = self._sendable(self._chunk.claim())
+        try:
+            while units:
+                left = self._send(units, exchange)
+                units = self._sendable([*left, *self._chunk.claim()])
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        self._queue.finish(self._chunk)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Stop the consumer without waiting for what is left: nothing will ever run it here.
+
+        Units that have ended are not ours any more, nor are those that were given back, which others may have by now.
+        """
+        self._queue.fail(error)
+        self._chunk.claim()
+        for unit in self._chunk.claimed:
+            self._chunk.settle_next(unit, Failure(error, "nothing can run it any more"))
+        self._queue.finish(self._chunk)
+
+    def _sendable(self, units: Sequence[Unit]) -> list[Unit]:
+        """Settle here what must not be sent: what nobody waits for, and what has failed already."""
+        return [unit for unit in units if self._settle_here(unit)]
+
+    def _settle_here(self, unit: Unit) -> bool:
+        """Tell whether anything of *unit* is left to be sent."""
+        task = unit.tasks[0]
+        while not self._queue.wants(task) or task.error is not None:
+            outcome = self._attempt(task) if self._queue.wants(task) else NoVerdict
+            if not self._chunk.settle_next(unit, outcome):
+                return False
+            task = unit.tasks[0]
+        return True
+
+    def _send(self, units: Sequence[Unit], exchange: Exchange) -> list[Unit]:
+        """Return the units that have to be sent again: a record was skipped, and there are some behind it."""
+        left: list[Unit] = []
+        see = self._attempt.see
+        records = [[see(task.record) for task in unit.tasks] for unit in units]
+        news = exchange(records, lambda place: self._is_wanted(units[place]))
+        for reports in news if self._handlings is None else self._heard(self._handlings, units, news):
+            unbegun = [units[report.unit] for report in reports if report.is_unbegun]
+            left += [units[report.unit] for report in reports if self._goes_on(units[report.unit], report)]
+            if unbegun:
+                self._queue.give_back(self._chunk, unbegun)
+            self._queue.finish(self._chunk)
+        return left
+
+    @staticmethod
+    def _heard(
+        handlings: Handlings, units: Sequence[Unit], news: Iterable[Sequence[Report]]
+    ) -> Iterator[Sequence[Report]]:
+        """Pass *news* on; note how long the records took that they are about."""
+        since = handlings.now()
+        for reports in news:
+            for report in reports:
+                handlings.reported(units[report.unit].tasks, report, since)
+            yield reports
+            since = handlings.now()
+
+    def _is_wanted(self, unit: Unit) -> bool:
+        """A unit that was reported to its end is over anyway."""
+        return not unit.tasks or self._queue.wants(unit.tasks[0])
+
+    def _goes_on(self, unit: Unit, report: Report) -> bool:
+        """Settle what *report* tells; tell whether records behind a failed one shall run all the same."""
+        for _ in range(report.returned):
+            self._chunk.settle_next(unit, None)
+        if report.error is None:
+            return False
+        outcome = self._attempt.failed_elsewhere(unit.tasks[0], report.error, report.stage)
+        return self._chunk.settle_next(unit, outcome)

@@ -1,0 +1,7 @@
+"""How does one run poll, commit, rebalance and stop?
+
+Only `_consumer` and the simulation import it; the rooms below do not. Its parts: the run (`assembly`, `engine`,
+`run_state`, `background`, `asyncio_host`, `shutdown`, `finishing`), the loop's thread (`poll_loop`, `intake`,
+`key_identities`, `positions`, `committer`, `rebalance`), the scheduler behind its lock (`work_queue`,
+`plugin_throttle`), and what an operator hears (`reports`, `stuck_handlers`).
+"""

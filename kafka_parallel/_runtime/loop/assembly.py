@@ -1,0 +1,188 @@
+"""Which parts one run() is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.batch_queue import BatchLimits
+from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitCadence
+from kafka_parallel._plugins.chains import Observers
+from kafka_parallel._plugins.combinations import check_plugins
+from kafka_parallel._plugins.provided import Provided
+from kafka_parallel._runtime.clock import Clock, SystemClock
+from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler, is_remote
+from kafka_parallel._runtime.handlers.handler_calls import Calls
+from kafka_parallel._runtime.handlers.originals import Originals
+from kafka_parallel._runtime.loop.committer import Committer
+from kafka_parallel._runtime.loop.intake import Intake
+from kafka_parallel._runtime.loop.poll_loop import Loop
+from kafka_parallel._runtime.loop.positions import Positions
+from kafka_parallel._runtime.loop.rebalance import Rebalance
+from kafka_parallel._runtime.loop.stuck_handlers import Watch
+from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._unfinished import is_async
+from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.values import Settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from kafka import TopicPartition
+
+    from kafka_parallel._options import Options
+    from kafka_parallel._plugins.manager import Plugins
+    from kafka_parallel._plugins.provided import Ordering
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.loop.shutdown import Shutdown
+    from kafka_parallel.values import Batch
+
+
+class Parts:
+    """Everything one run() needs, put together and not begun.
+
+    :ivar decoder: what decodes records instead of kafka-python, and the name of its plugin; ``None`` if nothing does.
+    :raises PluginError: if a provide-hook fails, two answer it, or the answer cannot be used.
+    :raises ConfigurationError: if the consumer cannot be taken over, or things were chosen that do not go together.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        plugins: Plugins,
+        options: Options,
+        shutdown: Shutdown,
+        handler: Callable[[Any], Any],
+        clock: Clock | None = None,
+        event_loop: asyncio.AbstractEventLoop | None = None,
+        batch: Batch | None = None,
+    ) -> None:
+        check_handler(handler)
+        self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
+        self.clock: Clock = clock or SystemClock()
+        client.prepare(lazy=options.lazy_deserialization)
+        self.settings = self._make_settings(event_loop)
+        self._originals = Originals()
+        self._delay = self._read_delayed_topics()
+        provided = Provided(plugins, self.settings)
+        ordering = provided.ordering(options.ordering, client.deserialize)
+        if batch is not None:
+            check_batch(batch, options, has_order=ordering is not None)
+        usual_executor = "asyncio" if is_async(handler) else "thread-pool"
+        check_plugins(plugins, options, client.group_id, usual_executor)
+        self.executor = provided.executor(options.executor, usual_executor)
+        check_executor(handler, self.executor)
+        self._calls = Calls(
+            handler, self.executor, client, plugins, self.settings, self.clock, self._originals,
+            is_batch=batch is not None,
+        )  # fmt: skip
+        if is_remote(self.executor):
+            self.executor.bind(self._calls.program)
+        self.decoder = provided.decoder()
+        self.queue = self._make_queue(batch)
+        self._watch = self._make_watch()
+        self.committer = Committer(client, self.queue, self.clock, plugins.hook.on_commit)
+        self._unsettled: set[TopicPartition] = set()
+        self._positions = Positions(client, self.queue, self._unsettled)
+        self.rebalance = self._make_rebalance()
+        self.loop = self._make_loop(ordering)
+
+    def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None) -> Settings:
+        timeout = self.options.handler_timeout_ms
+        return Settings(
+            workers=self.options.workers,
+            group_id=self.client.group_id,
+            topics=self.client.topics,
+            pattern=self.client.pattern,
+            is_ordered=self.options.ordering != "unordered",
+            handler_timeout=None if timeout is None else timeout / 1000,
+            event_loop=event_loop,
+            has_raw_bytes=self.client.has_raw_bytes,
+            consumer_config=self.client.config,
+            deserialize=self.client.deserialize or (lambda record: record),
+            clock=self.clock.monotonic,
+        )
+
+    def _read_delayed_topics(self) -> Callable[[Any, float], float]:
+        """Subscribe to the topics that a plugin wants to be read too; return its delay."""
+        delayed = Provided(self.plugins, self.settings).delayed_topics()
+        if delayed is None:
+            return lambda _record, _now: 0.0
+        self.client.read_also(delayed.sources)
+        self._originals = Originals(delayed.sources.keys(), delayed.original)
+        self.settings = replace(
+            self.settings,
+            sources=MappingProxyType(dict(delayed.sources)),
+            deserialize=self._originals.before(self.client.deserialize) or self.settings.deserialize,
+        )
+        return delayed.delay
+
+    def _make_queue(self, batch: Batch | None) -> WorkQueue[TopicPartition]:
+        options = self.options
+        return WorkQueue(
+            Limits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
+            commits=self.client.group_id is not None,
+            attempt=self._calls.attempt,
+            clock=self.clock,
+            batches=None
+            if batch is None
+            else BatchLimits(batch.max_records, batch.max_bytes, batch.max_wait_ms / 1000, batch.of),
+            attempt_batch=self._calls.attempt_batch,
+            coroutines=self._calls.coroutines,
+            handlings=self._calls.handlings,
+        )
+
+    def _make_watch(self) -> Watch:
+        stuck_after = self.options.stuck_after_ms
+        return Watch(
+            self.queue,
+            self.executor,
+            self.clock,
+            self._calls.deadlines,
+            None if stuck_after is None else stuck_after / 1000,
+        )
+
+    def _make_rebalance(self) -> Rebalance:
+        longest = self.client.config["max_poll_interval_ms"] / 1000
+        drain_timeout = self.options.revoke_timeout_ms / 1000
+        if drain_timeout >= longest:
+            raise ConfigurationError(
+                f"revoke_timeout_ms={self.options.revoke_timeout_ms} must be smaller than the consumer's "
+                f"max_poll_interval_ms={self.client.config['max_poll_interval_ms']}, or the group gives up on us"
+            )
+        return Rebalance(
+            self.client,
+            self.queue,
+            self.committer,
+            self._watch,
+            self.clock,
+            self._positions,
+            self._unsettled,
+            assign_observers=Observers(self.plugins.hook.on_assign),
+            revoke_observers=Observers(self.plugins.hook.on_revoke),
+            settings=self.settings,
+            drain_timeout=drain_timeout,
+            session_timeout=self.client.config["session_timeout_ms"] / 1000,
+            is_abandoned=lambda: self.shutdown.is_abandoned,
+        )
+
+    def _make_loop(self, ordering: Ordering | None) -> Loop:
+        client, clock = self.client, self.clock
+        return Loop(
+            client,
+            self.queue,
+            Intake(client, self.queue, clock, ordering=ordering, delayed=self.settings.sources, delay=self._delay),
+            self._positions,
+            self.committer,
+            self.rebalance,
+            self._watch,
+            CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
+            self.shutdown,
+            clock,
+            backpressure_observers=Observers(self.plugins.hook.on_backpressure),
+            settings=self.settings,
+            idle_timeout=client.config["consumer_timeout_ms"] / 1000,
+        )

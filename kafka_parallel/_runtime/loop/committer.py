@@ -1,0 +1,317 @@
+"""How finished offsets reach the group coordinator, and what its answer means.
+
+One commit is one snapshot: what was sent is what is marked as committed, and only after the broker's answer. A failure
+is of one of three kinds: *retry* (the offsets stay due and are sent again with newer ones), *lost* (the member was
+thrown out or is out of date: the partitions are somebody else's) and *refused* (authorisation, invalid request: run()
+stops).
+
+A commit at the interval does not stop the loop: `send` enters the wrappers of ``on_commit`` and hands the offsets to
+the client, and a later round takes the answer in and resumes the wrappers (`take_answer`). One is on its way at a time.
+An answer that does not come in time counts as a failure; the commit is forgotten, and nothing listens to what may still
+be said of it. A commit before partitions leave, or at the stop, waits for its answer, after the one on its way has had
+its own: wrappers never see two at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from kafka_parallel._logs import get_logger
+from kafka_parallel._plugins.chains import surround_steps
+from kafka_parallel._runtime.client.client_errors import is_lost, is_retriable
+from kafka_parallel._runtime.client.takeover import metadata_of
+from kafka_parallel._showing import described
+from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
+from kafka_parallel.values import CommitContext
+
+if TYPE_CHECKING:
+    import pluggy
+    from kafka import TopicPartition
+
+    from kafka_parallel._core.assignment import Assignment
+    from kafka_parallel._core.scheduler import Snapshot
+    from kafka_parallel._plugins.chains import Steps
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+
+log = get_logger(__name__)
+
+Reason: TypeAlias = Literal["interval", "revoke", "stop"]
+
+# How long to wait between two looks for the answer of a commit on its way, in seconds, before one that waits is sent.
+SETTLE_SLICE = 0.005
+# The same beside the loop's work, as a share of the time that it has been on its way, and at least so many seconds.
+LOOK_SHARE, SHORTEST_LOOK = 0.25, 0.001
+
+
+class Answer(Enum):
+    """How a commit ended."""
+
+    DONE = "done"
+    RETRY = "retry"
+    LOST = "lost"
+
+
+class Commit:
+    """One commit, from its snapshot to its answer.
+
+    :param snapshot: what it says.
+    :param held: all assignments at that moment: a member that is thrown out has lost these, and none of later ones.
+    :param sent_at: when it was made, in seconds of the monotonic clock.
+    :ivar around: the wrappers, between entering and leaving; ``None`` without any.
+    :ivar answers: the error of each answer that has come, or ``None``. The first counts.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot[TopicPartition],
+        held: Mapping[TopicPartition, Assignment],
+        context: CommitContext,
+        sent_at: float,
+    ) -> None:
+        self.snapshot = snapshot
+        self.held = held
+        self.context = context
+        self.offsets = metadata_of(snapshot.offsets)
+        self.sent_at = sent_at
+        self.due = sent_at + context.timeout_ms / 1000
+        self.around: Steps | None = None
+        self.answers: list[BaseException | None] = []
+
+    def answered(self, error: BaseException | None = None) -> None:
+        """Note the broker's answer; called on any thread, and by two at once: so all it does is one append."""
+        self.answers.append(error)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer is there."""
+        return bool(self.answers)
+
+    def enter(self, surround: Callable[..., Steps] | None) -> bool:
+        """Enter the wrappers; tell whether the commit is to be sent. If not, a plugin has answered.
+
+        :raises Exception: what one of them raised.
+        """
+        if surround is None:
+            return True
+        self.around = surround(self.offsets, self.context)
+        return self.around.enter()
+
+    def require_unchanged(self) -> None:
+        """Refuse offsets that a wrapper has changed.
+
+        :raises PluginError: it has.
+        """
+        expected = {partition: offset for partition, (offset, _) in self.snapshot.offsets.items()}
+        if {partition: chosen.offset for partition, chosen in self.offsets.items()} != expected:
+            raise PluginError(
+                f"a plugin changed the offsets of a commit from {expected} to {self.offsets} in on_commit"
+            )
+
+    def leave(self, error: BaseException | None) -> Exception | None:
+        """Resume the wrappers with the answer; return what one of them raised."""
+        try:
+            if self.around is not None:
+                self.around.leave(None, error)
+        except Exception as raised:  # noqa: BLE001 - a plugin's, or the error that it let through
+            return raised
+        return None
+
+
+class Committer:
+    """Commits snapshots through the hooks. All methods are called by the thread of the loop, or while it is in poll().
+
+    :param client: the consumer.
+    :param queue: told what was confirmed.
+    :param hook: ``on_commit``, as pluggy has it.
+    :ivar lost: what the latest answer `Answer.LOST` was about.
+    :ivar plugin_failures: how many of the latest commits failed in a plugin, one after the other.
+    """
+
+    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], clock: Clock, hook: pluggy.HookCaller) -> None:
+        self._client = client
+        self._queue = queue
+        self._clock = clock
+        self._surround = surround_steps(hook, ("offsets", "context"), answered=self._stored_by_plugin)
+        self._is_stored = False
+        self._on_its_way: Commit | None = None
+        self.lost: frozenset[TopicPartition] = frozenset()
+        self.commits = 0
+        self.failures = 0
+        self.plugin_failures = 0
+        self._told: type[BaseException] | None = None
+
+    # Beside the loop's work
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether a commit was sent whose answer was not taken in yet."""
+        return self._on_its_way is not None
+
+    def look_within(self, now: float) -> float:
+        """In how many seconds to look for the answer: soon after it was sent, less often when it takes long."""
+        commit = self._on_its_way
+        return float("inf") if commit is None else max(SHORTEST_LOOK, (now - commit.sent_at) * LOOK_SHARE)
+
+    def send(self, timeout: float) -> Answer | None:
+        """Send what is finished; ``None`` if its answer is to come within *timeout* seconds.
+
+        Only for when no commit is on its way.
+
+        :raises CommitFailed: if the coordinator refuses for good.
+        """
+        if self._client.group_id is None:
+            return Answer.DONE
+        return self.send_snapshot(self._queue.snapshot(renews=True), timeout)
+
+    def send_snapshot(self, snapshot: Snapshot[TopicPartition], timeout: float) -> Answer | None:
+        """Send *snapshot*; the same holds."""
+        if not snapshot.offsets:
+            return Answer.DONE
+        commit = self._entered(snapshot, "interval", timeout)
+        if not isinstance(commit, Commit):
+            return commit
+        self._on_its_way = commit
+        try:
+            commit.require_unchanged()
+            self._client.commit_async(commit.offsets, commit.answered)
+        except Exception as error:  # noqa: BLE001 - an answer like any other
+            commit.answered(error)
+        return None
+
+    def take_answer(self) -> Answer | None:
+        """Take in the answer to the commit on its way; ``None`` if there is neither an answer nor such a commit.
+
+        :raises CommitFailed: if the coordinator refuses for good.
+        """
+        commit = self._on_its_way
+        if commit is None or not (commit.is_answered or self._clock.monotonic() >= commit.due):
+            return None
+        self._on_its_way = None
+        if commit.answers:
+            return self._ended(commit, commit.answers[0])
+        return self._ended(commit, KafkaTimeoutError(f"no answer within {commit.context.timeout_ms:.0f} ms"))
+
+    # Waiting for the answer
+
+    def wait(self, longest: float) -> Answer | None:
+        """Do as `take_answer`, after waiting *longest* seconds at most for the answer to the commit on its way."""
+        commit = self._on_its_way
+        if commit is None:
+            return None
+        end = min(commit.due, self._clock.monotonic() + longest)
+        while not commit.is_answered and (left := end - self._clock.monotonic()) > 0:
+            self._client.take_answers_in()
+            self._queue.wait_until(lambda _: commit.is_answered, min(SETTLE_SLICE, left))
+        return self.take_answer()
+
+    def commit(self, reason: Reason, timeout: float, partitions: Iterable[TopicPartition] | None = None) -> Answer:
+        """Commit what is finished in *partitions* (all without it), waiting *timeout* seconds at most for the answer.
+
+        :raises CommitFailed: if the coordinator refuses for good.
+        :raises MemberFenced: another member took this one's place.
+        """
+        if self._client.group_id is None:
+            return Answer.DONE
+        end = self._clock.monotonic() + timeout
+        if self._settle(timeout / 2) is Answer.LOST:
+            return Answer.LOST
+        snapshot = self._queue.snapshot(partitions, renews=reason != "revoke")
+        return self._commit(snapshot, reason, max(0.0, end - self._clock.monotonic()))
+
+    def _commit(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Answer:
+        if not snapshot.offsets:
+            return Answer.DONE
+        commit = self._entered(snapshot, reason, timeout)
+        if not isinstance(commit, Commit):
+            return commit
+        try:
+            commit.require_unchanged()
+            self._client.commit(commit.offsets, timeout)
+        except Exception as error:  # noqa: BLE001 - an answer like any other
+            return self._ended(commit, error)
+        return self._ended(commit, None)
+
+    def _settle(self, timeout: float) -> Answer | None:
+        """Take in the answer to the commit on its way; without one after *timeout* seconds it has failed."""
+        commit = self._on_its_way
+        if commit is None:
+            return None
+        commit.due = min(commit.due, self._clock.monotonic() + timeout)
+        return self.wait(timeout)
+
+    # Common to all
+
+    def _entered(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Commit | Answer:
+        held = self._queue.ask(lambda scheduler: scheduler.held)
+        commit = Commit(snapshot, held, CommitContext(reason, timeout * 1000), self._clock.monotonic())
+        self._is_stored = False
+        try:
+            if commit.enter(self._surround):
+                return commit
+        except Exception as error:  # noqa: BLE001 - a plugin's: nothing was sent
+            return self._plugin_failed(error)
+        if not self._is_stored:
+            return self._plugin_failed(PluginError("a wrapper of on_commit swallowed the error of another plugin"))
+        return self._done(commit)
+
+    def _stored_by_plugin(self) -> None:
+        """Note that a plugin has answered, which keeps the offsets itself."""
+        self._is_stored = True
+
+    def _done(self, commit: Commit) -> Answer:
+        self._queue.committed(commit.snapshot)
+        self.commits += 1
+        self.plugin_failures, self._told = 0, None
+        return Answer.DONE
+
+    def _ended(self, commit: Commit, error: BaseException | None) -> Answer:
+        """Resume the wrappers, then do what the broker's *error* asks for, whatever they made of it."""
+        raised = commit.leave(error)
+        if error is not None and raised is not None and raised is not error:
+            log.error("a plugin failed in on_commit, and the commit had failed before (%r)", error, exc_info=raised)
+        if isinstance(error, PluginError) or (error is None and raised is not None):
+            return self._plugin_failed(error or raised)
+        if error is not None:
+            return self._failed(commit, error)
+        return self._done(commit)
+
+    def _plugin_failed(self, error: BaseException | None) -> Answer:
+        self.failures += 1
+        self.plugin_failures += 1
+        if type(error) is self._told:
+            log.error("a plugin failed in on_commit, %d times now (%s); nothing was committed, the offsets stay due",
+                      self.plugin_failures, "" if error is None else described(error))  # fmt: skip
+        else:
+            log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
+        self._told = None if error is None else type(error)
+        return Answer.RETRY
+
+    def _failed(self, commit: Commit, error: BaseException) -> Answer:
+        self.failures += 1
+        self.plugin_failures = 0
+        if isinstance(error, MemberFenced):
+            raise error
+        if is_lost(error) and self._client.has_group_assignment:
+            self.lost = frozenset(partition for partition, held in commit.held.items() if held.live)
+            log.warning("commit refused, the partitions are not ours any more: their records will be processed again "
+                        "by their new owner (%s)", error)  # fmt: skip
+            return Answer.LOST
+        if is_retriable(error):
+            log.warning("commit failed and will be tried again with newer offsets (%r)", error)
+            return Answer.RETRY
+        hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
+        offsets = dict(sorted(commit.snapshot.offsets.items()))
+        if not isinstance(error, KafkaError):
+            raise CommitFailed(
+                f"the consumer's commit method failed for {offsets} with {error!r}, which is no answer of the group "
+                "coordinator; these records will be processed again"
+            ) from error
+        raise CommitFailed(
+            f"the group coordinator refused to commit {offsets}: {error}{hint}; these records will be processed again"
+        ) from error

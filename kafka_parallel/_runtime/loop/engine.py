@@ -1,0 +1,239 @@
+"""In which order one run() begins and ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafka_parallel._logs import get_logger
+from kafka_parallel._plugins.chains import Observers, call_each
+from kafka_parallel._runtime.handlers.deadlines import described as where
+from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.run_state import RunState
+from kafka_parallel._showing import described
+from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
+from kafka_parallel.values import Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafka import TopicPartition
+
+    from kafka_parallel._runtime.loop.assembly import Parts
+
+log = get_logger(__name__)
+
+# How long workers get to end once there is no work for them, in seconds.
+JOIN_TIMEOUT = 1.0
+# How long leaving the group may take, in seconds.
+CLOSE_TIMEOUT = 5.0
+
+
+class Engine:
+    """Begins, loops, and leaves in good order.
+
+    :param parts: what does it all; used for one run.
+    :ivar state: how far it is.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._clock = parts.clock
+        self._client = parts.client
+        self._plugins = parts.plugins
+        self._settings = parts.settings
+        self._decoder = parts.decoder
+        self._executor = parts.executor
+        self._queue = parts.queue
+        self._committer = parts.committer
+        self._rebalance = parts.rebalance
+        self._loop = parts.loop
+        self._shutdown = parts.shutdown
+        self.state = RunState()
+
+    def run(self) -> None:
+        """Begin, loop, leave; raise what stopped it.
+
+        A start that is refused, by a plugin's ``on_start`` say, leaves the consumer open and as it was. What ends the
+        program (SystemExit, KeyboardInterrupt) is no refusal: then the consumer leaves its group as always.
+        """
+        error: BaseException | None = None
+        refused: BaseException | None = None
+        self.state.enter("starting")
+        reports.starting(self._settings, self._plugins.names())
+        try:
+            self._prepare()
+        except Exception as refusal:  # noqa: BLE001 - raised again below
+            refused = self._give_back(refusal)
+        except BaseException as raised:  # noqa: BLE001 - raised again below
+            error = raised
+        if refused is not None:
+            raise refused
+        error = self._loop_until_over() if error is None else error
+        self.state.enter("stopping")
+        reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
+        error = self._leave(self._unread() if error is None else error)
+        self._end(error)
+        if error is not None:
+            raise error
+
+    def _end(self, error: BaseException | None) -> None:
+        self.state.end(error)
+        reports.stopped(self.statistics(), error)
+
+    def _loop_until_over(self) -> BaseException | None:
+        """Return what ended the loop, if it was an error."""
+        try:
+            self._begin()
+            self.state.enter("running")
+            while not self._loop.is_over:
+                self._loop.step()
+        except BaseException as error:  # noqa: BLE001 - raised by run(), after leaving in good order
+            return error
+        return None
+
+    def statistics(self) -> Statistics:
+        """Return one consistent view."""
+        return self._queue.ask(
+            lambda scheduler: Statistics(
+                processed=scheduler.dispatch.totals.processed,
+                failed=scheduler.dispatch.totals.failed,
+                retried=scheduler.dispatch.totals.retried,
+                skipped=scheduler.dispatch.totals.skipped,
+                in_flight=scheduler.dispatch.in_flight,
+                waiting=scheduler.dispatch.waiting,
+                buffered=scheduler.backpressure.total().records,
+                buffered_bytes=scheduler.backpressure.total().bytes,
+                paused=scheduler.backpressure.paused,
+                throttled=scheduler.throttles.bounds,
+                paced=scheduler.dispatch.paced(self._clock.monotonic()),
+                committed=scheduler.offsets()[0],
+                lag=scheduler.offsets()[1],
+                commits=self._committer.commits,
+                commit_failures=self._committer.failures,
+                overdue=scheduler.dispatch.overdue,
+                abandoned=scheduler.dispatch.totals.abandoned,
+                unreadable={partition: found.offset for partition, found in self._client.unreadable.items()},
+                state=self.state.state,
+            )
+        )
+
+    # Beginning
+
+    def _prepare(self) -> None:
+        """Do what may refuse the start."""
+        self._client.take_over(self._finished, self._loop.ask_for_commit, self._asked_to_close)
+        self._tell_plugins()
+        self._use_decoder()
+        self._executor.start(self._queue)
+
+    def _finished(self) -> Mapping[TopicPartition, tuple[int, int]]:
+        """What could be committed; it only reads, for a signal handler may ask in the middle of an act."""
+        return self._queue.ask(lambda scheduler: scheduler.snapshot().offsets)
+
+    def _asked_to_close(self, timeout: float | None) -> None:
+        self._shutdown.request(timeout, "the consumer's close()")
+
+    def _give_back(self, refusal: Exception) -> BaseException:
+        """End a start that was refused: the consumer is as it was, and stays open; return what run() raises."""
+        error: BaseException | None = refusal
+        for act in (self._queue.close, self._client.give_back):
+            try:
+                act()
+            except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
+                error = _graver(error, raised)
+        error = self._tell_of_end(error) or refusal
+        self._end(error)
+        return error
+
+    def _tell_plugins(self) -> None:
+        hook, settings = self._plugins.hook, self._settings
+        call_each(hook.on_throttle, lambda plugin: {"throttle": self._queue.throttle(plugin), "context": settings})
+        call_each(hook.on_start, lambda _: {"context": settings})
+
+    def _begin(self) -> None:
+        self._loop.begin()
+        if self._client.has_group_assignment:
+            rebalance = self._rebalance
+            start_thread = self._clock.start_thread
+            acts = rebalance.assigned, rebalance.revoked, rebalance.lost, rebalance.joined_anew
+            self._client.listen(start_thread, *acts)
+            self._rebalance.assigned(self._client.assignment())
+
+    def _use_decoder(self) -> None:
+        if self._decoder is None:
+            return
+        name, decoder = self._decoder
+        if problem := self._client.decode_with(decoder):
+            log.warning("%s decodes nothing, kafka-python does: %s", self._plugins.describe(name), problem)
+
+    # Ending
+
+    def _unread(self) -> RecordUnreadable | None:
+        """The end of run(), without another, where a record cannot be read: a poll loop would have ended there."""
+        for partition, found in sorted(self._client.unreadable.items()):
+            error = RecordUnreadable(partition.topic, partition.partition, found.offset)
+            error.__cause__ = found.error
+            return error
+        return None
+
+    def _leave(self, error: BaseException | None) -> BaseException | None:
+        """Finish, commit, close; return what run() shall raise: the first error, a record's before all others.
+
+        A plugin that raises what nobody may catch (SystemExit) must not keep the member in its group either.
+        """
+        for act in (self._drain_and_commit, self._end_workers, self._close_client):
+            try:
+                act()
+            except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
+                error = _graver(error, raised)
+        self._queue.tell()  # also of what a worker had finished that is stuck in its next record
+        record_error = self._record_error()
+        error = record_error if error is None else _graver(record_error, error)
+        return self._tell_of_end(error)
+
+    def _tell_of_end(self, error: BaseException | None) -> BaseException | None:
+        """Tell plugins; return what run() raises then."""
+        try:
+            Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
+        except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
+            return _graver(error, raised)
+        return error
+
+    def _drain_and_commit(self) -> None:
+        running, unbegun = self._loop.leave()
+        if running or unbegun:
+            log.warning("%d records were still running at the end%s: they will be processed again",
+                        running, reports.and_unbegun(unbegun))  # fmt: skip
+
+    def _end_workers(self) -> None:
+        self._queue.close()
+        if not self._executor.join(JOIN_TIMEOUT):
+            log.warning("some handlers still run; their threads end with the process, their results are ignored")
+
+    def _close_client(self) -> None:
+        self._client.close(CLOSE_TIMEOUT)
+
+    def _record_error(self) -> BaseException | None:
+        failure = self._queue.failure
+        for task, cause, reason in self._queue.passed_over:
+            what = "a plugin or the executor" if task is None else where(task)
+            log.error("%s would have stopped the consumer as well: %s (%s)", what, described(cause), reason)
+        if failure is None:
+            return None
+        task, cause, reason = failure
+        if task is None or isinstance(cause, FATAL):
+            return cause
+        record = task.record
+        failed = RecordFailed(record.topic, record.partition, record.offset, f"{described(cause)} ({reason})")
+        failed.__cause__ = cause
+        return failed
+
+
+def _graver(error: BaseException | None, second: BaseException) -> BaseException:
+    """Which of two errors run() raises: the first, unless only the *second* is one that nobody may catch."""
+    if error is None:
+        return second
+    if isinstance(second, FATAL) and not isinstance(error, FATAL):
+        log.error("run() raises %s, which came after this error", type(second).__name__, exc_info=error)
+        return second
+    log.error("a second error on the way out", exc_info=second)
+    return error

@@ -1,0 +1,38 @@
+"""How what is buffered is finished once ``poll()`` has failed for good.
+
+A poll loop handles what a poll has returned before it sees the error of the next one. So do we: everything that was
+taken is handled and committed before run() ends with the error. ``poll()`` is not called again, because after an error
+of a deserialiser it never returns. The member stays in its group by its heartbeats meanwhile, up to
+``max_poll_interval_ms``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.loop.stuck_handlers import Watch
+    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+
+# How much of max_poll_interval_ms it may take: the stop that follows needs time as well.
+SHARE = 0.5
+# How long to wait between two looks, in seconds.
+LOOK = 0.05
+
+
+def finish_buffered(
+    queue: WorkQueue[Any], watch: Watch, clock: Clock, longest: float, must_leave: Callable[[], bool],
+    commit_if_due: Callable[[], None],
+) -> None:  # fmt: skip
+    """Wait until everything that was taken is finished, up to *longest* seconds; commit meanwhile.
+
+    :param must_leave: tells whether there is another reason to leave now.
+    """
+    deadline = clock.monotonic() + longest
+    while not must_leave() and (left := deadline - clock.monotonic()) > 0:
+        watch.look()
+        commit_if_due()
+        if queue.wait_until(lambda scheduler: scheduler.is_drained(), min(LOOK, left)):
+            return

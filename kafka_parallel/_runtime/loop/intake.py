@@ -1,0 +1,174 @@
+"""What becomes of the records that a poll brought: taken in as tasks, or given back to be fetched again.
+
+Given back is what is not due yet (a record of a delayed topic, and all behind it) and what has no room: records may be
+larger than any before, or their offsets farther from the last commit than ``max_uncommitted`` lets them be. The client
+jumps back to the first of them, so that it comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from math import isfinite
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.task import Task
+from kafka_parallel._logs import get_logger
+from kafka_parallel._runtime.loop.key_identities import PLAIN, Identities
+from kafka_parallel._shapes_of_work import function_in
+from kafka_parallel._showing import kind_of
+from kafka_parallel._unfinished import work_in
+from kafka_parallel.errors import FATAL, ConfigurationError
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+
+log = get_logger(__name__)
+
+
+class Intake:
+    """Takes in records; used by the thread of run() alone.
+
+    :param ordering: from a raw record to its ordering key.
+    :param delayed: the topics whose records may have to wait.
+    :param delay: of a record of these, in seconds from a time since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue[TopicPartition],
+        clock: Clock,
+        *,
+        ordering: Callable[[Any], Hashable | None] | None,
+        delayed: Collection[str],
+        delay: Callable[[Any, float], float],
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._clock = clock
+        self._ordering = ordering
+        self._delayed = delayed
+        self._delay = delay
+        self._waits: dict[TopicPartition, tuple[int, float]] = {}
+        self._identities = Identities()
+
+    def take(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int, fetched_at: float) -> None:
+        """Take in what is due and has room; *bytes_left* says how much, the last record excepted."""
+        due = self._due(batch) if self._delayed else batch
+        tasks = {partition: self._tasks(records, fetched_at) for partition, records in due.items()}
+        epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
+        for partition, offset in self._queue.feed(self._fitting(tasks, bytes_left), epochs).items():
+            self._give_back(partition, offset)
+
+    def _give_back(self, partition: TopicPartition, offset: int) -> None:
+        """Let *partition* be fetched again from *offset* on."""
+        self._client.seek(partition, offset)
+        self._queue.hold(partition, 0.0)  # it may have been held for a later record that is not due
+
+    def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
+        """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
+        ordering, identity_of, kind, tasks = self._ordering, self._identities.of, NoneType, []
+        for record in records:
+            key, error = None, None
+            if ordering is not None:
+                try:
+                    key = ordering(record)
+                    if key.__class__ is not kind:  # nearly always that of the record before
+                        kind = require_key(key)
+                    if type(key) not in PLAIN:
+                        key = identity_of(key)
+                except FATAL:
+                    raise
+                except BaseException as raised:  # noqa: BLE001 - the record failed: on_error decides
+                    key, error = None, raised
+            key_size, value_size = record.serialized_key_size, record.serialized_value_size
+            size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
+            if record.headers:
+                size += record.serialized_header_size
+            tasks.append(Task(record, record.offset, key, size, fetched_at))
+            if error is not None:
+                tasks[-1].error = error
+        return tasks
+
+    def _fitting(
+        self, tasks: Mapping[TopicPartition, list[Task]], bytes_left: int
+    ) -> Mapping[TopicPartition, list[Task]]:
+        """Take what has room: records may be larger than any before, by whose size it was told how many may come."""
+        if sum(task.size for found in tasks.values() for task in found) <= bytes_left:
+            return tasks
+        fitting = {}
+        for partition, found in tasks.items():
+            fitting[partition] = found
+            for index, task in enumerate(found):
+                if bytes_left <= 0:
+                    self._give_back(partition, task.offset)
+                    fitting[partition] = found[:index]
+                    break
+                bytes_left -= task.size
+        return fitting
+
+    def _due(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
+        """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
+        due = {}
+        for partition, records in batch.items():
+            taken = records if partition.topic not in self._delayed else self._due_of(partition, records)
+            if taken:
+                due[partition] = taken
+        return due
+
+    def _due_of(self, partition: TopicPartition, records: Sequence[Any]) -> Sequence[Any]:
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        for index, record in enumerate(records):
+            offset, until = self._waits.get(partition, (None, 0.0))
+            if offset != record.offset:  # else it has begun to wait, maybe under an earlier assignment
+                until = now + self._wait(record, wall)
+            if until > now:
+                self._waits[partition] = (record.offset, until)
+                self._queue.hold(partition, until)
+                self._client.seek(partition, record.offset)
+                return records[:index]
+        return records
+
+    def _wait(self, record: Any, wall: float) -> float:
+        try:
+            return _finite(self._delay(record, wall))
+        except FATAL:
+            raise
+        except BaseException:
+            log.exception("the delay of %s[%d]@%d cannot be told: it is processed at once",
+                          record.topic, record.partition, record.offset)  # fmt: skip
+            return 0.0
+
+
+def _finite(seconds: Any) -> float:
+    if not isfinite(seconds):
+        raise ValueError(f"it is {seconds!r} seconds")
+    return float(seconds)
+
+
+def require_key(key: Hashable) -> type:
+    """Return the class of an ordering key.
+
+    :raises ConfigurationError: the key is work that has yet to be done: each would be equal to itself alone; or it
+        cannot be hashed.
+    """
+    found = work_in(key) or function_in(key)
+    if found is not None:
+        raise ConfigurationError(
+            f"the ordering returned {found.name}, and such keys keep no order: return a plain value"
+        )
+    if type(key).__hash__ is None:
+        raise ConfigurationError(f"the ordering function returned {kind_of(key)}: return something hashable")
+    return type(key)
+
+
+def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:
+    """From which offset on which leader epoch holds; nearly always one for a whole batch."""
+    if records[0].leader_epoch == records[-1].leader_epoch:
+        records = records[:1]
+    return [(record.offset, record.leader_epoch) for record in records if record.leader_epoch is not None]

@@ -1,0 +1,404 @@
+"""What the thread of run() does: the only one that polls.
+
+`Loop.step` is one round: apply pressure, commit if due, poll, feed. `Loop.leave` is the way out: drain, commit, end.
+Both only wait through the client, the queue and the clock they were given, so a test can drive them act by act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kafka_parallel._core.backpressure import Decision
+from kafka_parallel._core.scheduler import Snapshot
+from kafka_parallel._logs import get_logger
+from kafka_parallel._runtime.client.client_errors import is_retriable
+from kafka_parallel._runtime.handlers.deadlines import described
+from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.committer import Answer
+from kafka_parallel._runtime.loop.finishing import SHARE, finish_buffered
+from kafka_parallel.errors import MemberFenced
+from kafka_parallel.values import BackpressureEvent
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._core.commit_schedule import CommitCadence
+    from kafka_parallel._plugins.chains import Observers
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.loop.committer import Committer
+    from kafka_parallel._runtime.loop.intake import Intake
+    from kafka_parallel._runtime.loop.positions import Positions
+    from kafka_parallel._runtime.loop.rebalance import Rebalance
+    from kafka_parallel._runtime.loop.shutdown import Shutdown
+    from kafka_parallel._runtime.loop.stuck_handlers import Watch
+    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel.values import Settings
+
+log = get_logger(__name__)
+
+# The longest poll, in seconds: how late stop() may be noticed.
+LONGEST_POLL = 0.1
+# How long to wait between two polls while a partition is paused, unless it may be resumed before: what is fetched of
+# others meanwhile is as late as this. So it is done only for as long after something was paused or resumed; later what
+# is paused is slow or stuck, and the loop waits in poll(), for this share of the time that nothing has changed.
+LOOK_WHILE_PAUSED = 0.01
+SHARE_IN_POLL = 1 / 8
+# How long to wait for work to run out between two polls that only keep the member alive.
+KEEP_ALIVE = 0.05
+# How often it is said on the way out what is waited for, in seconds.
+REPORT_AFTER = 5.0
+# How long one commit may wait for its answer while records go on being processed.
+COMMIT_TIMEOUT = 10.0
+
+
+class Loop:
+    """One consumer's poll loop.
+
+    :param intake: takes in what a poll brought.
+    :param positions: looks at where the client is.
+    :param idle_timeout: seconds without a record and without work after which the loop ends.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue[TopicPartition],
+        intake: Intake,
+        positions: Positions,
+        committer: Committer,
+        rebalance: Rebalance,
+        watch: Watch,
+        cadence: CommitCadence,
+        shutdown: Shutdown,
+        clock: Clock,
+        *,
+        backpressure_observers: Observers,
+        settings: Settings,
+        idle_timeout: float,
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._intake = intake
+        self._positions = positions
+        self._committer = committer
+        self._rebalance = rebalance
+        self._watch = watch
+        self._cadence = cadence
+        self._shutdown = shutdown
+        self._clock = clock
+        self._backpressure_observers = backpressure_observers
+        self._settings = settings
+        self._max_poll_records = client.config["max_poll_records"]
+        self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
+        self._idle_timeout = idle_timeout
+        self._fed: Collection[TopicPartition] = ()
+        self._may_poll = True
+        self._is_commit_asked = False
+        self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
+        self._last_activity = self._changed_at = clock.monotonic()
+
+    def begin(self) -> None:
+        """Start to count the time without a record: making workers ready may have taken longer than that."""
+        self._last_activity = self._clock.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is a reason to leave."""
+        return self.over_by is not None
+
+    @property
+    def over_by(self) -> str | None:
+        """The reason to leave, for the log; ``None`` while there is none."""
+        if self._shutdown.is_requested:
+            return self._shutdown.requested_by
+        if self._queue.failure is not None:
+            task = self._queue.failure[0]
+            return "a broken executor" if task is None else f"the failure of {described(task)}"
+        if self._clock.monotonic() - self._last_activity >= self._idle_timeout:
+            return f"consumer_timeout_ms={self._idle_timeout * 1000:g} without a record"
+        return None
+
+    def step(self) -> None:
+        """Do one round.
+
+        :raises Exception: what polling, committing or a rebalance raised for good.
+        :raises MemberFenced: another member took this one's place: all partitions are its, and were given up.
+        """
+        try:
+            self._go_round()
+        except MemberFenced:
+            self._may_poll = False
+            self._lose_all()
+            raise
+
+    def _go_round(self) -> None:
+        if self._rebalance.may_differ or not self._client.has_group_assignment:
+            self._watch_assignment()
+        self._rebalance.settle()
+        self._watch.look()
+        decision = self._queue.decide(self._fed)
+        self._apply(decision)
+        self._begin(self._positions.of_unbegun())
+        self._commit_if_due()
+        batch = self._poll(decision)
+        self._positions.distrust()
+        self._feed(batch if decision.room else self._give_back(batch), decision.bytes_left)
+        self._positions.trust()
+        self._positions.look_if_due(self._clock.monotonic())
+        self._rebalance.raise_failure()
+
+    # Assignment that no rebalance tells us about
+
+    def _watch_assignment(self) -> None:
+        """Notice what assign() changed, or what we gave up after a refused commit and the client never lost."""
+        now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
+        self._rebalance.may_differ = now != before
+        if before - now:
+            self._rebalance.revoked(before - now)
+        if now - before:
+            self._rebalance.assigned(now - before)
+
+    # Back-pressure
+
+    def _apply(self, decision: Decision[TopicPartition]) -> None:
+        if decision.paused:  # each time anew: the user may have resumed one that he had paused before us
+            self._client.pause(decision.paused)
+        if not decision.pause and not decision.resume:
+            return
+        self._changed_at = self._clock.monotonic()
+        self._client.resume(decision.resume)
+        event = BackpressureEvent(decision.pause, decision.resume, decision.total.records, decision.total.bytes)
+        self._backpressure_observers.tell(event=event, context=self._settings)
+
+    # Commits
+
+    def ask_for_commit(self) -> None:
+        """Have the next round commit what is finished by then; from any thread or signal handler."""
+        self._is_commit_asked = True
+
+    def _commit_if_due(self) -> None:
+        """Take the answer in to the commit on its way, and send the next if one is due: one is on its way at a time."""
+        committer = self._committer  # where poll() is not called any more, the client reads answers only if it is told
+        self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
+        if self._committer.is_on_its_way:
+            return
+        if self._cadence.backs_off(self._clock.monotonic()):
+            return
+        is_asked = self._is_commit_asked
+        if is_asked:  # if it is asked again before this is taken back, what is sent now says it all
+            self._is_commit_asked = False
+        if is_asked or self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
+            self._answered(self._committer.send(COMMIT_TIMEOUT))
+
+    def _answered(self, answer: Answer | None) -> None:
+        if answer is None:
+            return
+        now = self._clock.monotonic()
+        if answer is Answer.RETRY:
+            self._cadence.did_fail(now)
+            return
+        self._cadence.did_commit(now)
+        if answer is Answer.LOST:
+            self._rebalance.lost_unsaid(self._committer.lost)
+
+    def _lose_all(self) -> None:
+        self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))
+
+    # Fetching
+
+    def _poll(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        if self._client.failure is not None:
+            self._end_by(self._client.failure)
+        try:
+            if decision.room == 0 or decision.is_all_paused:
+                self._wait_for_workers(min(KEEP_ALIVE, self._committer.look_within(self._clock.monotonic())))
+                return self._client.poll(0, 1)
+            return self._fetch(decision)
+        except BaseException as error:
+            self._positions.distrust()
+            if not isinstance(error, Exception) or isinstance(error, MemberFenced):
+                raise
+            if not is_retriable(error):
+                self._end_by(error)
+            self._positions.go_back()
+            log.warning("poll() failed and is tried again: %r", error)
+            self._queue.wait_until(lambda _: False, LONGEST_POLL)
+            return {}
+
+    def _end_by(self, error: Exception) -> NoReturn:
+        """Never poll again, finish what was taken, and raise *error*."""
+        self._may_poll = False
+        longest = SHARE * self._client.config["max_poll_interval_ms"] / 1000
+        log.error("poll() failed for good (%r): what was taken is finished, then run() ends with it", error)
+        try:
+            finish_buffered(self._queue, self._watch, self._clock, longest, self._must_leave, self._commit_if_due)
+        except Exception:
+            log.exception("a second error while what was taken is finished")
+        raise error
+
+    def _must_leave(self) -> bool:
+        return self._shutdown.is_requested or self._queue.failure is not None
+
+    def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Poll for records: a poll cannot be woken up, so while one may have to be resumed soon, wait outside."""
+        now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
+        # What is due is sent when the one on its way has its answer, and that is not worth an end to waiting.
+        until_commit = LONGEST_POLL if self._committer.is_on_its_way else self._cadence.wait(now)
+        longest, most = min(until_commit, max(0.0, due - now)), min(self._max_poll_records, decision.room)
+        if not decision.paused - decision.held.keys():
+            return self._client.poll(min(LONGEST_POLL, longest), most, in_slices=self._is_ahead)
+        unchanged = now - self._changed_at
+        if unchanged >= LOOK_WHILE_PAUSED:
+            self._is_ahead = not self._queue.ask(lambda scheduler: scheduler.wants_more)
+            wait = min(LONGEST_POLL, longest, unchanged * SHARE_IN_POLL)
+            return self._client.poll(wait, most, in_slices=self._is_ahead)
+        if not (batch := self._client.poll(0, most, in_slices=self._is_ahead)):
+            self._wait_for_workers(min(LOOK_WHILE_PAUSED, longest, self._committer.look_within(now)))
+        return batch
+
+    def _wait_for_workers(self, longest: float) -> None:
+        """Wait until workers need more, *longest* seconds at most; if they do not, there is time for slices."""
+        self._is_ahead = not self._queue.wait_until(lambda scheduler: scheduler.wants_more, longest)
+
+    def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Take nothing of *batch*: it came with a poll that was only to keep the member alive, or it is not ours."""
+        for partition, records in batch.items():
+            self._client.seek(partition, records[0].offset)
+        return {}
+
+    def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int) -> None:
+        now = self._clock.monotonic()
+        self._fed = tuple(batch)
+        if batch:
+            self._is_ahead = False
+        if batch or not self._queue.ask(lambda scheduler: scheduler.backpressure.is_idle):
+            self._last_activity = now
+        batch = self._ours(batch)
+        put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
+        self._put_off({partition: records for partition, records in batch.items() if partition in put_off})
+        if taken := {partition: records for partition, records in batch.items() if partition not in put_off}:
+            self._intake.take(taken, bytes_left, now)
+
+    def _ours(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Leave out what cannot be taken yet; what came before the assignment was begun comes again after it."""
+        foreign = self._queue.ask(lambda scheduler: scheduler.foreign(batch)) if batch else []
+        self._put_off({partition: batch[partition] for partition in foreign})
+        left_out = self._rebalance.unsettled.union(foreign)
+        return {partition: records for partition, records in batch.items() if partition not in left_out}
+
+    def _begin(self, positions: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
+        """Commit where an assignment begins before anything of it is handled; return those that could not be committed.
+
+        Without a committed offset, a crash or a rebalance before the first commit would send the next start to the end
+        of the log (``auto_offset_reset="latest"``, the default) and lose what was taken, or what was written
+        meanwhile. With "earliest" it would see it again.
+
+        :param positions: the offsets of the records that come next: of those about to be fed, or of partitions without
+            a record, as soon as the client knows where it is.
+        """
+        starts = self._queue.reach(positions) if positions else None
+        if starts is None or not (self._commits_start and starts.offsets):
+            return ()
+        is_stored = self._commit_start(starts)
+        return () if is_stored else starts.offsets.keys()
+
+    def _commit_start(self, starts: Snapshot[TopicPartition]) -> bool:
+        """Commit *starts*; tell whether it is decided. An answer that takes longer than a poll comes later."""
+        self._answered(self._committer.wait(LONGEST_POLL))
+        if self._committer.is_on_its_way:
+            self._is_commit_asked = True
+            return False
+        if self._cadence.backs_off(self._clock.monotonic()):
+            return False
+        answer = self._committer.send_snapshot(starts, COMMIT_TIMEOUT) or self._committer.wait(LONGEST_POLL)
+        self._answered(answer)
+        return answer in {Answer.DONE, Answer.LOST}
+
+    def _put_off(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Fetch *batch* again, a little later: a rebalance may have to go on before it can be taken."""
+        if batch:
+            self._give_back(batch)
+            self._queue.wait_until(lambda _: False, LONGEST_POLL)
+
+    # The way out
+
+    def leave(self) -> tuple[int, int]:
+        """Drain, commit, end all assignments; return how many records still run, and how many more were not begun.
+
+        :raises CommitFailed: if the coordinator refuses the last commit for good.
+        """
+        deadline = self._clock.monotonic() + self._shutdown.timeout
+        self._positions.look()
+        self._queue.drain(None, deadline)
+        self._client.pause(self._client.assignment())
+        told_at = self._clock.monotonic()
+        while not self._is_drained(deadline):
+            self._watch.look()
+            told_at = self._report_waiting(told_at, deadline)
+            self._keep_alive()
+        if self._shutdown.is_abandoned:
+            reports.abandoning(self._watch.at_work())
+        try:
+            self._commit_last()
+            self._rebalance.raise_failure()
+        finally:
+            ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
+        return sum(how.running for how in ended.values()), sum(how.unbegun for how in ended.values())
+
+    def _report_waiting(self, told_at: float, deadline: float) -> float:
+        """Say now and then what is waited for; return when that was done last."""
+        now = self._clock.monotonic()
+        if now - told_at < REPORT_AFTER:
+            return told_at
+        reports.still_stopping(self._watch.at_work(), deadline - now)
+        return now
+
+    def _is_drained(self, deadline: float) -> bool:
+        left = deadline - self._clock.monotonic()
+        if left <= 0 or self._shutdown.is_abandoned:
+            return True
+        return self._queue.wait_until(lambda scheduler: scheduler.is_drained(), min(KEEP_ALIVE, left))
+
+    def _keep_alive(self, timeout: float = 0.0) -> None:
+        """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched.
+
+        :param timeout: how long the client may take part in a rebalance; what it cannot do at once waits for the next.
+        """
+        if not self._may_poll:
+            self._queue.wait_until(lambda _: False, timeout)
+            return
+        try:
+            self._client.pause(self._client.assignment())
+            self._give_back(self._client.poll(timeout, 1))
+        except MemberFenced:
+            self._may_poll = False
+            self._lose_all()
+            raise
+        except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
+            self._positions.distrust()
+            self._may_poll = is_retriable(error)  # after an error for good the client may never return
+            log.warning("poll() failed while the last records were finished: %r", error)
+            self._queue.wait_until(lambda _: False, timeout)
+
+    def _commit_last(self) -> None:
+        """Commit, again if it may help: for a moment if work was abandoned, for a few seconds otherwise.
+
+        While members come and go all the time, cooperative rebalances leave only moments in which a commit is accepted.
+        So the client gets time to go through the rebalance, and the commit follows at once.
+        """
+        patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
+        deadline = self._clock.monotonic() + patience
+        self._positions.look()  # also of what came while the last records were finished
+        while (answer := self._committer.commit("stop", patience)) is not Answer.DONE:
+            if answer is Answer.LOST:
+                self._rebalance.lost(self._committer.lost)  # what came after that commit was sent may still be ours
+                continue
+            if self._clock.monotonic() >= deadline:
+                log.error("the last commit failed: the records finished since the one before will be processed again")
+                return
+            # A plugin that fails is no matter of moments, and gets more and more time.
+            wait = LONGEST_POLL * 2 ** min(self._committer.plugin_failures, 6)
+            self._keep_alive(max(0.0, min(wait, deadline - self._clock.monotonic())))
+            self._positions.look()

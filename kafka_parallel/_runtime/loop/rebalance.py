@@ -1,0 +1,257 @@
+"""What happens when partitions come and go.
+
+The acts are called by the listener (see ``rebalance_listener.py``) while the loop is inside ``poll()``, so nothing is
+fetched or fed meanwhile; workers go on. Partitions that a cooperative rebalance leaves with us are never mentioned and
+never disturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
+
+from kafka_parallel._logs import get_logger
+from kafka_parallel._plugins.answers import done_offsets
+from kafka_parallel._plugins.chains import Observers
+from kafka_parallel._runtime.client.client_errors import is_retriable
+from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.committer import Answer, Committer
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._core.scheduler import Ended
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.loop.positions import Positions
+    from kafka_parallel._runtime.loop.stuck_handlers import Watch
+    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel.values import Settings
+
+log = get_logger(__name__)
+
+# How long one wait lasts before it is looked whether the consumer was told to abandon its work, in seconds.
+SLICE = 0.1
+# How long the commit before a revoke may take in all, in seconds.
+COMMIT_TIMEOUT = 5.0
+# How long one question for a committed offset may take while the loop goes on, in seconds.
+SETTLE_TIMEOUT = 1.0
+
+
+class Rebalance:
+    """Answers to rebalances.
+
+    :param drain_timeout: seconds that running records get to finish before their partitions leave.
+    :param session_timeout: seconds without a heartbeat after which the group gives up a member.
+    :param is_abandoned: tells whether nothing shall be waited for any more.
+    :param positions: looks at where the client is.
+    :ivar failure: what a rebalance failed with, until the loop raises it.
+    :ivar may_differ: whether the client may have partitions that are not ours.
+    :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue[TopicPartition],
+        committer: Committer,
+        watch: Watch,
+        clock: Clock,
+        positions: Positions,
+        unsettled: set[TopicPartition],
+        *,
+        assign_observers: Observers,
+        revoke_observers: Observers,
+        settings: Settings,
+        drain_timeout: float,
+        session_timeout: float,
+        is_abandoned: Callable[[], bool],
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._committer = committer
+        self._watch = watch
+        self._clock = clock
+        self._positions = positions
+        self._assign_observers = assign_observers
+        self._revoke_observers = revoke_observers
+        self._settings = settings
+        self._drain_timeout = drain_timeout
+        self._session_timeout = session_timeout
+        self._is_abandoned = is_abandoned
+        self._resume_at: dict[TopicPartition, int | None] = {}
+        self.failure: Exception | None = None
+        self.may_differ = False
+        self.unsettled = unsettled
+
+    def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Begin assignments of those *partitions* that are not ours yet."""
+        new = partitions - self._queue.ask(lambda scheduler: scheduler.assigned)
+        if not new:
+            return
+        try:
+            self._begin(new)
+        except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
+            self._failed("taking", new, error)
+
+    def _begin(self, new: frozenset[TopicPartition]) -> None:
+        done = self._ask_done(new)
+        starts = self._go_on(new)
+        self._queue.assign(new, done, starts)
+        reports.assigned(new)
+        for partition in new - starts.keys():
+            if partition.topic in self._settings.sources:
+                self.unsettled.add(partition)
+                self._queue.hold(partition, float("inf"))
+
+    def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Let what runs in *partitions* finish within the bound, commit, and end their assignments."""
+        ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
+        if not ours:
+            return
+        reports.revoking(ours, self._drain_timeout)
+        try:
+            self._positions.look(ours)
+            self._drain(ours)
+            answer = self._commit(ours)
+        except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
+            self._failed("revoking", ours, error)
+            self._end(ours, lost=True)
+            return
+        if answer is Answer.LOST:
+            self.lost_unsaid(ours | self._committer.lost)
+        else:
+            reports.left(ours)
+            self._end(ours, lost=False)
+
+    def raise_failure(self) -> None:
+        """Raise what a rebalance failed with, once."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+
+    def _failed(self, act: str, partitions: frozenset[TopicPartition], error: Exception) -> None:
+        """Keep the first *error* for the loop, which raises it, and say each: after this one, others may follow."""
+        log.error("%s %s failed: what is not committed of it is processed again, and run() ends with the error",
+                  act, reports.named(partitions), exc_info=error)  # fmt: skip
+        if self.failure is None:
+            self.failure = error
+
+    def lost(self, partitions: frozenset[TopicPartition]) -> None:
+        """End the assignments of *partitions*, which are somebody else's already; nothing is committed."""
+        ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
+        if ours:
+            reports.lost(ours, self._watch.longest_gap(2 * self._session_timeout), self._session_timeout)
+            self._end(ours, lost=True)
+
+    def lost_unsaid(self, partitions: frozenset[TopicPartition]) -> None:
+        """End the assignments of *partitions*; if the client says nothing of it, it may have them still, or again."""
+        self.lost(partitions)
+        self.may_differ = True
+
+    def joined_anew(self) -> None:
+        """End all assignments: others may have had the partitions before the client joined anew."""
+        self.lost_unsaid(self._queue.ask(lambda scheduler: scheduler.assigned))
+
+    def _go_on(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        """Seek back to what was dropped where the client kept a position past it; return these offsets."""
+        known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
+        kept = self._client.positions(known)
+        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
+        starts = {
+            partition: max(_or(known[partition], position), self._committed(partition, deadline))
+            for partition, position in kept.items()
+        }
+        for partition, offset in starts.items():
+            self._client.seek(partition, offset)
+        return {partition: offset for partition, offset in starts.items() if known[partition] is not None}
+
+    def settle(self) -> None:
+        """Find out where delayed topics go on: at their beginning if nothing is committed there.
+
+        What is in them was finished in its own topic: with ``auto_offset_reset="latest"`` a crash before the first
+        commit would lose it. So nothing of them is taken before it is known; the loop asks again until it is.
+
+        :raises KafkaError: the committed offset cannot be had for good.
+        """
+        for partition in sorted(self.unsettled):
+            try:
+                offset = self._client.committed(partition, SETTLE_TIMEOUT)
+            except Exception as error:
+                if not is_retriable(error):
+                    raise
+                return
+            if offset is None:
+                self._client.seek_to_beginning(partition)
+            else:
+                self._client.seek(partition, offset)
+            self.unsettled.discard(partition)
+            self._queue.hold(partition, 0.0)
+
+    def _committed(self, partition: TopicPartition, deadline: float) -> int:
+        """What the group has committed: others may have had the partition since we gave it up. -1 if unknown.
+
+        All partitions of one rebalance share the *deadline*: the callback keeps the client from all else until then.
+        """
+        while (left := deadline - self._clock.monotonic()) > 0:
+            try:
+                offset = self._client.committed(partition, left)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rebalance goes on
+                if not is_retriable(error):
+                    break
+                self._queue.wait_until(lambda _: False, min(SLICE, left))
+            else:
+                return -1 if offset is None else offset
+        log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
+                    "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
+        return -1
+
+    def _ask_done(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Collection[int]]:
+        done: dict[TopicPartition, set[int]] = {}
+        for plugin, answer in self._assign_observers.tell(partitions=partitions, context=self._settings):
+            offsets, problems = done_offsets(answer, partitions)
+            for partition, found in offsets.items():
+                done.setdefault(partition, set()).update(found)
+            for problem in problems:
+                log.error("on_assign of plugin %r answered %s: that is ignored, and these records are handled; it must "
+                          "answer None or a mapping from assigned partitions to offsets", plugin, problem)  # fmt: skip
+        return done
+
+    def _drain(self, partitions: frozenset[TopicPartition]) -> None:
+        deadline = self._clock.monotonic() + self._drain_timeout
+        self._queue.drain(partitions, deadline)
+        while not self._is_abandoned() and (left := deadline - self._clock.monotonic()) > 0:
+            self._watch.look()
+            if self._queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(SLICE, left)):
+                return
+
+    def _commit(self, partitions: frozenset[TopicPartition]) -> Answer:
+        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
+        answer = self._committer.commit("revoke", COMMIT_TIMEOUT, partitions)
+        while answer is Answer.RETRY and (left := deadline - self._clock.monotonic()) > 0:
+            self._queue.wait_until(lambda _: False, min(SLICE, left))
+            answer = self._committer.commit("revoke", left, partitions)
+        return answer
+
+    def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
+        self.unsettled -= partitions
+        ended = self._queue.end(partitions)
+        self._client.resume([partition for partition, how in ended.items() if how.was_paused])
+        for partition, how in ended.items():
+            self._remember(partition, how, lost=lost)
+        self._revoke_observers.tell(partitions=partitions, context=self._settings, lost=lost)
+
+    def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
+        """Note where to go on if the partition comes back and the client kept a position past what was dropped."""
+        if self._client.has_group_assignment:
+            self._resume_at[partition] = how.resume_at
+        if how.running or (how.unbegun and not lost):
+            log.warning(
+                "%d records of %s[%d] were still running when the partition %s%s: they will be processed again "
+                "by its next owner", how.running, partition.topic, partition.partition,
+                "was lost" if lost else "was revoked", reports.and_unbegun(how.unbegun),
+            )  # fmt: skip
+
+
+def _or(offset: int | None, position: int) -> int:
+    return position if offset is None else offset

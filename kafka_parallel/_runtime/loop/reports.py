@@ -1,0 +1,129 @@
+"""The sentences that an operator reads in the log while a consumer starts, runs, stands still and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from kafka_parallel._logs import get_logger
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._core.standstill import Standing
+    from kafka_parallel.values import Settings, Statistics
+
+log = get_logger(__name__)
+
+# How many partitions a line names before it only counts them.
+MOST_NAMED = 20
+
+
+def starting(settings: Settings, plugins: Iterable[str]) -> None:
+    """Say what is about to run."""
+    source = f"topics matching {settings.pattern.pattern!r}" if settings.pattern else named_topics(settings.topics)
+    group = "no group (nothing is committed)" if settings.group_id is None else f"group {settings.group_id}"
+    log.info("starting: %s reads %s with %d workers; plugins: %s",
+             group, source, settings.workers, ", ".join(plugins))  # fmt: skip
+
+
+def assigned(partitions: Collection[TopicPartition]) -> None:
+    """Say which partitions came."""
+    log.info("assigned %s", named(partitions))
+
+
+def revoking(partitions: Collection[TopicPartition], timeout: float) -> None:
+    """Say which partitions are about to leave, and how long their records may take."""
+    log.info("revoking %s: what runs of them gets up to %g s to finish", named(partitions), timeout)
+
+
+def left(partitions: Collection[TopicPartition]) -> None:
+    """Say which partitions have left in good order."""
+    log.info("revoked %s", named(partitions))
+
+
+def lost(partitions: Collection[TopicPartition], gap: float, session_timeout: float) -> None:
+    """Say which partitions were lost, and whether the loop stood still before.
+
+    :param gap: the longest time that the loop did not come round lately, in seconds.
+    :param session_timeout: seconds without a heartbeat after which a member is thrown out.
+    """
+    log.warning("lost %s: the group gave them to others, who process again what is not committed%s",
+                named(partitions), _why_lost(gap, session_timeout))  # fmt: skip
+
+
+def _why_lost(gap: float, session_timeout: float) -> str:
+    if gap < session_timeout / 2:
+        return ""
+    return (
+        f"; the loop had not come round for {gap:.1f} s, and the broker waits session_timeout_ms="
+        f"{session_timeout * 1000:g} for a heartbeat: a handler that holds the interpreter in one long call of C code "
+        "(a regular expression, a parser) stops heartbeats too; run such handlers with executor='process-pool'"
+    )
+
+
+def stands_still(partition: TopicPartition, standing: Standing, seconds: float, now: float) -> None:
+    """Say which partition stands where, for how long, and what it waits for."""
+    above = f"; {standing.finished} records above it are done and cannot be committed" * bool(standing.finished)
+    log.warning("%s[%d] stands at offset %d for %.0f s: %s%s",
+                partition.topic, partition.partition, standing.offset, seconds, waits_for(standing, now),
+                above)  # fmt: skip
+
+
+def waits_for(standing: Standing, now: float) -> str:
+    """The reason for which the record waits that holds a commit point."""
+    when = "" if standing.due is None else f" in {max(0.0, standing.due - now):.0f} s"
+    return {
+        "handler": f"its handler runs (attempt {standing.attempt})",
+        "retry": f"it failed, and attempt {standing.attempt} is due{when}",
+        "throttle": f"plugin {standing.plugin!r} lets no record start",
+        "key": "another record of its key runs or waits for its next attempt",
+        "pace": f"a plugin bounds how fast records start, and it may start{when}",
+        "worker": "it waits for a worker, and all of them are busy",
+    }[standing.reason]
+
+
+def stopping(why: str | None, timeout: float) -> None:
+    """Say that the way out has begun."""
+    log.info("stopping because of %s: what runs gets up to %g s to finish", why, timeout)
+
+
+def still_stopping(records: Collection[str], left: float) -> None:
+    """Say what a stop waits for."""
+    more = f" and {len(records) - MOST_NAMED} more" * (len(records) > MOST_NAMED)
+    names = ", ".join(list(records)[:MOST_NAMED])
+    log.info("still stopping, for %.0f s at most; still running: %s%s", left, names or "nothing", more)
+
+
+def and_unbegun(records: int) -> str:
+    """Name *records* that had not begun beside those that ran."""
+    return f" and {records} more had not begun" * bool(records)
+
+
+def abandoning(records: Collection[str]) -> None:
+    """Say that a second signal ends the wait."""
+    names = ", ".join(list(records)[:MOST_NAMED])
+    log.warning("told to stop again: the %d records that run are abandoned, uncommitted, and will be processed again%s",
+                len(records), f": {names}" * bool(records))  # fmt: skip
+
+
+def stopped(statistics: Statistics, error: BaseException | None) -> None:
+    """Say how the run ended."""
+    log.info("stopped%s: %d records processed, %d attempts failed, %d records skipped, %d abandoned",
+             "" if error is None else f" by {type(error).__name__}",
+             statistics.processed, statistics.failed, statistics.skipped, statistics.abandoned)  # fmt: skip
+
+
+def named(partitions: Collection[TopicPartition]) -> str:
+    """Name *partitions*, the first ones of many."""
+    return _shortened([f"{partition.topic}[{partition.partition}]" for partition in sorted(partitions)])
+
+
+def named_topics(topics: Collection[str]) -> str:
+    """Name *topics*, the first ones of many."""
+    return _shortened(sorted(topics))
+
+
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
+    return f"{', '.join(names[:MOST_NAMED])}{more}"

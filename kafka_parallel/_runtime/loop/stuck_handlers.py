@@ -1,0 +1,125 @@
+"""What is done about handlers that take too long: said after ``stuck_after_ms``, acted on after ``handler_timeout_ms``.
+
+Partitions whose commit point stands for ``stuck_after_ms`` are told of in the same look, whatever they wait for.
+
+The loop looks several times a second, so neither is exact. What a failure means is decided by plugins that may block;
+that happens on a thread of its own, as every decision does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.gaps import Gaps
+from kafka_parallel._core.overdue import LongRunning
+from kafka_parallel._core.standstill import Standstills
+from kafka_parallel._logs import get_logger
+from kafka_parallel._runtime.handlers.deadlines import described, timed_out
+from kafka_parallel._runtime.loop import reports
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._core.scheduler import Scheduler
+    from kafka_parallel._core.standstill import Standing
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._core.task_batch import TaskBatch
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.deadlines import Deadlines, Running
+    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel.executors import Executor
+
+log = get_logger(__name__)
+
+
+class Watch:
+    """Looks after what workers are at.
+
+    :param executor: asked for stacks (``stack_of``) and for another worker (``replace_worker``), if it has these.
+    :param deadlines: the handlers that run under a deadline; ``None`` if there is none, or the executor sees to it.
+    :param stuck_after: seconds after which it is said that a record takes long; ``None`` = never.
+    """
+
+    def __init__(
+        self,
+        queue: WorkQueue[Any],
+        executor: Executor,
+        clock: Clock,
+        deadlines: Deadlines | None,
+        stuck_after: float | None,
+    ) -> None:
+        self._queue = queue
+        self._executor = executor
+        self._clock = clock
+        self._deadlines = deadlines
+        self._long_running: LongRunning[Task | TaskBatch] | None = (
+            None if stuck_after is None else LongRunning(stuck_after)
+        )
+        self._standstills: Standstills[TopicPartition] | None = (
+            None if stuck_after is None else Standstills(stuck_after)
+        )
+        self._gaps = Gaps()
+
+    def look(self) -> None:
+        """Look once; returns at once."""
+        now = self._clock.monotonic()
+        self._gaps.look(now)
+        self._look_at_handlers(now)
+        if self._standstills is not None and self._standstills.is_due(now):
+            self._look_at_partitions(self._standstills, now)
+
+    def longest_gap(self, within: float) -> float:
+        """The longest time that the loop did not come round in the last *within* seconds, in seconds."""
+        now = self._clock.monotonic()
+        return self._gaps.longest(now - within, now)
+
+    def at_work(self) -> list[str]:
+        """Name the records whose handlers run."""
+        return [described(item) for item in self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())]
+
+    def _look_at_partitions(self, standstills: Standstills[TopicPartition], now: float) -> None:
+        offsets = self._queue.ask(lambda scheduler: scheduler.unfinished())
+        for partition, seconds in standstills.look(offsets, now).items():
+            standing = self._queue.ask(partial(self._standing, partition, now))
+            if standing is not None:
+                reports.stands_still(partition, standing, seconds, now)
+
+    @staticmethod
+    def _standing(partition: TopicPartition, now: float, scheduler: Scheduler[TopicPartition]) -> Standing | None:
+        return scheduler.standing(partition, now)
+
+    def _look_at_handlers(self, now: float) -> None:
+        if self._deadlines is not None:
+            for running in self._deadlines.overdue(now):
+                self._give_up(self._deadlines, running)
+        if self._long_running is not None and self._long_running.is_due(now):
+            at_work = self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())
+            for item, seconds in self._long_running.look(at_work, now).items():
+                log.warning("%s has been running for %.1f s; nothing at or above it can be committed until it ends%s",
+                            described(item), seconds, self._stack_of(item))  # fmt: skip
+
+    def _give_up(self, deadlines: Deadlines, running: Running) -> None:
+        """Let the records of an overdue handler fail without it, and replace its worker."""
+        stack = self._stack_of(running.item)
+        chunk = self._queue.detach(running)
+        if chunk is None:
+            return
+        error = timed_out(running.item, deadlines.timeout)
+        worker = "was replaced" if self._replace_worker() else "was not replaced, so one worker less is left"
+        log.error("%s: it failed; its thread cannot be stopped and %s, and records of its key wait until it returns%s",
+                  error, worker, stack)  # fmt: skip
+        self._clock.start_thread(
+            lambda: self._queue.expire(running, chunk, running.decide(error)), "kafka-parallel-deadline"
+        )
+
+    def _replace_worker(self) -> bool:
+        replace: Callable[[], bool] | None = getattr(self._executor, "replace_worker", None)
+        return replace is not None and replace()
+
+    def _stack_of(self, item: Task | TaskBatch) -> str:
+        """Where *item* is, as text to be put behind a sentence."""
+        stack_of: Callable[[Any], str | None] | None = getattr(self._executor, "stack_of", None)
+        found = stack_of(item) if stack_of is not None else None
+        return f"; it is at\n{found.rstrip()}" if found else ""

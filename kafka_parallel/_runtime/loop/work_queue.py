@@ -1,0 +1,443 @@
+"""Who may touch the scheduler, and who waits for what.
+
+`WorkQueue` owns the one lock of a consumer. **The lock guards the scheduler and the reasons to stop; nothing else.**
+Decisions are made under it, acts happen outside: no user code, no plugin, no Kafka call and no log line runs with it
+held, and nobody waits holding it.
+
+Two conditions share the lock. Workers without work wait on ``_work``, the loop and a rebalance on ``_progress``.
+Waking a thread costs more than handling a fast record, so nobody is woken without a reason: feeding wakes one worker,
+and a worker that leaves something behind wakes the next. One idle worker at a time keeps watch, with a time limit, for
+what no event announces: a retry that falls due, and a chunk whose worker is stuck and has something to steal.
+
+A signal handler runs between any two steps of the main thread, also while that holds the lock. So its holder may take
+it again, to read; what would change something then is put off until the loop's next round.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kafka_parallel._core.backpressure import Decision
+from kafka_parallel._core.outcome import NoVerdict
+from kafka_parallel._core.scheduler import Ended, Scheduler, Snapshot
+from kafka_parallel._core.task_batch import TaskBatch
+from kafka_parallel._runtime.handlers.deadlines import OverdueError
+from kafka_parallel._runtime.handlers.remote_run import RemoteRun
+from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
+from kafka_parallel.errors import FATAL
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kafka_parallel._core.batch_queue import BatchLimits
+    from kafka_parallel._core.buffer_limits import Limits
+    from kafka_parallel._core.chunk import Chunk
+    from kafka_parallel._core.in_flight_limits import Throttles
+    from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure
+    from kafka_parallel._core.task import Task, Unit
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.attempt_protocols import Attempt, AttemptBatch, Coroutines
+    from kafka_parallel._runtime.handlers.deadlines import Running
+    from kafka_parallel._runtime.handlers.handled_log import Handlings
+    from kafka_parallel.executors import Exchange
+
+P = TypeVar("P", bound="Hashable")
+R = TypeVar("R")
+
+
+class WorkQueue(Generic[P]):
+    """The scheduler behind its lock; also the `Work` that executors pull from.
+
+    :param limits: what may be buffered.
+    :param commits: false for a consumer without a group.
+    :param attempt: runs one task (handler and hooks) and tells how it ended; never raises.
+    :param clock: the time.
+    :param batches: when a batch is given out; ``None`` if records run one by one.
+    :param attempt_batch: runs one batch; never raises.
+    :param coroutines: runs either if the handler is ``async def``.
+    :param handlings: what plugins are told of after each hand-over; ``None`` if none hears it.
+    :ivar passed_over: what would have stopped the consumer as well, if it were not for `failure`.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        commits: bool,
+        attempt: Attempt,
+        clock: Clock,
+        batches: BatchLimits | None = None,
+        attempt_batch: AttemptBatch | None = None,
+        coroutines: Coroutines | None = None,
+        handlings: Handlings | None = None,
+    ) -> None:
+        self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits, batches=batches)
+        self._attempt = attempt
+        self._attempt_one = attempt.__call__  # found once: through the object's class each call would take 60 ns more
+        self._attempt_batch = attempt_batch
+        self._coroutines = coroutines
+        self._handlings = handlings
+        self._clock = clock
+        self._lock = clock.lock()
+        self._work = clock.condition(self._lock)
+        self._progress = clock.condition(self._lock)
+        self._awaited: list[Callable[[], bool]] = []
+        self._late_changes: deque[Callable[[Throttles, float], None]] = deque()
+        self._idle = 0
+        self._watch_until = float("inf")
+        self._closed = False
+        self._failure: tuple[Task | None, BaseException, str] | None = None
+        self.passed_over: list[tuple[Task | None, BaseException, str]] = []
+
+    # The executor's side: see `kafka_parallel.executors.Work`
+
+    def take(self, limit: int, done: Chunk | None = None) -> Chunk | None:
+        """Hand over *done* as `finish` does, and take at most *limit* tasks in the same act; wait for them if need be.
+
+        :returns: ``None`` once there will never be more.
+        """
+        chunk = None if done is None else self._exchange(limit, done, steals=True)
+        return self._wait_and_take(limit) if chunk is None else chunk
+
+    def take_nowait(self, limit: int, done: Chunk | None = None) -> Chunk | None:
+        """Do the same, but do not wait and take nothing away from others; ``None`` if nothing may run now."""
+        if done is not None:
+            return self._exchange(limit, done, steals=False)
+        with self._lock:
+            now = self._clock.monotonic()
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=False)
+            self._wake_watch()
+            return chunk
+
+    def _exchange(self, limit: int, done: Chunk, *, steals: bool) -> Chunk | None:
+        """Hand over *done* and take what may run now: what a busy worker does, for less than one after the other."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._take_in(done, now)
+            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=steals)
+            self._wake_for_rest(limit)
+            self._notify_progress()
+        self.tell()
+        return chunk
+
+    def _wait_and_take(self, limit: int) -> Chunk | None:
+        with self._lock:
+            while not self._closed:
+                chunk = self._scheduler.dispatch.take(limit, self._clock.monotonic())
+                if chunk is not None:
+                    self._wake_for_rest(limit)
+                    return chunk
+                self._notify_progress()
+                self._wait_for_work()
+            return None
+
+    def run(self, chunk: Any, task: Any) -> bool:
+        """Run *task* here and now; under an assignment that has ended it is not run at all.
+
+        :returns: false if it took so long that the chunk was taken away from its worker.
+        """
+        try:
+            if isinstance(task, TaskBatch):
+                chunk.settle_all(self._run_batch(task))
+            else:
+                chunk.settle(task, self._attempt_one(task) if task.assignment.live else NoVerdict)
+        except OverdueError as error:
+            self._returned(error.running)
+            return False
+        return True
+
+    def run_remote(self, chunk: Chunk, exchange: Exchange) -> None:
+        """Have *exchange* run all tasks of *chunk*; see `kafka_parallel._runtime.handlers.remote_run`."""
+        RemoteRun(self, chunk, self._attempt, self._handlings).run(exchange)
+
+    def give_back(self, chunk: Chunk, units: Sequence[Unit]) -> None:
+        """Let others take *units*, which were claimed and not begun."""
+        with self._lock:
+            chunk.unclaim(units)
+            self._wake_worker(1)
+
+    def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
+        """Do the same with an ``async def`` handler; return the rest of it, or ``None`` if it has ended."""
+        if self._coroutines is None:
+            raise ValueError("the handler is a plain function: nothing of it can be awaited")
+        return self._coroutines.run(chunk, task, self.wants)
+
+    def _run_batch(self, batch: TaskBatch) -> BatchOutcomes:
+        if self._attempt_batch is None:
+            raise ValueError("records run one by one here: there are no batches")
+        return self._attempt_batch(batch)
+
+    def wants(self, task: Any) -> bool:
+        """Tell whether anybody still waits for *task*."""
+        if isinstance(task, TaskBatch):
+            return any(map(self.wants, task.tasks))
+        return bool(task.assignment.live)
+
+    def finish(self, chunk: Chunk) -> None:
+        """Hand over the outcomes *chunk* has so far."""
+        with self._lock:
+            self._take_in(chunk, self._clock.monotonic())
+            # A worker with nothing left takes the first of what may run now by itself.
+            self._wake_worker(1 if chunk.taken else 2)
+            self._notify_progress()
+        self.tell()
+
+    def _collect(self) -> None:
+        """Take in what workers have settled and not handed over, before it is decided what is finished."""
+        self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
+
+    def _take_in(self, chunk: Chunk, now: float) -> None:
+        if failures := self._scheduler.dispatch.finish(chunk, now):
+            self._fail_all(failures)
+
+    def tell(self) -> None:
+        """Tell plugins of the attempts that have ended since they were told last.
+
+        What a plugin raises that is not its own to raise stops the consumer, and not the worker that told it: this one
+        may have taken its next chunk already.
+        """
+        if self._handlings is None:
+            return
+        try:
+            self._handlings.tell()
+        except BaseException as error:  # noqa: BLE001 - raised by run()
+            self.fail(error, "a plugin raised it in on_handled")
+
+    def fail(self, error: BaseException, reason: str = "the executor broke") -> None:
+        """Stop the consumer because the executor itself broke, or a plugin on its worker."""
+        with self._lock:
+            self._stop_by(None, error, reason)
+
+    def _fail_all(self, failures: Iterable[tuple[Task, Failure]]) -> None:
+        for task, failure in failures:
+            self._stop_by(task, failure.error, failure.reason)
+
+    def _stop_by(self, task: Task | None, error: BaseException, reason: str) -> None:
+        """Note what stops the consumer: the first error, unless only a later one is what nobody may catch."""
+        new = (task, error, reason)
+        if self._failure is None:
+            self._failure = new
+        elif isinstance(error, FATAL) and not isinstance(self._failure[1], FATAL):
+            self.passed_over.append(self._failure)
+            self._failure = new
+        elif error is not self._failure[1]:
+            self.passed_over.append(new)
+        self._progress.notify_all()
+
+    # What is done about handlers that take too long
+
+    def detach(self, running: Running) -> Chunk | None:
+        """Take everything away from the worker of an overdue handler; ``None`` if it has just ended.
+
+        :returns: what it is at, for `expire`.
+        """
+        with self._lock:
+            if not running.take():
+                return None
+            chunk, failures = self._scheduler.dispatch.detach(running.item, self._clock.monotonic())
+            self._fail_all(failures)
+            self._wake_worker(1)
+            return chunk
+
+    def expire(self, running: Running, chunk: Any, outcomes: Mapping[Task, BatchOutcome]) -> None:
+        """Take in what was decided about the records of an overdue handler.
+
+        At once: whoever collects what workers have settled must not take this for a handler that has returned.
+        """
+        with self._lock:
+            if isinstance(running.item, TaskBatch):
+                chunk.settle_all(outcomes)
+            else:
+                chunk.settle(running.item, outcomes[running.item])
+            now = self._clock.monotonic()
+            self._fail_all(self._scheduler.dispatch.expire(chunk, running, running.lanes, now))
+            self._changed()
+        self.tell()
+
+    def _returned(self, running: Running) -> None:
+        """Note that an overdue handler has returned; waits until its chunk has been taken away."""
+        with self._lock:
+            self._scheduler.dispatch.returned(running, self._clock.monotonic())
+            self._changed()
+
+    def _changed(self) -> None:
+        """Wake whoever may go on now."""
+        self._wake_worker(1)
+        self._notify_progress()
+
+    def _wait_for_work(self) -> None:
+        """Wait until woken; keep watch if something falls due before whoever watches now would look."""
+        due = self._next_watch()
+        watches = due < self._watch_until
+        if watches:
+            self._watch_until = due
+        self._idle += 1
+        self._work.wait(max(0.0, due - self._clock.monotonic()) if watches else None)
+        self._idle -= 1
+        if watches:
+            self._watch_until = float("inf")
+
+    def _next_watch(self) -> float:
+        dues = (self._scheduler.dispatch.next_due, self._scheduler.dispatch.steal_due)
+        return float("inf") if dues == (None, None) else min(due for due in dues if due is not None)
+
+    def _wake_worker(self, enough: int) -> None:
+        """Wake an idle worker if *enough* may run now, or if nobody watches what falls due."""
+        if self._idle and (self._scheduler.dispatch.ready >= enough or self._next_watch() < self._watch_until):
+            self._work.notify()
+
+    def _wake_for_rest(self, limit: int) -> None:
+        """Wake an idle worker for what one that took *limit* has left.
+
+        Of less than that it would have taken all too, or others may steal it; but it takes one batch only.
+        """
+        self._wake_worker(limit if self._attempt_batch is None else 1)
+
+    def _wake_watch(self) -> None:
+        """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its pace."""
+        if self._idle and (due := self._scheduler.dispatch.next_due) is not None and due < self._watch_until:
+            self._work.notify()
+
+    def _notify_progress(self) -> None:
+        """Wake who waits for something that is so now; mostly nobody waits."""
+        if self._awaited and any(predicate() for predicate in self._awaited):
+            self._progress.notify_all()
+
+    # The loop's side
+
+    def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
+        """Learn where the client is; return where assignments are that nothing is confirmed of."""
+        with self._lock:
+            return self._scheduler.reach(positions)
+
+    def feed(
+        self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+    ) -> dict[P, int]:
+        """Take in new tasks; return from which offset on some have to be fetched again."""
+        with self._lock:
+            kept_out = self._scheduler.feed(batch, leader_epochs)
+            self._wake_worker(1)
+            return kept_out
+
+    def decide(self, fed: Collection[P]) -> Decision[P]:
+        """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
+        with self._lock:
+            self._change_late()
+            self._collect()
+            return self._scheduler.backpressure.decide(fed, self._clock.monotonic())
+
+    def hold(self, partition: P, until: float) -> None:
+        """Fetch nothing more of *partition* before *until*."""
+        with self._lock:
+            self._scheduler.backpressure.hold(partition, until)
+
+    def is_commit_urgent(self) -> bool:
+        """Tell whether a commit would make room."""
+        with self._lock:
+            return self._scheduler.backpressure.is_commit_urgent()
+
+    def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> Snapshot[P]:
+        """Tell what to commit now; *renews* = also what is unchanged and was committed long ago."""
+        with self._lock:
+            self._collect()
+            return self._scheduler.snapshot(partitions, self._clock.monotonic() if renews else None)
+
+    def committed(self, snapshot: Snapshot[P]) -> None:
+        """Note that the broker confirmed *snapshot*."""
+        with self._lock:
+            self._scheduler.committed(snapshot, self._clock.monotonic())
+
+    def wait_until(self, predicate: Callable[[Scheduler[P]], bool], timeout: float) -> bool:
+        """Wait until *predicate* holds, *timeout* seconds at most; tell whether it holds.
+
+        Workers evaluate it under the lock whenever they finish something, so that nobody is woken in vain.
+        """
+        deadline = self._clock.monotonic() + timeout
+
+        def holds() -> bool:
+            return predicate(self._scheduler)
+
+        with self._lock:
+            self._collect()
+            self._awaited.append(holds)
+            try:
+                while not holds() and (left := deadline - self._clock.monotonic()) > 0:
+                    self._progress.wait(left)
+                return holds()
+            finally:
+                self._awaited.remove(holds)
+
+    # A rebalance's side
+
+    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]], starts: Mapping[P, int]) -> None:
+        """Begin assignments of *partitions*."""
+        with self._lock:
+            self._scheduler.assign(partitions, done, starts)
+
+    def drain(self, partitions: Iterable[P] | None, end: float) -> None:
+        """Take in nothing more for *partitions* (all without it), which leave at *end*, and drop what need not run."""
+        with self._lock:
+            self._collect()
+            self._scheduler.drain(partitions, end, self._clock.monotonic())
+            self._work.notify_all()
+
+    def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
+        """End the assignments of *partitions*."""
+        with self._lock:
+            self._collect()
+            ended = self._scheduler.end(partitions)
+            self._changed()
+            return ended
+
+    # A plugin's side
+
+    def throttle(self, name: str) -> QueueThrottle:
+        """The throttle of the plugin *name*."""
+        return QueueThrottle(name, self._change)
+
+    def _change(self, change: Callable[[Throttles, float], None]) -> None:
+        if _holds(self._lock):  # a signal handler or a finaliser runs between two steps of an act of this thread
+            self._late_changes.append(change)
+            return
+        with self._lock:
+            change(self._scheduler.throttles, self._clock.monotonic())
+            self._work.notify_all()
+            self._notify_progress()
+
+    def _change_late(self) -> None:
+        """Make the changes that came in the middle of an act."""
+        while self._late_changes:
+            self._late_changes.popleft()(self._scheduler.throttles, self._clock.monotonic())
+            self._work.notify_all()
+
+    # Anyone's side
+
+    def close(self) -> None:
+        """Give out no more work, and end what is still assigned: workers end after what they run now."""
+        with self._lock:
+            self._closed = True
+            self._collect()
+            self._scheduler.end(self._scheduler.assigned)
+            self._work.notify_all()
+            self._progress.notify_all()
+
+    @property
+    def failure(self) -> tuple[Task | None, BaseException, str] | None:
+        """What stops the consumer: the record, the error and the reason; ``None`` while nothing does."""
+        return self._failure
+
+    def ask(self, question: Callable[[Scheduler[P]], R]) -> R:
+        """Answer *question* from one consistent state; it only reads.
+
+        In a signal handler that interrupts an act of this very thread, half of that act has been done.
+        """
+        with self._lock:
+            return question(self._scheduler)
+
+
+def _holds(lock: Any) -> bool:
+    """Whether this very thread has *lock*, as far as that can be told."""
+    is_owned: Callable[[], bool] | None = getattr(lock, "_is_owned", None)  # what conditions ask too
+    return is_owned is not None and is_owned()

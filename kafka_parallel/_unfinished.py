@@ -1,0 +1,110 @@
+"""Whether calling a function of the user does its work, or only makes what would do it.
+
+A call of an ``async def`` or of a function with a ``yield`` runs nothing of it. Where the function shows that, it is
+refused at start. Where only the result does (a forgotten ``await``, ``return pool.submit(...)``), the record fails: it
+must not count as handled while its work has not been done, or may not be done yet. `work_in` is the one judge of
+results, of handlers as of plugins; which kinds there are is told in `_shapes_of_work.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any
+
+from kafka_parallel._shapes_of_work import MANAGING, Work, function_in, named_work
+from kafka_parallel.errors import HandlerUnfinished
+from kafka_parallel.values import Halt, Retry, Skip
+
+# The classes of most results.
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling *function* makes a coroutine."""
+    return _is_a(function, inspect.iscoroutinefunction)
+
+
+def makes_generator(function: Callable[..., Any]) -> bool:
+    """Whether calling *function* makes a generator or a context manager of one, ``async`` or not, and runs nothing."""
+    kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, _makes_manager)
+    return any(_is_a(function, kind) for kind in kinds)
+
+
+def _makes_manager(function: Any) -> bool:
+    return getattr(function, "__code__", None) in MANAGING
+
+
+def _is_a(function: Any, kind: Callable[[object], bool]) -> bool:
+    """Look through what was bound to *function*, and at the method by which an object is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004
+
+
+def require_finished(returned: object, *, may_skip: bool = False) -> None:
+    """Refuse what a handler *returned* if it is the work itself, or a decision that is none of a handler.
+
+    :param may_skip: whether a plugin may have answered in its place: ``Skip`` is an answer of ``on_record``.
+    :raises HandlerUnfinished: it is.
+    """
+    if type(returned) not in PLAIN and (what := unfinished(returned, may_skip=may_skip)) is not None:
+        raise what
+
+
+def finishing(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make *handler* one that raises HandlerUnfinished if it returns work; it can be pickled if *handler* can."""
+    return functools.partial(_finished, handler)
+
+
+def _finished(handler: Callable[[Any], Any], given: Any) -> Any:
+    returned = handler(given)
+    if returned is not None:
+        require_finished(returned)
+    return returned
+
+
+def finishing_async(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Do the same with an ``async def`` handler."""
+
+    async def finished(given: Any) -> Any:
+        returned = await handler(given)
+        if returned is not None:
+            require_finished(returned)
+        return returned
+
+    return finished
+
+
+def unfinished(returned: Any, *, may_skip: bool = False) -> HandlerUnfinished | None:
+    """The failure of a record whose handler *returned* work instead of doing it; ``None`` if it did it.
+
+    The same goes for an answer of ``on_error``, whose author wants the record tried again or the consumer to stop.
+    """
+    if issubclass(type(returned), (Retry, Halt) if may_skip else (Retry, Skip, Halt)):  # isinstance() would ask it
+        return HandlerUnfinished(
+            f"the handler returned {type(returned).__name__}(...): that is an answer of on_error; raise an error, and "
+            "let the plugin 'retry', or one with an on_error of your own, decide"
+        )
+    found = work_in(returned) or function_in(returned)
+    if found is None:
+        return None
+    return HandlerUnfinished(f"the handler returned {found.name} instead of doing its work: {found.advice}")
+
+
+def work_in(returned: object) -> Work | None:
+    """Tell what *returned* is if it is work that has yet to be done or waited for; ``None`` if it is none.
+
+    A coroutine that nothing has begun is closed, or Python would warn that it was never awaited. User code is not run.
+    """
+    found = named_work(returned)
+    if issubclass(type(returned), CoroutineType):  # isinstance() would ask the object, too
+        _close(returned)
+    return found
+
+
+def _close(coroutine: Any) -> None:
+    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        coroutine.close()

@@ -1,1 +1,0 @@
-"""Pure decisions: no I/O, no thread, no clock, no Kafka. Time is an argument."""

@@ -1,0 +1,241 @@
+"""How a plugin hands a record to the broker, and when it counts as written: only with the broker's answer."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.serializer import Serializer
+
+from kafka_parallel._logs import get_logger
+from kafka_parallel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    Header = tuple[str, bytes]
+
+log = get_logger(__name__)
+
+# What kafka-python's 2.x raises instead of waking the thread of a producer that is closed at this moment.
+CLOSED_MEANWHILE = (AttributeError, OSError)
+# What kafka-python raises on purpose: its 2.x asserts where 3.x raises ValueError and TypeError. And see above.
+FAILURES = (KafkaError, AssertionError, ValueError, TypeError, *CLOSED_MEANWHILE)
+# How often a record is handed over while its time lasts. The producer itself tries again within each.
+MOST_TRIES = 3
+# How long a producer may take to fail what it still has to send, in seconds: it asks no broker.
+FORCED_CLOSE_TIMEOUT = 5.0
+
+
+class Outgoing(NamedTuple):
+    """A record to be written.
+
+    :ivar topic: where to.
+    :ivar partition: its partition there, modulo the number of partitions where there are fewer.
+    :ivar headers: names and values, no value ``None``: kafka-python cannot send that.
+    """
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+
+
+class Written(Protocol):
+    """Where the broker put a record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Pending(Protocol):
+    """A record on its way."""
+
+    def get(self, timeout: float) -> Written:
+        """Wait up to *timeout* seconds for the broker's answer; raise what it answered if it is an error."""
+
+
+class Producer(Protocol):
+    """The part of ``KafkaProducer`` that is needed. Called from several threads at once."""
+
+    def partitions_for(self, topic: str) -> Collection[int]:
+        """Return the partitions of *topic*; wait for its metadata."""
+
+    def send(self, topic: str, *, value: Any, key: Any, headers: list[Header], partition: int) -> Pending:
+        """Hand over a record."""
+
+    def close(self, timeout: float) -> None:
+        """Close within *timeout* seconds."""
+
+
+class ExactBytes(Serializer):  # type: ignore[misc] # kafka-python is not typed
+    """Lets every key through as it is, and `NULL_KEY` as null."""
+
+    def serialize(self, *args: Any) -> Any:
+        """Return the last argument: kafka-python 2.x gives ``(topic, data)``, 3.x ``(topic, headers, data)``."""
+        return None if args[-1] is NULL_KEY else args[-1]
+
+
+# Kafka takes a record without key and value, kafka-python's send() does not: it wants something that is not None.
+NULL_KEY = object()
+
+
+class Outbox:
+    """Writes records and waits for each answer. Any number of threads may use it at once.
+
+    All share one producer until a record is too large for its topic. That breaks an idempotent producer of kafka-python
+    3: from then on it fails every record with that record's error, also those on their way. So a record that is said to
+    be too large is written again with a producer of its own, where only its own size counts; if that works, the new
+    producer takes the place of the old one. A lock guards which producer that is.
+
+    :param connect: opens a producer with `ExactBytes` as its key serialiser.
+    :param timeout: most seconds one record may take, tries together.
+    :param clock: monotonic seconds.
+    :raises KafkaError: what *connect* raises.
+    """
+
+    def __init__(self, connect: Callable[[], Producer], timeout: float, clock: Callable[[], float]) -> None:
+        self._connect = connect
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._producer = connect()
+
+    def check(self, who: str, topic: str) -> None:
+        """Make sure that *topic* can be reached; wait for it as long as for a record.
+
+        :raises ConfigurationError: it cannot.
+        """
+        try:
+            self._producer.partitions_for(topic)
+        except FAILURES as error:
+            raise ConfigurationError(
+                f"plugin {who} cannot reach its topic {topic!r} ({error!r}): create the topic, or "
+                "allow the user of the consumer's connection to describe and write it"
+            ) from error
+
+    def write(self, record: Outgoing) -> Written:
+        """Write *record* and return where the broker put it.
+
+        A failure that may pass is tried again while time is left: the answer may have got lost, so the record may be
+        there twice.
+
+        :raises KafkaError: the broker refused it or did not answer in time; 2.x raises AssertionError for some causes.
+        """
+        deadline = self._clock() + self._timeout
+        tries = 1
+        while True:
+            producer = self._producer
+            try:
+                return self._write(producer, record, deadline)
+            except FAILURES as error:
+                may_pass = producer is not self._producer or _may_pass(error)
+                if not may_pass or tries == MOST_TRIES or self._clock() >= deadline:
+                    raise
+                tries += 1
+
+    def write_alone(self, record: Outgoing) -> Written:
+        """Write *record* with a producer of its own: if it is too large now, it is this one that is.
+
+        :raises KafkaError: as `write`.
+        """
+        deadline = self._clock() + self._timeout
+        producer = self._connect()
+        try:
+            written = self._write(producer, record, deadline)
+        except BaseException:
+            close_producer(producer, timeout=0)
+            raise
+        with self._lock:
+            producer, self._producer = self._producer, producer
+        close_producer(producer, self._timeout)
+        return written
+
+    def _write(self, producer: Producer, record: Outgoing, deadline: float) -> Written:
+        target = record.partition % len(producer.partitions_for(record.topic))
+        key = NULL_KEY if record.key is None and record.value is None else record.key
+        pending = producer.send(record.topic, value=record.value, key=key, headers=record.headers, partition=target)
+        return pending.get(timeout=max(0.0, deadline - self._clock()))
+
+    def close(self) -> None:
+        """Close the producer. What no broker has acknowledged by then is not written later."""
+        close_producer(self._producer, self._timeout)
+
+
+def close_producer(producer: Producer, timeout: float) -> None:
+    """Close *producer* within *timeout* seconds, whatever it still has to send.
+
+    kafka-python's ``close()`` gives up on a record that cannot be sent in time and leaves everything open: its thread
+    would send that record later, maybe after another run has finished with it.
+    """
+    try:
+        _close(producer, timeout)
+    except KafkaError:
+        sender = getattr(producer, "_sender", None)
+        if sender is None:
+            raise
+        log.warning("a record is given up that was to be written: no broker acknowledged it in %g s", timeout)
+        with suppress(*CLOSED_MEANWHILE):  # its thread has ended, so there is nobody left to be woken
+            sender.force_close()
+        sender.join(FORCED_CLOSE_TIMEOUT)
+        _close(producer, FORCED_CLOSE_TIMEOUT)
+
+
+def _close(producer: Producer, timeout: float) -> None:
+    """Close *producer*; again, if its thread was faster than the call that was to wake it."""
+    try:
+        producer.close(timeout=timeout)
+    except CLOSED_MEANWHILE:
+        producer.close(timeout=timeout)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, KafkaError) and bool(getattr(error, "retriable", False)) and not is_too_large(error)
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Tell whether *error* says that a record is too large: for the producer, for the topic, for one batch."""
+    return isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError))
+
+
+def open_outbox(
+    who: str,
+    make_producer: Callable[..., Producer],
+    config: Mapping[str, Any],
+    topics: Collection[str],
+    timeout: float,
+    clock: Callable[[], float],
+) -> Outbox:
+    """Connect, and make sure that *topics* exist and may be described.
+
+    :param who: the plugin, for messages.
+    :raises ConfigurationError: the cluster or one of the topics cannot be reached; its cause is kafka-python's error.
+    """
+    outbox = _connected(who, make_producer, config, timeout, clock)
+    try:
+        for topic in topics:
+            outbox.check(who, topic)
+    except ConfigurationError:
+        outbox.close()
+        raise
+    return outbox
+
+
+def _connected(
+    who: str,
+    make_producer: Callable[..., Producer],
+    config: Mapping[str, Any],
+    timeout: float,
+    clock: Callable[[], float],
+) -> Outbox:
+    try:
+        return Outbox(lambda: make_producer(**config, key_serializer=ExactBytes()), timeout, clock)
+    except FAILURES as error:
+        raise ConfigurationError(
+            f"plugin {who} cannot start its producer ({error!r}): check the consumer's connection "
+            f"settings and the plugin's producer_config; together they set {', '.join(sorted(config))}"
+        ) from error

@@ -1,0 +1,12 @@
+"""What plugins need beside their hooks: a logger that never raises, values as a message may show them, and the kinds of
+functions.
+
+A hook runs in the middle of a commit or of a stop, where an error of a logging filter must not come out; settings may
+hold secrets; and a call of a coroutine function or of a generator function runs nothing of it.
+"""
+
+from kafka_parallel._logs import QuietLogger, get_logger
+from kafka_parallel._showing import shown
+from kafka_parallel._unfinished import is_async, makes_generator
+
+__all__ = ["QuietLogger", "get_logger", "is_async", "makes_generator", "shown"]

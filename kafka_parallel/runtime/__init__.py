@@ -1,1 +1,0 @@
-"""Everything that touches a thread, a clock or a broker."""

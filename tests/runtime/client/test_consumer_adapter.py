@@ -1,0 +1,50 @@
+"""What the client's adapter does about states that kafka-python itself never leaves."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import TopicPartition
+
+from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel.testing import FakeCluster, FakeConsumer
+
+PARTITION = TopicPartition("topic", 0)
+
+
+@pytest.fixture
+def consumer():
+    cluster = FakeCluster()
+    cluster.create_topic("topic")
+    consumer = FakeConsumer("topic", cluster=cluster, group_id="group", habits="3.x")
+    yield consumer
+    consumer.close()
+
+
+def polled_with(consumer, monkeypatch, part, **state):
+    for name, value in state.items():
+        monkeypatch.setattr(part, name, value, raising=False)
+    Client(consumer).poll(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("rejoining", "rejoin_needed", "asked"), [(True, False, 1), (True, True, 0), (False, False, 0)]
+)
+def test_a_join_left_half_done_is_asked_for_again(consumer, monkeypatch, rejoining, rejoin_needed, asked):
+    requests = []
+    state = {"rejoining": rejoining, "rejoin_needed": rejoin_needed}
+
+    polled_with(consumer, monkeypatch, consumer._coordinator, request_rejoin=lambda: requests.append("join"), **state)
+
+    assert len(requests) == asked
+
+
+@pytest.mark.parametrize(
+    ("parked", "current", "after"),
+    [({PARTITION: ["record"]}, [], None), ({PARTITION: ["record"]}, ["unread"], ["unread"]), ({}, [], [])],
+)
+def test_parked_records_are_freed_once_the_current_batch_is_read(consumer, monkeypatch, parked, current, after):
+    state = {"_paused_partition_records": parked, "_next_partition_records": current}
+
+    polled_with(consumer, monkeypatch, consumer._fetcher, **state)
+
+    assert consumer._fetcher._next_partition_records == after

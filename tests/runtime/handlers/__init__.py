@@ -1,0 +1,1 @@
+"""The test modules of `kafka_parallel/_runtime/handlers`."""

@@ -1,0 +1,175 @@
+"""What the client passes without handing it out, and partitions without a record: the kind of loss that needs silence.
+
+Every test is about the client's own position, which is all that is known of a partition while nothing of it comes.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
+
+from kafka_parallel import hookimpl
+from kafka_parallel._core import scheduler
+from kafka_parallel.testing import FakeConsumer
+from kafka_parallel.testing.fake.fetcher import Fetcher
+from tests.runtime.app import GROUP, PARTITION, TOPIC, App
+
+
+def write(app, count):
+    for _ in range(count):
+        app.cluster.append(TOPIC, b"v", b"key", partition=0)
+
+
+@pytest.mark.parametrize("reset", ["latest", "earliest"])
+def test_what_is_written_between_two_quiet_runs_is_handled(reset):
+    app = App(records=3)
+    app.handled.clear()
+    app.run(consumer={"auto_offset_reset": reset})
+    before = len(app.handled)
+
+    write(app, 10)
+    app.run(consumer={"auto_offset_reset": reset})
+
+    assert app.handled[before:] == [*range(3, 13)]
+
+
+def test_a_partition_without_a_record_is_committed_at_once():
+    """Not at the interval: a rebalance or a kill before it would skip what is written meanwhile."""
+    app = App(records=3)
+    reasons, is_committed = [], threading.Event()
+
+    class Noting:
+        @hookimpl(wrapper=True)
+        def on_commit(self, offsets, context):
+            reasons.append((offsets[PARTITION].offset, context.reason))
+            is_committed.set()
+            return (yield)
+
+    quiet = {"auto_offset_reset": "latest", "auto_commit_interval_ms": 3_600_000, "consumer_timeout_ms": 60_000}
+    with app.parallel(consumer=quiet, plugins=[Noting()]) as parallel:
+        parallel.start(lambda _: None)
+        assert is_committed.wait(30)
+
+    assert reasons == [(3, "interval")]
+
+
+def test_markers_at_the_end_are_committed():
+    app = App(records=3)
+    log = app.cluster.logs[PARTITION]
+    log.begin_transaction()
+    write(app, 1)
+    log.end_transaction(commits=True)
+
+    app.run(consumer={"isolation_level": "read_committed"})
+
+    assert (app.handled, app.committed) == ([0, 1, 2, 3], 5)
+
+
+def test_a_partition_in_which_all_was_aborted_is_committed_to_its_end():
+    app = App(records=0)
+    log = app.cluster.logs[PARTITION]
+    log.begin_transaction()
+    write(app, 3_000)
+    log.end_transaction(commits=False)
+
+    app.run(consumer={"isolation_level": "read_committed"})
+
+    assert (app.handled, app.committed) == ([], 3_001)
+
+
+def test_an_open_transaction_is_not_passed():
+    app = App(records=2)
+    log = app.cluster.logs[PARTITION]
+    log.begin_transaction()
+    write(app, 3)
+    app.run(consumer={"isolation_level": "read_committed"})
+    assert app.committed == 2
+
+    log.end_transaction(commits=True)
+    app.run(consumer={"isolation_level": "read_committed"})
+
+    assert (app.handled, app.committed) == ([0, 1, 2, 3, 4], 6)
+
+
+def test_an_offset_that_is_gone_is_followed_by_the_commit():
+    """Retention deleted everything: the policy says where to go on, and that is committed although nothing comes."""
+    app = App(records=10)
+    app.run()
+    app.cluster.append(TOPIC, b"v", b"key", partition=0, gap=20)
+    app.cluster.logs[PARTITION].delete_before(31)
+
+    app.run(consumer={"auto_offset_reset": "latest"})
+
+    assert app.committed == 31
+
+
+def test_an_offset_beyond_the_end_goes_back_with_the_log():
+    """The log was truncated or the topic made anew: what is written from there on must not count as committed."""
+    app = App(records=10)
+    app.run()
+    app.cluster.delete_topic(TOPIC)
+    app.cluster.create_topic(TOPIC)
+    write(app, 4)
+    app.run(consumer={"auto_offset_reset": "latest"})
+    assert app.committed == 4
+
+    before = len(app.handled)
+    write(app, 3)
+    app.run(consumer={"auto_offset_reset": "latest"})
+
+    assert app.handled[before:] == [4, 5, 6]
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError, TopicAuthorizationFailedError])
+def test_what_a_failed_poll_had_passed_is_fetched_again(error):
+    """The client moves its positions before it sends the next requests; if these fail, its records are gone."""
+    app = App(records=3)
+    app.cluster.fail("poll", error(), moment="after")
+    raised = app.run(consumer={"max_poll_records": 2})
+    if error is TopicAuthorizationFailedError:
+        assert isinstance(raised, error)
+        app.run()
+
+    assert app.handled == [0, 1, 2]
+
+
+def test_what_comes_of_a_partition_before_it_is_known_to_be_ours_comes_again(monkeypatch):
+    """assign() by hand in another thread, at any moment: no rebalance announces it."""
+    app = App(records=3)
+    consumer = FakeConsumer(cluster=app.cluster, group_id=GROUP, auto_offset_reset="earliest", consumer_timeout_ms=400)
+    app.cluster.create_topic("other")
+    app.cluster.append("other", b"x", partition=0)
+    consumer.assign([TopicPartition("other", 0)])
+    original, polls = Fetcher.fetched_records, []
+
+    def fetched_records(self, *arguments):
+        polls.append(1)
+        if len(polls) == 3:
+            consumer.assign([TopicPartition("other", 0), PARTITION])
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Fetcher, "fetched_records", fetched_records)
+    app.run_on(consumer)
+
+    assert sorted(app.handled) == [0, 0, 1, 2]
+    assert app.committed == 3
+
+
+def test_unchanged_offsets_are_committed_again(monkeypatch):
+    """A broker forgets what is not committed for long, where a group has no members: with assign()."""
+    monkeypatch.setattr(scheduler, "RENEWAL", 0.1)
+    app = App(records=2)
+    commits, is_renewed = [], threading.Event()
+
+    def note(_, offsets):
+        commits.append(offsets[PARTITION].offset)
+        if commits.count(2) == 3:
+            is_renewed.set()
+
+    app.cluster.on_commit = note
+    with app.parallel(consumer={"consumer_timeout_ms": 60_000}) as parallel:
+        parallel.start(lambda _: None)
+        assert is_renewed.wait(30)

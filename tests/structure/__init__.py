@@ -1,0 +1,1 @@
+"""The test modules of the structure of the source."""
