@@ -6,17 +6,22 @@ waiting in ``poll()`` since before the run. All of them come to a few methods of
 same names in kafka-python 2.2.9 to 3.0.12. For the time of the run these are hidden by attributes of the instances that
 let pass only what is called within a call of the run.
 
-Reading is refused before anything is joined or handed out; what was fetched stays for the run. A bare ``commit()``
+Reading is refused before anything is joined or handed out; what was fetched stays for the run. A thread that has got
+past that before the run began may be at the very records: it gets no more of them, and moves no position. A position
+that it moved would say to the run that records below it were handed out, and they would be committed unhandled. So a
+record that it returns all the same is handled by the run, too. A bare ``commit()``
 means what it means on the guarded consumer, and comes with the offsets of finished records instead of the positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka.future import Future
 
+from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.client.refusals import refuse_change, refuse_offsets, refuse_reading
 
 if TYPE_CHECKING:
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
     from kafka_parallel._runtime.client.changes import Changes
     from kafka_parallel._runtime.client.own_calls import Calls
+
+log = get_logger(__name__)
 
 
 class Finishing(Protocol):
@@ -54,6 +61,7 @@ class Detours:
             ("_coordinator", self._reading, ("poll",)),
             ("_subscription", self._changing, ("subscribe", "unsubscribe")),
             ("_subscription", self._consumed, ("all_consumed_offsets",)),
+            ("_subscription", self._fetchable, ("is_fetchable",)),
             ("_coordinator", self._commit, ("commit_offsets_sync",)),
             ("_coordinator", self._commit_async, ("commit_offsets_async",)),
         ):
@@ -62,6 +70,34 @@ class Detours:
                 changes.put(vars(owner), name, value=wrap(name, getattr(owner, name)))
         if "_iterator" in vars(consumer):  # records that an iteration before the run has fetched and not returned yet
             changes.put(vars(consumer), "_iterator", value=None)
+        for partition, state in dict(vars(consumer)["_subscription"].assignment).items():
+            kind = type(state)
+            state.__class__ = self._kept_in_place(kind, partition)
+            changes.note(partial(setattr, state, "__class__", kind))
+
+    def _kept_in_place(self, kind: Any, partition: TopicPartition) -> Any:
+        """The class *kind* of a partition's state, with a position that only calls of the run move.
+
+        States of later assignments need none: a thread that is past the detours since before the run began has no
+        records of those.
+        """
+        calls = self._calls
+
+        class KeptInPlace(kind):  # type: ignore[misc]
+            @property
+            def position(self) -> Any:
+                return kind.position.__get__(self)
+
+            @position.setter
+            def position(self, position: Any) -> None:
+                if calls.are_ours("read"):
+                    kind.position.__set__(self, position)
+                    return
+                log.warning("%s[%d]: records from offset %s on were handed to a thread that was reading the consumer "
+                            "when the run began; the run handles them as well", partition.topic, partition.partition,
+                            self.position.offset)  # fmt: skip
+
+        return KeptInPlace
 
     def _reading(self, _: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def read(*arguments: Any, **options: Any) -> Any:
@@ -70,6 +106,10 @@ class Detours:
             return method(*arguments, **options)
 
         return read
+
+    def _fetchable(self, _: str, method: Callable[..., bool]) -> Callable[..., bool]:
+        """The client asks it before an iteration returns a record, and before records of a partition are taken."""
+        return lambda partition: self._calls.are_ours("read") and method(partition)
 
     def _changing(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def change(*arguments: Any, **options: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
@@ -13,24 +12,37 @@ from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka_parallel.testing.fake.log import Isolation, PartitionLog
 
 
-@dataclass
 class PartitionState:
     """One assigned partition, with the names kafka-python uses.
 
-    :ivar position: the offset to fetch next, in kafka-python's shape; ``None`` while it is not known.
+    :ivar paused: whether the user paused it.
     """
 
-    paused: bool = False
-    position: OffsetAndMetadata | None = None
+    def __init__(self) -> None:
+        self.paused = False
+        self._position: OffsetAndMetadata | None = None
+
+    @property
+    def position(self) -> OffsetAndMetadata | None:
+        """The offset to fetch next, in kafka-python's shape; ``None`` while it is not known."""
+        return self._position
+
+    @position.setter
+    def position(self, position: OffsetAndMetadata) -> None:
+        self._position = position
 
     @property
     def has_valid_position(self) -> bool:
         """Whether it is known where to go on."""
-        return self.position is not None
+        return self._position is not None
+
+    def is_fetchable(self) -> bool:
+        """Whether records of it may be handed out."""
+        return not self.paused and self.has_valid_position
 
     def seek(self, offset: int) -> None:
         """Go on at *offset*."""
-        self.position = OffsetAndMetadata(offset, "", -1)
+        self._position = OffsetAndMetadata(offset, "", -1)
 
 
 class Subscription:
@@ -76,6 +88,10 @@ class Subscription:
     def change_subscription(self, topics: Iterable[str]) -> None:
         """Subscribe to other *topics*; the listener stays."""
         self.topics = set(topics)
+
+    def is_fetchable(self, partition: TopicPartition) -> bool:
+        """Whether records of *partition* may be handed out."""
+        return partition in self.assignment and self.assignment[partition].is_fetchable()
 
     def choose(self, partitions: Iterable[TopicPartition]) -> None:
         """Assign *partitions* by hand; those it had keep their state."""
