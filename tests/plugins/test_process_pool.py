@@ -422,17 +422,59 @@ class Stillborn:
     def wait_until_ready(self, deadline):
         pass
 
+    def kill(self):
+        pass
+
     def close(self):
         pass
 
 
 def test_processes_that_end_before_they_have_begun_anything_are_not_replaced_for_ever():
     made = []
-    worker = Worker(lambda: made.append(1) or Stillborn(), 60.0)
+    worker = Worker(lambda: made.append(1) or Stillborn(), 60.0, threading.Event())
 
     with pytest.raises(WorkerDied, match="3 worker processes in a row"):
         worker.revive()
     assert len(made) == 3
+
+
+class Starting(Stillborn):
+    """A process that the end of the pool comes across while it is started."""
+
+    is_killed = is_waited_for = False
+
+    def kill(self):
+        self.is_killed = True
+
+    def wait_until_ready(self, deadline):
+        self.is_waited_for = True
+
+
+def test_a_process_that_is_started_while_the_pool_ends_is_killed():
+    ending, late = threading.Event(), Starting()
+    processes = iter([(Stillborn(), False), (late, True)])
+
+    def new():
+        process, is_late = next(processes)
+        if is_late:
+            ending.set()
+        return process
+
+    worker = Worker(new, 60.0, ending)
+
+    with pytest.raises(WorkerDied, match="the pool ends"):
+        worker.revive()
+    assert (late.is_killed, late.is_waited_for) == (True, False)
+
+
+def test_no_process_is_started_once_the_pool_ends():
+    ending, made = threading.Event(), []
+    worker = Worker(lambda: made.append(1) or Stillborn(), 60.0, ending)
+    ending.set()
+
+    with pytest.raises(WorkerDied, match="the pool ends"):
+        worker.revive()
+    assert len(made) == 1
 
 
 # Batches

@@ -82,7 +82,7 @@ class Processes:
         atexit.register(self._kill_at_exit)
         try:
             for _ in range(self._number):
-                self._workers.append(Worker(self._new_process, self._start_timeout))
+                self._workers.append(Worker(self._new_process, self._start_timeout, self._is_ending))
             deadline = time.monotonic() + self._start_timeout
             for worker in self._workers:
                 worker.process.wait_until_ready(deadline)
@@ -183,12 +183,14 @@ class Worker:
 
     :param new: starts a process.
     :param start_timeout: seconds that it gets to be ready.
+    :param is_ending: set before the processes are killed for good: none that is started later is known to the killer.
     :ivar process: the newest one.
     """
 
-    def __init__(self, new: Callable[[], Process], start_timeout: float) -> None:
+    def __init__(self, new: Callable[[], Process], start_timeout: float, is_ending: threading.Event) -> None:
         self._new = new
         self._start_timeout = start_timeout
+        self._is_ending = is_ending
         self._failures = 0
         self.process = new()
 
@@ -213,7 +215,7 @@ class Worker:
         """Replace the process if it has ended.
 
         :raises ConfigurationError: several in a row could not be started.
-        :raises WorkerDied: several in a row ended before they had begun a record.
+        :raises WorkerDied: several in a row ended before they had begun a record, or the pool ends.
         """
         while not self.process.is_alive:
             self._failures = 0 if self.process.has_begun else self._failures + 1
@@ -222,9 +224,16 @@ class Worker:
                     f"{MOST_FAILED_STARTS} worker processes in a row ended before they had begun a record", None
                 )
             self.process.close()
+            self._refuse_at_the_end()
             self.process = self._new()
+            self._refuse_at_the_end()
             try:
                 self.process.wait_until_ready(time.monotonic() + self._start_timeout)
             except ConfigurationError:
                 if self._failures + 1 >= MOST_FAILED_STARTS:
                     raise
+
+    def _refuse_at_the_end(self) -> None:
+        if self._is_ending.is_set():
+            self.process.kill()
+            raise WorkerDied("no worker process is started any more: the pool ends", None)
