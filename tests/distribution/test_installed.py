@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.distribution.conftest import Environment
+
 pytestmark = pytest.mark.distribution
 
 CONSUME = Path(__file__).with_name("consume.py")
@@ -50,6 +52,16 @@ def test_every_built_in_plugin_loads(environment):
 
 def test_the_fakes_work_without_an_extra(environment):
     assert environment.run("-c", FAKE) == "1\n"
+
+
+def test_pytest_loads_the_fixtures_without_an_extra(tmp_path, wheel):
+    with_pytest = Environment(tmp_path / "with-pytest")
+    with_pytest.install(wheel, "pytest")
+    (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n")
+
+    said = with_pytest.run("-m", "pytest", "--fixtures", "test_one.py", folder=tmp_path)
+
+    assert "kafka_broker [session scope]" in said
 
 
 def test_the_command_names_the_extra_that_it_needs(environment):
