@@ -85,7 +85,7 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
                 f"failed={{{_shown_items(wrong or failed)}}}: give the index of each failed record and its error"
             )
         super().__init__(f"{len(failed)} records of the batch failed, at {', '.join(map(str, sorted(failed)))}")
-        self.failed = dict(failed)
+        self.failed: dict[int, Exception] = dict(failed)
 
     def __reduce__(self) -> tuple[type[BatchFailed], tuple[dict[int, Exception]]]:
         """Let it be sent from another process, whatever is in it."""

@@ -55,10 +55,10 @@ def join(thread: threading.Thread, timeout: float | None) -> bool:
 class SystemClock:
     """The clocks and the threads of this machine."""
 
-    monotonic = staticmethod(time.monotonic)
-    wall = staticmethod(time.time)
-    lock = staticmethod(threading.RLock)
-    condition = staticmethod(Condition)
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    wall: Callable[[], float] = staticmethod(time.time)
+    lock: Callable[[], Any] = staticmethod(threading.RLock)
+    condition: Callable[[Any], Any] = staticmethod(Condition)
 
     @staticmethod
     def start_thread(act: Callable[[], None], name: str) -> Thread:

@@ -53,7 +53,7 @@ class DockerBroker:
 
     def __init__(self, client: Any, image: str, config: Mapping[str, str], timeout_ms: int) -> None:
         port, controller_port = free_ports(2)
-        self.bootstrap_servers = f"{HOST}:{port}"
+        self.bootstrap_servers: str = f"{HOST}:{port}"
         self._guard = Guarded()
         try:
             # The port is the same inside, because the broker also talks to itself at the address it tells clients. It

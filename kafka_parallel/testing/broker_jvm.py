@@ -68,7 +68,7 @@ class JvmBroker:
 
     def _prepare(self, config: Mapping[str, str]) -> None:
         port, controller_port = free_ports(2)
-        self.bootstrap_servers = f"{HOST}:{port}"
+        self.bootstrap_servers: str = f"{HOST}:{port}"
         self._node.configure(server_properties(port, controller_port, bind=HOST, config=config))
         self._node.begin_format(cluster_id())
         self._node.end_format()

@@ -44,7 +44,7 @@ class Cluster:
             dict(zip(NODES, each, strict=True)) for each in (free[: len(NODES)], free[len(NODES) :])
         )
         self._addresses = {number: f"{HOST}:{port}" for number, port in ports.items()}
-        self.bootstrap_servers = ",".join(self._addresses.values())
+        self.bootstrap_servers: str = ",".join(self._addresses.values())
         self._nodes: dict[int, JvmNode] = {}
         with ExitStack() as stack:
             for number in NODES:

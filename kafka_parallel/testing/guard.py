@@ -33,7 +33,7 @@ class Guard:
     """The folder and the child that must not outlive the parent."""
 
     def __init__(self, prefix: str) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix=prefix))
+        self.directory: Path = Path(tempfile.mkdtemp(prefix=prefix))
         self._child: subprocess.Popen[bytes] | None = None
         self._farewell: list[str] = []
 

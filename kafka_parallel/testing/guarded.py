@@ -40,7 +40,7 @@ class Guarded:
             env=_environment(),
             start_new_session=True,
         )
-        self.directory = Path(self._read()["directory"])
+        self.directory: Path = Path(self._read()["directory"])
 
     def run(self, argv: list[str], log: Path) -> int:
         """Start *argv* in the folder, its output appended to *log*; the process id is handed back."""

@@ -70,8 +70,8 @@ class History:
     """
 
     def __init__(self, path: str | Path, run: int | None = None) -> None:
-        self.path = Path(path)
-        self.run = os.getpid() if run is None else run
+        self.path: Path = Path(path)
+        self.run: int = os.getpid() if run is None else run
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def recording(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:

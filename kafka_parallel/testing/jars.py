@@ -177,5 +177,4 @@ def _jars_in(repository: Path) -> Iterator[Jar]:
 
 if __name__ == "__main__":
     print("# group:artifact:version size sha256")
-    for line in _jars_in(Path(sys.argv[1])):
-        print(line)
+    print(*_jars_in(Path(sys.argv[1])), sep="\n")

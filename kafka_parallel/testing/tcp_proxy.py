@@ -23,7 +23,7 @@ from typing import Any
 
 from kafka_parallel.testing.server_config import HOST, free_ports
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 BLOCK = 16 * 1024
 # How often a direction that is held back looks whether it may go on, in seconds.
@@ -58,7 +58,7 @@ class TcpProxy:
     """
 
     def __init__(self) -> None:
-        self.port = free_ports(1)[0]
+        self.port: int = free_ports(1)[0]
         self._target: tuple[str, int] | None = None
         self._fault = Fault()
         self._writers: list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = []

@@ -22,7 +22,7 @@ class ZooKeeper:
 
     def __init__(self, java: Sequence[str], timeout_s: float) -> None:
         [self._port] = free_ports(1)
-        self.address = f"{HOST}:{self._port}"
+        self.address: str = f"{HOST}:{self._port}"
         self._guard = Guarded("kafka-parallel-zookeeper-")
         self._log = self._guard.directory / "zookeeper.log"
         try:

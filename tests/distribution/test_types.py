@@ -1,7 +1,9 @@
-"""py.typed of the installed wheel is honoured: mypy and pyright check a user's program."""
+"""py.typed of the installed wheel is honoured: mypy and pyright check a user's program, and know all public types."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,6 +16,8 @@ ACCEPTED = Path(__file__).parents[1] / "typing/user_code.py"
 REFUSED = Path(__file__).with_name("refused.py")
 # The lines of that program that a checker has to refuse.
 WRONG = {number for number, line in enumerate(REFUSED.read_text().splitlines(), 1) if line.endswith("# wrong")}
+# Run, not imported: its base classes are those of click, which an extra brings.
+COMMAND = re.compile(r"kafka_parallel\.cli\b")
 
 
 @pytest.fixture
@@ -50,3 +54,16 @@ def test_each_mistake_of_a_program_is_found(checker, tmp_path):
     found = {int(number) for number in re.findall(r"refused\.py:(\d+)(?::\d+)?(?: -|:) error", done.stdout)}
     assert done.returncode == 1, done.stdout
     assert found == WRONG, done.stdout
+
+
+def test_the_type_of_every_public_name_is_known(environment, tool, tmp_path):
+    search = f"{environment.python.parent}{os.pathsep}{os.environ['PATH']}"  # --verifytypes asks the first python on it
+    command = [tool("pyright"), "--verifytypes", "kafka_parallel", "--ignoreexternal", "--outputjson"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, "PATH": search}
+    )
+
+    report = json.loads(done.stdout)["typeCompleteness"]
+    exported = [symbol for symbol in report["symbols"] if symbol["isExported"] and not COMMAND.match(symbol["name"])]
+    assert len(exported) > 500
+    assert [symbol["name"] for symbol in exported if not symbol["isTypeKnown"]] == []

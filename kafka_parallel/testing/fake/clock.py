@@ -24,7 +24,7 @@ class Timeline(Clock, Protocol):
 class ThreadClock(SystemClock):
     """The clocks and the threads of this machine: for tests that run the real thing in real threads."""
 
-    sleep = staticmethod(time.sleep)
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
 
 
 class ManualClock:
@@ -37,7 +37,7 @@ class ManualClock:
     """
 
     def __init__(self, now: float = 0.0) -> None:
-        self.now = now
+        self.now: float = now
 
     def monotonic(self) -> float:
         """Seconds since it was made."""

@@ -34,7 +34,7 @@ class CommitFuture:
     """The result of ``commit_async``: the part of kafka-python's future that people use."""
 
     def __init__(self) -> None:
-        self.is_done = False
+        self.is_done: bool = False
         self.exception: Exception | None = None
         self._callbacks: list[Callable[[Any], None]] = []
         self._errbacks: list[Callable[[Any], None]] = []

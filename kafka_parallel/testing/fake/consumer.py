@@ -66,7 +66,7 @@ class FakeConsumer:
         self._iterated: Iterator[ConsumerRecord] = iter(())
 
     def _join_group(self) -> Membership:
-        self.name = self._cluster.new_member(self.config["client_id"])
+        self.name: str = self._cluster.new_member(self.config["client_id"])
         strategies = [getattr(strategy, "name", strategy) for strategy in self.config["partition_assignment_strategy"]]
         return Membership(
             self._cluster,

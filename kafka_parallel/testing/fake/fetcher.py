@@ -27,7 +27,7 @@ class Parsed:
 
     def __init__(self, partition: TopicPartition, offset: int, records: list[Any], make: Callable[[Any], Any]) -> None:
         self.topic_partition = partition
-        self.next_fetch_offset = offset
+        self.next_fetch_offset: int = offset
         self._records = records
         self._make = make
 

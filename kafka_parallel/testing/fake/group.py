@@ -43,10 +43,10 @@ class Group:
     """
 
     def __init__(self) -> None:
-        self.generation = 0
+        self.generation: int = 0
         self.members: dict[str, Member] = {}
         self.committed: dict[TopicPartition, OffsetAndMetadata] = {}
-        self.is_stable = False
+        self.is_stable: bool = False
         self._fenced: set[str] = set()
 
     # Membership

@@ -27,8 +27,8 @@ class PartitionLog:
         self._partition = partition
         self._offsets: list[int] = []
         self.records: list[ConsumerRecord] = []
-        self.start = 0
-        self.end = 0
+        self.start: int = 0
+        self.end: int = 0
         self.open_from: int | None = None
         self._aborted: set[int] = set()
 

@@ -27,7 +27,7 @@ from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.commits import COMMIT_TIME, AsyncCommits, Callback, CommitFuture, Offsets
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 NOBODY = -1
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
@@ -64,11 +64,11 @@ class Membership:
         is_cooperative: bool,
     ) -> None:
         self.config = config
-        self.rejoining = False
-        self.rejoin_needed = True
+        self.rejoining: bool = False
+        self.rejoin_needed: bool = True
         self._heartbeat_enabled = True
         self._was_told = False
-        self.generation = NOBODY
+        self.generation: int = NOBODY
         self._cluster = cluster
         self._name = name
         self._subscription = subscription

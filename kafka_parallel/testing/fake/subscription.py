@@ -54,7 +54,7 @@ class Subscription:
     """
 
     def __init__(self, topics: Iterable[str]) -> None:
-        self.topics = set(topics)
+        self.topics: set[str] = set(topics)
         self.rebalance_listener: Any = None
         self.subscribed_pattern: re.Pattern[str] | None = None
         self.assignment: dict[TopicPartition, PartitionState] = {}
