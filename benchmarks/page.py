@@ -10,9 +10,9 @@ HEAD = """\
 # {title}
 
 Made by `{command}` on {day}: {rounds} round(s), everything in turn within each round, each measurement in a
-process of its own, medians. Made anew by every run; what earlier runs found is in `benchmarks/history.jsonl`.
+process of its own, medians. Made anew by every run; the results of earlier runs are in `benchmarks/history.jsonl`.
 
-Absolute figures hold for one machine on one day. **The ratios are what to compare**, and each is taken within
+Absolute figures hold for one machine on one day. **Compare the ratios**: each of them is taken within
 one round.
 """
 
@@ -24,26 +24,26 @@ NOTES = """\
 - *seconds* go from the first handler's start to the last one's end inside the process; *wall* has starting,
   joining the group and leaving it too.
 - *ideal* is all handler time shared out evenly over the handlers that may run at once, or the longest chain
-  of one key if that is larger and the runner keeps key order. *greedy* is what taking records in order costs
-  with no overhead at all: nobody who does not know handler times beforehand does better on average.
+  of one key if that is larger and the runner keeps key order. *greedy* is the cost of taking records in order
+  with no overhead at all: without knowledge of handler times, no scheduler does better on average.
 - *spread* is the smallest and the largest ratio of a round.
 - *keeps every record*: whether a crash or a handler that raises can lose one. *order*: which records are
   handled one at a time, in offset order.
 - *x without plugins*: with `timing-metrics`, `retry` and `dlq` switched on, and nothing failing.
-- Slow peers get fewer records where the handler does nothing; the rate counts what they got.
+- Slow peers get fewer records if the handler does nothing; the rate counts these.
 - *cost by ...* is processor time of the library alone: records made beforehand, no broker, a handler that
   does nothing; the least of three in a process.
-- Python programs collect garbage once before the clock starts. Otherwise what they imported would be looked
-  through during the measurement of some, for 20 to 40 ms, and not of others.
+- Python programs collect garbage once before the clock starts. Otherwise the collector would look through
+  their imported objects during the measurement of some, for 20 to 40 ms, and not of others.
 - Memory is the largest resident size (VmHWM) of the process that consumes. *at rest*: 64 records in all.
 
 ## How to reproduce
 
 `make bench` measures kafka-parallel and the recipes with kafka-python in about 9 minutes, `make bench-peers`
-the peers too in about 20. Both install what they need: a Kafka, and an environment per peer in `.bench/` with
+the peers too in about 20. Both install their requirements: a Kafka, and an environment per peer in `.bench/` with
 the versions of `benchmarks/environments.py`. The Java program needs `java`, `javac` and `mvn`,
-pyrallel-consumer needs Python 3.12. What cannot be had is said in the table. `python -m benchmarks.check` compares the
-newest run's ratios with earlier ones.
+pyrallel-consumer needs Python 3.12. The table names the peers that cannot be installed.
+`python -m benchmarks.check` compares the newest run's ratios with earlier ones.
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kafka_parallel import ParallelConsumer, Statistics, errors
+from kafka_parallel import Statistics, errors
 from tests.docs import hooks_page
 
 ROOT = Path(__file__).parents[2]
@@ -45,20 +45,8 @@ def test_links_between_pages_lead_somewhere(page):
     assert missing == []
 
 
-def test_the_readme_lists_every_option_with_its_default():
-    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
-    parameters = inspect.signature(ParallelConsumer).parameters.values()
-
-    expected = {p.name: repr(p.default) for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-    assert {name: default for name, default in rows.items() if name in expected} == expected
-
-
-def test_the_readme_lists_every_hook_with_its_arguments():
-    text = (ROOT / "README.md").read_text()
-
-    for hook in hooks_page.hooks():
-        assert f"`{hook.__name__}({', '.join(inspect.signature(hook).parameters)})`" in text
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
 def test_the_hooks_page_is_what_the_specifications_say():
