@@ -44,6 +44,7 @@ def _is_a(function: Any, kind: Callable[[object], bool]) -> bool:
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004
 
 
+# see docs/decisions/0055-results-judged-in-one-place.md
 def require_finished(returned: object, *, may_skip: bool = False) -> None:
     """Refuse what a handler *returned* if it is the work itself, or a decision that is none of a handler.
 

@@ -99,6 +99,7 @@ def on_error(record: ConsumerRecord, error: BaseException, context: RecordContex
     """
 
 
+# see docs/decisions/0054-measured-per-chunk.md
 @hookspec
 def on_handled(handled: Sequence[Handled], context: Settings) -> None:
     """Observe: attempts have ended, well or not; many are told at once, and each of them once.
@@ -156,6 +157,8 @@ def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
     """
 
 
+# see docs/decisions/0022-throttles-are-data.md
+# see docs/decisions/0032-pace-is-data.md
 @hookspec
 def on_throttle(throttle: Throttle, context: Settings) -> None:
     """Observe: the plugin gets a throttle of its own, with which it bounds what is in flight and how fast it starts.
@@ -172,6 +175,7 @@ def on_throttle(throttle: Throttle, context: Settings) -> None:
     """
 
 
+# see docs/decisions/0019-on-start-may-stop.md
 @hookspec
 def on_start(context: Settings) -> None:
     """Observe: run() is about to take the first record.
@@ -237,6 +241,7 @@ def provide_ordering(settings: Settings) -> Callable[[ConsumerRecord], Hashable 
     """
 
 
+# see docs/decisions/0025-retry-topics-same-consumer.md
 @hookspec
 def provide_topics(settings: Settings) -> DelayedTopics | None:
     """Provide: topics that the consumer shall read too, with records that may have to wait.

@@ -139,6 +139,7 @@ class Assignment:
         return self._leader_epochs[0][1]
 
 
+# see docs/decisions/0043-flat-hot-path.md
 class Assignments(Generic[P]):
     """The assignments that are live now.
 

@@ -52,6 +52,7 @@ class Decision(Generic[P]):
     total: Load
 
 
+# see docs/decisions/0011-dynamic-thresholds.md
 class Backpressure(Generic[P]):
     """What is paused, and why.
 
@@ -101,6 +102,7 @@ class Backpressure(Generic[P]):
         most = min(room, self._span_left, max(1, room - reserve))
         return Decision(pause, resume, paused, held, is_all_paused, most, left, total)
 
+    # see docs/decisions/0007-count-from-confirmed-commit.md
     def fitting(self, assignment: Assignment, tasks: Sequence[Task]) -> Sequence[Task]:
         """The first of *tasks* that the partition's span has room for, and note which is the first that it has not."""
         base, partition = self._base(assignment), cast("P", assignment.partition)
@@ -138,6 +140,7 @@ class Backpressure(Generic[P]):
             for partition, assignment in paused
         )
 
+    # see docs/decisions/0012-resume-marks.md
     def _may_resume(self, partition: P, assignment: Assignment, total: Load) -> bool:
         load = self._load(partition, assignment)
         return self._pressure.may_resume(self._paused[partition], load, total, self._reserve)
@@ -148,6 +151,7 @@ class Backpressure(Generic[P]):
         assigned = len(self._assignments.live)
         return self._pressure.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
 
+    # see docs/decisions/0007-count-from-confirmed-commit.md
     def is_commit_urgent(self) -> bool:
         """Tell whether a commit would make room: finished records fill half of a partition's span, or all is finished
         in one from which records are kept out."""

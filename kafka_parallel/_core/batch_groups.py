@@ -18,6 +18,7 @@ from kafka_parallel._core.task import Lane, LaneTable, Runnable, Task, Unit
 NEVER = float("inf")
 
 
+# see docs/decisions/0029-batch-is-a-chunk.md
 class Tally:
     """How much may run, and under which marks the queue has listed it.
 

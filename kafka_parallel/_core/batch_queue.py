@@ -28,6 +28,7 @@ Scope: TypeAlias = Literal["key", "partition", "mixed"]
 NEVER = float("inf")
 
 
+# see docs/decisions/0029-batch-is-a-chunk.md
 class BatchLimits(NamedTuple):
     """When a batch is given out.
 

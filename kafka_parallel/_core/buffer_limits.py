@@ -53,6 +53,8 @@ class Load(NamedTuple):
     span: int = 0
 
 
+# see docs/decisions/0010-fetch-only-with-room.md
+# see docs/decisions/0011-dynamic-thresholds.md
 class Pressure:
     """Pause and resume decisions of one consumer."""
 

@@ -34,6 +34,8 @@ batch may end at a task that was not run, which then goes back."""
 NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
 
 
+# see docs/decisions/0002-workers-pull-chunks.md
+# see docs/decisions/0039-small-in-flight.md
 class Chunk:
     """Tasks that one worker took together.
 
@@ -73,6 +75,7 @@ class Chunk:
                 if self._unit is not None and unit.tasks[0] is task:
                     raise ValueError(NOT_RUN.format(task))
 
+    # see docs/decisions/0050-settle-in-one-append.md
     def settle(self, task: Task, outcome: Outcome) -> None:
         """Note how the task that was claimed last ended."""
         if task is self._single:
@@ -113,6 +116,7 @@ class Chunk:
             del self._claimed[unit]
             self._units.insert(0, unit)
 
+    # see docs/decisions/0002-workers-pull-chunks.md
     def steal(self, limit: int) -> list[Runnable]:
         """Take away at most half of the units nobody claimed, with at most *limit* tasks unless it is one unit."""
         stolen: list[Runnable] = []

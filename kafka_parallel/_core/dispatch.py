@@ -123,7 +123,7 @@ class Dispatch:
                 return units
         return []
 
-    def _stuck(self, now: float) -> Chunk | None:
+    def _stuck(self, now: float) -> Chunk | None:  # see docs/decisions/0031-anyone-collects.md
         """The first chunk from which an idle worker may take now."""
         if self._throttles.in_flight == 0:
             return None
@@ -166,7 +166,7 @@ class Dispatch:
         lanes = [unit.lane for unit in batch.units if unit.lane is not None]
         cast("BatchQueue", self._backlog.ready).release_all(cast("list[BatchedLane]", lanes))
 
-    def collect(self, now: float) -> list[tuple[Task, Failure]]:
+    def collect(self, now: float) -> list[tuple[Task, Failure]]:  # see docs/decisions/0031-anyone-collects.md
         """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
         chunks = [chunk for chunk in self._several if chunk.is_collectable]
         return [failure for chunk in chunks for failure in self.finish(chunk, now)]

@@ -45,6 +45,7 @@ class Turn:
         self.is_ahead = False
 
 
+# see docs/decisions/0004-arrival-order.md
 class Arrivals:
     """The numbers of one queue.
 

@@ -26,6 +26,7 @@ class _Bounds:
     later_from: float = UNBOUNDED
 
 
+# see docs/decisions/0022-throttles-are-data.md
 class Throttles:
     """The bounds of all plugins.
 

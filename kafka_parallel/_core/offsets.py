@@ -25,6 +25,8 @@ from collections.abc import Iterable, Sequence
 from operator import lt
 
 
+# see docs/decisions/0005-commit-one-snapshot.md
+# see docs/decisions/0059-commit-the-position.md
 class OffsetLedger:
     """Offsets of one partition under one assignment, from ``poll()`` to commit.
 

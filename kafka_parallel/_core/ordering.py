@@ -30,6 +30,7 @@ from kafka_parallel._core.fairness import Arrivals, Turn
 from kafka_parallel._core.task import Lane, LaneTable, Runnable, Task, Unit
 
 
+# see docs/decisions/0004-arrival-order.md
 class ByAge:
     """Tasks without order, and lanes whose oldest task may run: oldest first.
 
@@ -132,6 +133,8 @@ class TaskQueue:
             self.again(task)
 
 
+# see docs/decisions/0004-arrival-order.md
+# see docs/decisions/0043-flat-hot-path.md
 class ReadyQueue(TaskQueue):
     """Everything that may run now, oldest first, over all partitions."""
 

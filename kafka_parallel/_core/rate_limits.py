@@ -75,6 +75,7 @@ class Buckets:
         self._full_at.update((place, now + (at - now) * scale) for place, at in before._full_at.items() if at > now)
 
 
+# see docs/decisions/0032-pace-is-data.md
 class Pace:
     """The paces of all plugins, and the lanes that wait for theirs."""
 

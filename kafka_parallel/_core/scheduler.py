@@ -64,6 +64,7 @@ class Ended:
     was_paused: bool
 
 
+# see docs/decisions/0001-one-lock-one-owner.md
 class Scheduler(Generic[P]):
     """The state of one consumer's records.
 
@@ -99,6 +100,8 @@ class Scheduler(Generic[P]):
             assignment = self._assignments.assign(partition, (starts or {}).get(partition))
             assignment.done = (done or {}).get(partition, ())
 
+    # see docs/decisions/0008-commit-the-start-first.md
+    # see docs/decisions/0059-commit-the-position.md
     def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
         """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
 
@@ -148,6 +151,8 @@ class Scheduler(Generic[P]):
 
     # Leaving
 
+    # see docs/decisions/0006-fill-holes-before-leaving.md
+    # see docs/decisions/0023-no-wait-for-late-work.md
     def drain(self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED, now: float = 0.0) -> None:
         """Take in nothing more for *partitions* (all without it), which leave at *end*.
 
@@ -206,6 +211,8 @@ class Scheduler(Generic[P]):
 
     # Commits
 
+    # see docs/decisions/0005-commit-one-snapshot.md
+    # see docs/decisions/0060-commit-unchanged-offsets.md
     def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> Snapshot[P]:
         """Tell what to commit now for *partitions* (all without it): only those where something changed.
 

@@ -75,6 +75,8 @@ class Task:
         return f"<Task {self.assignment} @{self.offset} attempt {self.attempt}>"
 
 
+# see docs/decisions/0016-key-waits-for-its-past.md
+# see docs/decisions/0039-small-in-flight.md
 class Lane:
     """The waiting tasks of one ordering key in one partition.
 
@@ -126,6 +128,7 @@ class Lane:
 LaneTable: TypeAlias = "dict[Hashable, Lane]"
 
 
+# see docs/decisions/0039-small-in-flight.md
 class Unit:
     """Tasks that must run in order, by one worker: some of a lane. One that runs alone is a unit by itself.
 

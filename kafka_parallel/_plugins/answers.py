@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kafka import TopicPartition
 
 
+# see docs/decisions/0058-plugins-judged-twice.md
 def done_offsets(
     answer: object, partitions: Collection[TopicPartition]
 ) -> tuple[dict[TopicPartition, set[int]], list[str]]:

@@ -24,6 +24,7 @@ from kafka_parallel.errors import PluginError
 log = get_logger(__name__)
 
 
+# see docs/decisions/0017-chains-composed-once.md
 def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
     """Compose the implementations of *hook* around *innermost*.
 

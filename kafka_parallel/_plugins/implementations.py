@@ -43,6 +43,7 @@ ANSWERS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 _MARK = "kafka_parallel_impl"
 
 
+# see docs/decisions/0058-plugins-judged-twice.md
 def mark_of(raw: object) -> Any:
     """How an attribute is marked by ``@hookimpl``, above or below ``staticmethod`` and its like; ``None`` = it is not.
 

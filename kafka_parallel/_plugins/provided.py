@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
 
 
+# see docs/decisions/0018-ordering-none.md
 class Provided:
     """Asks the provide-hooks.
 

@@ -52,6 +52,7 @@ def join(thread: threading.Thread, timeout: float | None) -> bool:
     return not thread.is_alive()
 
 
+# see docs/decisions/0064-clock-owns-all-waits.md
 class SystemClock:
     """The clocks and the threads of this machine."""
 

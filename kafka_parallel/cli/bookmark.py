@@ -27,6 +27,7 @@ Ends: TypeAlias = "Mapping[str, Mapping[str, int]]"
 BEGIN = '{"bookmark_of": '
 
 
+# see docs/decisions/0026-replay-notes-first.md
 class Bookmark:
     """The bookmark of one replay.
 

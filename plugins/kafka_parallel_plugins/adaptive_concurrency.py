@@ -124,6 +124,7 @@ class Gradient:
         self._target = max(self._least, min(self._most, follows))
 
 
+# see docs/decisions/0033-measure-at-half-load.md
 class AdaptiveConcurrency:
     """Lets as many records be in flight as the measured times of the handler say.
 

@@ -20,6 +20,7 @@ WINDOW = 33
 REFRESH = 8
 
 
+# see docs/decisions/0002-workers-pull-chunks.md
 class ChunkSizer:
     """How many tasks to take at once. Any thread may call `saw`, which takes a lock: once per chunk that is little.
 

@@ -87,6 +87,7 @@ class Circuit:
         return "close"
 
 
+# see docs/decisions/0022-throttles-are-data.md
 class CircuitBreaker:
     """Stops starting records while too many fail, and finds out by probes when to go on.
 

@@ -108,6 +108,8 @@ class Measured:
         return self._clock() - self.since if self.has_waited else self._cpu_clock() - self._computed
 
 
+# see docs/decisions/0028-coroutines-share-a-task.md
+# see docs/decisions/0041-lazy-imports.md
 class EventLoop:
     """Runs chunks as tasks of an event loop.
 

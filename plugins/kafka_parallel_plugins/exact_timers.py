@@ -30,6 +30,7 @@ if sys.platform == "linux" and HAS_EPOLL:
                 timeout = 0
             return super().select(timeout)
 
+    # see docs/decisions/0038-exact-timers.md
     def new_event_loop() -> asyncio.AbstractEventLoop:
         """Make an event loop of the usual kind, with exact timers."""
         return asyncio.SelectorEventLoop(ExactSelector())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FastDecoder", "decode"]
 
 
+# see docs/decisions/0042-decoder-on-one-object.md
 class FastDecoder:
     """Decodes records faster than the client, into the same objects."""
 

@@ -19,6 +19,7 @@ class NullKey:
     """The ordering key of records without one, if they are to stay in order; equal to nothing else."""
 
 
+# see docs/decisions/0018-ordering-none.md
 class KeyOrdered:
     """Provides the ordering ``"key"``.
 

@@ -21,6 +21,7 @@ __all__ = ["RateLimit"]
 USUAL_BURST = 0.1
 
 
+# see docs/decisions/0032-pace-is-data.md
 class RateLimit:
     """Lets records start at a limited rate.
 

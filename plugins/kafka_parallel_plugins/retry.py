@@ -34,6 +34,7 @@ PROGRAMMING_ERRORS = (TypeError, AttributeError, NameError, ImportError, SyntaxE
 """Errors that the next attempt meets again: they are in the code, not in the moment."""
 
 
+# see docs/decisions/0027-context-stage.md
 class RetryWithBackoff:
     """Runs failed records again, a bounded number of times, after waits that grow.
 

@@ -55,6 +55,7 @@ NAME = "retry-topics"
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
+# see docs/decisions/0025-retry-topics-same-consumer.md
 class RetryTopics:
     """Writes failed records to retry topics, reads them again when they are due.
 

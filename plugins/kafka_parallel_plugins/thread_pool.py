@@ -26,6 +26,7 @@ class ThreadPool:
         return Threads(settings.workers)
 
 
+# see docs/decisions/0040-lazy-threads.md
 class Threads:
     """A bounded number of daemon threads that pull work until there is no more.
 

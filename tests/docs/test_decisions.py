@@ -46,6 +46,12 @@ def test_the_code_names_only_decisions_that_exist():
     assert [(str(path), name) for path, name in named if not (DECISIONS / f"{name}.md").exists()] == []
 
 
+def test_each_decision_is_named_by_the_code_that_follows_from_it():
+    named = {name for path in sources() for name in NAMED.findall(path.read_text())}
+
+    assert [page.stem for page in PAGES if page.stem not in named] == []
+
+
 def map_of_decisions() -> str:
     return (ROOT / "docs" / "explanation" / "design.md").read_text()
 

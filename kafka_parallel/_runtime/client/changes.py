@@ -12,6 +12,7 @@ log = get_logger(__name__)
 _MISSING = object()
 
 
+# see docs/decisions/0046-takeover-is-undone.md
 class Changes:
     """The changes that were made, to be taken back in reverse order."""
 

@@ -26,6 +26,7 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, (*LOST, *FENCED)) and not _is_rebalancing(error)
 
 
+# see docs/decisions/0062-finish-after-a-fatal-poll.md
 def is_retriable(error: BaseException) -> bool:
     """Whether the same call may succeed later."""
     if not isinstance(error, kafka_errors.KafkaError) or not _is_clients_own(error):

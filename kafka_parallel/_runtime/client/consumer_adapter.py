@@ -1,6 +1,6 @@
 """What kafka-python really does, and the only file that knows 2.x from 3.x.
 
-Pinned semantics, measured against both (see docs/explanation/design.md):
+Pinned semantics, measured against both (see docs/explanation/living-with-kafka-python.md):
 
 1. Rebalance callbacks run inside ``poll()`` of the loop in both: 2.x calls them on the loop's thread, 3.x on its I/O
    thread while ``poll()`` waits for it. So nothing is fetched while one runs.
@@ -62,7 +62,7 @@ BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
 
 
-class Client:
+class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisions/0063-deserialise-in-the-worker.md
     """One ``KafkaConsumer``, taken over.
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `give_back` or `close`.

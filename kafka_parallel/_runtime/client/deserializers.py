@@ -16,6 +16,7 @@ from kafka_parallel._showing import shown
 from kafka_parallel.errors import ConfigurationError
 
 
+# see docs/decisions/0063-deserialise-in-the-worker.md
 class PassThrough:
     """A deserialiser that leaves bytes alone, in both of kafka-python's calling conventions."""
 

@@ -47,6 +47,7 @@ class FinishedOffsets(dict["TopicPartition", "OffsetAndMetadata"]):
     """What a bare commit that is not the run's is given in place of the positions."""
 
 
+# see docs/decisions/0045-whole-consumer-guarded.md
 class Detours:
     """Closes the detours around the guarded class of one consumer."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from kafka_parallel._runtime.client.client_errors import FENCED
 
 
+# see docs/decisions/0056-verdict-needs-a-live-assignment.md
 def is_fenced(coordinator: Any) -> bool:
     """Whether *coordinator* has heard from the broker that its member is fenced."""
     heartbeats = getattr(coordinator, "_heartbeat_thread", None)  # 2.x

@@ -21,6 +21,7 @@ class StandIn:
     """What stands before the client's class in one made of both."""
 
 
+# see docs/decisions/0042-decoder-on-one-object.md
 def put(fetcher: Any, kind: type[StandIn], **attributes: Any) -> str:
     """Let *fetcher* use *kind* with *attributes*, or leave it as it is and return why."""
     if not kafka.__version__.startswith(tuple(f"{known}." for known in KNOWN)):

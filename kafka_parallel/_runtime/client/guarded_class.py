@@ -63,6 +63,7 @@ class Run(Protocol):
         """Note that the consumer is closed, if it is the run that closes it; else ask the run to stop."""
 
 
+# see docs/decisions/0045-whole-consumer-guarded.md
 class Guard:
     """The methods that the class of a guarded consumer has of its own."""
 
@@ -111,6 +112,7 @@ class Guard:
 
     # Commits
 
+    # see docs/decisions/0009-bare-commit.md
     def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> None:
         """Ask the run to commit what is finished; wait for nothing.
 

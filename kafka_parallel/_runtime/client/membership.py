@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.client.rebalance_listener import Act
 
 
+# see docs/decisions/0015-seek-back.md
 class Membership:
     """One client's membership.
 

@@ -19,6 +19,7 @@ from kafka import TopicPartition
 TRIES = 10
 
 
+# see docs/decisions/0047-pauses-are-wishes.md
 class Pauses:
     """The pauses of one consumer.
 

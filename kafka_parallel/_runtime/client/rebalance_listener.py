@@ -33,6 +33,7 @@ def chained_listener(
     return PollListener(users, assigned, revoked)
 
 
+# see docs/decisions/0013-callbacks-inside-poll.md
 class PollListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
     """For 2.x: callbacks run on the loop's thread and may block. There is no "lost": a failed commit says so."""
 
@@ -54,6 +55,7 @@ class PollListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
             self._users.on_partitions_assigned(partitions)
 
 
+# see docs/decisions/0014-coroutine-listener.md
 class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
     """For 3.x: callbacks run on the I/O thread, which must go on sending heartbeats, so they are coroutines."""
 

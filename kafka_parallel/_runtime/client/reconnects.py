@@ -21,6 +21,7 @@ DEFAULT_MS = KafkaConsumer.DEFAULT_CONFIG[SETTING]
 LONGEST_MS = 1000
 
 
+# see docs/decisions/0049-reconnect-within-a-second.md
 def shorten_backoff(consumer: Any, changes: Changes) -> None:
     """Let *consumer* look for its brokers once a second if its back-off is kafka-python's default."""
     for config in _configs(consumer):

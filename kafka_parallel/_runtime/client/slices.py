@@ -50,6 +50,7 @@ class SlicedRecords(fetcher_patch.StandIn):
             self.rest()
 
 
+# see docs/decisions/0044-decode-in-slices.md
 class Slices:
     """Decodes in slices.
 

@@ -31,6 +31,8 @@ Finished = Callable[[], Mapping[TopicPartition, tuple[int, int]]]
 _exchange = threading.Lock()
 
 
+# see docs/decisions/0045-whole-consumer-guarded.md
+# see docs/decisions/0046-takeover-is-undone.md
 class Takeover:
     """One consumer during one run.
 

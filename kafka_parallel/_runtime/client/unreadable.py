@@ -46,6 +46,7 @@ class CaughtRecords(fetcher_patch.StandIn):
         return records
 
 
+# see docs/decisions/0061-unreadable-record.md
 class Reading:
     """Collects what one consumer cannot read; used by the thread that polls."""
 

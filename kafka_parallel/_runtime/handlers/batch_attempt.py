@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kafka_parallel._plugins.chains import Steps
 
 
+# see docs/decisions/0029-batch-is-a-chunk.md
 class Entered:
     """One record inside its wrappers.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Wants = Callable[[Any], bool]
 
 
+# see docs/decisions/0028-coroutines-share-a-task.md
 class CoroutineWork:
     """Runs what is in chunks, on the event loop.
 

@@ -28,6 +28,7 @@ T = TypeVar("T")
 NOTHING = object()
 
 
+# see docs/decisions/0028-coroutines-share-a-task.md
 class HandlerExit(BaseException):
     """The handler itself raised the GeneratorExit that is the cause of this.
 

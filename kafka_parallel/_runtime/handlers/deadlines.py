@@ -76,6 +76,7 @@ class OverdueError(BaseException):
         self.running = running
 
 
+# see docs/decisions/0030-deadline-takes-the-chunk.md
 class Deadlines:
     """The handlers of one consumer that run under a deadline.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kafka_parallel.values import Handled, Settings
 
 
+# see docs/decisions/0054-measured-per-chunk.md
 class Handlings:
     """Attempts that have ended. Any thread may call every method.
 

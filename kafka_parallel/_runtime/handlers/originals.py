@@ -11,6 +11,7 @@ from typing import Any
 See = Callable[[Any], Any]
 
 
+# see docs/decisions/0025-retry-topics-same-consumer.md
 class Originals:
     """Makes of a raw record the one that is handed over.
 

@@ -81,6 +81,9 @@ class Attempts:
             return self.failed(task, record, error)
         return None
 
+    # see docs/decisions/0017-chains-composed-once.md
+    # see docs/decisions/0043-flat-hot-path.md
+    # see docs/decisions/0055-results-judged-in-one-place.md
     def _composed(self) -> Callable[[Task, Any], object]:
         """Put together how a plain handler is called: with nothing around it that is not needed."""
         variables, handler, surrounded = self._variables, self._handler, self._surrounded
@@ -160,6 +163,8 @@ class Attempts:
                 record = self._deserialize(record)
         return self.failed(task, record, error, stage)
 
+    # see docs/decisions/0027-context-stage.md
+    # see docs/decisions/0056-verdict-needs-a-live-assignment.md
     def failed(self, task: Task, record: Any, error: BaseException, stage: Stage | None = None) -> Outcome:
         """Tell what it means that an attempt at *task* raised *error*; may block, and never raises.
 

@@ -87,6 +87,7 @@ def _pickled(sent: object) -> bytes:
     return pickle.dumps(sent)
 
 
+# see docs/decisions/0037-parent-decides.md
 class RemoteRun:
     """One chunk on its way to where its handlers run, and back.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
 
 
+# see docs/decisions/0056-verdict-needs-a-live-assignment.md
 def counts(task: Task, error: BaseException | None = None) -> bool:
     """Tell whether an attempt at *task* counts that raised *error*, or nothing."""
     return task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)

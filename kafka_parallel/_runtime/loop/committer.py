@@ -123,6 +123,7 @@ class Commit:
         return None
 
 
+# see docs/decisions/0048-commits-do-not-stop-the-loop.md
 class Committer:
     """Commits snapshots through the hooks. All methods are called by the thread of the loop, or while it is in poll().
 
@@ -264,6 +265,7 @@ class Committer:
         """Note that a plugin has answered, which keeps the offsets itself."""
         self._is_stored = True
 
+    # see docs/decisions/0005-commit-one-snapshot.md
     def _done(self, commit: Commit) -> Answer:
         self._queue.committed(commit.snapshot)
         self.commits += 1

@@ -144,6 +144,7 @@ class Engine:
         self._end(error)
         return error
 
+    # see docs/decisions/0019-on-start-may-stop.md
     def _tell_plugins(self) -> None:
         hook, settings = self._plugins.hook, self._settings
         call_each(hook.on_throttle, lambda plugin: {"throttle": self._queue.throttle(plugin), "context": settings})
@@ -209,6 +210,7 @@ class Engine:
         if not self._executor.join(JOIN_TIMEOUT):
             log.warning("some handlers still run; their threads end with the process, their results are ignored")
 
+    # see docs/decisions/0021-run-closes-the-consumer.md
     def _close_client(self) -> None:
         self._client.close(CLOSE_TIMEOUT)
 

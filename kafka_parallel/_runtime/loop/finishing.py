@@ -22,6 +22,7 @@ SHARE = 0.5
 LOOK = 0.05
 
 
+# see docs/decisions/0062-finish-after-a-fatal-poll.md
 def finish_buffered(
     queue: WorkQueue[Any], watch: Watch, clock: Clock, longest: float, must_leave: Callable[[], bool],
     commit_if_due: Callable[[], None],

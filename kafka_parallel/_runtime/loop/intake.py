@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
+# see docs/decisions/0052-core-compares-no-keys.md
+# see docs/decisions/0063-deserialise-in-the-worker.md
 class Intake:
     """Takes in records; used by the thread of run() alone.
 

@@ -50,6 +50,7 @@ class _Ref(ref[Identity]):
     hash: int
 
 
+# see docs/decisions/0052-core-compares-no-keys.md
 class Identities:
     """The keys in use that are not plain; used by the thread that fetches alone."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SLOWEST, FASTEST = 1e-9, 1e9
 
 
+# see docs/decisions/0022-throttles-are-data.md
 class QueueThrottle:
     """See `kafka_parallel.throttle.Throttle`; *change* makes a change under the queue's lock."""
 

@@ -178,7 +178,7 @@ class Loop:
         """Have the next round commit what is finished by then; from any thread or signal handler."""
         self._is_commit_asked = True
 
-    def _commit_if_due(self) -> None:
+    def _commit_if_due(self) -> None:  # see docs/decisions/0048-commits-do-not-stop-the-loop.md
         """Take the answer in to the commit on its way, and send the next if one is due: one is on its way at a time."""
         committer = self._committer  # where poll() is not called any more, the client reads answers only if it is told
         self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
@@ -227,7 +227,7 @@ class Loop:
             self._queue.wait_until(lambda _: False, LONGEST_POLL)
             return {}
 
-    def _end_by(self, error: Exception) -> NoReturn:
+    def _end_by(self, error: Exception) -> NoReturn:  # see docs/decisions/0062-finish-after-a-fatal-poll.md
         """Never poll again, finish what was taken, and raise *error*."""
         self._may_poll = False
         longest = SHARE * self._client.config["max_poll_interval_ms"] / 1000
@@ -324,7 +324,7 @@ class Loop:
 
     # The way out
 
-    def leave(self) -> tuple[int, int]:
+    def leave(self) -> tuple[int, int]:  # see docs/decisions/0006-fill-holes-before-leaving.md
         """Drain, commit, end all assignments; return how many records still run, and how many more were not begun.
 
         :raises CommitFailed: if the coordinator refuses the last commit for good.

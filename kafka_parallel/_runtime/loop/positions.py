@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOOK = 0.1
 
 
+# see docs/decisions/0059-commit-the-position.md
 class Positions:
     """Looks at the client's positions; used by the thread of run(), and by rebalance callbacks while it is in a poll.
 

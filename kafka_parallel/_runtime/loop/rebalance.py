@@ -38,6 +38,7 @@ COMMIT_TIMEOUT = 5.0
 SETTLE_TIMEOUT = 1.0
 
 
+# see docs/decisions/0013-callbacks-inside-poll.md
 class Rebalance:
     """Answers to rebalances.
 
@@ -166,6 +167,7 @@ class Rebalance:
             self._client.seek(partition, offset)
         return {partition: offset for partition, offset in starts.items() if known[partition] is not None}
 
+    # see docs/decisions/0015-seek-back.md
     def settle(self) -> None:
         """Find out where delayed topics go on: at their beginning if nothing is committed there.
 

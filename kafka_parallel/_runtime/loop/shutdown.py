@@ -43,6 +43,7 @@ class Shutdown:
         self.request(requested_by=requested_by)
 
 
+# see docs/decisions/0020-signals-set-flags.md
 class Signals:
     """Signal handlers for the time of one run(): a context manager that does nothing off the main thread."""
 

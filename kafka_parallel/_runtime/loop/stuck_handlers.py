@@ -100,6 +100,7 @@ class Watch:
                 log.warning("%s has been running for %.1f s; nothing at or above it can be committed until it ends%s",
                             described(item), seconds, self._stack_of(item))  # fmt: skip
 
+    # see docs/decisions/0030-deadline-takes-the-chunk.md
     def _give_up(self, deadlines: Deadlines, running: Running) -> None:
         """Let the records of an overdue handler fail without it, and replace its worker."""
         stack = self._stack_of(running.item)

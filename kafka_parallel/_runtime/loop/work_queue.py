@@ -47,7 +47,7 @@ P = TypeVar("P", bound="Hashable")
 R = TypeVar("R")
 
 
-class WorkQueue(Generic[P]):
+class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, docs/decisions/0053-reentrant-lock.md
     """The scheduler behind its lock; also the `Work` that executors pull from.
 
     :param limits: what may be buffered.
@@ -184,7 +184,7 @@ class WorkQueue(Generic[P]):
             self._notify_progress()
         self.tell()
 
-    def _collect(self) -> None:
+    def _collect(self) -> None:  # see docs/decisions/0031-anyone-collects.md
         """Take in what workers have settled and not handed over, before it is decided what is finished."""
         self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
 
@@ -192,7 +192,7 @@ class WorkQueue(Generic[P]):
         if failures := self._scheduler.dispatch.finish(chunk, now):
             self._fail_all(failures)
 
-    def tell(self) -> None:
+    def tell(self) -> None:  # see docs/decisions/0054-measured-per-chunk.md
         """Tell plugins of the attempts that have ended since they were told last.
 
         What a plugin raises that is not its own to raise stops the consumer, and not the worker that told it: this one
@@ -267,7 +267,7 @@ class WorkQueue(Generic[P]):
         self._wake_worker(1)
         self._notify_progress()
 
-    def _wait_for_work(self) -> None:
+    def _wait_for_work(self) -> None:  # see docs/decisions/0003-chained-wakeups.md
         """Wait until woken; keep watch if something falls due before whoever watches now would look."""
         due = self._next_watch()
         watches = due < self._watch_until
@@ -397,7 +397,7 @@ class WorkQueue(Generic[P]):
         """The throttle of the plugin *name*."""
         return QueueThrottle(name, self._change)
 
-    def _change(self, change: Callable[[Throttles, float], None]) -> None:
+    def _change(self, change: Callable[[Throttles, float], None]) -> None:  # see docs/decisions/0053-reentrant-lock.md
         if _holds(self._lock):  # a signal handler or a finaliser runs between two steps of an act of this thread
             self._late_changes.append(change)
             return

@@ -178,6 +178,7 @@ class DeadLetterQueue:
         log.warning("%s[%d]@%d failed with %s: dead letter %s", raw.topic, raw.partition, raw.offset, name, place)
         return Skip(f"{name}: dead letter {place}")
 
+    # see docs/decisions/0024-own-producer-for-large-letters.md
     def _write_what_fits(
         self, outbox: Outbox, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Written:

@@ -124,6 +124,8 @@ def _take_all(units: deque[tuple[int, list[Any]]]) -> list[int]:
             return unbegun[::-1]
 
 
+# see docs/decisions/0034-shared-progress.md
+# see docs/decisions/0035-units-come-back.md
 class Runner:
     """Runs units, and reports."""
 

@@ -46,6 +46,7 @@ class ProcessPool:
         return Processes(settings.workers, self._start_timeout, settings.handler_timeout)
 
 
+# see docs/decisions/0035-units-come-back.md
 class Processes:
     """A fixed number of processes and of daemon threads that pull work for them.
 

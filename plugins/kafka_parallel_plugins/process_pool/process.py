@@ -43,6 +43,8 @@ STACK_TIMEOUT, STACK_PAUSE = 1.0, 0.05
 Cause: TypeAlias = Literal["died", "timeout", "unwanted"]
 
 
+# see docs/decisions/0034-shared-progress.md
+# see docs/decisions/0036-spawn-not-forkserver.md
 class Process:
     """A child, from its start to its end.
 
@@ -232,6 +234,7 @@ class Process:
         self.wait_until_gone()
         return [*self._last_words(batch), *self._what_is_left(batch, records, wants, cause)]
 
+    # see docs/decisions/0057-hear-the-dead-out.md
     def _last_words(self, batch: Batch) -> list[Report]:
         """Take in what a process had said before its end and was not read yet."""
         reports: list[Report] = []

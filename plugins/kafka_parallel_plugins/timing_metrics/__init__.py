@@ -38,6 +38,7 @@ __all__ = ["CommitTimings", "Distribution", "Snapshot", "TimingMetrics", "TopicT
 log = get_logger(__name__)
 
 
+# see docs/decisions/0054-measured-per-chunk.md
 class TimingMetrics:
     """Times records per topic, commits and back-pressure; read it at any time with `snapshot`.
 
