@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from greenlet import getcurrent, greenlet
 
 from kafka_parallel._core import batch_chunk, chunk
+from tests.planting.change import Change, planted
 
 MODULES = (chunk, batch_chunk)
 # What a worker and whoever holds the lock use at the same time.
@@ -33,13 +34,18 @@ ALONE = {"__init__", "count_of"}
 
 
 class Bug(NamedTuple):
-    """One change of the core: in *file*, *old* becomes *new*, inside of a function; it shows in the *scope* named."""
+    """One change of the core, inside of a function, as `Change` says; it shows in the *scope* named."""
 
     name: str
-    file: str
+    where: str
     old: str
     new: str
     scope: str
+
+    @property
+    def change(self) -> Change:
+        """The change of the source."""
+        return Change(self.where, self.old, self.new)
 
 
 class _Steps(ast.NodeTransformer):
@@ -115,8 +121,7 @@ def stepped(bug: Bug | None = None) -> Iterator[None]:
     """Let acts be stopped for the time of a ``with`` block, and have *bug* in the core."""
     sources = {module: inspect.getsource(module) for module in MODULES}
     if bug is not None:
-        module = import_module(f"kafka_parallel._core.{bug.file}")
-        sources[module] = _with_bug(inspect.getsource(module), bug)
+        sources[import_module(bug.change.module)] = planted(bug.change)
     before: list[tuple[FunctionType, CodeType]] = []
     try:
         for module, source in sources.items():
@@ -132,11 +137,6 @@ def stepped(bug: Bug | None = None) -> Iterator[None]:
             function.__code__ = code
         for module in sources:
             module.__dict__.pop("see", None)
-
-
-def _with_bug(source: str, bug: Bug) -> str:
-    assert source.count(bug.old) == 1, f"{bug.name}: its place in {bug.file} is gone, plant it anew"
-    return source.replace(bug.old, bug.new)
 
 
 def _codes(source: str, *, has_steps: bool) -> dict[tuple[str, ...], CodeType]:

@@ -12,6 +12,7 @@ import inspect
 
 import pytest
 
+from tests.planting.change import planted
 from tests.proof.explorer import Exploration
 from tests.proof.planted import BUGS
 from tests.proof.scopes import SMALL
@@ -37,6 +38,11 @@ def test_a_bug_is_found(bug):
     found = Exploration(SCOPES[bug.scope], seconds=PATIENCE, bug=bug).run()
 
     assert found.violation is not None, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_has_its_place(bug):
+    assert planted(bug.change)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -6,14 +6,17 @@ A run of the tests looks for some of them: those in files that the last commits 
 
 from __future__ import annotations
 
+import ast
 import os
 import random
 import subprocess
 
 import pytest
 
+from tests.planting.change import planted
+from tests.planting.scopes import path_of
 from tests.simulation.planted import BUGS
-from tests.simulation.planted.search import ENOUGH, PATIENCE, ROOT, noted, place_of, search
+from tests.simulation.planted.search import ENOUGH, PATIENCE, ROOT, noted, search
 
 # How many recent commits tell which bugs are looked for first; how many of these, and how many of the others.
 COMMITS, OF_CHANGED, OF_OTHERS = 10, 16, 8
@@ -22,8 +25,8 @@ COMMITS, OF_CHANGED, OF_OTHERS = 10, 16, 8
 def in_changed_files():
     """The bugs in files that the last commits changed; none where there is no history."""
     log = ["git", "log", f"-{COMMITS}", "--name-only", "--format="]
-    changed = subprocess.run(log, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    return [bug for bug in BUGS if any(name.endswith(f"/{bug.file}") for name in changed)]
+    changed = {ROOT / name for name in subprocess.run(log, cwd=ROOT, capture_output=True, text=True).stdout.split()}
+    return [bug for bug in BUGS if path_of(bug.change.module) in changed]
 
 
 def chosen(seed):
@@ -37,7 +40,9 @@ def chosen(seed):
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_has_its_place(bug):
-    assert place_of(bug).read_text().count(bug.old) == 1, f"its place in {bug.file} is gone, plant it anew"
+    source = path_of(bug.change.module).read_text()
+
+    assert ast.dump(ast.parse(planted(bug.change))) != ast.dump(ast.parse(source)), "it changes nothing"
 
 
 def test_no_two_bugs_have_the_same_name():

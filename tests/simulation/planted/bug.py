@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tests.planting.change import Change
+
 
 class Bug(NamedTuple):
-    """One change: in *file*, *old* becomes *new*; *executor* = with which kind of handlers it shows, or "replay"."""
+    """One change: within *where*, *old* becomes *new*; `Change` says how they are written.
+
+    :ivar executor: the kind of handlers with which it shows, or "replay".
+    :ivar nth: which of several equal places it is.
+    """
 
     name: str
-    file: str
+    where: str
     old: str
     new: str
     executor: str = "thread-pool"
+    nth: int | None = None
+
+    @property
+    def change(self) -> Change:
+        """The change of the source."""
+        return Change(self.where, self.old, self.new, self.nth)

@@ -7,21 +7,21 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "compare the user's keys under the lock",
-        "_runtime/loop/intake.py",
-        "                        key = identity_of(key)\n",
-        "                        identity_of(key)\n",
+        where="kafka_parallel._runtime.loop.intake:Intake._tasks",
+        old="key = identity_of(key)",
+        new="identity_of(key)",
     ),
     Bug(
         "take equal keys for different ones",
-        "_runtime/loop/key_identities.py",
-        "if identity is not None and (identity.key is key or identity.key == key):",
-        "if identity is not None and identity.key is key:",
+        where="kafka_parallel._runtime.loop.key_identities:Identities._find",
+        old="identity.key is key or identity.key == key",
+        new="identity.key is key",
     ),
     Bug(
         "hold the key of a record that was kept out of its batch",
-        "_core/dispatch.py",
-        "holds = outcome is not NotRun and is_unfinished(outcome)",
-        "holds = is_unfinished(outcome)",
-        "batch on thread-pool",
+        where="kafka_parallel._core.dispatch:Dispatch._release",
+        old="outcome is not NotRun and is_unfinished(outcome) and last.assignment.live",
+        new="is_unfinished(outcome) and last.assignment.live",
+        executor="batch on thread-pool",
     ),
 ]

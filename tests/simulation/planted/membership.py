@@ -7,14 +7,14 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "go on with what was held before the client joined anew in silence",
-        "_runtime/client/membership.py",
-        "        if found and found != self._id:",
-        "        if not found and self._id != found:",
+        where="kafka_parallel._runtime.client.membership:Membership.look",
+        old="found and found != self._id",
+        new="not found and self._id != found",
     ),
     Bug(
         "let the client keep in silence what was lost when it joined anew",
-        "_runtime/loop/rebalance.py",
-        "        self.lost(partitions)\n        self.may_differ = True",
-        "        self.lost(partitions)",
+        where="kafka_parallel._runtime.loop.rebalance:Rebalance.lost_unsaid",
+        old="self.may_differ = True",
+        new="",
     ),
 ]

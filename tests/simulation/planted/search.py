@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import kafka_parallel
-import kafka_parallel_plugins
+from tests.planting.change import planted
+from tests.planting.scopes import FOLDERS, package_of, path_of
 from tests.simulation.planted.bug import Bug
 
 # A planted bug must be found within so many seeds, from 0 on.
@@ -20,7 +20,6 @@ WATCHDOG = 60
 # The longest search, in seconds: most of a minute where nothing else runs, and many times that where much does.
 PATIENCE = 900
 ROOT = Path(__file__).parents[3]
-SOURCES = [Path(package.__file__).parent for package in (kafka_parallel, kafka_parallel_plugins)]
 # Which seed found each bug the last time all were looked for: it is tried first, and mostly finds it again.
 NOTES = Path(__file__).with_name("found_by.txt")
 SEARCH = f"""
@@ -43,12 +42,6 @@ for seed in itertools.chain(map(int, sys.argv[2:]), range({ENOUGH})):
 """
 
 
-def place_of(bug: Bug) -> Path:
-    """The file that *bug* is planted in."""
-    package = SOURCES[1].parent if bug.file.startswith("kafka_parallel_plugins/") else SOURCES[0]
-    return package / bug.file
-
-
 def noted() -> dict[str, str]:
     """The notes: the name of each bug, and the seed that found it."""
     return dict(line.rsplit("\t", 1) for line in NOTES.read_text().splitlines()) if NOTES.exists() else {}
@@ -59,10 +52,10 @@ def search(bug: Bug, folder: Path) -> tuple[int | None, str]:
 
     :returns: the seed that found it, ``None`` if none did or the search hung, and what the search said.
     """
-    for source in SOURCES:
-        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    planted = folder / place_of(bug).relative_to(SOURCES[bug.file.startswith("kafka_parallel_plugins/")].parent)
-    planted.write_text(planted.read_text().replace(bug.old, bug.new))
+    for package, above in FOLDERS.items():
+        shutil.copytree(above / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    path = path_of(bug.change.module)
+    (folder / path.relative_to(FOLDERS[package_of(bug.change.module)])).write_text(planted(bug.change))
     first = noted().get(bug.name)
     ended = subprocess.run(
         [sys.executable, "-c", SEARCH, bug.executor, *([] if first is None else [first])],

@@ -7,77 +7,87 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "take a StopIteration of a deserialiser or an ordering for the end of a coroutine",
-        "_runtime/handlers/coroutine_attempt.py",
-        "        except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()\n"
-        "            return self._failed(task, record, error)\n",
-        "        except StopIteration:\n"
-        "            return None\n"
-        "        except BaseException as error:\n"
-        "            return self._failed(task, record, error)\n",
-        "asyncio",
+        where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts.begin",
+        old="""
+            except BaseException as error:
+                return self._failed(task, record, error)
+        """,
+        new="""
+            except StopIteration:
+                return None
+            except BaseException as error:
+                return self._failed(task, record, error)
+        """,
+        executor="asyncio",
     ),
     Bug(
         "take a handler that returns its work for one that did it",
-        "_runtime/handlers/record_attempt.py",
-        "            returned = variables.copy().run(handler, record)\n            if returned is not None:",
-        "            returned = variables.copy().run(handler, record)\n            if False:",
+        where="kafka_parallel._runtime.handlers.record_attempt:Attempts._composed.call",
+        old="returned is not None",
+        new="False",
     ),
     Bug(
         "take a coroutine that returns a coroutine for one that awaited it",
-        "_runtime/handlers/coroutine_attempt.py",
-        "            require_finished(await running, may_skip=self._may_skip)\n",
-        "            await running\n",
-        "asyncio",
+        where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts._rest",
+        old="require_finished(await running, may_skip=self._may_skip)",
+        new="await running",
+        executor="asyncio",
     ),
     Bug(
         "take a batch whose handler returns its work for one that is done",
-        "_runtime/handlers/batch_attempt.py",
-        "        require_finished(returned)\n",
-        "",
-        "batch on thread-pool",
+        where="kafka_parallel._runtime.handlers.batch_attempt:BatchAttempts._run",
+        old="require_finished(returned)",
+        new="",
+        executor="batch on thread-pool",
     ),
     Bug(
         "take a batch whose coroutine returns its work for one that is done",
-        "_runtime/handlers/coroutine_work.py",
-        "                require_finished(result)\n",
-        "",
-        "batch on asyncio",
+        where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineBatches.run",
+        old="require_finished(result)",
+        new="",
+        executor="batch on asyncio",
     ),
     Bug(
         "do not look at what a handler returns in another process",
-        "_runtime/handlers/remote_run.py",
-        "_pickled((finishing(handler), ",
-        "_pickled((handler, ",
-        "process-pool",
+        where="kafka_parallel._runtime.handlers.remote_run:program",
+        old="finishing(handler)",
+        new="handler",
+        executor="process-pool",
     ),
     Bug(
         "end run() by every error that is no Exception",
-        "_runtime/handlers/record_attempt.py",
-        "        if isinstance(error, FATAL):\n",
-        "        if not isinstance(error, Exception):\n",
+        where="kafka_parallel._runtime.handlers.record_attempt:Attempts.failed",
+        old="isinstance(error, FATAL)",
+        new="not isinstance(error, Exception)",
     ),
     Bug(
         "catch only an Exception of an ordering",
-        "_runtime/loop/intake.py",
-        "                except BaseException as raised:",
-        "                except Exception as raised:",
+        where="kafka_parallel._runtime.loop.intake:Intake._tasks",
+        old="""
+            except BaseException as raised:
+                key, error = (None, raised)
+        """,
+        new="""
+            except Exception as raised:
+                key, error = (None, raised)
+        """,
     ),
     Bug(
         "take a coroutine for an ordering key",
-        "_runtime/loop/intake.py",
-        "kind = require_key(key)",
-        "kind = type(key)",
+        where="kafka_parallel._runtime.loop.intake:Intake._tasks",
+        old="require_key(key)",
+        new="type(key)",
     ),
     Bug(
         "take a context manager that was not entered for the result of a handler",
-        "_shapes_of_work.py",
-        "    MANAGER: (_was_not_entered, ENTER),\n",
-        "",
+        where="kafka_parallel._shapes_of_work:_was_not_entered",
+        old="'args' in vars(manager)",
+        new="False",
     ),
     Bug(
         "take a function that was not called for the result of a handler",
-        "_unfinished.py",
-        "work_in(returned) or function_in(returned)",
-        "work_in(returned)",
+        where="kafka_parallel._unfinished:unfinished",
+        old="work_in(returned) or function_in(returned)",
+        new="work_in(returned)",
     ),
 ]

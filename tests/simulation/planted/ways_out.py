@@ -7,8 +7,8 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "poll again on the way out after poll() has failed for good",
-        "_runtime/loop/poll_loop.py",
-        "            self._may_poll = is_retriable(error)  # after an error for good the client may never return\n",
-        "",
+        where="kafka_parallel._runtime.loop.poll_loop:Loop._keep_alive",
+        old="self._may_poll = is_retriable(error)",
+        new="",
     ),
 ]

@@ -1,0 +1,1 @@
+"""How a bug is planted: by class, function and syntax tree, so that moves and formatting do not matter."""
