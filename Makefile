@@ -27,8 +27,9 @@ lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/zizmor -q --offline .github
 
 docs: $(VENV)/ready  ## Build the documentation as a site into build/site and follow its links
+	rm -rf build/site
 	$(BIN)/python -m docs._site.picture
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --doctree-dir build/doctrees docs build/site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --jobs auto --doctree-dir build/doctrees docs build/site
 	$(BIN)/python -m docs._site.crawl build/site
 
 unit: $(VENV)/ready explore  ## Run the tests that need no Kafka

@@ -138,16 +138,23 @@ class ParallelConsumer:
             engine.run()
 
     def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
-        """Do the same as `run` on a thread of its own; errors are logged, and come out of `join`.
+        """Process records as `run` does, on a thread of its own; errors are logged, and come out of `join`.
 
         It installs no signal handlers. If the main thread ends by an error or by Ctrl-C, the run stops by itself.
+
+        :param handler: as in `run`.
+        :param batch: as in `run`.
+        :raises StateError: if it was started before.
+        :raises ConfigurationError: as `run`.
         """
         engine = self._begin(handler, batch)
         self._background = Background(engine.run, self._shutdown)
         self._background.start()
 
     async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
-        """Do as `run`, with an ``async def`` handler on the running event loop; installs no signal handlers.
+        """Process records as `run` does, with an ``async def`` handler on the running event loop.
+
+        It installs no signal handlers.
 
         Polls and commits are made on a thread of their own. If it is cancelled it stops as `stop` does, and is
         cancelled when that is done. A second cancellation abandons what still runs, uncommitted, as a second signal

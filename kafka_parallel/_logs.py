@@ -24,7 +24,7 @@ class QuietLogger(_Adapter):
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log *msg* with *args* if *level* is enabled."""
+        """Log *msg* with *args* if *level* is enabled; *kwargs* are those of ``logging.Logger.log``."""
         if not self.isEnabledFor(level):
             return
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line is the caller's, not this one's

@@ -10,7 +10,9 @@ LONGEST = 60
 
 
 def shown(value: object) -> str:
-    """Show numbers, names and short texts as they are, classes and functions by name, everything else by its type.
+    """Return *value* as a message may show it.
+
+    Numbers, names and short texts appear as they are, classes and functions by name, everything else by its type.
 
     A mapping may hold a password, a ``functools.partial`` be bound to one; and some objects cannot be shown at all.
     """

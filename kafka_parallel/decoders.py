@@ -15,6 +15,8 @@ __all__ = ["Decoded", "Decoder", "RawBatch"]
 class RawBatch:
     """A record batch of Kafka's message format 2, checked and uncompressed.
 
+    :ivar topic: the topic of the batch.
+    :ivar partition: its partition.
     :ivar data: bytes that hold the records one behind the other, up to their end.
     :ivar leader_epoch: of the leader that wrote the batch; of all its records.
     :ivar base_offset: what the offsets of the records are relative to.
@@ -49,7 +51,7 @@ class Decoder(Protocol):
     """Makes of bytes the ``ConsumerRecord`` objects that kafka-python would make."""
 
     def __call__(self, batch: RawBatch, position: int, most: int, /) -> Decoded:
-        """Decode at most *most* records from *position* on; there are so many.
+        """Decode up to *most* records of *batch* from *position* on; the batch holds at least that many.
 
         It stops before a record that is broken or that it does not know: the client goes on from there, with the error
         that it always had for it. Called on the thread that polls, never by two at once for the same consumer.

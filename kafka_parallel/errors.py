@@ -53,6 +53,7 @@ class RecordFailed(KafkaParallelError):  # noqa: N818 - named after what happene
     :ivar topic: topic of the record.
     :ivar partition: partition of the record.
     :ivar offset: offset of the record.
+    :param reason: why it failed, for the message.
     """
 
     def __init__(self, topic: str, partition: int, offset: int, reason: str) -> None:
@@ -117,7 +118,10 @@ class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what hap
 
 
 class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named after what happened to the handler
-    """The handler's fault: it returned work (a coroutine, a future) instead of doing it, or an answer of on_error."""
+    """The handler's fault: it returned work instead of doing it, or an answer of ``on_error``.
+
+    Work is a coroutine, a generator, a context manager, a future, a ``map`` or a function.
+    """
 
 
 class HandlerError(KafkaParallelError):
@@ -147,6 +151,9 @@ class RemoteTraceback(KafkaParallelError):  # noqa: N818 - it is the place of an
 class WorkerDied(KafkaParallelError):  # noqa: N818 - named after what happened to the worker
     """The process that ran the handler ended in the middle of it: killed, out of memory, crashed, or it ended itself.
 
+    The record has failed. run() raises it if several processes in a row ended before they had begun a record.
+
+    :param message: how it ended, in a sentence.
     :ivar exitcode: how it ended; -N for signal N, ``None`` if that is not known.
     :ivar is_unwanted: whether its executor killed it because the record's partition had left: then it is no failure.
     """
@@ -165,6 +172,7 @@ class MemberFenced(KafkaParallelError):  # noqa: N818 - named after what happene
     """Another member runs with the same ``group_instance_id``; this one's partitions are its, and nothing is committed.
 
     :ivar instance_id: the id that both have.
+    :param group_id: the consumer group of both.
     """
 
     def __init__(self, group_id: str | None, instance_id: str | None) -> None:
@@ -178,7 +186,8 @@ class MemberFenced(KafkaParallelError):  # noqa: N818 - named after what happene
 class RecordUnreadable(KafkaParallelError):  # noqa: N818 - named after what happened to the record
     """kafka-python cannot read a record: its partition stood still there while others went on; ``__cause__`` says why.
 
-    Nothing at or above the record was committed in its partition.
+    Reasons are a wrong checksum, a codec that is not installed, or a header name that is no UTF-8. Nothing at or above
+    the record was committed in its partition. ``consumer.seek(partition, offset)`` goes on behind it, during a run too.
 
     :ivar topic: topic of the record.
     :ivar partition: partition of the record.

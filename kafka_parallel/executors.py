@@ -24,7 +24,8 @@ class Report(NamedTuple):
     :ivar stage: how far that one got.
     :ivar is_unbegun: true if the records of the unit that were not reported yet are to be run elsewhere: they were not
         begun and never will be, or the first of them was interrupted and is not to blame for it.
-    :ivar seconds: how long each of these took, the failed one too, if the `Program` is timed; empty = not known.
+    :ivar seconds: how many seconds each of these took, the failed one too, if the `Program` is timed; empty = not
+        known.
     """
 
     unit: int
@@ -96,7 +97,9 @@ class Work(Protocol):
         """Have *exchange* run all tasks of *chunk*, and hand over the outcomes. Raises only what *exchange* raises."""
 
     def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
-        """Do the same with an ``async def`` handler, inside a task of the running event loop.
+        """Run an ``async def`` handler and its hooks on *task*, inside a task of the running event loop.
+
+        The outcome is kept in *chunk*.
 
         :returns: what has to be awaited until it has ended; ``None`` if it has, for it waited for nothing. Awaiting it
             never raises, except when cancelled.
@@ -127,7 +130,7 @@ class Executor(Protocol):
     """
 
     def start(self, work: Work) -> None:
-        """Start taking work. Called once."""
+        """Start taking work from *work*. Called once."""
 
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for all workers to end (``take`` gives them ``None``); tell whether they did."""
@@ -141,7 +144,7 @@ class RemoteExecutor(Executor, Protocol):
     """
 
     def bind(self, program: Program) -> None:
-        """Learn what to run. Called once, before ``start``, which must not return before it can be run."""
+        """Learn what to run: *program*. Called once, before ``start``, which must not return before it can be run."""
 
     def call(self, record: Any) -> Any:
         """Have the handler run on a raw *record*, and return or raise what it does; called inside of `Work.run`.

@@ -44,7 +44,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Answer of ``on_error``: run the record again after *delay_ms* milliseconds; its worker is free meanwhile."""
+    """Answer of ``on_error``: run the record again later; its worker is free meanwhile.
+
+    :ivar delay_ms: milliseconds from now until then, 0 or more.
+    :raises ConfigurationError: *delay_ms* is negative or not finite.
+    """
 
     delay_ms: float = 0
 
@@ -59,14 +63,20 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Answer of ``on_error``: the record counts as finished although its handler failed (say why in *reason*)."""
+    """Answer of ``on_error``: the record counts as finished although its handler failed.
+
+    :ivar reason: why, for those who read the log.
+    """
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Answer of ``on_error``: stop run(); nothing at or above the record is committed in its partition."""
+    """Answer of ``on_error``: stop run(); nothing at or above the record is committed in its partition.
+
+    :ivar reason: why, for the message of `RecordFailed`.
+    """
 
     reason: str
 
@@ -270,6 +280,7 @@ class Statistics:
     :ivar overdue: handlers that still run although their records have failed by ``handler_timeout_ms``.
     :ivar abandoned: records that workers were at, or had claimed with these, when their partition was taken away or the
         consumer stopped.
+    :ivar unreadable: partitions that stand still because kafka-python cannot read a record, each with its offset.
     :ivar state: how far the run is: see `ParallelConsumer.state`.
     """
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["command", "main"]
+
+
+def command() -> click.Group:
+    """Return the command as click has it, with all commands below it.
+
+    :raises ModuleNotFoundError: the extra ``cli`` is not installed.
+    """
+    import click
+
+    from kafka_parallel.cli.dlq import dlq
+
+    return click.Group("kafka-parallel", commands=[dlq], help="Tools for consumers that use kafka-parallel.")
 
 
 def main() -> None:
     """Run the command; exits with 0, 1 (it failed), 2 (it was called wrongly) or 3 (no broker answered)."""
     try:
-        from kafka_parallel.cli.dlq import dlq
+        found = command()
     except ModuleNotFoundError as error:
         if error.name not in {"click", "rich"}:
             raise
         sys.exit(f"the command needs {error.name}: pip install 'kafka-parallel[cli]'")
-    import click
-
-    click.Group("kafka-parallel", commands=[dlq], help="Tools for consumers that use kafka-parallel.")()
+    found()

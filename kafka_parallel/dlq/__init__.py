@@ -35,7 +35,7 @@ class DeadLetter:
     :ivar message: the text of the error.
     :ivar stack_trace: its stack trace.
     :ivar first_failed_at_ms: when the first attempt failed, in milliseconds since the Unix epoch.
-    :ivar due_at_ms: before when it should not be tried again.
+    :ivar due_at_ms: before when it should not be tried again, in milliseconds since the Unix epoch.
     :ivar dialects: who wrote this, by the names of the dialects that had a readable header.
     :ivar damaged: the names of headers whose value cannot be read.
     """

@@ -78,6 +78,8 @@ def check_overrides(who: str, overrides: Mapping[str, Any]) -> None:
 
     Messages name settings and never show their values: some are passwords.
 
+    :param who: the plugin, for messages.
+    :param overrides: settings of ``KafkaProducer``.
     :raises ConfigurationError: naming the setting.
     """
     if not isinstance(overrides, Mapping):

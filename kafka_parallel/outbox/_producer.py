@@ -34,6 +34,8 @@ class Outgoing(NamedTuple):
 
     :ivar topic: where to.
     :ivar partition: its partition there, modulo the number of partitions where there are fewer.
+    :ivar key: its key; ``None`` = it has none.
+    :ivar value: its value; ``None`` = it has none.
     :ivar headers: names and values, no value ``None``: kafka-python cannot send that.
     """
 
@@ -41,7 +43,7 @@ class Outgoing(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: list[Header]
+    headers: list[tuple[str, bytes]]
 
 
 class Written(Protocol):
@@ -66,7 +68,7 @@ class Producer(Protocol):
         """Return the partitions of *topic*; wait for its metadata."""
 
     def send(self, topic: str, *, value: Any, key: Any, headers: list[Header], partition: int) -> Pending:
-        """Hand over a record."""
+        """Hand over a record with *value*, *key* and *headers* to *partition* of *topic*."""
 
     def close(self, timeout: float) -> None:
         """Close within *timeout* seconds."""
@@ -76,7 +78,7 @@ class ExactBytes(Serializer):  # type: ignore[misc] # kafka-python is not typed
     """Lets every key through as it is, and `NULL_KEY` as null."""
 
     def serialize(self, *args: Any) -> Any:
-        """Return the last argument: kafka-python 2.x gives ``(topic, data)``, 3.x ``(topic, headers, data)``."""
+        """Return the last of *args*: kafka-python 2.x gives ``(topic, data)``, 3.x ``(topic, headers, data)``."""
         return None if args[-1] is NULL_KEY else args[-1]
 
 
@@ -108,6 +110,8 @@ class Outbox:
     def check(self, who: str, topic: str) -> None:
         """Make sure that *topic* can be reached; wait for it as long as for a record.
 
+        :param who: the plugin, for messages.
+        :param topic: the topic.
         :raises ConfigurationError: it cannot.
         """
         try:
@@ -213,6 +217,11 @@ def open_outbox(
     """Connect, and make sure that *topics* exist and may be described.
 
     :param who: the plugin, for messages.
+    :param make_producer: called with the settings of a ``KafkaProducer``; returns one.
+    :param config: these settings, as `producer_config` returns them.
+    :param topics: which topics will be written to, as far as they are known.
+    :param timeout: most seconds one record may take, tries together.
+    :param clock: monotonic seconds.
     :raises ConfigurationError: the cluster or one of the topics cannot be reached; its cause is kafka-python's error.
     """
     outbox = _connected(who, make_producer, config, timeout, clock)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer, ManualClock, ThreadClock
+    from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer, ManualClock, ThreadClock, Timeline
 
-__all__ = ["FakeCluster", "FakeConsumer", "FakeProducer", "ManualClock", "ThreadClock"]
+__all__ = ["FakeCluster", "FakeConsumer", "FakeProducer", "ManualClock", "ThreadClock", "Timeline"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,8 @@ from kafka_parallel.testing.broker_external import start_external_broker
 from kafka_parallel.testing.broker_jvm import JvmBroker, start_jvm_broker
 from kafka_parallel.testing.faults import NotAvailableError
 
+__all__ = ["Broker", "NotAvailableError", "start_broker"]
+
 
 class Backend(Protocol):
     """What stands behind a :class:`Broker`."""
@@ -54,7 +56,7 @@ class Broker:
         return self._backend.bootstrap_servers
 
     def create_topic(self, name: str, partitions: int = 1, *, config: Mapping[str, str] | None = None) -> None:
-        """Create a topic and wait until all its partitions can be used.
+        """Create the topic *name* with so many *partitions*, and wait until all of them can be used.
 
         :param config: settings of the topic, such as ``{"cleanup.policy": "compact"}``.
         :raises BrokerError: the broker refused (the topic exists, a setting is unknown) or did not answer.

@@ -19,6 +19,8 @@ from kafka_parallel.testing.probe import ATTEMPT_S, brokers_at
 from kafka_parallel.testing.server_config import HOST, cluster_id, free_ports, node_properties
 from kafka_parallel.testing.topics import create_topic, without_all_copies
 
+__all__ = ["Cluster", "start_cluster"]
+
 NODES = (1, 2, 3)
 
 # Three heaps of the size of a single broker's would be much for a small machine.
@@ -27,7 +29,9 @@ PAUSE_S = 0.1
 
 
 class Cluster:
-    """Three nodes, their folders and their ports. Methods may be called from any thread, one at a time.
+    """Three nodes of one *installation*, their folders and their ports; `start_cluster` makes it.
+
+    Methods may be called from any thread, one at a time.
 
     Leaving a ``with`` block stops it.
 
@@ -58,7 +62,7 @@ class Cluster:
             self._stack = stack.pop_all()
 
     def create_topic(self, name: str, partitions: int = 1, *, config: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Create a topic of three copies and wait until all its partitions can be used.
+        """Create the topic *name* with so many *partitions* of three copies, and wait until all of them can be used.
 
         :param config: settings of the topic.
         :raises BrokerError: the cluster refused or did not answer.

@@ -32,6 +32,8 @@ from kafka_parallel.errors import KafkaParallelError
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
+__all__ = ["Entry", "History", "HistoryError", "Kind", "Produced", "Verdict", "judge", "read"]
+
 ENTRY = struct.Struct("<qiIqIIqQ")
 
 
@@ -51,7 +53,16 @@ class Kind(IntEnum):
 
 
 class Entry(NamedTuple):
-    """One line of a history; the fields are those on disk, without the checksum."""
+    """One entry of a history; the fields are those on disk, without the checksum.
+
+    :ivar at: when it was written, in nanoseconds of the machine-wide monotonic clock.
+    :ivar kind: the number of a `Kind`.
+    :ivar run: which start of which process wrote it.
+    :ivar topic: a hash of the topic's name.
+    :ivar partition: the partition of the record.
+    :ivar offset: the offset of the record; of a commit, the committed offset.
+    :ivar key: a hash of the record's key; 0 = it has none.
+    """
 
     at: int
     kind: int
@@ -92,7 +103,7 @@ class History:
 
     @contextmanager
     def noting(self, record: Any) -> Iterator[None]:
-        """Write down a start now and an end at the end of the block; a raise is written down and passed on."""
+        """Write down a start of *record* now and its end at the end of the block; a raise is written and passed on."""
         place = (_hash32(record.topic), record.partition, record.offset, _hash64(record.key))
         self.write(Kind.START, *place)
         try:
@@ -103,11 +114,11 @@ class History:
         self.write(Kind.END, *place)
 
     def write(self, kind: Kind, topic: int, partition: int, offset: int, key: int = 0) -> None:
-        """Append one entry; safe from any thread."""
+        """Append one entry, from any thread: *kind*, *topic*, *partition*, *offset* and *key* as in `Entry`."""
         self._append(Entry(time.monotonic_ns(), kind, self.run, topic, partition, offset, key))
 
     def committed(self, topic: str, offsets: Mapping[int, int]) -> None:
-        """Note what the broker has as committed now, per partition of *topic*."""
+        """Note which *offsets* the broker has as committed now, per partition of *topic*."""
         for partition, offset in offsets.items():
             self.write(Kind.COMMITTED, _hash32(topic), partition, offset)
 
@@ -175,7 +186,8 @@ class Verdict:
 def read(path: str | Path, *, is_growing: bool = False) -> Iterator[Entry]:
     """Read a history in order of time.
 
-    :param is_growing: somebody may append to it now: what `whole` leaves out is still to come.
+    :param path: the file.
+    :param is_growing: another process may append to it now, so an incomplete last entry is left out.
     :raises HistoryError: if the file is missing or cut in the middle of an entry, or if an entry is corrupt or missing:
         its checksum is wrong, or a handler ends that never began.
     """
@@ -228,6 +240,8 @@ def _checksum(entry: Entry) -> int:
 def judge(entries: Iterable[Entry], produced: Produced, *, lane: str = "key") -> Verdict:
     """Judge a history.
 
+    :param entries: the history, in order of time.
+    :param produced: which records there were to handle.
     :param lane: what has to stay in order: ``"key"`` (records without a key are free), ``"partition"`` or ``"none"``.
     """
     court = _Court(produced, lane)

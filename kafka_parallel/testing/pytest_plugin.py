@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kafka_parallel.testing.broker import Broker
 
 
+__all__ = ["kafka_broker", "topic"]
+
+
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[Broker]:
     """A Kafka broker for all tests of the session.

@@ -23,6 +23,8 @@ from typing import Any
 
 from kafka_parallel.testing.server_config import HOST, free_ports
 
+__all__ = ["Fault", "TcpProxy"]
+
 log: logging.Logger = logging.getLogger(__name__)
 
 BLOCK = 16 * 1024
@@ -76,7 +78,7 @@ class TcpProxy:
     # Faults
 
     def disturb(self, **fault: Any) -> None:
-        """Let a fault begin, in place of the one before; its arguments are those of `Fault`."""
+        """Let a fault begin, in place of the one before: *fault* are the fields of a `Fault`."""
         self._fault = Fault(**fault)
 
     def black_hole(self) -> None:

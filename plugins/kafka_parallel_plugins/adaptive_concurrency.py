@@ -26,7 +26,7 @@ from kafka_parallel.plugin_support import get_logger, shown
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle
 
-__all__ = ["AdaptiveConcurrency", "Gradient"]
+__all__ = ["AdaptiveConcurrency"]
 
 log = get_logger(__name__)
 

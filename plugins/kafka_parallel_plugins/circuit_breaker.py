@@ -29,7 +29,7 @@ from kafka_parallel.plugin_support import get_logger, shown
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
 
-__all__ = ["Circuit", "CircuitBreaker"]
+__all__ = ["CircuitBreaker"]
 
 log = get_logger(__name__)
 

@@ -18,7 +18,7 @@ from kafka_parallel import Decoded, RawBatch, hookimpl
 if TYPE_CHECKING:
     from kafka_parallel import Decoder, Settings
 
-__all__ = ["FastDecoder", "decode"]
+__all__ = ["FastDecoder"]
 
 
 # see docs/decisions/0042-decoder-on-one-object.md

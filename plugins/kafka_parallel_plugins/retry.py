@@ -45,13 +45,14 @@ class RetryWithBackoff:
     :param max_attempts: attempts in all, the first one included; at least 1.
     :param delay_ms: milliseconds between the first attempt and the second.
     :param multiplier: how much longer each wait is than the one before; at least 1.
-    :param max_delay_ms: the longest wait; it may be longer than ``max_poll_interval_ms``.
-    :param jitter: the part of a wait that chance may take away, 0 to 1.
+    :param max_delay_ms: milliseconds of the longest wait; it may be longer than ``max_poll_interval_ms``.
+    :param jitter: the part of a wait that chance may take away, 0 to 1, so that records that failed together do not
+        come back together.
     :param max_elapsed_ms: milliseconds from the first failure after which no attempt begins; ``None`` = no bound.
     :param retry_on: exception classes that are tried again.
     :param never_retry: exception classes that are not, although ``retry_on`` names them or a base of them.
     :param max_share: the part of the workers that retries may occupy at once, above 0 to 1, at least one worker.
-    :param chance: a number from 0 up to 1, anew for each wait.
+    :param chance: returns a number from 0 up to 1, anew for each wait; for tests.
     :raises ConfigurationError: a setting cannot work.
     """
 

@@ -63,13 +63,14 @@ class RetryTopics:
 
     :param delays_ms: milliseconds before the second attempt, the third, ...; one retry topic for each.
     :param name: what a retry topic is called, with ``{topic}``, ``{number}`` and ``{group}``; without the group in it,
-        all groups that read the topic handle what one of them failed at.
+        all groups that read the topic handle what one of them failed at. Spring Kafka's default is
+        ``"{topic}-retry-{number}"``.
     :param retry_on: exception classes that are tried again.
     :param timeout_ms: most milliseconds one write may take until the broker's answer.
     :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
         settings, which are taken over.
     :param make_producer: called with the producer's settings; for tests and for instrumented producers.
-    :param wall_clock: seconds since the Unix epoch.
+    :param wall_clock: returns seconds since the Unix epoch; for tests.
     :raises ConfigurationError: a setting cannot work.
     """
 

@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[2]
 START = "# Start\n\n```{toctree}\nother\n```\n"
 
 
-def build(folder: Path, **pages: str) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, *, has_reference: bool = False, **pages: str) -> subprocess.CompletedProcess[str]:
     """Build *pages* with the settings of the real documentation; write nothing."""
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text)
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "dummy", "-c", ROOT / "docs", folder, folder / "out"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "dummy", "-c", ROOT / "docs"]
+    command += ["-D", f"has_reference={int(has_reference)}", folder, folder / "out"]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
@@ -50,6 +51,16 @@ def test_a_build_fails_for_a_page_in_no_list(tmp_path):
 
     assert done.returncode != 0
     assert "forgotten" in done.stderr
+
+
+def test_a_build_fails_for_a_public_name_that_is_not_in_the_reference(tmp_path):
+    other = "# Other\n\n```{eval-rst}\n.. autoexception:: kafka_parallel.StateError\n```\n"
+
+    done = build(tmp_path, index=START, other=other, has_reference=True)
+
+    assert done.returncode != 0
+    assert "kafka_parallel.PluginError is public and not in the reference" in done.stderr
+    assert "StateError is public" not in done.stderr
 
 
 def site(folder: Path, **pages: str) -> Path:

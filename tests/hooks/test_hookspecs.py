@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from tests.docs.hooks_page import hooks
+from tests.hooks.specifications import hooks
 
 KINDS = ("Surround: ", "Decide: ", "Observe: ", "Provide: ")
 

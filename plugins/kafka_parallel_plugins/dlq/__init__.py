@@ -62,7 +62,7 @@ class DeadLetterQueue:
     :param headers: names of the record's headers that are copied; ``None`` copies all.
     :param stack_trace: ``"full"``, ``"off"``, or ``"redacted"``: neither error texts nor source lines, for topics whose
         readers may not see the data.
-    :param limit: above it the consumer stops instead of draining its topics into dead letters.
+    :param limit: a `DlqLimit`; above it the consumer stops instead of draining its topics into dead letters.
     :param timeout_ms: most milliseconds one dead letter may take until the broker's answer.
     :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
         settings, which are taken over.
@@ -139,8 +139,10 @@ class DeadLetterQueue:
         return self.bury(error, context) if answer is None else answer
 
     def bury(self, error: BaseException, context: RecordContext) -> Skip | Halt:
-        """Write the dead letter: `Skip` with the broker's answer, `Halt` without it.
+        """Write the dead letter of a record and return the verdict: `Skip` with the broker's answer, `Halt` without it.
 
+        :param error: why the record failed.
+        :param context: the attempt that failed.
         :raises StateError: the consumer was not started.
         """
         if self._running is None:

@@ -44,10 +44,10 @@ class TimingMetrics:
 
     Threads: the hooks run where the consumer calls them; any thread may call `snapshot`.
 
-    :param log_interval_ms: log the numbers (level INFO) as often as this while records arrive, and at the end; ``None``
-        means never. The line is written by the worker that hands over first when it is due.
+    :param log_interval_ms: milliseconds between two log lines with the numbers (level INFO) while records arrive; the
+        last one is written at the end; ``None`` = never. The worker that hands over first when it is due writes it.
     :param report: print the numbers as tables on standard error when the consumer stops; needs the extra ``metrics``.
-    :param wall_clock: seconds since the Unix epoch, compared with the timestamps of records.
+    :param wall_clock: returns seconds since the Unix epoch, compared with the timestamps of records.
     :raises ConfigurationError: a setting cannot work, or rich is needed and not installed.
     """
 

@@ -31,10 +31,11 @@ class Distribution:
 class TopicTimings:
     """What happened to the records of one topic.
 
-    :ivar queue_ms: from ``poll()`` to the start of the handler, of first attempts.
-    :ivar handler_ms: handler and wrappers of ``on_record``, of all attempts, failed ones too.
-    :ivar end_to_end_ms: from the record's timestamp to the end of the handler, of handled records that have one. The
-        timestamp is the producer's (or the broker's) clock, the end is this machine's.
+    :ivar queue_ms: milliseconds from ``poll()`` to the start of the handler, of first attempts.
+    :ivar handler_ms: milliseconds of the handler and the wrappers of ``on_record``, of all attempts, failed ones too; a
+        record of a batch has the time of its batch.
+    :ivar end_to_end_ms: milliseconds from the record's timestamp to the end of the handler, of handled records that
+        have one. The timestamp is the producer's (or the broker's) clock, the end is this machine's.
     :ivar handled: attempts that succeeded.
     :ivar failed: attempts that raised.
     :ivar retried: failures answered with ``Retry``.
@@ -58,7 +59,7 @@ class CommitTimings:
 
     :ivar count: commits that succeeded.
     :ivar failures: commits that raised.
-    :ivar duration_ms: of both.
+    :ivar duration_ms: how many milliseconds both took.
     """
 
     count: int
@@ -72,7 +73,7 @@ class Snapshot:
 
     :ivar topics: per topic, in alphabetical order.
     :ivar commits: over all partitions.
-    :ivar backpressure_ms: how long at least one partition was paused.
+    :ivar backpressure_ms: for how many milliseconds at least one partition was paused.
     """
 
     topics: Mapping[str, TopicTimings]
