@@ -78,8 +78,8 @@ bench: $(VENV)/ready  ## Measure ratios against kafka-python's recipes; writes d
 bench-peers: $(VENV)/ready  ## Measure other consumers too, in about 20 minutes; writes docs/benchmarks/peers.md
 	$(BIN)/python -m benchmarks --peers
 
-planted: $(VENV)/ready  ## Look for every planted bug: before a release
-	$(BIN)/python -m tests.simulation.planted
+planted: $(VENV)/ready  ## Look for every planted bug, JOBS at once, and note the seeds that find them: before a release
+	$(BIN)/python -m tests.simulation.planted $(if $(JOBS),--jobs $(JOBS))
 
 simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where an interrupted one ended
 	$(BIN)/python -m kafka_parallel.testing.simulation --seeds $(SEEDS) --state .simulation-$(SEEDS).json \

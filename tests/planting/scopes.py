@@ -5,13 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
-import kafka_parallel
-import kafka_parallel_plugins
-
-# The folders that the packages are in, by the packages' names.
-FOLDERS = {package.__name__: Path(package.__file__).parents[1] for package in (kafka_parallel, kafka_parallel_plugins)}
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -19,17 +15,13 @@ class Misplaced(Exception):  # noqa: N818 - it is no fault of the program
     """What a change names is not there any more, or more than once."""
 
 
-def package_of(module: str) -> str:
-    """The name of the package that *module* is in."""
-    return module.partition(".")[0]
-
-
 def path_of(module: str) -> Path:
-    """The file of the module called *module*.
+    """The file of the module called *module*, which is not imported: a change has to come before that.
 
     :raises Misplaced: there is none.
     """
-    base = FOLDERS[package_of(module)].joinpath(*module.split("."))
+    package = find_spec(module.partition(".")[0])
+    base = Path(package.origin).parents[1].joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.exists():
             return path

@@ -13,6 +13,7 @@ from kafka_parallel._runtime.loop.engine import Engine
 from kafka_parallel._runtime.loop.shutdown import Shutdown
 from kafka_parallel.errors import PluginError
 from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.kinds import built_in
 from kafka_parallel.testing.simulation.process import Process
 
 
@@ -37,7 +38,7 @@ class Refusal:
         before = seen_of(consumer)
         parts = Parts(
             Client(consumer),
-            Plugins(["thread-pool", Refusing()], {NO_AUTOLOAD_VARIABLE: "1"}),
+            Plugins([built_in("thread-pool")(), Refusing()], {NO_AUTOLOAD_VARIABLE: "1"}),
             Options(revoke_timeout_ms=100),
             Shutdown(1.0),
             lambda _: None,

@@ -1,0 +1,60 @@
+"""Run seeds in a process that has one planted bug, until one of them fails: ``python -m ...planted.seeds NAME MOST``.
+
+Each seed is printed before it runs. The exit code is 1, and `FOUND` is printed, if one failed. Numbers after *MOST* are
+seeds to try first.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from tests.planting.hook import plant
+from tests.simulation.planted import BUGS
+
+# The longest run of one seed, in seconds: one that takes longer hangs, shows where, and the bug is found.
+WATCHDOG = 60
+FOUND = "the bug is found: "
+INTERRUPTED = 130
+
+
+def main(name: str, most: str, *first: str) -> None:
+    """Look for the bug called *name* with the seeds *first*, and *most* more from 0 on."""
+    (bug,) = (bug for bug in BUGS if bug.name == name)
+    plant(bug.change)
+    run = _runner(bug.executor)
+    logging.disable(logging.CRITICAL)
+    # Else the end of the whole search would be taken for a bug, or this would go on without it.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    parent = os.getppid()
+    for seed in chain(map(int, first), range(int(most))):
+        if os.getppid() != parent:
+            sys.exit(INTERRUPTED)
+        print(seed, flush=True)
+        faulthandler.dump_traceback_later(WATCHDOG, exit=True)
+        try:
+            run(seed)
+        except BaseException as error:  # what a handler raises to end the process must not get out either
+            sys.exit(f"{FOUND}{type(error).__name__}: {error}")
+
+
+def _runner(executor: str) -> Callable[[int], object]:
+    """What runs one seed; imported after the bug is planted."""
+    from kafka_parallel.testing.simulation.plan import draw
+    from kafka_parallel.testing.simulation.scenario import Simulation
+    from tests.cli.replaying import Replaying
+
+    if executor == "replay":
+        return lambda seed: Replaying(seed, Path.cwd()).run()
+    return lambda seed: Simulation(seed, replace(draw(seed), executor=executor)).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
