@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._logs import get_logger
@@ -37,6 +38,9 @@ log = get_logger(__name__)
 
 # Built-in orderings by the name that users know; "unordered" needs no plugin.
 ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
+
+# The consumer whose handler runs in this context.
+_within: ContextVar[ParallelConsumer | None] = ContextVar("kafka_parallel_consumer", default=None)
 
 
 @explains_options
@@ -148,7 +152,7 @@ class ParallelConsumer:
         :raises ConfigurationError: as `run`.
         """
         engine = self._begin(handler, batch)
-        self._background = Background(engine.run, self._shutdown)
+        self._background = Background(engine.run, self._shutdown, lambda: _within.get() is self)
         self._background.start()
 
     async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
@@ -178,6 +182,8 @@ class ParallelConsumer:
 
         :param timeout_ms: milliseconds to wait; ``None`` = for ever.
         :raises Exception: what `run` would have raised, each time.
+        :raises StateError: without `start`; in a handler of this run, which would wait for itself; in a forked child,
+            for the run belongs to another process.
         """
         if self._background is None:
             raise StateError("join() without start(): run() blocks by itself")
@@ -263,6 +269,7 @@ class ParallelConsumer:
             )
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
+        before = _within.set(self)  # handlers run in copies of the context of now
         try:
             parts = Parts(
                 self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
@@ -270,5 +277,7 @@ class ParallelConsumer:
         except BaseException:
             self._started.release()  # nothing has begun, so it can be started in another way
             raise
+        finally:
+            _within.reset(before)
         self._engine = Engine(parts)
         return self._engine

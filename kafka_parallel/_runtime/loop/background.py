@@ -30,10 +30,12 @@ class Background:
 
     :param run: what runs there; may raise.
     :param shutdown: what stops it.
+    :param is_handler: tells whether the caller is a handler that it runs.
     """
 
-    def __init__(self, run: Callable[[], None], shutdown: Shutdown) -> None:
+    def __init__(self, run: Callable[[], None], shutdown: Shutdown, is_handler: Callable[[], bool]) -> None:
         self._run = run
+        self._is_handler = is_handler
         self._shutdown = shutdown
         self._thread = threading.Thread(target=self._run_and_report, name="kafka-parallel-loop")
         self._has_ended = threading.Event()
@@ -49,10 +51,23 @@ class Background:
     def join(self, timeout: float | None) -> bool:
         """Wait *timeout* seconds (``None`` = for ever) for the end; tell whether it has come.
 
-        :raises StateError: the run called it itself, from a hook or a listener, and would wait for itself.
+        :raises StateError: the run called it itself, from a handler, a hook or a listener, and would wait for itself;
+            or the caller is a forked child of the process that has the run.
         """
+        if os.getpid() != self._owner:
+            raise StateError(
+                f"join() in process {os.getpid()}, a fork of process {self._owner}, to which the run belongs: it "
+                "goes on there, and no end of it is seen here; call join() in the process that called start()"
+            )
+        if self._has_ended.is_set():
+            return self._wait(timeout)
         if threading.current_thread() is self._thread:
             raise StateError("join() on the thread of the run itself waits for its own end: call stop() there")
+        if self._is_handler():
+            raise StateError(
+                "join() in a handler of the run waits for an end that waits for this very handler: call stop() there, "
+                "and join() where start() was called"
+            )
         return self._wait(timeout)
 
     def _wait(self, timeout: float | None) -> bool:

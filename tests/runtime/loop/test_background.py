@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import subprocess
 import sys
 
 import pytest
 
-from kafka_parallel import StateError, hookimpl
+from kafka_parallel import Batch, StateError, hookimpl
 from tests.runtime.app import App
 
 PROGRAM = """
@@ -96,3 +98,73 @@ def test_a_run_that_joins_itself_is_told_so():
 
     with pytest.raises(StateError, match="waits for its own end"):
         parallel.join()
+
+
+def joins_itself(kind, parallel, errors):
+    """A handler of this kind that joins its own run, and keeps what it is told."""
+
+    def join():
+        try:
+            parallel().join()
+        except StateError as error:
+            errors.append(str(error))
+            parallel().stop()
+
+    async def handle_async(_):
+        join()
+        await asyncio.sleep(0)
+        join()  # on a later step of its task
+
+    return handle_async if kind == "asyncio" else lambda _: join()
+
+
+@pytest.mark.parametrize("batch", [None, Batch(max_records=2)])
+@pytest.mark.parametrize("kind", ["thread-pool", "asyncio"])
+def test_a_handler_that_joins_its_own_run_is_told_so(kind, batch):
+    errors = []
+    parallel = App(1).parallel(executor=kind)
+    handler = joins_itself(kind, lambda: parallel, errors)
+    parallel.start(handler, batch)
+
+    assert parallel.join(timeout_ms=60_000), "it waits for itself"
+    assert len(errors) == (2 if kind == "asyncio" else 1)
+    assert "waits for this very handler" in errors[0]
+
+
+def test_a_handler_may_join_another_run():
+    inner, ended = App(3), []
+
+    def handle(_):
+        other = inner.parallel()
+        other.start(inner.handle(lambda _: None))
+        ended.append(other.join(timeout_ms=60_000))
+
+    assert App(1).run(handle) is None
+
+    assert ended == [True]
+    assert inner.committed == 3
+
+
+FORKED = """
+child = os.fork()
+if child == 0:
+    try:
+        parallel.join()
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+parallel.stop()
+print(parallel.join(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_that_joins_the_run_of_its_parent_is_told_so():
+    program = PROGRAM.format(end="import os\n" + FORKED)
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+
+    assert "StateError join() in process" in ended.stdout, ended.stderr
+    assert "to which the run belongs" in ended.stdout
+    assert "True" in ended.stdout
