@@ -124,12 +124,6 @@ class OffsetLedger:
         return self._end
 
     @property
-    def span(self) -> int:
-        """Offsets from the commit point to one past the newest: what a crash would repeat at most."""
-        low = self.committable
-        return 0 if low is None or self._end is None else max(0, self._end - low)
-
-    @property
     def finished_above(self) -> int | None:
         """The highest offset that is finished although one below it is not; ``None`` if there is none."""
         for offset in reversed(self._order):
@@ -142,10 +136,9 @@ class OffsetLedger:
         """How many offsets are unfinished."""
         return len(self.sizes)
 
-    @property
-    def finished(self) -> int:
-        """How many offsets are finished above one that is not."""
-        return sum(offset not in self.sizes for offset in self._order)
+    def finished_from(self, offset: int) -> int:
+        """How many offsets from *offset* on are finished although it is not."""
+        return sum(found > offset and found not in self.sizes for found in self._order)
 
 
 def _refuse(offsets: Sequence[int], expected: int) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from kafka_parallel._core.assignment import Assignment, Assignments
 from kafka_parallel._core.backlog import Backlog
@@ -62,6 +62,17 @@ class Ended:
     running: int
     unbegun: int
     was_paused: bool
+
+
+class Repeated(NamedTuple):
+    """Finished records that will run again, because one below them waits for longer than its partition stays.
+
+    :ivar offset: the offset of the one that waits.
+    :ivar records: how many above it are finished.
+    """
+
+    offset: int
+    records: int
 
 
 # see docs/decisions/0001-one-lock-one-owner.md
@@ -153,12 +164,16 @@ class Scheduler(Generic[P]):
 
     # see docs/decisions/0006-fill-holes-before-leaving.md
     # see docs/decisions/0023-no-wait-for-late-work.md
-    def drain(self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED, now: float = 0.0) -> None:
+    def drain(
+        self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED, now: float = 0.0
+    ) -> dict[P, Repeated]:
         """Take in nothing more for *partitions* (all without it), which leave at *end*.
 
         What nobody needs to run any more is dropped, and so is what cannot run before *end*: a retry that falls due
         later or a record that its pace lets start later, everything above it (which will be repeated anyway), all of it
         while a throttle stays closed.
+
+        :returns: partitions in which finished records stand above what is dropped, and will run again.
         """
         self.dispatch.take_back()
         leaving = [assignment for _, assignment in self._assignments.select(partitions)]
@@ -170,7 +185,21 @@ class Scheduler(Generic[P]):
         for task in (*self._backlog.retries.after(end), *self.throttles.pace.late(needed, now, end)):
             if task.assignment in ceilings:
                 ceilings[task.assignment] = min(ceilings[task.assignment], task.offset - 1)
-        self._backlog.drop_above(dict.fromkeys(ceilings, -1) if self.throttles.is_closed_until(end) else ceilings)
+        if self.throttles.is_closed_until(end):
+            ceilings = dict.fromkeys(ceilings, -1)
+        repeated = {
+            cast("P", assignment.partition): self._repeated(assignment, ceilings[assignment], idle)
+            for assignment, idle in unstarted.items()
+            if not assignment.halted
+        }
+        self._backlog.drop_above(ceilings)
+        return {partition: found for partition, found in repeated.items() if found.records}
+
+    @staticmethod
+    def _repeated(assignment: Assignment, ceiling: int, unstarted: Iterable[Task]) -> Repeated:
+        """Tell what is finished above the lowest of *unstarted* that is above *ceiling*, and is dropped."""
+        lowest = min((task.offset for task in unstarted if task.offset > ceiling), default=None)
+        return Repeated(-1, 0) if lowest is None else Repeated(lowest, assignment.ledger.finished_from(lowest))
 
     def is_drained(self, partitions: Iterable[P] | None = None) -> bool:
         """Tell whether nothing of *partitions* (all without it) can still finish."""

@@ -95,7 +95,7 @@ def standing(
     if offset is None:
         return None
     found = _found(assignment, offset, dispatch, backlog, throttles, now)
-    return found._replace(finished=assignment.ledger.finished)
+    return found._replace(finished=assignment.ledger.finished_from(offset))
 
 
 def _found(

@@ -12,7 +12,7 @@ from kafka_parallel._core.chunk import Chunk
 from kafka_parallel._core.dispatch import STEAL_AFTER
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.rate_limits import Buckets
-from kafka_parallel._core.scheduler import Scheduler
+from kafka_parallel._core.scheduler import Repeated, Scheduler
 from kafka_parallel._core.task import Task
 from kafka_parallel.values import Retry, Skip
 
@@ -187,6 +187,20 @@ def test_a_key_waits_for_its_record_of_an_earlier_assignment():
     late.settle(claimed, None)
     found.dispatch.finish(late, 0.0)
     assert offsets_of(found.dispatch.take(9, 0.0)) == [0]
+
+
+def test_leaving_tells_what_is_finished_above_a_retry_that_is_due_too_late():
+    found = scheduler("p", "q")
+    for partition in "pq":
+        feed(found, partition, (0, None), (1, None), (2, None), (3, None))
+    fails = {("p", 1): Retry(60_000), ("q", 0): Retry(1)}
+    while chunk := found.dispatch.take(1, 0.0):
+        for task in chunk:
+            chunk.settle(task, fails.get((task.assignment.partition, task.offset)))
+        found.dispatch.finish(chunk, 0.0)
+
+    assert found.drain(end=30.0, now=0.0) == {"p": Repeated(1, 2)}
+    assert found.drain(end=30.0, now=0.0) == {}, "it is told once"
 
 
 def test_a_record_that_stops_the_consumer_stays_unfinished():

@@ -331,7 +331,7 @@ class Loop:
         """
         deadline = self._clock.monotonic() + self._shutdown.timeout
         self._positions.look()
-        self._queue.drain(None, deadline)
+        reports.will_repeat(self._queue.drain(None, deadline), "stop")
         self._client.pause(self._client.assignment())
         told_at = self._clock.monotonic()
         while not self._is_drained(deadline):

@@ -221,7 +221,7 @@ class Rebalance:
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         deadline = self._clock.monotonic() + self._drain_timeout
-        self._queue.drain(partitions, deadline)
+        reports.will_repeat(self._queue.drain(partitions, deadline), "revoke")
         while not self._is_abandoned() and (left := deadline - self._clock.monotonic()) > 0:
             self._watch.look()
             if self._queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(SLICE, left)):

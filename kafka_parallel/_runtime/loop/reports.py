@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import get_logger
@@ -10,6 +10,7 @@ from kafka_parallel._logs import get_logger
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
+    from kafka_parallel._core.scheduler import Repeated
     from kafka_parallel._core.standstill import Standing
     from kafka_parallel.values import Settings, Statistics
 
@@ -81,6 +82,13 @@ def waits_for(standing: Standing, now: float) -> str:
         "pace": f"a plugin bounds how fast records start, and it may start{when}",
         "worker": "it waits for a worker, and all of them are busy",
     }[standing.reason]
+
+
+def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str) -> None:
+    """Say which finished records run again, because one below them waits for longer than *what* does."""
+    for partition, (offset, records) in sorted(repeated.items()):
+        log.warning("%s[%d]@%d waits for longer than the %s: %d finished records above it will be processed again",
+                    partition.topic, partition.partition, offset, what, records)  # fmt: skip
 
 
 def stopping(why: str | None, timeout: float) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kafka_parallel._core.backpressure import Decision
 from kafka_parallel._core.outcome import NoVerdict
-from kafka_parallel._core.scheduler import Ended, Scheduler, Snapshot
+from kafka_parallel._core.scheduler import Ended, Repeated, Scheduler, Snapshot
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.handlers.deadlines import OverdueError
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
@@ -376,12 +376,12 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         with self._lock:
             self._scheduler.assign(partitions, done, starts)
 
-    def drain(self, partitions: Iterable[P] | None, end: float) -> None:
-        """Take in nothing more for *partitions* (all without it), which leave at *end*, and drop what need not run."""
+    def drain(self, partitions: Iterable[P] | None, end: float) -> dict[P, Repeated]:
+        """Take in nothing more for *partitions* (all without it), which leave at *end*; tell what will be repeated."""
         with self._lock:
             self._collect()
-            self._scheduler.drain(partitions, end, self._clock.monotonic())
             self._work.notify_all()
+            return self._scheduler.drain(partitions, end, self._clock.monotonic())
 
     def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*."""

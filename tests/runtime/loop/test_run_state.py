@@ -200,6 +200,33 @@ class TestLines:
         assert line.startswith("t[0] stands at offset 0 for ")
         assert "it failed, and attempt 2 is due in 3" in line
 
+    @pytest.mark.parametrize("what", ["stop", "revoke"])
+    def test_finished_records_above_a_retry_that_is_due_too_late_are_counted(self, caplog, what):
+        class Later:
+            @hookimpl
+            def on_error(self):
+                return Retry(3_600_000)
+
+        def handle(record):
+            if record.offset == 1:
+                raise ValueError("on purpose")
+
+        app = App(5)
+        parallel = app.parallel({"consumer_timeout_ms": float("inf")}, plugins=[Later()], ordering="unordered")
+        parallel.start(handle)
+        until("all attempts", lambda: (told := parallel.statistics()).processed == 4 and told.retried == 1)
+        if what == "revoke":
+            app.cluster.group("g").rebalance()
+            until("the revoke", lambda: "revoked t[0]" in caplog.messages)
+            stands = [record for record in caplog.records if "waits for longer" in record.getMessage()]
+            assert len(stands) == 1
+        parallel.stop()
+
+        assert parallel.join(PATIENCE * 1000)
+        line = f"t[0]@1 waits for longer than the {what}: 3 finished records above it will be processed again"
+        found = [record.levelname for record in caplog.records if record.getMessage() == line]
+        assert found == ["WARNING"]
+
     def test_partitions_that_leave_are_named(self, caplog):
         app, begun, go_on = App(1), threading.Event(), threading.Event()
 
