@@ -52,6 +52,8 @@ class Program(NamedTuple):
     :ivar is_surrounded: whether plugins surround each call; then records must be run by `Work.run`, one at a time.
     :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.
     :ivar is_timed: whether plugins hear how long records take; then reports should say so.
+    :ivar see: makes of the raw record of a task the one that is sent for it, which may name another place: a record of
+        a retry topic is handled as that of its source. Only ``stack_of`` needs it, which is asked about tasks.
     """
 
     payload: bytes
@@ -59,6 +61,7 @@ class Program(NamedTuple):
     is_surrounded: bool
     is_batch: bool = False
     is_timed: bool = False
+    see: Callable[[Any], Any] = lambda record: record
 
 
 class Chunk(Protocol):

@@ -24,7 +24,7 @@ from kafka_parallel import ConfigurationError, hookimpl
 from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
-    from kafka_parallel import Settings, Throttle
+    from kafka_parallel import RecordContext, Settings, Throttle
 
 __all__ = ["AdaptiveConcurrency"]
 
@@ -83,10 +83,12 @@ class Gradient:
         self._running += 1
         self._peak = max(self._peak, self._running)
 
-    def ended(self, began: float, now: float, *, failed: bool) -> bool:
+    def ended(self, began: float, now: float, *, failed: bool, counts: bool = True) -> bool:
         """Note that a handler ended; tell whether the limit has changed.
 
         A failed one counts only if it took longer than usual: a quick refusal says nothing about how much fits.
+
+        :param counts: false if its partition has left: it may have been cut short, or kept from ending.
         """
         self._running -= 1
         if self._surplus > 0:
@@ -94,7 +96,7 @@ class Gradient:
             self._begin_window(now)
             return False
         seconds = now - began
-        if began >= self._since and not (failed and (self.usual is None or seconds <= self.usual)):
+        if counts and began >= self._since and not (failed and (self.usual is None or seconds <= self.usual)):
             self._count += 1
             self._seconds += seconds
         enough = max(LEAST_RECORDS, self.limit)
@@ -164,7 +166,7 @@ class AdaptiveConcurrency:
         throttle.limit(self._told)
 
     @hookimpl(wrapper=True)
-    def on_record(self) -> Generator[None, Any, Any]:
+    def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Measure how long the handler takes, and how many of them run."""
         with self._lock:
             began = self._clock()
@@ -175,7 +177,7 @@ class AdaptiveConcurrency:
             failed = False
         finally:
             with self._lock:
-                has_changed = self._gradient.ended(began, self._clock(), failed=failed)
+                has_changed = self._gradient.ended(began, self._clock(), failed=failed, counts=context.counts)
             if has_changed:
                 self._follow()
         return result

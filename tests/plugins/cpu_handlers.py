@@ -99,6 +99,10 @@ def stay(record):
     threading.Event().wait(600)
 
 
+def stay_with_any(_):
+    threading.Event().wait(600)
+
+
 def stay_at_three(record):
     note("begin", record)
     if record.offset == 3:

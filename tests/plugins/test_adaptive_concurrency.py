@@ -99,6 +99,41 @@ def test_handlers_that_never_return_stop_nothing():
     assert server.limits.count(16) > len(server.limits) / 2
 
 
+def test_what_outlived_its_partition_is_not_measured():
+    gradient = Gradient(1, 64)
+    for _ in range(1000):
+        gradient.began()
+        gradient.ended(0.0, 100.0, failed=False, counts=False)
+
+    assert gradient.usual is None
+    assert gradient.limit == 1
+    assert max(Server(gradient, capacity=1e9).run(seconds=10).limits) == 64, "and they are not taken to run still"
+
+
+def test_a_consumer_tells_it_what_outlived_its_partition():
+    app, has_left, times = App(1), threading.Event(), []
+
+    class Leaving:
+        @hookimpl
+        def on_revoke(self):
+            has_left.set()
+
+    class Measures(AdaptiveConcurrency):
+        @hookimpl
+        def on_throttle(self, throttle, context):
+            super().on_throttle(throttle, context)
+            ended = self._gradient.ended
+            self._gradient.ended = lambda *called, **how: times.append(how["counts"]) or ended(*called, **how)
+
+    def handle(_):
+        if not times:
+            app.cluster.group("g").rebalance()
+            assert has_left.wait(60)
+
+    assert app.run(handle, plugins=[Leaving(), Measures()], revoke_timeout_ms=50) is None
+    assert times == [False, True]
+
+
 def test_quick_refusals_do_not_open_it_and_timeouts_close_it():
     server = Server(Gradient(1, 64), capacity=16).run(seconds=20)
     before = max(server.limits)

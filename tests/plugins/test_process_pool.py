@@ -17,7 +17,9 @@ import pytest
 from kafka_parallel import Batch, ConfigurationError, RecordFailed, Retry, Skip, hookimpl
 from kafka_parallel.errors import HandlerError, HandlerTimeout, RemoteTraceback, WorkerDied
 from kafka_parallel.executors import Program
+from kafka_parallel.testing.fake import FakeProducer
 from kafka_parallel_plugins.process_pool.plugin import Processes, Worker
+from kafka_parallel_plugins.retry_topics import RetryTopics
 from tests.plugins import cannot_be_imported, cpu_handlers
 from tests.plugins.cpu_handlers import noted
 from tests.runtime.app import TOPIC, App
@@ -592,8 +594,28 @@ def test_it_can_be_told_where_a_handler_is():
     assert pool.processes.stack_of(task(77)) == ""
 
 
+@pytest.mark.parametrize("batch", [None, Batch(max_wait_ms=0)])
+def test_it_can_be_told_where_the_handler_of_a_record_of_a_retry_topic_is(caplog, batch):
+    app, pool = App(0), Pool()
+    app.cluster.create_topic("t-g-retry-0")
+    headers = [("kafka_original-partition", b"\0\0\0\5"), ("kafka_original-offset", b"\0" * 7 + b"\7")]
+    app.cluster.append("t-g-retry-0", b"x", b"key", headers=headers, partition=0)
+    retry = RetryTopics(delays_ms=[1], make_producer=lambda **config: FakeProducer(cluster=app.cluster, **config))
+    parallel = app.parallel(plugins=[pool, retry], ordering="unordered", stop_timeout_ms=50, stuck_after_ms=100)
+    parallel.start(cpu_handlers.stay_with_any, batch)
+    until(lambda: "has been running" in caplog.text)
+    parallel.stop()
+    parallel.join()
+
+    [line] = [line for line in caplog.messages if "has been running" in line]
+    assert "t-g-retry-0[0]@0" in line
+    assert "in stay_with_any" in line
+
+
 def task(offset):
-    return SimpleNamespace(record=SimpleNamespace(topic=TOPIC, partition=0, offset=offset))
+    found = SimpleNamespace(record=SimpleNamespace(topic=TOPIC, partition=0, offset=offset))
+    found.tasks = (found,)
+    return found
 
 
 def until(condition):

@@ -69,6 +69,7 @@ class Calls:
         return program(
             self._handler,
             self._client,
+            self._originals.see,
             is_surrounded=bool(self._hook.on_record.get_hookimpls()),
             is_batch=self._is_batch,
             is_timed=self.handlings is not None,

@@ -18,7 +18,7 @@ from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
 from kafka_parallel._runtime.handlers.verdict import counts
 from kafka_parallel._showing import shown
 from kafka_parallel._unfinished import require_finished
-from kafka_parallel.errors import FATAL, HandlerTimeout, PluginError
+from kafka_parallel.errors import FATAL, BatchFailed, ConfigurationError, HandlerTimeout, PluginError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ class Attempts:
             task.first_failed_at, task.failing_since = self._clock.wall(), self._clock.monotonic()
         if stage is None:
             stage = "handle" if self._was_handed_over(task, record) else "prepare"
+        if isinstance(error, BatchFailed):  # of a batch each record comes here with its own error
+            error = _without_batch(error)
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
@@ -216,6 +218,16 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
             task.assignment,
         ),
     )
+
+
+def _without_batch(error: BatchFailed) -> ConfigurationError:
+    """What a record fails with whose handler raised *error* although it was called without a batch."""
+    wrong = ConfigurationError(
+        "the handler raised BatchFailed, but it gets single records: raise the error of the record itself, or have "
+        "lists handed to it with run(handler, batch=Batch(...))"
+    )
+    wrong.__cause__ = error
+    return wrong
 
 
 def _outcome(answer: object, error: BaseException) -> Outcome:

@@ -53,9 +53,17 @@ class Queue(Protocol):
 
 
 def program(
-    handler: Callable[[Any], Any], source: Source, *, is_surrounded: bool, is_batch: bool, is_timed: bool
+    handler: Callable[[Any], Any],
+    source: Source,
+    see: Callable[[Any], Any],
+    *,
+    is_surrounded: bool,
+    is_batch: bool,
+    is_timed: bool,
 ) -> Program:
     """Put together what has to be sent.
+
+    :param see: makes of a raw record the one that is sent for it.
 
     :raises ConfigurationError: if some of it cannot be sent.
     """
@@ -68,7 +76,7 @@ def program(
     for what, sent in {name: handler, **source.deserializers}.items():
         _require_picklable(what, sent)
     payload = _pickled((finishing(handler), from_fields(source.deserializers)))
-    return Program(payload, name, is_surrounded, is_batch, is_timed)
+    return Program(payload, name, is_surrounded, is_batch, is_timed, see)
 
 
 def _require_picklable(what: str, sent: object) -> None:

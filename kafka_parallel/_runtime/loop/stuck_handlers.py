@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+# What a handler that is too late comes to if nothing that it does counts any more.
+LEFT = "its partition has left meanwhile, so that is no failure, and it is processed again"
+
 
 class Watch:
     """Looks after what workers are at.
@@ -109,8 +112,9 @@ class Watch:
             return
         error = timed_out(running.item, deadlines.timeout)
         worker = "was replaced" if self._replace_worker() else "was not replaced, so one worker less is left"
-        log.error("%s: it failed; its thread cannot be stopped and %s, and records of its key wait until it returns%s",
-                  error, worker, stack)  # fmt: skip
+        means = "it failed" if any(task.assignment.live for task in running.item.tasks) else LEFT
+        log.error("%s: %s; its thread cannot be stopped and %s, and records of its key wait until it returns%s",
+                  error, means, worker, stack)  # fmt: skip
         self._clock.start_thread(
             lambda: self._queue.expire(running, chunk, running.decide(error)), "kafka-parallel-deadline"
         )

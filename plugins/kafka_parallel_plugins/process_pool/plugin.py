@@ -123,7 +123,7 @@ class Processes:
 
         :param task: one, or a batch of them.
         """
-        record = task.tasks[0].record if self._program.is_batch else task.record
+        record = self._program.see(task.tasks[0].record)
         for worker in self._workers:
             if worker.process.is_at(record.topic, record.partition, record.offset):
                 return worker.process.stack()

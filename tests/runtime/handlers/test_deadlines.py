@@ -334,3 +334,25 @@ class TestStuck:
 def test_times_that_cannot_work_are_refused(name, value):
     with pytest.raises(ConfigurationError, match=f"{name}="):
         App().parallel(**{name: value})
+
+
+@pytest.mark.parametrize("batch", [None, Batch(max_wait_ms=0)])
+def test_a_handler_that_is_too_late_for_a_partition_that_left_has_not_failed(caplog, batch):
+    app, decide, begun, go_on = App(1), Decide(), [], threading.Event()
+
+    def handle(record):
+        begun.append(record)
+        if len(begun) == 1:
+            app.cluster.group("g").rebalance()
+            assert go_on.wait(PATIENCE)
+
+    parallel = started(app, handle, batch, plugins=[decide], revoke_timeout_ms=0, handler_timeout_ms=1000)
+    until(lambda: "took longer than" in caplog.text)
+    go_on.set()
+
+    assert parallel.join(PATIENCE * 1000)
+    [line] = [line for line in caplog.messages if "took longer than" in line]
+    assert "its partition has left meanwhile, so that is no failure" in line
+    assert "it failed" not in line
+    assert decide.asked == []
+    assert app.committed == 1

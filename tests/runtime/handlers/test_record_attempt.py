@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel import ParallelConsumer, Retry, hookimpl
+from kafka_parallel import BatchFailed, ConfigurationError, ParallelConsumer, RecordFailed, Retry, hookimpl
 from tests.runtime.app import GROUP, App
 
 
@@ -43,3 +43,18 @@ def test_attempts_are_counted_across_rebalances(habits):
     assert [attempt for _, attempt in seen.attempts] == [1, 2, 3, 4]
     assert len({epoch for epoch, _ in seen.attempts}) == 4
     assert app.committed == 1
+
+
+@pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
+def test_batch_failed_of_a_handler_without_a_batch_says_what_to_write(executor):
+    app = App(1, executor)
+
+    def fail(_):
+        raise BatchFailed({0: ValueError("on purpose")})
+
+    error = app.run(fail)
+
+    assert isinstance(error, RecordFailed)
+    assert isinstance(error.__cause__, ConfigurationError)
+    assert isinstance(error.__cause__.__cause__, BatchFailed)
+    assert "run(handler, batch=Batch(...))" in str(error)
