@@ -51,7 +51,7 @@ kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python
 		tests/integration/test_retries.py tests/integration/test_cli_dlq.py \
 		tests/integration/test_slow_handler.py tests/integration/test_bad_input.py tests/integration/test_backpressure.py \
 		tests/integration/test_membership.py tests/integration/test_positions.py \
-		tests/integration/test_slices.py tests/integration/test_fast_decoder.py tests/plugins/test_fast_decoder.py \
+		tests/integration/test_slices.py tests/integration/test_detours.py tests/integration/test_fast_decoder.py tests/plugins/test_fast_decoder.py \
 		tests/contract tests/runtime tests/faults/test_kills.py tests/faults/test_members.py
 
 older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run

@@ -71,3 +71,46 @@ def test_a_stuck_key_never_stops_another_partition(kafka_broker, topic):
         wait_for(lambda: parallel.statistics().paused == {stuck}, "the stuck partition alone to be paused")
         release.set()
         wait_for(lambda: len(handled) == 4_000, "everything to be handled")
+
+
+def bare_pause(bootstrap, name, partition):
+    """How the bare client answers a pause: what it is asked while it is held, and whether records come then."""
+    consumer = consume(bootstrap, name, "bare-" + name)
+    wait_for(lambda: consumer.poll(200), "the first records")
+    consumer.pause(partition)
+    consumer.poll(0)
+    held = (consumer.paused(), consumer.poll(500))
+    consumer.resume(partition)
+    wait_for(lambda: consumer.poll(200), "records after the resume")
+    consumer.close()
+    return held
+
+
+def test_a_pause_of_the_user_outlives_the_one_of_back_pressure_as_on_the_bare_client(kafka_broker, topic):
+    bootstrap, go_on, handled = kafka_broker.bootstrap_servers, threading.Event(), []
+    name = topic(1)
+    partition = TopicPartition(name, 0)
+    produce(bootstrap, name, 2_000)
+    assert bare_pause(bootstrap, name, partition) == ({partition}, {})
+    consumer = consume(bootstrap, name, "g-" + name, max_poll_records=50, consumer_timeout_ms=float("inf"))
+
+    def handle(record):
+        assert go_on.wait(180)
+        handled.append(record.offset)
+
+    parallel = ParallelConsumer(consumer, ordering="unordered", workers=4, max_buffered_records=100)
+    with parallel:
+        parallel.start(handle)
+        wait_for(lambda: parallel.statistics().paused == {partition}, "back-pressure to pause the partition")
+        assert consumer.paused() == set(), "the user has paused nothing"
+        consumer.pause(partition)
+        assert consumer.paused() == {partition}
+        go_on.set()
+        wait_for(lambda: not parallel.statistics().paused and not parallel.statistics().buffered, "all to be handled")
+        at_rest = len(handled)
+        wait_for(lambda: parallel.statistics().committed.get(partition) == at_rest, "the loop to come round many times")
+        assert (consumer.paused(), len(handled)) == ({partition}, at_rest)
+        assert at_rest < 2_000
+        consumer.resume(partition)
+        wait_for(lambda: len(handled) == 2_000, "everything to be handled")
+    assert sorted(handled) == list(range(2_000))
