@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -56,13 +55,16 @@ def test_a_program_that_a_handler_starts_inherits_nothing(told):
 
 def fork_and_terminate(record):
     ours, theirs = os.pipe()
+    waits_for, held = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.close(held)
         os.write(theirs, b"forked")
-        time.sleep(PATIENCE)
+        os.read(waits_for, 1)  # until the other end is closed, which comes after the signal
         os._exit(0)
     os.read(ours, 6)
     os.kill(pid, signal.SIGTERM)
+    os.close(held)
     Path(os.environ[TOLD]).write_text(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
 
 

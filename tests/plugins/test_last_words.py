@@ -32,7 +32,13 @@ def go_on(tmp_path, monkeypatch):
     monkeypatch.setenv(cpu_handlers.LOG, str(log))
     monkeypatch.setenv(GO_ON, str(tmp_path / "go on"))
     yield tmp_path / "go on"
+    end_of(tmp_path / "go on").touch()
     assert multiprocessing.active_children() == []
+
+
+def end_of(go_on):
+    """The file that is there once the test is over."""
+    return go_on.with_name("end")
 
 
 def itself(fields):
@@ -56,7 +62,10 @@ def fork_and_fail_at_zero(record):
     """The same, and a process that was forked there holds the pipe to the parent open."""
     cpu_handlers.note("begin", record)
     if record.offset == 0 and os.fork() == 0:
-        time.sleep(30)
+        for _ in range(PATIENCE * 200):  # no longer, should the test never come to its end
+            if end_of(Path(os.environ[GO_ON])).exists():
+                break
+            threading.Event().wait(0.005)
         os._exit(0)
     cpu_handlers.note("forked", record)
     while record.offset or not Path(os.environ[GO_ON]).exists():
@@ -81,7 +90,7 @@ def until(condition):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.005)
+        threading.Event().wait(0.005)
 
 
 def outcomes(reports, unit):

@@ -36,7 +36,7 @@ def until(holds):
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, "it did not come so far"
-        time.sleep(0.005)
+        threading.Event().wait(0.005)
 
 
 def started(app, handle, config=None, **options):
