@@ -188,6 +188,7 @@ class RecordUnreadable(KafkaParallelError):  # noqa: N818 - named after what hap
 
     Reasons are a wrong checksum, a codec that is not installed, or a header name that is no UTF-8. Nothing at or above
     the record was committed in its partition. ``consumer.seek(partition, offset)`` goes on behind it, during a run too.
+    ``on_error`` is not asked: there is no record to decide about, and a ``Skip`` might pass any number of good ones.
 
     :ivar topic: topic of the record.
     :ivar partition: partition of the record.
