@@ -47,24 +47,25 @@ _within: ContextVar[ParallelConsumer | None] = ContextVar("kafka_parallel_consum
 class ParallelConsumer:
     """Runs a handler on many records of a ``KafkaConsumer`` at once, in order per key or partition.
 
-    The consumer belongs to the run while there is one: auto-commit is switched off, offsets are committed here, what
-    would lose records is refused (polling it, committing offsets of one's own), its ``close()`` means `stop`, and
-    ``run()`` closes it at its end. A start that is refused leaves it as it was. Use one object for one ``run()``.
+    During a run the ``KafkaConsumer`` belongs to this object. Auto-commit is switched off, and this object commits the
+    offsets. Calls that would lose records are refused, such as ``poll()`` and ``commit()`` with offsets. ``close()``
+    means `stop`, and ``run()`` closes the consumer at its end. A start that is refused leaves the consumer as it was.
+    One object serves one run.
 
     :param consumer: a ``kafka.KafkaConsumer``, subscribed or with assigned partitions.
     :param ordering: ``"key"`` (default): records with the same key of a partition one at a time, in offset order;
         ``"partition"``; ``"unordered"``; the name of a plugin that provides an ordering; or a function from a record to
         a hashable ordering key (``None`` = this record needs no order), called on the thread of run().
-    :param workers: most handlers that run at once.
+    :param workers: the largest number of handlers that run at once.
     :param executor: the name of a plugin that provides an executor; default ``"thread-pool"``, or ``"asyncio"`` for an
         ``async def`` handler; ``"process-pool"`` for handlers that compute.
     :param plugins: names, ``(name, {settings})`` pairs, plugin objects or modules; ``"no:name"`` blocks one. The
         environment variable ``KAFKA_PARALLEL_PLUGINS=a,b`` adds names.
-    :param max_buffered_records: most records taken from ``poll()`` and not finished, over all partitions; ``None`` =
-        four per worker, 2,000 at least.
-    :param max_buffered_bytes: most bytes of them (keys, values, headers).
-    :param max_uncommitted: offsets from the committed one to the newest taken, per partition, above which a partition
-        pauses: what a crash repeats at most.
+    :param max_buffered_records: the largest number of records taken from ``poll()`` and not finished, over all
+        partitions; ``None`` = four per worker, 2,000 at least.
+    :param max_buffered_bytes: the largest size of these records (keys, values, headers), in bytes.
+    :param max_uncommitted: the largest distance, per partition, between the committed offset and the newest one taken
+        from ``poll()``; a partition above it pauses. A crash repeats no more than this.
     :param revoke_timeout_ms: milliseconds that running records get before their partitions leave in a rebalance.
     :param stop_timeout_ms: milliseconds that running records get when the consumer stops.
     :param install_signal_handlers: whether run() on the main thread stops on SIGTERM and SIGINT (the second one

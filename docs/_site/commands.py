@@ -54,7 +54,8 @@ def leaves(found: click.Command, above: str = "") -> Iterator[tuple[str, click.C
 def shown(path: str, found: click.Command) -> Iterator[str]:
     """The description of one command, in reStructuredText."""
     context = click.Context(found, info_name=path)
-    yield from (f".. program:: {path}", "", "::", "", f"   {' '.join(found.get_usage(context).split())}", "")
+    usage = " ".join(found.get_usage(context).split()).removeprefix("Usage: ")
+    yield from (f".. program:: {path}", "", "::", "", f"   {usage}", "")
     yield from (*_paragraphs(found.help or ""), "")
     for parameter in found.params:
         if isinstance(parameter, click.Option):

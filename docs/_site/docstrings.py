@@ -32,6 +32,8 @@ def setup(app: Sphinx) -> None:
 def _docstring(_app: Sphinx, what: str, _name: str, found: Any, _options: Any, lines: list[str]) -> None:
     if what in {"class", "exception", "function", "method"}:
         lines[:] = rewritten(found, lines)
+    elif what == "module" and "" in lines:
+        lines[:] = lines[lines.index("") :]  # the first sentence is for those who look for a file
 
 
 def _signature(_app: Sphinx, what: str, _name: str, found: Any, *_: Any) -> tuple[str, str | None] | None:
@@ -100,7 +102,7 @@ def _attribute(owner: Any, name: str, block: list[str]) -> list[str]:
         *([f"   :type: {kind}"] if kind else []),
         *([f"   :value: {default}"] if default else []),
         "",
-        *(f"   {line.strip()}" for line in (first[3], *block[1:])),
+        *(f"   {line.strip()}" for line in (first[3][:1].upper() + first[3][1:], *block[1:])),
         "",
     ]
 
@@ -163,6 +165,8 @@ def shown(value: object) -> str:
     if isinstance(value, (tuple, list)):
         items = ", ".join(map(shown, value))
         return f"({items},)" if len(value) == 1 else f"({items})"
+    if getattr(value, "__name__", "") == "<lambda>" or type(value).__name__ == "_HAS_DEFAULT_FACTORY_CLASS":
+        return "..."
     if isinstance(value, type) or callable(value):
         return _name(value)
     return repr(value)

@@ -195,7 +195,7 @@ def test_a_command_is_shown_with_its_usage_and_options():
     lines = list(commands.shown("tool c", click.Command("c", help="Do it.", params=[option])))
 
     assert [line for line in lines if "tool c [" in line or "Do" in line or "option::" in line] == [
-        "   Usage: tool c [OPTIONS]",
+        "   tool c [OPTIONS]",
         "Do it.",
         ".. option:: --rate INTEGER",
     ]
@@ -206,7 +206,7 @@ def test_a_command_is_shown_with_its_usage_and_options():
 
 
 def test_defaults_contracts_and_fields_are_shown():
-    from docs._site.docstrings import rewritten
+    from docs._site.docstrings import rewritten, signature
 
     @dataclass
     class Wait:
@@ -228,8 +228,9 @@ def test_defaults_contracts_and_fields_are_shown():
         """
 
     assert [line for line in rewritten(Wait, inspect.getdoc(Wait).splitlines()) if line] == [
-        "A wait.", ".. attribute:: wait_ms", "   :type: float", "   :value: 5", "   milliseconds,", "   in two lines.",
+        "A wait.", ".. attribute:: wait_ms", "   :type: float", "   :value: 5", "   Milliseconds,", "   in two lines.",
     ]  # fmt: skip
+    assert signature(lambda size=lambda: 1: None, is_method=False) == "(size=...)"
     assert [line for line in rewritten(act, inspect.getdoc(act).splitlines()) if line] == [
         "Do it.", ":Runs on: the loop.", ":If it raises: nothing.", ":param size: how large. Default: ``3``.",
     ]  # fmt: skip
