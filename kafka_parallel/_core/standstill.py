@@ -1,15 +1,8 @@
-"""Partitions that stand still, and what the record waits for that holds their commit point.
-
-Rule 1: nothing is written down per record. Where each partition stands is looked at now and then, and a commit point
-that is seen twice at the same offset has been there at least since the first time.
-Rule 2: a partition of which nothing is buffered does not stand still: it has no record to finish.
-Rule 3: a standstill is told when it has lasted long enough, and again at intervals while it lasts.
-"""
+"""What the record waits for that holds the commit point of a partition which stands still."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from kafka_parallel._core.assignment import Assignment
@@ -17,11 +10,6 @@ if TYPE_CHECKING:
     from kafka_parallel._core.dispatch import Dispatch
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.task import Task
-
-P = TypeVar("P", bound=Hashable)
-
-# Seconds between two reports of one standstill.
-AGAIN_AFTER = 60.0
 
 Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "pace", "worker"]
 
@@ -45,46 +33,6 @@ class Standing(NamedTuple):
     due: float | None = None
     plugin: str | None = None
     finished: int = 0
-
-
-class Standstills(Generic[P]):
-    """Tells which partitions have stood still for long.
-
-    :param after: how long that is, in seconds.
-    """
-
-    def __init__(self, after: float) -> None:
-        self._after = after
-        self._since: dict[P, tuple[int, float]] = {}
-        self._told: dict[P, float] = {}
-        self._next_look = float("-inf")
-
-    def is_due(self, now: float) -> bool:
-        """Tell whether it is time to look again: eight times before anything can be too long."""
-        return now >= self._next_look
-
-    def look(self, offsets: Mapping[P, int], now: float) -> dict[P, float]:
-        """Take in where partitions stand; return those to be told of now, each with the seconds it has stood there."""
-        self._next_look = now + min(self._after, AGAIN_AFTER) / 8
-        before, self._since = self._since, {}
-        for partition, offset in offsets.items():
-            seen = before.get(partition)
-            self._since[partition] = seen if seen is not None and seen[0] == offset else (offset, now)
-        self._told = {partition: at for partition, at in self._told.items() if self._stands(partition, at)}
-        found = {
-            partition: now - since for partition, (_, since) in self._since.items() if self._is_due(partition, now)
-        }
-        self._told |= dict.fromkeys(found, now)
-        return found
-
-    def _stands(self, partition: P, told_at: float) -> bool:
-        """Whether *partition* has not moved since it was told of."""
-        return partition in self._since and self._since[partition][1] <= told_at
-
-    def _is_due(self, partition: P, now: float) -> bool:
-        if now - self._since[partition][1] < self._after:
-            return False
-        return partition not in self._told or now - self._told[partition] >= AGAIN_AFTER
 
 
 def standing(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel._core.outcome import Failure, NoVerdict
-from kafka_parallel._core.overdue import LongRunning
+from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, offsets_of, run, scheduler
 
@@ -161,38 +161,38 @@ def test_everything_runs_although_one_handler_never_returns():
     assert found.snapshot().offsets["p"][0] == 4
 
 
-class TestLongRunning:
+class TestUnchanged:
     def test_each_is_told_once_when_it_was_seen_for_long_enough(self):
-        found = LongRunning(10.0)
+        found = Unchanged(10.0)
 
-        assert found.look(["a"], 0.0) == {}
-        assert found.look(["a", "b"], 9.0) == {}
-        assert found.look(["a", "b"], 10.0) == {"a": 10.0}
-        assert found.look(["a", "b"], 11.0) == {}
-        assert found.look(["a", "b"], 19.0) == {"b": 10.0}
+        assert found.look(dict.fromkeys(["a"]), 0.0) == {}
+        assert found.look(dict.fromkeys(["a", "b"]), 9.0) == {}
+        assert found.look(dict.fromkeys(["a", "b"]), 10.0) == {"a": 10.0}
+        assert found.look(dict.fromkeys(["a", "b"]), 11.0) == {}
+        assert found.look(dict.fromkeys(["a", "b"]), 19.0) == {"b": 10.0}
 
     def test_one_that_came_back_begins_anew(self):
-        found = LongRunning(10.0)
-        found.look(["a"], 0.0)
-        found.look([], 5.0)
-        found.look(["a"], 6.0)
+        found = Unchanged(10.0)
+        found.look(dict.fromkeys(["a"]), 0.0)
+        found.look(dict.fromkeys([]), 5.0)
+        found.look(dict.fromkeys(["a"]), 6.0)
 
-        assert found.look(["a"], 15.0) == {}
-        assert found.look(["a"], 16.0) == {"a": 10.0}
+        assert found.look(dict.fromkeys(["a"]), 15.0) == {}
+        assert found.look(dict.fromkeys(["a"]), 16.0) == {"a": 10.0}
 
     def test_it_need_not_be_asked_all_the_time(self):
-        found = LongRunning(8.0)
-        found.look([], 0.0)
+        found = Unchanged(8.0)
+        found.look(dict.fromkeys([]), 0.0)
 
         assert not found.is_due(0.9)
         assert found.is_due(1.0)
 
     @given(st.lists(st.tuples(st.floats(0.1, 3.0), st.frozensets(st.sampled_from("abc"))), max_size=40))
     def test_who_is_told_of_has_been_there_all_the_time(self, looks):
-        found, now, seen = LongRunning(5.0), 0.0, []
+        found, now, seen = Unchanged(5.0), 0.0, []
         for wait, at_work in looks:
             now += wait
             seen.append((now, at_work))
-            for who, seconds in found.look(at_work, now).items():
+            for who, seconds in found.look(dict.fromkeys(at_work), now).items():
                 assert seconds >= 5.0
                 assert all(who in there for at, there in seen if at >= now - seconds)

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from kafka_parallel._core.gaps import Gaps
 from kafka_parallel._core.rate_limits import Buckets
-from kafka_parallel._core.standstill import AGAIN_AFTER, Standstills
+from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, run, scheduler
 
+AGAIN_AFTER = 60.0
+
 
 def test_a_partition_is_told_of_once_it_stood_long_enough_and_then_once_a_minute():
-    stands = Standstills(after=10.0)
+    stands = Unchanged(10.0, AGAIN_AFTER)
 
     assert stands.look({"p": 5}, 0.0) == {}
     assert stands.look({"p": 5}, 9.0) == {}
@@ -24,7 +26,7 @@ def test_a_partition_is_told_of_once_it_stood_long_enough_and_then_once_a_minute
 
 
 def test_a_partition_that_moves_or_empties_starts_anew():
-    stands = Standstills(after=10.0)
+    stands = Unchanged(10.0, AGAIN_AFTER)
     stands.look({"p": 5, "q": 1}, 0.0)
 
     assert stands.look({"p": 6, "q": 1}, 10.0) == {"q": 10.0}
@@ -35,7 +37,7 @@ def test_a_partition_that_moves_or_empties_starts_anew():
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.dictionaries(st.sampled_from("pq"), st.integers(0, 2))), max_size=40))
 def test_what_is_told_stood_at_every_look_for_as_long_as_is_said(looks):
-    stands, now, seen = Standstills(after=30.0), 0.0, []
+    stands, now, seen = Unchanged(30.0, AGAIN_AFTER), 0.0, []
     for passed, offsets in looks:
         now += passed
         seen.append((now, offsets))

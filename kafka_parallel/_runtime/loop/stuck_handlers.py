@@ -13,8 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.gaps import Gaps
-from kafka_parallel._core.overdue import LongRunning
-from kafka_parallel._core.standstill import Standstills
+from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.handlers.deadlines import described, timed_out
 from kafka_parallel._runtime.loop import reports
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+# Seconds between two reports of a partition that stands still.
+AGAIN_AFTER = 60.0
 # What a handler that is too late comes to if nothing that it does counts any more.
 LEFT = "its partition has left meanwhile, so that is no failure, and it is processed again"
 
@@ -57,12 +58,10 @@ class Watch:
         self._executor = executor
         self._clock = clock
         self._deadlines = deadlines
-        self._long_running: LongRunning[Task | TaskBatch] | None = (
-            None if stuck_after is None else LongRunning(stuck_after)
-        )
-        self._standstills: Standstills[TopicPartition] | None = (
-            None if stuck_after is None else Standstills(stuck_after)
-        )
+        self._long_running: Unchanged[Task | TaskBatch, None] | None = None
+        self._standstills: Unchanged[TopicPartition, int] | None = None
+        if stuck_after is not None:
+            self._long_running, self._standstills = Unchanged(stuck_after), Unchanged(stuck_after, AGAIN_AFTER)
         self._gaps = Gaps()
 
     def look(self) -> None:
@@ -82,7 +81,7 @@ class Watch:
         """Name the records whose handlers run."""
         return [described(item) for item in self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())]
 
-    def _look_at_partitions(self, standstills: Standstills[TopicPartition], now: float) -> None:
+    def _look_at_partitions(self, standstills: Unchanged[TopicPartition, int], now: float) -> None:
         offsets = self._queue.ask(lambda scheduler: scheduler.unfinished())
         for partition, seconds in standstills.look(offsets, now).items():
             standing = self._queue.ask(partial(self._standing, partition, now))
@@ -99,7 +98,7 @@ class Watch:
                 self._give_up(self._deadlines, running)
         if self._long_running is not None and self._long_running.is_due(now):
             at_work = self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())
-            for item, seconds in self._long_running.look(at_work, now).items():
+            for item, seconds in self._long_running.look(dict.fromkeys(at_work), now).items():
                 log.warning("%s has been running for %.1f s; nothing at or above it can be committed until it ends%s",
                             described(item), seconds, self._stack_of(item))  # fmt: skip
 
