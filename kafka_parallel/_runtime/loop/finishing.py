@@ -8,7 +8,7 @@ of a deserialiser it never returns. The member stays in its group by its heartbe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,9 +31,24 @@ def finish_buffered(
 
     :param must_leave: tells whether there is another reason to leave now.
     """
-    deadline = clock.monotonic() + longest
-    while not must_leave() and (left := deadline - clock.monotonic()) > 0:
+
+    def meanwhile() -> None:
         watch.look()
         commit_if_due()
-        if queue.wait_until(lambda scheduler: scheduler.is_drained(), min(LOOK, left)):
+
+    wait_drained(queue, clock, None, clock.monotonic() + longest, LOOK, must_leave, meanwhile)
+
+
+def wait_drained(
+    queue: WorkQueue[Any], clock: Clock, partitions: Collection[Any] | None, deadline: float, slice_s: float,
+    is_given_up: Callable[[], bool], meanwhile: Callable[[], object],
+) -> None:  # fmt: skip
+    """Wait until nothing of *partitions* (all without it) can still finish, at the latest until *deadline*.
+
+    :param slice_s: seconds between two calls of *meanwhile*.
+    :param is_given_up: tells whether there is a reason to wait no longer.
+    """
+    while not is_given_up() and (left := deadline - clock.monotonic()) > 0:
+        if queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(slice_s, left)):
             return
+        meanwhile()

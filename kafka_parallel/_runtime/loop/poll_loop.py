@@ -7,6 +7,7 @@ Both only wait through the client, the queue and the clock they were given, so a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka_parallel._core.backpressure import Decision
@@ -16,7 +17,7 @@ from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.handlers.deadlines import described
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.committer import Answer
-from kafka_parallel._runtime.loop.finishing import SHARE, finish_buffered
+from kafka_parallel._runtime.loop.finishing import SHARE, finish_buffered, wait_drained
 from kafka_parallel.errors import MemberFenced
 from kafka_parallel.values import BackpressureEvent
 
@@ -97,7 +98,7 @@ class Loop:
         self._may_poll = True
         self._is_commit_asked = False
         self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
-        self._last_activity = self._changed_at = clock.monotonic()
+        self._last_activity = self._changed_at = self._told_at = clock.monotonic()
 
     def begin(self) -> None:
         """Start to count the time without a record: making workers ready may have taken longer than that."""
@@ -333,11 +334,9 @@ class Loop:
         self._positions.look()
         reports.will_repeat(self._queue.drain(None, deadline), "stop")
         self._client.pause(self._client.assignment())
-        told_at = self._clock.monotonic()
-        while not self._is_drained(deadline):
-            self._watch.look()
-            told_at = self._report_waiting(told_at, deadline)
-            self._keep_alive()
+        self._told_at = self._clock.monotonic()
+        waits, is_abandoned = partial(self._stay, deadline), lambda: self._shutdown.is_abandoned
+        wait_drained(self._queue, self._clock, None, deadline, KEEP_ALIVE, is_abandoned, waits)
         if self._shutdown.is_abandoned:
             reports.abandoning(self._watch.at_work())
         try:
@@ -347,19 +346,14 @@ class Loop:
             ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
         return sum(how.running for how in ended.values()), sum(how.unbegun for how in ended.values())
 
-    def _report_waiting(self, told_at: float, deadline: float) -> float:
-        """Say now and then what is waited for; return when that was done last."""
+    def _stay(self, deadline: float) -> None:
+        """Look after what still runs, and say now and then what is waited for."""
+        self._watch.look()
         now = self._clock.monotonic()
-        if now - told_at < REPORT_AFTER:
-            return told_at
-        reports.still_stopping(self._watch.at_work(), deadline - now)
-        return now
-
-    def _is_drained(self, deadline: float) -> bool:
-        left = deadline - self._clock.monotonic()
-        if left <= 0 or self._shutdown.is_abandoned:
-            return True
-        return self._queue.wait_until(lambda scheduler: scheduler.is_drained(), min(KEEP_ALIVE, left))
+        if now - self._told_at >= REPORT_AFTER:
+            self._told_at = now
+            reports.still_stopping(self._watch.at_work(), deadline - now)
+        self._keep_alive()
 
     def _keep_alive(self, timeout: float = 0.0) -> None:
         """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched.

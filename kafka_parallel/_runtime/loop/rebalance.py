@@ -16,6 +16,7 @@ from kafka_parallel._plugins.chains import Observers
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.committer import Answer, Committer
+from kafka_parallel._runtime.loop.finishing import wait_drained
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -222,10 +223,7 @@ class Rebalance:
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         deadline = self._clock.monotonic() + self._drain_timeout
         reports.will_repeat(self._queue.drain(partitions, deadline), "revoke")
-        while not self._is_abandoned() and (left := deadline - self._clock.monotonic()) > 0:
-            self._watch.look()
-            if self._queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(SLICE, left)):
-                return
+        wait_drained(self._queue, self._clock, partitions, deadline, SLICE, self._is_abandoned, self._watch.look)
 
     def _commit(self, partitions: frozenset[TopicPartition]) -> Answer:
         deadline = self._clock.monotonic() + COMMIT_TIMEOUT
