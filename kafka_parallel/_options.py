@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._showing import shown
 from kafka_parallel._unfinished import is_async, makes_generator
 from kafka_parallel.errors import ConfigurationError
@@ -82,6 +83,13 @@ class Options:
     def buffered_records(self) -> int:
         """How many records may be buffered: what was asked for, or enough for these workers and little more."""
         return self.max_buffered_records or max(BUFFERED_RECORDS, BUFFERED_PER_WORKER * self.workers)
+
+    def commit_rules(self, config: Mapping[str, Any]) -> CommitRules:
+        """When commits are due, for a consumer with these settings and kafka-python's *config*."""
+        return CommitRules(
+            interval=config["auto_commit_interval_ms"] / 1000,
+            stores_starts=config["auto_offset_reset"] != "earliest",
+        )
 
 
 def _require_list(plugins: object) -> None:

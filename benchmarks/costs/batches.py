@@ -11,6 +11,7 @@ from kafka import TopicPartition
 from benchmarks.costs.queue import BATCH, PARTITION
 from kafka_parallel._core.batch_queue import NEVER, BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
@@ -51,7 +52,7 @@ def _queue(batch: int) -> WorkQueue[TopicPartition]:
     is_batch = batch > 1
     queue: WorkQueue[TopicPartition] = WorkQueue(
         Limits(BUFFERED, 1 << 40, 1 << 40),
-        commits=True,
+        commits=CommitRules(),
         attempt=attempts,
         clock=clock,
         batches=BatchLimits(batch, 1 << 40, NEVER, "mixed") if is_batch else None,

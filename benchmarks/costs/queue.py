@@ -10,6 +10,7 @@ from kafka import TopicPartition
 
 from kafka_parallel._core.buffer_limits import Limits
 from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.loop.work_queue import WorkQueue
@@ -28,7 +29,7 @@ class DoesNothing:
 def cost_of(records: int, *, keys: int, in_flight: int) -> float:
     """Processor seconds per record with *keys* in the buffer and *in_flight* records taken, one chunk each."""
     queue: WorkQueue[TopicPartition] = WorkQueue(
-        Limits(records, 1 << 40, records), commits=True, attempt=DoesNothing(), clock=SystemClock()
+        Limits(records, 1 << 40, records), commits=CommitRules(), attempt=DoesNothing(), clock=SystemClock()
     )
     queue.assign([PARTITION], {}, {})
     queue.reach({PARTITION: 0})

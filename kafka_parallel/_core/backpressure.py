@@ -152,7 +152,7 @@ class Backpressure(Generic[P]):
         return self._pressure.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
 
     # see docs/decisions/0007-count-from-confirmed-commit.md
-    def is_commit_urgent(self) -> bool:
+    def commit_makes_room(self) -> bool:
         """Tell whether a commit would make room: finished records fill half of a partition's span, or all is finished
         in one from which records are kept out."""
         if not self._commits:

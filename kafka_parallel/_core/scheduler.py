@@ -11,7 +11,7 @@ Rule 5: `reach` is told a position only when all records below it were fed or wi
 the records of a poll were fed, or were given back to be fetched again; never between `poll()` and that.
 
 Its parts: the assignments with their ledgers; the backlog (``backlog.py``), from which ``dispatch.py`` hands out;
-``backpressure.py``; the throttles of plugins.
+``backpressure.py``; ``commit_schedule.py``; the throttles of plugins.
 """
 
 from __future__ import annotations
@@ -25,16 +25,13 @@ from kafka_parallel._core.backlog import Backlog
 from kafka_parallel._core.backpressure import Backpressure
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
 from kafka_parallel._core.standstill import Standing, standing
 from kafka_parallel._core.task import Task
 
 P = TypeVar("P", bound=Hashable)
-
-# After how many seconds an unchanged offset is committed again. A broker forgets what is not committed, after
-# offsets.retention.minutes (1 at least), where the group has no members: with assign(), or before Kafka 2.1 (KIP-211).
-RENEWAL = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +77,21 @@ class Scheduler(Generic[P]):
     """The state of one consumer's records.
 
     :param limits: what may be buffered.
-    :param commits: false for a consumer without a group.
+    :param commits: when commits are due; ``None`` for a consumer without a group.
     :param batches: when a batch is given out; ``None`` if records run one by one.
     :ivar throttles: what plugins allow.
     :ivar dispatch: who gets which tasks, and what their outcomes mean.
     :ivar backpressure: which partitions pause and resume.
+    :ivar commits: whether a commit is due, and why.
     """
 
-    def __init__(self, limits: Limits, *, commits: bool, batches: BatchLimits | None = None) -> None:
+    def __init__(self, limits: Limits, *, commits: CommitRules | None, batches: BatchLimits | None = None) -> None:
         self._assignments: Assignments[P] = Assignments()
         self._backlog = Backlog(batches)
         self.throttles = Throttles()
         self.dispatch = Dispatch(self._backlog, self.throttles, self._assignments)
-        self.backpressure = Backpressure(self._assignments, self.throttles, limits, commits=commits)
+        self.backpressure = Backpressure(self._assignments, self.throttles, limits, commits=commits is not None)
+        self.commits = CommitSchedule(commits, self.backpressure, self.dispatch.totals)
 
     # Intake
 
@@ -119,14 +118,14 @@ class Scheduler(Generic[P]):
         A jump back (a seek, a reset) ends the assignment and begins a new one. Where records are not taken in, the
         client passes some that are never fed: its position there says nothing.
 
-        :returns: where assignments are that nothing is confirmed of, because the start of each has to be committed.
+        :returns: where assignments are whose start is due to be committed: nothing is confirmed of them.
         """
         found = [(p, assignment) for p, assignment in self._assignments.select(positions) if assignment.takes_records]
         for partition, assignment in found:
             if positions[partition] < (assignment.ledger.next or 0):
                 self._begin_anew(partition)
             self._assignments.reach(partition, positions[partition])
-        new = {p: assignment for p, assignment in self._assignments.select(dict(found)) if assignment.committed is None}
+        new = self.commits.starts(self._assignments.select(dict(found)))
         return Snapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
 
     def _begin_anew(self, partition: P) -> None:
@@ -245,20 +244,10 @@ class Scheduler(Generic[P]):
     def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> Snapshot[P]:
         """Tell what to commit now for *partitions* (all without it): only those where something changed.
 
-        :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be
-            due soon together.
+        :param renewed_at: the time, if unchanged offsets are to be committed again where that is due.
         """
-        found = self._assignments.select(partitions)
-        due = {p: assignment for p, assignment in found if assignment.is_dirty}
-        if renewed_at is not None and self._must_renew(found, renewed_at):
-            old = [(p, assignment) for p, assignment in found if assignment.confirmed_at <= renewed_at - RENEWAL / 2]
-            due.update((p, assignment) for p, assignment in old if assignment.committed is not None)
-        return Snapshot({p: self._position(assignment) for p, assignment in due.items()}, due)
-
-    @staticmethod
-    def _must_renew(found: Iterable[tuple[P, Assignment]], now: float) -> bool:
-        oldest = (assignment.confirmed_at for _, assignment in found if assignment.committed is not None)
-        return min(oldest, default=now) <= now - RENEWAL
+        held = self.commits.held(self._assignments.select(partitions), renewed_at)
+        return Snapshot({p: self._position(assignment) for p, assignment in held.items()}, held)
 
     @staticmethod
     def _position(assignment: Assignment) -> tuple[int, int]:

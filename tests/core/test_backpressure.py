@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
 
@@ -15,7 +16,7 @@ class Log:
     """A partition of which each poll brings what it may; every record ends at once, but for those that are stuck."""
 
     def __init__(self, limits, offsets, partitions=("p",), stuck=(), most=500):
-        self.found = Scheduler(limits, commits=True)
+        self.found = Scheduler(limits, commits=CommitRules())
         self.found.assign(partitions)
         self.offsets = {partition: list(offsets) for partition in partitions}
         self.stuck, self.most = set(stuck), most
@@ -26,7 +27,7 @@ class Log:
         """One round of the loop; tell whether *partition* is fetched."""
         decision = self.found.backpressure.decide(self._fed, 0.0)
         self._fed = ()
-        if commits and self.found.backpressure.is_commit_urgent():
+        if commits and self.found.backpressure.commit_makes_room():
             self.commit()
         if decision.room == 0 or partition in decision.paused or not (left := self.offsets[partition]):
             return False
@@ -107,7 +108,7 @@ def test_no_record_is_taken_that_lies_farther_from_the_commit_than_the_limit(ste
 
 
 def test_a_seek_back_begins_anew_and_where_an_earlier_assignment_ended_its_commit_still_counts():
-    found = Scheduler(Limits(1000, 1000, 10), commits=True)
+    found = Scheduler(Limits(1000, 1000, 10), commits=CommitRules())
     found.assign(["p"])
     found.reach({"p": 0})
     found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(6)]}, {})

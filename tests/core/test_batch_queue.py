@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure, NotRun
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
@@ -18,7 +19,9 @@ WAIT = 0.05
 
 
 def scheduler(scope="mixed", records=3, size=1000, partitions=("p", "q"), wait=WAIT):
-    found = Scheduler(Limits(1000, 100_000, 1000), commits=True, batches=BatchLimits(records, size, wait, scope))
+    found = Scheduler(
+        Limits(1000, 100_000, 1000), commits=CommitRules(), batches=BatchLimits(records, size, wait, scope)
+    )
     found.assign(partitions)
     return found
 

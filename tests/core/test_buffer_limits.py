@@ -1,4 +1,4 @@
-"""When a partition pauses, and when a commit is due."""
+"""When a partition pauses, and when it may resume."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel._core.buffer_limits import Limits, Load, Pressure
-from kafka_parallel._core.commit_schedule import CommitCadence
 
 LIMITS = Limits(records=100, bytes=1000, uncommitted=50)
 
@@ -95,26 +94,3 @@ def test_somebody_may_always_be_fetched_or_something_is_buffered(held):
     paused = [load for load in loads if pressure().pause_reason(load, total)]
 
     assert len(paused) < len(loads) or total.records >= 50
-
-
-def test_a_commit_is_due_once_in_an_interval():
-    cadence = CommitCadence(5.0)
-
-    assert not cadence.should_commit(100.0)
-    assert cadence.should_commit(105.0)
-
-    cadence.did_commit(105.0)
-
-    assert not cadence.should_commit(109.9)
-    assert cadence.wait(107.0) == pytest.approx(3.0)
-
-
-def test_a_failed_commit_stays_due_with_a_growing_back_off():
-    cadence = CommitCadence(5.0)
-    waits = []
-
-    for now in range(0, 100, 10):
-        cadence.did_fail(float(now))
-        waits.append(cadence.wait(float(now)))
-
-    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0])

@@ -10,12 +10,13 @@ from hypothesis import given
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
 
 
 def scheduler(*partitions, limits=None, batches=None):
-    found = Scheduler(limits or Limits(10_000, 1 << 30, 1 << 30), commits=True, batches=batches)
+    found = Scheduler(limits or Limits(10_000, 1 << 30, 1 << 30), commits=CommitRules(), batches=batches)
     found.assign(partitions)
     return found
 

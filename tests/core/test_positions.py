@@ -8,15 +8,16 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import RENEWAL, CommitRules
 from kafka_parallel._core.offsets import OffsetLedger
-from kafka_parallel._core.scheduler import RENEWAL, Scheduler
+from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
 
 LIMITS = Limits(1000, 100_000, 8)
 
 
 def scheduler(*partitions, limits=LIMITS):
-    found = Scheduler(limits, commits=True)
+    found = Scheduler(limits, commits=CommitRules())
     found.assign(partitions)
     return found
 

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from kafka_parallel._core.buffer_limits import Limits
 from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.dispatch import STEAL_AFTER
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.rate_limits import Buckets
@@ -22,7 +23,7 @@ LIMIT = 8
 
 
 def scheduler(*partitions, limits=LIMITS):
-    found = Scheduler(limits, commits=True)
+    found = Scheduler(limits, commits=CommitRules())
     found.assign(partitions)
     return found
 
@@ -257,7 +258,7 @@ def test_a_jump_back_begins_a_new_assignment():
 
 
 def test_offsets_that_are_done_already_finish_on_arrival():
-    found = Scheduler(LIMITS, commits=True)
+    found = Scheduler(LIMITS, commits=CommitRules())
     found.assign(["p"], {"p": {0, 1}})
 
     feed(found, "p", (0, None), (1, None), (2, None))
@@ -330,14 +331,14 @@ def test_a_commit_becomes_urgent_long_after_the_records_came():
     found.committed(found.snapshot())
     feed(found, "p", *((offset, None) for offset in range(1, 6)))
     found.backpressure.decide(["p"], 0.0)
-    assert not found.backpressure.is_commit_urgent()
+    assert not found.backpressure.commit_makes_room()
 
     found.backpressure.decide([], 1.0)
     run(found, found.dispatch.take(9, 1.0))
-    assert found.backpressure.is_commit_urgent()
+    assert found.backpressure.commit_makes_room()
 
     found.committed(found.snapshot())
-    assert not found.backpressure.is_commit_urgent()
+    assert not found.backpressure.commit_makes_room()
 
 
 def test_a_record_that_was_kept_out_and_has_room_again_makes_no_commit_urgent():
@@ -350,7 +351,7 @@ def test_a_record_that_was_kept_out_and_has_room_again_makes_no_commit_urgent():
     assert found.backpressure.decide([], 0.0).resume == {"p"}
 
     run(found, found.dispatch.take(9, 0.0))
-    assert not found.backpressure.is_commit_urgent()
+    assert not found.backpressure.commit_makes_room()
     assert feed(found, "p", (8, None), (9, None)) is None
 
 
@@ -462,7 +463,7 @@ class Walk(RuleBasedStateMachine):
         for partition, assignment in self.found._assignments.live:
             filled = 0 if self.base[partition] is None else assignment.ledger.committable - self.base[partition]
             urgent |= filled >= LIMIT // 2 or (filled > 0 and self.lacks_room(partition) and assignment.drained)
-        assert self.found.backpressure.is_commit_urgent() == urgent
+        assert self.found.backpressure.commit_makes_room() == urgent
 
     def lacks_room(self, partition):
         """Whether a record is kept out; after a commit that made half of the room it is fetched without another one."""

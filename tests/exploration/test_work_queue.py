@@ -17,6 +17,7 @@ import pytest
 
 from kafka_parallel._core.buffer_limits import Limits
 from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task, Unit
 from kafka_parallel._runtime.handlers.handled_log import Handlings
 from kafka_parallel._runtime.loop.work_queue import WorkQueue
@@ -58,7 +59,7 @@ class Case:
 
     def __init__(self, *records):
         self.log = []
-        self.queue = WorkQueue(LIMITS, commits=True, attempt=Attempts(self.attempt), clock=ThreadClock())
+        self.queue = WorkQueue(LIMITS, commits=CommitRules(), attempt=Attempts(self.attempt), clock=ThreadClock())
         self.queue.assign(["p"], {}, {})
         self.queue.reach({"p": 0})
         self.feed(*records)

@@ -11,8 +11,10 @@ from hypothesis import given
 
 from kafka_parallel import ConfigurationError, RecordFailed, Retry, Skip, StateError, hookimpl
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
+from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
 from kafka_parallel._runtime.loop.work_queue import WorkQueue
 from kafka_parallel._showing import shown
 from kafka_parallel.testing.fake.clock import ManualClock
@@ -210,8 +212,8 @@ def test_no_record_is_lost_to_dead_letters_by_an_outage_of_a_minute():
         return plugin.on_error(error, context) or dead.append(record.offset) or Skip("a dead letter")
 
     attempts = Attempts(handle, None, decide, None, clock)
-    queue = WorkQueue(Limits(1000, 1_000_000, 1000), commits=True, attempt=attempts, clock=clock)
-    queue.throttle("retry").limit_retries(4)
+    queue = WorkQueue(Limits(1000, 1_000_000, 1000), commits=CommitRules(), attempt=attempts, clock=clock)
+    QueueThrottle("retry", queue.change_throttles).limit_retries(4)
     queue.assign(["p"], {}, {})
     queue.reach({"p": 0})
     records = [SimpleNamespace(topic="t", partition=0, offset=offset) for offset in range(300)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure, NoVerdict
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
@@ -88,7 +89,7 @@ class World:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         batches = BatchLimits(scope.limit, 1 << 20, 0.0, "mixed") if scope.kind == "batch" else None
-        self.scheduler: Scheduler[str] = Scheduler(Limits(1000, 1 << 20, 1000), commits=True, batches=batches)
+        self.scheduler: Scheduler[str] = Scheduler(Limits(1000, 1 << 20, 1000), commits=CommitRules(), batches=batches)
         self.dispatch = self.scheduler.dispatch
         self.workers = [Worker() for _ in range(scope.workers)]
         self.going: dict[Any, Act] = {}

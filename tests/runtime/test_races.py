@@ -10,6 +10,7 @@ import pytest
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
@@ -109,7 +110,9 @@ def queue_for(handler, batches=None):
     attempt = Attempts(handler, None, lambda **_: Retry(0), None, clock)
     together = None if batches is None else BatchAttempts(handler.together, None, attempt)
     limits = Limits(RECORDS * 2, 1 << 30, RECORDS * 2)
-    return WorkQueue(limits, commits=True, attempt=attempt, clock=clock, batches=batches, attempt_batch=together)
+    return WorkQueue(
+        limits, commits=CommitRules(), attempt=attempt, clock=clock, batches=batches, attempt_batch=together
+    )
 
 
 def check(handler):

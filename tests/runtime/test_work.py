@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
@@ -12,7 +13,7 @@ from kafka_parallel._runtime.loop.work_queue import WorkQueue
 
 
 def queue_of(*keys, attempt=lambda task: None):
-    queue = WorkQueue(Limits(100, 1000, 100), commits=True, attempt=attempt, clock=SystemClock())
+    queue = WorkQueue(Limits(100, 1000, 100), commits=CommitRules(), attempt=attempt, clock=SystemClock())
     queue.assign(["p"], {}, {})
     queue.reach({"p": 0})
     queue.feed({"p": [Task(None, offset, key, 1, 0.0) for offset, key in enumerate(keys)]}, {})

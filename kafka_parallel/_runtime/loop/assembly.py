@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
-from kafka_parallel._core.commit_schedule import CommitCadence
 from kafka_parallel._plugins.chains import Observers
 from kafka_parallel._plugins.combinations import check_plugins
 from kafka_parallel._plugins.provided import Provided
@@ -124,7 +123,7 @@ class Parts:
         options = self.options
         return WorkQueue(
             Limits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
-            commits=self.client.group_id is not None,
+            commits=None if self.client.group_id is None else options.commit_rules(self.client.config),
             attempt=self._calls.attempt,
             clock=self.clock,
             batches=None
@@ -179,7 +178,6 @@ class Parts:
             self.committer,
             self.rebalance,
             self._watch,
-            CommitCadence(client.config["auto_commit_interval_ms"] / 1000),
             self.shutdown,
             clock,
             backpressure_observers=Observers(self.plugins.hook.on_backpressure),

@@ -8,6 +8,7 @@ from kafka_parallel._logs import get_logger
 from kafka_parallel._plugins.chains import Observers, call_each
 from kafka_parallel._runtime.handlers.deadlines import described as where
 from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
 from kafka_parallel._runtime.loop.run_state import RunState
 from kafka_parallel._showing import described
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
@@ -147,7 +148,8 @@ class Engine:
     # see docs/decisions/0019-on-start-may-stop.md
     def _tell_plugins(self) -> None:
         hook, settings = self._plugins.hook, self._settings
-        call_each(hook.on_throttle, lambda plugin: {"throttle": self._queue.throttle(plugin), "context": settings})
+        change = self._queue.change_throttles
+        call_each(hook.on_throttle, lambda plugin: {"throttle": QueueThrottle(plugin, change), "context": settings})
         call_each(hook.on_start, lambda _: {"context": settings})
 
     def _begin(self) -> None:

@@ -24,7 +24,6 @@ from kafka_parallel.values import BackpressureEvent
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-    from kafka_parallel._core.commit_schedule import CommitCadence
     from kafka_parallel._plugins.chains import Observers
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# The longest poll, in seconds: how late stop() may be noticed.
+# The longest poll, in seconds: how late stop() may be noticed, and a commit that the work of handlers makes due.
 LONGEST_POLL = 0.1
 # How long to wait between two polls while a partition is paused, unless it may be resumed before: what is fetched of
 # others meanwhile is as late as this. So it is done only for as long after something was paused or resumed; later what
@@ -71,7 +70,6 @@ class Loop:
         committer: Committer,
         rebalance: Rebalance,
         watch: Watch,
-        cadence: CommitCadence,
         shutdown: Shutdown,
         clock: Clock,
         *,
@@ -86,13 +84,11 @@ class Loop:
         self._committer = committer
         self._rebalance = rebalance
         self._watch = watch
-        self._cadence = cadence
         self._shutdown = shutdown
         self._clock = clock
         self._backpressure_observers = backpressure_observers
         self._settings = settings
         self._max_poll_records = client.config["max_poll_records"]
-        self._commits_start = client.group_id is not None and client.config["auto_offset_reset"] != "earliest"
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
         self._may_poll = True
@@ -185,22 +181,20 @@ class Loop:
         self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
         if self._committer.is_on_its_way:
             return
-        if self._cadence.backs_off(self._clock.monotonic()):
-            return
-        is_asked = self._is_commit_asked
-        if is_asked:  # if it is asked again before this is taken back, what is sent now says it all
-            self._is_commit_asked = False
-        if is_asked or self._cadence.should_commit(self._clock.monotonic()) or self._queue.is_commit_urgent():
+        if self._is_due(is_asked=self._is_commit_asked):
+            self._is_commit_asked = False  # if it was asked again meanwhile, what is sent now says it all
             self._answered(self._committer.send(COMMIT_TIMEOUT))
+
+    def _is_due(self, *, is_asked: bool = False, begins: bool = False) -> bool:
+        due = self._queue.commit_due(is_asked=is_asked, begins=begins)
+        if due is not None:
+            log.debug("a commit is due (%s): %d records were finished since the last one", due.reason, due.finished)
+        return due is not None
 
     def _answered(self, answer: Answer | None) -> None:
         if answer is None:
             return
-        now = self._clock.monotonic()
-        if answer is Answer.RETRY:
-            self._cadence.did_fail(now)
-            return
-        self._cadence.did_commit(now)
+        self._queue.commit_answered(failed=answer is Answer.RETRY)
         if answer is Answer.LOST:
             self._rebalance.lost_unsaid(self._committer.lost)
 
@@ -246,7 +240,8 @@ class Loop:
         """Poll for records: a poll cannot be woken up, so while one may have to be resumed soon, wait outside."""
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
         # What is due is sent when the one on its way has its answer, and that is not worth an end to waiting.
-        until_commit = LONGEST_POLL if self._committer.is_on_its_way else self._cadence.wait(now)
+        wait = self._queue.ask(lambda scheduler: scheduler.commits.wait(now))
+        until_commit = LONGEST_POLL if self._committer.is_on_its_way else wait
         longest, most = min(until_commit, max(0.0, due - now)), min(self._max_poll_records, decision.room)
         if not decision.paused - decision.held.keys():
             return self._client.poll(min(LONGEST_POLL, longest), most, in_slices=self._is_ahead)
@@ -300,7 +295,7 @@ class Loop:
             a record, as soon as the client knows where it is.
         """
         starts = self._queue.reach(positions) if positions else None
-        if starts is None or not (self._commits_start and starts.offsets):
+        if starts is None or not starts.offsets:
             return ()
         is_stored = self._commit_start(starts)
         return () if is_stored else starts.offsets.keys()
@@ -311,7 +306,7 @@ class Loop:
         if self._committer.is_on_its_way:
             self._is_commit_asked = True
             return False
-        if self._cadence.backs_off(self._clock.monotonic()):
+        if not self._is_due(begins=True):
             return False
         answer = self._committer.send_snapshot(starts, COMMIT_TIMEOUT) or self._committer.wait(LONGEST_POLL)
         self._answered(answer)

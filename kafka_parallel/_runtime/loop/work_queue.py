@@ -16,7 +16,7 @@ it again, to read; what would change something then is put off until the loop's 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kafka_parallel._core.backpressure import Decision
@@ -25,15 +25,13 @@ from kafka_parallel._core.scheduler import Ended, Repeated, Scheduler, Snapshot
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.handlers.deadlines import OverdueError
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
-from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
 from kafka_parallel.errors import FATAL
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from kafka_parallel._core.batch_queue import BatchLimits
     from kafka_parallel._core.buffer_limits import Limits
     from kafka_parallel._core.chunk import Chunk
+    from kafka_parallel._core.commit_schedule import CommitRules, Due
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure
     from kafka_parallel._core.task import Task, Unit
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.handlers.handled_log import Handlings
     from kafka_parallel.executors import Exchange
 
-P = TypeVar("P", bound="Hashable")
+P = TypeVar("P", bound=Hashable)
 R = TypeVar("R")
 
 
@@ -51,7 +49,7 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
     """The scheduler behind its lock; also the `Work` that executors pull from.
 
     :param limits: what may be buffered.
-    :param commits: false for a consumer without a group.
+    :param commits: when commits are due; ``None`` for a consumer without a group.
     :param attempt: runs one task (handler and hooks) and tells how it ended; never raises.
     :param clock: the time.
     :param batches: when a batch is given out; ``None`` if records run one by one.
@@ -65,7 +63,7 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         self,
         limits: Limits,
         *,
-        commits: bool,
+        commits: CommitRules | None,
         attempt: Attempt,
         clock: Clock,
         batches: BatchLimits | None = None,
@@ -333,10 +331,15 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         with self._lock:
             self._scheduler.backpressure.hold(partition, until)
 
-    def is_commit_urgent(self) -> bool:
-        """Tell whether a commit would make room."""
+    def commit_due(self, *, is_asked: bool = False, begins: bool = False) -> Due | None:
+        """Tell whether a commit is due now, and why; see `CommitSchedule.due`."""
         with self._lock:
-            return self._scheduler.backpressure.is_commit_urgent()
+            return self._scheduler.commits.due(self._clock.monotonic(), is_asked=is_asked, begins=begins)
+
+    def commit_answered(self, *, failed: bool) -> None:
+        """Note that the commit that was due has ended."""
+        with self._lock:
+            self._scheduler.commits.answered(self._clock.monotonic(), failed=failed)
 
     def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> Snapshot[P]:
         """Tell what to commit now; *renews* = also what is unchanged and was committed long ago."""
@@ -393,11 +396,8 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
 
     # A plugin's side
 
-    def throttle(self, name: str) -> QueueThrottle:
-        """The throttle of the plugin *name*."""
-        return QueueThrottle(name, self._change)
-
-    def _change(self, change: Callable[[Throttles, float], None]) -> None:  # see docs/decisions/0053-reentrant-lock.md
+    def change_throttles(self, change: Callable[[Throttles, float], None]) -> None:
+        """Make *change*; from any thread or signal handler: see docs/decisions/0053-reentrant-lock.md."""
         if _holds(self._lock):  # a signal handler or a finaliser runs between two steps of an act of this thread
             self._late_changes.append(change)
             return

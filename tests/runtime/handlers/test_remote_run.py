@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
@@ -40,7 +41,7 @@ class Deciding:
 
 def queue_of(records, answer=lambda task: None):
     attempt = Deciding(answer)
-    queue = WorkQueue(LIMITS, commits=True, attempt=attempt, clock=SystemClock)
+    queue = WorkQueue(LIMITS, commits=CommitRules(), attempt=attempt, clock=SystemClock)
     queue.assign(["p"], {}, {})
     queue.reach({"p": 0})
     queue.feed({"p": [Task(offset, offset, key, 1, 0.0) for offset, key in enumerate(records)]}, {})

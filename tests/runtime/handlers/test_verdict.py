@@ -16,6 +16,7 @@ import pytest
 from kafka_parallel import Batch, ParallelConsumer, Retry, Skip, hookimpl
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import NoVerdict
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
@@ -196,7 +197,9 @@ def queue_of(handler, answer=Skip("no"), keys=("a",), deadlines=None, batches=No
     asked = Asked(answer)
     attempts = Attempts(handler, None, asked, None, clock, deadlines)
     together = None if batches is None else BatchAttempts(handler, None, attempts, deadlines)
-    queue = WorkQueue(LIMITS, commits=True, attempt=attempts, clock=clock, batches=batches, attempt_batch=together)
+    queue = WorkQueue(
+        LIMITS, commits=CommitRules(), attempt=attempts, clock=clock, batches=batches, attempt_batch=together
+    )
     queue.assign(["p"], {}, {})
     queue.reach({"p": 0})
     feed(queue, keys)

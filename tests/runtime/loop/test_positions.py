@@ -12,7 +12,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from kafka_parallel import hookimpl
-from kafka_parallel._core import scheduler
+from kafka_parallel._core import commit_schedule
 from kafka_parallel.testing import FakeConsumer
 from kafka_parallel.testing.fake.fetcher import Fetcher
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
@@ -160,7 +160,7 @@ def test_what_comes_of_a_partition_before_it_is_known_to_be_ours_comes_again(mon
 
 def test_unchanged_offsets_are_committed_again(monkeypatch):
     """A broker forgets what is not committed for long, where a group has no members: with assign()."""
-    monkeypatch.setattr(scheduler, "RENEWAL", 0.1)
+    monkeypatch.setattr(commit_schedule, "RENEWAL", 0.1)
     app = App(records=2)
     commits, is_renewed = [], threading.Event()
 

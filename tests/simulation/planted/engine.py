@@ -214,7 +214,7 @@ BUGS = [
     Bug(
         "handle records before their start is committed",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._begin",
-        old="starts is None or not (self._commits_start and starts.offsets)",
+        old="starts is None or not starts.offsets",
         new="True",
     ),
     Bug(
