@@ -13,15 +13,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Hashable, ItemsView, Iterable
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from kafka_parallel._core.fairness import Turn
+from kafka_parallel._core.lane_scope import Lanes, LaneScopes, lane_scope
 from kafka_parallel._core.offsets import OffsetLedger
 
 P = TypeVar("P", bound=Hashable)
-
-# The lanes of one partition, by ordering key. Tasks stand in lanes and point at assignments, so lanes are unknown here.
-Lanes: TypeAlias = "dict[Hashable, Any]"
 
 
 class Past(NamedTuple):
@@ -38,7 +36,8 @@ class Assignment:
     :ivar partition: which partition, as the caller names it.
     :ivar epoch: the number of this assignment.
     :ivar ledger: its offsets.
-    :ivar lanes: the lanes of its partition, shared with the assignments before and after it.
+    :ivar scope: how far its lanes reach, see ``lane_scope.py``.
+    :ivar lanes: those of its scope, shared with the assignments before and after it.
     :ivar live: false once the partition was taken away.
     :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
     :ivar committed: the newest offset the broker confirmed under this assignment.
@@ -54,13 +53,14 @@ class Assignment:
 
     __slots__ = (
         "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "epoch", "halted", "lanes", "leaves_at",
-        "ledger", "live", "partition", "restart_at", "turn",
+        "ledger", "live", "partition", "restart_at", "scope", "turn",
     )  # fmt: skip
 
-    def __init__(self, partition: Hashable, epoch: int, lanes: Lanes) -> None:
+    def __init__(self, partition: Hashable, epoch: int, scope: Hashable, lanes: Lanes) -> None:
         self.partition = partition
         self.epoch = epoch
         self.ledger = OffsetLedger()
+        self.scope = scope
         self.lanes = lanes
         self.live = True
         self.leaves_at: float | None = None
@@ -154,7 +154,7 @@ class Assignments(Generic[P]):
         self.unbegun: dict[P, Assignment] = {}
         self._epochs = 0
         self._attempts: dict[P, dict[int, Past]] = {}
-        self._lanes: dict[P, Lanes] = {}
+        self._scopes = LaneScopes()
         self._restarts: dict[P, int | None] = {}
 
     def assign(self, partition: P, start: int | None = None) -> Assignment:
@@ -165,8 +165,8 @@ class Assignments(Generic[P]):
         if partition in self._current:
             raise ValueError(f"{partition} is already assigned")
         self._epochs += 1
-        lanes = self._lanes.setdefault(partition, {})
-        found = self._current[partition] = Assignment(partition, self._epochs, lanes)
+        scope = lane_scope(partition)
+        found = self._current[partition] = Assignment(partition, self._epochs, scope, self._scopes.begin(scope))
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
         if start is None:
@@ -192,8 +192,7 @@ class Assignments(Generic[P]):
             ended.live = False
             self._attempts[partition] = ended.attempts
             self._restarts[partition] = ended.restart_at
-            if not ended.lanes:
-                del self._lanes[partition]
+            self._scopes.end(ended.scope)
         return ended
 
     def close_finished(self) -> None:

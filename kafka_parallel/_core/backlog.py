@@ -6,13 +6,13 @@ Rule 2: a lane is released when the retry that holds it is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.batch_queue import BatchLimits, BatchQueue
 from kafka_parallel._core.ordering import ReadyQueue
 from kafka_parallel._core.retries import Retries
-from kafka_parallel._core.task import Task
+from kafka_parallel._core.task import LaneTable, Task
 
 
 class Backlog:
@@ -53,7 +53,7 @@ class Backlog:
     def unstarted(self, assignments: Sequence[Assignment]) -> dict[Assignment, list[Task]]:
         """The tasks of *assignments* that no worker has: in lanes, without order, or waiting for a retry."""
         found: dict[Assignment, list[Task]] = {assignment: [] for assignment in assignments}
-        lanes = [lane for assignment in assignments for lane in assignment.lanes.values()]
+        lanes = [lane for table in _tables(assignments) for lane in table.values()]
         in_lanes = (task for lane in lanes for task in lane.waiting)
         for task in (*in_lanes, *self.ready.loose(), *self.retries.tasks()):
             if task.assignment in found:
@@ -66,7 +66,7 @@ class Backlog:
         def is_above(task: Task) -> bool:
             return task.offset > ceilings.get(task.assignment, task.offset)
 
-        tables = [assignment.lanes for assignment in ceilings]
+        tables = _tables(ceilings)
         loose = {task for task in self.ready.loose() if is_above(task)}
         waiting = self.retries.take_out(is_above)
         dropped = [*loose, *waiting]
@@ -79,3 +79,8 @@ class Backlog:
         for lane in [task.lane for task in waiting if task.lane is not None]:
             self.ready.release(lane)
         self.ready.discard(tables, loose)
+
+
+def _tables(assignments: Iterable[Assignment]) -> list[LaneTable]:
+    """The lanes of *assignments*, each table once: several assignments may share one."""
+    return list({assignment.scope: assignment.lanes for assignment in assignments}.values())

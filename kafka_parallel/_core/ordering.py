@@ -1,9 +1,9 @@
 """Which records may run now.
 
-Rule 1: a lane is one ordering key in one partition. At most one unit of a lane is out at any time, and a unit is the
-lane's oldest tasks in offset order. So records of one key run one at a time and in order.
-Rule 2: a lane belongs to its partition, not to an assignment. A unit that still runs when its assignment ends keeps
-the lane held, and records of a later assignment of the same partition and key wait for it.
+Rule 1: a lane is one ordering key in one scope: the partition, see ``lane_scope.py``. At most one unit of a lane is out
+at any time, and a unit is the lane's oldest tasks in offset order. So records of one key run in order, one at a time.
+Rule 2: a lane belongs to its scope, not to an assignment. A unit that still runs when its assignment ends keeps the
+lane held, and records of a later assignment of the same scope and key wait for it.
 Rule 3: a lane that waits for a retry stays held by it. Nothing else waits for that retry.
 Rule 4: of everything that may run, what arrived first runs first; but what arrives of a partition that has nothing
 waiting does not stand behind all that others have waiting (``fairness.py``).
@@ -146,7 +146,7 @@ class ReadyQueue(TaskQueue):
         return len(self._entries)
 
     def add(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
-        """Take in new *tasks*; *table* holds the lanes of their partition. It runs once per record: it is kept flat.
+        """Take in new *tasks*; *table* holds the lanes of their scope. It runs once per record: it is kept flat.
 
         :param turn: where their partition is in the order.
         :param others: how many other partitions have records.

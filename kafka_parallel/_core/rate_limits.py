@@ -1,7 +1,7 @@
 """When the next record may start, if plugins let only so many start per second.
 
 Rule 1: a pace is a rate and a burst. In any time of t seconds at most burst + rate * t records start: all together, or
-of each lane (an ordering key in its partition). Records without order have no pace of their own.
+of each lane (an ordering key in its scope). Records without order have no pace of their own.
 Rule 2: what counts is a start, and a retry is one. A worker takes what it starts at once, so that what is counted when
 it is taken starts then: one record, or where many are allowed what may start in a millisecond.
 Rule 3: a lane that has to wait stays held and occupies no worker. Nothing else waits for it.
@@ -32,7 +32,7 @@ AT_ONCE = 0.001
 SWEPT = 2
 
 Place: TypeAlias = "tuple[Hashable, Hashable] | None"
-"""What has a bucket: an ordering key in its partition, or ``None`` for everything together."""
+"""What has a bucket: an ordering key in its scope, or ``None`` for everything together."""
 
 
 class Buckets:
@@ -219,4 +219,4 @@ class Pace:
 
 
 def _place(task: Task) -> Place:
-    return task.assignment.partition, task.key
+    return task.assignment.scope, task.key

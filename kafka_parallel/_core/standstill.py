@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.backlog import Backlog
     from kafka_parallel._core.dispatch import Dispatch
     from kafka_parallel._core.in_flight_limits import Throttles
-    from kafka_parallel._core.task import Task
+    from kafka_parallel._core.task import Lane, Task
 
 Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "pace", "worker"]
 
@@ -60,13 +60,13 @@ def _found(
         return Standing(offset, "retry", retry[1].attempt, retry[0])
     if throttles.closed_by is not None:
         return Standing(offset, "throttle", plugin=throttles.closed_by)
-    return _found_in_line(assignment, offset, throttles, now)
+    in_lanes = ((lane, task) for lane in assignment.lanes.values() for task in lane.waiting)
+    lane, task = next(((lane, task) for lane, task in in_lanes if is_it(task)), (None, None))
+    return _found_in_line(offset, lane, 1 if task is None else task.attempt, throttles, now)
 
 
-def _found_in_line(assignment: Assignment, offset: int, throttles: Throttles, now: float) -> Standing:
+def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Throttles, now: float) -> Standing:
     """Tell what a record waits for that could start but for its lane, its pace, or want of a worker."""
-    lane = next((lane for lane in assignment.lanes.values() if lane.waiting and lane.waiting[0].offset == offset), None)
-    attempt = 1 if lane is None else lane.waiting[0].attempt
     if lane is not None and (lane_due := throttles.pace.lane_due(lane)) is not None:
         return Standing(offset, "pace", attempt, lane_due)
     if lane is not None and lane.held:

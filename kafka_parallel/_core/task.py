@@ -78,7 +78,7 @@ class Task:
 # see docs/decisions/0016-key-waits-for-its-past.md
 # see docs/decisions/0039-small-in-flight.md
 class Lane:
-    """The waiting tasks of one ordering key in one partition.
+    """The waiting tasks of one ordering key in one scope (see ``lane_scope.py``).
 
     :ivar waiting: the oldest first. Of many keys each has a few tasks, and an empty deque takes 760 bytes, which costs
         more than time to make it: what is in flight no longer fits into the processor's cache. So it is a tuple, made

@@ -381,7 +381,7 @@ BUGS = [
     Bug(
         "begin a pace anew with each partition that comes",
         where="kafka_parallel._core.rate_limits:_place",
-        old="task.assignment.partition",
+        old="task.assignment.scope",
         new="task.assignment.epoch",
     ),
     Bug(
