@@ -56,11 +56,11 @@ class Assignment:
         "ledger", "live", "partition", "restart_at", "scope", "turn",
     )  # fmt: skip
 
-    def __init__(self, partition: Hashable, epoch: int, scope: Hashable, lanes: Lanes) -> None:
+    def __init__(self, partition: Hashable, epoch: int, lanes: Lanes) -> None:
         self.partition = partition
         self.epoch = epoch
         self.ledger = OffsetLedger()
-        self.scope = scope
+        self.scope = lane_scope(partition)
         self.lanes = lanes
         self.live = True
         self.leaves_at: float | None = None
@@ -165,8 +165,8 @@ class Assignments(Generic[P]):
         if partition in self._current:
             raise ValueError(f"{partition} is already assigned")
         self._epochs += 1
-        scope = lane_scope(partition)
-        found = self._current[partition] = Assignment(partition, self._epochs, scope, self._scopes.begin(scope))
+        lanes = self._scopes.begin(lane_scope(partition))
+        found = self._current[partition] = Assignment(partition, self._epochs, lanes)
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
         if start is None:

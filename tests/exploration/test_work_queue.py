@@ -215,8 +215,7 @@ class Telling(Case):
     def __init__(self):
         super().__init__((0, None), (1, None), (2, None))
         self.told = []
-        observers = SimpleNamespace(tell=lambda handled, context: self.told.extend(handled))
-        self.handlings = self.queue._handlings = Handlings(observers, None, ThreadClock())
+        self.handlings = self.queue._handlings = Handlings(self.told.extend, ThreadClock())
 
     def attempt(self, task):
         self.handlings.add(task.offset)

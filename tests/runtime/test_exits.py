@@ -223,7 +223,7 @@ def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_
 
     it, partitions = Meanwhile(), [PARTITION._replace(partition=number) for number in range(60)]
     rebalance = Rebalance(
-        it, it, None, None, it, None, set(), assign_observers=None, revoke_observers=None, settings=None,
+        it, it, None, None, it, None, set(), hooks=None, delayed=(),
         drain_timeout=1.0, session_timeout=1.0, is_abandoned=lambda: False,
     )  # fmt: skip
     rebalance._resume_at = dict.fromkeys(partitions, 3)

@@ -8,7 +8,7 @@ is there: what reads the clock is composed around the call of the handler at sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +18,21 @@ from kafka_parallel._runtime.handlers.verdict import counts
 
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
-    from kafka_parallel._plugins.chains import Observers
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel.executors import Report
-    from kafka_parallel.values import Handled, Settings
+    from kafka_parallel.values import Handled
 
 
 # see docs/decisions/0054-measured-per-chunk.md
 class Handlings:
     """Attempts that have ended. Any thread may call every method.
 
-    :param observers: those of ``on_handled``.
-    :param settings: what they are told with it.
+    :param tell_plugins: calls ``on_handled``.
     """
 
-    def __init__(self, observers: Observers, settings: Settings, clock: Clock) -> None:
+    def __init__(self, tell_plugins: Callable[[Sequence[Handled]], None], clock: Clock) -> None:
         self.now = clock.monotonic
-        self._observers = observers
-        self._settings = settings
+        self._tell_plugins = tell_plugins
         self._ended: list[Handled] = []
         self._taking = clock.lock()  # guards who takes out of that list: what two copied would be told twice
         self.add: Callable[[Handled], None] = self._ended.append
@@ -87,4 +84,4 @@ class Handlings:
         with self._taking:
             handled = take_all(self._ended)
         if handled:
-            self._observers.tell(handled=handled, context=self._settings)
+            self._tell_plugins(handled)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._plugins.chains import Observers, decision, surround, surround_async, surround_steps
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
 from kafka_parallel._runtime.handlers.compatibility import is_remote
 from kafka_parallel._runtime.handlers.deadlines import Deadlines
@@ -16,7 +15,7 @@ from kafka_parallel._runtime.handlers.remote_run import program
 from kafka_parallel._unfinished import finishing, finishing_async, is_async
 
 if TYPE_CHECKING:
-    from kafka_parallel._plugins.manager import Plugins
+    from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.coroutine_work import CoroutineWork
@@ -40,7 +39,7 @@ class Calls:
         handler: Callable[[Any], Any],
         executor: Executor,
         client: Client,
-        plugins: Plugins,
+        hooks: Hooks,
         settings: Settings,
         clock: Clock,
         originals: Originals,
@@ -51,11 +50,10 @@ class Calls:
         self._handler = handler
         self._executor = executor
         self._client = client
-        self._hook = plugins.hook
+        self._hooks = hooks
         self._clock = clock
         self._is_batch = is_batch
-        hears = self._hook.on_handled
-        self.handlings = Handlings(Observers(hears), settings, clock) if hears.get_hookimpls() else None
+        self.handlings = Handlings(hooks.on_handled, clock) if hooks.hears_handled else None
         self._timeout = timeout = settings.handler_timeout
         can_be_stopped = is_async(handler) or is_remote(executor)
         self.deadlines = None if timeout is None or can_be_stopped else Deadlines(timeout, clock)
@@ -70,7 +68,7 @@ class Calls:
             self._handler,
             self._client,
             self._originals.see,
-            is_surrounded=bool(self._hook.on_record.get_hookimpls()),
+            is_surrounded=self._hooks.surrounds_records,
             is_batch=self._is_batch,
             is_timed=self.handlings is not None,
         )
@@ -81,7 +79,7 @@ class Calls:
         return (Attempts if self.handlings is None else ObservedAttempts)(
             self._handler,
             self._surrounded,
-            decision(self._hook.on_error),
+            self._hooks.on_error,
             self._originals.before(self._client.deserialize),
             self._clock,
             self.deadlines,
@@ -94,7 +92,7 @@ class Calls:
         """What runs a batch; ``None`` if records run one by one."""
         if not self._is_batch:
             return None
-        around = surround_steps(self._hook.on_record, ("record", "context"))
+        around = self._hooks.around_batch()
         if is_remote(self._executor):
             return BatchAttempts(self._executor.call, around, self.attempt, sends_raw=True)
         return BatchAttempts(self._handler, around, self.attempt, self.deadlines)
@@ -123,11 +121,9 @@ class Calls:
     @cached_property
     def _surrounded(self) -> Callable[[Any, Any], Any] | None:
         """The handler of one record inside the wrappers of ``on_record``."""
-        hook = self._hook.on_record
-        if self._is_batch or not hook.get_hookimpls():
+        if self._is_batch or not self._hooks.surrounds_records:
             return None
-        compose = surround_async if is_async(self._handler) else surround
-        return compose(hook, self._innermost(), ("record", "context"))
+        return self._hooks.around_record(self._innermost(), is_async=is_async(self._handler))
 
     def _innermost(self) -> Callable[[Any, RecordContext], Any]:
         """What the wrappers surround; where the handler runs elsewhere the raw record is sent there."""

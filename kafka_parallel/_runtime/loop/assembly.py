@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import Limits
-from kafka_parallel._plugins.chains import Observers
 from kafka_parallel._plugins.combinations import check_plugins
+from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.provided import Provided
 from kafka_parallel._runtime.clock import Clock, SystemClock
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler, is_remote
@@ -74,8 +74,9 @@ class Parts:
         check_plugins(plugins, options, client.group_id, usual_executor)
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
+        self.hooks = Hooks(plugins, self.settings)
         self._calls = Calls(
-            handler, self.executor, client, plugins, self.settings, self.clock, self._originals,
+            handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals,
             is_batch=batch is not None,
         )  # fmt: skip
         if is_remote(self.executor):
@@ -83,7 +84,7 @@ class Parts:
         self.decoder = provided.decoder()
         self.queue = self._make_queue(batch)
         self._watch = self._make_watch()
-        self.committer = Committer(client, self.queue, self.clock, plugins.hook.on_commit)
+        self.committer = Committer(client, self.queue, self.clock, self.hooks)
         self._unsettled: set[TopicPartition] = set()
         self._positions = Positions(client, self.queue, self._unsettled)
         self.rebalance = self._make_rebalance()
@@ -160,9 +161,8 @@ class Parts:
             self.clock,
             self._positions,
             self._unsettled,
-            assign_observers=Observers(self.plugins.hook.on_assign),
-            revoke_observers=Observers(self.plugins.hook.on_revoke),
-            settings=self.settings,
+            hooks=self.hooks,
+            delayed=self.settings.sources,
             drain_timeout=drain_timeout,
             session_timeout=self.client.config["session_timeout_ms"] / 1000,
             is_abandoned=lambda: self.shutdown.is_abandoned,
@@ -180,7 +180,6 @@ class Parts:
             self._watch,
             self.shutdown,
             clock,
-            backpressure_observers=Observers(self.plugins.hook.on_backpressure),
-            settings=self.settings,
+            hooks=self.hooks,
             idle_timeout=client.config["consumer_timeout_ms"] / 1000,
         )

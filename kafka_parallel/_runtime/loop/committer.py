@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from kafka_parallel._logs import get_logger
-from kafka_parallel._plugins.chains import surround_steps
 from kafka_parallel._runtime.client.client_errors import is_lost, is_retriable
 from kafka_parallel._runtime.client.takeover import metadata_of
 from kafka_parallel._showing import described
@@ -29,12 +28,12 @@ from kafka_parallel.errors import CommitFailed, MemberFenced, PluginError
 from kafka_parallel.values import CommitContext
 
 if TYPE_CHECKING:
-    import pluggy
     from kafka import TopicPartition
 
     from kafka_parallel._core.assignment import Assignment
     from kafka_parallel._core.scheduler import Snapshot
     from kafka_parallel._plugins.chains import Steps
+    from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.loop.work_queue import WorkQueue
@@ -129,16 +128,16 @@ class Committer:
 
     :param client: the consumer.
     :param queue: told what was confirmed.
-    :param hook: ``on_commit``, as pluggy has it.
+    :param hooks: those of ``on_commit`` count here.
     :ivar lost: what the latest answer `Answer.LOST` was about.
     :ivar plugin_failures: how many of the latest commits failed in a plugin, one after the other.
     """
 
-    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], clock: Clock, hook: pluggy.HookCaller) -> None:
+    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], clock: Clock, hooks: Hooks) -> None:
         self._client = client
         self._queue = queue
         self._clock = clock
-        self._surround = surround_steps(hook, ("offsets", "context"), answered=self._stored_by_plugin)
+        self._surround = hooks.around_commit(self._stored_by_plugin)
         self._is_stored = False
         self._on_its_way: Commit | None = None
         self.lost: frozenset[TopicPartition] = frozenset()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import get_logger
-from kafka_parallel._plugins.chains import Observers, call_each
 from kafka_parallel._runtime.handlers.deadlines import described as where
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
@@ -40,6 +39,7 @@ class Engine:
         self._clock = parts.clock
         self._client = parts.client
         self._plugins = parts.plugins
+        self._hooks = parts.hooks
         self._settings = parts.settings
         self._decoder = parts.decoder
         self._executor = parts.executor
@@ -147,10 +147,8 @@ class Engine:
 
     # see docs/decisions/0019-on-start-may-stop.md
     def _tell_plugins(self) -> None:
-        hook, settings = self._plugins.hook, self._settings
-        change = self._queue.change_throttles
-        call_each(hook.on_throttle, lambda plugin: {"throttle": QueueThrottle(plugin, change), "context": settings})
-        call_each(hook.on_start, lambda _: {"context": settings})
+        self._hooks.on_throttle(lambda plugin: QueueThrottle(plugin, self._queue.change_throttles))
+        self._hooks.on_start()
 
     def _begin(self) -> None:
         self._loop.begin()
@@ -196,7 +194,7 @@ class Engine:
     def _tell_of_end(self, error: BaseException | None) -> BaseException | None:
         """Tell plugins; return what run() raises then."""
         try:
-            Observers(self._plugins.hook.on_stop).tell(context=self._settings, error=error)
+            self._hooks.on_stop(error)
         except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
             return _graver(error, raised)
         return error

@@ -24,7 +24,7 @@ from kafka_parallel.values import BackpressureEvent
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-    from kafka_parallel._plugins.chains import Observers
+    from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.loop.committer import Committer
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.shutdown import Shutdown
     from kafka_parallel._runtime.loop.stuck_handlers import Watch
     from kafka_parallel._runtime.loop.work_queue import WorkQueue
-    from kafka_parallel.values import Settings
 
 log = get_logger(__name__)
 
@@ -73,8 +72,7 @@ class Loop:
         shutdown: Shutdown,
         clock: Clock,
         *,
-        backpressure_observers: Observers,
-        settings: Settings,
+        hooks: Hooks,
         idle_timeout: float,
     ) -> None:
         self._client = client
@@ -86,8 +84,7 @@ class Loop:
         self._watch = watch
         self._shutdown = shutdown
         self._clock = clock
-        self._backpressure_observers = backpressure_observers
-        self._settings = settings
+        self._hooks = hooks
         self._max_poll_records = client.config["max_poll_records"]
         self._idle_timeout = idle_timeout
         self._fed: Collection[TopicPartition] = ()
@@ -167,7 +164,7 @@ class Loop:
         self._changed_at = self._clock.monotonic()
         self._client.resume(decision.resume)
         event = BackpressureEvent(decision.pause, decision.resume, decision.total.records, decision.total.bytes)
-        self._backpressure_observers.tell(event=event, context=self._settings)
+        self._hooks.on_backpressure(event)
 
     # Commits
 

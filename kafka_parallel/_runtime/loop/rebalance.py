@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import get_logger
 from kafka_parallel._plugins.answers import done_offsets
-from kafka_parallel._plugins.chains import Observers
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.committer import Answer, Committer
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel._core.scheduler import Ended
+    from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.loop.positions import Positions
     from kafka_parallel._runtime.loop.stuck_handlers import Watch
     from kafka_parallel._runtime.loop.work_queue import WorkQueue
-    from kafka_parallel.values import Settings
 
 log = get_logger(__name__)
 
@@ -43,6 +42,7 @@ SETTLE_TIMEOUT = 1.0
 class Rebalance:
     """Answers to rebalances.
 
+    :param delayed: topics that a plugin has this consumer read too.
     :param drain_timeout: seconds that running records get to finish before their partitions leave.
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param is_abandoned: tells whether nothing shall be waited for any more.
@@ -62,9 +62,8 @@ class Rebalance:
         positions: Positions,
         unsettled: set[TopicPartition],
         *,
-        assign_observers: Observers,
-        revoke_observers: Observers,
-        settings: Settings,
+        hooks: Hooks,
+        delayed: Collection[str],
         drain_timeout: float,
         session_timeout: float,
         is_abandoned: Callable[[], bool],
@@ -75,9 +74,8 @@ class Rebalance:
         self._watch = watch
         self._clock = clock
         self._positions = positions
-        self._assign_observers = assign_observers
-        self._revoke_observers = revoke_observers
-        self._settings = settings
+        self._hooks = hooks
+        self._delayed = delayed
         self._drain_timeout = drain_timeout
         self._session_timeout = session_timeout
         self._is_abandoned = is_abandoned
@@ -102,7 +100,7 @@ class Rebalance:
         self._queue.assign(new, done, starts)
         reports.assigned(new)
         for partition in new - starts.keys():
-            if partition.topic in self._settings.sources:
+            if partition.topic in self._delayed:
                 self.unsettled.add(partition)
                 self._queue.hold(partition, float("inf"))
 
@@ -211,7 +209,7 @@ class Rebalance:
 
     def _ask_done(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Collection[int]]:
         done: dict[TopicPartition, set[int]] = {}
-        for plugin, answer in self._assign_observers.tell(partitions=partitions, context=self._settings):
+        for plugin, answer in self._hooks.on_assign(partitions):
             offsets, problems = done_offsets(answer, partitions)
             for partition, found in offsets.items():
                 done.setdefault(partition, set()).update(found)
@@ -239,7 +237,7 @@ class Rebalance:
         self._client.resume([partition for partition, how in ended.items() if how.was_paused])
         for partition, how in ended.items():
             self._remember(partition, how, lost=lost)
-        self._revoke_observers.tell(partitions=partitions, context=self._settings, lost=lost)
+        self._hooks.on_revoke(partitions, lost=lost)
 
     def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
         """Note where to go on if the partition comes back and the client kept a position past what was dropped."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from types import SimpleNamespace
 
 import pytest
 
@@ -290,8 +289,8 @@ class Clock:
 
 def handlings():
     told = []
-    clock, observers = Clock(), SimpleNamespace(tell=lambda handled, context: told.extend(handled))
-    return Handlings(observers, None, clock), clock, told
+    clock = Clock()
+    return Handlings(told.extend, clock), clock, told
 
 
 def tasks(count):

@@ -6,6 +6,7 @@ import pytest
 from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaTimeoutError
 
 from kafka_parallel import hookimpl
+from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
 from kafka_parallel._runtime.loop.committer import Answer, Committer
 from tests.runtime.app import PARTITION, App
@@ -107,8 +108,8 @@ class Setting:
     def __init__(self, *plugins):
         self.client, self.clock = Client(), Clock()
         self.queue = Queue(self.clock)
-        hook = Plugins(list(plugins), {NO_AUTOLOAD_VARIABLE: "1"}).hook.on_commit
-        self.committer = Committer(self.client, self.queue, self.clock, hook)
+        hooks = Hooks(Plugins(list(plugins), {NO_AUTOLOAD_VARIABLE: "1"}), None)
+        self.committer = Committer(self.client, self.queue, self.clock, hooks)
 
 
 @pytest.fixture

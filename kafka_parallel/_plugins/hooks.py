@@ -1,0 +1,109 @@
+"""Where is each hook composed, and with which rule is it called?
+
+Every hook but those that provide something (``provided.py``) has its line here and nowhere else; the rest of the
+library calls `Hooks`. A new hook needs its specification (``hookspecs.py``), a method here, and a call where its moment
+comes. How implementations are called is in ``chains.py``, which shapes and answers count in ``implementations.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._plugins.chains import (
+    Observers,
+    Steps,
+    call_each,
+    decision,
+    surround,
+    surround_async,
+    surround_steps,
+)
+
+if TYPE_CHECKING:
+    from kafka import TopicPartition
+
+    from kafka_parallel._plugins.implementations import Call
+    from kafka_parallel._plugins.manager import Plugins
+    from kafka_parallel.throttle import Throttle
+    from kafka_parallel.values import BackpressureEvent, Handled, Settings
+
+
+# see docs/decisions/0017-chains-composed-once.md
+class Hooks:
+    """The hooks of one run; made when all plugins are loaded, those that provide the usual choices included.
+
+    :param settings: what plugins are told of the run.
+    """
+
+    def __init__(self, plugins: Plugins, settings: Settings) -> None:
+        self._hook = hook = plugins.hook
+        self._settings = settings
+        self._assign = Observers(hook.on_assign)
+        self._revoke = Observers(hook.on_revoke)
+        self._backpressure = Observers(hook.on_backpressure)
+        self._handled = Observers(hook.on_handled)
+        self._stop = Observers(hook.on_stop)
+
+    # They may stop the start: run() raises what one of them raises.
+
+    def on_throttle(self, throttle_of: Callable[[str], Throttle]) -> None:
+        """Give each plugin its throttle, the one of its name."""
+        context = self._settings
+        call_each(self._hook.on_throttle, lambda plugin: {"throttle": throttle_of(plugin), "context": context})
+
+    def on_start(self) -> None:
+        """Tell that the run starts."""
+        call_each(self._hook.on_start, lambda _: {"context": self._settings})
+
+    # They hear: one that raises is logged and hears no more.
+
+    def on_assign(self, partitions: frozenset[TopicPartition]) -> list[tuple[str, Any]]:
+        """Tell which partitions came; return what plugins answered, each with the plugin's name."""
+        return self._assign.tell(partitions=partitions, context=self._settings)
+
+    def on_revoke(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
+        """Tell which partitions left."""
+        self._revoke.tell(partitions=partitions, context=self._settings, lost=lost)
+
+    def on_backpressure(self, event: BackpressureEvent) -> None:
+        """Tell which partitions were paused and resumed."""
+        self._backpressure.tell(event=event, context=self._settings)
+
+    @property
+    def hears_handled(self) -> bool:
+        """Whether any plugin implements `on_handled`; without one, nothing is measured."""
+        return bool(self._hook.on_handled.get_hookimpls())
+
+    def on_handled(self, handled: Sequence[Handled]) -> None:
+        """Tell which attempts have ended."""
+        self._handled.tell(handled=handled, context=self._settings)
+
+    def on_stop(self, error: BaseException | None) -> None:
+        """Tell that the run has ended, and with which error."""
+        self._stop.tell(context=self._settings, error=error)
+
+    # They surround something, and may answer in its place.
+
+    @property
+    def surrounds_records(self) -> bool:
+        """Whether any plugin implements `on_record`; without one, the handler is called directly."""
+        return bool(self._hook.on_record.get_hookimpls())
+
+    def around_record(self, innermost: Call, *, is_async: bool) -> Call:
+        """Compose `on_record` around *innermost*, a function of a record and its context."""
+        return (surround_async if is_async else surround)(self._hook.on_record, innermost, ("record", "context"))
+
+    def around_batch(self) -> Callable[..., Steps] | None:
+        """Compose `on_record` for the records of a batch, each of them entered before and left after the handler."""
+        return surround_steps(self._hook.on_record, ("record", "context"))
+
+    def around_commit(self, answered: Callable[[], None]) -> Callable[..., Steps] | None:
+        """Compose `on_commit`; *answered* is called when a plugin has stored the offsets itself."""
+        return surround_steps(self._hook.on_commit, ("offsets", "context"), answered=answered)
+
+    @cached_property
+    def on_error(self) -> Call:
+        """The function that asks the plugins what becomes of a record whose attempt failed."""
+        return decision(self._hook.on_error)
