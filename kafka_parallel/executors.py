@@ -24,7 +24,7 @@ class Report(NamedTuple):
     :ivar stage: how far that one got.
     :ivar is_unbegun: true if the records of the unit that were not reported yet are to be run elsewhere: they were not
         begun and never will be, or the first of them was interrupted and is not to blame for it.
-    :ivar seconds: how many seconds each of these took, the failed one too, if the `Program` is timed; empty = not
+    :ivar durations_ms: milliseconds that each of these took, the failed one too, if the `Program` is timed; empty = not
         known.
     """
 
@@ -33,7 +33,7 @@ class Report(NamedTuple):
     error: BaseException | None = None
     stage: Stage = "handle"
     is_unbegun: bool = False
-    seconds: Sequence[float] = ()
+    durations_ms: Sequence[float] = ()
 
 
 Exchange: TypeAlias = "Callable[[list[list[Any]], Callable[[int], bool]], Iterator[Sequence[Report]]]"
@@ -135,8 +135,8 @@ class Executor(Protocol):
     def start(self, work: Work) -> None:
         """Start taking work from *work*. Called once."""
 
-    def join(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds for all workers to end (``take`` gives them ``None``); tell whether they did."""
+    def join(self, timeout_ms: float) -> bool:
+        """Wait up to *timeout_ms* for all workers to end (``take`` gives them ``None``); tell whether they did."""
 
 
 class RemoteExecutor(Executor, Protocol):

@@ -1,12 +1,14 @@
 """Which moments a plugin can hear, answer or surround.
 
-Four kinds of hook, and each hook says which it is:
+There are six kinds of hook, and each hook says which it is:
 
 - *surround*: the real work is the innermost implementation; plugins wrap it with ``@hookimpl(wrapper=True)``, or with
   ``hookwrapper=True``, pluggy's old style.
 - *decide*: plugins are asked in turn until one answers something other than ``None``.
-- *observe*: everybody is told; nobody can stop it.
-- *provide*: asked once at start, never per record.
+- *prepare*: each plugin is called once at the start; an error stops the start, and run() raises it.
+- *contribute*: each plugin is asked, and all answers are put together; an error is logged and stops nothing.
+- *observe*: each plugin is called, and its answer is dropped; an error is logged and stops nothing.
+- *provide*: each plugin is asked once at the start, never per record; one may answer, and two stop the start.
 
 Order among plugins of the same kind is that of pluggy: last registered, first called. Only what surrounds or decides
 can be wrapped. An implementation is a function or a method; one of which a call runs nothing (``async def``, a
@@ -78,7 +80,7 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
     If it raises: the record failed, exactly as if its handler had raised.
 
     :param record: the record as the handler sees it (deserialised).
-    :param context: attempt, epoch, times and the raw record.
+    :param context: attempt, assignment, times and the raw record.
     """
 
 
@@ -95,7 +97,7 @@ def on_error(record: ConsumerRecord, error: BaseException, context: RecordContex
     :param record: the record as the handler saw it, or the raw one if it could not be deserialised.
     :param error: what the handler, a wrapper, a deserialiser or the ordering raised; never one of those that end the
         process (SystemExit and its like), else it need not be an Exception.
-    :param context: attempt, epoch, times and the raw record.
+    :param context: attempt, assignment, times and the raw record.
     """
 
 
@@ -158,14 +160,14 @@ def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
 
 
 # see docs/decisions/0022-throttles-are-data.md
-# see docs/decisions/0032-pace-is-data.md
+# see docs/decisions/0032-rate-is-data.md
 @hookspec
 def on_throttle(throttle: Throttle, context: Settings) -> None:
-    """Observe: the plugin gets a throttle of its own, with which it bounds what is in flight and how fast it starts.
+    """Prepare: the plugin gets a throttle of its own, with which it bounds what is in flight and how fast it starts.
 
     It may be used from any thread until ``on_stop``. The smallest bound of all plugins counts; at 0 nothing is
-    started, and all partitions are paused with the plugin's name as the reason. Of the paces, overall and per ordering
-    key, every one has to allow a start; a record that waits for one occupies no worker.
+    started, and all partitions are paused with the plugin's name as the reason. Of the rate limits, overall and per
+    ordering key, every one has to allow a start; a record that waits for one occupies no worker.
 
     Runs on: the caller of run() or the thread of start(), right before ``on_start``.
     If it raises: the start fails and run() raises it; nothing was taken yet.
@@ -178,7 +180,7 @@ def on_throttle(throttle: Throttle, context: Settings) -> None:
 # see docs/decisions/0019-on-start-may-stop.md
 @hookspec
 def on_start(context: Settings) -> None:
-    """Observe: run() is about to take the first record.
+    """Prepare: run() is about to take the first record.
 
     Runs on: the caller of run() or the thread of start().
     If it raises: the start fails and run() raises it; nothing was taken yet.
@@ -203,7 +205,7 @@ def on_stop(context: Settings, error: BaseException | None) -> None:
 def on_assign(
     partitions: frozenset[TopicPartition], context: Settings
 ) -> Mapping[TopicPartition, Collection[int]] | None:
-    """Observe: partitions were assigned. May hand back offsets that are done already and must not be handled again.
+    """Contribute: partitions were assigned. Answers name offsets that are done already and must not be handled again.
 
     What is wrong with an answer (another partition, something that is no offset) is logged and ignored.
 
@@ -248,8 +250,8 @@ def provide_topics(settings: Settings) -> DelayedTopics | None:
 
     The consumer subscribes to them in addition, and begins at their beginning if its group has committed nothing there.
 
-    Runs on: asked once on the caller of run(), before anything else; ``delay`` runs on the loop.
-    If it raises: the start fails. If ``delay`` raises, that record does not wait.
+    Runs on: asked once on the caller of run(), before anything else; ``delay_ms`` runs on the loop.
+    If it raises: the start fails. If ``delay_ms`` raises, that record does not wait.
 
     :param settings: the settings of the consumer.
     """

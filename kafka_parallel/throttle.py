@@ -26,7 +26,7 @@ class Throttle(Protocol):
         :raises ConfigurationError: *in_flight* is below 1 or no integer.
         """
 
-    def pace(self, records_per_second: float | None, *, burst: int = 1) -> None:
+    def limit_rate(self, records_per_second: float | None, *, burst: int = 1) -> None:
         """Let records start so fast at most: *burst* + *records_per_second* * t in any t seconds.
 
         A retry is a start too. A record that has to wait occupies no worker. Called again, what was started before
@@ -37,10 +37,10 @@ class Throttle(Protocol):
         :raises ConfigurationError: a value is out of range.
         """
 
-    def pace_keys(self, records_per_second: float | None, *, burst: int = 1) -> None:
+    def limit_rate_per_key(self, records_per_second: float | None, *, burst: int = 1) -> None:
         """Let the records of each ordering key of each partition start so fast at most; other keys go on.
 
-        Records without an ordering key are not paced by it. A retry that waits already keeps its time when the pace
+        Records without an ordering key are not limited by it. A retry that waits already keeps its time when the rate
         changes.
 
         :param records_per_second: from 1e-9 to 1e9; ``None`` takes the bound back.

@@ -1,7 +1,8 @@
 """Which values travel between the consumer and its plugins.
 
-All of them are immutable. Times named ``_at`` are seconds of the consumer's monotonic clock
-unless the text says otherwise.
+All of them are immutable. One rule for times: a name that ends in ``_ms`` is in milliseconds, be it a duration or a
+time since the Unix epoch. A moment without it (``queued_at``, ``failing_since``, what a clock returns) is in seconds,
+of the consumer's monotonic clock unless the text says otherwise.
 """
 
 from __future__ import annotations
@@ -135,9 +136,9 @@ class RecordContext(NamedTuple):
 
     :ivar raw: the record as Kafka delivered it, key and value still bytes.
     :ivar attempt: 1 for the first attempt.
-    :ivar epoch: number of the assignment under which the record was taken.
+    :ivar assignment_id: number of the assignment under which the record was taken, unique within this consumer.
     :ivar queued_at: when the record was taken from ``poll()``.
-    :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch; ``None`` before that.
+    :ivar first_failed_at_ms: when the first attempt failed, in milliseconds since the Unix epoch; ``None`` before that.
     :ivar failing_since: the same moment on the consumer's monotonic clock, to compute with.
     :ivar stage: ``"handle"``; in ``on_error`` ``"prepare"`` if the record never got to its handler because it could not
         be deserialised or its ordering key not be computed.
@@ -146,9 +147,9 @@ class RecordContext(NamedTuple):
 
     raw: ConsumerRecord
     attempt: int
-    epoch: int
+    assignment_id: int
     queued_at: float
-    first_failed_at: float | None
+    first_failed_at_ms: float | None
     failing_since: float | None = None
     stage: Stage = "handle"
     assignment: Ownership | None = None
@@ -204,14 +205,15 @@ class DelayedTopics:
     """Answer of ``provide_topics``: topics that the consumer reads too, and whose records may have to wait.
 
     :ivar sources: each of these topics, and the subscribed topic whose records it carries.
-    :ivar delay: from a record of them and the time now, in seconds since the Unix epoch, to the seconds that it has to
-        wait; 0 or less = none. Its partition is paused so long. A record waits once, whatever the clock does meanwhile.
+    :ivar delay_ms: from a record of them and the time now, in milliseconds since the Unix epoch, to the milliseconds
+        that it has to wait; 0 or less = none. Its partition is paused so long. A record waits once, whatever the clock
+        does meanwhile.
     :ivar original: from a raw record of them to the one that deserialisers and handlers see, as if it came from its
         source; ``None`` = as it is.
     """
 
     sources: Mapping[str, str]
-    delay: Callable[[ConsumerRecord, float], float]
+    delay_ms: Callable[[ConsumerRecord, float], float]
     original: Callable[[ConsumerRecord], ConsumerRecord] | None = None
 
 
@@ -228,7 +230,8 @@ class Settings:
     :ivar sources: topics that a plugin had it read too, each with the topic whose records it carries.
     :ivar is_ordered: whether some records must run in order.
     :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
-    :ivar handler_timeout: seconds a handler may take, for executors that can stop one; ``None`` = as long as it likes.
+    :ivar handler_timeout_ms: milliseconds a handler may take, for executors that can stop one; ``None`` = as long as it
+        likes.
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
     :ivar clock: the consumer's monotonic clock, in seconds.
@@ -241,7 +244,7 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_ordered: bool = True
     has_raw_bytes: bool = True
-    handler_timeout: float | None = None
+    handler_timeout_ms: float | None = None
     event_loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
@@ -270,11 +273,11 @@ class Statistics:
     :ivar buffered_bytes: bytes of the buffered records.
     :ivar paused: partitions paused by back-pressure.
     :ivar throttled: how many records plugins let be in flight: bounds by the plugin's name; 0 = nothing is started.
-    :ivar paced: records that could start now if their pace allowed it: at most one per ordering key.
+    :ivar rate_limited: records that could start now if a rate limit allowed it: at most one per ordering key.
     :ivar committed: newest offset that the broker confirmed, per partition of the current assignment.
-    :ivar lag: offsets from the newest commit that the broker confirmed to the newest record taken from ``poll()``, per
-        partition: what a crash repeats at most. Gaps between offsets count, and what was not polled yet does not, so
-        it is not the consumer group's lag: see ``kafka-consumer-groups --describe`` for that.
+    :ivar uncommitted: offsets from the committed offset to the newest record taken from ``poll()``, per partition: a
+        crash repeats at most that many. Gaps between offsets count, and records that were not polled yet do not, so it
+        is not the consumer group's lag: see ``kafka-consumer-groups --describe`` for that.
     :ivar commits: commits that the broker confirmed.
     :ivar commit_failures: commits that failed.
     :ivar overdue: handlers that still run although their records have failed by ``handler_timeout_ms``.
@@ -294,9 +297,9 @@ class Statistics:
     buffered_bytes: int
     paused: frozenset[TopicPartition]
     throttled: Mapping[str, int]
-    paced: int
+    rate_limited: int
     committed: Mapping[TopicPartition, int]
-    lag: Mapping[TopicPartition, int]
+    uncommitted: Mapping[TopicPartition, int]
     commits: int
     commit_failures: int
     overdue: int

@@ -1,6 +1,6 @@
 """Which partitions are ours, and which work belongs to an assignment that has ended.
 
-Rule 1: an assignment is one partition during one uninterrupted ownership. It gets a number (its epoch) that is never
+Rule 1: an assignment is one partition during one uninterrupted ownership. It gets a number (its id) that is never
 used again. Taking the partition again, or jumping back in it, is a new assignment.
 Rule 2: what finishes under an assignment that has ended changes nothing but the lane it held.
 Rule 3: an assignment goes live -> draining -> ended, never back. While draining it takes nothing new.
@@ -26,15 +26,15 @@ class Past(NamedTuple):
     """What is known of the earlier attempts at a record: the fields of `Task` with these names."""
 
     attempt: int
-    first_failed_at: float | None
+    first_failed_at_ms: float | None
     failing_since: float | None
 
 
 class Assignment:
-    """One partition under one epoch.
+    """One uninterrupted ownership of one partition.
 
     :ivar partition: which partition, as the caller names it.
-    :ivar epoch: the number of this assignment.
+    :ivar id: the number of this assignment.
     :ivar ledger: its offsets.
     :ivar scope: how far its lanes reach, see ``lane_scope.py``.
     :ivar lanes: those of its scope, shared with the assignments before and after it.
@@ -56,9 +56,9 @@ class Assignment:
         "ledger", "live", "partition", "restart_at", "scope", "turn",
     )  # fmt: skip
 
-    def __init__(self, partition: Hashable, epoch: int, lanes: Lanes) -> None:
+    def __init__(self, partition: Hashable, number: int, lanes: Lanes) -> None:
         self.partition = partition
-        self.epoch = epoch
+        self.id = number
         self.ledger = OffsetLedger()
         self.scope = lane_scope(partition)
         self.lanes = lanes
@@ -74,7 +74,7 @@ class Assignment:
         self._leader_epochs: list[tuple[int, int]] = []
 
     def __repr__(self) -> str:
-        return f"{self.partition}#{self.epoch}"
+        return f"{self.partition}#{self.id}"
 
     @property
     def draining(self) -> bool:
@@ -152,7 +152,7 @@ class Assignments(Generic[P]):
         self._current: dict[P, Assignment] = {}
         self.open: dict[P, Assignment] = {}
         self.unbegun: dict[P, Assignment] = {}
-        self._epochs = 0
+        self._last_id = 0
         self._attempts: dict[P, dict[int, Past]] = {}
         self._scopes = LaneScopes()
         self._restarts: dict[P, int | None] = {}

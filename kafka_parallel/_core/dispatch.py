@@ -91,10 +91,10 @@ class Dispatch:
     def _next_chunk(self, limit: int, now: float, *, steals: bool) -> Chunk | None:
         ready = self._backlog.ready
         if isinstance(ready, BatchQueue):
-            batch = self._throttles.pace.take_batch(ready, self._room, now)
+            batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)
             return BatchChunk(batch, now) if batch else None
         room = limit if self._throttles.in_flight == UNBOUNDED else int(min(limit, self._room))
-        units = self._throttles.pace.take(ready, room, now)
+        units = self._throttles.rates.take_allowed(ready, room, now)
         if steals and not units:
             units = self._steal(ready, limit, now)
         return Chunk(units, now) if units else None
@@ -108,17 +108,17 @@ class Dispatch:
     def _steal(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
         """Take away what a worker has not begun that has been at its chunk for a while.
 
-        It starts by that: not while nothing may start. Where it is more than may be in flight, or has a pace, it is in
+        It starts by that: not while nothing may start. Where it is more than may be in flight, or has a rate, it is in
         flight no more, and as much of all that may run is taken as plugins let start.
         """
         while (chunk := self._stuck(now)) is not None:
-            may_go_on = self.in_flight <= self._throttles.in_flight and not self._throttles.pace.is_set
+            may_go_on = self.in_flight <= self._throttles.in_flight and not self._throttles.rates.is_set
             units = chunk.steal(limit)
             self.in_flight -= count_of(units)
             if not may_go_on:
                 for unit in units:
                     self._return_whole(unit)
-                units = self._throttles.pace.take(ready, int(min(limit, self._room)), now)
+                units = self._throttles.rates.take_allowed(ready, int(min(limit, self._room)), now)
             if units:
                 return units
         return []
@@ -265,11 +265,11 @@ class Dispatch:
         assignment.attempts[task.offset] = task.past
 
     def _wait(self, task: Task, due: float) -> None:
-        """Let *task* wait for its next attempt, which is a start that its pace must allow."""
+        """Let *task* wait for its next attempt, which is a start that its rate must allow."""
         assignment = task.assignment
         if not assignment.live:
             return
-        due = max(due, self._throttles.pace.opens_for(task))
+        due = max(due, self._throttles.rates.earliest_start_of(task))
         self._backlog.retries.add(task, due)
         if assignment.leaves_at is not None and due > assignment.leaves_at:
             self._backlog.drop_above({assignment: task.offset - 1})
@@ -367,9 +367,9 @@ class Dispatch:
         """How many tasks wait for a retry."""
         return len(self._backlog.retries.waiting)
 
-    def paced(self, now: float) -> int:
-        """How many tasks may run *now* but for a pace."""
-        return self._throttles.pace.held_back(len(self._backlog.ready), now)
+    def rate_limited(self, now: float) -> int:
+        """How many tasks may run *now* but for a rate."""
+        return self._throttles.rates.waiting(len(self._backlog.ready), now)
 
     @property
     def _is_timed(self) -> bool:
@@ -385,9 +385,9 @@ class Dispatch:
             return None
         dues: list[float | None] = [None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]
         if self._room > 0:
-            dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))
+            dues.append(self._throttles.rates.next_start(is_ready=bool(self._backlog.ready)))
         if self._room > 0 and isinstance(self._backlog.ready, BatchQueue) and self._backlog.ready.next_due is not None:
-            dues.append(max(self._backlog.ready.next_due, self._throttles.pace.opens))
+            dues.append(max(self._backlog.ready.next_due, self._throttles.rates.earliest_start))
         if self._room > 0 and len(self._backlog.retries.running) < self._throttles.retries:
             dues.append(self._backlog.retries.next_due)
         return min((due for due in dues if due is not None), default=None)

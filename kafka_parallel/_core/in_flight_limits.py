@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_parallel._core.rate_limits import Pace
+from kafka_parallel._core.rate_limits import RateLimits
 
 UNBOUNDED = float("inf")
 
@@ -30,14 +30,14 @@ class _Bounds:
 class Throttles:
     """The bounds of all plugins.
 
-    :ivar pace: how fast records may start.
+    :ivar rates: how fast records may start.
     :ivar in_flight: how many records may be in flight.
     :ivar retries: how many of them may be retries.
     :ivar next_change: when the next change is due; infinite if none is.
     """
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.rates = RateLimits()
         self._bounds: dict[str, _Bounds] = {}
         self.in_flight = self.retries = self.next_change = UNBOUNDED
 
@@ -75,8 +75,8 @@ class Throttles:
 
     @property
     def is_timed(self) -> bool:
-        """Whether a bound changes at some time, or records have a pace."""
-        return self.next_change != UNBOUNDED or self.pace.is_set
+        """Whether a bound changes at some time, or records have a rate."""
+        return self.next_change != UNBOUNDED or self.rates.is_set
 
     @property
     def closed_by(self) -> str | None:

@@ -7,7 +7,7 @@ it is taken starts then: one record, or where many are allowed what may start in
 Rule 3: a lane that has to wait stays held and occupies no worker. Nothing else waits for it.
 Rule 4: a lane's bucket that is full again is forgotten: it is what a lane begins with.
 Rule 5: a batch starts when its first record may, and all of its records count: it may exceed the burst, not the rate.
-Rule 6: every plugin has paces of its own, and all of them must allow a start.
+Rule 6: every plugin has rate limits of its own, and all of them must allow a start.
 
 Theory. This is the generic cell rate algorithm (ITU-T Recommendation I.371; "virtual scheduling"), a token bucket kept
 as one number: the time at which the bucket will be full again. So nothing has to be counted up while time passes.
@@ -26,8 +26,8 @@ from kafka_parallel._core.ordering import ReadyQueue
 from kafka_parallel._core.task import Lane, Runnable, Task
 
 NEVER, ALWAYS = float("inf"), float("-inf")
-# How much a worker takes at once, in seconds of the pace.
-AT_ONCE = 0.001
+# How much a worker takes at once, in seconds of the rate.
+CHUNK_SECONDS = 0.001
 # How many buckets are looked at per start whether they can be forgotten: more than a start can add.
 SWEPT = 2
 
@@ -35,8 +35,8 @@ Place: TypeAlias = "tuple[Hashable, Hashable] | None"
 """What has a bucket: an ordering key in its scope, or ``None`` for everything together."""
 
 
-class Buckets:
-    """One pace, and the bucket of every place that is not full.
+class TokenBuckets:
+    """One rate limit, and the bucket of every place that is not full.
 
     :param per_second: how many records may start per second.
     :param burst: how many may start at once when the bucket is full.
@@ -51,11 +51,11 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def opens(self, place: Place) -> float:
+    def earliest_start(self, place: Place) -> float:
         """When the next record of *place* may start; it may be long ago."""
         return self._full_at.get(place, ALWAYS) - self._tolerance
 
-    def start(self, place: Place, count: int, now: float) -> None:
+    def count_starts(self, place: Place, count: int, now: float) -> None:
         """Note that *count* records of *place* start."""
         self._full_at[place] = max(now, self._full_at.get(place, now)) + count * self._interval
         self._full_at.move_to_end(place)
@@ -69,63 +69,63 @@ class Buckets:
         left = end + self._tolerance - max(now, self._full_at.get(place, now))
         return 0 if left < 0 else 1 + int(min(left / self._interval, 1e9))
 
-    def go_on_from(self, before: Buckets, now: float) -> None:
+    def continue_from(self, before: TokenBuckets, now: float) -> None:
         """Begin with the records missing in each bucket that are missing in the one of *before*."""
         scale = before.per_second * self._interval
         self._full_at.update((place, now + (at - now) * scale) for place, at in before._full_at.items() if at > now)
 
 
-# see docs/decisions/0032-pace-is-data.md
-class Pace:
-    """The paces of all plugins, and the lanes that wait for theirs."""
+# see docs/decisions/0032-rate-is-data.md
+class RateLimits:
+    """The rate limits of all plugins, and the lanes that wait for theirs."""
 
     def __init__(self) -> None:
-        self._overall: dict[str, Buckets] = {}
-        self._by_lane: dict[str, Buckets] = {}
+        self._overall: dict[str, TokenBuckets] = {}
+        self._by_lane: dict[str, TokenBuckets] = {}
         self._waiting: list[tuple[float, int, int, Lane]] = []
         self._put_aside = count()
 
     # What plugins say
 
-    def set_overall(self, name: str, pace: Buckets | None, now: float) -> None:
+    def set_overall(self, name: str, rate: TokenBuckets | None, now: float) -> None:
         """Let *name* bound how fast records start; ``None`` takes that back."""
-        self._set(self._overall, name, pace, now)
+        self._set(self._overall, name, rate, now)
 
-    def set_by_lane(self, name: str, pace: Buckets | None, now: float) -> None:
+    def set_by_lane(self, name: str, rate: TokenBuckets | None, now: float) -> None:
         """Let *name* bound how fast the records of each lane start; ``None`` takes that back."""
-        self._set(self._by_lane, name, pace, now)
+        self._set(self._by_lane, name, rate, now)
         self._waiting = [(ALWAYS, *entry[1:]) for entry in self._waiting]
         heapify(self._waiting)
 
     @staticmethod
-    def _set(table: dict[str, Buckets], name: str, pace: Buckets | None, now: float) -> None:
+    def _set(table: dict[str, TokenBuckets], name: str, rate: TokenBuckets | None, now: float) -> None:
         before = table.pop(name, None)
-        if pace is not None:
-            table[name] = pace
+        if rate is not None:
+            table[name] = rate
             if before is not None:
-                pace.go_on_from(before, now)
+                rate.continue_from(before, now)
 
     # Work
 
-    def take(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
+    def take_allowed(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
         """Take at most *limit* tasks that may start *now* out of *ready*; put the lanes aside that may not."""
         if not (self._overall or self._by_lane or self._waiting):  # `is_set` without a call: it runs for each chunk
             return ready.take(limit)
         self._release_due(ready, now)
         units: list[Runnable] = []
-        limit = min(limit, self._at_once)
-        while limit > 0 and self.opens <= now and (taken := ready.take(1)):
+        limit = min(limit, self._most_at_once)
+        while limit > 0 and self.earliest_start <= now and (taken := ready.take(1)):
             if self._starts(ready, taken[0], now):
                 units += taken
                 limit -= len(taken[0].tasks)
         return units
 
-    def take_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Runnable]:
+    def take_allowed_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Runnable]:
         """Take the units of one batch that may start *now*; put the lanes aside that may not."""
         if not self.is_set:
             return ready.take(limit, now)
         self._release_due(ready, now)
-        while self.opens <= now and (batch := ready.take(limit, now)):
+        while self.earliest_start <= now and (batch := ready.take(limit, now)):
             if units := [unit for unit in batch if self._starts(ready, unit, now)]:
                 return units
         return []
@@ -135,59 +135,59 @@ class Pace:
             ready.release(heappop(self._waiting)[-1])
 
     @property
-    def _at_once(self) -> int:
+    def _most_at_once(self) -> int:
         """How many tasks a worker takes at once at most."""
-        slowest = min((pace.per_second for pace in self._overall.values()), default=NEVER)
-        return 1 if self._by_lane else int(min(max(1.0, slowest * AT_ONCE), 1e9))
+        slowest = min((rate.per_second for rate in self._overall.values()), default=NEVER)
+        return 1 if self._by_lane else int(min(max(1.0, slowest * CHUNK_SECONDS), 1e9))
 
     def _starts(self, ready: ReadyQueue | BatchQueue, unit: Runnable, now: float) -> bool:
         """Count the start of *unit*, or give it back to *ready* and let its lane wait."""
         first = unit.tasks[0]
-        opens = self._lane_opens(first)
+        opens = self._lane_start(first)
         if unit.lane is not None and opens > now:
             ready.put_back(unit)
             heappush(self._waiting, (opens, first.seq, next(self._put_aside), unit.lane))
             return False
-        for pace in self._overall.values():
-            pace.start(None, len(unit.tasks), now)
-        for pace in self._by_lane.values():
+        for rate in self._overall.values():
+            rate.count_starts(None, len(unit.tasks), now)
+        for rate in self._by_lane.values():
             if unit.lane is not None:
-                pace.start(_place(first), len(unit.tasks), now)
+                rate.count_starts(_place(first), len(unit.tasks), now)
         return True
 
     # Questions
 
     @property
     def is_set(self) -> bool:
-        """Whether anything has a pace, or waits for the one it had."""
+        """Whether anything has a rate limit, or waits for the one it had."""
         return bool(self._overall or self._by_lane or self._waiting)
 
     @property
-    def opens(self) -> float:
+    def earliest_start(self) -> float:
         """When the next record may start as far as all together are concerned; it may be long ago."""
-        return max((pace.opens(None) for pace in self._overall.values()), default=ALWAYS)
+        return max((rate.earliest_start(None) for rate in self._overall.values()), default=ALWAYS)
 
-    def opens_for(self, task: Task) -> float:
+    def earliest_start_of(self, task: Task) -> float:
         """When *task* may start if nothing of its lane starts before; it may be long ago."""
-        return max(self.opens, self._lane_opens(task))
+        return max(self.earliest_start, self._lane_start(task))
 
-    def _lane_opens(self, task: Task) -> float:
+    def _lane_start(self, task: Task) -> float:
         if task.key is None or not self._by_lane:
             return ALWAYS
-        return max(pace.opens(_place(task)) for pace in self._by_lane.values())
+        return max(rate.earliest_start(_place(task)) for rate in self._by_lane.values())
 
     def next_start(self, *, is_ready: bool) -> float | None:
-        """When something may start that waits for a pace; *is_ready* tells whether anything may run but for that."""
+        """When something may start that waits for a rate limit; *is_ready* tells whether anything may run otherwise."""
         if is_ready and self._overall:
-            return self.opens
-        return max(self.opens, self._waiting[0][0]) if self._waiting else None
+            return self.earliest_start
+        return max(self.earliest_start, self._waiting[0][0]) if self._waiting else None
 
-    def held_back(self, ready: int, now: float) -> int:
-        """How many records may run but for a pace, if *ready* lanes and tasks without order wait for no lane's."""
-        return len(self._waiting) + (ready if self.opens > now else 0)
+    def waiting(self, ready: int, now: float) -> int:
+        """How many records only wait for a rate limit, if *ready* lanes and tasks without order wait for no lane's."""
+        return len(self._waiting) + (ready if self.earliest_start > now else 0)
 
     def lane_due(self, lane: Lane) -> float | None:
-        """When the records of *lane* may go on that waits for its pace; ``None`` if it does not."""
+        """When the records of *lane* may go on that waits for its rate; ``None`` if it does not."""
         return next((opens for opens, *_, waiting in self._waiting if waiting is lane), None)
 
     def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:
@@ -197,20 +197,20 @@ class Pace:
         """
         if not (self._overall or self._by_lane):
             return []
-        left: dict[tuple[Buckets, Place], int] = {}
+        left: dict[tuple[TokenBuckets, Place], int] = {}
         late: dict[Hashable, Task] = {}
         for task in sorted(tasks, key=lambda task: task.seq):
             if task.assignment not in late and not self._fits(task, left, now, end):
                 late[task.assignment] = task
         return list(late.values())
 
-    def _fits(self, task: Task, left: dict[tuple[Buckets, Place], int], now: float, end: float) -> bool:
+    def _fits(self, task: Task, left: dict[tuple[TokenBuckets, Place], int], now: float, end: float) -> bool:
         """Whether *left* still has a start for *task*; take it out."""
-        places: list[tuple[Buckets, Place]] = [(pace, None) for pace in self._overall.values()]
+        places: list[tuple[TokenBuckets, Place]] = [(rate, None) for rate in self._overall.values()]
         if task.key is not None:
-            places += [(pace, _place(task)) for pace in self._by_lane.values()]
-        for pace, place in places:
-            left.setdefault((pace, place), pace.fits(place, now, end))
+            places += [(rate, _place(task)) for rate in self._by_lane.values()]
+        for rate, place in places:
+            left.setdefault((rate, place), rate.fits(place, now, end))
         if any(left[place] < 1 for place in places):
             return False
         for place in places:

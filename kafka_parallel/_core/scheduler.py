@@ -169,7 +169,7 @@ class Scheduler(Generic[P]):
         """Take in nothing more for *partitions* (all without it), which leave at *end*.
 
         What nobody needs to run any more is dropped, and so is what cannot run before *end*: a retry that falls due
-        later or a record that its pace lets start later, everything above it (which will be repeated anyway), all of it
+        later or a record that its rate lets start later, everything above it (which will be repeated anyway), all of it
         while a throttle stays closed.
 
         :returns: partitions in which finished records stand above what is dropped, and will run again.
@@ -181,7 +181,7 @@ class Scheduler(Generic[P]):
         unstarted = self._backlog.unstarted(leaving)
         ceilings = {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
         needed = [task for idle in unstarted.values() for task in idle if task.offset <= ceilings[task.assignment]]
-        for task in (*self._backlog.retries.after(end), *self.throttles.pace.late(needed, now, end)):
+        for task in (*self._backlog.retries.after(end), *self.throttles.rates.late(needed, now, end)):
             if task.assignment in ceilings:
                 ceilings[task.assignment] = min(ceilings[task.assignment], task.offset - 1)
         if self.throttles.is_closed_until(end):
@@ -294,7 +294,7 @@ class Scheduler(Generic[P]):
         return dict(self._assignments.live)
 
     def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
-        """Return the committed offset and the lag of each partition that has them."""
+        """Return the committed offset and the uncommitted span of each partition that has them."""
         live = self._assignments.live
         committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}
         return committed, {p: self.backpressure.load(assignment).span for p, assignment in live}

@@ -19,7 +19,7 @@ class Standing(NamedTuple):
 
     :ivar offset: its offset.
     :ivar reason: ``"handler"`` = it runs; ``"retry"`` = its next attempt is not due; ``"throttle"`` = a plugin lets
-        nothing start; ``"key"`` = another record of its key has not returned; ``"pace"`` = records start at a rate;
+        nothing start; ``"key"`` = another record of its key has not returned; ``"rate"`` = records start at a rate;
         ``"worker"`` = all workers are busy.
     :ivar attempt: the number of the attempt that runs or comes next; 1 unless it failed before.
     :ivar due: when that may start, in seconds of the monotonic clock; ``None`` if nothing but time is not enough.
@@ -71,5 +71,5 @@ def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Thro
         return Standing(offset, "pace", attempt, lane_due)
     if lane is not None and lane.held:
         return Standing(offset, "key", attempt)
-    opens = throttles.pace.opens
-    return Standing(offset, "pace", attempt, opens) if opens > now else Standing(offset, "worker", attempt)
+    opens = throttles.rates.earliest_start
+    return Standing(offset, "rate", attempt, opens) if opens > now else Standing(offset, "worker", attempt)

@@ -1,6 +1,6 @@
 """What a worker runs: one record, under one assignment, in at most one lane.
 
-Rule 1: the identity of a task is (topic, partition, epoch, offset); the epoch is the `Assignment` it belongs to. The
+Rule 1: the identity of a task is (topic, partition, assignment, offset). The
 same offset taken twice under two assignments is two tasks.
 Rule 2: tasks and units hold data. Who may run when is decided in ``ordering.py``.
 """
@@ -31,14 +31,14 @@ class Task:
     :ivar queued_at: when it came, in seconds of the monotonic clock.
     :ivar seq: its place in the order of arrival over all partitions, or before it: see ``fairness.py``.
     :ivar attempt: 1 for the first attempt.
-    :ivar first_failed_at: when the first attempt failed, in seconds since the Unix epoch.
+    :ivar first_failed_at_ms: when the first attempt failed, in milliseconds since the Unix epoch.
     :ivar failing_since: the same moment in seconds of the monotonic clock.
     :ivar started_at: when its newest attempt began, in seconds of the monotonic clock; not there if nobody asks.
     :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
     """
 
     __slots__ = (
-        "assignment", "attempt", "error", "failing_since", "first_failed_at", "key", "lane", "offset", "queued_at",
+        "assignment", "attempt", "error", "failing_since", "first_failed_at_ms", "key", "lane", "offset", "queued_at",
         "record", "seq", "size", "started_at",
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ class Task:
         self.queued_at = queued_at
         self.seq = 0
         self.attempt = 1
-        self.first_failed_at: float | None = None
+        self.first_failed_at_ms: float | None = None
         self.failing_since: float | None = None
         self.error: BaseException | None = None
         self.lane: Lane | None = None
@@ -65,11 +65,11 @@ class Task:
     @property
     def past(self) -> Past:
         """What the task's next attempt has to know of those before it."""
-        return Past(self.attempt, self.first_failed_at, self.failing_since)
+        return Past(self.attempt, self.first_failed_at_ms, self.failing_since)
 
     def recall(self, past: Past) -> None:
         """Go on where an earlier task of the same record ended."""
-        self.attempt, self.first_failed_at, self.failing_since = past
+        self.attempt, self.first_failed_at_ms, self.failing_since = past
 
     def __repr__(self) -> str:
         return f"<Task {self.assignment} @{self.offset} attempt {self.attempt}>"

@@ -50,7 +50,7 @@ class Replay:
     def close(self) -> None:
         """Close the clients."""
         self._consumer.close()
-        close_producer(self._producer, ANSWER_TIMEOUT)
+        close_producer(self._producer, ANSWER_TIMEOUT * 1000)
 
     def run(self, topic: str, selection: Selection, places: Collection[Place]) -> int:
         """Send the letters of *topic* at *places*; return how many were sent.

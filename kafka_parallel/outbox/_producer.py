@@ -95,14 +95,14 @@ class Outbox:
     producer takes the place of the old one. A lock guards which producer that is.
 
     :param connect: opens a producer with `ExactBytes` as its key serialiser.
-    :param timeout: most seconds one record may take, tries together.
+    :param timeout_ms: most milliseconds one record may take, tries together.
     :param clock: monotonic seconds.
     :raises KafkaError: what *connect* raises.
     """
 
-    def __init__(self, connect: Callable[[], Producer], timeout: float, clock: Callable[[], float]) -> None:
+    def __init__(self, connect: Callable[[], Producer], timeout_ms: float, clock: Callable[[], float]) -> None:
         self._connect = connect
-        self._timeout = timeout
+        self._timeout_ms = timeout_ms
         self._clock = clock
         self._lock = threading.Lock()
         self._producer = connect()
@@ -130,7 +130,7 @@ class Outbox:
 
         :raises KafkaError: the broker refused it or did not answer in time; 2.x raises AssertionError for some causes.
         """
-        deadline = self._clock() + self._timeout
+        deadline = self._clock() + self._timeout_ms / 1000
         tries = 1
         while True:
             producer = self._producer
@@ -147,16 +147,16 @@ class Outbox:
 
         :raises KafkaError: as `write`.
         """
-        deadline = self._clock() + self._timeout
+        deadline = self._clock() + self._timeout_ms / 1000
         producer = self._connect()
         try:
             written = self._write(producer, record, deadline)
         except BaseException:
-            close_producer(producer, timeout=0)
+            close_producer(producer, timeout_ms=0)
             raise
         with self._lock:
             producer, self._producer = self._producer, producer
-        close_producer(producer, self._timeout)
+        close_producer(producer, self._timeout_ms)
         return written
 
     def _write(self, producer: Producer, record: Outgoing, deadline: float) -> Written:
@@ -167,22 +167,22 @@ class Outbox:
 
     def close(self) -> None:
         """Close the producer. What no broker has acknowledged by then is not written later."""
-        close_producer(self._producer, self._timeout)
+        close_producer(self._producer, self._timeout_ms)
 
 
-def close_producer(producer: Producer, timeout: float) -> None:
-    """Close *producer* within *timeout* seconds, whatever it still has to send.
+def close_producer(producer: Producer, timeout_ms: float) -> None:
+    """Close *producer* within *timeout_ms*, whatever it still has to send.
 
     kafka-python's ``close()`` gives up on a record that cannot be sent in time and leaves everything open: its thread
     would send that record later, maybe after another run has finished with it.
     """
     try:
-        _close(producer, timeout)
+        _close(producer, timeout_ms / 1000)
     except KafkaError:
         sender = getattr(producer, "_sender", None)
         if sender is None:
             raise
-        log.warning("a record is given up that was to be written: no broker acknowledged it in %g s", timeout)
+        log.warning("a record is given up that was to be written: no broker acknowledged it in %g ms", timeout_ms)
         with suppress(*CLOSED_MEANWHILE):  # its thread has ended, so there is nobody left to be woken
             sender.force_close()
         sender.join(FORCED_CLOSE_TIMEOUT)
@@ -211,7 +211,7 @@ def open_outbox(
     make_producer: Callable[..., Producer],
     config: Mapping[str, Any],
     topics: Collection[str],
-    timeout: float,
+    timeout_ms: float,
     clock: Callable[[], float],
 ) -> Outbox:
     """Connect, and make sure that *topics* exist and may be described.
@@ -220,11 +220,11 @@ def open_outbox(
     :param make_producer: called with the settings of a ``KafkaProducer``; returns one.
     :param config: these settings, as `producer_config` returns them.
     :param topics: which topics will be written to, as far as they are known.
-    :param timeout: most seconds one record may take, tries together.
+    :param timeout_ms: most milliseconds one record may take, tries together.
     :param clock: monotonic seconds.
     :raises ConfigurationError: the cluster or one of the topics cannot be reached; its cause is kafka-python's error.
     """
-    outbox = _connected(who, make_producer, config, timeout, clock)
+    outbox = _connected(who, make_producer, config, timeout_ms, clock)
     try:
         for topic in topics:
             outbox.check(who, topic)
@@ -238,11 +238,11 @@ def _connected(
     who: str,
     make_producer: Callable[..., Producer],
     config: Mapping[str, Any],
-    timeout: float,
+    timeout_ms: float,
     clock: Callable[[], float],
 ) -> Outbox:
     try:
-        return Outbox(lambda: make_producer(**config, key_serializer=ExactBytes()), timeout, clock)
+        return Outbox(lambda: make_producer(**config, key_serializer=ExactBytes()), timeout_ms, clock)
     except FAILURES as error:
         raise ConfigurationError(
             f"plugin {who} cannot start its producer ({error!r}): check the consumer's connection "

@@ -224,4 +224,4 @@ def _wrong(name: str, value: object, what: str) -> ConfigurationError:
 
 def _attempt(context: RecordContext) -> tuple[object, ...]:
     raw = context.raw
-    return raw.topic, raw.partition, raw.offset, context.epoch, context.attempt
+    return raw.topic, raw.partition, raw.offset, context.assignment_id, context.attempt

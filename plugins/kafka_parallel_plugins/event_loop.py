@@ -152,14 +152,14 @@ class EventLoop:
         self._spawn(self._pull, "kafka-parallel-pull")
         self._spawn(self._watch, "kafka-parallel-watch")
 
-    def join(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds until all handlers have ended; those that nobody waits for are cancelled."""
+    def join(self, timeout_ms: float) -> bool:
+        """Wait up to *timeout_ms* until all handlers have ended; those that nobody waits for are cancelled."""
         if not self._is_started:
             return True
-        deadline = self._clock() + timeout
+        deadline = self._clock() + timeout_ms / 1000
         self._slots.release()  # the thread that waits for one must end, even if handlers that never end have them all
         self._tell(self._cancel_unwanted)
-        has_ended = bool(self._has_ended.wait(timeout))
+        has_ended = bool(self._has_ended.wait(timeout_ms / 1000))
         self._is_leaving.set()
         if has_ended and self._turning is not None:
             self._turning.join(max(0.0, deadline - self._clock()))

@@ -21,7 +21,7 @@ __all__ = ["RateLimit"]
 USUAL_BURST = 0.1
 
 
-# see docs/decisions/0032-pace-is-data.md
+# see docs/decisions/0032-rate-is-data.md
 class RateLimit:
     """Lets records start at a limited rate.
 
@@ -58,9 +58,9 @@ class RateLimit:
         if self._per_key is not None and not context.is_ordered:
             raise _wrong("per_key_per_second", self._per_key, "left out with ordering='unordered': nothing has a key")
         if self._overall is not None:
-            throttle.pace(self._overall, burst=self._burst_at(self._overall))
+            throttle.limit_rate(self._overall, burst=self._burst_at(self._overall))
         if self._per_key is not None:
-            throttle.pace_keys(self._per_key, burst=self._burst_at(self._per_key))
+            throttle.limit_rate_per_key(self._per_key, burst=self._burst_at(self._per_key))
 
     def _burst_at(self, rate: float) -> int:
         return max(1, int(rate * USUAL_BURST)) if self._burst is None else self._burst

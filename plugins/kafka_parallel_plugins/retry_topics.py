@@ -59,7 +59,8 @@ TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 class RetryTopics:
     """Writes failed records to retry topics, reads them again when they are due.
 
-    Threads: ``on_error`` may run on any number of workers at once; they share one producer. ``delay`` runs on the loop.
+    Threads: ``on_error`` may run on any number of workers at once; they share one producer. ``delay_ms`` runs on the
+    loop.
 
     :param delays_ms: milliseconds before the second attempt, the third, ...; one retry topic for each.
     :param name: what a retry topic is called, with ``{topic}``, ``{number}`` and ``{group}``; without the group in it,
@@ -116,7 +117,7 @@ class RetryTopics:
                     "it out of the subscription"
                 )
         sources = {name: topic for name, (topic, _) in self._steps.items()}
-        return DelayedTopics(sources, self._delay, self._original)
+        return DelayedTopics(sources, self._delay_ms, self._original)
 
     @hookimpl
     def on_start(self, context: Settings) -> None:
@@ -125,8 +126,8 @@ class RetryTopics:
         :raises ConfigurationError: one of them cannot be reached.
         """
         config = producer_config(NAME, context.consumer_config, self._overrides, self._timeout_ms)
-        timeout = self._timeout_ms / 1000
-        self._outbox = open_outbox(NAME, self._make_producer, config, sorted(self._steps), timeout, context.clock)
+        topics = sorted(self._steps)
+        self._outbox = open_outbox(NAME, self._make_producer, config, topics, self._timeout_ms, context.clock)
 
     @hookimpl(trylast=True)
     def on_error(self, error: BaseException, context: RecordContext) -> Skip | Halt | None:
@@ -164,12 +165,12 @@ class RetryTopics:
         source, number = self._steps.get(topic, (topic, -1))
         return source, number + 1
 
-    def _delay(self, record: ConsumerRecord, now: float) -> float:
-        """How long *record* has to wait: until the time in its header, never longer than its topic's delay from now."""
+    def _delay_ms(self, record: ConsumerRecord, now_ms: float) -> float:
+        """How long *record* has to wait: until the time in its header, never longer than its topic's delay."""
         _, number = self._steps[record.topic]
-        most = self._delays_ms[number] / 1000
+        most = self._delays_ms[number]
         due_ms = parse((name, value) for name, value in record.headers if name == BACKOFF_TIMESTAMP).due_at_ms
-        return most if due_ms is None else min(due_ms / 1000 - now, most)
+        return most if due_ms is None else min(due_ms - now_ms, most)
 
     def _original(self, raw: ConsumerRecord) -> ConsumerRecord:
         """The record as it was where it was first read."""

@@ -91,9 +91,9 @@ class Threads:
         frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, whatever its name says
         return None if frame is None else "".join(traceback.format_stack(frame))
 
-    def join(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds for the threads to end; tell whether they did."""
-        deadline = time.monotonic() + timeout
+    def join(self, timeout_ms: float) -> bool:
+        """Wait up to *timeout_ms* for the threads to end; tell whether they did."""
+        deadline = time.monotonic() + timeout_ms / 1000
         with self._lock:
             threads = list(self._threads)
         for thread in threads:

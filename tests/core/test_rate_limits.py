@@ -1,4 +1,4 @@
-"""How fast records start: what a pace allows, who waits for it, and who does not."""
+"""How fast records start: what a rate limit allows, who waits for it, and who does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import assume, given
 
-from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.rate_limits import TokenBuckets
 from kafka_parallel.values import Retry
 from tests.core import test_batch_queue as batching
 from tests.core.test_scheduler import feed, offsets_of, scheduler
@@ -26,7 +26,7 @@ def allows(starts, rate, burst, now):
 
 @given(RATES, BURSTS, st.lists(st.tuples(st.sampled_from("abcdef"), STEPS), max_size=60))
 def test_a_bucket_opens_exactly_when_the_rule_allows_it(rate, burst, wishes):
-    buckets, starts, now = Buckets(rate, burst), defaultdict(list), 0.0
+    buckets, starts, now = TokenBuckets(rate, burst), defaultdict(list), 0.0
     for place, passes in wishes:
         now += passes
         is_open = buckets.opens(place) <= now
@@ -39,7 +39,7 @@ def test_a_bucket_opens_exactly_when_the_rule_allows_it(rate, burst, wishes):
 
 @given(RATES, BURSTS, st.lists(STEPS, max_size=9), STEPS, STEPS)
 def test_what_fits_is_what_starts_when_everything_wants_to(rate, burst, past, passes, left):
-    buckets, now = Buckets(rate, burst), 0.0
+    buckets, now = TokenBuckets(rate, burst), 0.0
     for wait in past:
         now += wait
         if buckets.opens("a") <= now:
@@ -56,7 +56,7 @@ def test_what_fits_is_what_starts_when_everything_wants_to(rate, burst, past, pa
 
 @given(st.integers(1, 50), BURSTS)
 def test_what_is_full_again_is_forgotten(keys, burst):
-    buckets = Buckets(1.0, burst)
+    buckets = TokenBuckets(1.0, burst)
     for key in range(keys):
         buckets.start(("p", key), 1, 0.0)
     assert len(buckets) == keys
@@ -68,7 +68,7 @@ def test_what_is_full_again_is_forgotten(keys, burst):
 
 
 def test_a_million_keys_leave_no_more_behind_than_started_while_a_bucket_fills():
-    buckets = Buckets(10.0, burst=1)
+    buckets = TokenBuckets(10.0, burst=1)
     sizes = set()
     for number in range(20_000):
         buckets.start(("p", number), 1, number / 1000)
@@ -79,7 +79,7 @@ def test_a_million_keys_leave_no_more_behind_than_started_while_a_bucket_fills()
 
 @given(RATES, RATES, BURSTS, BURSTS, st.lists(STEPS, max_size=9))
 def test_another_rate_takes_over_what_is_missing_in_the_bucket(rate, other, burst, other_burst, past):
-    before, after, now = Buckets(rate, burst), Buckets(other, other_burst), 0.0
+    before, after, now = TokenBuckets(rate, burst), TokenBuckets(other, other_burst), 0.0
     for wait in past:
         now += wait
         if before.opens("a") <= now:
@@ -93,12 +93,12 @@ def test_another_rate_takes_over_what_is_missing_in_the_bucket(rate, other, burs
     assert (after.opens("a") <= now) == (missing + 1 <= other_burst)
 
 
-def paced(*partitions, overall=None, by_key=None, burst=1):
+def limited(*partitions, overall=None, by_key=None, burst=1):
     found = scheduler(*partitions)
     if overall is not None:
-        found.throttles.pace.set_overall("x", Buckets(overall, burst), 0.0)
+        found.throttles.rates.set_overall("x", TokenBuckets(overall, burst), 0.0)
     if by_key is not None:
-        found.throttles.pace.set_by_lane("x", Buckets(by_key, burst), 0.0)
+        found.throttles.rates.set_by_lane("x", TokenBuckets(by_key, burst), 0.0)
     return found
 
 
@@ -122,29 +122,29 @@ def end(found, started, now, outcome=None):
 
 
 def test_no_more_start_than_the_pace_allows_and_it_is_known_when_the_next_one_may():
-    found = paced("p", overall=2, burst=2)
+    found = limited("p", overall=2, burst=2)
     feed(found, "p", *((offset, None) for offset in range(5)))
 
     assert [start(found, 0.0) for _ in range(3)] == [[0], [1], None], "one at a time: it starts when it is taken"
-    assert (found.dispatch.next_due, found.dispatch.paced(0.0), found.dispatch.paced(0.5)) == (0.5, 3, 0)
+    assert (found.dispatch.next_due, found.dispatch.rate_limited(0.0), found.dispatch.rate_limited(0.5)) == (0.5, 3, 0)
     assert start(found, 0.4999) is None
     assert start(found, 0.5) == [2]
 
 
 def test_a_fast_pace_is_taken_by_the_millisecond():
-    found = paced("p", overall=4000, burst=100)
+    found = limited("p", overall=4000, burst=100)
     feed(found, "p", *((offset, None) for offset in range(9)))
 
     assert offsets_of(found.dispatch.take(9, 0.0)) == [0, 1, 2, 3]
 
 
 def test_a_paced_key_waits_without_a_worker_while_others_go_on():
-    found = paced("p", by_key=0.5)
+    found = limited("p", by_key=0.5)
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"), (3, None), (4, None), (5, "a"))
     end(found, start(found, 0.0), 0.0)
 
     assert [start(found, 0.0) for _ in range(4)] == [[2], [3], [4], None]
-    assert (found.dispatch.next_due, found.dispatch.paced(0.0), found.dispatch.ready) == (2.0, 1, 0)
+    assert (found.dispatch.next_due, found.dispatch.rate_limited(0.0), found.dispatch.ready) == (2.0, 1, 0)
     assert start(found, 1.9) is None
     second = start(found, 2.0)
     assert second == [1]
@@ -156,8 +156,8 @@ def test_a_paced_key_waits_without_a_worker_while_others_go_on():
 
 
 def test_both_paces_of_all_plugins_have_to_allow_it():
-    found = paced("p", overall=1, by_key=0.25)
-    found.throttles.pace.set_overall("y", Buckets(0.5, 1), 0.0)
+    found = limited("p", overall=1, by_key=0.25)
+    found.throttles.rates.set_overall("y", TokenBuckets(0.5, 1), 0.0)
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"))
     end(found, start(found, 0.0), 0.0)
 
@@ -170,20 +170,20 @@ def test_both_paces_of_all_plugins_have_to_allow_it():
 
 
 def test_a_retry_is_a_start_and_takes_no_share_of_the_retries_while_it_waits_for_its_pace():
-    found = paced("p", by_key=0.125)
+    found = limited("p", by_key=0.125)
     found.throttles.limit_retries("retry", 1)
     feed(found, "p", (0, "a"), (1, "b"), (2, None))
     end(found, start(found, 0.0), 1.0, Retry(0))
     end(found, start(found, 1.0), 1.0)
     end(found, start(found, 1.0), 1.0, Retry(0))
 
-    assert start(found, 1.0) == [2], "the retry without a key is not paced"
+    assert start(found, 1.0) == [2], "the retry without a key is not limited"
     assert start(found, 7.9) is None
     assert found.dispatch.next_due is None, "and takes the one place that retries have"
 
 
 def test_a_retry_waits_for_its_pace():
-    found = paced("p", by_key=0.125)
+    found = limited("p", by_key=0.125)
     feed(found, "p", (0, "a"), (1, "a"))
     end(found, start(found, 0.0), 1.0, Retry(2_000))
 
@@ -193,20 +193,20 @@ def test_a_retry_waits_for_its_pace():
 
 
 def test_a_pace_that_is_taken_back_lets_everything_start():
-    found = paced("p", overall=0.001, by_key=0.001)
+    found = limited("p", overall=0.001, by_key=0.001)
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"))
     end(found, start(found, 0.0), 0.0)
-    found.throttles.pace.set_overall("x", None, 1.0)
+    found.throttles.rates.set_overall("x", None, 1.0)
     assert [start(found, 1.0) for _ in range(2)] == [[2], None]
 
-    found.throttles.pace.set_by_lane("x", None, 1.0)
+    found.throttles.rates.set_by_lane("x", None, 1.0)
 
     assert found.dispatch.next_due == float("-inf"), "at once"
     assert start(found, 1.0) == [1]
 
 
 def test_a_key_keeps_its_pace_when_its_partition_comes_back():
-    found = paced("p", by_key=0.5)
+    found = limited("p", by_key=0.5)
     feed(found, "p", (0, "a"), (1, "a"))
     end(found, start(found, 0.0), 0.0)
     assert start(found, 0.0) is None
@@ -219,7 +219,7 @@ def test_a_key_keeps_its_pace_when_its_partition_comes_back():
 
 
 def test_leaving_does_not_wait_for_a_key_whose_pace_starts_it_later():
-    found = paced("p", by_key=0.01)
+    found = limited("p", by_key=0.01)
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"), (3, "a"), (4, "c"))
     for _ in range(2):
         end(found, start(found, 0.0), 0.0)
@@ -236,7 +236,7 @@ def test_leaving_does_not_wait_for_a_key_whose_pace_starts_it_later():
 
 
 def test_leaving_does_wait_for_what_its_pace_starts_in_time():
-    found = paced("p", by_key=0.1)
+    found = limited("p", by_key=0.1)
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"), (3, "a"))
     for _ in range(2):
         end(found, start(found, 0.0), 0.0)
@@ -250,7 +250,7 @@ def test_leaving_does_wait_for_what_its_pace_starts_in_time():
 
 
 def test_leaving_counts_how_many_may_start_in_time():
-    found = paced("p", "q", overall=0.1, burst=8)
+    found = limited("p", "q", overall=0.1, burst=8)
     for partition in ("p", "q"):
         feed(found, partition, *((offset, "a") for offset in range(5)), (5, "b"), (6, "c"))
     begun = [start(found, 0.0) for _ in range(6)]
@@ -270,7 +270,7 @@ def test_leaving_counts_how_many_may_start_in_time():
 
 
 def test_leaving_does_not_wait_for_a_record_that_fails_meanwhile_and_whose_pace_is_slower():
-    found = paced("p", overall=0.01)
+    found = limited("p", overall=0.01)
     feed(found, "p", (0, "a"), (1, "a"))
     failing = start(found, 0.0)
 
@@ -289,10 +289,10 @@ class Walk:
     """A scheduler beside the plainest model of it: which record may start now, by rule 1 and the order of arrival."""
 
     def __init__(self, records, overall, by_key):
-        self.found, self.overall, self.by_key = paced("p"), overall, by_key
-        pace = self.found.throttles.pace
-        for bound, set_pace in ((overall, pace.set_overall), (by_key, pace.set_by_lane)):
-            set_pace("x", None if bound is None else Buckets(*bound), 0.0)
+        self.found, self.overall, self.by_key = limited("p"), overall, by_key
+        rates = self.found.throttles.rates
+        for bound, set_rate in ((overall, rates.set_overall), (by_key, rates.set_by_lane)):
+            set_rate("x", None if bound is None else TokenBuckets(*bound), 0.0)
         feed(self.found, "p", *enumerate(records))
         self.left = dict(enumerate(records))
         self.starts, self.running, self.now = defaultdict(list), [], 0.0
@@ -354,9 +354,9 @@ def test_everything_starts_as_soon_as_the_rule_allows_it_and_no_sooner(records, 
 
 def paced_batches(*, overall=None, by_key=None, scope="mixed"):
     found = batching.scheduler(scope, records=3, partitions=["p"])
-    pace = found.throttles.pace
-    for bound, set_pace in ((overall, pace.set_overall), (by_key, pace.set_by_lane)):
-        set_pace("x", None if bound is None else Buckets(*bound), 0.0)
+    rates = found.throttles.rates
+    for bound, set_rate in ((overall, rates.set_overall), (by_key, rates.set_by_lane)):
+        set_rate("x", None if bound is None else TokenBuckets(*bound), 0.0)
     return found
 
 

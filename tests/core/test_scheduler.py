@@ -12,7 +12,7 @@ from kafka_parallel._core.chunk import Chunk
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.dispatch import STEAL_AFTER
 from kafka_parallel._core.outcome import Failure
-from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.rate_limits import TokenBuckets
 from kafka_parallel._core.scheduler import Repeated, Scheduler
 from kafka_parallel._core.task import Task
 from kafka_parallel.values import Retry, Skip
@@ -106,11 +106,11 @@ def test_what_a_stuck_worker_has_keeps_nobody_waiting_when_less_may_be_in_flight
 
 
 def test_what_is_stolen_starts_as_its_pace_allows():
-    """It was counted when it was taken, if it was at all: the pace may be younger."""
+    """It was counted when it was taken, if it was at all: the rate limit may be younger."""
     found = scheduler("p")
     feed(found, "p", (0, None), (1, "a"), (2, "a"), (3, "b"))
     next(iter(found.dispatch.take(9, 0.0)))
-    found.throttles.pace.set_by_lane("slow", Buckets(1.0, 1), 0.0)
+    found.throttles.rates.set_by_lane("slow", TokenBuckets(1.0, 1), 0.0)
 
     started = [offsets_of(found.dispatch.take(9, 1.0)) for _ in range(2)]
     assert started == [[3], [1]]

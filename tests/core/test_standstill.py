@@ -102,12 +102,12 @@ def test_a_record_that_waits_for_a_worker(key):
 @pytest.mark.parametrize("by", ["set_by_lane", "set_overall"])
 def test_a_record_that_its_pace_lets_start_later(by):
     found = scheduler("p")
-    getattr(found.throttles.pace, by)("rate-limit", Buckets(0.5, 1), 0.0)
+    getattr(found.throttles.rates, by)("rate-limit", TokenBuckets(0.5, 1), 0.0)
     feed(found, "p", (0, "a"), (1, "a"))
     run(found, found.dispatch.take(1, 0.0))
     assert found.dispatch.take(1, 0.5) is None
 
-    assert standing(found, 0.5)[:4] == (1, "pace", 1, 2.0)
+    assert standing(found, 0.5)[:4] == (1, "rate", 1, 2.0)
 
 
 def test_a_record_behind_one_of_its_key_that_an_earlier_assignment_left_running():

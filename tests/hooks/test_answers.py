@@ -157,7 +157,7 @@ class Lazy:
     async def start(self, work):
         """Nothing awaits it."""
 
-    def join(self, timeout):
+    def join(self, timeout_ms):
         return True
 
 

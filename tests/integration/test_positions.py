@@ -156,7 +156,7 @@ def test_the_commit_comes_to_the_end_behind_a_transaction(kafka_broker, topic, k
     with Member(kind, bootstrap, name, f"g-{name}", handled, **options) as member:
         wait_for(lambda: committed(bootstrap, f"g-{name}", name) == 3_001, "the end to be committed")
         if member.parallel is not None:
-            wait_for(lambda: [*member.parallel.statistics().lag.values()] == [0], "the answer to the commit")
+            wait_for(lambda: [*member.parallel.statistics().uncommitted.values()] == [0], "the answer to the commit")
 
     assert len(handled) == (3_000 if commits else 0)
 

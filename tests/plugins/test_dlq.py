@@ -84,7 +84,7 @@ def settings(topics=("orders",), pattern=None, group_id="billing", config=None, 
 
 def context(*, topic="orders", partition=1, offset=5, key=b"k", value=b"v", headers=(), attempt=1):
     raw = ConsumerRecord(topic, partition, -1, offset, 1000, 0, key, value, list(headers), None, 1, 1, -1)
-    return RecordContext(raw=raw, attempt=attempt, epoch=1, queued_at=0.0, first_failed_at=12.5)
+    return RecordContext(raw=raw, attempt=attempt, assignment_id=1, queued_at=0.0, first_failed_at_ms=12_500.0)
 
 
 def started(start=None, producer=None, **plugin_settings):

@@ -10,7 +10,7 @@ from kafka_parallel_plugins.dlq.headers import DIALECTS, Letterhead
 from kafka_parallel_plugins.dlq.told import tell
 
 
-def a_context(*, attempt=3, first_failed_at=1_700_000_000.25, **fields):
+def a_context(*, attempt=3, first_failed_at_ms=1_700_000_000_250.0, **fields):
     record = {
         "topic": "orders",
         "partition": 258,
@@ -27,7 +27,9 @@ def a_context(*, attempt=3, first_failed_at=1_700_000_000.25, **fields):
         "serialized_header_size": -1,
     }
     raw = ConsumerRecord(**{**record, **fields})
-    return RecordContext(raw=raw, attempt=attempt, epoch=1, queued_at=0.0, first_failed_at=first_failed_at)
+    return RecordContext(
+        raw=raw, attempt=attempt, assignment_id=1, queued_at=0.0, first_failed_at_ms=first_failed_at_ms
+    )
 
 
 def dead_letter_headers(error, context, group_id, dialects=("kafka", "spring"), kept=None, stack_trace="full"):
@@ -104,7 +106,7 @@ def test_without_a_group_no_header_names_one():
 
 
 def test_an_unknown_first_failure_has_no_header():
-    found = headers_of(context=a_context(first_failed_at=None))
+    found = headers_of(context=a_context(first_failed_at_ms=None))
 
     assert "kafka-parallel.first-failed-at" not in found
 

@@ -17,13 +17,13 @@ class Said:
     """A throttle that keeps what it is told."""
 
     def __init__(self):
-        self.paces = []
+        self.rates = []
 
-    def pace(self, records_per_second, *, burst=1):
-        self.paces.append(("all", records_per_second, burst))
+    def limit_rate(self, records_per_second, *, burst=1):
+        self.rates.append(("all", records_per_second, burst))
 
-    def pace_keys(self, records_per_second, *, burst=1):
-        self.paces.append(("keys", records_per_second, burst))
+    def limit_rate_per_key(self, records_per_second, *, burst=1):
+        self.rates.append(("keys", records_per_second, burst))
 
 
 class Context:
@@ -44,7 +44,7 @@ def test_it_says_the_rates_and_how_much_may_start_at_once(settings, said):
 
     RateLimit(**settings).on_throttle(throttle, Context())
 
-    assert throttle.paces == said
+    assert throttle.rates == said
 
 
 @pytest.mark.parametrize("setting", ["records_per_second", "per_key_per_second"])
@@ -78,12 +78,12 @@ def test_a_limit_per_key_is_refused_where_no_record_has_a_key():
 @pytest.mark.parametrize(
     ("method", "arguments", "name"),
     [
-        ("pace", {"records_per_second": 0}, "records_per_second=0"),
-        ("pace", {"records_per_second": -2.5}, "records_per_second=-2.5"),
-        ("pace_keys", {"records_per_second": float("nan")}, "records_per_second=nan"),
-        ("pace_keys", {"records_per_second": True}, "records_per_second=True"),
-        ("pace", {"records_per_second": 5, "burst": 0}, "burst=0"),
-        ("pace_keys", {"records_per_second": 5, "burst": True}, "burst=True"),
+        ("limit_rate", {"records_per_second": 0}, "records_per_second=0"),
+        ("limit_rate", {"records_per_second": -2.5}, "records_per_second=-2.5"),
+        ("limit_rate_per_key", {"records_per_second": float("nan")}, "records_per_second=nan"),
+        ("limit_rate_per_key", {"records_per_second": True}, "records_per_second=True"),
+        ("limit_rate", {"records_per_second": 5, "burst": 0}, "burst=0"),
+        ("limit_rate_per_key", {"records_per_second": 5, "burst": True}, "burst=True"),
     ],
 )
 def test_what_a_plugin_says_wrong_to_its_throttle_fails_the_start_with_the_value_named(method, arguments, name):
@@ -138,7 +138,7 @@ def test_statistics_say_what_waits_for_its_pace_and_a_stop_does_not_wait_for_it(
     class Look:
         @hookimpl
         def on_commit(self):
-            if begun.is_set() and parallel.statistics().paced == 1:
+            if begun.is_set() and parallel.statistics().rate_limited == 1:
                 waits.set()
 
     parallel._plugins._register(Look(), "look", "test")

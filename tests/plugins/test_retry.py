@@ -137,7 +137,7 @@ class TestInAConsumer:
         class Witness:
             @hookimpl(wrapper=True)
             def on_record(self, context):
-                seen.append((context.raw.offset, context.attempt, context.first_failed_at))
+                seen.append((context.raw.offset, context.attempt, context.first_failed_at_ms))
                 return (yield)
 
         def fail_twice(record):

@@ -21,7 +21,7 @@ PLAIN = (type(None), bool, int, float, str, bytes)
 # What tells how a state came about, or never changes.
 LEFT_OUT = (Totals, Backpressure, BuiltinMethodType, FunctionType, MethodType, GeneratorType, type)
 # Every act is given the same time, so none of these can matter.
-NAMES_LEFT_OUT = {"record", "queued_at", "first_failed_at", "failing_since", "since", "size"}
+NAMES_LEFT_OUT = {"record", "queued_at", "first_failed_at_ms", "failing_since", "since", "size"}
 
 
 def canonical(*roots: Any) -> Any:
@@ -87,9 +87,9 @@ def names_of(kind: type) -> tuple[str, ...]:
 def _name(item: Any) -> str:
     """A name that an object has in every state, to put a set in order."""
     if isinstance(item, Task):
-        return f"{item.assignment.partition} {item.assignment.epoch} {item.offset}"
+        return f"{item.assignment.partition} {item.assignment.id} {item.offset}"
     if isinstance(item, Assignment):
-        return f"{item.partition} {item.epoch}"
+        return f"{item.partition} {item.id}"
     return repr(item)
 
 

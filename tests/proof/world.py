@@ -269,7 +269,7 @@ class World:
         for before in range(task.offset):
             if keys[before] == task.key and before not in self.done[partition] | beside:
                 raise ViolationError(f"{task} began before {before} of its key was done")
-        place = (task.assignment.epoch, task.key)
+        place = (task.assignment.id, task.key)
         if self.scope.kind != "batch" and self.begun.get(place, -1) > task.offset:
             raise ViolationError(f"{task} began after one above it of its key")
         self.begun[place] = task.offset

@@ -26,8 +26,8 @@ class Elsewhere:
         self._thread = threading.Thread(target=self._pull, args=(work,), daemon=True)
         self._thread.start()
 
-    def join(self, timeout):
-        self._thread.join(timeout)
+    def join(self, timeout_ms):
+        self._thread.join(timeout_ms / 1000)
         return not self._thread.is_alive()
 
     def call(self, record):

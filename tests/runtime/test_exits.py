@@ -151,7 +151,7 @@ def test_poll_failing_for_good_is_not_put_off_by_a_partition_whose_next_record_i
     class Delays:
         @hookimpl
         def provide_topics(self):
-            return DelayedTopics({"later": TOPIC}, lambda record, now: 1000.0)
+            return DelayedTopics({"later": TOPIC}, lambda record, now_ms: 1_000_000.0)
 
     app = App(2)
     app.cluster.create_topic("later")

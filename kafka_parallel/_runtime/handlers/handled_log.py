@@ -72,9 +72,9 @@ class Handlings:
         errors: list[BaseException | None] = [None] * report.returned
         if report.error is not None and report.stage == "handle":
             errors.append(report.error)
-        lasted: Iterable[float] = report.seconds or repeat(now - since)
-        for task, error, seconds in zip(islice(tasks, len(errors)), errors, lasted, strict=False):
-            task.started_at = now - seconds
+        lasted: Iterable[float] = report.durations_ms or repeat((now - since) * 1000)
+        for task, error, duration_ms in zip(islice(tasks, len(errors)), errors, lasted, strict=False):
+            task.started_at = now - duration_ms / 1000
             self.ended(task, error)
 
     def tell(self) -> None:

@@ -175,8 +175,8 @@ class Attempts:
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if not counts(task, error):
             return NoVerdict
-        if task.first_failed_at is None:
-            task.first_failed_at, task.failing_since = self._clock.wall(), self._clock.monotonic()
+        if task.first_failed_at_ms is None:
+            task.first_failed_at_ms, task.failing_since = self._clock.wall() * 1000, self._clock.monotonic()
         if stage is None:
             stage = "handle" if self._was_handed_over(task, record) else "prepare"
         if isinstance(error, BatchFailed):  # of a batch each record comes here with its own error
@@ -210,9 +210,9 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
         (
             task.record,
             task.attempt,
-            task.assignment.epoch,
+            task.assignment.id,
             task.queued_at,
-            task.first_failed_at,
+            task.first_failed_at_ms,
             task.failing_since,
             stage,
             task.assignment,

@@ -65,7 +65,7 @@ class Parts:
         client.prepare(lazy=options.lazy_deserialization)
         self.settings = self._make_settings(event_loop)
         self._originals = Originals()
-        self._delay = self._read_delayed_topics()
+        self._delay_ms = self._read_delayed_topics()
         provided = Provided(plugins, self.settings)
         ordering = provided.ordering(options.ordering, client.deserialize)
         if batch is not None:
@@ -91,14 +91,13 @@ class Parts:
         self.loop = self._make_loop(ordering)
 
     def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None) -> Settings:
-        timeout = self.options.handler_timeout_ms
         return Settings(
             workers=self.options.workers,
             group_id=self.client.group_id,
             topics=self.client.topics,
             pattern=self.client.pattern,
             is_ordered=self.options.ordering != "unordered",
-            handler_timeout=None if timeout is None else timeout / 1000,
+            handler_timeout_ms=self.options.handler_timeout_ms,
             event_loop=event_loop,
             has_raw_bytes=self.client.has_raw_bytes,
             consumer_config=self.client.config,
@@ -110,7 +109,7 @@ class Parts:
         """Subscribe to the topics that a plugin wants to be read too; return its delay."""
         delayed = Provided(self.plugins, self.settings).delayed_topics()
         if delayed is None:
-            return lambda _record, _now: 0.0
+            return lambda _record, _now_ms: 0.0
         self.client.read_also(delayed.sources)
         self._originals = Originals(delayed.sources.keys(), delayed.original)
         self.settings = replace(
@@ -118,7 +117,7 @@ class Parts:
             sources=MappingProxyType(dict(delayed.sources)),
             deserialize=self._originals.before(self.client.deserialize) or self.settings.deserialize,
         )
-        return delayed.delay
+        return delayed.delay_ms
 
     def _make_queue(self, batch: Batch | None) -> WorkQueue[TopicPartition]:
         options = self.options
@@ -173,7 +172,9 @@ class Parts:
         return Loop(
             client,
             self.queue,
-            Intake(client, self.queue, clock, ordering=ordering, delayed=self.settings.sources, delay=self._delay),
+            Intake(
+                client, self.queue, clock, ordering=ordering, delayed=self.settings.sources, delay_ms=self._delay_ms
+            ),
             self._positions,
             self.committer,
             self.rebalance,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 # How long workers get to end once there is no work for them, in seconds.
-JOIN_TIMEOUT = 1.0
+JOIN_TIMEOUT_MS = 1000.0
 # How long leaving the group may take, in seconds.
 CLOSE_TIMEOUT = 5.0
 
@@ -105,9 +105,9 @@ class Engine:
                 buffered_bytes=scheduler.backpressure.total().bytes,
                 paused=scheduler.backpressure.paused,
                 throttled=scheduler.throttles.bounds,
-                paced=scheduler.dispatch.paced(self._clock.monotonic()),
+                rate_limited=scheduler.dispatch.rate_limited(self._clock.monotonic()),
                 committed=scheduler.offsets()[0],
-                lag=scheduler.offsets()[1],
+                uncommitted=scheduler.offsets()[1],
                 commits=self._committer.commits,
                 commit_failures=self._committer.failures,
                 overdue=scheduler.dispatch.overdue,
@@ -207,7 +207,7 @@ class Engine:
 
     def _end_workers(self) -> None:
         self._queue.close()
-        if not self._executor.join(JOIN_TIMEOUT):
+        if not self._executor.join(JOIN_TIMEOUT_MS):
             log.warning("some handlers still run; their threads end with the process, their results are ignored")
 
     # see docs/decisions/0021-run-closes-the-consumer.md

@@ -37,7 +37,7 @@ class Intake:
 
     :param ordering: from a raw record to its ordering key.
     :param delayed: the topics whose records may have to wait.
-    :param delay: of a record of these, in seconds from a time since the Unix epoch.
+    :param delay_ms: how long a record of these has to wait at a time since the Unix epoch; all in milliseconds.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Intake:
         *,
         ordering: Callable[[Any], Hashable | None] | None,
         delayed: Collection[str],
-        delay: Callable[[Any, float], float],
+        delay_ms: Callable[[Any, float], float],
     ) -> None:
         self._client = client
         self._queue = queue
         self._clock = clock
         self._ordering = ordering
         self._delayed = delayed
-        self._delay = delay
+        self._delay_ms = delay_ms
         self._waits: dict[TopicPartition, tuple[int, float]] = {}
         self._identities = Identities()
 
@@ -138,7 +138,7 @@ class Intake:
 
     def _wait(self, record: Any, wall: float) -> float:
         try:
-            return _finite(self._delay(record, wall))
+            return _finite(self._delay_ms(record, wall * 1000)) / 1000
         except FATAL:
             raise
         except BaseException:
@@ -147,10 +147,10 @@ class Intake:
             return 0.0
 
 
-def _finite(seconds: Any) -> float:
-    if not isfinite(seconds):
-        raise ValueError(f"it is {seconds!r} seconds")
-    return float(seconds)
+def _finite(delay_ms: Any) -> float:
+    if not isfinite(delay_ms):
+        raise ValueError(f"it is {delay_ms!r} ms")
+    return float(delay_ms)
 
 
 def require_key(key: Hashable) -> type:

@@ -5,7 +5,7 @@ Keys are looked up in the core's tables under the queue's lock. A key of the use
 fetches and without the lock, which of the keys that are in use it equals; the core gets an object that stands for all
 of these and is compared by identity. Keys of Python's own types stand for themselves.
 
-What stands for a key lives as long as a task, a lane or a pace has it, and is forgotten then. That may happen anywhere,
+What stands for a key lives as long as a task, a lane or a rate has it, and is forgotten then. That may happen anywhere,
 under the lock too, so all that happens there is that its hash is noted; what is noted is taken out with the next key.
 """
 

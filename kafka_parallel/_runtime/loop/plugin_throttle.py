@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kafka_parallel._core.in_flight_limits import UNBOUNDED
-from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.rate_limits import TokenBuckets
 from kafka_parallel._showing import shown
 from kafka_parallel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from kafka_parallel._core.in_flight_limits import Throttles
 
-# What a clock in float seconds can pace: from one record in a lifetime to one per nanosecond.
+# What a clock in float seconds can tell apart: from one record in a lifetime to one per nanosecond.
 SLOWEST, FASTEST = 1e-9, 1e9
 
 
@@ -40,15 +40,15 @@ class QueueThrottle:
         bound = _bound("in_flight", in_flight, least=1)
         self._change(lambda throttles, _: throttles.limit_retries(self._name, bound))
 
-    def pace(self, records_per_second: float | None, *, burst: int = 1) -> None:
+    def limit_rate(self, records_per_second: float | None, *, burst: int = 1) -> None:
         """Bound how fast records start."""
-        pace = _pace(records_per_second, burst)
-        self._change(lambda throttles, now: throttles.pace.set_overall(self._name, pace, now))
+        rate = _rate(records_per_second, burst)
+        self._change(lambda throttles, now: throttles.rates.set_overall(self._name, rate, now))
 
-    def pace_keys(self, records_per_second: float | None, *, burst: int = 1) -> None:
+    def limit_rate_per_key(self, records_per_second: float | None, *, burst: int = 1) -> None:
         """Bound how fast the records of each ordering key start."""
-        pace = _pace(records_per_second, burst)
-        self._change(lambda throttles, now: throttles.pace.set_by_lane(self._name, pace, now))
+        rate = _rate(records_per_second, burst)
+        self._change(lambda throttles, now: throttles.rates.set_by_lane(self._name, rate, now))
 
 
 def _bound(name: str, value: int | None, least: int) -> float:
@@ -59,13 +59,14 @@ def _bound(name: str, value: int | None, least: int) -> float:
     return value
 
 
-def _pace(rate: float | None, burst: int) -> Buckets | None:
+def _rate(per_second: float | None, burst: int) -> TokenBuckets | None:
     if isinstance(burst, bool) or not isinstance(burst, int) or burst < 1:
         raise ConfigurationError(f"burst={shown(burst)}: must be an integer of at least 1")
-    if rate is None:
+    if per_second is None:
         return None
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not SLOWEST <= rate <= FASTEST:
+    if isinstance(per_second, bool) or not isinstance(per_second, (int, float)) or not SLOWEST <= per_second <= FASTEST:
         raise ConfigurationError(
-            f"records_per_second={shown(rate)}: must be a number from {SLOWEST:g} to {FASTEST:g}, or None for no bound"
+            f"records_per_second={shown(per_second)}: must be a number from {SLOWEST:g} to {FASTEST:g}, "
+            "or None for no bound"
         )
-    return Buckets(rate, burst)
+    return TokenBuckets(per_second, burst)

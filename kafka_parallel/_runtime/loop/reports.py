@@ -79,7 +79,7 @@ def waits_for(standing: Standing, now: float) -> str:
         "retry": f"it failed, and attempt {standing.attempt} is due{when}",
         "throttle": f"plugin {standing.plugin!r} lets no record start",
         "key": "another record of its key runs or waits for its next attempt",
-        "pace": f"a plugin bounds how fast records start, and it may start{when}",
+        "rate": f"a plugin bounds how fast records start, and it may start{when}",
         "worker": "it waits for a worker, and all of them are busy",
     }[standing.reason]
 

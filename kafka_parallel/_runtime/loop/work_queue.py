@@ -294,7 +294,7 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         self._wake_worker(limit if self._attempt_batch is None else 1)
 
     def _wake_watch(self) -> None:
-        """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its pace."""
+        """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its rate."""
         if self._idle and (due := self._scheduler.dispatch.next_due) is not None and due < self._watch_until:
             self._work.notify()
 

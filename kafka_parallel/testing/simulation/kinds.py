@@ -213,9 +213,9 @@ class Actors:
         self._spawn()
         return True
 
-    def join(self, timeout: float) -> bool:
+    def join(self, timeout_ms: float) -> bool:
         """Wait for the workers to end."""
-        deadline = self._world.now + timeout
+        deadline = self._world.now + timeout_ms / 1000
         while self._alive and self._world.now < deadline:
             self._world.sleep(0.01)
         return not self._alive

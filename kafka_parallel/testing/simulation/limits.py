@@ -100,12 +100,12 @@ class RetryShare:
     def decided(self, context: RecordContext, answer: object) -> None:
         """Note what was decided about an attempt that failed."""
         if isinstance(answer, Retry):
-            self._told[place_of(context.raw)] = context.epoch, context.attempt
+            self._told[place_of(context.raw)] = context.assignment_id, context.attempt
 
     def enters(self, context: RecordContext) -> None:
         """Note that an attempt begins."""
         place = place_of(context.raw)
-        is_retry = self._told.get(place) == (context.epoch, context.attempt - 1)
+        is_retry = self._told.get(place) == (context.assignment_id, context.attempt - 1)
         call = self._calls.get(place)
         self._entering[place] = self._is_told_apart and is_retry and call is not None and call.comes_first(place)
 
@@ -122,4 +122,4 @@ class RetryShare:
 
 
 def _attempt(context: RecordContext) -> Attempt:
-    return place_of(context.raw), context.epoch, context.attempt
+    return place_of(context.raw), context.assignment_id, context.attempt

@@ -66,7 +66,8 @@ class SimulatedPool:
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
         """Provide itself."""
-        self._timeout = settings.handler_timeout
+        timeout_ms = settings.handler_timeout_ms
+        self._timeout = None if timeout_ms is None else timeout_ms / 1000
         return self
 
     def bind(self, program: Program) -> None:
@@ -81,9 +82,9 @@ class SimulatedPool:
             self._alive += 1
             self._process.start_thread(lambda: self._pull(work), "worker")
 
-    def join(self, timeout: float) -> bool:
+    def join(self, timeout_ms: float) -> bool:
         """Wait for the processes to end."""
-        deadline = self._world.now + timeout
+        deadline = self._world.now + timeout_ms / 1000
         while self._alive and self._world.now < deadline:
             self._world.sleep(0.01)
         return not self._alive
@@ -147,7 +148,7 @@ class SimulatedPool:
         :raises _DeadError: its process died of it.
         """
         calls = [raws] if self._program.is_batch else [[raw] for raw in raws]
-        returned, seconds = 0, list[float]()
+        returned, durations_ms = 0, list[float]()
         for sent in calls:
             began = self._world.now
             try:
@@ -160,10 +161,11 @@ class SimulatedPool:
                 death.returned = returned
                 raise
             except BaseException as error:  # noqa: BLE001 - as above
-                return Report(place, returned, error, seconds=[*seconds, self._world.now - began])
+                durations_ms.append((self._world.now - began) * 1000)
+                return Report(place, returned, error, durations_ms=durations_ms)
             returned += len(sent)
-            seconds.append(self._world.now - began)
-        return Report(place, returned, seconds=seconds)
+            durations_ms.append((self._world.now - began) * 1000)
+        return Report(place, returned, durations_ms=durations_ms)
 
     def _run(self, records: list[Any], wants: Callable[[], bool]) -> None:
         chance = self._world.random

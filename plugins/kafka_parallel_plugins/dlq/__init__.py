@@ -125,7 +125,7 @@ class DeadLetterQueue:
                         "letters again: give the KafkaConsumer a group_id")  # fmt: skip
         topics = self._topics.check(context)
         config = producer_config("dlq", context.consumer_config, self._overrides, self._timeout_ms)
-        outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms / 1000, context.clock)
+        outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms, context.clock)
         self._running = (context, outbox, Letterhead(self._dialects, self._kept, context.group_id))
 
     @hookimpl(wrapper=True)

@@ -66,8 +66,8 @@ class Letterhead:
         headers = list(self._copied(context.raw.headers))
         for dialect in self.dialects:
             headers += getattr(self, f"_{dialect}")(told, context)
-        if context.first_failed_at is not None:
-            headers.append((FIRST_FAILED_AT, str(round(context.first_failed_at * 1000)).encode()))
+        if context.first_failed_at_ms is not None:
+            headers.append((FIRST_FAILED_AT, str(round(context.first_failed_at_ms)).encode()))
         return headers
 
     def _copied(self, headers: Iterable[tuple[str, bytes | None]]) -> Iterable[Header]:

@@ -118,4 +118,4 @@ class LimitWatch:
 
 def _attempt(context: RecordContext) -> tuple[object, ...]:
     raw = context.raw
-    return raw.topic, raw.partition, raw.offset, context.epoch, context.attempt
+    return raw.topic, raw.partition, raw.offset, context.assignment_id, context.attempt

@@ -39,14 +39,14 @@ class Batch:
         """Take in what the process told."""
         return [self._report(*one) for one in news]
 
-    def _report(self, unit: int, returned: int, raised: Raised | None, seconds: Sequence[float]) -> Report:
+    def _report(self, unit: int, returned: int, raised: Raised | None, durations_ms: Sequence[float]) -> Report:
         self._open[unit] -= returned
         if raised is not None or not self._open[unit]:
             del self._open[unit]
         if raised is None:
-            return Report(unit, returned, seconds=seconds)
+            return Report(unit, returned, durations_ms=durations_ms)
         error, is_made = exception_of(raised), raised.stage != "prepare"
-        return Report(unit, returned, error, "handle" if is_made else "prepare", seconds=seconds)
+        return Report(unit, returned, error, "handle" if is_made else "prepare", durations_ms=durations_ms)
 
     def unbegun(self, units: Iterable[int]) -> list[Report]:
         """Take in which units were not begun and never will."""

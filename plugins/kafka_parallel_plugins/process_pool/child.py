@@ -202,17 +202,17 @@ class TimedRunner(Runner):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._seconds: list[float] = []
+        self._durations_ms: list[float] = []
 
     def _attempt(self, prepare: Callable[[Any], Any], fields: Any) -> tuple[Raised | None, Any]:
         began = perf_counter()
         outcome = super()._attempt(prepare, fields)
-        self._seconds.append(perf_counter() - began)
+        self._durations_ms.append((perf_counter() - began) * 1000)
         return outcome
 
     def _note(self, place: int, returned: int, failure: Raised | None = None) -> None:
-        self._done.append(Done(place, returned, failure, self._seconds))
-        self._seconds = []
+        self._done.append(Done(place, returned, failure, self._durations_ms))
+        self._durations_ms = []
 
 
 class BatchRunner(Runner):

@@ -66,13 +66,13 @@ class Done(NamedTuple):
     :ivar unit: its place in what was sent.
     :ivar returned: how many more handlers returned.
     :ivar raised: how the record behind them failed; it was the last of this unit.
-    :ivar seconds: how long each of these took, if that was asked for.
+    :ivar durations_ms: milliseconds that each of these took, if that was asked for.
     """
 
     unit: int
     returned: int
     raised: Raised | None = None
-    seconds: Sequence[float] = ()
+    durations_ms: Sequence[float] = ()
 
 
 class Progress(NamedTuple):

@@ -43,7 +43,8 @@ class ProcessPool:
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
         """Provide ``settings.workers`` processes."""
-        return Processes(settings.workers, self._start_timeout, settings.handler_timeout)
+        timeout_ms = settings.handler_timeout_ms
+        return Processes(settings.workers, self._start_timeout, None if timeout_ms is None else timeout_ms / 1000)
 
 
 # see docs/decisions/0035-units-come-back.md
@@ -97,18 +98,18 @@ class Processes:
             self._threads.append(thread)
             thread.start()
 
-    def join(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds for processes and threads to end, then kill what is left; tell whether they did.
+    def join(self, timeout_ms: float) -> bool:
+        """Wait up to *timeout_ms* for processes and threads to end, then kill what is left; tell whether they did.
 
         Handlers that nobody waits for any more have been killed by then.
         """
         self._is_ending.set()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout_ms / 1000
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._kill()
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(timeout_ms / 1000)
         for worker in self._workers:
             worker.process.wait_until_gone()
         atexit.unregister(self._kill_at_exit)

@@ -220,7 +220,7 @@ class RefusesStart:
 class ReadsMore:
     @hookimpl
     def provide_topics(self):
-        return DelayedTopics({f"{TOPIC}-later": TOPIC}, lambda _record, _now: 0.0)
+        return DelayedTopics({f"{TOPIC}-later": TOPIC}, lambda _record, _now_ms: 0.0)
 
 
 class ProvidesNonsense:

@@ -304,7 +304,7 @@ def test_a_report_says_how_long_records_took_elsewhere():
     found, _, told = handlings()
     error = ValueError()
 
-    found.reported(tasks(4), Report(0, 2, error, seconds=[0.5, 1.0, 2.0]), since=3.0)
+    found.reported(tasks(4), Report(0, 2, error, durations_ms=[500, 1000, 2000]), since=3.0)
     found.tell()
 
     assert told == [(0, 1, 1.0, 9.5, 10.0, None), (1, 1, 1.0, 9.0, 10.0, None), (2, 1, 1.0, 8.0, 10.0, error)]
@@ -322,7 +322,7 @@ def test_without_that_the_time_is_what_this_side_waited():
 @pytest.mark.parametrize(
     "report",
     [
-        Report(0, 1, ValueError(), "prepare", seconds=[1.0, 2.0]),
+        Report(0, 1, ValueError(), "prepare", durations_ms=[1000, 2000]),
         Report(0, 1, WorkerDied("nobody waits", -9, is_unwanted=True)),
         Report(0, 1),
     ],

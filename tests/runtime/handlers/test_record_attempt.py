@@ -17,7 +17,7 @@ class Seen:
 
     @hookimpl(wrapper=True)
     def on_record(self, context):
-        self.attempts.append((context.epoch, context.attempt))
+        self.attempts.append((context.assignment_id, context.attempt))
         return (yield)
 
     @hookimpl

@@ -231,9 +231,9 @@ BUGS = [
     ),
     Bug(
         "believe any time in a retry header",
-        where="kafka_parallel_plugins.retry_topics:RetryTopics._delay",
-        old="min(due_ms / 1000 - now, most)",
-        new="due_ms / 1000 - now",
+        where="kafka_parallel_plugins.retry_topics:RetryTopics._delay_ms",
+        old="min(due_ms - now_ms, most)",
+        new="due_ms - now_ms",
     ),
     Bug(
         "do not wait until a record of a retry topic is due",
@@ -343,43 +343,43 @@ BUGS = [
         new="None",
     ),
     Bug(
-        "never let a key start again that had to wait for its pace",
-        where="kafka_parallel._core.rate_limits:Pace._release_due",
+        "never let a key start again that had to wait for its rate",
+        where="kafka_parallel._core.rate_limits:RateLimits._release_due",
         old="self._waiting and self._waiting[0][0] <= now",
         new="False",
     ),
     Bug(
-        "do not look again when a pace is about to allow a start",
+        "do not look again when a rate is about to allow a start",
         where="kafka_parallel._core.dispatch:Dispatch.next_due",
-        old="dues.append(self._throttles.pace.next_start(is_ready=bool(self._backlog.ready)))",
+        old="dues.append(self._throttles.rates.next_start(is_ready=bool(self._backlog.ready)))",
         new="pass",
     ),
     Bug(
-        "look again for the pace of all together, not for that of a key",
-        where="kafka_parallel._core.rate_limits:Pace.next_start",
-        old="max(self.opens, self._waiting[0][0]) if self._waiting else None",
+        "look again for the rate of all together, not for that of a key",
+        where="kafka_parallel._core.rate_limits:RateLimits.next_start",
+        old="max(self.earliest_start, self._waiting[0][0]) if self._waiting else None",
         new="None",
     ),
     Bug(
-        "lose a record that has to wait for its pace",
-        where="kafka_parallel._core.rate_limits:Pace._starts",
+        "lose a record that has to wait for its rate",
+        where="kafka_parallel._core.rate_limits:RateLimits._starts",
         old="ready.put_back(unit)",
         new="pass",
     ),
     Bug(
         "forget a bucket that is not full",
-        where="kafka_parallel._core.rate_limits:Buckets.start",
+        where="kafka_parallel._core.rate_limits:TokenBuckets.count_starts",
         old="self._full_at[oldest] > now",
         new="False",
     ),
     Bug(
         "count what is taken as started while it waits behind another record",
         where="kafka_parallel._core.rate_limits",
-        old="AT_ONCE = 0.001",
-        new="AT_ONCE = 1.0",
+        old="CHUNK_SECONDS = 0.001",
+        new="CHUNK_SECONDS = 1.0",
     ),
     Bug(
-        "begin a pace anew with each partition that comes",
+        "begin a rate anew with each partition that comes",
         where="kafka_parallel._core.rate_limits:_place",
         old="task.assignment.scope",
         new="task.assignment.epoch",
@@ -772,9 +772,9 @@ BUGS = [
     Bug(
         "do not count retries in batches",
         where="kafka_parallel._core.dispatch:Dispatch._next_chunk",
-        old="batch = self._throttles.pace.take_batch(ready, self._room, now)",
+        old="batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)",
         new="""
-            batch = self._throttles.pace.take_batch(ready, self._room, now)
+            batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)
             self._backlog.retries.running.clear()
         """,
         executor="batch on thread-pool",
@@ -917,7 +917,7 @@ BUGS = [
         executor="process-pool",
     ),
     Bug(
-        "look for what falls due only where something has a pace",
+        "look for what falls due only where something has a rate",
         where="kafka_parallel._core.dispatch:Dispatch._is_timed",
         old="""
             self._backlog.retries.waiting or self._throttles.is_timed or isinstance(
