@@ -140,7 +140,7 @@ class ParallelConsumer:
         check_thread(handler)
         engine = self._begin(handler, batch)
         with Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext():
-            engine.run()
+            engine.run_until_over()
 
     def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Process records as `run` does, on a thread of its own; errors are logged, and come out of `join`.
@@ -153,7 +153,7 @@ class ParallelConsumer:
         :raises ConfigurationError: as `run`.
         """
         engine = self._begin(handler, batch)
-        self._background = Background(engine.run, self._shutdown, lambda: _within.get() is self)
+        self._background = Background(engine.run_until_over, self._shutdown, lambda: _within.get() is self)
         self._background.start()
 
     async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
@@ -176,7 +176,7 @@ class ParallelConsumer:
         self._check_handler(handler)
         check_hosted(handler)
         engine = self._begin(handler, batch, asyncio.get_running_loop())
-        await run_hosted(engine.run, self._shutdown)
+        await run_hosted(engine.run_until_over, self._shutdown)
 
     def join(self, timeout_ms: float | None = None) -> bool:
         """Wait for what `start` started; tell whether it has ended.

@@ -71,7 +71,7 @@ KNOWN: Mapping[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
 }
 
 
-class Work(NamedTuple):
+class UnfinishedWork(NamedTuple):
     """Something that is work.
 
     :ivar name: of the object, with an article.
@@ -82,15 +82,15 @@ class Work(NamedTuple):
     advice: str
 
 
-def named_work(found: object) -> Work | None:
+def named_work(found: object) -> UnfinishedWork | None:
     """Name *found* if it is work; ``None`` if it is not."""
     advice = _advice(found)
-    return None if advice is None else Work(_named(found), advice)
+    return None if advice is None else UnfinishedWork(_named(found), advice)
 
 
-def function_in(found: object) -> Work | None:
+def function_in(found: object) -> UnfinishedWork | None:
     """Name *found* if it is a function: in place of a result, the call of it was forgotten. Plugins may answer some."""
-    return Work(_named(found), CALL) if issubclass(type(found), FUNCTIONS) else None
+    return UnfinishedWork(_named(found), CALL) if issubclass(type(found), FUNCTIONS) else None
 
 
 def _advice(found: object) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
-from kafka_parallel._shapes_of_work import MANAGING, Work, function_in, named_work
+from kafka_parallel._shapes_of_work import MANAGING, UnfinishedWork, function_in, named_work
 from kafka_parallel.errors import HandlerUnfinished
 from kafka_parallel.values import Halt, Retry, Skip
 
@@ -95,7 +95,7 @@ def unfinished(returned: Any, *, may_skip: bool = False) -> HandlerUnfinished | 
     return HandlerUnfinished(f"the handler returned {found.name} instead of doing its work: {found.advice}")
 
 
-def work_in(returned: object) -> Work | None:
+def work_in(returned: object) -> UnfinishedWork | None:
     """Tell what *returned* is if it is work that has yet to be done or waited for; ``None`` if it is none.
 
     A coroutine that nothing has begun is closed, or Python would warn that it was never awaited. User code is not run.

@@ -77,16 +77,16 @@ class Chunk(Protocol):
 class Work(Protocol):
     """Where workers get tasks from. Every method may be called from any thread."""
 
-    def take(self, limit: int, done: Any = None) -> Chunk | None:
+    def next_chunk(self, limit: int, done: Any = None) -> Chunk | None:
         """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker.
 
         :param done: a chunk that the worker is through with; it is handed over as by `finish`, in the same act.
         """
 
-    def take_nowait(self, limit: int, done: Any = None) -> Chunk | None:
+    def next_chunk_nowait(self, limit: int, done: Any = None) -> Chunk | None:
         """Take at most *limit* tasks, or ``None`` if nothing may run now; nothing is taken away from other workers.
 
-        :param done: as for `take`.
+        :param done: as for `next_chunk`.
         """
 
     def run(self, chunk: Any, task: Any) -> bool:
@@ -114,7 +114,7 @@ class Work(Protocol):
     def finish(self, chunk: Any) -> None:
         """Hand over the outcomes *chunk* has so far. May be called several times.
 
-        It must be called at the end of *chunk*, unless that is given to `take` or `take_nowait` as *done*.
+        It must be called at the end of *chunk*, unless that is given to `next_chunk` or `next_chunk_nowait` as *done*.
         """
 
     def fail(self, error: BaseException) -> None:
@@ -136,7 +136,7 @@ class Executor(Protocol):
         """Start taking work from *work*. Called once."""
 
     def join(self, timeout_ms: float) -> bool:
-        """Wait up to *timeout_ms* for all workers to end (``take`` gives them ``None``); tell whether they did."""
+        """Wait up to *timeout_ms* for all workers to end (``next_chunk`` gives them ``None``); tell if they did."""
 
 
 class RemoteExecutor(Executor, Protocol):

@@ -10,13 +10,13 @@ from kafka import TopicPartition
 
 from benchmarks.costs.queue import BATCH, PARTITION
 from kafka_parallel._core.batch_queue import NEVER, BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 # So many records are in the buffer before any is handled: what it holds by default.
 BUFFERED = 2_000
@@ -43,15 +43,15 @@ def cost_of(records: int, *, batch: int, keys: int | None) -> float:
     return lasted / records
 
 
-def _queue(batch: int) -> WorkQueue[TopicPartition]:
+def _queue(batch: int) -> LockedScheduler[TopicPartition]:
     def handle(_: Any) -> None:
         """Do nothing."""
 
     clock = SystemClock()
     attempts = Attempts(handle, None, _decide, None, clock)
     is_batch = batch > 1
-    queue: WorkQueue[TopicPartition] = WorkQueue(
-        Limits(BUFFERED, 1 << 40, 1 << 40),
+    queue: LockedScheduler[TopicPartition] = LockedScheduler(
+        BufferLimits(BUFFERED, 1 << 40, 1 << 40),
         commits=CommitRules(),
         attempt=attempts,
         clock=clock,
@@ -59,7 +59,7 @@ def _queue(batch: int) -> WorkQueue[TopicPartition]:
         attempt_batch=BatchAttempts(handle, None, attempts) if is_batch else None,
     )
     queue.assign([PARTITION], {}, {})
-    queue.reach({PARTITION: 0})
+    queue.learn_positions({PARTITION: 0})
     return queue
 
 
@@ -67,15 +67,15 @@ def _decide(**_: Any) -> None:
     """Decide nothing: no record fails."""
 
 
-def _feed(queue: WorkQueue[TopicPartition], tasks: list[Task]) -> None:
+def _feed(queue: LockedScheduler[TopicPartition], tasks: list[Task]) -> None:
     for first in range(0, len(tasks), BATCH):
         queue.feed({PARTITION: tasks[first : first + BATCH]}, {})
 
 
-def _work_off(queue: WorkQueue[TopicPartition]) -> None:
+def _work_off(queue: LockedScheduler[TopicPartition]) -> None:
     """Do what a worker does until nothing is left."""
-    chunk = queue.take_nowait(CHUNK)
+    chunk = queue.next_chunk_nowait(CHUNK)
     while chunk is not None:
         for item in chunk:
             queue.run(chunk, item)
-        chunk = queue.take_nowait(CHUNK, chunk)
+        chunk = queue.next_chunk_nowait(CHUNK, chunk)

@@ -8,12 +8,12 @@ from collections import deque
 
 from kafka import TopicPartition
 
-from kafka_parallel._core.buffer_limits import Limits
-from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.buffer_limits import BufferLimits
+from kafka_parallel._core.chunk import TaskChunk
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 PARTITION = TopicPartition("costs", 0)
 BATCH = 500
@@ -28,18 +28,18 @@ class DoesNothing:
 
 def cost_of(records: int, *, keys: int, in_flight: int) -> float:
     """Processor seconds per record with *keys* in the buffer and *in_flight* records taken, one chunk each."""
-    queue: WorkQueue[TopicPartition] = WorkQueue(
-        Limits(records, 1 << 40, records), commits=CommitRules(), attempt=DoesNothing(), clock=SystemClock()
+    queue: LockedScheduler[TopicPartition] = LockedScheduler(
+        BufferLimits(records, 1 << 40, records), commits=CommitRules(), attempt=DoesNothing(), clock=SystemClock()
     )
     queue.assign([PARTITION], {}, {})
-    queue.reach({PARTITION: 0})
+    queue.learn_positions({PARTITION: 0})
     tasks = [Task(None, offset, offset % keys, 100, 0.0) for offset in range(records)]
     gc.collect()  # what is found now is not a matter of what is measured
     began = time.process_time()
     for first in range(0, records, BATCH):
         queue.feed({PARTITION: tasks[first : first + BATCH]}, {})
-    running: deque[tuple[Chunk, Task]] = deque()
-    while (chunk := queue.take_nowait(1)) is not None or running:
+    running: deque[tuple[TaskChunk, Task]] = deque()
+    while (chunk := queue.next_chunk_nowait(1)) is not None or running:
         if chunk is not None:
             running.append((chunk, next(iter(chunk))))  # begun at once, or an idle worker would steal it
         if chunk is None or len(running) > in_flight:

@@ -52,7 +52,7 @@ class Assignment:
     """
 
     __slots__ = (
-        "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "epoch", "halted", "lanes", "leaves_at",
+        "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "halted", "id", "lanes", "leaves_at",
         "ledger", "live", "partition", "restart_at", "scope", "turn",
     )  # fmt: skip
 
@@ -101,29 +101,29 @@ class Assignment:
         """Whether there is something to commit."""
         return self.ledger.committable is not None and self.ledger.committable != self.committed
 
-    def begin(self, offset: int) -> None:
+    def begin_at(self, offset: int) -> None:
         """Note that the first offset to come is *offset*; what lies below it was finished by somebody else."""
-        self.ledger.begin(offset)
+        self.ledger.begin_at(offset)
         self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
         self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
 
-    def confirmed(self, offset: int, now: float) -> None:
+    def confirm_commit(self, offset: int, now: float) -> None:
         """Note that the broker confirmed a commit of *offset*, *now*."""
         self.committed = self.restart_at = offset
         self.confirmed_at = now
 
-    def finish(self, offset: int) -> bool:
+    def finish_offset(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
         if self.attempts:
             self.attempts.pop(offset, None)
-        return self.ledger.finish(offset)
+        return self.ledger.finish_offset(offset)
 
-    def finish_all(self, offsets: Collection[int]) -> int:
+    def finish_offsets(self, offsets: Collection[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them did."""
         if self.attempts:
             for offset in offsets:
                 self.attempts.pop(offset, None)
-        return self.ledger.finish_all(offsets)
+        return self.ledger.finish_offsets(offsets)
 
     def saw_leader_epoch(self, offset: int, leader_epoch: int) -> None:
         """Note that records from *offset* on were written under *leader_epoch* (KIP-320)."""
@@ -164,26 +164,26 @@ class Assignments(Generic[P]):
         """
         if partition in self._current:
             raise ValueError(f"{partition} is already assigned")
-        self._epochs += 1
+        self._last_id += 1
         lanes = self._scopes.begin(lane_scope(partition))
-        found = self._current[partition] = Assignment(partition, self._epochs, lanes)
+        found = self._current[partition] = Assignment(partition, self._last_id, lanes)
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
         if start is None:
             self.unbegun[partition] = found
         else:
             found.restart_at = restart_at
-            found.begin(start)
+            found.begin_at(start)
         return found
 
-    def reach(self, partition: P, position: int) -> None:
+    def advance_to(self, partition: P, position: int) -> None:
         """Note that the next offset to come of *partition* is *position*, which is no jump back."""
         assignment = self._current[partition]
         if self.unbegun.pop(partition, None) is not None:
-            assignment.begin(position)
-        assignment.ledger.reach(position)
+            assignment.begin_at(position)
+        assignment.ledger.advance_to(position)
 
-    def end(self, partition: P) -> Assignment | None:
+    def end_assignment(self, partition: P) -> Assignment | None:
         """End the assignment of *partition* and keep its attempts for its next one here."""
         ended = self._current.pop(partition, None)
         self.open.pop(partition, None)

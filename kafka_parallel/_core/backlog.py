@@ -29,12 +29,12 @@ class Backlog:
 
     def feed(self, assignment: Assignment, tasks: Sequence[Task], others: int) -> None:
         """Take in new tasks of *assignment*, in offset order, beside *others* that have some."""
-        assignment.ledger.add([task.offset for task in tasks], [task.size for task in tasks])
+        assignment.ledger.add_offsets([task.offset for task in tasks], [task.size for task in tasks])
         for task in tasks:
             task.assignment = assignment
         if assignment.attempts or assignment.done:
             tasks = self._recalled(assignment, tasks)
-        self.ready.add(tasks, assignment.lanes, assignment.turn, others)
+        self.ready.enqueue(tasks, assignment.lanes, assignment.turn, others)
 
     @staticmethod
     def _recalled(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:
@@ -42,20 +42,20 @@ class Backlog:
         for task in tasks:
             if task.offset in assignment.attempts:
                 task.recall(assignment.attempts[task.offset])
-        assignment.ledger.finish_all(task.offset for task in tasks if task.offset in assignment.done)
+        assignment.ledger.finish_offsets(task.offset for task in tasks if task.offset in assignment.done)
         return [task for task in tasks if task.offset not in assignment.done]
 
     def retry_due(self, now: float, most: float) -> None:
         """Let the tasks run again whose time has come, while no more than *most* do."""
         for task in self.retries.due(now, most):
-            self.ready.again(task)
+            self.ready.make_ready(task)
 
     def unstarted(self, assignments: Sequence[Assignment]) -> dict[Assignment, list[Task]]:
         """The tasks of *assignments* that no worker has: in lanes, without order, or waiting for a retry."""
         found: dict[Assignment, list[Task]] = {assignment: [] for assignment in assignments}
         lanes = [lane for table in _tables(assignments) for lane in table.values()]
         in_lanes = (task for lane in lanes for task in lane.waiting)
-        for task in (*in_lanes, *self.ready.loose(), *self.retries.tasks()):
+        for task in (*in_lanes, *self.ready.unordered_tasks(), *self.retries.tasks()):
             if task.assignment in found:
                 found[task.assignment].append(task)
         return found
@@ -67,18 +67,18 @@ class Backlog:
             return task.offset > ceilings.get(task.assignment, task.offset)
 
         tables = _tables(ceilings)
-        loose = {task for task in self.ready.loose() if is_above(task)}
+        loose = {task for task in self.ready.unordered_tasks() if is_above(task)}
         waiting = self.retries.take_out(is_above)
         dropped = [*loose, *waiting]
         for lane in [lane for table in tables for lane in table.values()]:
             dropped += [task for task in lane.waiting if is_above(task)]
             lane.waiting = type(lane.waiting)(task for task in lane.waiting if not is_above(task))
-        self.retries.ended(dropped)
+        self.retries.stop_counting(dropped)
         for task in dropped:
             task.assignment.ledger.drop([task.offset])
         for lane in [task.lane for task in waiting if task.lane is not None]:
             self.ready.release(lane)
-        self.ready.discard(tables, loose)
+        self.ready.forget_dropped(tables, loose)
 
 
 def _tables(assignments: Iterable[Assignment]) -> list[LaneTable]:

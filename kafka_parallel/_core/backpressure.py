@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
 from kafka_parallel._core.assignment import Assignment, Assignments
-from kafka_parallel._core.buffer_limits import Limits, Load, Pressure
+from kafka_parallel._core.buffer_limits import BufferLimits, Load, PauseRules
 from kafka_parallel._core.in_flight_limits import Throttles
 from kafka_parallel._core.task import Task
 
@@ -59,22 +59,24 @@ class Backpressure(Generic[P]):
     :param commits: false for a consumer without a group.
     """
 
-    def __init__(self, assignments: Assignments[P], throttles: Throttles, limits: Limits, *, commits: bool) -> None:
+    def __init__(
+        self, assignments: Assignments[P], throttles: Throttles, limits: BufferLimits, *, commits: bool
+    ) -> None:
         self._assignments = assignments
         self._throttles = throttles
         self._limits = limits
         self._commits = commits
-        self._pressure = Pressure(limits)
+        self._rules = PauseRules(limits)
         self._paused: dict[P, str] = {}
         self._held: dict[P, float] = {}
         self._stretched: list[P] = []
         self._kept_out: dict[P, int] = {}
 
-    def saw(self, sizes: Iterable[int]) -> None:
+    def learn_sizes(self, sizes: Iterable[int]) -> None:
         """Learn the *sizes* of the records of one poll."""
-        self._pressure.saw(sizes)
+        self._rules.learn_sizes(sizes)
 
-    def decide(self, fed: Collection[P], now: float) -> Decision[P]:
+    def decide_pauses(self, fed: Collection[P], now: float) -> Decision[P]:
         """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
         self._throttles.advance(now)
         self._assignments.close_finished()
@@ -82,12 +84,12 @@ class Backpressure(Generic[P]):
         self._held = held = {partition: until for partition, until in self._held.items() if until > now}
         closed_by = self._throttles.closed_by
         total = self.total()
-        room, reserve = self._pressure.room(total) if closed_by is None else 0, self._reserve
+        room, reserve = self._rules.room(total) if closed_by is None else 0, self._reserve
         pause: dict[P, str] = {}
         candidates = [*fed, *held, *(() if room > reserve else self._assignments.open)]
         for partition, assignment in self._assignments.select(dict.fromkeys(candidates) if room else None):
             reason = closed_by or ("not due" if partition in held else None)
-            reason = reason or self._pressure.pause_reason(self._load(partition, assignment), total, reserve)
+            reason = reason or self._rules.pause_reason(self._load(partition, assignment), total, reserve)
             reason = reason or (None if room else "records")
             if reason is not None and partition not in self._paused:
                 pause[partition] = reason
@@ -118,7 +120,7 @@ class Backpressure(Generic[P]):
         self._kept_out[partition] = tasks[first].offset
         return tasks[:first]
 
-    def hold(self, partition: P, until: float) -> None:
+    def defer(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*: its next record is not due."""
         if self._assignments.get(partition) is not None:
             self._held[partition] = until
@@ -143,13 +145,13 @@ class Backpressure(Generic[P]):
     # see docs/decisions/0012-resume-marks.md
     def _may_resume(self, partition: P, assignment: Assignment, total: Load) -> bool:
         load = self._load(partition, assignment)
-        return self._pressure.may_resume(self._paused[partition], load, total, self._reserve)
+        return self._rules.may_resume(self._paused[partition], load, total, self._reserve)
 
     @property
     def _reserve(self) -> int:
         """How many records are kept free for partitions that hold nothing; one that is alone needs none."""
         assigned = len(self._assignments.live)
-        return self._pressure.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
+        return self._rules.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
 
     # see docs/decisions/0007-count-from-confirmed-commit.md
     def commit_makes_room(self) -> bool:

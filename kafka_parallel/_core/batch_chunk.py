@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kafka_parallel._core.chunk import Chunk, Settled, take_all
+from kafka_parallel._core.chunk import Settled, TaskChunk, take_all
 from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure, NotRun, is_unfinished
 from kafka_parallel._core.task import Runnable, Task
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel.values import Retry, Skip
 
 
-class BatchChunk(Chunk):
+class BatchChunk(TaskChunk):
     """A chunk whose units run together: iterating claims all of them as one `TaskBatch`.
 
     Each entry of what is settled says all about one unit, or that all of the batch was handled.
@@ -73,7 +73,7 @@ class BatchChunk(Chunk):
         """The batch, until it is settled."""
         return self._batch
 
-    def detach(self) -> tuple[Chunk, list[Runnable]]:
+    def detach(self) -> tuple[TaskChunk, list[Runnable]]:
         """Take the batch away from a worker that is stuck in it."""
         stuck = BatchChunk(())
         stuck._batch, self._batch = self._batch, None

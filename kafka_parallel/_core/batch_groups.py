@@ -67,15 +67,15 @@ class BatchedLane(Lane):
         self.bytes = task.size
         self.group: Group | LaneGroup
 
-    def add(self, task: Task) -> None:
+    def add_last(self, task: Task) -> None:
         """Take in a task that is younger than all others."""
         self.bytes += task.size
-        Lane.add(self, task)
+        Lane.add_last(self, task)
 
-    def put_first(self, tasks: Sequence[Task]) -> None:
+    def add_first(self, tasks: Sequence[Task]) -> None:
         """Take back *tasks*, which are older than all others."""
         self.bytes += size_of(tasks)
-        Lane.put_first(self, tasks)
+        Lane.add_first(self, tasks)
 
     def claim(self, limit: int) -> Sequence[Task]:
         """Take out the oldest tasks, at most *limit*; the lane is held from now on."""
@@ -109,17 +109,17 @@ class LaneGroup(Tally):
         super().__init__()
         self._lane = lane
 
-    def enter(self, entry: Task | Lane) -> None:
+    def enter_newest(self, entry: Task | Lane) -> None:
         """Learn of an entry that may run; the lane is known already."""
 
-    enter_again = enter
+    enter_older = enter_newest
 
     def oldest(self) -> Task | None:
         """The task that would be taken first."""
         lane = self._lane
         return lane.waiting[0] if lane.waiting and not lane.held else None
 
-    def take(self, records: int, size: float) -> list[Runnable]:
+    def pop_units(self, records: int, size: float) -> list[Runnable]:
         """Take a unit with at most *records* tasks and *size* bytes, one task at least."""
         lane = self._lane
         self.lose(self.tasks, self.bytes)
@@ -145,31 +145,31 @@ class LaneGroup(Tally):
 class Group(Tally):
     """Lanes and tasks without order, oldest first.
 
-    :ivar enter: takes in an entry that arrived after all others; see `ByAge.append`.
-    :ivar enter_again: takes in an entry that may be older than others.
+    :ivar enter_newest: takes in an entry that arrived after all others; see `ByAge.append`.
+    :ivar enter_older: takes in an entry that may be older than others.
     """
 
-    __slots__ = ("_entries", "enter", "enter_again")
+    __slots__ = ("_entries", "enter_newest", "enter_older")
 
     def __init__(self) -> None:
         super().__init__()
         self._entries = ByAge()
-        self.enter = self._entries.append
-        self.enter_again = self._entries.push
+        self.enter_newest = self._entries.append
+        self.enter_older = self._entries.push
 
     def oldest(self) -> Task | None:
         """The task that would be taken first."""
         entry = self._entries.peek()
         return entry.waiting[0] if isinstance(entry, Lane) else entry
 
-    def take(self, records: int, size: float) -> list[Runnable]:
+    def pop_units(self, records: int, size: float) -> list[Runnable]:
         """Take units with at most *records* tasks and *size* bytes, one task at least. It runs once per unit."""
         units: list[Runnable] = []
         count, total, pop = 0, 0, self._entries.pop
         while count < records and (entry := pop()) is not None:
             if isinstance(entry, Task):
                 if units and total + entry.size > size:
-                    self.enter_again(entry)
+                    self.enter_older(entry)
                     break
                 units.append(entry)
                 count += 1
@@ -178,7 +178,7 @@ class Group(Tally):
             lane: BatchedLane = entry  # type: ignore[assignment]  # as `cast`, without its call for each unit
             fit = lane.fitting(records - count, size - total) or (0 if units else 1)
             if not fit:
-                self.enter_again(entry)
+                self.enter_older(entry)
                 break
             before, tasks = lane.bytes, lane.claim(fit)
             units.append(unit_of(lane, tasks))

@@ -60,8 +60,8 @@ class BatchQueue(TaskQueue):
         """How many groups may give out a batch without waiting for anything."""
         return len(self._runnable)
 
-    def add(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
-        """Take in new *tasks*; see `ReadyQueue.add`."""
+    def enqueue(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
+        """Take in new *tasks*; see `ReadyQueue.enqueue`."""
         if ahead := self._arrivals.go_ahead(tasks, turn, others):
             self._enter(tasks[:ahead], table, is_ahead=True)
             tasks = tasks[ahead:]
@@ -76,7 +76,7 @@ class BatchQueue(TaskQueue):
     def _enter(self, tasks: Sequence[Task], table: LaneTable, *, is_ahead: bool) -> None:
         """Take in *tasks* of one partition, which have their numbers."""
         group = self._group_of(tasks[0])
-        enter = group.enter_again if is_ahead else group.enter
+        enter = group.enter_older if is_ahead else group.enter_newest
         if self._limits.scope == "key":
             self._enter_lanes([task for task in tasks if task.key is not None], table)
             tasks = [task for task in tasks if task.key is None]
@@ -103,7 +103,7 @@ class BatchQueue(TaskQueue):
                 lane, is_first = self._new_lane(task, table), True
             else:
                 is_first = not lane.waiting
-                lane.add(task)
+                lane.add_last(task)
             if lane.held:
                 count -= 1
                 continue
@@ -120,7 +120,7 @@ class BatchQueue(TaskQueue):
             if lane is None:
                 lane = self._new_lane(task, table)
             else:
-                lane.add(task)
+                lane.add_last(task)
             if not lane.held:
                 group = cast("BatchedLane", lane).group
                 group.gain(1, task.size, task)
@@ -128,7 +128,7 @@ class BatchQueue(TaskQueue):
         for group in groups:
             self._list(group)
 
-    def take(self, limit: float, now: float) -> list[Runnable]:
+    def pop_batch(self, limit: float, now: float) -> list[Runnable]:
         """Take the units of one batch with at most *limit* tasks. Their lanes are held from now on."""
         self._look_at_waiting(now)
         while limit > 0 and self._by_age:
@@ -138,7 +138,7 @@ class BatchQueue(TaskQueue):
             self._unlist(group)
             units: list[Runnable] = []
             if self._is_full(group) or self._due(group) <= now:
-                units = group.take(int(min(limit, self._limits.records)), self._limits.bytes)
+                units = group.pop_units(int(min(limit, self._limits.records)), self._limits.bytes)
             self._list(group)
             if units:
                 self._arrivals.reached = max(self._arrivals.reached, units[-1].tasks[-1].seq)
@@ -158,24 +158,24 @@ class BatchQueue(TaskQueue):
                 lane.table.pop(lane.key, None)
                 continue
             group = lane.group
-            group.enter_again(lane)
+            group.enter_older(lane)
             group.gain(len(lane.waiting), lane.bytes, lane.waiting[0])
             groups[group] = None
         for group in groups:
             self._list(group)
 
-    def again(self, task: Task) -> None:
+    def make_ready(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
         if task.lane is not None:
-            task.lane.put_first((task,))
+            task.lane.add_first((task,))
             self.release(task.lane)
             return
         group = self._group_of(task)
-        group.enter_again(task)
+        group.enter_older(task)
         group.gain(1, task.size, task)
         self._list(group)
 
-    def discard(self, tables: Collection[LaneTable], loose: set[Task]) -> None:
+    def forget_dropped(self, tables: Collection[LaneTable], loose: set[Task]) -> None:
         """Forget *loose* tasks and every lane of *tables* that has nothing waiting and is not held."""
         changed: list[Group | LaneGroup] = list(self._groups.values())
         for lane in [cast("BatchedLane", lane) for table in tables for lane in table.values()]:
@@ -187,7 +187,7 @@ class BatchQueue(TaskQueue):
             self._unlist(group)
             self._list(group)
 
-    def loose(self) -> list[Task]:
+    def unordered_tasks(self) -> list[Task]:
         """Return the tasks without order that wait."""
         return [task for group in self._groups.values() for task in group.loose()]
 

@@ -32,7 +32,7 @@ FADING = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BufferLimits:
     """What may be buffered.
 
     :ivar records: records taken and not finished, over all partitions.
@@ -55,14 +55,14 @@ class Load(NamedTuple):
 
 # see docs/decisions/0010-fetch-only-with-room.md
 # see docs/decisions/0011-dynamic-thresholds.md
-class Pressure:
+class PauseRules:
     """Pause and resume decisions of one consumer."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BufferLimits) -> None:
         self._limits = limits
         self._largest = float(UNSEEN_RECORD_BYTES)
 
-    def saw(self, sizes: Iterable[int]) -> None:
+    def learn_sizes(self, sizes: Iterable[int]) -> None:
         """Learn the *sizes* of the records of one poll, if any were taken."""
         if (largest := max(sizes, default=None)) is None:
             return

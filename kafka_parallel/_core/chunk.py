@@ -36,7 +36,7 @@ NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
 
 # see docs/decisions/0002-workers-pull-chunks.md
 # see docs/decisions/0039-small-in-flight.md
-class Chunk:
+class TaskChunk:
     """Tasks that one worker took together.
 
     :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
@@ -91,7 +91,7 @@ class Chunk:
         elif not self.settle_next(unit, outcome):
             self._unit = None
 
-    def claim(self) -> list[Unit]:
+    def claim_all(self) -> list[Unit]:
         """Claim all units that are left, for `settle_next`."""
         claimed = [unit if isinstance(unit, Unit) else Unit(unit.lane, [unit]) for unit in _take_each(self._units)]
         self._claimed.update(dict.fromkeys(claimed))
@@ -132,7 +132,7 @@ class Chunk:
         stolen.reverse()
         return stolen
 
-    def take_back(self) -> list[Runnable]:
+    def take_unclaimed(self) -> list[Runnable]:
         """Take away all units that nobody has claimed."""
         units = _take_each(self._units)
         self.taken -= count_of(units)
@@ -185,14 +185,14 @@ class Chunk:
         unit = self._single or self._unit
         return None if unit is None else unit.lane
 
-    def detach(self) -> tuple[Chunk, list[Runnable]]:
+    def detach(self) -> tuple[TaskChunk, list[Runnable]]:
         """Take everything away from a worker that is stuck in `current`.
 
         :returns: a chunk with what it is at, and units that may run elsewhere: what nobody has claimed, and what stands
             behind `current` in its lane, which stays held.
         """
         rest = _take_each(self._units)
-        stuck = Chunk(())
+        stuck = TaskChunk(())
         unit, self._unit = self._unit, None
         stuck._single, self._single = self._single, None
         if stuck._single is not None:

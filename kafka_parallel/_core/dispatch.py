@@ -22,7 +22,7 @@ from kafka_parallel._core.backlog import Backlog
 from kafka_parallel._core.batch_chunk import BatchChunk
 from kafka_parallel._core.batch_groups import BatchedLane
 from kafka_parallel._core.batch_queue import BatchQueue
-from kafka_parallel._core.chunk import Chunk, Settled, count_of
+from kafka_parallel._core.chunk import Settled, TaskChunk, count_of
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
 from kafka_parallel._core.ordering import ReadyQueue
 from kafka_parallel._core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
@@ -57,14 +57,14 @@ class Dispatch:
         self._backlog = backlog
         self._throttles = throttles
         self._assignments = assignments
-        self._chunks: dict[Chunk, None] = {}  # a set, in order of time
-        self._several: dict[Chunk, None] = {}  # those of them that had more than one task
+        self._chunks: dict[TaskChunk, None] = {}  # a set, in order of time
+        self._several: dict[TaskChunk, None] = {}  # those of them that had more than one task
         self.in_flight = 0
         self._overdue: dict[Hashable, list[Settled]] = {}
         self._returned: set[Hashable] = set()
         self.totals = Totals()
 
-    def take(self, limit: int, now: float, *, steals: bool = True) -> Chunk | None:
+    def next_chunk(self, limit: int, now: float, *, steals: bool = True) -> TaskChunk | None:
         """Take at most *limit* tasks that may run now, from another chunk if it *steals*; or a whole batch."""
         self._throttles.advance(now)
         if self._backlog.retries.waiting:
@@ -74,13 +74,13 @@ class Dispatch:
             self._hand_out(chunk)
         return chunk
 
-    def _hand_out(self, chunk: Chunk) -> None:
+    def _hand_out(self, chunk: TaskChunk) -> None:
         self._chunks[chunk] = None
         if chunk.taken > 1:
             self._several[chunk] = None
         self.in_flight += chunk.taken
 
-    def _took_in(self, chunk: Chunk, count: int) -> None:
+    def _count_out(self, chunk: TaskChunk, count: int) -> None:
         """Note that *chunk* holds *count* tasks less."""
         chunk.taken -= count
         self.in_flight -= count
@@ -88,7 +88,7 @@ class Dispatch:
             self._chunks.pop(chunk, None)
             self._several.pop(chunk, None)
 
-    def _next_chunk(self, limit: int, now: float, *, steals: bool) -> Chunk | None:
+    def _next_chunk(self, limit: int, now: float, *, steals: bool) -> TaskChunk | None:
         ready = self._backlog.ready
         if isinstance(ready, BatchQueue):
             batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)
@@ -97,7 +97,7 @@ class Dispatch:
         units = self._throttles.rates.take_allowed(ready, room, now)
         if steals and not units:
             units = self._steal(ready, limit, now)
-        return Chunk(units, now) if units else None
+        return TaskChunk(units, now) if units else None
 
     @property
     def _room(self) -> float:
@@ -117,19 +117,19 @@ class Dispatch:
             self.in_flight -= count_of(units)
             if not may_go_on:
                 for unit in units:
-                    self._return_whole(unit)
+                    self._requeue_unit(unit)
                 units = self._throttles.rates.take_allowed(ready, int(min(limit, self._room)), now)
             if units:
                 return units
         return []
 
-    def _stuck(self, now: float) -> Chunk | None:  # see docs/decisions/0031-anyone-collects.md
+    def _stuck(self, now: float) -> TaskChunk | None:  # see docs/decisions/0031-anyone-collects.md
         """The first chunk from which an idle worker may take now."""
         if self._throttles.in_flight == 0:
             return None
         return next((chunk for chunk in self._several if chunk.unclaimed and chunk.since + STEAL_AFTER <= now), None)
 
-    def finish(self, chunk: Chunk, now: float) -> list[tuple[Task, Failure]]:
+    def take_in_outcomes(self, chunk: TaskChunk, now: float) -> list[tuple[Task, Failure]]:
         """Take in what *chunk* has settled so far; return the records that stop the consumer."""
         if (last := chunk.collect_last()) is not None:
             self._finish_last(chunk, last[0], last[2])
@@ -137,7 +137,7 @@ class Dispatch:
         if isinstance(chunk, BatchChunk) and (batch := chunk.collect_handled()) is not None:
             self._finish_batch(chunk, batch)
             return []
-        ended, failures = self._settle_all(chunk, now)
+        ended, failures = self._take_in_settled(chunk, now)
         release = self._backlog.ready.release
         for task, outcome, lane, _ in ended:
             if outcome is None and lane is not None:
@@ -146,33 +146,33 @@ class Dispatch:
                 self._release(lane, task, outcome)
         return failures
 
-    def _finish_last(self, chunk: Chunk, task: Task, lane: Lane | None) -> None:
+    def _finish_last(self, chunk: TaskChunk, task: Task, lane: Lane | None) -> None:
         """Take in that *task* was handled and nothing of *chunk* is left, as each time if handlers are slow."""
         if self._backlog.retries.running:
-            self._backlog.retries.ended((task,))
+            self._backlog.retries.stop_counting((task,))
         if task.assignment.live:
-            self.totals.processed += task.assignment.finish(task.offset)
-        self._took_in(chunk, 1)
+            self.totals.processed += task.assignment.finish_offset(task.offset)
+        self._count_out(chunk, 1)
         if lane is not None:
             self._backlog.ready.release(lane)
 
-    def _finish_batch(self, chunk: Chunk, batch: TaskBatch) -> None:
+    def _finish_batch(self, chunk: TaskChunk, batch: TaskBatch) -> None:
         """Take in that all of *batch* was handled, which *chunk* held."""
         if self._backlog.retries.running:
-            self._backlog.retries.ended(batch.tasks)
+            self._backlog.retries.stop_counting(batch.tasks)
         for assignment, tasks in groupby(batch.tasks, attrgetter("assignment")):
             self._finish_all(assignment, [task.offset for task in tasks])
-        self._took_in(chunk, len(batch.tasks))
+        self._count_out(chunk, len(batch.tasks))
         lanes = [unit.lane for unit in batch.units if unit.lane is not None]
         cast("BatchQueue", self._backlog.ready).release_all(cast("list[BatchedLane]", lanes))
 
-    def collect(self, now: float) -> list[tuple[Task, Failure]]:  # see docs/decisions/0031-anyone-collects.md
+    def collect_outcomes(self, now: float) -> list[tuple[Task, Failure]]:  # see docs/decisions/0031-anyone-collects.md
         """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
         chunks = [chunk for chunk in self._several if chunk.is_collectable]
-        return [failure for chunk in chunks for failure in self.finish(chunk, now)]
+        return [failure for chunk in chunks for failure in self.take_in_outcomes(chunk, now)]
 
-    def _settle_all(
-        self, chunk: Chunk, now: float, busy: Collection[Lane | None] = ()
+    def _take_in_settled(
+        self, chunk: TaskChunk, now: float, busy: Collection[Lane | None] = ()
     ) -> tuple[list[Settled], list[tuple[Task, Failure]]]:
         """Take in what *chunk* has settled; return the units that ended, and the records that stop the consumer.
 
@@ -185,25 +185,25 @@ class Dispatch:
         ended = [end for end in settled if end[2] is not None or end[3]]
         for _, _, lane, back in ended:
             if back:
-                self._took_in(chunk, len(back))
-                self._put_back(lane, back)
+                self._count_out(chunk, len(back))
+                self._requeue(lane, back)
         if self._backlog.retries.running:
-            self._backlog.retries.ended(end[0] for end in settled if end[1] is not NotRun)
+            self._backlog.retries.stop_counting(end[0] for end in settled if end[1] is not NotRun)
         failures: list[tuple[Task, Failure]] = []
         count = len(settled)
-        for task, outcome in self._settle_handled(settled):
+        for task, outcome in self._finish_handled(settled):
             if outcome is NotRun:
                 count -= 1  # it went back, and was counted there
             elif isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
                 self._count_attempt(task)
             else:
-                self._settle(task, outcome, now)
+                self._apply_outcome(task, outcome, now)
             if isinstance(outcome, Failure):
                 failures.append((task, outcome))
-        self._took_in(chunk, count)
+        self._count_out(chunk, count)
         return ended, failures
 
-    def _settle_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
+    def _finish_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""
         others: list[tuple[Task, BatchOutcome]] = []
         assignment: Assignment | None = settled[0][0].assignment if settled else None
@@ -221,33 +221,33 @@ class Dispatch:
 
     def _finish_all(self, assignment: Assignment | None, offsets: list[int]) -> None:
         if assignment is not None and assignment.live:
-            self.totals.processed += assignment.finish_all(offsets)
+            self.totals.processed += assignment.finish_offsets(offsets)
 
-    def _put_back(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
+    def _requeue(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
         """Return *tasks*, which no chunk holds any more, to their lane; under an ended assignment they are forgotten.
 
         Each by its own assignment: behind a record of an ended one may stand those of the next.
         """
-        self._backlog.retries.ended(task for task in tasks if not task.assignment.live)
-        self._backlog.ready.put_first(lane, [task for task in tasks if task.assignment.live])
+        self._backlog.retries.stop_counting(task for task in tasks if not task.assignment.live)
+        self._backlog.ready.requeue(lane, [task for task in tasks if task.assignment.live])
 
-    def _return_whole(self, unit: Runnable) -> None:
+    def _requeue_unit(self, unit: Runnable) -> None:
         """Return a *unit* that no chunk holds any more and of which nothing was begun, and let go of its lane."""
-        self._put_back(unit.lane, unit.tasks)
+        self._requeue(unit.lane, unit.tasks)
         if unit.lane is not None:
             self._backlog.ready.release(unit.lane)
 
-    def _settle(self, task: Task, outcome: BatchOutcome, now: float) -> None:
+    def _apply_outcome(self, task: Task, outcome: BatchOutcome, now: float) -> None:
         """Take in that *task* was not handled."""
         assignment = task.assignment
         if outcome is NoVerdict:
-            self._wait(task, now)
+            self._schedule(task, now)
         elif isinstance(outcome, Retry):
             self._count_attempt(task)
-            self._wait(task, now + outcome.delay_ms / 1000)
+            self._schedule(task, now + outcome.delay_ms / 1000)
         elif assignment.live and isinstance(outcome, Skip):
             self.totals.failed += 1
-            self.totals.skipped += assignment.finish(task.offset)
+            self.totals.skipped += assignment.finish_offset(task.offset)
         elif assignment.live:
             self.totals.failed += 1
             assignment.halted.add(task.offset)
@@ -264,13 +264,13 @@ class Dispatch:
         self.totals.retried += 1
         assignment.attempts[task.offset] = task.past
 
-    def _wait(self, task: Task, due: float) -> None:
+    def _schedule(self, task: Task, due: float) -> None:
         """Let *task* wait for its next attempt, which is a start that its rate must allow."""
         assignment = task.assignment
         if not assignment.live:
             return
         due = max(due, self._throttles.rates.earliest_start_of(task))
-        self._backlog.retries.add(task, due)
+        self._backlog.retries.schedule(task, due)
         if assignment.leaves_at is not None and due > assignment.leaves_at:
             self._backlog.drop_above({assignment: task.offset - 1})
 
@@ -283,19 +283,19 @@ class Dispatch:
         if lane is not None and not holds:
             self._backlog.ready.release(lane)
 
-    def take_back(self) -> None:
+    def reclaim(self) -> None:
         """Take from all workers what they have not begun: it waits again, and may be dropped."""
         for chunk in list(self._several):
-            units = chunk.take_back()
+            units = chunk.take_unclaimed()
             self.in_flight -= count_of(units)
             if chunk.taken == 0:
-                self._took_in(chunk, 0)
-            self._let_others(units)
+                self._count_out(chunk, 0)
+            self._hand_back(units)
 
-    def _let_others(self, units: Sequence[Runnable], held: Lane | None = None) -> None:
+    def _hand_back(self, units: Sequence[Runnable], held: Lane | None = None) -> None:
         """Let anyone run *units*, which no chunk holds any more, unless their lane stays *held*."""
         for unit in units:
-            self._put_back(unit.lane, unit.tasks)
+            self._requeue(unit.lane, unit.tasks)
             if unit.lane is not None and unit.lane is not held:
                 self._backlog.ready.release(unit.lane)
 
@@ -309,27 +309,27 @@ class Dispatch:
         """How many records of each assignment workers have claimed together with what they are at, and not begun."""
         return Counter(task.assignment for chunk in self._several for task in chunk.behind)
 
-    def detach(self, current: Task | TaskBatch, now: float) -> tuple[Chunk | None, list[tuple[Task, Failure]]]:
-        """Take everything away from the worker that is stuck in *current*.
+    def detach_stuck(self, item: Task | TaskBatch, now: float) -> tuple[TaskChunk | None, list[tuple[Task, Failure]]]:
+        """Take everything away from the worker that is stuck in *item*.
 
         What it had finished is taken in, what it had not begun may run elsewhere. Return a chunk with what it is at, to
         be settled by somebody else and given to `expire`; and the records that stop the consumer.
         """
-        chunk = next((chunk for chunk in self._chunks if chunk.current is current), None)
+        chunk = next((chunk for chunk in self._chunks if chunk.current is item), None)
         if chunk is None:
             return None, []
-        failures = self.finish(chunk, now)
+        failures = self.take_in_outcomes(chunk, now)
         stuck, rest = chunk.detach()
-        self._took_in(chunk, chunk.taken)
+        self._count_out(chunk, chunk.taken)
         self._hand_out(stuck)
-        self._let_others(rest, stuck.lane)
+        self._hand_back(rest, stuck.lane)
         return stuck, failures
 
     def expire(
-        self, chunk: Chunk, handler: Hashable, lanes: Collection[Lane | None], now: float
+        self, chunk: TaskChunk, handler: Hashable, lanes: Collection[Lane | None], now: float
     ) -> list[tuple[Task, Failure]]:
         """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
-        ended, failures = self._settle_all(chunk, now, busy=lanes)
+        ended, failures = self._take_in_settled(chunk, now, busy=lanes)
         self._overdue[handler] = [end for end in ended if end[2] in lanes]
         for task, outcome, lane, _ in ended:
             if lane not in lanes:
@@ -347,7 +347,7 @@ class Dispatch:
         self._returned.discard(handler)
         for task, outcome, lane, _ in ended:
             if isinstance(outcome, Retry) and lane is not None:
-                self._wait(task, now + outcome.delay_ms / 1000)
+                self._schedule(task, now + outcome.delay_ms / 1000)
             self._release(lane, task, outcome)
 
     # Questions

@@ -19,7 +19,7 @@ class Gaps:
         self._last_look: float | None = None
         self._gaps: deque[tuple[float, float]] = deque(maxlen=16)
 
-    def look(self, now: float) -> None:
+    def note_round(self, now: float) -> None:
         """Note that the loop comes round at *now*, in seconds of the monotonic clock."""
         if self._last_look is not None and now - self._last_look >= LEAST:
             self._gaps.append((now, now - self._last_look))

@@ -44,22 +44,22 @@ class OffsetLedger:
         self._dropped_from: int | None = None
         self.bytes = 0
 
-    def begin(self, offset: int) -> None:
+    def begin_at(self, offset: int) -> None:
         """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
         self._next = self._end = offset
 
-    def reach(self, position: int) -> None:
+    def advance_to(self, position: int) -> None:
         """Note that the next offset to come is *position*: those between the newest and it hold no record for us.
 
         :raises ValueError: if it is below the one expected: that is a jump back, and needs a ledger of its own.
         """
         if self._next is None:
-            self.begin(position)
+            self.begin_at(position)
         elif position < self._next:
             raise ValueError(f"position {position} is below {self._next}, the next offset expected")
         self._next = position
 
-    def add(self, offsets: Sequence[int], sizes: Sequence[int]) -> None:
+    def add_offsets(self, offsets: Sequence[int], sizes: Sequence[int]) -> None:
         """Take in *offsets*, and how many bytes each of their records has; what runs once per record here runs in C.
 
         :raises ValueError: if an offset is not above every offset added before.
@@ -74,7 +74,7 @@ class OffsetLedger:
         self.bytes += sum(sizes)
         self._next = self._end = offsets[-1] + 1
 
-    def finish(self, offset: int) -> bool:
+    def finish_offset(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if it was not unfinished (finished before, or dropped)."""
         size = self.sizes.pop(offset, None)
         if size is None:
@@ -83,7 +83,7 @@ class OffsetLedger:
         self._forget_finished()
         return True
 
-    def finish_all(self, offsets: Iterable[int]) -> int:
+    def finish_offsets(self, offsets: Iterable[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them were unfinished."""
         pop = self.sizes.pop
         sizes = [size for offset in offsets if (size := pop(offset, None)) is not None]

@@ -116,21 +116,21 @@ class TaskQueue:
     It has no ``ABCMeta``: asking what kind a queue is, once per chunk, would cost as much as taking a task out of it.
     """
 
-    def again(self, task: Task) -> None:
+    def make_ready(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
         raise NotImplementedError
 
-    def put_back(self, unit: Runnable) -> None:
+    def requeue_unit(self, unit: Runnable) -> None:
         """Take back the tasks of *unit* that have to run later, at the front of their lane, which stays held."""
-        self.put_first(unit.lane, unit.tasks)
+        self.requeue(unit.lane, unit.tasks)
 
-    def put_first(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
+    def requeue(self, lane: Lane | None, tasks: Sequence[Task]) -> None:
         """Take back *tasks*, which are older than all others of their *lane*; that stays held."""
         if lane is not None:
-            lane.put_first(tasks)
+            lane.add_first(tasks)
             return
         for task in tasks:
-            self.again(task)
+            self.make_ready(task)
 
 
 # see docs/decisions/0004-arrival-order.md
@@ -145,7 +145,7 @@ class ReadyQueue(TaskQueue):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
+    def enqueue(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
         """Take in new *tasks*; *table* holds the lanes of their scope. It runs once per record: it is kept flat.
 
         :param turn: where their partition is in the order.
@@ -172,7 +172,7 @@ class ReadyQueue(TaskQueue):
             task.lane = lane
             if not lane.held and not lane.waiting:
                 append(lane)
-            lane.add(task)
+            lane.add_last(task)
         self._arrivals.last = turn.last = seq
         turn.is_ahead = False
 
@@ -184,11 +184,11 @@ class ReadyQueue(TaskQueue):
                 continue
             task.lane = lane = table.setdefault(task.key, Lane(task.key, table))
             is_first = not lane.held and not lane.waiting
-            lane.add(task)
+            lane.add_last(task)
             if is_first:
                 self._entries.push(lane)
 
-    def take(self, limit: int) -> list[Runnable]:
+    def pop_units(self, limit: int) -> list[Runnable]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
         units: list[Runnable] = []
         pop = self._entries.pop
@@ -214,20 +214,20 @@ class ReadyQueue(TaskQueue):
         else:
             lane.table.pop(lane.key, None)
 
-    def again(self, task: Task) -> None:
+    def make_ready(self, task: Task) -> None:
         """Let *task* run again, now; the lane it held is free for it."""
         if task.lane is None:
             self._entries.push(task)
         else:
-            task.lane.put_first((task,))
+            task.lane.add_first((task,))
             self.release(task.lane)
 
-    def discard(self, tables: Iterable[LaneTable], loose: set[Task]) -> None:
+    def forget_dropped(self, tables: Iterable[LaneTable], loose: set[Task]) -> None:
         """Forget *loose* tasks and every lane of *tables* that has nothing waiting and is not held."""
         forget_idle(tables)
         self._entries.discard(loose)
 
-    def loose(self) -> list[Task]:
+    def unordered_tasks(self) -> list[Task]:
         """Return the tasks without order that wait."""
         return self._entries.loose()
 

@@ -1,7 +1,7 @@
 """When the next record may start, if plugins let only so many start per second.
 
-Rule 1: a pace is a rate and a burst. In any time of t seconds at most burst + rate * t records start: all together, or
-of each lane (an ordering key in its scope). Records without order have no pace of their own.
+Rule 1: a rate is a rate and a burst. In any time of t seconds at most burst + rate * t records start: all together, or
+of each lane (an ordering key in its scope). Records without order have no rate of their own.
 Rule 2: what counts is a start, and a retry is one. A worker takes what it starts at once, so that what is counted when
 it is taken starts then: one record, or where many are allowed what may start in a millisecond.
 Rule 3: a lane that has to wait stays held and occupies no worker. Nothing else waits for it.
@@ -110,11 +110,11 @@ class RateLimits:
     def take_allowed(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
         """Take at most *limit* tasks that may start *now* out of *ready*; put the lanes aside that may not."""
         if not (self._overall or self._by_lane or self._waiting):  # `is_set` without a call: it runs for each chunk
-            return ready.take(limit)
+            return ready.pop_units(limit)
         self._release_due(ready, now)
         units: list[Runnable] = []
         limit = min(limit, self._most_at_once)
-        while limit > 0 and self.earliest_start <= now and (taken := ready.take(1)):
+        while limit > 0 and self.earliest_start <= now and (taken := ready.pop_units(1)):
             if self._starts(ready, taken[0], now):
                 units += taken
                 limit -= len(taken[0].tasks)
@@ -123,9 +123,9 @@ class RateLimits:
     def take_allowed_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Runnable]:
         """Take the units of one batch that may start *now*; put the lanes aside that may not."""
         if not self.is_set:
-            return ready.take(limit, now)
+            return ready.pop_batch(limit, now)
         self._release_due(ready, now)
-        while self.earliest_start <= now and (batch := ready.take(limit, now)):
+        while self.earliest_start <= now and (batch := ready.pop_batch(limit, now)):
             if units := [unit for unit in batch if self._starts(ready, unit, now)]:
                 return units
         return []
@@ -145,7 +145,7 @@ class RateLimits:
         first = unit.tasks[0]
         opens = self._lane_start(first)
         if unit.lane is not None and opens > now:
-            ready.put_back(unit)
+            ready.requeue_unit(unit)
             heappush(self._waiting, (opens, first.seq, next(self._put_aside), unit.lane))
             return False
         for rate in self._overall.values():

@@ -26,7 +26,7 @@ class Retries:
         self._added = count()
         self.running: set[Task] = set()
 
-    def add(self, task: Task, due: float) -> None:
+    def schedule(self, task: Task, due: float) -> None:
         """Let *task* wait until *due*."""
         heappush(self.waiting, (due, task.seq, next(self._added), task))
 
@@ -39,7 +39,7 @@ class Retries:
             found.append(task)
         return found
 
-    def ended(self, tasks: Iterable[Task]) -> None:
+    def stop_counting(self, tasks: Iterable[Task]) -> None:
         """Note that *tasks* were settled or dropped; it does not matter whether they were retries."""
         self.running.difference_update(tasks)
 

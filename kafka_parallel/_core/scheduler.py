@@ -5,10 +5,11 @@ caller holds the lock.
 Rule 2: counters are derived: what is buffered is what the ledgers hold, what is in flight is what the chunks hold.
 Rule 3: leaving takes three acts. `drain` stops intake and drops what never started, except below the highest record
 that did start: those still run, because otherwise everything finished above them would be repeated. Nothing is waited
-for that cannot run before the partition leaves. `is_drained` tells when that is done. `end` gives up the rest.
-Rule 4: a commit is computed from one `Snapshot` and marked as done with the same one.
-Rule 5: `reach` is told a position only when all records below it were fed or will never come. So it may be taken after
-the records of a poll were fed, or were given back to be fetched again; never between `poll()` and that.
+for that cannot run before the partition leaves. `is_drained` tells when that is done. `end_assignments` gives up the
+rest.
+Rule 4: a commit is computed from one `CommitSnapshot` and marked as done with the same one.
+Rule 5: `learn_positions` is told a position only when all records below it were fed or will never come. So it may be
+taken after the records of a poll were fed, or were given back to be fetched again; never between `poll()` and that.
 
 Its parts: the assignments with their ledgers; the backlog (``backlog.py``), from which ``dispatch.py`` hands out;
 ``backpressure.py``; ``commit_schedule.py``; the throttles of plugins.
@@ -24,7 +25,7 @@ from kafka_parallel._core.assignment import Assignment, Assignments
 from kafka_parallel._core.backlog import Backlog
 from kafka_parallel._core.backpressure import Backpressure
 from kafka_parallel._core.batch_queue import BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
@@ -35,7 +36,7 @@ P = TypeVar("P", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot(Generic[P]):
+class CommitSnapshot(Generic[P]):
     """What one commit says.
 
     :ivar offsets: the offset and leader epoch to commit, per partition.
@@ -85,7 +86,9 @@ class Scheduler(Generic[P]):
     :ivar commits: whether a commit is due, and why.
     """
 
-    def __init__(self, limits: Limits, *, commits: CommitRules | None, batches: BatchLimits | None = None) -> None:
+    def __init__(
+        self, limits: BufferLimits, *, commits: CommitRules | None, batches: BatchLimits | None = None
+    ) -> None:
         self._assignments: Assignments[P] = Assignments()
         self._backlog = Backlog(batches)
         self.throttles = Throttles()
@@ -112,7 +115,7 @@ class Scheduler(Generic[P]):
 
     # see docs/decisions/0008-commit-the-start-first.md
     # see docs/decisions/0059-commit-the-position.md
-    def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
+    def learn_positions(self, positions: Mapping[P, int]) -> CommitSnapshot[P]:
         """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
 
         A jump back (a seek, a reset) ends the assignment and begins a new one. Where records are not taken in, the
@@ -124,18 +127,18 @@ class Scheduler(Generic[P]):
         for partition, assignment in found:
             if positions[partition] < (assignment.ledger.next or 0):
                 self._begin_anew(partition)
-            self._assignments.reach(partition, positions[partition])
+            self._assignments.advance_to(partition, positions[partition])
         new = self.commits.starts(self._assignments.select(dict(found)))
-        return Snapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
+        return CommitSnapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
 
     def _begin_anew(self, partition: P) -> None:
         """Go on elsewhere in *partition*. What pauses it is looked at anew, but no record is waited for any more."""
         self._give_up(dict(self._assignments.select([partition])))
         self.assign([partition])
-        self.backpressure.hold(partition, 0.0)
+        self.backpressure.defer(partition, 0.0)
 
     def feed(
-        self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+        self, fetched: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
     ) -> dict[P, int]:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
 
@@ -146,7 +149,7 @@ class Scheduler(Generic[P]):
         :returns: where `max_uncommitted` keeps records out: the offset from which on they have to be fetched again.
         """
         kept_out = {}
-        for partition, tasks in batch.items():
+        for partition, tasks in fetched.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and assignment.takes_records:
                 self._assignments.open[partition] = assignment
@@ -156,7 +159,7 @@ class Scheduler(Generic[P]):
                 self._backlog.feed(assignment, fitting, len(self._assignments.open) - 1)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)
-        self.backpressure.saw([task.size for tasks in batch.values() for task in tasks])
+        self.backpressure.learn_sizes([task.size for tasks in fetched.values() for task in tasks])
         return kept_out
 
     # Leaving
@@ -174,7 +177,7 @@ class Scheduler(Generic[P]):
 
         :returns: partitions in which finished records stand above what is dropped, and will run again.
         """
-        self.dispatch.take_back()
+        self.dispatch.reclaim()
         leaving = [assignment for _, assignment in self._assignments.select(partitions)]
         for assignment in leaving:
             assignment.leaves_at = end
@@ -204,7 +207,7 @@ class Scheduler(Generic[P]):
         """Tell whether nothing of *partitions* (all without it) can still finish."""
         return all(assignment.drained for _, assignment in self._assignments.select(partitions))
 
-    def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
+    def end_assignments(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*. What still runs will change nothing any more."""
         leaving = dict(self._assignments.select(partitions))
         unfinished = {assignment: assignment.unfinished for assignment in leaving.values()}
@@ -219,10 +222,10 @@ class Scheduler(Generic[P]):
 
     def _give_up(self, assignments: Mapping[P, Assignment]) -> dict[Assignment, int]:
         """End *assignments*; tell how many records of each are being handled."""
-        self.dispatch.take_back()
+        self.dispatch.reclaim()
         self._backlog.drop_above(dict.fromkeys(assignments.values(), -1))
         for partition in assignments:
-            self._assignments.end(partition)
+            self._assignments.end_assignment(partition)
         self.dispatch.totals.abandoned += sum(assignment.unfinished for assignment in assignments.values())
         behind = self.dispatch.behind()
         return {assignment: max(0, assignment.unfinished - behind[assignment]) for assignment in assignments.values()}
@@ -241,13 +244,13 @@ class Scheduler(Generic[P]):
 
     # see docs/decisions/0005-commit-one-snapshot.md
     # see docs/decisions/0060-commit-unchanged-offsets.md
-    def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> Snapshot[P]:
+    def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> CommitSnapshot[P]:
         """Tell what to commit now for *partitions* (all without it): only those where something changed.
 
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due.
         """
         held = self.commits.held(self._assignments.select(partitions), renewed_at)
-        return Snapshot({p: self._position(assignment) for p, assignment in held.items()}, held)
+        return CommitSnapshot({p: self._position(assignment) for p, assignment in held.items()}, held)
 
     @staticmethod
     def _position(assignment: Assignment) -> tuple[int, int]:
@@ -257,10 +260,10 @@ class Scheduler(Generic[P]):
         return offset, assignment.leader_epoch_below(offset)
 
     @staticmethod
-    def committed(snapshot: Snapshot[P], now: float = 0.0) -> None:
+    def confirm_commit(snapshot: CommitSnapshot[P], now: float = 0.0) -> None:
         """Note that the broker confirmed *snapshot*, *now*."""
         for partition, (offset, _) in snapshot.offsets.items():
-            snapshot.assignments[partition].confirmed(offset, now)
+            snapshot.assignments[partition].confirm_commit(offset, now)
 
     # Questions
 
@@ -289,11 +292,11 @@ class Scheduler(Generic[P]):
         return [partition for partition in partitions if self._assignments.get(partition) is None]
 
     @property
-    def held(self) -> dict[P, Assignment]:
+    def live_assignments(self) -> dict[P, Assignment]:
         """The assignments of now, each with its partition."""
         return dict(self._assignments.live)
 
-    def offsets(self) -> tuple[dict[P, int], dict[P, int]]:
+    def committed_and_uncommitted(self) -> tuple[dict[P, int], dict[P, int]]:
         """Return the committed offset and the uncommitted span of each partition that has them."""
         live = self._assignments.live
         committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.task import Lane, Task
 
-Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "pace", "worker"]
+Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "rate", "worker"]
 
 
 class Standing(NamedTuple):
@@ -66,9 +66,9 @@ def _found(
 
 
 def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Throttles, now: float) -> Standing:
-    """Tell what a record waits for that could start but for its lane, its pace, or want of a worker."""
-    if lane is not None and (lane_due := throttles.pace.lane_due(lane)) is not None:
-        return Standing(offset, "pace", attempt, lane_due)
+    """Tell what a record waits for that could start but for its lane, its rate, or want of a worker."""
+    if lane is not None and (lane_due := throttles.rates.lane_due(lane)) is not None:
+        return Standing(offset, "rate", attempt, lane_due)
     if lane is not None and lane.held:
         return Standing(offset, "key", attempt)
     opens = throttles.rates.earliest_start

@@ -93,7 +93,7 @@ class Lane:
         self.waiting = waiting
         self.held = False
 
-    def add(self, task: Task) -> None:
+    def add_last(self, task: Task) -> None:
         """Take in a task that is younger than all others."""
         waiting = self.waiting
         if isinstance(waiting, deque):
@@ -103,7 +103,7 @@ class Lane:
         else:
             self.waiting = deque((*waiting, task))
 
-    def put_first(self, tasks: Sequence[Task]) -> None:
+    def add_first(self, tasks: Sequence[Task]) -> None:
         """Take back *tasks*, which are older than all others."""
         if isinstance(self.waiting, deque):
             self.waiting.extendleft(reversed(tasks))

@@ -292,13 +292,13 @@ class Observers:
         self._names = tuple(inspect.signature(getattr(hookspecs, hook.name)).parameters)
         self._impls = [(impl.plugin_name, function_of(impl, self._names)) for impl in reversed(hook.get_hookimpls())]
 
-    def tell(self, **arguments: object) -> list[tuple[str, Any]]:
+    def notify(self, **arguments: object) -> list[tuple[str, Any]]:
         """Tell every plugin; return what they answered, without ``None``, each with the plugin's name."""
         given = [arguments[name] for name in self._names]
-        told = [(impl[0], self._tell(impl, given)) for impl in list(self._impls)]
+        told = [(impl[0], self._notify(impl, given)) for impl in list(self._impls)]
         return [(plugin, answer) for plugin, answer in told if answer is not None]
 
-    def _tell(self, impl: tuple[str, Call], given: Sequence[object]) -> Any:
+    def _notify(self, impl: tuple[str, Call], given: Sequence[object]) -> Any:
         plugin, function = impl
         try:
             answer = function(*given)

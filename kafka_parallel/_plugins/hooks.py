@@ -61,15 +61,15 @@ class Hooks:
 
     def on_assign(self, partitions: frozenset[TopicPartition]) -> list[tuple[str, Any]]:
         """Tell which partitions came; return what plugins answered, each with the plugin's name."""
-        return self._assign.tell(partitions=partitions, context=self._settings)
+        return self._assign.notify(partitions=partitions, context=self._settings)
 
     def on_revoke(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         """Tell which partitions left."""
-        self._revoke.tell(partitions=partitions, context=self._settings, lost=lost)
+        self._revoke.notify(partitions=partitions, context=self._settings, lost=lost)
 
     def on_backpressure(self, event: BackpressureEvent) -> None:
         """Tell which partitions were paused and resumed."""
-        self._backpressure.tell(event=event, context=self._settings)
+        self._backpressure.notify(event=event, context=self._settings)
 
     @property
     def hears_handled(self) -> bool:
@@ -78,11 +78,11 @@ class Hooks:
 
     def on_handled(self, handled: Sequence[Handled]) -> None:
         """Tell which attempts have ended."""
-        self._handled.tell(handled=handled, context=self._settings)
+        self._handled.notify(handled=handled, context=self._settings)
 
     def on_stop(self, error: BaseException | None) -> None:
         """Tell that the run has ended, and with which error."""
-        self._stop.tell(context=self._settings, error=error)
+        self._stop.notify(context=self._settings, error=error)
 
     # They surround something, and may answer in its place.
 

@@ -79,7 +79,7 @@ def replay(
             click.echo("nothing was sent: add --execute to do it")
             return
         with closing(Replay(connection, notes, rate=rate, keep_headers=keep_headers)) as sending:
-            count = sending.run(dead_letter_topic, selection, places)
+            count = sending.replay_all(dead_letter_topic, selection, places)
     click.echo(f"{count} records were sent; {path} knows which")
 
 

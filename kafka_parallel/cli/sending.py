@@ -52,7 +52,7 @@ class Replay:
         self._consumer.close()
         close_producer(self._producer, ANSWER_TIMEOUT * 1000)
 
-    def run(self, topic: str, selection: Selection, places: Collection[Place]) -> int:
+    def replay_all(self, topic: str, selection: Selection, places: Collection[Place]) -> int:
         """Send the letters of *topic* at *places*; return how many were sent.
 
         :raises KafkaError: the broker refused one or did not answer; the next run finds out what arrived.

@@ -62,7 +62,7 @@ class AsyncIO:
         return EventLoop(settings.workers, settings.event_loop, self._threads, self._clock, self._cpu_clock)
 
 
-class Run:
+class ChunkRun:
     """What one asyncio task runs.
 
     :ivar chunk: its chunk; ``None`` = there was no further one.
@@ -76,9 +76,9 @@ class Run:
     def __init__(self, chunk: Any) -> None:
         self.cancelled_at: float | None = None
         self.current: Any = None
-        self.take(chunk)
+        self.go_on_with(chunk)
 
-    def take(self, chunk: Any) -> None:
+    def go_on_with(self, chunk: Any) -> None:
         """Go on with *chunk*."""
         self.chunk = chunk
         self.claims = iter(chunk or ())
@@ -134,7 +134,7 @@ class EventLoop:
         self._sizer = ChunkSizer()
         self._users_loop = loop
         self._loop: asyncio.AbstractEventLoop
-        self._running: dict[asyncio.Task[None], Run] = {}
+        self._running: dict[asyncio.Task[None], ChunkRun] = {}
         self._turning: Any = None
         self._ident: int | None = None
         self._turned_at = 0.0
@@ -212,10 +212,10 @@ class EventLoop:
         try:
             while True:
                 self._slots.acquire()
-                chunk = work.take(self._sizer.limit)
+                chunk = work.next_chunk(self._sizer.limit)
                 if chunk is None:
                     break
-                self._loop.call_soon_threadsafe(self._begin, Run(chunk))
+                self._loop.call_soon_threadsafe(self._begin, ChunkRun(chunk))
         except BaseException as error:  # noqa: BLE001 - our own bug: stop the consumer instead of one silent thread
             work.fail(self._cause(error))
         self._tell(self._take_no_more)
@@ -229,7 +229,7 @@ class EventLoop:
 
     # The event loop
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: ChunkRun) -> None:
         """Run *run* in a task of its own. An eager task factory may run it to its first wait at once."""
         run.current = run.cancelled_at = None
         coroutine = self._run_all(run)
@@ -242,11 +242,11 @@ class EventLoop:
         self._running[task] = run
         task.add_done_callback(partial(self._ended, run))
 
-    async def _run_all(self, run: Run) -> None:
+    async def _run_all(self, run: ChunkRun) -> None:
         while run.chunk is not None and await self._run(run):
-            run.take(self._work.take_nowait(self._sizer.limit, run.chunk))
+            run.go_on_with(self._work.next_chunk_nowait(self._sizer.limit, run.chunk))
 
-    async def _run(self, run: Run) -> bool:
+    async def _run(self, run: ChunkRun) -> bool:
         """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
 
         Its end is handed over when the next one is taken.
@@ -277,7 +277,7 @@ class EventLoop:
     def _learn(self, measured: Measured) -> None:
         self._sizer.saw(measured.seconds / measured.count, measured.count)
 
-    def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
+    def _ended(self, run: ChunkRun, task: asyncio.Task[None]) -> None:
         del self._running[task]
         error = None if task.cancelled() else task.exception()
         if error is not None:
@@ -337,7 +337,7 @@ class EventLoop:
         return f"{found.filename}:{found.lineno} in {found.name}"
 
 
-def _was_cancelled(task: asyncio.Task[Any] | None, run: Run) -> bool:
+def _was_cancelled(task: asyncio.Task[Any] | None, run: ChunkRun) -> bool:
     """Whether the task that runs *run* was cancelled, by us or by anyone; Python 3.10 only knows of us."""
     if run.cancelled_at is not None:
         return True

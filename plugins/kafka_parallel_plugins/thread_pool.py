@@ -105,7 +105,7 @@ class Threads:
             for _ in range(more):
                 self._spawn()
             done = None
-            while (chunk := work.take(self._sizer.limit, done)) is not None:
+            while (chunk := work.next_chunk(self._sizer.limit, done)) is not None:
                 if self._to_start:
                     self._begin()
                 done = chunk if self._run(work, chunk) else None

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
@@ -25,14 +25,14 @@ class Log:
 
     def poll(self, partition, *, commits=True):
         """One round of the loop; tell whether *partition* is fetched."""
-        decision = self.found.backpressure.decide(self._fed, 0.0)
+        decision = self.found.backpressure.decide_pauses(self._fed, 0.0)
         self._fed = ()
         if commits and self.found.backpressure.commit_makes_room():
             self.commit()
         if decision.room == 0 or partition in decision.paused or not (left := self.offsets[partition]):
             return False
         batch = [Task(None, offset, None, 1, 0.0) for offset in left[: min(self.most, decision.room)]]
-        self.found.reach({partition: batch[0].offset})
+        self.found.learn_positions({partition: batch[0].offset})
         kept_out = self.found.feed({partition: batch}, {})
         taken = [task.offset for task in batch if task.offset < kept_out.get(partition, float("inf"))]
         del left[: len(taken)]
@@ -44,19 +44,19 @@ class Log:
         return True
 
     def work(self):
-        while (chunk := self.found.dispatch.take(1, 0.0)) is not None:
+        while (chunk := self.found.dispatch.next_chunk(1, 0.0)) is not None:
             for task in chunk:
                 if task.offset in self.stuck:
                     break  # its worker stays where it is
                 chunk.settle(task, None)
-            self.found.dispatch.finish(chunk, 0.0)
+            self.found.dispatch.take_in_outcomes(chunk, 0.0)
 
     def commit(self):
-        self.found.committed(self.found.snapshot())
+        self.found.confirm_commit(self.found.snapshot())
 
 
 def test_beside_one_stuck_record_a_partition_goes_on_to_the_limit_of_its_span():
-    log = Log(Limits(2_000, 1 << 30, 10_000), range(20_000), stuck=[5])
+    log = Log(BufferLimits(2_000, 1 << 30, 10_000), range(20_000), stuck=[5])
     # Something else has filled the buffer for a while: the pause is for records, and ends by the mark of records.
     while log.poll("p"):
         pass
@@ -65,16 +65,16 @@ def test_beside_one_stuck_record_a_partition_goes_on_to_the_limit_of_its_span():
 
 
 def test_a_pause_for_records_ends_although_more_than_half_of_the_span_is_used():
-    log = Log(Limits(100, 1 << 30, 1_000), range(2_000), stuck=range(600, 700))
+    log = Log(BufferLimits(100, 1 << 30, 1_000), range(2_000), stuck=range(600, 700))
     while log.poll("p"):
         pass
-    assert log.found.backpressure.decide((), 0.0).paused == {"p"}
+    assert log.found.backpressure.decide_pauses((), 0.0).paused == {"p"}
     assert len(log.taken) < 1_000
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 10, 200, 10_000])
 def test_a_poll_brings_no_more_than_the_span_that_is_left_and_nothing_is_given_back(limit):
-    log = Log(Limits(100_000, 1 << 30, limit), range(30_000), stuck=[0])
+    log = Log(BufferLimits(100_000, 1 << 30, limit), range(30_000), stuck=[0])
     while log.poll("p"):
         pass
 
@@ -89,7 +89,7 @@ def test_a_poll_brings_no_more_than_the_span_that_is_left_and_nothing_is_given_b
 )
 def test_no_record_is_taken_that_lies_farther_from_the_commit_than_the_limit(steps, limit, most, stuck):
     offsets = [sum(steps[: number + 1]) for number in range(len(steps))]
-    log = Log(Limits(40, 1000, limit), offsets, stuck=[offsets[n] for n in stuck if n < len(offsets)], most=most)
+    log = Log(BufferLimits(40, 1000, limit), offsets, stuck=[offsets[n] for n in stuck if n < len(offsets)], most=most)
     committed, idle = offsets[0], 0
     while idle < 3:
         before = len(log.taken)
@@ -100,7 +100,7 @@ def test_no_record_is_taken_that_lies_farther_from_the_commit_than_the_limit(ste
             assert offset < base + limit
         if idle == 2:
             log.commit()
-            found = log.found.offsets()[0].get("p", committed)
+            found = log.found.committed_and_uncommitted()[0].get("p", committed)
             idle, committed = (0 if found > committed else idle), found
 
     first_stuck = min(log.stuck, default=None)
@@ -108,15 +108,15 @@ def test_no_record_is_taken_that_lies_farther_from_the_commit_than_the_limit(ste
 
 
 def test_a_seek_back_begins_anew_and_where_an_earlier_assignment_ended_its_commit_still_counts():
-    found = Scheduler(Limits(1000, 1000, 10), commits=CommitRules())
+    found = Scheduler(BufferLimits(1000, 1000, 10), commits=CommitRules())
     found.assign(["p"])
-    found.reach({"p": 0})
+    found.learn_positions({"p": 0})
     found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(6)]}, {})
-    ended = found.end(["p"])["p"]
+    ended = found.end_assignments(["p"])["p"]
     found.assign(["p"], starts={"p": 4})
     assert ended.resume_at == 0
 
-    found.reach({"p": 4})
+    found.learn_positions({"p": 4})
     kept_out = found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(4, 20)]}, {})
 
     assert kept_out == {"p": 10}

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel._core.buffer_limits import Limits, Load, Pressure
+from kafka_parallel._core.buffer_limits import BufferLimits, Load, PauseRules
 
-LIMITS = Limits(records=100, bytes=1000, uncommitted=50)
+LIMITS = BufferLimits(records=100, bytes=1000, uncommitted=50)
 
 
 def pressure(largest=10):
-    found = Pressure(LIMITS)
-    found.saw([largest])
+    found = PauseRules(LIMITS)
+    found.learn_sizes([largest])
     return found
 
 
 def test_a_poll_of_which_nothing_was_taken_says_nothing_about_sizes():
-    found = Pressure(LIMITS)
+    found = PauseRules(LIMITS)
 
-    found.saw([])
+    found.learn_sizes([])
 
     assert found.room(Load(0, 0)) == 1
 
@@ -74,7 +74,7 @@ def test_one_record_may_always_come_into_an_empty_buffer():
 
 
 def test_before_any_record_was_seen_it_is_taken_for_a_large_one():
-    assert Pressure(Limits(100, 4 << 20, 50)).room(Load(0, 0)) == 4
+    assert PauseRules(BufferLimits(100, 4 << 20, 50)).room(Load(0, 0)) == 4
 
 
 @given(st.integers(0, 100), st.integers(0, 1000), st.integers(1, 300))

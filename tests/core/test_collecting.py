@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.chunk import TaskChunk
 from kafka_parallel.values import Retry
 from tests.core.test_scheduler import feed, run, scheduler
 
@@ -21,7 +21,7 @@ class Watched(list):
         self._act()
 
 
-class InTwoSteps(Chunk):
+class InTwoSteps(TaskChunk):
     """Shows the outcome of a record before the end of its unit: the mistake."""
 
     def settle(self, task, outcome):
@@ -40,12 +40,12 @@ def story(chunk_class, records=2):
     """
     found, ran = scheduler("p"), []
     feed(found, "p", (0, "a"), (1, "a"), (2, "a"))
-    chunk = chunk_class(found._backlog.ready.take(records))
+    chunk = chunk_class(found._backlog.ready.pop_units(records))
     found.dispatch._hand_out(chunk)
 
     def other_worker():
-        found.dispatch.collect(0.0)
-        taken = found.dispatch.take(2, 0.0)
+        found.dispatch.collect_outcomes(0.0)
+        taken = found.dispatch.next_chunk(2, 0.0)
         if taken is not None:
             ran.extend(task.offset for unit in reversed(taken._units) for task in unit.tasks)
             run(found, taken)
@@ -53,7 +53,7 @@ def story(chunk_class, records=2):
     chunk._settled = Watched(other_worker)
     for task in chunk:
         chunk.settle(task, Retry(0) if task.attempt == 1 and task.offset == 0 else None)
-    found.dispatch.finish(chunk, 0.0)
+    found.dispatch.take_in_outcomes(chunk, 0.0)
     for _ in range(3):
         other_worker()
     return ran, found
@@ -61,7 +61,7 @@ def story(chunk_class, records=2):
 
 @pytest.mark.parametrize("records", [1, 2])
 def test_order_holds_and_nothing_is_lost_whenever_it_is_collected(records):
-    ran, found = story(Chunk, records)
+    ran, found = story(TaskChunk, records)
 
     assert ran == [0, 1, 2]
     assert found.snapshot().offsets["p"][0] == 3
@@ -76,14 +76,14 @@ def test_an_outcome_that_is_shown_too_early_is_found_out():
 def test_a_lane_that_was_let_go_of_by_who_collected_is_not_let_go_of_again():
     found = scheduler("p")
     feed(found, "p", (0, "b"), (1, "a"), (2, "a"), (3, "a"))
-    chunk = Chunk([*found._backlog.ready.take(1), found._backlog.ready.take(1)[0]])
+    chunk = TaskChunk([*found._backlog.ready.pop_units(1), found._backlog.ready.pop_units(1)[0]])
     found.dispatch._hand_out(chunk)
     held = []
 
     def take_next():
         if not held:
-            found.dispatch.collect(0.0)
-            if (taken := found.dispatch.take(1, 0.0, steals=False)) is not None:
+            found.dispatch.collect_outcomes(0.0)
+            if (taken := found.dispatch.next_chunk(1, 0.0, steals=False)) is not None:
                 held.append(taken)
 
     chunk._settled = Watched(take_next)
@@ -91,25 +91,25 @@ def test_a_lane_that_was_let_go_of_by_who_collected_is_not_let_go_of_again():
         chunk.settle(task, None)
     assert [task.offset for task in held[0]._units] == [2]
 
-    found.dispatch.finish(chunk, 0.0)
+    found.dispatch.take_in_outcomes(chunk, 0.0)
 
-    assert found.dispatch.take(1, 0.0, steals=False) is None
+    assert found.dispatch.next_chunk(1, 0.0, steals=False) is None
     run(found, held[0])
-    assert [task.offset for task in found.dispatch.take(1, 0.0)._units] == [3]
+    assert [task.offset for task in found.dispatch.next_chunk(1, 0.0)._units] == [3]
 
 
 def test_a_key_goes_on_in_the_next_assignment_whenever_its_failed_record_was_collected():
     """Kind: two steps of one thread that another one must see together. The key never ran again."""
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "b"))
-    chunk = found.dispatch.take(2, 0.0)
-    chunk._settled = Watched(lambda: found.dispatch.collect(0.0))
+    chunk = found.dispatch.next_chunk(2, 0.0)
+    chunk._settled = Watched(lambda: found.dispatch.collect_outcomes(0.0))
     for task in chunk:
         chunk.settle(task, None if task.key == "a" else Retry(60_000))
-    found.end(["p"])
-    found.dispatch.finish(chunk, 0.0)
+    found.end_assignments(["p"])
+    found.dispatch.take_in_outcomes(chunk, 0.0)
 
     found.assign(["p"])
     feed(found, "p", (1, "b"))
 
-    assert [task.offset for task in found.dispatch.take(1, 0.0)._units] == [1]
+    assert [task.offset for task in found.dispatch.next_chunk(1, 0.0)._units] == [1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
@@ -14,21 +14,21 @@ RULES = CommitRules(INTERVAL)
 
 
 def scheduler(rules=RULES, uncommitted=1000):
-    found = Scheduler(Limits(1000, 100_000, uncommitted), commits=rules)
+    found = Scheduler(BufferLimits(1000, 100_000, uncommitted), commits=rules)
     found.assign(["p"])
-    found.reach({"p": 0})
+    found.learn_positions({"p": 0})
     return found
 
 
 def process(found, offsets, now):
     """Take in records of these *offsets* and handle all of them."""
-    found.backpressure.decide(["p"], now)
+    found.backpressure.decide_pauses(["p"], now)
     found.feed({"p": [Task(None, offset, None, 1, now) for offset in offsets]}, {})
-    found.backpressure.decide(["p"], now)
-    while (chunk := found.dispatch.take(100, now)) is not None:
+    found.backpressure.decide_pauses(["p"], now)
+    while (chunk := found.dispatch.next_chunk(100, now)) is not None:
         for task in chunk:
             chunk.settle(task, None)
-        found.dispatch.finish(chunk, now)
+        found.dispatch.take_in_outcomes(chunk, now)
 
 
 def test_a_commit_is_due_once_in_an_interval():
@@ -99,23 +99,23 @@ def test_the_reason_comes_with_what_was_finished_since_the_last_commit_that_succ
 
 @pytest.mark.parametrize("stores_starts", [True, False])
 def test_a_start_is_due_where_the_next_start_would_not_find_it(stores_starts):
-    found = Scheduler(Limits(10, 100, 10), commits=CommitRules(INTERVAL, stores_starts=stores_starts))
+    found = Scheduler(BufferLimits(10, 100, 10), commits=CommitRules(INTERVAL, stores_starts=stores_starts))
     found.assign(["p"])
 
-    assert found.reach({"p": 7}).offsets == ({"p": (7, -1)} if stores_starts else {})
+    assert found.learn_positions({"p": 7}).offsets == ({"p": (7, -1)} if stores_starts else {})
 
 
 def test_a_start_that_was_committed_is_not_due_again():
     found = scheduler()
-    found.committed(found.reach({"p": 0}), 0.0)
+    found.confirm_commit(found.learn_positions({"p": 0}), 0.0)
 
-    assert found.reach({"p": 0}).offsets == {}
+    assert found.learn_positions({"p": 0}).offsets == {}
 
 
 def test_a_consumer_without_a_group_commits_nothing():
     found = scheduler(rules=None, uncommitted=8)
     process(found, range(8), 0.0)
 
-    assert found.reach({"p": 8}).offsets == {}
+    assert found.learn_positions({"p": 8}).offsets == {}
     assert found.commits.due(1e9, is_asked=True, begins=True) is None
     assert found.commits.wait(0.0) == float("inf")

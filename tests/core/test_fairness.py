@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel._core.batch_queue import BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
 
 
 def scheduler(*partitions, limits=None, batches=None):
-    found = Scheduler(limits or Limits(10_000, 1 << 30, 1 << 30), commits=CommitRules(), batches=batches)
+    found = Scheduler(limits or BufferLimits(10_000, 1 << 30, 1 << 30), commits=CommitRules(), batches=batches)
     found.assign(partitions)
     return found
 
 
 def feed(found, partition, first, count, key=None):
     tasks = [Task(None, offset, key, 1, 0.0) for offset in range(first, first + count)]
-    found.reach({partition: first})
+    found.learn_positions({partition: first})
     found.feed({partition: tasks}, {})
 
 
@@ -31,11 +31,11 @@ def run(found, times=1):
     """Take and finish one record after the other; return them."""
     ran = []
     for _ in range(times):
-        chunk = found.dispatch.take(1, 0.0)
+        chunk = found.dispatch.next_chunk(1, 0.0)
         for task in chunk:
             ran.append((task.assignment.partition, task.offset))
             chunk.settle(task, None)
-        found.dispatch.finish(chunk, 0.0)
+        found.dispatch.take_in_outcomes(chunk, 0.0)
     return ran
 
 
@@ -95,13 +95,13 @@ def test_a_batch_of_a_quiet_partition_goes_first():
     found = scheduler("busy", "quiet", batches=BatchLimits(2, 1000, 0.0, "partition"))
     feed(found, "busy", 0, 100)
     for _ in range(10):
-        chunk = found.dispatch.take(1, 0.0)
+        chunk = found.dispatch.next_chunk(1, 0.0)
         batch = next(iter(chunk))
         chunk.settle_all(dict.fromkeys(batch.tasks))
-        found.dispatch.finish(chunk, 0.0)
+        found.dispatch.take_in_outcomes(chunk, 0.0)
     feed(found, "quiet", 0, 2)
 
-    batch = next(iter(found.dispatch.take(1, 0.0)))
+    batch = next(iter(found.dispatch.next_chunk(1, 0.0)))
 
     assert [(task.assignment.partition, task.offset) for task in batch.tasks] == [("quiet", 0), ("quiet", 1)]
 
@@ -114,7 +114,7 @@ class Machine:
 
     def __init__(self, records, topics, key):
         self.busy = [f"busy-{number}" for number in range(topics)]
-        self.found = scheduler(*self.busy, "quiet", limits=Limits(records, 1 << 30, 1 << 30))
+        self.found = scheduler(*self.busy, "quiet", limits=BufferLimits(records, 1 << 30, 1 << 30))
         self.order = deque(self.busy)
         self.offsets = dict.fromkeys((*self.busy, "quiet"), 0)
         self.key = key
@@ -125,7 +125,7 @@ class Machine:
     def fetch(self, now):
         fed = ()
         for _ in range(4 * len(self.busy)):
-            decision = self.found.backpressure.decide(fed, now)
+            decision = self.found.backpressure.decide_pauses(fed, now)
             if decision.room == 0 or decision.is_all_paused:
                 return
             if self.offsets["quiet"] < len(self.arrivals) and "quiet" not in self.order:
@@ -147,8 +147,8 @@ class Machine:
         self.running = [entry for entry in self.running if entry[0] > now]
         for _, chunk, task in ended:
             chunk.settle(task, None)
-            self.found.dispatch.finish(chunk, now)
-        while len(self.running) < 16 and (chunk := self.found.dispatch.take(1, now)) is not None:
+            self.found.dispatch.take_in_outcomes(chunk, now)
+        while len(self.running) < 16 and (chunk := self.found.dispatch.next_chunk(1, now)) is not None:
             task = next(iter(chunk))
             self.running.append((now + 1.0, chunk, task))
             if task.assignment.partition == "quiet":

@@ -68,13 +68,13 @@ def test_no_more_is_taken_than_a_throttle_allows():
     feed(found, "p", *((offset, None) for offset in range(6)))
     found.throttles.limit("x", 3)
 
-    first = found.dispatch.take(2, 0.0)
-    second = found.dispatch.take(2, 0.0)
+    first = found.dispatch.next_chunk(2, 0.0)
+    second = found.dispatch.next_chunk(2, 0.0)
 
     assert (offsets_of(first), offsets_of(second)) == ([0, 1], [2])
     assert found.dispatch.ready == 0, "nobody is woken for what may not run"
     run(found, first)
-    assert offsets_of(found.dispatch.take(9, 0.0)) == [3, 4]
+    assert offsets_of(found.dispatch.next_chunk(9, 0.0)) == [3, 4]
 
 
 def test_a_closed_throttle_pauses_everything_and_an_open_one_resumes_it():
@@ -83,16 +83,16 @@ def test_a_closed_throttle_pauses_everything_and_an_open_one_resumes_it():
     found.throttles.limit("breaker", 0)
     found.throttles.limit("breaker", 1, since=5.0)
 
-    decision = found.backpressure.decide(["p"], 1.0)
+    decision = found.backpressure.decide_pauses(["p"], 1.0)
     assert decision.pause == {"p": "breaker", "q": "breaker"}
     assert decision.is_all_paused
     assert decision.room == 0
-    assert found.dispatch.take(1, 4.9) is None
+    assert found.dispatch.next_chunk(1, 4.9) is None
     assert not found.wants_more
     assert found.dispatch.next_due == 5.0
 
-    assert found.backpressure.decide([], 5.0).resume == {"p", "q"}
-    assert offsets_of(found.dispatch.take(9, 5.0)) == [0]
+    assert found.backpressure.decide_pauses([], 5.0).resume == {"p", "q"}
+    assert offsets_of(found.dispatch.next_chunk(9, 5.0)) == [0]
 
 
 def test_retries_take_no_more_than_their_share():
@@ -100,14 +100,14 @@ def test_retries_take_no_more_than_their_share():
     feed(found, "p", *((offset, None) for offset in range(8)))
     found.throttles.limit_retries("retry", 2)
     for _ in range(4):
-        run(found, found.dispatch.take(1, 0.0), Retry(100))
+        run(found, found.dispatch.next_chunk(1, 0.0), Retry(100))
 
-    due = found.dispatch.take(9, 1.0)
+    due = found.dispatch.next_chunk(9, 1.0)
     assert offsets_of(due) == [0, 1, 4, 5, 6, 7]
     assert found.dispatch.waiting == 2
     assert found.dispatch.next_due is None, "no use in looking again before one of them ends"
     run(found, due, now=1.0)
-    assert offsets_of(found.dispatch.take(9, 1.0)) == [2, 3]
+    assert offsets_of(found.dispatch.next_chunk(9, 1.0)) == [2, 3]
 
 
 def test_a_retry_that_was_dropped_makes_room_for_others():
@@ -115,51 +115,51 @@ def test_a_retry_that_was_dropped_makes_room_for_others():
     found.throttles.limit_retries("retry", 1)
     feed(found, "p", (0, None))
     feed(found, "q", (0, None))
-    run(found, found.dispatch.take(2, 0.0), Retry(0))
+    run(found, found.dispatch.next_chunk(2, 0.0), Retry(0))
     found.throttles.limit("x", 0)
-    assert found.dispatch.take(9, 1.0) is None, "the retry of p is let go on, and nobody may take it"
+    assert found.dispatch.next_chunk(9, 1.0) is None, "the retry of p is let go on, and nobody may take it"
 
-    found.end(["p"])
+    found.end_assignments(["p"])
     found.throttles.limit("x", UNBOUNDED)
 
-    assert len(offsets_of(found.dispatch.take(9, 1.0))) == 1
+    assert len(offsets_of(found.dispatch.next_chunk(9, 1.0))) == 1
 
 
 def test_leaving_does_not_wait_for_a_retry_that_falls_due_later():
     found = scheduler("p")
     feed(found, "p", *((offset, "a" if offset < 2 else None) for offset in range(5)))
-    failing, running = found.dispatch.take(2, 0.0), found.dispatch.take(1, 0.0)
+    failing, running = found.dispatch.next_chunk(2, 0.0), found.dispatch.next_chunk(1, 0.0)
     next(iter(running))
     for task in failing:
         failing.settle(task, Retry(3_600_000))
         break
-    found.dispatch.finish(failing, 0.0)
+    found.dispatch.take_in_outcomes(failing, 0.0)
     assert not found.is_drained()
 
     found.drain(end=30.0)
 
     assert offsets_of(running) == []
-    assert found.dispatch.take(9, 1.0) is None, "what lies above the retry will be repeated anyway"
+    assert found.dispatch.next_chunk(9, 1.0) is None, "what lies above the retry will be repeated anyway"
     running.settle(running.current, None)
-    found.dispatch.finish(running, 1.0)
+    found.dispatch.take_in_outcomes(running, 1.0)
     assert found.is_drained()
     assert found.snapshot().offsets == {"p": (0, -1)}
-    assert found.end(["p"])["p"].resume_at == 0
+    assert found.end_assignments(["p"])["p"].resume_at == 0
     found.assign(["p"])
     feed(found, "p", (0, "a"))
-    assert [task.attempt for unit in reversed(found.dispatch.take(1, 2.0)._units) for task in unit.tasks] == [2]
+    assert [task.attempt for unit in reversed(found.dispatch.next_chunk(1, 2.0)._units) for task in unit.tasks] == [2]
 
 
 def test_leaving_does_not_wait_for_a_record_that_fails_meanwhile_and_may_only_run_later():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "a"), (2, None))
-    failing, done = found.dispatch.take(2, 0.0), found.dispatch.take(1, 0.0)
+    failing, done = found.dispatch.next_chunk(2, 0.0), found.dispatch.next_chunk(1, 0.0)
     run(found, done)
     begun = next(iter(failing))
 
     found.drain(end=30.0)
     failing.settle(begun, Retry(60_000))
-    found.dispatch.finish(failing, 1.0)
+    found.dispatch.take_in_outcomes(failing, 1.0)
 
     assert found.is_drained()
     assert found.backpressure.total().records == 0
@@ -169,21 +169,21 @@ def test_leaving_does_not_wait_for_a_record_that_fails_meanwhile_and_may_only_ru
 def test_leaving_does_wait_for_a_retry_that_falls_due_in_time():
     found = scheduler("p")
     feed(found, "p", (0, None), (1, None))
-    run(found, found.dispatch.take(1, 0.0), Retry(1000))
-    run(found, found.dispatch.take(1, 0.0))
+    run(found, found.dispatch.next_chunk(1, 0.0), Retry(1000))
+    run(found, found.dispatch.next_chunk(1, 0.0))
 
     found.drain(end=30.0)
 
     assert not found.is_drained()
-    assert run(found, found.dispatch.take(1, 1.0), now=1.0) == []
+    assert run(found, found.dispatch.next_chunk(1, 1.0), now=1.0) == []
     assert found.snapshot().offsets == {"p": (2, 3)}
 
 
 def test_leaving_does_not_wait_for_what_a_closed_throttle_holds_back():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "a"), (2, "b"))
-    first = found.dispatch.take(1, 0.0)
-    run(found, found.dispatch.take(1, 0.0))
+    first = found.dispatch.next_chunk(1, 0.0)
+    run(found, found.dispatch.next_chunk(1, 0.0))
     found.throttles.limit("breaker", 0)
     found.throttles.limit("breaker", 1, since=60.0)
 

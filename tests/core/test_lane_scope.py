@@ -6,9 +6,9 @@ import pytest
 from hypothesis import settings
 
 from kafka_parallel._core import assignment
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
-from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.rate_limits import TokenBuckets
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
 from kafka_parallel.values import Retry
@@ -22,9 +22,9 @@ def one_scope(monkeypatch):
 
 
 def scheduler(*partitions):
-    found = Scheduler(Limits(1000, 100_000, 1000), commits=CommitRules())
+    found = Scheduler(BufferLimits(1000, 100_000, 1000), commits=CommitRules())
     found.assign(partitions)
-    found.reach(dict.fromkeys(partitions, 0))
+    found.learn_positions(dict.fromkeys(partitions, 0))
     return found
 
 
@@ -34,10 +34,10 @@ def feed(found, partition, *offsets, key="k"):
 
 def take(found, limit=9, now=0.0):
     """Take a chunk, and tell what is in it."""
-    chunk = found.dispatch.take(limit, now)
+    chunk = found.dispatch.next_chunk(limit, now)
     if chunk is None:
         return None, []
-    tasks = [task for unit in chunk.claim() for task in unit.tasks]
+    tasks = [task for unit in chunk.claim_all() for task in unit.tasks]
     return chunk, [(task.assignment.partition, task.offset) for task in tasks]
 
 
@@ -65,9 +65,9 @@ def test_a_shared_lane_stays_when_one_of_its_partitions_ends():
     found = scheduler("p", "q")
     feed(found, "p", 0)
     assert take(found)[1] == [("p", 0)]
-    found.end(["q"])
+    found.end_assignments(["q"])
     found.assign(["q"])
-    found.reach({"q": 0})
+    found.learn_positions({"q": 0})
     feed(found, "q", 0)
 
     assert take(found)[1] == []
@@ -88,15 +88,15 @@ def test_what_leaves_is_counted_once():
 @pytest.mark.usefixtures("one_scope")
 def test_a_key_has_one_rate_in_its_scope():
     found = scheduler("p", "q")
-    found.throttles.pace.set_by_lane("plugin", Buckets(1.0, 1), 0.0)
+    found.throttles.rates.set_by_lane("plugin", TokenBuckets(1.0, 1), 0.0)
     feed(found, "p", 0)
-    chunk = found.dispatch.take(1, 0.0)
+    chunk = found.dispatch.next_chunk(1, 0.0)
     for task in chunk:
         chunk.settle(task, None)
-    found.dispatch.finish(chunk, 0.0)
+    found.dispatch.take_in_outcomes(chunk, 0.0)
     feed(found, "q", 0)
 
-    assert found.dispatch.take(1, 0.5) is None
+    assert found.dispatch.next_chunk(1, 0.5) is None
     assert take(found, 1, 1.0)[1] == [("q", 0)]
 
 
@@ -105,10 +105,10 @@ def test_the_commit_point_waits_for_a_record_of_another_partition_with_the_same_
     found = scheduler("p", "q")
     feed(found, "p", 0)
     feed(found, "q", 0)
-    chunk = found.dispatch.take(1, 0.0)
+    chunk = found.dispatch.next_chunk(1, 0.0)
     for task in chunk:
         chunk.settle(task, Retry(1000))
-    found.dispatch.finish(chunk, 0.0)
+    found.dispatch.take_in_outcomes(chunk, 0.0)
 
     assert found.standing("p", 0.0).reason == "retry"
     assert found.standing("q", 0.0).reason == "key"

@@ -12,7 +12,7 @@ from kafka_parallel._core.offsets import OffsetLedger
 def ledger_of(*offsets):
     ledger = OffsetLedger()
     for offset in offsets:
-        ledger.add([offset], [10])
+        ledger.add_offsets([offset], [10])
     return ledger
 
 
@@ -23,7 +23,7 @@ def test_nothing_is_committable_before_the_first_offset():
 def test_the_lowest_unfinished_offset_is_committable():
     ledger = ledger_of(5, 6, 7)
 
-    ledger.finish(6)
+    ledger.finish_offset(6)
 
     assert ledger.committable == 5
     assert ledger.finished_above == 6
@@ -32,8 +32,8 @@ def test_the_lowest_unfinished_offset_is_committable():
 def test_a_gap_never_holds_the_commit_back():
     ledger = ledger_of(5, 9, 30)
 
-    ledger.finish(5)
-    ledger.finish(9)
+    ledger.finish_offset(5)
+    ledger.finish_offset(9)
 
     assert ledger.committable == 30
 
@@ -41,8 +41,8 @@ def test_a_gap_never_holds_the_commit_back():
 def test_one_past_the_newest_is_committable_when_all_are_finished():
     ledger = ledger_of(5, 9)
 
-    ledger.finish(9)
-    ledger.finish(5)
+    ledger.finish_offset(9)
+    ledger.finish_offset(5)
 
     assert (ledger.committable, ledger.records, ledger.bytes) == (10, 0, 0)
 
@@ -51,18 +51,18 @@ def test_a_dropped_offset_is_never_passed():
     ledger = ledger_of(5, 6, 7)
 
     ledger.drop([6])
-    ledger.finish(5)
-    ledger.finish(7)
+    ledger.finish_offset(5)
+    ledger.finish_offset(7)
 
     assert ledger.committable == 6
-    assert not ledger.finish(6)
+    assert not ledger.finish_offset(6)
 
 
 def test_finishing_twice_counts_once():
     ledger = ledger_of(5)
 
-    assert ledger.finish(5)
-    assert not ledger.finish(5)
+    assert ledger.finish_offset(5)
+    assert not ledger.finish_offset(5)
     assert ledger.bytes == 0
 
 
@@ -82,7 +82,7 @@ def test_it_agrees_with_a_set(gaps, acts):
     for finishes, place in acts:
         offset = offsets[place % len(offsets)]
         if finishes:
-            assert ledger.finish(offset) == (offset in unfinished)
+            assert ledger.finish_offset(offset) == (offset in unfinished)
             unfinished.discard(offset)
         elif offset in unfinished:
             ledger.drop([offset])

@@ -18,7 +18,7 @@ def task(offset, key=None):
 def filled(*keys):
     queue, table, turn = ReadyQueue(), {}, Turn()
     for offset, key in enumerate(keys):
-        queue.add([task(offset, key)], table, turn, 0)
+        queue.enqueue([task(offset, key)], table, turn, 0)
     return queue, table
 
 
@@ -29,84 +29,84 @@ def offsets(units):
 def test_records_without_order_run_each_on_its_own():
     queue, _ = filled(None, None, None)
 
-    assert offsets(queue.take(2)) == [[0], [1]]
+    assert offsets(queue.pop_units(2)) == [[0], [1]]
 
 
 def test_a_unit_is_the_oldest_records_of_one_key():
     queue, _ = filled("a", "b", "a", "a")
 
-    assert offsets(queue.take(3)) == [[0, 2, 3]]
+    assert offsets(queue.pop_units(3)) == [[0, 2, 3]]
 
 
 def test_a_held_lane_gives_out_nothing():
     queue, _ = filled("a", "a")
-    queue.take(1)
+    queue.pop_units(1)
 
-    assert queue.take(5) == []
+    assert queue.pop_units(5) == []
 
 
 def test_the_oldest_head_runs_first_even_if_it_became_ready_last():
     queue, _ = filled("a", "a", "b", None)
-    first = queue.take(1)[0]
+    first = queue.pop_units(1)[0]
 
     queue.release(first.lane)
 
-    assert offsets(queue.take(3)) == [[1], [2], [3]]
+    assert offsets(queue.pop_units(3)) == [[1], [2], [3]]
 
 
 def test_what_was_never_started_goes_back_in_order():
     queue, table = filled("a", "a", "a", "a")
-    unit = queue.take(3)[0]
+    unit = queue.pop_units(3)[0]
     unit.tasks.pop(0)
 
-    queue.put_back(unit)
+    queue.requeue_unit(unit)
     queue.release(table["a"])
 
-    assert offsets(queue.take(9)) == [[1, 2, 3]]
+    assert offsets(queue.pop_units(9)) == [[1, 2, 3]]
 
 
 def test_an_idle_lane_is_forgotten():
     queue, table = filled("a")
 
-    queue.release(queue.take(1)[0].lane)
+    queue.release(queue.pop_units(1)[0].lane)
 
     assert table == {}
 
 
 def test_a_retry_runs_before_what_waited_behind_it():
     queue, _ = filled("a", "a", "b")
-    [failed] = queue.take(1)
+    [failed] = queue.pop_units(1)
 
-    queue.again(failed)
+    queue.make_ready(failed)
 
-    assert offsets(queue.take(1)) == [[0]]
+    assert offsets(queue.pop_units(1)) == [[0]]
 
 
 def test_discarding_forgets_loose_tasks_and_empty_lanes():
     queue, table = filled(None, "a", None)
-    loose = queue.loose()
+    loose = queue.unordered_tasks()
     table["a"].waiting = ()
 
-    queue.discard([table], {loose[0]})
+    queue.forget_dropped([table], {loose[0]})
 
-    assert offsets(queue.take(9)) == [[2]]
+    assert offsets(queue.pop_units(9)) == [[2]]
     assert table == {}
 
 
 def test_what_was_never_started_and_needs_no_order_may_run_at_once():
     queue, _ = filled(None, None)
-    first = queue.take(1)[0]
+    first = queue.pop_units(1)[0]
 
-    queue.put_back(first)
+    queue.requeue_unit(first)
 
-    assert offsets(queue.take(9)) == [[0], [1]]
+    assert offsets(queue.pop_units(9)) == [[0], [1]]
 
 
 def test_retries_are_due_in_order_of_time():
     retries = Retries()
     early, late = task(1), task(2)
-    retries.add(late, due=5.0)
-    retries.add(early, due=3.0)
+    retries.schedule(late, due=5.0)
+    retries.schedule(early, due=3.0)
 
     assert retries.next_due == 3.0
     assert retries.due(2.9, most=9) == []
@@ -117,8 +117,8 @@ def test_retries_are_due_in_order_of_time():
 def test_chosen_retries_can_be_taken_out():
     retries = Retries()
     first, second = task(1), task(2)
-    retries.add(first, due=5.0)
-    retries.add(second, due=3.0)
+    retries.schedule(first, due=5.0)
+    retries.schedule(second, due=3.0)
 
     assert retries.take_out(lambda one: one is second) == [second]
     assert retries.tasks() == [first]
@@ -131,7 +131,7 @@ def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
 
     while len(queue) or out:
         if len(queue) and (not out or data.draw(st.booleans())):
-            out += queue.take(data.draw(st.integers(1, 4)))
+            out += queue.pop_units(data.draw(st.integers(1, 4)))
             lanes = [unit.lane for unit in out if unit.lane is not None]
             assert len(lanes) == len(set(map(id, lanes)))
         else:
@@ -141,7 +141,7 @@ def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
             if isinstance(unit, Unit):
                 del unit.tasks[:done]
             if done == 0 or isinstance(unit, Unit):
-                queue.put_back(unit)
+                queue.requeue_unit(unit)
             if unit.lane is not None:
                 queue.release(unit.lane)
 
@@ -158,12 +158,12 @@ def test_a_lane_keeps_its_order_however_many_wait():
     first, second, third = lane.waiting
 
     taken = lane.claim(2)
-    lane.put_first(taken)
+    lane.add_first(taken)
     assert list(lane.waiting) == [first, second, third]
 
     assert lane.claim(3) == [first, second, third]
-    lane.add(third)
-    lane.put_first((first, second))
+    lane.add_last(third)
+    lane.add_first((first, second))
     assert list(lane.waiting) == [first, second, third]
 
 

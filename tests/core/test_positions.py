@@ -7,13 +7,13 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import RENEWAL, CommitRules
 from kafka_parallel._core.offsets import OffsetLedger
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
 
-LIMITS = Limits(1000, 100_000, 8)
+LIMITS = BufferLimits(1000, 100_000, 8)
 
 
 def scheduler(*partitions, limits=LIMITS):
@@ -23,21 +23,21 @@ def scheduler(*partitions, limits=LIMITS):
 
 
 def feed(found, *offsets):
-    found.reach({"p": offsets[0]})
+    found.learn_positions({"p": offsets[0]})
     found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in offsets]}, {})
 
 
 def run(found, limit=9):
-    chunk = found.dispatch.take(limit, 0.0)
+    chunk = found.dispatch.next_chunk(limit, 0.0)
     for task in chunk:
         chunk.settle(task, None)
-    found.dispatch.finish(chunk, 0.0)
+    found.dispatch.take_in_outcomes(chunk, 0.0)
 
 
 def test_a_partition_without_a_record_is_committed_where_the_client_is():
     found = scheduler("p", "q")
 
-    starts = found.reach({"p": 7})
+    starts = found.learn_positions({"p": 7})
 
     assert starts.offsets == found.snapshot().offsets == {"p": (7, -1)}
     assert found.unbegun == {"q"}
@@ -46,7 +46,7 @@ def test_a_partition_without_a_record_is_committed_where_the_client_is():
 def test_what_holds_no_record_counts_when_nothing_is_buffered():
     found = scheduler("p")
     feed(found, 0, 1)
-    found.reach({"p": 9})
+    found.learn_positions({"p": 9})
 
     assert found.snapshot().offsets == {"p": (0, -1)}
     run(found)
@@ -56,23 +56,23 @@ def test_what_holds_no_record_counts_when_nothing_is_buffered():
 def test_what_holds_no_record_is_not_repeated_by_a_crash():
     found = scheduler("p")
     feed(found, 0)
-    found.committed(found.snapshot())
-    found.reach({"p": 3000})
+    found.confirm_commit(found.snapshot())
+    found.learn_positions({"p": 3000})
 
-    assert found.backpressure.decide(["p"], 0.0).pause == {}
+    assert found.backpressure.decide_pauses(["p"], 0.0).pause == {}
     run(found)
-    found.committed(found.snapshot())
-    assert found.offsets() == ({"p": 3000}, {"p": 0})
+    found.confirm_commit(found.snapshot())
+    assert found.committed_and_uncommitted() == ({"p": 3000}, {"p": 0})
 
 
 def test_a_dropped_record_is_never_passed():
     found = scheduler("p")
     feed(found, 0, 1)
     found.drain(["p"])
-    found.reach({"p": 9})
+    found.learn_positions({"p": 9})
 
     assert found.snapshot().offsets == {"p": (0, -1)}
-    assert found.end(["p"])["p"].resume_at == 0
+    assert found.end_assignments(["p"])["p"].resume_at == 0
 
 
 def test_a_position_says_nothing_where_records_are_not_taken_in():
@@ -82,20 +82,20 @@ def test_a_position_says_nothing_where_records_are_not_taken_in():
     run(found)
     found.drain(["p"])
 
-    assert found.reach({"p": 5}).offsets == {}
+    assert found.learn_positions({"p": 5}).offsets == {}
     assert found.snapshot().offsets == {"p": (1, -1)}
 
 
 def test_a_jump_back_is_a_new_assignment_and_what_runs_changes_nothing():
     found = scheduler("p")
     feed(found, 5, 6)
-    found.committed(found.snapshot())
-    chunk = found.dispatch.take(9, 0.0)
+    found.confirm_commit(found.snapshot())
+    chunk = found.dispatch.next_chunk(9, 0.0)
 
-    starts = found.reach({"p": 2})
+    starts = found.learn_positions({"p": 2})
     for task in chunk:
         chunk.settle(task, None)
-    found.dispatch.finish(chunk, 0.0)
+    found.dispatch.take_in_outcomes(chunk, 0.0)
 
     assert starts.offsets == found.snapshot().offsets == {"p": (2, -1)}
 
@@ -104,46 +104,46 @@ def test_a_partition_that_is_paused_resumes_after_a_jump_back():
     """Its load is gone with the old assignment; were the pause forgotten too, nothing would end it in the client."""
     found = scheduler("p")
     feed(found, *range(9))
-    assert found.backpressure.decide(["p"], 0.0).pause == {"p": "uncommitted"}
+    assert found.backpressure.decide_pauses(["p"], 0.0).pause == {"p": "uncommitted"}
 
-    found.reach({"p": 0})
+    found.learn_positions({"p": 0})
 
-    assert found.backpressure.decide([], 0.0).resume == {"p"}
+    assert found.backpressure.decide_pauses([], 0.0).resume == {"p"}
 
 
 def test_nothing_is_waited_for_after_a_jump_back():
     found = scheduler("p")
     feed(found, 0, 1)
-    found.backpressure.hold("p", 50.0)
-    assert found.backpressure.decide(["p"], 0.0).pause == {"p": "not due"}
+    found.backpressure.defer("p", 50.0)
+    assert found.backpressure.decide_pauses(["p"], 0.0).pause == {"p": "not due"}
 
-    found.reach({"p": 0})
+    found.learn_positions({"p": 0})
 
-    assert found.backpressure.decide([], 0.0).resume == {"p"}
+    assert found.backpressure.decide_pauses([], 0.0).resume == {"p"}
 
 
 def test_an_unchanged_offset_is_renewed_with_all_that_would_be_due_soon():
     found = scheduler("p", "q", "r")
-    found.reach({"p": 1, "q": 2, "r": 3})
-    found.committed(found.snapshot(["p"]), 0.0)
-    found.committed(found.snapshot(["q"]), RENEWAL / 2)
-    found.committed(found.snapshot(["r"]), RENEWAL - 1)
+    found.learn_positions({"p": 1, "q": 2, "r": 3})
+    found.confirm_commit(found.snapshot(["p"]), 0.0)
+    found.confirm_commit(found.snapshot(["q"]), RENEWAL / 2)
+    found.confirm_commit(found.snapshot(["r"]), RENEWAL - 1)
 
     assert found.snapshot(None, RENEWAL - 0.1).offsets == {}
     renewed = found.snapshot(None, RENEWAL)
     assert renewed.offsets == {"p": (1, -1), "q": (2, -1)}
-    found.committed(renewed, RENEWAL)
+    found.confirm_commit(renewed, RENEWAL)
     assert found.snapshot(None, RENEWAL).offsets == {}
     assert found.snapshot().offsets == {}
 
 
 def test_a_position_below_the_one_expected_is_refused_by_a_ledger():
     ledger = OffsetLedger()
-    ledger.reach(5)
-    ledger.add([5], [1])
+    ledger.advance_to(5)
+    ledger.add_offsets([5], [1])
 
     with pytest.raises(ValueError, match="position 5 is below 6"):
-        ledger.reach(5)
+        ledger.advance_to(5)
 
 
 class Walk(RuleBasedStateMachine):
@@ -151,7 +151,7 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.found = scheduler("p", limits=Limits(1000, 100_000, 1 << 40))
+        self.found = scheduler("p", limits=BufferLimits(1000, 100_000, 1 << 40))
         self.begin_anew(None)
         self.now = 0.0
 
@@ -183,7 +183,7 @@ class Walk(RuleBasedStateMachine):
     @rule(forward=st.integers(0, 9))
     def look(self, forward):
         position = (self.position or 0) + forward
-        self.found.reach({"p": position})
+        self.found.learn_positions({"p": position})
         if not self.is_draining:
             self.position = position
 
@@ -191,13 +191,13 @@ class Walk(RuleBasedStateMachine):
     @rule(share=st.floats(0, 0.99))
     def jump_back(self, share):
         position = int(self.position * share)
-        self.found.reach({"p": position})
+        self.found.learn_positions({"p": position})
         if not self.is_draining:
             self.begin_anew(position)
 
     @rule(limit=st.integers(1, 4))
     def take(self, limit):
-        chunk = self.found.dispatch.take(limit, 0.0)
+        chunk = self.found.dispatch.next_chunk(limit, 0.0)
         if chunk is None:
             return
         offsets = set()
@@ -210,12 +210,12 @@ class Walk(RuleBasedStateMachine):
     @rule(data=st.data())
     def hand_over(self, data):
         chunk, offsets = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
-        self.found.dispatch.finish(chunk, 0.0)
+        self.found.dispatch.take_in_outcomes(chunk, 0.0)
         self.unfinished -= offsets
 
     @rule()
     def commit(self):
-        self.found.committed(self.found.snapshot(), self.now)
+        self.found.confirm_commit(self.found.snapshot(), self.now)
         self.committed = self.expected
 
     @rule()
@@ -228,7 +228,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(goes_on=st.booleans())
     def come_back(self, goes_on):
-        start = self.found.end(["p"])["p"].resume_at
+        start = self.found.end_assignments(["p"])["p"].resume_at
         assert start == self.expected
         start = start if goes_on else None
         self.found.assign(["p"], None, None if start is None else {"p": start})

@@ -29,11 +29,11 @@ def test_a_bucket_opens_exactly_when_the_rule_allows_it(rate, burst, wishes):
     buckets, starts, now = TokenBuckets(rate, burst), defaultdict(list), 0.0
     for place, passes in wishes:
         now += passes
-        is_open = buckets.opens(place) <= now
+        is_open = buckets.earliest_start(place) <= now
 
         assert is_open == allows(starts[place], rate, burst, now)
         if is_open:
-            buckets.start(place, 1, now)
+            buckets.count_starts(place, 1, now)
             starts[place].append(now)
 
 
@@ -42,13 +42,13 @@ def test_what_fits_is_what_starts_when_everything_wants_to(rate, burst, past, pa
     buckets, now = TokenBuckets(rate, burst), 0.0
     for wait in past:
         now += wait
-        if buckets.opens("a") <= now:
-            buckets.start("a", 1, now)
+        if buckets.earliest_start("a") <= now:
+            buckets.count_starts("a", 1, now)
     now += passes
     foreseen, started = buckets.fits("a", now, now + left), 0
 
-    while (at := max(now, buckets.opens("a"))) <= now + left:
-        buckets.start("a", 1, at)
+    while (at := max(now, buckets.earliest_start("a"))) <= now + left:
+        buckets.count_starts("a", 1, at)
         started += 1
 
     assert foreseen == started
@@ -58,11 +58,11 @@ def test_what_fits_is_what_starts_when_everything_wants_to(rate, burst, past, pa
 def test_what_is_full_again_is_forgotten(keys, burst):
     buckets = TokenBuckets(1.0, burst)
     for key in range(keys):
-        buckets.start(("p", key), 1, 0.0)
+        buckets.count_starts(("p", key), 1, 0.0)
     assert len(buckets) == keys
 
     for number in range(keys):
-        buckets.start(("p", "busy"), 1, 100.0 + number)
+        buckets.count_starts(("p", "busy"), 1, 100.0 + number)
 
     assert len(buckets) == 1
 
@@ -71,7 +71,7 @@ def test_a_million_keys_leave_no_more_behind_than_started_while_a_bucket_fills()
     buckets = TokenBuckets(10.0, burst=1)
     sizes = set()
     for number in range(20_000):
-        buckets.start(("p", number), 1, number / 1000)
+        buckets.count_starts(("p", number), 1, number / 1000)
         sizes.add(len(buckets))
 
     assert max(sizes) <= 101, "100 start in the tenth of a second that a bucket takes"
@@ -82,15 +82,15 @@ def test_another_rate_takes_over_what_is_missing_in_the_bucket(rate, other, burs
     before, after, now = TokenBuckets(rate, burst), TokenBuckets(other, other_burst), 0.0
     for wait in past:
         now += wait
-        if before.opens("a") <= now:
-            before.start("a", 1, now)
+        if before.earliest_start("a") <= now:
+            before.count_starts("a", 1, now)
     missing = max(0.0, before._full_at.get("a", now) - now) * rate
 
-    after.go_on_from(before, now)
+    after.continue_from(before, now)
 
     # A start needs a whole record in the bucket.
-    assert after.opens("a") <= now + max(0.0, missing + 1 - other_burst) / other
-    assert (after.opens("a") <= now) == (missing + 1 <= other_burst)
+    assert after.earliest_start("a") <= now + max(0.0, missing + 1 - other_burst) / other
+    assert (after.earliest_start("a") <= now) == (missing + 1 <= other_burst)
 
 
 def limited(*partitions, overall=None, by_key=None, burst=1):
@@ -112,13 +112,13 @@ class Started(list):
 
 def start(found, now, limit=9):
     """Take one record and begin with it, if it may start."""
-    chunk = found.dispatch.take(limit, now)
+    chunk = found.dispatch.next_chunk(limit, now)
     return None if chunk is None else Started(chunk)
 
 
 def end(found, started, now, outcome=None):
     started.chunk.settle(started.task, outcome)
-    found.dispatch.finish(started.chunk, now)
+    found.dispatch.take_in_outcomes(started.chunk, now)
 
 
 def test_no_more_start_than_the_pace_allows_and_it_is_known_when_the_next_one_may():
@@ -135,7 +135,7 @@ def test_a_fast_pace_is_taken_by_the_millisecond():
     found = limited("p", overall=4000, burst=100)
     feed(found, "p", *((offset, None) for offset in range(9)))
 
-    assert offsets_of(found.dispatch.take(9, 0.0)) == [0, 1, 2, 3]
+    assert offsets_of(found.dispatch.next_chunk(9, 0.0)) == [0, 1, 2, 3]
 
 
 def test_a_paced_key_waits_without_a_worker_while_others_go_on():
@@ -210,7 +210,7 @@ def test_a_key_keeps_its_pace_when_its_partition_comes_back():
     feed(found, "p", (0, "a"), (1, "a"))
     end(found, start(found, 0.0), 0.0)
     assert start(found, 0.0) is None
-    found.end(["p"])
+    found.end_assignments(["p"])
     found.assign(["p"])
     feed(found, "p", (1, "a"))
 
@@ -364,24 +364,24 @@ def test_a_batch_starts_when_one_record_may_and_all_of_its_records_count():
     found = paced_batches(overall=(2.0, 1))
     batching.feed(found, "p", *((offset, None) for offset in range(7)))
 
-    assert batching.offsets(found.dispatch.take(1, 0.0)) == [("p", 0), ("p", 1), ("p", 2)]
-    assert found.dispatch.take(1, 0.0) is None
+    assert batching.offsets(found.dispatch.next_chunk(1, 0.0)) == [("p", 0), ("p", 1), ("p", 2)]
+    assert found.dispatch.next_chunk(1, 0.0) is None
     assert found.dispatch.next_due == 1.5, "not before, although a full batch is there"
-    assert batching.offsets(found.dispatch.take(1, 1.5)) == [("p", 3), ("p", 4), ("p", 5)]
-    assert found.dispatch.take(1, 1.5) is None
+    assert batching.offsets(found.dispatch.next_chunk(1, 1.5)) == [("p", 3), ("p", 4), ("p", 5)]
+    assert found.dispatch.next_chunk(1, 1.5) is None
     assert found.dispatch.next_due == 3.0, "not when the last one has waited long enough for others"
 
 
 def test_a_key_that_has_to_wait_is_left_out_of_the_batch():
     found = paced_batches(by_key=(0.5, 1))
     batching.feed(found, "p", (0, "a"), (1, "b"), (2, None))
-    batching.settle(found, found.dispatch.take(1, 0.0))
+    batching.settle(found, found.dispatch.next_chunk(1, 0.0))
     batching.feed(found, "p", (3, "a"), (4, None), (5, "c"), (6, "b"))
 
-    assert batching.offsets(found.dispatch.take(1, 0.0)) == [("p", 4), ("p", 5)]
-    assert found.dispatch.take(1, 1.9) is None
+    assert batching.offsets(found.dispatch.next_chunk(1, 0.0)) == [("p", 4), ("p", 5)]
+    assert found.dispatch.next_chunk(1, 1.9) is None
     assert found.dispatch.next_due == 2.0
-    assert batching.offsets(found.dispatch.take(1, 2.0)) == [("p", 3), ("p", 6)]
+    assert batching.offsets(found.dispatch.next_chunk(1, 2.0)) == [("p", 3), ("p", 6)]
 
 
 @given(RECORDS, PACES, PACES, st.sampled_from(["key", "partition", "mixed"]), st.integers(1, 3), st.data())
@@ -394,7 +394,7 @@ def test_batches_exceed_a_burst_by_no_more_than_one_of_them_and_none_is_left_ove
     for _ in range(1000):
         if len(done) == len(records):
             break
-        chunk = found.dispatch.take(1, now) if len(running) < workers else None
+        chunk = found.dispatch.next_chunk(1, now) if len(running) < workers else None
         if chunk is not None:
             running.append((chunk, batching.batch_of(chunk).tasks))
             for task in running[-1][1]:
@@ -407,7 +407,7 @@ def test_batches_exceed_a_burst_by_no_more_than_one_of_them_and_none_is_left_ove
         ):
             chunk, tasks = running.pop(data.draw(st.integers(0, len(running) - 1), "which"))
             chunk.settle_all(dict.fromkeys(tasks))
-            found.dispatch.finish(chunk, now)
+            found.dispatch.take_in_outcomes(chunk, now)
             done |= {task.offset for task in tasks}
         else:
             assert found.dispatch.next_due is not None, "nobody will ever look again"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel._core.gaps import Gaps
-from kafka_parallel._core.rate_limits import Buckets
+from kafka_parallel._core.rate_limits import TokenBuckets
 from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, run, scheduler
@@ -57,7 +57,7 @@ def test_nothing_stands_where_nothing_is_unfinished():
 
     assert standing(found) is None
     feed(found, "p", (0, "a"))
-    run(found, found.dispatch.take(1, 0.0))
+    run(found, found.dispatch.next_chunk(1, 0.0))
     assert standing(found) is None
     assert found.unfinished() == {}
     assert found.standing("elsewhere", 0.0) is None
@@ -66,8 +66,8 @@ def test_nothing_stands_where_nothing_is_unfinished():
 def test_a_record_whose_handler_runs():
     found = scheduler("p")
     feed(found, "p", (7, "a"), (8, "b"))
-    next(iter(found.dispatch.take(1, 0.0)))
-    run(found, found.dispatch.take(1, 0.0))
+    next(iter(found.dispatch.next_chunk(1, 0.0)))
+    run(found, found.dispatch.next_chunk(1, 0.0))
 
     assert found.unfinished() == {"p": 7}
     assert standing(found)[:3] == (7, "handler", 1)
@@ -77,7 +77,7 @@ def test_a_record_whose_handler_runs():
 def test_a_record_that_waits_for_its_next_attempt():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "a"))
-    run(found, found.dispatch.take(1, 0.0), Retry(90_000), now=5.0)
+    run(found, found.dispatch.next_chunk(1, 0.0), Retry(90_000), now=5.0)
 
     assert standing(found)[:4] == (0, "retry", 2, 95.0)
 
@@ -104,8 +104,8 @@ def test_a_record_that_its_pace_lets_start_later(by):
     found = scheduler("p")
     getattr(found.throttles.rates, by)("rate-limit", TokenBuckets(0.5, 1), 0.0)
     feed(found, "p", (0, "a"), (1, "a"))
-    run(found, found.dispatch.take(1, 0.0))
-    assert found.dispatch.take(1, 0.5) is None
+    run(found, found.dispatch.next_chunk(1, 0.0))
+    assert found.dispatch.next_chunk(1, 0.5) is None
 
     assert standing(found, 0.5)[:4] == (1, "rate", 1, 2.0)
 
@@ -113,8 +113,8 @@ def test_a_record_that_its_pace_lets_start_later(by):
 def test_a_record_behind_one_of_its_key_that_an_earlier_assignment_left_running():
     found = scheduler("p")
     feed(found, "p", (0, "a"))
-    next(iter(found.dispatch.take(1, 0.0)))
-    found.end(["p"])
+    next(iter(found.dispatch.next_chunk(1, 0.0)))
+    found.end_assignments(["p"])
     found.assign(["p"])
     feed(found, "p", (0, "a"))
 
@@ -124,7 +124,7 @@ def test_a_record_behind_one_of_its_key_that_an_earlier_assignment_left_running(
 def test_a_record_that_was_skipped_stands_no_more():
     found = scheduler("p")
     feed(found, "p", (0, "a"), (1, "b"))
-    run(found, found.dispatch.take(1, 0.0), Skip("dead"))
+    run(found, found.dispatch.next_chunk(1, 0.0), Skip("dead"))
 
     assert standing(found).offset == 1
 
@@ -132,7 +132,7 @@ def test_a_record_that_was_skipped_stands_no_more():
 def test_the_longest_gap_is_the_longest_of_those_that_ended_lately():
     gaps = Gaps()
     for now in (0.0, 0.1, 8.1, 8.2, 10.3):
-        gaps.look(now)
+        gaps.note_round(now)
 
     assert gaps.longest(0.0, 10.4) == pytest.approx(8.0)
     assert gaps.longest(9.0, 10.4) == pytest.approx(2.1)

@@ -32,7 +32,7 @@ def calls_of_one_record():
     def profile(frame, event, _):
         code = frame.f_code
         if event == "call" and code.co_filename.startswith(str(ROOT)):
-            if code.co_filename.endswith("work_queue.py"):
+            if code.co_filename.endswith("locked_scheduler.py"):
                 locks.update(filter(None, [getattr(frame.f_locals.get("self"), "_lock", None)]))
             has_lock = any(lock._is_owned() for lock in locks)
             calls.append((code.co_filename[len(str(ROOT)) + 1 :], code.co_name, thread_kind(), has_lock))

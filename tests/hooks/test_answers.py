@@ -88,7 +88,7 @@ def test_an_error_while_partitions_are_begun_comes_out_of_run(habits, monkeypatc
     """The client only logs what its rebalance listener raises: nothing would be consumed, and nothing said."""
     app = App()
     parallel = app.parallel({"habits": habits})
-    monkeypatch.setattr("kafka_parallel._runtime.loop.work_queue.WorkQueue.assign", lambda *_: 1 / 0)
+    monkeypatch.setattr("kafka_parallel._runtime.loop.locked_scheduler.LockedScheduler.assign", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         parallel.run(lambda record: None)

@@ -180,8 +180,8 @@ def test_an_observer_that_raises_hears_no_more_of_that_hook(caplog):
     observers = Observers(manager(Hears(), Raises()).hook.on_stop)
 
     with caplog.at_level(logging.ERROR):
-        observers.tell(context=None, error=None)
-        observers.tell(context=None, error=None)
+        observers.notify(context=None, error=None)
+        observers.notify(context=None, error=None)
 
     assert heard == ["raises", "hears", "hears"]
     assert "plugin 'plugin-1' failed in on_stop and will not be called for it again" in caplog.text
@@ -199,7 +199,7 @@ def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neit
     observers = Observers(manager(Raises()).hook.on_handled)
 
     def tell():
-        observers.tell(handled=[], context=None)
+        observers.notify(handled=[], context=None)
         told.append(True)
 
     threads = [threading.Thread(target=tell) for _ in range(2)]
@@ -209,4 +209,4 @@ def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neit
         thread.join(10)
 
     assert told == [True, True]
-    observers.tell(handled=[], context=None)
+    observers.notify(handled=[], context=None)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from kafka.consumer.fetcher import ConsumerRecord
 
 from kafka_parallel import RecordContext
+from kafka_parallel_plugins.dlq.error_details import details_of
 from kafka_parallel_plugins.dlq.headers import DIALECTS, Letterhead
-from kafka_parallel_plugins.dlq.told import tell
 
 
 def a_context(*, attempt=3, first_failed_at_ms=1_700_000_000_250.0, **fields):
@@ -33,7 +33,7 @@ def a_context(*, attempt=3, first_failed_at_ms=1_700_000_000_250.0, **fields):
 
 
 def dead_letter_headers(error, context, group_id, dialects=("kafka", "spring"), kept=None, stack_trace="full"):
-    return Letterhead(dialects, kept, group_id).of(tell(error, stack_trace), context)
+    return Letterhead(dialects, kept, group_id).of(details_of(error, stack_trace), context)
 
 
 def headers_of(error=None, context=None, group_id="billing", **choices):

@@ -176,7 +176,7 @@ class Bursts:
         self.left = 0
         self.taken = []
 
-    def take_nowait(self, limit):
+    def next_chunk_nowait(self, limit):
         count = min(limit, self.left)
         self.left -= count
         self.taken += [count] if count else []
@@ -184,7 +184,7 @@ class Bursts:
 
     def take(self, limit):
         self.left = self.bursts.pop(0) if self.bursts else 0
-        return self.take_nowait(limit)
+        return self.next_chunk_nowait(limit)
 
     def run_remote(self, chunk, exchange):
         pass

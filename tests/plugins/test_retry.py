@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 
 from kafka_parallel import ConfigurationError, RecordFailed, Retry, Skip, StateError, hookimpl
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
-from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
 from kafka_parallel._showing import shown
 from kafka_parallel.testing.fake.clock import ManualClock
 from kafka_parallel_plugins.retry import RetryWithBackoff
@@ -212,14 +212,14 @@ def test_no_record_is_lost_to_dead_letters_by_an_outage_of_a_minute():
         return plugin.on_error(error, context) or dead.append(record.offset) or Skip("a dead letter")
 
     attempts = Attempts(handle, None, decide, None, clock)
-    queue = WorkQueue(Limits(1000, 1_000_000, 1000), commits=CommitRules(), attempt=attempts, clock=clock)
-    QueueThrottle("retry", queue.change_throttles).limit_retries(4)
+    queue = LockedScheduler(BufferLimits(1000, 1_000_000, 1000), commits=CommitRules(), attempt=attempts, clock=clock)
+    PluginThrottle("retry", queue.change_throttles).limit_retries(4)
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     records = [SimpleNamespace(topic="t", partition=0, offset=offset) for offset in range(300)]
     queue.feed({"p": [Task(record, record.offset, record.offset % 30, 1, 0.0) for record in records]}, {})
     while len(done) + len(dead) < 300 and clock.monotonic() < 600:
-        chunk = queue.take_nowait(1)
+        chunk = queue.next_chunk_nowait(1)
         if chunk is None:
             clock.advance(0.05)
             continue

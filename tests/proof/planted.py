@@ -11,7 +11,7 @@ SENT, BATCHES = "sent away: a retry, and units come back", "batches: a retry and
 BUGS = [
     Bug(
         "tell of the end of a unit in a second step",
-        where="kafka_parallel._core.chunk:Chunk.settle",
+        where="kafka_parallel._core.chunk:TaskChunk.settle",
         old="self._settled.append((task, outcome, task.lane, ()))",
         new="""
             self._settled.append((task, outcome, None, ()))
@@ -21,7 +21,7 @@ BUGS = [
     ),
     Bug(
         "show the end of a unit before its last task is out of it",
-        where="kafka_parallel._core.chunk:Chunk.settle_next",
+        where="kafka_parallel._core.chunk:TaskChunk.settle_next",
         old="task = unit.tasks.pop(0)",
         new="""
             task = unit.tasks[0]
@@ -43,14 +43,14 @@ BUGS = [
     ),
     Bug(
         "let a thief leave what it takes",
-        where="kafka_parallel._core.chunk:Chunk.steal",
+        where="kafka_parallel._core.chunk:TaskChunk.steal",
         old="self._units.pop(0)",
         new="self._units[0]",
         scope=BACKLOG,
     ),
     Bug(
         "do not expect that a thief is faster",
-        where="kafka_parallel._core.chunk:Chunk.__iter__",
+        where="kafka_parallel._core.chunk:TaskChunk.__iter__",
         old="""
             except IndexError:
                 return
@@ -63,14 +63,14 @@ BUGS = [
     ),
     Bug(
         "take a last record that failed for one that was handled",
-        where="kafka_parallel._core.chunk:Chunk.collect_last",
+        where="kafka_parallel._core.chunk:TaskChunk.collect_last",
         old="self.taken != 1 or len(self._settled) != 1 or self._settled[0][1] is not None",
         new="self.taken != 1 or len(self._settled) != 1",
         scope=LOST,
     ),
     Bug(
         "forget what came back",
-        where="kafka_parallel._core.chunk:Chunk.unclaim",
+        where="kafka_parallel._core.chunk:TaskChunk.unclaim",
         old="self._units.insert(0, unit)",
         new="pass",
         scope=SENT,
@@ -91,14 +91,14 @@ BUGS = [
     ),
     Bug(
         "forget what stands behind a failed record",
-        where="kafka_parallel._core.dispatch:Dispatch._put_back",
-        old="self._backlog.ready.put_first(lane, [task for task in tasks if task.assignment.live])",
+        where="kafka_parallel._core.dispatch:Dispatch._requeue",
+        old="self._backlog.ready.requeue(lane, [task for task in tasks if task.assignment.live])",
         new="pass",
         scope=SENT,
     ),
     Bug(
         "hold the keys of what a stuck worker had not begun",
-        where="kafka_parallel._core.dispatch:Dispatch._let_others",
+        where="kafka_parallel._core.dispatch:Dispatch._hand_back",
         old="unit.lane is not held",
         new="held is None",
         scope=DEADLINE,
@@ -133,7 +133,7 @@ BUGS = [
     ),
     Bug(
         "go on behind what was taken under the last assignment",
-        where="kafka_parallel._core.scheduler:Scheduler.end",
+        where="kafka_parallel._core.scheduler:Scheduler.end_assignments",
         old="assignment.ledger.committable",
         new="assignment.ledger.next",
         scope=LEAVES,

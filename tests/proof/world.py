@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafka_parallel._core.batch_queue import BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure, NoVerdict
 from kafka_parallel._core.scheduler import Scheduler
@@ -89,7 +89,9 @@ class World:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         batches = BatchLimits(scope.limit, 1 << 20, 0.0, "mixed") if scope.kind == "batch" else None
-        self.scheduler: Scheduler[str] = Scheduler(Limits(1000, 1 << 20, 1000), commits=CommitRules(), batches=batches)
+        self.scheduler: Scheduler[str] = Scheduler(
+            BufferLimits(1000, 1 << 20, 1000), commits=CommitRules(), batches=batches
+        )
         self.dispatch = self.scheduler.dispatch
         self.workers = [Worker() for _ in range(scope.workers)]
         self.going: dict[Any, Act] = {}
@@ -221,7 +223,7 @@ class World:
     def _assign(self, partition: str) -> None:
         self.scheduler.assign([partition])
         self.position[partition] = self.broker[partition]
-        self.scheduler.committed(self.scheduler.reach({partition: self.broker[partition]}))
+        self.scheduler.confirm_commit(self.scheduler.learn_positions({partition: self.broker[partition]}))
 
     def _feed(self, partition: str) -> None:
         first = self.position[partition]
@@ -233,7 +235,7 @@ class World:
 
     def _take(self, number: int, now: float) -> None:
         worker = self.workers[number]
-        chunk = self.dispatch.take(self.scope.limit, now)
+        chunk = self.dispatch.next_chunk(self.scope.limit, now)
         if chunk is not None:
             chunk.since = NOW
             worker.chunk, worker.claims, worker.phase = chunk, iter(chunk), "between"
@@ -241,7 +243,7 @@ class World:
     def _claim(self, number: int) -> None:
         worker = self.workers[number]
         if self.scope.kind == "remote":
-            worker.units = worker.chunk.claim()
+            worker.units = worker.chunk.claim_all()
             item = worker.units[0].tasks[0] if worker.units else None
         else:
             item = next(worker.claims, None)
@@ -313,13 +315,13 @@ class World:
             chunk, worker.chunk, worker.claims, worker.phase = worker.chunk, None, None, "idle"
         else:
             chunk = worker.chunk
-        self._fail(self.dispatch.finish(chunk, NOW))
+        self._fail(self.dispatch.take_in_outcomes(chunk, NOW))
 
     def _fail(self, failures: Any) -> None:
         self.halted = self.halted or bool(failures)
 
     def _collect(self) -> None:
-        self._fail(self.dispatch.collect(NOW))
+        self._fail(self.dispatch.collect_outcomes(NOW))
 
     def _give_back(self, number: int) -> None:
         self.left["give_back"] -= 1
@@ -345,7 +347,7 @@ class World:
     def _give_up(self, partition: str) -> Any:
         del self.position[partition]
         self.draining.discard(partition)
-        return self.scheduler.end([partition])[partition].resume_at
+        return self.scheduler.end_assignments([partition])[partition].resume_at
 
     def _snapshot(self) -> None:
         self.left["commit"] -= 1
@@ -360,7 +362,7 @@ class World:
 
     def _answered(self) -> None:
         assert self.commit is not None
-        self.scheduler.committed(self.commit[0])
+        self.scheduler.confirm_commit(self.commit[0])
         self.commit = None
 
     def _refused(self) -> None:
@@ -370,7 +372,7 @@ class World:
         self.left["deadline"] -= 1
         worker = self.workers[number]
         worker.chunk, worker.claims, worker.phase = None, None, "late"  # from now on it settles nothing
-        stuck, failures = self.dispatch.detach(worker.item, NOW)
+        stuck, failures = self.dispatch.detach_stuck(worker.item, NOW)
         self._fail(failures)
         if stuck is None:
             raise ViolationError(f"nothing was found of {worker.item}, which a worker is at")

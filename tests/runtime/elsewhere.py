@@ -8,8 +8,8 @@ from collections import deque
 from types import SimpleNamespace
 
 from kafka_parallel import hookimpl
-from kafka_parallel_plugins.process_pool.batch import Batch
 from kafka_parallel_plugins.process_pool.child import BatchRunner, Runner
+from kafka_parallel_plugins.process_pool.sent_units import SentUnits
 
 
 class Elsewhere:
@@ -42,7 +42,7 @@ class Elsewhere:
 
     def _pull(self, work):
         try:
-            while (chunk := work.take(3)) is not None:
+            while (chunk := work.next_chunk(3)) is not None:
                 if not (self._program.is_surrounded or self._program.is_batch):
                     work.run_remote(chunk, self._exchange)
                     continue
@@ -59,7 +59,7 @@ class Elsewhere:
     def _sent(self, records, *, wants_result):
         """What a child says to *records*, each message with the result in it."""
         handler, prepare = pickle.loads(self._program.payload)
-        said, batch = [], Batch(records)
+        said, batch = [], SentUnits(records)
         kind = BatchRunner if self._program.is_batch else Runner
         units = pickle.loads(pickle.dumps([[tuple(record) for record in unit] for unit in records]))
         runner = kind(handler, prepare, deque(), SimpleNamespace(value=0), SimpleNamespace(send_bytes=said.append))

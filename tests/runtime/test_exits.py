@@ -54,7 +54,7 @@ def stopping(key: bytes | None, stop_timeout_ms: float) -> tuple[App, Gates]:
 def stop(app: App) -> None:
     """Tell the consumer to stop, and wait until it takes in nothing more."""
     app.consumer_of_test.stop()
-    queue = app.consumer_of_test._engine._queue
+    queue = app.consumer_of_test._engine._scheduler
     while not queue.wait_until(lambda scheduler: all(held.draining for held in scheduler.held.values()), 0.02):
         pass
 
@@ -158,7 +158,7 @@ def test_poll_failing_for_good_is_not_put_off_by_a_partition_whose_next_record_i
     app.cluster.append("later", b"v", b"k", partition=0)
     parallel = app.parallel({"max_poll_interval_ms": 600_000}, plugins=[Delays()])
     parallel.start(lambda _: None)
-    queue = parallel._engine._queue
+    queue = parallel._engine._scheduler
     while not queue.ask(lambda scheduler: scheduler.backpressure.paused):
         queue.wait_until(lambda _: False, 0.01)
     app.cluster.fail("poll", TopicAuthorizationFailedError("x"), times=1000)

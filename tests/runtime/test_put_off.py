@@ -29,7 +29,7 @@ class Queue:
 
 def loop():
     found = Loop.__new__(Loop)
-    found._queue, found.sought = Queue(), []
+    found._scheduler, found.sought = Queue(), []
     found._client = SimpleNamespace(seek=lambda *place: found.sought.append(place))
     found._rebalance = SimpleNamespace(unsettled=set())
     return found
@@ -46,11 +46,11 @@ def test_they_are_given_back_and_time_passes_before_they_come_again():
 
     assert list(taken) == [OURS]
     assert found.sought == [(FOREIGN, 5)]
-    assert found._queue.waits == [LONGEST_POLL]
+    assert found._scheduler.waits == [LONGEST_POLL]
 
 
 def test_nothing_waits_where_all_is_ours():
     found = loop()
 
     assert list(found._ours({OURS: records(1)})) == [OURS]
-    assert found._queue.waits == []
+    assert found._scheduler.waits == []

@@ -9,13 +9,13 @@ import threading
 import pytest
 
 from kafka_parallel._core.batch_queue import BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel.values import Retry
 
 RECORDS, KEYS, WORKERS = 40_000, 17, 6
@@ -76,7 +76,7 @@ def run(queue, fed, chunk_of=64):
         chance = random.Random(seed)
         try:
             done = None
-            while (chunk := queue.take(chance.randint(1, chunk_of), done)) is not None:
+            while (chunk := queue.next_chunk(chance.randint(1, chunk_of), done)) is not None:
                 for task in chunk:
                     queue.run(chunk, task)
                 done = chunk
@@ -89,13 +89,13 @@ def run(queue, fed, chunk_of=64):
     for thread in threads:
         thread.start()
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     for first in range(0, RECORDS, 200):
         batch = [Task(record, record.offset, record.key, 1, 0.0) for record in fed[first : first + 200]]
         queue.feed({"p": batch}, {})
-        queue.decide(["p"])
+        queue.decide_pauses(["p"])
     while not queue.wait_until(lambda scheduler: scheduler.backpressure.is_idle, 0.002) and not errors:
-        queue.decide([])
+        queue.decide_pauses([])
     offsets = queue.snapshot().offsets
     queue.close()
     for thread in threads:
@@ -109,8 +109,8 @@ def queue_for(handler, batches=None):
     clock = SystemClock()
     attempt = Attempts(handler, None, lambda **_: Retry(0), None, clock)
     together = None if batches is None else BatchAttempts(handler.together, None, attempt)
-    limits = Limits(RECORDS * 2, 1 << 30, RECORDS * 2)
-    return WorkQueue(
+    limits = BufferLimits(RECORDS * 2, 1 << 30, RECORDS * 2)
+    return LockedScheduler(
         limits, commits=CommitRules(), attempt=attempt, clock=clock, batches=batches, attempt_batch=together
     )
 

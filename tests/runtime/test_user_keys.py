@@ -64,7 +64,7 @@ def test_a_key_may_ask_for_statistics(asks, batch):
 def test_no_code_of_a_key_runs_under_the_lock():
     app, held = App(20), []
 
-    run_with_keys(app, lambda parallel: held.append(parallel._engine._queue._lock._is_owned()))
+    run_with_keys(app, lambda parallel: held.append(parallel._engine._scheduler._lock._is_owned()))
 
     assert len(held) > 20
     assert not any(held)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 
 def queue_of(*keys, attempt=lambda task: None):
-    queue = WorkQueue(Limits(100, 1000, 100), commits=CommitRules(), attempt=attempt, clock=SystemClock())
+    queue = LockedScheduler(BufferLimits(100, 1000, 100), commits=CommitRules(), attempt=attempt, clock=SystemClock())
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     queue.feed({"p": [Task(None, offset, key, 1, 0.0) for offset, key in enumerate(keys)]}, {})
     return queue
 
@@ -30,7 +30,7 @@ def committable(queue):
     return queue.snapshot().offsets["p"][0]
 
 
-@pytest.mark.parametrize("take", [WorkQueue.take, WorkQueue.take_nowait])
+@pytest.mark.parametrize("take", [LockedScheduler.next_chunk, LockedScheduler.next_chunk_nowait])
 def test_the_next_record_of_the_same_key_is_what_comes(take):
     queue = queue_of("a", "a")
     first = run(queue, take(queue, 1))
@@ -45,12 +45,12 @@ def test_the_next_record_of_the_same_key_is_what_comes(take):
 def test_what_is_done_is_handed_over_although_there_is_nothing_to_take():
     queue = queue_of("a")
 
-    assert queue.take_nowait(1, run(queue, queue.take_nowait(1))) is None
+    assert queue.next_chunk_nowait(1, run(queue, queue.next_chunk_nowait(1))) is None
 
     assert committable(queue) == 1
 
 
-@pytest.mark.parametrize("take", [WorkQueue.take, WorkQueue.take_nowait])
+@pytest.mark.parametrize("take", [LockedScheduler.next_chunk, LockedScheduler.next_chunk_nowait])
 def test_what_is_done_is_handed_over_although_there_will_be_no_more(take):
     queue = queue_of("a", "b")
     chunk = run(queue, take(queue, 1))
@@ -65,7 +65,7 @@ def test_a_record_that_stops_the_consumer_is_heard_of():
     error = ValueError()
     queue = queue_of("a", "b", attempt=lambda task: Failure(error, "no plugin"))
 
-    assert queue.take_nowait(1, run(queue, queue.take(1))) is None
+    assert queue.next_chunk_nowait(1, run(queue, queue.next_chunk(1))) is None
 
     task, found, reason = queue.failure
     assert (task.offset, found, reason) == (0, error, "no plugin")

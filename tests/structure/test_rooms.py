@@ -21,7 +21,7 @@ LONGEST = 400
 LONG = {
     "kafka_parallel._core.dispatch": 403,
     "kafka_parallel._runtime.client.consumer_adapter": 479,
-    "kafka_parallel._runtime.loop.work_queue": 443,
+    "kafka_parallel._runtime.loop.locked_scheduler": 443,
     "kafka_parallel.testing.simulation.checker": 529,
     "kafka_parallel.testing.simulation.plan": 444,
     "kafka_parallel.testing.simulation.scenario": 458,

@@ -29,7 +29,7 @@ class Changes:
         mapping[name] = value
         self.note(lambda: mapping.pop(name, None) if before is _MISSING else mapping.update({name: before}))
 
-    def take_back(self) -> None:
+    def undo(self) -> None:
         """Take everything back; what cannot be is logged, and does not keep the rest."""
         while self._undo:
             try:

@@ -65,7 +65,7 @@ DESERIALIZERS = ("key_deserializer", "value_deserializer")
 class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisions/0063-deserialise-in-the-worker.md
     """One ``KafkaConsumer``, taken over.
 
-    :param consumer: the user's consumer; it is changed by `take_over`, and given back by `give_back` or `close`.
+    :param consumer: the user's consumer; it is changed by `take_over`, and given back by `undo_takeover` or `close`.
     :ivar failure: what the user's deserialiser or a plugin's decoder raised in ``poll()``: never call that again.
     :raises ConfigurationError: it is no consumer, its methods do not take what a run passes, or it is closed.
     """
@@ -173,7 +173,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._also = frozenset(topics)
 
     def take_over(self, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]) -> None:
-        """Take the consumer over until `close` or `give_back`: guard it, and switch off what would lose records.
+        """Take the consumer over until `close` or `undo_takeover`: guard it, and switch off what would lose records.
 
         :param finished: what is safe to commit now.
         :param ask: asks the run to commit it, for a ``commit()`` of the user.
@@ -187,7 +187,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         shorten_backoff(self._consumer, takeover.changes)
         if self._is_lazy:
             self._take_deserializers(takeover)
-        takeover.changes.note(lambda: fetcher_patch.take_back(self._fetcher))
+        takeover.changes.note(lambda: fetcher_patch.remove(self._fetcher))
         self._reading.put(self._fetcher)
         if problem := self._slices.put(self._fetcher):
             log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
@@ -232,10 +232,10 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         else:
             self._taken.own.subscribe(topics, listener=listener)
 
-    def give_back(self) -> None:
+    def undo_takeover(self) -> None:
         """Leave the consumer as it was, open."""
         if self._takeover is not None:
-            self._takeover.give_back()
+            self._takeover.undo()
 
     def decode_with(self, decoder: Decoder) -> str:
         """Let *decoder* decode inside of ``poll()`` until `close`, or change nothing and return why."""
@@ -308,9 +308,9 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
             raise
         finally:
             if self._membership is not None:
-                self._membership.look()
+                self._membership.notice_changes()
         found = records_of(found, type(self._consumer).__qualname__)
-        for unreadable in self._reading.take():
+        for unreadable in self._reading.taken_out():
             self._stand(unreadable)
         self._require_membership()
         return found
@@ -464,7 +464,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
             self._end_heartbeats(timeout)
             takeover.close(timeout * 1000)
         finally:
-            takeover.give_back()
+            takeover.undo()
 
     def _end_heartbeats(self, timeout: float) -> None:
         """Wait for the end of 2.x's heartbeat thread.

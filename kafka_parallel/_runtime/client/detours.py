@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kafka import OffsetAndMetadata, TopicPartition
 
     from kafka_parallel._runtime.client.changes import Changes
-    from kafka_parallel._runtime.client.own_calls import Calls
+    from kafka_parallel._runtime.client.own_calls import OwnCalls
 
 log = get_logger(__name__)
 
@@ -51,7 +51,7 @@ class FinishedOffsets(dict["TopicPartition", "OffsetAndMetadata"]):
 class Detours:
     """Closes the detours around the guarded class of one consumer."""
 
-    def __init__(self, run: Finishing, calls: Calls) -> None:
+    def __init__(self, run: Finishing, calls: OwnCalls) -> None:
         self._run = run
         self._calls = calls
 

@@ -36,7 +36,7 @@ def put(fetcher: Any, kind: type[StandIn], **attributes: Any) -> str:
     return ""
 
 
-def take_back(fetcher: Any) -> None:
+def remove(fetcher: Any) -> None:
     """Let *fetcher* use the client's class again."""
     if issubclass(vars(fetcher).get(NAME, object), StandIn):
         delattr(fetcher, NAME)

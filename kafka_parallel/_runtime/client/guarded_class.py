@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import SimpleNamespace
 
-    from kafka_parallel._runtime.client.own_calls import Calls
+    from kafka_parallel._runtime.client.own_calls import OwnCalls
     from kafka_parallel._runtime.client.pauses import Pauses
 
 # The methods that mean something else during a run; the library calls those of the consumer's own class.
@@ -36,7 +36,7 @@ GUARDED = (
 )  # fmt: skip
 
 
-class Run(Protocol):
+class GuardedRun(Protocol):
     """The takeover of one consumer, as its guarded class sees it.
 
     :ivar own: the consumer's own methods, by name.
@@ -46,7 +46,7 @@ class Run(Protocol):
     """
 
     own: SimpleNamespace
-    calls: Calls
+    calls: OwnCalls
     pauses: Pauses
     stop: Callable[[float | None], None]
 
@@ -56,7 +56,7 @@ class Run(Protocol):
     def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Change what is read, if it is the consumer's own ``close()`` that does."""
 
-    def seek(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
+    def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
 
     def set_closed(self, value: bool) -> None:  # noqa: FBT001 - what an attribute is set to
@@ -67,7 +67,7 @@ class Run(Protocol):
 class Guard:
     """The methods that the class of a guarded consumer has of its own."""
 
-    _takeover: Run
+    _takeover: GuardedRun
 
     # Records
 
@@ -159,14 +159,14 @@ class Guard:
 
     def seek_to_beginning(self, *partitions: TopicPartition) -> Any:
         """Go on at the first record there is."""
-        return self._takeover.seek("seek_to_beginning", partitions)
+        return self._takeover.seek_and_mend("seek_to_beginning", partitions)
 
     def seek_to_end(self, *partitions: TopicPartition) -> Any:
         """Go on at the next record that is written."""
-        return self._takeover.seek("seek_to_end", partitions)
+        return self._takeover.seek_and_mend("seek_to_end", partitions)
 
 
-def guarded_class(base: type, takeover: Run) -> type:
+def guarded_class(base: type, takeover: GuardedRun) -> type:
     """Make the class that a consumer of class *base* has during a run.
 
     `Guard` is copied into it: with a second base class Python would not let the object change its class.

@@ -33,7 +33,7 @@ class Membership:
         self._joined_anew = joined_anew
         self._id = self._found()
 
-    def look(self) -> None:
+    def notice_changes(self) -> None:
         """Call *joined_anew* if it has; for the thread that polls, or callbacks while it is in a poll."""
         found = self._found()
         if found and found != self._id:
@@ -45,7 +45,7 @@ class Membership:
         """Look before *act*."""
 
         def look_and_act(partitions: frozenset[TopicPartition]) -> None:
-            self.look()
+            self.notice_changes()
             act(partitions)
 
         return look_and_act

@@ -20,7 +20,7 @@ PURPOSES = {
 }  # fmt: skip
 
 
-class Calls:
+class OwnCalls:
     """Tells the run's calls of one consumer from all others."""
 
     def ours(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:

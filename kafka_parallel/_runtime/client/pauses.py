@@ -50,7 +50,7 @@ class Pauses:
             if (state := self._states().get(partition)) is not None:
                 self._users[partition] = state
             self._own.pause(partition)
-            self._settle(partition)
+            self._apply(partition)
 
     def resume_for_user(self, partitions: Iterable[TopicPartition]) -> None:
         """End the user's pauses.
@@ -61,7 +61,7 @@ class Pauses:
             if partition not in self._states():
                 self._own.resume(partition)
             self._users.pop(partition, None)
-            self._settle(partition)
+            self._apply(partition)
 
     def of_user(self) -> set[TopicPartition]:
         """The partitions that the user has paused."""
@@ -75,18 +75,18 @@ class Pauses:
         for partition in partitions:
             if partition in self._states():
                 self._ours.add(partition)
-                self._settle(partition)
+                self._apply(partition)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """End our pauses of *partitions*."""
         for partition in partitions:
             self._ours.discard(partition)
-            self._settle(partition)
+            self._apply(partition)
 
     def stand(self, partition: TopicPartition) -> None:
         """Pause *partition*, in which a record cannot be read, until a seek in it, or until it leaves."""
         self._standing[partition] = self._states().get(partition)
-        self._settle(partition)
+        self._apply(partition)
 
     def stands(self, partition: TopicPartition) -> bool:
         """Whether *partition* stands at a record that cannot be read."""
@@ -97,16 +97,16 @@ class Pauses:
         """Let *partitions* (all without any) go on from the position that was sought."""
         for partition in partitions or list(self._standing):
             if self._standing.pop(partition, None) is not None:
-                self._settle(partition)
+                self._apply(partition)
 
-    def give_back(self) -> None:
+    def drop_ours(self) -> None:
         """Leave only the user's pauses."""
         self._ours.clear()
         self._standing.clear()
         for partition in list(self._states()):
-            self._settle(partition)
+            self._apply(partition)
 
-    def _settle(self, partition: TopicPartition) -> None:
+    def _apply(self, partition: TopicPartition) -> None:
         for _ in range(TRIES):
             state = self._states().get(partition)
             if state is None or bool(state.paused) == (wanted := self._is_wanted(partition, state)):

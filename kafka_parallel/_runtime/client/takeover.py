@@ -17,7 +17,7 @@ from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.client.changes import Changes
 from kafka_parallel._runtime.client.detours import Detours
 from kafka_parallel._runtime.client.guarded_class import GUARDED, guarded_class, is_guarded
-from kafka_parallel._runtime.client.own_calls import Calls
+from kafka_parallel._runtime.client.own_calls import OwnCalls
 from kafka_parallel._runtime.client.pauses import Pauses
 from kafka_parallel._runtime.client.refusals import refuse_change, refuse_closing, refuse_offsets
 from kafka_parallel.errors import ConfigurationError, StateError
@@ -56,11 +56,11 @@ class Takeover:
         self._consumer = consumer
         self._finished = finished
         self._ask = ask
-        self.calls = Calls()
+        self.calls = OwnCalls()
         try:
             self._take()
         except BaseException:
-            self.changes.take_back()  # nothing else can: there is no takeover
+            self.changes.undo()  # nothing else can: there is no takeover
             raise
 
     def _take(self) -> None:
@@ -74,7 +74,7 @@ class Takeover:
             self._guard(consumer)
             Detours(self, self.calls).close(consumer, self.changes)
         self.pauses.take_over()
-        self.changes.note(self.pauses.give_back)
+        self.changes.note(self.pauses.drop_ours)
 
     def _guard(self, consumer: Any) -> None:
         """Give *consumer* a class that refuses, forwards and keeps apart."""
@@ -121,7 +121,7 @@ class Takeover:
             refuse_change(method)
         return getattr(self.own, method)(*arguments, **options)
 
-    def seek(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
+    def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
         result = getattr(self.own, method)(*partitions)
         self.pauses.mended(*partitions)
@@ -141,9 +141,9 @@ class Takeover:
         """Close the consumer, whose methods may call each other meanwhile."""
         self.own.close(autocommit=False, timeout_ms=timeout_ms)
 
-    def give_back(self) -> None:
+    def undo(self) -> None:
         """Leave the consumer as it was; once."""
-        self.changes.take_back()
+        self.changes.undo()
 
 
 def require_free(consumer: Any) -> None:

@@ -57,7 +57,7 @@ class Reading:
         """Let *fetcher* go on where it cannot read, until it is taken back; or leave it as it is and return why."""
         return fetcher_patch.put(fetcher, CaughtRecords, note=staticmethod(self._found.append))
 
-    def take(self) -> list[Unreadable]:
+    def taken_out(self) -> list[Unreadable]:
         """Return what was found since the last call."""
         found = self._found.copy()
         self._found.clear()

@@ -36,5 +36,5 @@ class AttemptBatch(Protocol):
 class Coroutines(Protocol):
     """Runs tasks and batches whose handler is ``async def``."""
 
-    def run(self, chunk: Any, task: Any, wants: Callable[[Any], bool]) -> Awaitable[None] | None:
+    def begin_task(self, chunk: Any, task: Any, wants: Callable[[Any], bool]) -> Awaitable[None] | None:
         """Run it on the running event loop; return what is left of it, or ``None`` if it has ended."""

@@ -63,7 +63,7 @@ class BatchRun:
         self.outcomes: dict[Task, BatchOutcome] = {}
         self.done: list[Task] = []
 
-    def leave(self, result: Any, error: BaseException | None) -> None:
+    def leave_wrappers(self, result: Any, error: BaseException | None) -> None:
         """Let every record leave its wrappers after the handler has returned *result* or raised *error*."""
         errors = self._errors(error)
         if self.entered:
@@ -128,17 +128,17 @@ class BatchAttempts:
 
         :raises OverdueError: it took too long, and somebody else has said how it ended.
         """
-        run, result = self.enter(batch), None
+        run, result = self.enter_wrappers(batch), None
         if run.tasks:
             error = None
             try:
                 result = self._call(batch, run)
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
                 error = raised
-            run.leave(result, error)
+            run.leave_wrappers(result, error)
             if isinstance(error, OverdueError):
                 raise error
-        self.ended(run)
+        self.note_end(run)
         return self.decide(run)
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
@@ -175,7 +175,7 @@ class BatchAttempts:
         self._attempts.batch_ended(done, failures)
         return self._outcomes(run, done, failures)
 
-    def enter(self, batch: TaskBatch) -> BatchRun:
+    def enter_wrappers(self, batch: TaskBatch) -> BatchRun:
         """Let every record of *batch* whose assignment is live enter its wrappers. It runs once per record."""
         run, cut = BatchRun(), set()
         tasks, records, is_bare = run.tasks, run.records, self._is_bare
@@ -209,7 +209,7 @@ class BatchAttempts:
             run.entered.append(entered)
         return True
 
-    def ended(self, run: BatchRun) -> None:
+    def note_end(self, run: BatchRun) -> None:
         """Note that the attempts at the records of *run* have ended."""
         self._attempts.batch_ended(run.done, run.failures)
 

@@ -29,7 +29,7 @@ from kafka_parallel.errors import HandlerCancelled
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
     from kafka_parallel._runtime.clock import Clock
-    from kafka_parallel._runtime.handlers.handled_log import Handlings
+    from kafka_parallel._runtime.handlers.handled_log import HandledLog
     from kafka_parallel._runtime.handlers.record_attempt import Attempts
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class CoroutineAttempts:
         self._clock = clock
         self._variables = contextvars.copy_context()
 
-    def begin(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+    def begin_attempt(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
         """Begin to run *task*; return its rest, or ``None`` if it has ended well. The rest lets a cancellation out.
 
         :param wants: tells whether anybody still waits for a task.
@@ -72,7 +72,7 @@ class CoroutineAttempts:
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self._failed(task, record, error)
         try:
-            inside.begin()
+            inside.step_first()
         except StopIteration as end:  # nothing of the user's can raise this one here: it is how a coroutine returns
             what = None if end.value is None else unfinished(end.value, may_skip=self._may_skip)
             return None if what is None else self._failed(task, record, what)
@@ -97,11 +97,11 @@ class CoroutineAttempts:
             return await self._failed(task, record, error.__cause__ or error)
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return await self._failed(task, record, error)
-        self._attempts.ended(task, record)
+        self._attempts.note_end(task, record)
         return None
 
     async def _failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
-        self._attempts.ended(task, record, error)
+        self._attempts.note_end(task, record, error)
         return await self.beside(partial(self._attempts.failed, task, record, error))
 
     def cancelled(self, error: asyncio.CancelledError) -> Outcome:
@@ -116,7 +116,7 @@ class CoroutineAttempts:
 class ObservedCoroutineAttempts(CoroutineAttempts):
     """The same, with the time taken.
 
-    :param handlings: what plugins are told of attempts that have ended.
+    :param handled_log: what plugins are told of attempts that have ended.
     """
 
     def __init__(
@@ -125,18 +125,18 @@ class ObservedCoroutineAttempts(CoroutineAttempts):
         call: Callable[[Task, Any], Any],
         timeout: float | None,
         clock: Clock,
-        handlings: Handlings,
+        handled_log: HandledLog,
     ) -> None:
         super().__init__(attempts, call, timeout, clock)
-        self._handlings = handlings
+        self._handled_log = handled_log
 
-    def begin(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
+    def begin_attempt(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
         """Begin to run *task*; note when, and that it has ended if it waits for nothing."""
-        handlings = self._handlings
-        task.started_at = handlings.now()
-        rest = CoroutineAttempts.begin(self, task, wants)  # super() takes longer, for each record
-        if rest is None and task.assignment.live:  # what `Handlings.ended` does, without its cost
-            handlings.add((task.record, task.attempt, task.queued_at, task.started_at, handlings.now(), None))
+        handled_log = self._handled_log
+        task.started_at = handled_log.now()
+        rest = CoroutineAttempts.begin_attempt(self, task, wants)  # super() takes longer, for each record
+        if rest is None and task.assignment.live:  # what `HandledLog.note_end` does, without its cost
+            handled_log.add((task.record, task.attempt, task.queued_at, task.started_at, handled_log.now(), None))
         return rest
 
 

@@ -37,14 +37,14 @@ class CoroutineWork:
         self._attempts = attempts
         self._batches = batches
 
-    def run(self, chunk: Any, task: Any, wants: Wants) -> Awaitable[None] | None:
+    def begin_task(self, chunk: Any, task: Any, wants: Wants) -> Awaitable[None] | None:
         """Begin *task*; return the rest of it, which settles it in *chunk*, or ``None`` if it has ended."""
         if isinstance(task, TaskBatch):
             return self._settle_batch(chunk, task, wants)
         if not wants(task):
             chunk.settle(task, NoVerdict)
             return None
-        rest = self._attempts.begin(task, wants)
+        rest = self._attempts.begin_attempt(task, wants)
         if rest is not None:
             return self._settle(chunk, task, rest, wants)
         chunk.settle(task, None)
@@ -67,7 +67,7 @@ class CoroutineWork:
         if self._batches is None:
             raise ValueError("records run one by one here: there are no batches")
         try:
-            return await self._batches.run(batch, wants)
+            return await self._batches.run_batch(batch, wants)
         except asyncio.CancelledError as error:
             return {task: self._attempts.cancelled(error) if wants(task) else NoVerdict for task in batch.tasks}
 
@@ -93,14 +93,14 @@ class CoroutineBatches:
         self._attempts = attempts
         self._timeout = timeout
 
-    async def run(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
+    async def run_batch(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
         """Run *batch* without the tasks whose assignment has ended; tell how each ended.
 
         :param wants: whether anybody still waits for a task.
 
         :raises asyncio.CancelledError: somebody cancelled it, or nobody wants any of its records any more.
         """
-        run = self._batches.enter(batch)
+        run = self._batches.enter_wrappers(batch)
         if run.tasks:
             result: Any = None
             error: BaseException | None = None
@@ -110,7 +110,7 @@ class CoroutineBatches:
                 require_finished(result)
             except asyncio.CancelledError as raised:
                 if was_cancelled() or not any(map(wants, batch.tasks)):
-                    run.leave(None, raised)
+                    run.leave_wrappers(None, raised)
                     raise
                 error = let_out("something it awaited was cancelled", raised)
             except GeneratorExit:
@@ -119,7 +119,7 @@ class CoroutineBatches:
                 error = raised.__cause__
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
                 error = raised
-            run.leave(result, error)
-        self._batches.ended(run)
+            run.leave_wrappers(result, error)
+        self._batches.note_end(run)
         decide = partial(self._batches.decide, run)
         return await self._attempts.beside(decide) if run.failures else decide()

@@ -51,7 +51,7 @@ class InContext:
         self._awaited: Any = NOTHING
         self.coroutine = coroutine
 
-    def begin(self) -> None:
+    def step_first(self) -> None:
         """Run it to its first wait, before it is awaited.
 
         :raises StopIteration: it ended without waiting.

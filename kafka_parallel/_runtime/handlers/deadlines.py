@@ -51,7 +51,7 @@ class Running:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Leave the table; if somebody else took it out, whatever the handler did comes too late."""
-        if not self.take():
+        if not self.claim_verdict():
             raise OverdueError(self) from error
 
     @property
@@ -59,7 +59,7 @@ class Running:
         """Where nothing may run before the handler returns."""
         return {task.lane for task in self._tasks}
 
-    def take(self) -> bool:
+    def claim_verdict(self) -> bool:
         """Claim the right to say how the records ended; true for one caller only."""
         try:
             del self._table[self]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 # see docs/decisions/0054-measured-per-chunk.md
-class Handlings:
+class HandledLog:
     """Attempts that have ended. Any thread may call every method.
 
     :param tell_plugins: calls ``on_handled``.
@@ -49,7 +49,7 @@ class Handlings:
                 raise
             except BaseException as error:
                 task.started_at = started
-                self.ended(task, error)
+                self.note_end(task, error)
                 raise
             if task.assignment.live:  # what `counts` says, without its cost
                 add((task.record, task.attempt, task.queued_at, started, now(), None))
@@ -57,7 +57,7 @@ class Handlings:
 
         return timed
 
-    def ended(self, task: Task, error: BaseException | None = None) -> None:
+    def note_end(self, task: Task, error: BaseException | None = None) -> None:
         """Note that the attempt at *task* that began at ``task.started_at`` has ended now, if it counts."""
         if counts(task, error):
             self.add((task.record, task.attempt, task.queued_at, task.started_at, self.now(), error))
@@ -75,9 +75,9 @@ class Handlings:
         lasted: Iterable[float] = report.durations_ms or repeat((now - since) * 1000)
         for task, error, duration_ms in zip(islice(tasks, len(errors)), errors, lasted, strict=False):
             task.started_at = now - duration_ms / 1000
-            self.ended(task, error)
+            self.note_end(task, error)
 
-    def tell(self) -> None:
+    def deliver(self) -> None:
         """Tell the plugins of all attempts that have ended; call it without a lock."""
         if not self._ended:
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
 from kafka_parallel._runtime.handlers.compatibility import is_remote
 from kafka_parallel._runtime.handlers.deadlines import Deadlines
-from kafka_parallel._runtime.handlers.handled_log import Handlings
+from kafka_parallel._runtime.handlers.handled_log import HandledLog
 from kafka_parallel._runtime.handlers.record_attempt import Attempts, ObservedAttempts
 from kafka_parallel._runtime.handlers.remote_run import program
 from kafka_parallel._unfinished import finishing, finishing_async, is_async
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from kafka_parallel.values import RecordContext, Settings
 
 
-class Calls:
+class HandlerCalls:
     """What is needed to call *handler*.
 
     :param originals: makes of a raw record the one that stands for it.
     :param is_batch: whether it takes a list of records.
-    :ivar handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar handled_log: what plugins are told of attempts that have ended; ``None`` if none hears it.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
         take any time, or can be stopped.
     """
@@ -53,8 +53,9 @@ class Calls:
         self._hooks = hooks
         self._clock = clock
         self._is_batch = is_batch
-        self.handlings = Handlings(hooks.on_handled, clock) if hooks.hears_handled else None
-        self._timeout = timeout = settings.handler_timeout
+        self.handled_log = HandledLog(hooks.on_handled, clock) if hooks.hears_handled else None
+        timeout_ms = settings.handler_timeout_ms
+        self._timeout = timeout = None if timeout_ms is None else timeout_ms / 1000
         can_be_stopped = is_async(handler) or is_remote(executor)
         self.deadlines = None if timeout is None or can_be_stopped else Deadlines(timeout, clock)
 
@@ -70,20 +71,20 @@ class Calls:
             self._originals.see,
             is_surrounded=self._hooks.surrounds_records,
             is_batch=self._is_batch,
-            is_timed=self.handlings is not None,
+            is_timed=self.handled_log is not None,
         )
 
     @cached_property
     def attempt(self) -> Attempts:
         """What runs one record; of a batch, what prepares its records and tells what their failures mean."""
-        return (Attempts if self.handlings is None else ObservedAttempts)(
+        return (Attempts if self.handled_log is None else ObservedAttempts)(
             self._handler,
             self._surrounded,
             self._hooks.on_error,
             self._originals.before(self._client.deserialize),
             self._clock,
             self.deadlines,
-            self.handlings,
+            self.handled_log,
             self._originals.see,
         )
 
@@ -112,8 +113,8 @@ class Calls:
         call, timeout, together = called(self._handler, self._surrounded), self._timeout, self.attempt_batch
         attempts = (
             CoroutineAttempts(self.attempt, call, timeout, self._clock)
-            if self.handlings is None
-            else ObservedCoroutineAttempts(self.attempt, call, timeout, self._clock, self.handlings)
+            if self.handled_log is None
+            else ObservedCoroutineAttempts(self.attempt, call, timeout, self._clock, self.handled_log)
         )
         batches = None if together is None else CoroutineBatches(together, self._handler, attempts, timeout)
         return CoroutineWork(attempts, batches)

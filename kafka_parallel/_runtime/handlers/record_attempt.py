@@ -24,7 +24,7 @@ from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
     from kafka_parallel._runtime.clock import Clock
-    from kafka_parallel._runtime.handlers.handled_log import Handlings
+    from kafka_parallel._runtime.handlers.handled_log import HandledLog
 
 NOBODY = "no plugin decided to retry or skip it"
 
@@ -39,7 +39,7 @@ class Attempts:
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
-    :param handlings: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :param handled_log: what plugins are told of attempts that have ended; ``None`` if none hears it.
     :ivar see: makes of a raw record the one that stands for it where it is deserialised elsewhere.
     """
 
@@ -51,7 +51,7 @@ class Attempts:
         deserialize: Callable[[Any], Any] | None,
         clock: Clock,
         deadlines: Deadlines | None = None,
-        handlings: Handlings | None = None,
+        handled_log: HandledLog | None = None,
         see: Callable[[Any], Any] = lambda record: record,
     ) -> None:
         self.see = see
@@ -61,7 +61,7 @@ class Attempts:
         self._deserialize = deserialize
         self._clock = clock
         self._deadlines = deadlines
-        self._handlings = handlings
+        self._handled_log = handled_log
         self._variables = contextvars.copy_context()
         self._call = self._composed()
 
@@ -103,7 +103,7 @@ class Attempts:
         composed: Callable[[Task, Any], object] = call if surrounded is None else call_surrounded
         if self._deadlines is not None:
             composed = self._in_time(composed, self._deadlines)
-        return composed if self._handlings is None else self._handlings.around(composed)
+        return composed if self._handled_log is None else self._handled_log.around(composed)
 
     def _in_time(self, call: Callable[[Task, Any], object], deadlines: Deadlines) -> Callable[[Task, Any], object]:
         def call_in_time(task: Task, record: Any) -> object:
@@ -114,21 +114,21 @@ class Attempts:
         return call_in_time
 
     def _timed_out(self, task: Task, record: Any, error: HandlerTimeout) -> dict[Task, Outcome]:
-        self.ended(task, record, error)
+        self.note_end(task, record, error)
         return {task: self.failed(task, record, error)}
 
-    def ended(self, task: Task, record: Any, error: BaseException | None = None) -> None:
+    def note_end(self, task: Task, record: Any, error: BaseException | None = None) -> None:
         """Note the end of an attempt that its thread does not note by itself, if it got as far as the handler."""
-        if self._handlings is not None and self._was_handed_over(task, record):
-            self._handlings.ended(task, error)
+        if self._handled_log is not None and self._was_handed_over(task, record):
+            self._handled_log.note_end(task, error)
 
     def batch_ended(self, done: Iterable[Task], failures: Iterable[tuple[Task, Any, BaseException]]) -> None:
         """Note how attempts ended that were made together."""
-        if self._handlings is not None:
+        if self._handled_log is not None:
             for task in done:
-                self._handlings.ended(task)
+                self._handled_log.note_end(task)
             for task, record, error in failures:
-                self.ended(task, record, error)
+                self.note_end(task, record, error)
 
     @property
     def is_surrounded(self) -> bool:
@@ -143,7 +143,7 @@ class Attempts:
     @property
     def hands_over_as_is(self) -> bool:
         """Whether the handler gets a record as it came, unless its ordering key failed, and nothing notes when."""
-        return self._deserialize is None and self._handlings is None
+        return self._deserialize is None and self._handled_log is None
 
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
@@ -191,15 +191,15 @@ class Attempts:
 class ObservedAttempts(Attempts):
     """The same, with the time taken where it is not done by what is composed around the call of a plain handler.
 
-    :param handlings: what plugins are told of attempts that have ended.
+    :param handled_log: what plugins are told of attempts that have ended.
     """
 
-    _handlings: Handlings
+    _handled_log: HandledLog
 
     def prepare(self, task: Task) -> Any:
         """Return the record as the handler sees it; its attempt begins when it is there."""
         record = super().prepare(task)
-        task.started_at = self._handlings.now()
+        task.started_at = self._handled_log.now()
         return record
 
 

@@ -18,10 +18,10 @@ from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.executors import Exchange, Program, Report
 
 if TYPE_CHECKING:
-    from kafka_parallel._core.chunk import Chunk
+    from kafka_parallel._core.chunk import TaskChunk
     from kafka_parallel._core.task import Task, Unit
     from kafka_parallel._runtime.handlers.attempt_protocols import Attempt
-    from kafka_parallel._runtime.handlers.handled_log import Handlings
+    from kafka_parallel._runtime.handlers.handled_log import HandledLog
 
 
 class Source(Protocol):
@@ -36,16 +36,16 @@ class Source(Protocol):
         """What makes objects of them, by the name of the option."""
 
 
-class Queue(Protocol):
+class ChunkOwner(Protocol):
     """Where chunks come from."""
 
     def wants(self, task: Task) -> bool:
         """Tell whether anybody waits for *task*."""
 
-    def give_back(self, chunk: Chunk, units: Sequence[Unit]) -> None:
+    def unclaim(self, chunk: TaskChunk, units: Sequence[Unit]) -> None:
         """Let others take *units*."""
 
-    def finish(self, chunk: Chunk) -> None:
+    def finish(self, chunk: TaskChunk) -> None:
         """Take the outcomes so far."""
 
     def fail(self, error: BaseException) -> None:
@@ -99,37 +99,37 @@ def _pickled(sent: object) -> bytes:
 class RemoteRun:
     """One chunk on its way to where its handlers run, and back.
 
-    :param handlings: what plugins are told of that; ``None`` if none hears it.
+    :param handled_log: what plugins are told of that; ``None`` if none hears it.
     """
 
-    def __init__(self, queue: Queue, chunk: Chunk, attempt: Attempt, handlings: Handlings | None) -> None:
-        self._queue = queue
+    def __init__(self, owner: ChunkOwner, chunk: TaskChunk, attempt: Attempt, handled_log: HandledLog | None) -> None:
+        self._owner = owner
         self._chunk = chunk
         self._attempt = attempt
-        self._handlings = handlings
+        self._handled_log = handled_log
 
-    def run(self, exchange: Exchange) -> None:
+    def exchange_all(self, exchange: Exchange) -> None:
         """Have *exchange* run everything in the chunk; again, if something is left."""
-        units = self._sendable(self._chunk.claim())
+        units = self._sendable(self._chunk.claim_all())
         try:
             while units:
                 left = self._send(units, exchange)
-                units = self._sendable([*left, *self._chunk.claim()])
+                units = self._sendable([*left, *self._chunk.claim_all()])
         except BaseException as error:
             self._give_up(error)
             raise
-        self._queue.finish(self._chunk)
+        self._owner.finish(self._chunk)
 
     def _give_up(self, error: BaseException) -> None:
         """Stop the consumer without waiting for what is left: nothing will ever run it here.
 
         Units that have ended are not ours any more, nor are those that were given back, which others may have by now.
         """
-        self._queue.fail(error)
-        self._chunk.claim()
+        self._owner.fail(error)
+        self._chunk.claim_all()
         for unit in self._chunk.claimed:
             self._chunk.settle_next(unit, Failure(error, "nothing can run it any more"))
-        self._queue.finish(self._chunk)
+        self._owner.finish(self._chunk)
 
     def _sendable(self, units: Sequence[Unit]) -> list[Unit]:
         """Settle here what must not be sent: what nobody waits for, and what has failed already."""
@@ -138,8 +138,8 @@ class RemoteRun:
     def _settle_here(self, unit: Unit) -> bool:
         """Tell whether anything of *unit* is left to be sent."""
         task = unit.tasks[0]
-        while not self._queue.wants(task) or task.error is not None:
-            outcome = self._attempt(task) if self._queue.wants(task) else NoVerdict
+        while not self._owner.wants(task) or task.error is not None:
+            outcome = self._attempt(task) if self._owner.wants(task) else NoVerdict
             if not self._chunk.settle_next(unit, outcome):
                 return False
             task = unit.tasks[0]
@@ -151,29 +151,29 @@ class RemoteRun:
         see = self._attempt.see
         records = [[see(task.record) for task in unit.tasks] for unit in units]
         news = exchange(records, lambda place: self._is_wanted(units[place]))
-        for reports in news if self._handlings is None else self._heard(self._handlings, units, news):
+        for reports in news if self._handled_log is None else self._heard(self._handled_log, units, news):
             unbegun = [units[report.unit] for report in reports if report.is_unbegun]
             left += [units[report.unit] for report in reports if self._goes_on(units[report.unit], report)]
             if unbegun:
-                self._queue.give_back(self._chunk, unbegun)
-            self._queue.finish(self._chunk)
+                self._owner.unclaim(self._chunk, unbegun)
+            self._owner.finish(self._chunk)
         return left
 
     @staticmethod
     def _heard(
-        handlings: Handlings, units: Sequence[Unit], news: Iterable[Sequence[Report]]
+        handled_log: HandledLog, units: Sequence[Unit], news: Iterable[Sequence[Report]]
     ) -> Iterator[Sequence[Report]]:
         """Pass *news* on; note how long the records took that they are about."""
-        since = handlings.now()
+        since = handled_log.now()
         for reports in news:
             for report in reports:
-                handlings.reported(units[report.unit].tasks, report, since)
+                handled_log.reported(units[report.unit].tasks, report, since)
             yield reports
-            since = handlings.now()
+            since = handled_log.now()
 
     def _is_wanted(self, unit: Unit) -> bool:
         """A unit that was reported to its end is over anyway."""
-        return not unit.tasks or self._queue.wants(unit.tasks[0])
+        return not unit.tasks or self._owner.wants(unit.tasks[0])
 
     def _goes_on(self, unit: Unit, report: Report) -> bool:
         """Settle what *report* tells; tell whether records behind a failed one shall run all the same."""

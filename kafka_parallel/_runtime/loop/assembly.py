@@ -8,21 +8,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.batch_queue import BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._plugins.combinations import check_plugins
 from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.provided import Provided
 from kafka_parallel._runtime.clock import Clock, SystemClock
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler, is_remote
-from kafka_parallel._runtime.handlers.handler_calls import Calls
+from kafka_parallel._runtime.handlers.handler_calls import HandlerCalls
 from kafka_parallel._runtime.handlers.originals import Originals
 from kafka_parallel._runtime.loop.committer import Committer
 from kafka_parallel._runtime.loop.intake import Intake
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel._runtime.loop.poll_loop import Loop
 from kafka_parallel._runtime.loop.positions import Positions
 from kafka_parallel._runtime.loop.rebalance import Rebalance
-from kafka_parallel._runtime.loop.stuck_handlers import Watch
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 from kafka_parallel._unfinished import is_async
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.values import Settings
@@ -75,18 +75,18 @@ class Parts:
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
         self.hooks = Hooks(plugins, self.settings)
-        self._calls = Calls(
+        self._calls = HandlerCalls(
             handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals,
             is_batch=batch is not None,
         )  # fmt: skip
         if is_remote(self.executor):
             self.executor.bind(self._calls.program)
         self.decoder = provided.decoder()
-        self.queue = self._make_queue(batch)
-        self._watch = self._make_watch()
-        self.committer = Committer(client, self.queue, self.clock, self.hooks)
+        self.scheduler = self._make_scheduler(batch)
+        self._stuck_handlers = self._make_stuck_handlers()
+        self.committer = Committer(client, self.scheduler, self.clock, self.hooks)
         self._unsettled: set[TopicPartition] = set()
-        self._positions = Positions(client, self.queue, self._unsettled)
+        self._positions = Positions(client, self.scheduler, self._unsettled)
         self.rebalance = self._make_rebalance()
         self.loop = self._make_loop(ordering)
 
@@ -119,10 +119,10 @@ class Parts:
         )
         return delayed.delay_ms
 
-    def _make_queue(self, batch: Batch | None) -> WorkQueue[TopicPartition]:
+    def _make_scheduler(self, batch: Batch | None) -> LockedScheduler[TopicPartition]:
         options = self.options
-        return WorkQueue(
-            Limits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
+        return LockedScheduler(
+            BufferLimits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
             commits=None if self.client.group_id is None else options.commit_rules(self.client.config),
             attempt=self._calls.attempt,
             clock=self.clock,
@@ -131,13 +131,13 @@ class Parts:
             else BatchLimits(batch.max_records, batch.max_bytes, batch.max_wait_ms / 1000, batch.of),
             attempt_batch=self._calls.attempt_batch,
             coroutines=self._calls.coroutines,
-            handlings=self._calls.handlings,
+            handled_log=self._calls.handled_log,
         )
 
-    def _make_watch(self) -> Watch:
+    def _make_stuck_handlers(self) -> StuckHandlers:
         stuck_after = self.options.stuck_after_ms
-        return Watch(
-            self.queue,
+        return StuckHandlers(
+            self.scheduler,
             self.executor,
             self.clock,
             self._calls.deadlines,
@@ -154,9 +154,9 @@ class Parts:
             )
         return Rebalance(
             self.client,
-            self.queue,
+            self.scheduler,
             self.committer,
-            self._watch,
+            self._stuck_handlers,
             self.clock,
             self._positions,
             self._unsettled,
@@ -171,14 +171,14 @@ class Parts:
         client, clock = self.client, self.clock
         return Loop(
             client,
-            self.queue,
+            self.scheduler,
             Intake(
-                client, self.queue, clock, ordering=ordering, delayed=self.settings.sources, delay_ms=self._delay_ms
+                client, self.scheduler, clock, ordering=ordering, delayed=self.settings.sources, delay_ms=self._delay_ms
             ),
             self._positions,
             self.committer,
             self.rebalance,
-            self._watch,
+            self._stuck_handlers,
             self.shutdown,
             clock,
             hooks=self.hooks,

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel._core.assignment import Assignment
-    from kafka_parallel._core.scheduler import Snapshot
+    from kafka_parallel._core.scheduler import CommitSnapshot
     from kafka_parallel._plugins.chains import Steps
     from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 log = get_logger(__name__)
 
@@ -48,7 +48,7 @@ SETTLE_SLICE = 0.005
 LOOK_SHARE, SHORTEST_LOOK = 0.25, 0.001
 
 
-class Answer(Enum):
+class CommitResult(Enum):
     """How a commit ended."""
 
     DONE = "done"
@@ -68,7 +68,7 @@ class Commit:
 
     def __init__(
         self,
-        snapshot: Snapshot[TopicPartition],
+        snapshot: CommitSnapshot[TopicPartition],
         held: Mapping[TopicPartition, Assignment],
         context: CommitContext,
         sent_at: float,
@@ -127,15 +127,15 @@ class Committer:
     """Commits snapshots through the hooks. All methods are called by the thread of the loop, or while it is in poll().
 
     :param client: the consumer.
-    :param queue: told what was confirmed.
+    :param scheduler: told what was confirmed.
     :param hooks: those of ``on_commit`` count here.
-    :ivar lost: what the latest answer `Answer.LOST` was about.
+    :ivar lost: what the latest answer `CommitResult.LOST` was about.
     :ivar plugin_failures: how many of the latest commits failed in a plugin, one after the other.
     """
 
-    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], clock: Clock, hooks: Hooks) -> None:
+    def __init__(self, client: Client, scheduler: LockedScheduler[TopicPartition], clock: Clock, hooks: Hooks) -> None:
         self._client = client
-        self._queue = queue
+        self._scheduler = scheduler
         self._clock = clock
         self._surround = hooks.around_commit(self._stored_by_plugin)
         self._is_stored = False
@@ -158,7 +158,7 @@ class Committer:
         commit = self._on_its_way
         return float("inf") if commit is None else max(SHORTEST_LOOK, (now - commit.sent_at) * LOOK_SHARE)
 
-    def send(self, timeout: float) -> Answer | None:
+    def send(self, timeout: float) -> CommitResult | None:
         """Send what is finished; ``None`` if its answer is to come within *timeout* seconds.
 
         Only for when no commit is on its way.
@@ -166,13 +166,13 @@ class Committer:
         :raises CommitFailed: if the coordinator refuses for good.
         """
         if self._client.group_id is None:
-            return Answer.DONE
-        return self.send_snapshot(self._queue.snapshot(renews=True), timeout)
+            return CommitResult.DONE
+        return self.send_snapshot(self._scheduler.snapshot(renews=True), timeout)
 
-    def send_snapshot(self, snapshot: Snapshot[TopicPartition], timeout: float) -> Answer | None:
+    def send_snapshot(self, snapshot: CommitSnapshot[TopicPartition], timeout: float) -> CommitResult | None:
         """Send *snapshot*; the same holds."""
         if not snapshot.offsets:
-            return Answer.DONE
+            return CommitResult.DONE
         commit = self._entered(snapshot, "interval", timeout)
         if not isinstance(commit, Commit):
             return commit
@@ -184,7 +184,7 @@ class Committer:
             commit.answered(error)
         return None
 
-    def take_answer(self) -> Answer | None:
+    def take_answer(self) -> CommitResult | None:
         """Take in the answer to the commit on its way; ``None`` if there is neither an answer nor such a commit.
 
         :raises CommitFailed: if the coordinator refuses for good.
@@ -199,7 +199,7 @@ class Committer:
 
     # Waiting for the answer
 
-    def wait(self, longest: float) -> Answer | None:
+    def wait(self, longest: float) -> CommitResult | None:
         """Do as `take_answer`, after waiting *longest* seconds at most for the answer to the commit on its way."""
         commit = self._on_its_way
         if commit is None:
@@ -207,26 +207,28 @@ class Committer:
         end = min(commit.due, self._clock.monotonic() + longest)
         while not commit.is_answered and (left := end - self._clock.monotonic()) > 0:
             self._client.take_answers_in()
-            self._queue.wait_until(lambda _: commit.is_answered, min(SETTLE_SLICE, left))
+            self._scheduler.wait_until(lambda _: commit.is_answered, min(SETTLE_SLICE, left))
         return self.take_answer()
 
-    def commit(self, reason: Reason, timeout: float, partitions: Iterable[TopicPartition] | None = None) -> Answer:
+    def commit(
+        self, reason: Reason, timeout: float, partitions: Iterable[TopicPartition] | None = None
+    ) -> CommitResult:
         """Commit what is finished in *partitions* (all without it), waiting *timeout* seconds at most for the answer.
 
         :raises CommitFailed: if the coordinator refuses for good.
         :raises MemberFenced: another member took this one's place.
         """
         if self._client.group_id is None:
-            return Answer.DONE
+            return CommitResult.DONE
         end = self._clock.monotonic() + timeout
-        if self._settle(timeout / 2) is Answer.LOST:
-            return Answer.LOST
-        snapshot = self._queue.snapshot(partitions, renews=reason != "revoke")
+        if self._await_earlier(timeout / 2) is CommitResult.LOST:
+            return CommitResult.LOST
+        snapshot = self._scheduler.snapshot(partitions, renews=reason != "revoke")
         return self._commit(snapshot, reason, max(0.0, end - self._clock.monotonic()))
 
-    def _commit(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Answer:
+    def _commit(self, snapshot: CommitSnapshot[TopicPartition], reason: Reason, timeout: float) -> CommitResult:
         if not snapshot.offsets:
-            return Answer.DONE
+            return CommitResult.DONE
         commit = self._entered(snapshot, reason, timeout)
         if not isinstance(commit, Commit):
             return commit
@@ -237,7 +239,7 @@ class Committer:
             return self._ended(commit, error)
         return self._ended(commit, None)
 
-    def _settle(self, timeout: float) -> Answer | None:
+    def _await_earlier(self, timeout: float) -> CommitResult | None:
         """Take in the answer to the commit on its way; without one after *timeout* seconds it has failed."""
         commit = self._on_its_way
         if commit is None:
@@ -247,8 +249,10 @@ class Committer:
 
     # Common to all
 
-    def _entered(self, snapshot: Snapshot[TopicPartition], reason: Reason, timeout: float) -> Commit | Answer:
-        held = self._queue.ask(lambda scheduler: scheduler.held)
+    def _entered(
+        self, snapshot: CommitSnapshot[TopicPartition], reason: Reason, timeout: float
+    ) -> Commit | CommitResult:
+        held = self._scheduler.ask(lambda scheduler: scheduler.live_assignments)
         commit = Commit(snapshot, held, CommitContext(reason, timeout * 1000), self._clock.monotonic())
         self._is_stored = False
         try:
@@ -265,13 +269,13 @@ class Committer:
         self._is_stored = True
 
     # see docs/decisions/0005-commit-one-snapshot.md
-    def _done(self, commit: Commit) -> Answer:
-        self._queue.committed(commit.snapshot)
+    def _done(self, commit: Commit) -> CommitResult:
+        self._scheduler.confirm_commit(commit.snapshot)
         self.commits += 1
         self.plugin_failures, self._told = 0, None
-        return Answer.DONE
+        return CommitResult.DONE
 
-    def _ended(self, commit: Commit, error: BaseException | None) -> Answer:
+    def _ended(self, commit: Commit, error: BaseException | None) -> CommitResult:
         """Resume the wrappers, then do what the broker's *error* asks for, whatever they made of it."""
         raised = commit.leave(error)
         if error is not None and raised is not None and raised is not error:
@@ -282,7 +286,7 @@ class Committer:
             return self._failed(commit, error)
         return self._done(commit)
 
-    def _plugin_failed(self, error: BaseException | None) -> Answer:
+    def _plugin_failed(self, error: BaseException | None) -> CommitResult:
         self.failures += 1
         self.plugin_failures += 1
         if type(error) is self._told:
@@ -291,9 +295,9 @@ class Committer:
         else:
             log.error("a plugin failed in on_commit; nothing was committed, the offsets stay due", exc_info=error)
         self._told = None if error is None else type(error)
-        return Answer.RETRY
+        return CommitResult.RETRY
 
-    def _failed(self, commit: Commit, error: BaseException) -> Answer:
+    def _failed(self, commit: Commit, error: BaseException) -> CommitResult:
         self.failures += 1
         self.plugin_failures = 0
         if isinstance(error, MemberFenced):
@@ -302,10 +306,10 @@ class Committer:
             self.lost = frozenset(partition for partition, held in commit.held.items() if held.live)
             log.warning("commit refused, the partitions are not ours any more: their records will be processed again "
                         "by their new owner (%s)", error)  # fmt: skip
-            return Answer.LOST
+            return CommitResult.LOST
         if is_retriable(error):
             log.warning("commit failed and will be tried again with newer offsets (%r)", error)
-            return Answer.RETRY
+            return CommitResult.RETRY
         hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
         offsets = dict(sorted(commit.snapshot.offsets.items()))
         if not isinstance(error, KafkaError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.handlers.deadlines import described as where
 from kafka_parallel._runtime.loop import reports
-from kafka_parallel._runtime.loop.plugin_throttle import QueueThrottle
+from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
 from kafka_parallel._runtime.loop.run_state import RunState
 from kafka_parallel._showing import described
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
@@ -43,14 +43,14 @@ class Engine:
         self._settings = parts.settings
         self._decoder = parts.decoder
         self._executor = parts.executor
-        self._queue = parts.queue
+        self._scheduler = parts.scheduler
         self._committer = parts.committer
         self._rebalance = parts.rebalance
         self._loop = parts.loop
         self._shutdown = parts.shutdown
         self.state = RunState()
 
-    def run(self) -> None:
+    def run_until_over(self) -> None:
         """Begin, loop, leave; raise what stopped it.
 
         A start that is refused, by a plugin's ``on_start`` say, leaves the consumer open and as it was. What ends the
@@ -58,18 +58,18 @@ class Engine:
         """
         error: BaseException | None = None
         refused: BaseException | None = None
-        self.state.enter("starting")
+        self.state.become("starting")
         reports.starting(self._settings, self._plugins.names())
         try:
             self._prepare()
         except Exception as refusal:  # noqa: BLE001 - raised again below
-            refused = self._give_back(refusal)
+            refused = self._undo_start(refusal)
         except BaseException as raised:  # noqa: BLE001 - raised again below
             error = raised
         if refused is not None:
             raise refused
         error = self._loop_until_over() if error is None else error
-        self.state.enter("stopping")
+        self.state.become("stopping")
         reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
         error = self._leave(self._unread() if error is None else error)
         self._end(error)
@@ -77,14 +77,14 @@ class Engine:
             raise error
 
     def _end(self, error: BaseException | None) -> None:
-        self.state.end(error)
+        self.state.conclude(error)
         reports.stopped(self.statistics(), error)
 
     def _loop_until_over(self) -> BaseException | None:
         """Return what ended the loop, if it was an error."""
         try:
             self._begin()
-            self.state.enter("running")
+            self.state.become("running")
             while not self._loop.is_over:
                 self._loop.step()
         except BaseException as error:  # noqa: BLE001 - raised by run(), after leaving in good order
@@ -93,7 +93,7 @@ class Engine:
 
     def statistics(self) -> Statistics:
         """Return one consistent view."""
-        return self._queue.ask(
+        return self._scheduler.ask(
             lambda scheduler: Statistics(
                 processed=scheduler.dispatch.totals.processed,
                 failed=scheduler.dispatch.totals.failed,
@@ -106,8 +106,8 @@ class Engine:
                 paused=scheduler.backpressure.paused,
                 throttled=scheduler.throttles.bounds,
                 rate_limited=scheduler.dispatch.rate_limited(self._clock.monotonic()),
-                committed=scheduler.offsets()[0],
-                uncommitted=scheduler.offsets()[1],
+                committed=scheduler.committed_and_uncommitted()[0],
+                uncommitted=scheduler.committed_and_uncommitted()[1],
                 commits=self._committer.commits,
                 commit_failures=self._committer.failures,
                 overdue=scheduler.dispatch.overdue,
@@ -124,19 +124,19 @@ class Engine:
         self._client.take_over(self._finished, self._loop.ask_for_commit, self._asked_to_close)
         self._tell_plugins()
         self._use_decoder()
-        self._executor.start(self._queue)
+        self._executor.start(self._scheduler)
 
     def _finished(self) -> Mapping[TopicPartition, tuple[int, int]]:
         """What could be committed; it only reads, for a signal handler may ask in the middle of an act."""
-        return self._queue.ask(lambda scheduler: scheduler.snapshot().offsets)
+        return self._scheduler.ask(lambda scheduler: scheduler.snapshot().offsets)
 
     def _asked_to_close(self, timeout: float | None) -> None:
         self._shutdown.request(timeout, "the consumer's close()")
 
-    def _give_back(self, refusal: Exception) -> BaseException:
+    def _undo_start(self, refusal: Exception) -> BaseException:
         """End a start that was refused: the consumer is as it was, and stays open; return what run() raises."""
         error: BaseException | None = refusal
-        for act in (self._queue.close, self._client.give_back):
+        for act in (self._scheduler.close, self._client.undo_takeover):
             try:
                 act()
             except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
@@ -147,11 +147,11 @@ class Engine:
 
     # see docs/decisions/0019-on-start-may-stop.md
     def _tell_plugins(self) -> None:
-        self._hooks.on_throttle(lambda plugin: QueueThrottle(plugin, self._queue.change_throttles))
+        self._hooks.on_throttle(lambda plugin: PluginThrottle(plugin, self._scheduler.change_throttles))
         self._hooks.on_start()
 
     def _begin(self) -> None:
-        self._loop.begin()
+        self._loop.start_idle_timer()
         if self._client.has_group_assignment:
             rebalance = self._rebalance
             start_thread = self._clock.start_thread
@@ -186,7 +186,7 @@ class Engine:
                 act()
             except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
                 error = _graver(error, raised)
-        self._queue.tell()  # also of what a worker had finished that is stuck in its next record
+        self._scheduler.deliver_handled()  # also of what a worker had finished that is stuck in its next record
         record_error = self._record_error()
         error = record_error if error is None else _graver(record_error, error)
         return self._tell_of_end(error)
@@ -200,13 +200,13 @@ class Engine:
         return error
 
     def _drain_and_commit(self) -> None:
-        running, unbegun = self._loop.leave()
+        running, unbegun = self._loop.drain_and_commit()
         if running or unbegun:
             log.warning("%d records were still running at the end%s: they will be processed again",
                         running, reports.and_unbegun(unbegun))  # fmt: skip
 
     def _end_workers(self) -> None:
-        self._queue.close()
+        self._scheduler.close()
         if not self._executor.join(JOIN_TIMEOUT_MS):
             log.warning("some handlers still run; their threads end with the process, their results are ignored")
 
@@ -215,8 +215,8 @@ class Engine:
         self._client.close(CLOSE_TIMEOUT)
 
     def _record_error(self) -> BaseException | None:
-        failure = self._queue.failure
-        for task, cause, reason in self._queue.passed_over:
+        failure = self._scheduler.failure
+        for task, cause, reason in self._scheduler.passed_over:
             what = "a plugin or the executor" if task is None else where(task)
             log.error("%s would have stopped the consumer as well: %s (%s)", what, described(cause), reason)
         if failure is None:

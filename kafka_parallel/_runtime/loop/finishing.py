@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kafka_parallel._runtime.clock import Clock
-    from kafka_parallel._runtime.loop.stuck_handlers import Watch
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+    from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 
 # How much of max_poll_interval_ms it may take: the stop that follows needs time as well.
 SHARE = 0.5
@@ -24,8 +24,8 @@ LOOK = 0.05
 
 # see docs/decisions/0062-finish-after-a-fatal-poll.md
 def finish_buffered(
-    queue: WorkQueue[Any], watch: Watch, clock: Clock, longest: float, must_leave: Callable[[], bool],
-    commit_if_due: Callable[[], None],
+    scheduler: LockedScheduler[Any], stuck_handlers: StuckHandlers, clock: Clock, longest: float, must_leave:
+    Callable[[], bool], commit_if_due: Callable[[], None],
 ) -> None:  # fmt: skip
     """Wait until everything that was taken is finished, up to *longest* seconds; commit meanwhile.
 
@@ -33,14 +33,14 @@ def finish_buffered(
     """
 
     def meanwhile() -> None:
-        watch.look()
+        stuck_handlers.check()
         commit_if_due()
 
-    wait_drained(queue, clock, None, clock.monotonic() + longest, LOOK, must_leave, meanwhile)
+    wait_drained(scheduler, clock, None, clock.monotonic() + longest, LOOK, must_leave, meanwhile)
 
 
 def wait_drained(
-    queue: WorkQueue[Any], clock: Clock, partitions: Collection[Any] | None, deadline: float, slice_s: float,
+    scheduler: LockedScheduler[Any], clock: Clock, partitions: Collection[Any] | None, deadline: float, slice_s: float,
     is_given_up: Callable[[], bool], meanwhile: Callable[[], object],
 ) -> None:  # fmt: skip
     """Wait until nothing of *partitions* (all without it) can still finish, at the latest until *deadline*.
@@ -49,6 +49,6 @@ def wait_drained(
     :param is_given_up: tells whether there is a reason to wait no longer.
     """
     while not is_given_up() and (left := deadline - clock.monotonic()) > 0:
-        if queue.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(slice_s, left)):
+        if scheduler.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(slice_s, left)):
             return
         meanwhile()

@@ -1,4 +1,4 @@
-"""What becomes of the records that a poll brought: taken in as tasks, or given back to be fetched again.
+"""What becomes of the records that a poll returned: taken in as tasks, or given back to be fetched again.
 
 Given back is what is not due yet (a record of a delayed topic, and all behind it) and what has no room: records may be
 larger than any before, or their offsets farther from the last commit than ``max_uncommitted`` lets them be. The client
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 log = get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Intake:
     def __init__(
         self,
         client: Client,
-        queue: WorkQueue[TopicPartition],
+        scheduler: LockedScheduler[TopicPartition],
         clock: Clock,
         *,
         ordering: Callable[[Any], Hashable | None] | None,
@@ -51,7 +51,7 @@ class Intake:
         delay_ms: Callable[[Any, float], float],
     ) -> None:
         self._client = client
-        self._queue = queue
+        self._scheduler = scheduler
         self._clock = clock
         self._ordering = ordering
         self._delayed = delayed
@@ -59,18 +59,18 @@ class Intake:
         self._waits: dict[TopicPartition, tuple[int, float]] = {}
         self._identities = Identities()
 
-    def take(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int, fetched_at: float) -> None:
+    def accept(self, fetched: Mapping[TopicPartition, Sequence[Any]], bytes_left: int, fetched_at: float) -> None:
         """Take in what is due and has room; *bytes_left* says how much, the last record excepted."""
-        due = self._due(batch) if self._delayed else batch
+        due = self._due(fetched) if self._delayed else fetched
         tasks = {partition: self._tasks(records, fetched_at) for partition, records in due.items()}
         epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
-        for partition, offset in self._queue.feed(self._fitting(tasks, bytes_left), epochs).items():
-            self._give_back(partition, offset)
+        for partition, offset in self._scheduler.feed(self._fitting(tasks, bytes_left), epochs).items():
+            self._refetch(partition, offset)
 
-    def _give_back(self, partition: TopicPartition, offset: int) -> None:
+    def _refetch(self, partition: TopicPartition, offset: int) -> None:
         """Let *partition* be fetched again from *offset* on."""
         self._client.seek(partition, offset)
-        self._queue.hold(partition, 0.0)  # it may have been held for a later record that is not due
+        self._scheduler.defer(partition, 0.0)  # it may have been held for a later record that is not due
 
     def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
         """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
@@ -108,16 +108,16 @@ class Intake:
             fitting[partition] = found
             for index, task in enumerate(found):
                 if bytes_left <= 0:
-                    self._give_back(partition, task.offset)
+                    self._refetch(partition, task.offset)
                     fitting[partition] = found[:index]
                     break
                 bytes_left -= task.size
         return fitting
 
-    def _due(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
+    def _due(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
         """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
         due = {}
-        for partition, records in batch.items():
+        for partition, records in fetched.items():
             taken = records if partition.topic not in self._delayed else self._due_of(partition, records)
             if taken:
                 due[partition] = taken
@@ -128,15 +128,15 @@ class Intake:
         for index, record in enumerate(records):
             offset, until = self._waits.get(partition, (None, 0.0))
             if offset != record.offset:  # else it has begun to wait, maybe under an earlier assignment
-                until = now + self._wait(record, wall)
+                until = now + self._delay_of(record, wall)
             if until > now:
                 self._waits[partition] = (record.offset, until)
-                self._queue.hold(partition, until)
+                self._scheduler.defer(partition, until)
                 self._client.seek(partition, record.offset)
                 return records[:index]
         return records
 
-    def _wait(self, record: Any, wall: float) -> float:
+    def _delay_of(self, record: Any, wall: float) -> float:
         try:
             return _finite(self._delay_ms(record, wall * 1000)) / 1000
         except FATAL:
@@ -170,7 +170,7 @@ def require_key(key: Hashable) -> type:
 
 
 def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:
-    """From which offset on which leader epoch holds; nearly always one for a whole batch."""
+    """From which offset on which leader epoch holds; nearly always one for all *records*."""
     if records[0].leader_epoch == records[-1].leader_epoch:
         records = records[:1]
     return [(record.offset, record.leader_epoch) for record in records if record.leader_epoch is not None]

@@ -1,7 +1,7 @@
 """The object that stands for an ordering key, so that the core never calls code of the user.
 
-Keys are looked up in the core's tables under the queue's lock. A key of the user's own class has an ``__eq__`` and a
-``__hash__`` that may do anything: ask for `statistics()`, wait, or raise. So it is asked here, on the thread that
+Keys are looked up in the core's tables under the scheduler's lock. A key of the user's own class has an ``__eq__`` and
+a ``__hash__`` that may do anything: ask for `statistics()`, wait, or raise. So it is asked here, on the thread that
 fetches and without the lock, which of the keys that are in use it equals; the core gets an object that stands for all
 of these and is compared by identity. Keys of Python's own types stand for themselves.
 

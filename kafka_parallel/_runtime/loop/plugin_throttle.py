@@ -18,8 +18,8 @@ SLOWEST, FASTEST = 1e-9, 1e9
 
 
 # see docs/decisions/0022-throttles-are-data.md
-class QueueThrottle:
-    """See `kafka_parallel.throttle.Throttle`; *change* makes a change under the queue's lock."""
+class PluginThrottle:
+    """See `kafka_parallel.throttle.Throttle`; *change* makes a change under the scheduler's lock."""
 
     def __init__(self, name: str, change: Callable[[Callable[[Throttles, float], None]], None]) -> None:
         self._name = name

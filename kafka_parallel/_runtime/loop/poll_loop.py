@@ -1,7 +1,7 @@
 """What the thread of run() does: the only one that polls.
 
-`Loop.step` is one round: apply pressure, commit if due, poll, feed. `Loop.leave` is the way out: drain, commit, end.
-Both only wait through the client, the queue and the clock they were given, so a test can drive them act by act.
+`Loop.step` is one round: apply pressure, commit if due, poll, feed. `Loop.drain_and_commit` is the way out. Both only
+wait through the client, the scheduler and the clock they were given, so a test can drive them act by act.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka_parallel._core.backpressure import Decision
-from kafka_parallel._core.scheduler import Snapshot
+from kafka_parallel._core.scheduler import CommitSnapshot
 from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.handlers.deadlines import described
 from kafka_parallel._runtime.loop import reports
-from kafka_parallel._runtime.loop.committer import Answer
+from kafka_parallel._runtime.loop.committer import CommitResult
 from kafka_parallel._runtime.loop.finishing import SHARE, finish_buffered, wait_drained
 from kafka_parallel.errors import MemberFenced
 from kafka_parallel.values import BackpressureEvent
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.loop.committer import Committer
     from kafka_parallel._runtime.loop.intake import Intake
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
     from kafka_parallel._runtime.loop.positions import Positions
     from kafka_parallel._runtime.loop.rebalance import Rebalance
     from kafka_parallel._runtime.loop.shutdown import Shutdown
-    from kafka_parallel._runtime.loop.stuck_handlers import Watch
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 
 log = get_logger(__name__)
 
@@ -55,7 +55,7 @@ COMMIT_TIMEOUT = 10.0
 class Loop:
     """One consumer's poll loop.
 
-    :param intake: takes in what a poll brought.
+    :param intake: takes in what a poll returned.
     :param positions: looks at where the client is.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
     """
@@ -63,12 +63,12 @@ class Loop:
     def __init__(
         self,
         client: Client,
-        queue: WorkQueue[TopicPartition],
+        scheduler: LockedScheduler[TopicPartition],
         intake: Intake,
         positions: Positions,
         committer: Committer,
         rebalance: Rebalance,
-        watch: Watch,
+        stuck_handlers: StuckHandlers,
         shutdown: Shutdown,
         clock: Clock,
         *,
@@ -76,12 +76,12 @@ class Loop:
         idle_timeout: float,
     ) -> None:
         self._client = client
-        self._queue = queue
+        self._scheduler = scheduler
         self._intake = intake
         self._positions = positions
         self._committer = committer
         self._rebalance = rebalance
-        self._watch = watch
+        self._stuck_handlers = stuck_handlers
         self._shutdown = shutdown
         self._clock = clock
         self._hooks = hooks
@@ -93,7 +93,7 @@ class Loop:
         self._is_ahead = False  # whether workers had enough to do when it last waited for them, and nothing came since
         self._last_activity = self._changed_at = self._told_at = clock.monotonic()
 
-    def begin(self) -> None:
+    def start_idle_timer(self) -> None:
         """Start to count the time without a record: making workers ready may have taken longer than that."""
         self._last_activity = self._clock.monotonic()
 
@@ -107,8 +107,8 @@ class Loop:
         """The reason to leave, for the log; ``None`` while there is none."""
         if self._shutdown.is_requested:
             return self._shutdown.requested_by
-        if self._queue.failure is not None:
-            task = self._queue.failure[0]
+        if self._scheduler.failure is not None:
+            task = self._scheduler.failure[0]
             return "a broken executor" if task is None else f"the failure of {described(task)}"
         if self._clock.monotonic() - self._last_activity >= self._idle_timeout:
             return f"consumer_timeout_ms={self._idle_timeout * 1000:g} without a record"
@@ -130,24 +130,24 @@ class Loop:
     def _go_round(self) -> None:
         if self._rebalance.may_differ or not self._client.has_group_assignment:
             self._watch_assignment()
-        self._rebalance.settle()
-        self._watch.look()
-        decision = self._queue.decide(self._fed)
+        self._rebalance.locate_delayed_topics()
+        self._stuck_handlers.check()
+        decision = self._scheduler.decide_pauses(self._fed)
         self._apply(decision)
-        self._begin(self._positions.of_unbegun())
+        self._commit_starts(self._positions.of_unbegun())
         self._commit_if_due()
-        batch = self._poll(decision)
+        fetched = self._poll(decision)
         self._positions.distrust()
-        self._feed(batch if decision.room else self._give_back(batch), decision.bytes_left)
+        self._feed(fetched if decision.room else self._refetch(fetched), decision.bytes_left)
         self._positions.trust()
-        self._positions.look_if_due(self._clock.monotonic())
+        self._positions.report_if_due(self._clock.monotonic())
         self._rebalance.raise_failure()
 
     # Assignment that no rebalance tells us about
 
     def _watch_assignment(self) -> None:
         """Notice what assign() changed, or what we gave up after a refused commit and the client never lost."""
-        now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
+        now, before = self._client.assignment(), self._scheduler.ask(lambda scheduler: scheduler.assigned)
         self._rebalance.may_differ = now != before
         if before - now:
             self._rebalance.revoked(before - now)
@@ -183,20 +183,20 @@ class Loop:
             self._answered(self._committer.send(COMMIT_TIMEOUT))
 
     def _is_due(self, *, is_asked: bool = False, begins: bool = False) -> bool:
-        due = self._queue.commit_due(is_asked=is_asked, begins=begins)
+        due = self._scheduler.commit_due(is_asked=is_asked, begins=begins)
         if due is not None:
             log.debug("a commit is due (%s): %d records were finished since the last one", due.reason, due.finished)
         return due is not None
 
-    def _answered(self, answer: Answer | None) -> None:
+    def _answered(self, answer: CommitResult | None) -> None:
         if answer is None:
             return
-        self._queue.commit_answered(failed=answer is Answer.RETRY)
-        if answer is Answer.LOST:
+        self._scheduler.commit_answered(failed=answer is CommitResult.RETRY)
+        if answer is CommitResult.LOST:
             self._rebalance.lost_unsaid(self._committer.lost)
 
     def _lose_all(self) -> None:
-        self._rebalance.lost(self._queue.ask(lambda scheduler: scheduler.assigned))
+        self._rebalance.lost(self._scheduler.ask(lambda scheduler: scheduler.assigned))
 
     # Fetching
 
@@ -216,7 +216,7 @@ class Loop:
                 self._end_by(error)
             self._positions.go_back()
             log.warning("poll() failed and is tried again: %r", error)
-            self._queue.wait_until(lambda _: False, LONGEST_POLL)
+            self._scheduler.wait_until(lambda _: False, LONGEST_POLL)
             return {}
 
     def _end_by(self, error: Exception) -> NoReturn:  # see docs/decisions/0062-finish-after-a-fatal-poll.md
@@ -224,64 +224,64 @@ class Loop:
         self._may_poll = False
         longest = SHARE * self._client.config["max_poll_interval_ms"] / 1000
         log.error("poll() failed for good (%r): what was taken is finished, then run() ends with it", error)
+        parts = self._scheduler, self._stuck_handlers, self._clock
         try:
-            finish_buffered(self._queue, self._watch, self._clock, longest, self._must_leave, self._commit_if_due)
+            finish_buffered(*parts, longest, self._must_leave, self._commit_if_due)
         except Exception:
             log.exception("a second error while what was taken is finished")
         raise error
 
     def _must_leave(self) -> bool:
-        return self._shutdown.is_requested or self._queue.failure is not None
+        return self._shutdown.is_requested or self._scheduler.failure is not None
 
     def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Poll for records: a poll cannot be woken up, so while one may have to be resumed soon, wait outside."""
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
         # What is due is sent when the one on its way has its answer, and that is not worth an end to waiting.
-        wait = self._queue.ask(lambda scheduler: scheduler.commits.wait(now))
+        wait = self._scheduler.ask(lambda scheduler: scheduler.commits.wait(now))
         until_commit = LONGEST_POLL if self._committer.is_on_its_way else wait
         longest, most = min(until_commit, max(0.0, due - now)), min(self._max_poll_records, decision.room)
         if not decision.paused - decision.held.keys():
             return self._client.poll(min(LONGEST_POLL, longest), most, in_slices=self._is_ahead)
         unchanged = now - self._changed_at
         if unchanged >= LOOK_WHILE_PAUSED:
-            self._is_ahead = not self._queue.ask(lambda scheduler: scheduler.wants_more)
+            self._is_ahead = not self._scheduler.ask(lambda scheduler: scheduler.wants_more)
             wait = min(LONGEST_POLL, longest, unchanged * SHARE_IN_POLL)
             return self._client.poll(wait, most, in_slices=self._is_ahead)
-        if not (batch := self._client.poll(0, most, in_slices=self._is_ahead)):
+        if not (fetched := self._client.poll(0, most, in_slices=self._is_ahead)):
             self._wait_for_workers(min(LOOK_WHILE_PAUSED, longest, self._committer.look_within(now)))
-        return batch
+        return fetched
 
     def _wait_for_workers(self, longest: float) -> None:
         """Wait until workers need more, *longest* seconds at most; if they do not, there is time for slices."""
-        self._is_ahead = not self._queue.wait_until(lambda scheduler: scheduler.wants_more, longest)
+        self._is_ahead = not self._scheduler.wait_until(lambda scheduler: scheduler.wants_more, longest)
 
-    def _give_back(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Take nothing of *batch*: it came with a poll that was only to keep the member alive, or it is not ours."""
-        for partition, records in batch.items():
+    def _refetch(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Take nothing of *fetched*: it came with a poll that was only to keep the member alive, or it is not ours."""
+        for partition, records in fetched.items():
             self._client.seek(partition, records[0].offset)
         return {}
 
-    def _feed(self, batch: Mapping[TopicPartition, Sequence[Any]], bytes_left: int) -> None:
+    def _feed(self, fetched: Mapping[TopicPartition, Sequence[Any]], bytes_left: int) -> None:
         now = self._clock.monotonic()
-        self._fed = tuple(batch)
-        if batch:
-            self._is_ahead = False
-        if batch or not self._queue.ask(lambda scheduler: scheduler.backpressure.is_idle):
+        self._fed = tuple(fetched)
+        self._is_ahead = self._is_ahead and not fetched
+        if fetched or not self._scheduler.ask(lambda scheduler: scheduler.backpressure.is_idle):
             self._last_activity = now
-        batch = self._ours(batch)
-        put_off = self._begin({partition: records[0].offset for partition, records in batch.items()})
-        self._put_off({partition: records for partition, records in batch.items() if partition in put_off})
-        if taken := {partition: records for partition, records in batch.items() if partition not in put_off}:
-            self._intake.take(taken, bytes_left, now)
+        fetched = self._ours(fetched)
+        deferred = self._commit_starts({partition: records[0].offset for partition, records in fetched.items()})
+        self._refetch_later({partition: records for partition, records in fetched.items() if partition in deferred})
+        if taken := {partition: records for partition, records in fetched.items() if partition not in deferred}:
+            self._intake.accept(taken, bytes_left, now)
 
-    def _ours(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+    def _ours(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Leave out what cannot be taken yet; what came before the assignment was begun comes again after it."""
-        foreign = self._queue.ask(lambda scheduler: scheduler.foreign(batch)) if batch else []
-        self._put_off({partition: batch[partition] for partition in foreign})
+        foreign = self._scheduler.ask(lambda scheduler: scheduler.foreign(fetched)) if fetched else []
+        self._refetch_later({partition: fetched[partition] for partition in foreign})
         left_out = self._rebalance.unsettled.union(foreign)
-        return {partition: records for partition, records in batch.items() if partition not in left_out}
+        return {partition: records for partition, records in fetched.items() if partition not in left_out}
 
-    def _begin(self, positions: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
+    def _commit_starts(self, positions: Mapping[TopicPartition, int]) -> Collection[TopicPartition]:
         """Commit where an assignment begins before anything of it is handled; return those that could not be committed.
 
         Without a committed offset, a crash or a rebalance before the first commit would send the next start to the end
@@ -291,13 +291,13 @@ class Loop:
         :param positions: the offsets of the records that come next: of those about to be fed, or of partitions without
             a record, as soon as the client knows where it is.
         """
-        starts = self._queue.reach(positions) if positions else None
+        starts = self._scheduler.learn_positions(positions) if positions else None
         if starts is None or not starts.offsets:
             return ()
-        is_stored = self._commit_start(starts)
+        is_stored = self._send_starts(starts)
         return () if is_stored else starts.offsets.keys()
 
-    def _commit_start(self, starts: Snapshot[TopicPartition]) -> bool:
+    def _send_starts(self, starts: CommitSnapshot[TopicPartition]) -> bool:
         """Commit *starts*; tell whether it is decided. An answer that takes longer than a poll comes later."""
         self._answered(self._committer.wait(LONGEST_POLL))
         if self._committer.is_on_its_way:
@@ -307,44 +307,44 @@ class Loop:
             return False
         answer = self._committer.send_snapshot(starts, COMMIT_TIMEOUT) or self._committer.wait(LONGEST_POLL)
         self._answered(answer)
-        return answer in {Answer.DONE, Answer.LOST}
+        return answer in {CommitResult.DONE, CommitResult.LOST}
 
-    def _put_off(self, batch: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        """Fetch *batch* again, a little later: a rebalance may have to go on before it can be taken."""
-        if batch:
-            self._give_back(batch)
-            self._queue.wait_until(lambda _: False, LONGEST_POLL)
+    def _refetch_later(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Fetch *fetched* again, a little later: a rebalance may have to go on before it can be taken."""
+        if fetched:
+            self._refetch(fetched)
+            self._scheduler.wait_until(lambda _: False, LONGEST_POLL)
 
     # The way out
 
-    def leave(self) -> tuple[int, int]:  # see docs/decisions/0006-fill-holes-before-leaving.md
+    def drain_and_commit(self) -> tuple[int, int]:  # see docs/decisions/0006-fill-holes-before-leaving.md
         """Drain, commit, end all assignments; return how many records still run, and how many more were not begun.
 
         :raises CommitFailed: if the coordinator refuses the last commit for good.
         """
         deadline = self._clock.monotonic() + self._shutdown.timeout
-        self._positions.look()
-        reports.will_repeat(self._queue.drain(None, deadline), "stop")
+        self._positions.report()
+        reports.will_repeat(self._scheduler.drain(None, deadline), "stop")
         self._client.pause(self._client.assignment())
         self._told_at = self._clock.monotonic()
         waits, is_abandoned = partial(self._stay, deadline), lambda: self._shutdown.is_abandoned
-        wait_drained(self._queue, self._clock, None, deadline, KEEP_ALIVE, is_abandoned, waits)
+        wait_drained(self._scheduler, self._clock, None, deadline, KEEP_ALIVE, is_abandoned, waits)
         if self._shutdown.is_abandoned:
-            reports.abandoning(self._watch.at_work())
+            reports.abandoning(self._stuck_handlers.at_work())
         try:
             self._commit_last()
             self._rebalance.raise_failure()
         finally:
-            ended = self._queue.end(self._queue.ask(lambda scheduler: scheduler.assigned))
+            ended = self._scheduler.end_assignments(self._scheduler.ask(lambda scheduler: scheduler.assigned))
         return sum(how.running for how in ended.values()), sum(how.unbegun for how in ended.values())
 
     def _stay(self, deadline: float) -> None:
         """Look after what still runs, and say now and then what is waited for."""
-        self._watch.look()
+        self._stuck_handlers.check()
         now = self._clock.monotonic()
         if now - self._told_at >= REPORT_AFTER:
             self._told_at = now
-            reports.still_stopping(self._watch.at_work(), deadline - now)
+            reports.still_stopping(self._stuck_handlers.at_work(), deadline - now)
         self._keep_alive()
 
     def _keep_alive(self, timeout: float = 0.0) -> None:
@@ -353,11 +353,11 @@ class Loop:
         :param timeout: how long the client may take part in a rebalance; what it cannot do at once waits for the next.
         """
         if not self._may_poll:
-            self._queue.wait_until(lambda _: False, timeout)
+            self._scheduler.wait_until(lambda _: False, timeout)
             return
         try:
             self._client.pause(self._client.assignment())
-            self._give_back(self._client.poll(timeout, 1))
+            self._refetch(self._client.poll(timeout, 1))
         except MemberFenced:
             self._may_poll = False
             self._lose_all()
@@ -366,7 +366,7 @@ class Loop:
             self._positions.distrust()
             self._may_poll = is_retriable(error)  # after an error for good the client may never return
             log.warning("poll() failed while the last records were finished: %r", error)
-            self._queue.wait_until(lambda _: False, timeout)
+            self._scheduler.wait_until(lambda _: False, timeout)
 
     def _commit_last(self) -> None:
         """Commit, again if it may help: for a moment if work was abandoned, for a few seconds otherwise.
@@ -376,9 +376,9 @@ class Loop:
         """
         patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
         deadline = self._clock.monotonic() + patience
-        self._positions.look()  # also of what came while the last records were finished
-        while (answer := self._committer.commit("stop", patience)) is not Answer.DONE:
-            if answer is Answer.LOST:
+        self._positions.report()  # also of what came while the last records were finished
+        while (answer := self._committer.commit("stop", patience)) is not CommitResult.DONE:
+            if answer is CommitResult.LOST:
                 self._rebalance.lost(self._committer.lost)  # what came after that commit was sent may still be ours
                 continue
             if self._clock.monotonic() >= deadline:
@@ -387,4 +387,4 @@ class Loop:
             # A plugin that fails is no matter of moments, and gets more and more time.
             wait = LONGEST_POLL * 2 ** min(self._committer.plugin_failures, 6)
             self._keep_alive(max(0.0, min(wait, deadline - self._clock.monotonic())))
-            self._positions.look()
+            self._positions.report()

@@ -1,4 +1,4 @@
-"""The client's position in each partition, told to the queue when that may be believed.
+"""The client's position in each partition, told to the scheduler when that may be believed.
 
 A position says "everything below has been handed out, or never will be". It may be committed only if what was handed
 out has been taken in as well. So positions are not looked at between a poll and the end of taking in what it brought,
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel._runtime.client.consumer_adapter import Client
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 # How old what is known of a position may be, in seconds. It counts where the client forgets a position before it says
 # that the partition leaves: in a cooperative rebalance.
@@ -29,9 +29,11 @@ class Positions:
     :param unsettled: partitions of which it is decided elsewhere where to go on; changed by its owner.
     """
 
-    def __init__(self, client: Client, queue: WorkQueue[TopicPartition], unsettled: Collection[TopicPartition]) -> None:
+    def __init__(
+        self, client: Client, scheduler: LockedScheduler[TopicPartition], unsettled: Collection[TopicPartition]
+    ) -> None:
         self._client = client
-        self._queue = queue
+        self._scheduler = scheduler
         self._unsettled = unsettled
         self._next_look = float("-inf")
         self._can_be_believed = True
@@ -45,26 +47,26 @@ class Positions:
         self._can_be_believed = True
 
     def of_unbegun(self) -> dict[TopicPartition, int]:
-        """The positions of partitions of which the queue does not know where they begin."""
-        unbegun = self._queue.ask(lambda scheduler: scheduler.unbegun)
+        """The positions of partitions of which the scheduler does not know where they begin."""
+        unbegun = self._scheduler.ask(lambda scheduler: scheduler.unbegun)
         return self._client.positions(unbegun.difference(self._unsettled)) if unbegun else {}
 
-    def look_if_due(self, now: float) -> None:
+    def report_if_due(self, now: float) -> None:
         """Look at all partitions that have begun if it is some time since that was done."""
         if now >= self._next_look:
             self._next_look = now + LOOK
-            self.look(self._queue.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))
+            self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))
 
-    def look(self, partitions: frozenset[TopicPartition] | None = None) -> None:
-        """Tell the queue where the client is in *partitions* (all without it), as far as it knows."""
+    def report(self, partitions: frozenset[TopicPartition] | None = None) -> None:
+        """Tell the scheduler where the client is in *partitions* (all without it), as far as it knows."""
         if self._can_be_believed:
             if partitions is None:
-                partitions = self._queue.ask(lambda scheduler: scheduler.assigned)
-            self._queue.reach(self._client.positions(partitions.difference(self._unsettled)))
+                partitions = self._scheduler.ask(lambda scheduler: scheduler.assigned)
+            self._scheduler.learn_positions(self._client.positions(partitions.difference(self._unsettled)))
 
     def go_back(self) -> None:
         """Have everything fetched again that a failed poll passed and did not hand out."""
-        expected = self._queue.ask(lambda scheduler: scheduler.expected())
+        expected = self._scheduler.ask(lambda scheduler: scheduler.expected())
         for partition, position in self._client.positions(expected).items():
             if position > expected[partition]:
                 self._client.seek(partition, expected[partition])

@@ -14,7 +14,7 @@ from kafka_parallel._logs import get_logger
 from kafka_parallel._plugins.answers import done_offsets
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
-from kafka_parallel._runtime.loop.committer import Answer, Committer
+from kafka_parallel._runtime.loop.committer import CommitResult, Committer
 from kafka_parallel._runtime.loop.finishing import wait_drained
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
     from kafka_parallel._runtime.loop.positions import Positions
-    from kafka_parallel._runtime.loop.stuck_handlers import Watch
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 
 log = get_logger(__name__)
 
@@ -55,9 +55,9 @@ class Rebalance:
     def __init__(
         self,
         client: Client,
-        queue: WorkQueue[TopicPartition],
+        scheduler: LockedScheduler[TopicPartition],
         committer: Committer,
-        watch: Watch,
+        stuck_handlers: StuckHandlers,
         clock: Clock,
         positions: Positions,
         unsettled: set[TopicPartition],
@@ -69,9 +69,9 @@ class Rebalance:
         is_abandoned: Callable[[], bool],
     ) -> None:
         self._client = client
-        self._queue = queue
+        self._scheduler = scheduler
         self._committer = committer
-        self._watch = watch
+        self._stuck_handlers = stuck_handlers
         self._clock = clock
         self._positions = positions
         self._hooks = hooks
@@ -86,39 +86,39 @@ class Rebalance:
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin assignments of those *partitions* that are not ours yet."""
-        new = partitions - self._queue.ask(lambda scheduler: scheduler.assigned)
+        new = partitions - self._scheduler.ask(lambda scheduler: scheduler.assigned)
         if not new:
             return
         try:
-            self._begin(new)
+            self._begin_assignments(new)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
             self._failed("taking", new, error)
 
-    def _begin(self, new: frozenset[TopicPartition]) -> None:
+    def _begin_assignments(self, new: frozenset[TopicPartition]) -> None:
         done = self._ask_done(new)
         starts = self._go_on(new)
-        self._queue.assign(new, done, starts)
+        self._scheduler.assign(new, done, starts)
         reports.assigned(new)
         for partition in new - starts.keys():
             if partition.topic in self._delayed:
                 self.unsettled.add(partition)
-                self._queue.hold(partition, float("inf"))
+                self._scheduler.defer(partition, float("inf"))
 
     def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Let what runs in *partitions* finish within the bound, commit, and end their assignments."""
-        ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
+        ours = partitions & self._scheduler.ask(lambda scheduler: scheduler.assigned)
         if not ours:
             return
         reports.revoking(ours, self._drain_timeout)
         try:
-            self._positions.look(ours)
+            self._positions.report(ours)
             self._drain(ours)
             answer = self._commit(ours)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
             self._failed("revoking", ours, error)
             self._end(ours, lost=True)
             return
-        if answer is Answer.LOST:
+        if answer is CommitResult.LOST:
             self.lost_unsaid(ours | self._committer.lost)
         else:
             reports.left(ours)
@@ -139,9 +139,9 @@ class Rebalance:
 
     def lost(self, partitions: frozenset[TopicPartition]) -> None:
         """End the assignments of *partitions*, which are somebody else's already; nothing is committed."""
-        ours = partitions & self._queue.ask(lambda scheduler: scheduler.assigned)
+        ours = partitions & self._scheduler.ask(lambda scheduler: scheduler.assigned)
         if ours:
-            reports.lost(ours, self._watch.longest_gap(2 * self._session_timeout), self._session_timeout)
+            reports.lost(ours, self._stuck_handlers.longest_gap(2 * self._session_timeout), self._session_timeout)
             self._end(ours, lost=True)
 
     def lost_unsaid(self, partitions: frozenset[TopicPartition]) -> None:
@@ -151,7 +151,7 @@ class Rebalance:
 
     def joined_anew(self) -> None:
         """End all assignments: others may have had the partitions before the client joined anew."""
-        self.lost_unsaid(self._queue.ask(lambda scheduler: scheduler.assigned))
+        self.lost_unsaid(self._scheduler.ask(lambda scheduler: scheduler.assigned))
 
     def _go_on(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """Seek back to what was dropped where the client kept a position past it; return these offsets."""
@@ -167,7 +167,7 @@ class Rebalance:
         return {partition: offset for partition, offset in starts.items() if known[partition] is not None}
 
     # see docs/decisions/0015-seek-back.md
-    def settle(self) -> None:
+    def locate_delayed_topics(self) -> None:
         """Find out where delayed topics go on: at their beginning if nothing is committed there.
 
         What is in them was finished in its own topic: with ``auto_offset_reset="latest"`` a crash before the first
@@ -187,7 +187,7 @@ class Rebalance:
             else:
                 self._client.seek(partition, offset)
             self.unsettled.discard(partition)
-            self._queue.hold(partition, 0.0)
+            self._scheduler.defer(partition, 0.0)
 
     def _committed(self, partition: TopicPartition, deadline: float) -> int:
         """What the group has committed: others may have had the partition since we gave it up. -1 if unknown.
@@ -200,7 +200,7 @@ class Rebalance:
             except Exception as error:  # noqa: BLE001 - whatever it is, the rebalance goes on
                 if not is_retriable(error):
                     break
-                self._queue.wait_until(lambda _: False, min(SLICE, left))
+                self._scheduler.wait_until(lambda _: False, min(SLICE, left))
             else:
                 return -1 if offset is None else offset
         log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
@@ -220,20 +220,22 @@ class Rebalance:
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         deadline = self._clock.monotonic() + self._drain_timeout
-        reports.will_repeat(self._queue.drain(partitions, deadline), "revoke")
-        wait_drained(self._queue, self._clock, partitions, deadline, SLICE, self._is_abandoned, self._watch.look)
+        reports.will_repeat(self._scheduler.drain(partitions, deadline), "revoke")
+        wait_drained(
+            self._scheduler, self._clock, partitions, deadline, SLICE, self._is_abandoned, self._stuck_handlers.check
+        )
 
-    def _commit(self, partitions: frozenset[TopicPartition]) -> Answer:
+    def _commit(self, partitions: frozenset[TopicPartition]) -> CommitResult:
         deadline = self._clock.monotonic() + COMMIT_TIMEOUT
         answer = self._committer.commit("revoke", COMMIT_TIMEOUT, partitions)
-        while answer is Answer.RETRY and (left := deadline - self._clock.monotonic()) > 0:
-            self._queue.wait_until(lambda _: False, min(SLICE, left))
+        while answer is CommitResult.RETRY and (left := deadline - self._clock.monotonic()) > 0:
+            self._scheduler.wait_until(lambda _: False, min(SLICE, left))
             answer = self._committer.commit("revoke", left, partitions)
         return answer
 
     def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         self.unsettled -= partitions
-        ended = self._queue.end(partitions)
+        ended = self._scheduler.end_assignments(partitions)
         self._client.resume([partition for partition, how in ended.items() if how.was_paused])
         for partition, how in ended.items():
             self._remember(partition, how, lost=lost)

@@ -31,10 +31,10 @@ class RunState:
         """The error that run() raised or is about to raise; ``None`` unless it has failed."""
         return self._now.error
 
-    def enter(self, state: State) -> None:
+    def become(self, state: State) -> None:
         """Note that the run has come to *state*."""
         self._now = _Now(state, None)
 
-    def end(self, error: BaseException | None) -> None:
+    def conclude(self, error: BaseException | None) -> None:
         """Note that the run has ended: with *error*, or well."""
         self._now = _Now("stopped" if error is None else "failed", error)

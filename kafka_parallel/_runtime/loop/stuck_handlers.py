@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.task_batch import TaskBatch
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.deadlines import Deadlines, Running
-    from kafka_parallel._runtime.loop.work_queue import WorkQueue
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
     from kafka_parallel.executors import Executor
 
 log = get_logger(__name__)
@@ -38,7 +38,7 @@ AGAIN_AFTER = 60.0
 LEFT = "its partition has left meanwhile, so that is no failure, and it is processed again"
 
 
-class Watch:
+class StuckHandlers:
     """Looks after what workers are at.
 
     :param executor: asked for stacks (``stack_of``) and for another worker (``replace_worker``), if it has these.
@@ -48,13 +48,13 @@ class Watch:
 
     def __init__(
         self,
-        queue: WorkQueue[Any],
+        scheduler: LockedScheduler[Any],
         executor: Executor,
         clock: Clock,
         deadlines: Deadlines | None,
         stuck_after: float | None,
     ) -> None:
-        self._queue = queue
+        self._scheduler = scheduler
         self._executor = executor
         self._clock = clock
         self._deadlines = deadlines
@@ -64,10 +64,10 @@ class Watch:
             self._long_running, self._standstills = Unchanged(stuck_after), Unchanged(stuck_after, AGAIN_AFTER)
         self._gaps = Gaps()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once; returns at once."""
         now = self._clock.monotonic()
-        self._gaps.look(now)
+        self._gaps.note_round(now)
         self._look_at_handlers(now)
         if self._standstills is not None and self._standstills.is_due(now):
             self._look_at_partitions(self._standstills, now)
@@ -79,12 +79,12 @@ class Watch:
 
     def at_work(self) -> list[str]:
         """Name the records whose handlers run."""
-        return [described(item) for item in self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())]
+        return [described(item) for item in self._scheduler.ask(lambda scheduler: scheduler.dispatch.at_work())]
 
     def _look_at_partitions(self, standstills: Unchanged[TopicPartition, int], now: float) -> None:
-        offsets = self._queue.ask(lambda scheduler: scheduler.unfinished())
+        offsets = self._scheduler.ask(lambda scheduler: scheduler.unfinished())
         for partition, seconds in standstills.look(offsets, now).items():
-            standing = self._queue.ask(partial(self._standing, partition, now))
+            standing = self._scheduler.ask(partial(self._standing, partition, now))
             if standing is not None:
                 reports.stands_still(partition, standing, seconds, now)
 
@@ -97,7 +97,7 @@ class Watch:
             for running in self._deadlines.overdue(now):
                 self._give_up(self._deadlines, running)
         if self._long_running is not None and self._long_running.is_due(now):
-            at_work = self._queue.ask(lambda scheduler: scheduler.dispatch.at_work())
+            at_work = self._scheduler.ask(lambda scheduler: scheduler.dispatch.at_work())
             for item, seconds in self._long_running.look(dict.fromkeys(at_work), now).items():
                 log.warning("%s has been running for %.1f s; nothing at or above it can be committed until it ends%s",
                             described(item), seconds, self._stack_of(item))  # fmt: skip
@@ -106,7 +106,7 @@ class Watch:
     def _give_up(self, deadlines: Deadlines, running: Running) -> None:
         """Let the records of an overdue handler fail without it, and replace its worker."""
         stack = self._stack_of(running.item)
-        chunk = self._queue.detach(running)
+        chunk = self._scheduler.detach_stuck(running)
         if chunk is None:
             return
         error = timed_out(running.item, deadlines.timeout)
@@ -115,7 +115,7 @@ class Watch:
         log.error("%s: %s; its thread cannot be stopped and %s, and records of its key wait until it returns%s",
                   error, means, worker, stack)  # fmt: skip
         self._clock.start_thread(
-            lambda: self._queue.expire(running, chunk, running.decide(error)), "kafka-parallel-deadline"
+            lambda: self._scheduler.expire(running, chunk, running.decide(error)), "kafka-parallel-deadline"
         )
 
     def _replace_worker(self) -> bool:

@@ -15,7 +15,7 @@ from kafka_parallel._core.scheduler import Scheduler
 def watch_bounds(scheduler: Scheduler[Any], violate: Callable[[str], object]) -> None:
     """Call *violate* if a worker of *scheduler* is given tasks that plugins do not let start."""
     dispatch, throttles = scheduler.dispatch, scheduler.throttles
-    take = dispatch.take
+    take = dispatch.next_chunk
 
     def watched_take(limit: int, now: float, *, steals: bool = True) -> Any:
         chunk = take(limit, now, steals=steals)
@@ -25,4 +25,4 @@ def watch_bounds(scheduler: Scheduler[Any], violate: Callable[[str], object]) ->
             )
         return chunk
 
-    dispatch.take = watched_take  # type: ignore[method-assign]
+    dispatch.next_chunk = watched_take  # type: ignore[method-assign]

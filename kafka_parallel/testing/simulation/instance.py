@@ -73,7 +73,7 @@ class Instance:
         try:
             if self._refusal is not None:
                 self._refusal.happen(self.consumer, self._process)
-            self._engine.run()
+            self._engine.run_until_over()
         except GreenletExit:
             raise
         except BaseException as error:  # noqa: BLE001 - what the process would have died of
@@ -85,13 +85,13 @@ class Instance:
         """Ask for statistics, if a thread of this instance asks: code of the user may, wherever it is called."""
         if not (self.is_alive and self._process.acts_now):
             return
-        if self._engine._queue._lock.holder is getcurrent():  # noqa: SLF001 - the one lock there is
+        if self._engine._scheduler._lock.holder is getcurrent():  # noqa: SLF001 - the one lock there is
             raise Violation("code of the user runs under the lock")
         self._engine.statistics()
 
     def watch_bounds(self, violate: Callable[[str], object]) -> None:
         """Call *violate* if more is handed out than plugins let be in flight."""
-        watch_bounds(self._engine._queue._scheduler, violate)  # noqa: SLF001 - where it is decided
+        watch_bounds(self._engine._scheduler._scheduler, violate)  # noqa: SLF001 - where it is decided
 
     @property
     def is_stopping(self) -> bool:

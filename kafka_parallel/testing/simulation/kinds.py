@@ -222,7 +222,7 @@ class Actors:
 
     def _pull(self) -> None:
         work, done = self._work, None
-        while (chunk := work.take(self._world.random.randint(1, self._chunk), done)) is not None:
+        while (chunk := work.next_chunk(self._world.random.randint(1, self._chunk), done)) is not None:
             done = chunk if self._run(work, chunk) else None
             if done is None and self._is_superfluous():
                 break

@@ -103,7 +103,9 @@ class SimulatedPool:
     def _take(self, work: Work) -> Chunk | None:
         """Take what is there, or wait for one."""
         is_single = self._program.is_surrounded or self._timeout is not None
-        return work.take_nowait(1 if is_single else self._world.random.randint(1, self._chunk)) or work.take(1)
+        return work.next_chunk_nowait(
+            1 if is_single else self._world.random.randint(1, self._chunk)
+        ) or work.next_chunk(1)
 
     @staticmethod
     def _wants_task(work: Work, task: Any, _: int) -> bool:

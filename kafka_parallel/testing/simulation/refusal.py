@@ -45,7 +45,7 @@ class Refusal:
             process,
         )
         try:
-            Engine(parts).run()
+            Engine(parts).run_until_over()
         except PluginError:
             pass
         else:

@@ -32,10 +32,15 @@ from kafka_parallel.outbox import (
     producer_config,
 )
 from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel_plugins.dlq.error_details import (
+    SHORT_STACK_TRACE_BYTES,
+    STACK_TRACE_BYTES,
+    STACK_TRACES,
+    details_of,
+)
 from kafka_parallel_plugins.dlq.headers import DIALECTS, VALUE_OMITTED, Letterhead
 from kafka_parallel_plugins.dlq.limit import DlqLimit, LimitWatch
 from kafka_parallel_plugins.dlq.origin import origin
-from kafka_parallel_plugins.dlq.told import SHORT_STACK_TRACE_BYTES, STACK_TRACE_BYTES, STACK_TRACES, tell
 from kafka_parallel_plugins.dlq.topics import DeadLetterTopics, own_topic
 
 if TYPE_CHECKING:
@@ -211,9 +216,9 @@ class DeadLetterQueue:
         self, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Iterator[Outgoing]:
         """Make the dead letter with all there is to tell, then with less and less."""
-        raw, told = context.raw, tell(error, self._stack_trace)
+        raw, details = context.raw, details_of(error, self._stack_trace)
         for trace_bytes in STACK_TRACE_LADDER:
-            headers = letterhead.of(told.shortened(trace_bytes), context)
+            headers = letterhead.of(details.shortened(trace_bytes), context)
             yield Outgoing(topic, raw.partition, raw.key, raw.value, headers)
         if raw.value is not None:
             omitted = (VALUE_OMITTED, str(len(raw.value)).encode())

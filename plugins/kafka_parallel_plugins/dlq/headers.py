@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel.dlq import PREVIOUS, is_control
 from kafka_parallel.dlq.null_headers import NULL_HEADER
-from kafka_parallel_plugins.dlq.told import Told
+from kafka_parallel_plugins.dlq.error_details import ErrorDetails
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -61,11 +61,11 @@ class Letterhead:
     kept: frozenset[str] | None
     group_id: str | None
 
-    def of(self, told: Told, context: RecordContext) -> list[Header]:
+    def of(self, details: ErrorDetails, context: RecordContext) -> list[Header]:
         """Return the headers of the dead letter for ``context.raw``: those it had, then ours."""
         headers = list(self._copied(context.raw.headers))
         for dialect in self.dialects:
-            headers += getattr(self, f"_{dialect}")(told, context)
+            headers += getattr(self, f"_{dialect}")(details, context)
         if context.first_failed_at_ms is not None:
             headers.append((FIRST_FAILED_AT, str(round(context.first_failed_at_ms)).encode()))
         return headers
@@ -78,14 +78,14 @@ class Letterhead:
         # kafka-python cannot send a null header value: an empty one stands for it, and one more header says so
         yield from ((NULL_HEADER, name.encode()) for name, value in copied if value is None)
 
-    def _kafka(self, told: Told, context: RecordContext) -> Iterable[Header]:
+    def _kafka(self, details: ErrorDetails, context: RecordContext) -> Iterable[Header]:
         yield from _place(KAFKA, context.raw)
         if self.group_id is not None:
             yield KAFKA + "group", self.group_id.encode()
         yield KAFKA + "delivery.count", str(min(context.attempt, MOST_DELIVERIES)).encode()
-        yield KAFKA + "message", told.message
+        yield KAFKA + "message", details.message
 
-    def _spring(self, told: Told, context: RecordContext) -> Iterable[Header]:
+    def _spring(self, details: ErrorDetails, context: RecordContext) -> Iterable[Header]:
         raw = context.raw
         timestamp = _NO_TIMESTAMP if raw.timestamp is None else raw.timestamp
         kind = _TIMESTAMP_TYPES.get(raw.timestamp_type, _NO_TIMESTAMP_TYPE)
@@ -96,19 +96,19 @@ class Letterhead:
         yield SPRING + "original-timestamp-type", kind.encode()
         if self.group_id is not None:
             yield SPRING + "original-consumer-group", self.group_id.encode()
-        yield SPRING + "exception-fqcn", told.name
-        yield SPRING + "exception-cause-fqcn", told.cause
-        yield SPRING + "exception-message", told.message
-        if told.stack_trace:
-            yield SPRING + "exception-stacktrace", told.stack_trace
+        yield SPRING + "exception-fqcn", details.name
+        yield SPRING + "exception-cause-fqcn", details.cause
+        yield SPRING + "exception-message", details.message
+        if details.stack_trace:
+            yield SPRING + "exception-stacktrace", details.stack_trace
 
     @staticmethod
-    def _connect(told: Told, context: RecordContext) -> Iterable[Header]:
+    def _connect(details: ErrorDetails, context: RecordContext) -> Iterable[Header]:
         yield from _place(CONNECT, context.raw)
-        yield CONNECT + "exception.class.name", told.name
-        yield CONNECT + "exception.message", told.message
-        if told.stack_trace:
-            yield CONNECT + "exception.stacktrace", told.stack_trace
+        yield CONNECT + "exception.class.name", details.name
+        yield CONNECT + "exception.message", details.message
+        if details.stack_trace:
+            yield CONNECT + "exception.stacktrace", details.stack_trace
 
 
 def _place(prefix: str, raw: ConsumerRecord) -> Iterable[Header]:

@@ -70,7 +70,7 @@ def main(
     runner = kind(handler, prepare, units, begun, work)
     while (message := _next(work)) != END:
         number, sent, wants_result = pickle.loads(message)  # noqa: S301 - the parent's, through its own pipe
-        runner.run(number, sent, wants_result=wants_result)
+        runner.run_units(number, sent, wants_result=wants_result)
 
 
 def _next(work: Connection) -> bytes:
@@ -146,7 +146,7 @@ class Runner:
         self._since = 0.0
         self._result: bytes | None = None
 
-    def run(self, message: int, units: list[list[Any]], *, wants_result: bool) -> None:
+    def run_units(self, message: int, units: list[list[Any]], *, wants_result: bool) -> None:
         """Run *units*; report what was not reported yet."""
         self._since = perf_counter()
         self._units.extend(enumerate(units))

@@ -149,9 +149,9 @@ class Processes:
         limit = 1
         try:
             while True:
-                chunk = work.take_nowait(limit)
+                chunk = work.next_chunk_nowait(limit)
                 if chunk is None:  # it has been idle, so others may be as well: little at first leaves some for them
-                    limit, chunk = 1, work.take(1)
+                    limit, chunk = 1, work.next_chunk(1)
                 if chunk is None:
                     break
                 limit = min(2 * limit, self._limit)

@@ -21,8 +21,8 @@ from typing import Any, Literal, TypeAlias
 from kafka_parallel.errors import ConfigurationError, HandlerTimeout, RemoteTraceback, WorkerDied
 from kafka_parallel.executors import Program, Report
 from kafka_parallel_plugins.process_pool import child
-from kafka_parallel_plugins.process_pool.batch import Batch
 from kafka_parallel_plugins.process_pool.messages import END, FIELD, GIVE_BACK, READY, Place, Progress, place_of
+from kafka_parallel_plugins.process_pool.sent_units import SentUnits
 
 # The child starts from nothing: no thread, lock or connection of ours is in it in some half-way state, as after a fork.
 # "forkserver" would do as well, but a SIGTERM to all processes of a service kills the server, and with it the news of
@@ -154,7 +154,7 @@ class Process:
         self, records: list[list[Any]], wants: Callable[[int], bool], *, wants_result: bool = False
     ) -> Iterator[Sequence[Report]]:
         """Have units of raw *records* run; see `kafka_parallel.executors.Exchange`. Afterwards it may be dead."""
-        batch = Batch(records)
+        batch = SentUnits(records)
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         cause: Cause = "died"
         try:
@@ -175,7 +175,7 @@ class Process:
         units = [[tuple(record) for record in unit] for unit in records]
         self._work.send_bytes(pickle.dumps((self._message, units, wants_result)))
 
-    def _next(self, batch: Batch, wants: Callable[[int], bool], deadline: float | None) -> Sequence[Report]:
+    def _next(self, batch: SentUnits, wants: Callable[[int], bool], deadline: float | None) -> Sequence[Report]:
         """Wait for the next news.
 
         :raises _MustDie: the child must not go on.
@@ -198,14 +198,14 @@ class Process:
                 self._control.send_bytes(GIVE_BACK)
                 self._asked_back = True
 
-    def _read(self, batch: Batch) -> Sequence[Report]:
+    def _read(self, batch: SentUnits) -> Sequence[Report]:
         progress: Progress = pickle.loads(self._work.recv_bytes())  # noqa: S301 - our own envelope
         count = sum(done.returned + (done.raised is not None) for done in progress.done)
         self._saw(progress.seconds / count, count)
         self.result = progress.result
         return batch.done(progress.done)
 
-    def _look(self, batch: Batch, wants: Callable[[int], bool], deadline: float | None) -> None:
+    def _look(self, batch: SentUnits, wants: Callable[[int], bool], deadline: float | None) -> None:
         """Look for a reason why nothing will come any more, or should not."""
         if deadline is not None and time.monotonic() >= deadline:
             raise _MustDie("timeout")
@@ -222,7 +222,7 @@ class Process:
         return at if at.message == self._message else None
 
     def _died(
-        self, batch: Batch, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
+        self, batch: SentUnits, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
     ) -> Sequence[Report]:
         """Make sure that it is dead, hear what it had said, and tell what became of what it had.
 
@@ -235,7 +235,7 @@ class Process:
         return [*self._last_words(batch), *self._what_is_left(batch, records, wants, cause)]
 
     # see docs/decisions/0057-hear-the-dead-out.md
-    def _last_words(self, batch: Batch) -> list[Report]:
+    def _last_words(self, batch: SentUnits) -> list[Report]:
         """Take in what a process had said before its end and was not read yet."""
         reports: list[Report] = []
         if hasattr(os, "set_blocking"):  # a process that the handler started may hold the other end of the pipe
@@ -247,7 +247,7 @@ class Process:
         return reports
 
     def _what_is_left(
-        self, batch: Batch, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
+        self, batch: SentUnits, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
     ) -> Sequence[Report]:
         at = self._at
         if at is None or not batch.is_running(at):

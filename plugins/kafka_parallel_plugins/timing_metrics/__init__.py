@@ -119,13 +119,13 @@ class TimingMetrics:
     def on_backpressure(self, event: BackpressureEvent) -> None:
         """Note which partitions are paused from now on."""
         now = self._clock()
-        self._paused.pause(event.paused.keys(), now)
-        self._paused.resume(event.resumed, now)
+        self._paused.note_paused(event.paused.keys(), now)
+        self._paused.note_resumed(event.resumed, now)
 
     @hookimpl
     def on_revoke(self, partitions: frozenset[TopicPartition]) -> None:
         """Forget that *partitions* were paused: nobody will say that they are resumed."""
-        self._paused.resume(partitions, self._clock())
+        self._paused.note_resumed(partitions, self._clock())
 
     @hookimpl
     def on_stop(self) -> None:

@@ -43,14 +43,14 @@ class PausedTime:
         self._since = 0.0
         self._ended = 0.0
 
-    def pause(self, partitions: Collection[TopicPartition], now: float) -> None:
+    def note_paused(self, partitions: Collection[TopicPartition], now: float) -> None:
         """Note that *partitions* are paused from *now* on."""
         with self._lock:
             if partitions and not self._paused:
                 self._since = now
             self._paused.update(partitions)
 
-    def resume(self, partitions: Collection[TopicPartition], now: float) -> None:
+    def note_resumed(self, partitions: Collection[TopicPartition], now: float) -> None:
         """Note that *partitions* are no longer paused, or no longer ours; those that were not are ignored."""
         with self._lock:
             self._resume(partitions, now)

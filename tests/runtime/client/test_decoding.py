@@ -55,7 +55,7 @@ def test_it_is_put_into_one_fetcher_and_taken_back(fetcher):
     assert Fetcher.PartitionRecords is CLIENT
     assert Fetcher.__new__(Fetcher).PartitionRecords is CLIENT
 
-    fetcher_patch.take_back(fetcher)
+    fetcher_patch.remove(fetcher)
 
     assert vars(fetcher) == {}
     assert fetcher.PartitionRecords is CLIENT
@@ -82,7 +82,7 @@ def test_a_fetcher_that_somebody_changed_is_left_to_them(fetcher):
     fetcher.PartitionRecords = theirs = type("Theirs", (CLIENT,), {})
 
     assert "has no PartitionRecords of kafka-python's" in decoding.put(decode, fetcher)
-    fetcher_patch.take_back(fetcher)
+    fetcher_patch.remove(fetcher)
 
     assert fetcher.PartitionRecords is theirs
 

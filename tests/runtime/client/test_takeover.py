@@ -368,7 +368,7 @@ def test_only_the_users_pauses_are_left_when_it_is_given_back(taken):
     consumer.pause(PARTITION)
     client.pause(consumer.assignment())
 
-    client.give_back()
+    client.undo_takeover()
 
     assert consumer.paused() == {PARTITION}
 
@@ -432,7 +432,7 @@ def test_partitions_may_change_while_it_is_taken_over():
     takeover = take(consumer)
 
     assert takeover.pauses.of_user() == {PARTITION}
-    takeover.give_back()
+    takeover.undo()
     assert type(consumer) is kind
 
 

@@ -10,7 +10,7 @@ import pytest
 from kafka_parallel import Batch, BatchFailed, HandlerTimeout, Retry, Skip, hookimpl
 from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.task import Task
-from kafka_parallel._runtime.handlers.handled_log import Handlings
+from kafka_parallel._runtime.handlers.handled_log import HandledLog
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.executors import Report
 from tests.runtime.app import App
@@ -287,10 +287,10 @@ class Clock:
         return self.now
 
 
-def handlings():
+def handled_log():
     told = []
     clock = Clock()
-    return Handlings(told.extend, clock), clock, told
+    return HandledLog(told.extend, clock), clock, told
 
 
 def tasks(count):
@@ -301,20 +301,20 @@ def tasks(count):
 
 
 def test_a_report_says_how_long_records_took_elsewhere():
-    found, _, told = handlings()
+    found, _, told = handled_log()
     error = ValueError()
 
     found.reported(tasks(4), Report(0, 2, error, durations_ms=[500, 1000, 2000]), since=3.0)
-    found.tell()
+    found.deliver()
 
     assert told == [(0, 1, 1.0, 9.5, 10.0, None), (1, 1, 1.0, 9.0, 10.0, None), (2, 1, 1.0, 8.0, 10.0, error)]
 
 
 def test_without_that_the_time_is_what_this_side_waited():
-    found, _, told = handlings()
+    found, _, told = handled_log()
 
     found.reported(tasks(3), Report(0, 2), since=3.0)
-    found.tell()
+    found.deliver()
 
     assert [(started, ended) for _, _, _, started, ended, _ in told] == [(3.0, 10.0)] * 2
 
@@ -328,10 +328,10 @@ def test_without_that_the_time_is_what_this_side_waited():
     ],
 )
 def test_what_was_not_attempted_elsewhere_is_not_told(report):
-    found, _, told = handlings()
+    found, _, told = handled_log()
 
     found.reported(tasks(3), report, since=3.0)
     found.reported(tasks(3), Report(0, is_unbegun=True), since=3.0)
-    found.tell()
+    found.deliver()
 
     assert [raw for raw, *_ in told] == [0]

@@ -9,16 +9,16 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel.executors import Report
 from kafka_parallel.values import Retry, Skip
 
-LIMITS = Limits(1000, 100_000, 1000)
+LIMITS = BufferLimits(1000, 100_000, 1000)
 
 
 class Deciding:
@@ -41,9 +41,9 @@ class Deciding:
 
 def queue_of(records, answer=lambda task: None):
     attempt = Deciding(answer)
-    queue = WorkQueue(LIMITS, commits=CommitRules(), attempt=attempt, clock=SystemClock)
+    queue = LockedScheduler(LIMITS, commits=CommitRules(), attempt=attempt, clock=SystemClock)
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     queue.feed({"p": [Task(offset, offset, key, 1, 0.0) for offset, key in enumerate(records)]}, {})
     return queue, attempt
 
@@ -86,7 +86,7 @@ def test_every_record_is_run_in_the_order_of_its_key_until_it_succeeds_or_is_ski
     queue, attempt = queue_of(keys, lambda task: Skip("no") if choices.random() < 0.5 else Retry(0))
     elsewhere = Elsewhere(choices)
 
-    while (chunk := queue.take_nowait(choices.randint(1, 20))) is not None:
+    while (chunk := queue.next_chunk_nowait(choices.randint(1, 20))) is not None:
         queue.run_remote(chunk, elsewhere.exchange)
 
     assert committable(queue) == len(keys)
@@ -107,10 +107,10 @@ def test_units_that_come_back_can_be_taken_by_others_while_the_first_one_runs():
         sent.append(records)
         if len(sent) == 1:
             yield [Report(1, is_unbegun=True), Report(2, is_unbegun=True)]
-            stolen.append(queue.take(1))
+            stolen.append(queue.next_chunk(1))
         yield [Report(0, 1)]
 
-    queue.run_remote(queue.take_nowait(3), exchange)
+    queue.run_remote(queue.next_chunk_nowait(3), exchange)
 
     assert sent == [[[0], [1], [2]], [[1]]]
     assert [task.offset for task in stolen[0]._units[0].tasks] == [2]
@@ -118,7 +118,7 @@ def test_units_that_come_back_can_be_taken_by_others_while_the_first_one_runs():
 
 def test_a_record_whose_key_could_not_be_computed_is_not_sent():
     queue, attempt = queue_of([None], lambda task: Skip("no"))
-    chunk = queue.take_nowait(1)
+    chunk = queue.next_chunk_nowait(1)
     error = next(iter(chunk._units)).tasks[0].error = LookupError()
 
     queue.run_remote(chunk, lambda records, wants: pytest.fail("it was sent"))
@@ -129,8 +129,8 @@ def test_a_record_whose_key_could_not_be_computed_is_not_sent():
 
 def test_what_nobody_waits_for_is_not_sent():
     queue, attempt = queue_of(["a", "a", "a"])
-    chunk = queue.take_nowait(3)
-    queue.end(["p"])
+    chunk = queue.next_chunk_nowait(3)
+    queue.end_assignments(["p"])
 
     queue.run_remote(chunk, lambda records, wants: pytest.fail("it was sent"))
 
@@ -145,11 +145,11 @@ def test_whoever_runs_it_can_ask_whether_it_is_still_wanted():
     def exchange(records, wants):
         seen.append([wants(0), wants(1)])
         yield [Report(0, 1)]
-        queue.end(["p"])
+        queue.end_assignments(["p"])
         seen.append([wants(0), wants(1)])
         yield [Report(1, 1)]
 
-    queue.run_remote(queue.take_nowait(2), exchange)
+    queue.run_remote(queue.next_chunk_nowait(2), exchange)
 
     assert seen == [[True, True], [True, False]]
 
@@ -163,7 +163,7 @@ def test_an_exchange_that_can_run_nothing_any_more_stops_the_consumer_at_once():
         raise error
 
     with pytest.raises(RuntimeError):
-        queue.run_remote(queue.take_nowait(3), exchange)
+        queue.run_remote(queue.next_chunk_nowait(3), exchange)
 
     assert queue.failure[:2] == (None, error)
     assert queue.ask(lambda scheduler: scheduler.is_drained())
@@ -173,7 +173,7 @@ def test_an_exchange_that_can_run_nothing_any_more_stops_the_consumer_at_once():
 def test_a_failure_that_stops_the_consumer_leaves_what_is_behind_it():
     queue, _ = queue_of(["a", "a", "a"], lambda task: Failure(ValueError(), "no"))
 
-    queue.run_remote(queue.take_nowait(3), lambda records, wants: iter([[Report(0, 1, ValueError())]]))
+    queue.run_remote(queue.next_chunk_nowait(3), lambda records, wants: iter([[Report(0, 1, ValueError())]]))
 
     assert committable(queue) == 1
     assert queue.failure[0].offset == 1
@@ -182,14 +182,14 @@ def test_a_failure_that_stops_the_consumer_leaves_what_is_behind_it():
 def test_what_is_not_ours_any_more_is_left_alone_when_the_place_where_it_runs_breaks():
     """Kind: a record in two hands. What went back to its key, or was given back, failed a second time here."""
     queue, _ = queue_of(["a", "a", "b", "c"], lambda task: Retry(60_000))
-    chunk = queue.take_nowait(4)
+    chunk = queue.next_chunk_nowait(4)
     others = []
 
     def exchange(records, wants):
         yield [Report(0, 0, ValueError("x")), Report(2, is_unbegun=True)]
-        others.append(queue.take_nowait(1))
+        others.append(queue.next_chunk_nowait(1))
         with queue._lock:
-            others.append(queue._scheduler.dispatch.take(1, time.monotonic() + 1))
+            others.append(queue._scheduler.dispatch.next_chunk(1, time.monotonic() + 1))
         raise OSError("the pipe broke")
 
     with pytest.raises(OSError, match="the pipe broke"):

@@ -15,14 +15,14 @@ import pytest
 
 from kafka_parallel import Batch, ParallelConsumer, Retry, Skip, hookimpl
 from kafka_parallel._core.batch_queue import BatchLimits
-from kafka_parallel._core.buffer_limits import Limits
+from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import NoVerdict
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, timed_out
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.executors import Report
 from kafka_parallel.testing.fake import FakeProducer
@@ -33,7 +33,7 @@ from kafka_parallel_plugins.retry_topics import RetryTopics
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
 PATIENCE = 30
-LIMITS = Limits(1000, 100_000, 1000)
+LIMITS = BufferLimits(1000, 100_000, 1000)
 
 
 class Leaving:
@@ -197,11 +197,11 @@ def queue_of(handler, answer=Skip("no"), keys=("a",), deadlines=None, batches=No
     asked = Asked(answer)
     attempts = Attempts(handler, None, asked, None, clock, deadlines)
     together = None if batches is None else BatchAttempts(handler, None, attempts, deadlines)
-    queue = WorkQueue(
+    queue = LockedScheduler(
         LIMITS, commits=CommitRules(), attempt=attempts, clock=clock, batches=batches, attempt_batch=together
     )
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     feed(queue, keys)
     return queue, asked
 
@@ -224,14 +224,14 @@ def test_a_deadline_that_passes_after_the_partition_left_asks_nobody():
     deadlines = Deadlines(1.0, clock)
 
     def handler(record):
-        queue.end(["p"])
+        queue.end_assignments(["p"])
         clock.advance(2.0)
         [running] = deadlines.overdue(clock.monotonic())
-        chunk = queue.detach(running)
+        chunk = queue.detach_stuck(running)
         queue.expire(running, chunk, running.decide(timed_out(running.item, 1.0)))
 
     queue, asked = queue_of(handler, deadlines=deadlines, clock=clock)
-    chunk = queue.take_nowait(1)
+    chunk = queue.next_chunk_nowait(1)
 
     assert not queue.run(chunk, next(iter(chunk))), "it came too late"
     assert asked == []
@@ -242,52 +242,52 @@ def test_an_end_while_on_error_decides_lets_it_finish_and_changes_nothing():
 
     def decide(record, error, context):
         assert context.counts
-        queue.end(["p"])
+        queue.end_assignments(["p"])
         assert not context.counts
         return Retry(0)
 
     queue, _ = queue_of(lambda record: refuse())
     queue._attempt._decide = decide
-    chunk = queue.take_nowait(1)
+    chunk = queue.next_chunk_nowait(1)
     for task in chunk:
         queue.run(chunk, task)
     queue.finish(chunk)
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     feed(queue, ["a"])
 
     assert totals(queue).failed == 0
-    [again] = [task for unit in queue.take_nowait(1)._units for task in unit.tasks]
+    [again] = [task for unit in queue.next_chunk_nowait(1)._units for task in unit.tasks]
     assert again.attempt == 2
 
 
 def test_a_handler_that_fails_after_the_end_was_no_attempt():
     def handler(record):
-        queue.end(["p"])
+        queue.end_assignments(["p"])
         refuse()
 
     queue, asked = queue_of(handler, Retry(0))
-    chunk = queue.take_nowait(1)
+    chunk = queue.next_chunk_nowait(1)
     for task in chunk:
         queue.run(chunk, task)
     queue.finish(chunk)
     queue.assign(["p"], {}, {})
-    queue.reach({"p": 0})
+    queue.learn_positions({"p": 0})
     feed(queue, ["a"])
 
     assert asked == []
-    [again] = [task for unit in queue.take_nowait(1)._units for task in unit.tasks]
+    [again] = [task for unit in queue.next_chunk_nowait(1)._units for task in unit.tasks]
     assert again.attempt == 1
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), MemoryError()])
 def test_what_ends_the_process_counts_although_the_partition_left(error):
     def handler(record):
-        queue.end(["p"])
+        queue.end_assignments(["p"])
         raise error
 
     queue, asked = queue_of(handler)
-    chunk = queue.take_nowait(1)
+    chunk = queue.next_chunk_nowait(1)
     for task in chunk:
         queue.run(chunk, task)
     queue.finish(chunk)
@@ -298,16 +298,16 @@ def test_what_ends_the_process_counts_although_the_partition_left(error):
 
 def test_a_batch_that_fails_counts_for_the_records_that_are_still_ours():
     def handler(records):
-        queue.end(["q"])
+        queue.end_assignments(["q"])
         refuse()
 
     queue, asked = queue_of(handler, Skip("no"), keys=(), batches=BatchLimits(10, 1000, 0.0, "mixed"))
     queue.assign(["q"], {}, {})
-    queue.reach({"q": 0})
+    queue.learn_positions({"q": 0})
     record = SimpleNamespace(topic=TOPIC, partition=0, offset=0)
     other = SimpleNamespace(topic=TOPIC, partition=1, offset=7)
     queue.feed({"p": [Task(record, 0, None, 1, 0.0)], "q": [Task(other, 7, None, 1, 0.0)]}, {})
-    chunk = queue.take_nowait(10)
+    chunk = queue.next_chunk_nowait(10)
     for batch in chunk:
         queue.run(chunk, batch)
     queue.finish(chunk)
@@ -334,7 +334,7 @@ def test_a_record_whose_process_was_killed_although_it_is_wanted_runs_again_and_
         for place, unit in enumerate(records):
             yield [Report(place, len(unit))]
 
-    while (chunk := queue.take_nowait(10)) is not None:
+    while (chunk := queue.next_chunk_nowait(10)) is not None:
         queue.run_remote(chunk, exchange)
 
     assert asked == []
@@ -348,7 +348,7 @@ def test_what_was_not_run_because_the_end_came_is_not_finished():
     """The kind: a worker that finds the consumer closed says of its record that it needs no more work."""
     queue, _ = queue_of(lambda record: None, keys=("a", "b"))
     seen = []
-    chunk = queue.take_nowait(10)
+    chunk = queue.next_chunk_nowait(10)
     for task in chunk:
         queue.close()
         queue.run(chunk, task)
@@ -362,13 +362,13 @@ def test_what_was_not_run_because_the_end_came_is_not_finished():
 
 def test_no_verdict_keeps_the_order_of_a_key():
     queue, _ = queue_of(lambda record: None, keys=("a", "a", "a"))
-    chunk = queue.take_nowait(10)
+    chunk = queue.next_chunk_nowait(10)
     first = next(iter(chunk))
     chunk.settle(first, NoVerdict)
     queue.finish(chunk)
 
     ran = []
-    while (chunk := queue.take_nowait(10)) is not None:
+    while (chunk := queue.next_chunk_nowait(10)) is not None:
         for task in chunk:
             ran.append((task.offset, task.attempt))
             queue.run(chunk, task)

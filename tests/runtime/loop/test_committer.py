@@ -8,7 +8,7 @@ from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaTimeoutEr
 from kafka_parallel import hookimpl
 from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
-from kafka_parallel._runtime.loop.committer import Answer, Committer
+from kafka_parallel._runtime.loop.committer import CommitResult, Committer
 from tests.runtime.app import PARTITION, App
 
 LIMIT = 10.0
@@ -41,14 +41,14 @@ class Queue:
         return question(self)
 
     @property
-    def held(self):
+    def live_assignments(self):
         return dict(self.assignments)
 
     def snapshot(self, partitions=None, renews=False):
         chosen = self.finished if partitions is None else dict.fromkeys(partitions)
         return Snapshot({p: self.finished[p] for p in chosen if self.confirmed.get(p) != self.finished[p]})
 
-    def committed(self, snapshot):
+    def confirm_commit(self, snapshot):
         self.confirmed.update({partition: offset for partition, (offset, _) in snapshot.offsets.items()})
 
     def wait_until(self, _, timeout):
@@ -130,7 +130,7 @@ def test_what_was_sent_is_committed_with_its_answer_and_not_before(setting, wrap
 
     setting.client.answers[0](None)
 
-    assert setting.committer.take_answer() is Answer.DONE
+    assert setting.committer.take_answer() is CommitResult.DONE
     assert setting.queue.confirmed == {PARTITION: 5, OTHER: 7}
     assert wrapper.seen == ["interval [5, 7]", "stored"]
     assert not setting.committer.is_on_its_way
@@ -139,7 +139,7 @@ def test_what_was_sent_is_committed_with_its_answer_and_not_before(setting, wrap
 def test_the_answer_of_a_commit_that_took_too_long_counts_for_no_other(setting, wrapper):
     setting.committer.send(LIMIT)
     setting.clock.now = LIMIT
-    assert setting.committer.take_answer() is Answer.RETRY
+    assert setting.committer.take_answer() is CommitResult.RETRY
     setting.queue.finished[PARTITION] = 6
     setting.committer.send(LIMIT)
 
@@ -149,7 +149,7 @@ def test_the_answer_of_a_commit_that_took_too_long_counts_for_no_other(setting, 
     assert setting.queue.confirmed == {}
     assert wrapper.seen == ["interval [5, 7]", "KafkaTimeoutError", "interval [6, 7]"]
     setting.client.answers[1](KafkaConnectionError())
-    assert setting.committer.take_answer() is Answer.RETRY
+    assert setting.committer.take_answer() is CommitResult.RETRY
     assert setting.committer.failures == 2
 
 
@@ -159,7 +159,7 @@ def test_the_first_answer_counts(setting):
     setting.client.answers[0](None)
     setting.client.answers[0](CommitFailedError())
 
-    assert setting.committer.take_answer() is Answer.DONE
+    assert setting.committer.take_answer() is CommitResult.DONE
 
 
 def test_a_commit_before_a_revoke_waits_for_the_one_on_its_way(setting, wrapper):
@@ -167,7 +167,7 @@ def test_a_commit_before_a_revoke_waits_for_the_one_on_its_way(setting, wrapper)
     setting.queue.finished[PARTITION] = 6
     setting.queue.on_wait = lambda: setting.client.answers[0](None)
 
-    assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is Answer.DONE
+    assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is CommitResult.DONE
 
     assert wrapper.seen == ["interval [5, 7]", "stored", "revoke [6]", "stored"]
     assert setting.queue.confirmed == {PARTITION: 6, OTHER: 7}
@@ -176,7 +176,7 @@ def test_a_commit_before_a_revoke_waits_for_the_one_on_its_way(setting, wrapper)
 def test_a_commit_before_a_revoke_does_without_an_answer_that_does_not_come(setting, wrapper):
     setting.committer.send(LIMIT)
 
-    assert setting.committer.commit("revoke", 5.0, [PARTITION]) is Answer.DONE
+    assert setting.committer.commit("revoke", 5.0, [PARTITION]) is CommitResult.DONE
     setting.client.answers[0](None)
 
     assert setting.clock.now < 5.0
@@ -192,7 +192,7 @@ def test_a_late_refusal_is_only_about_what_was_held_when_it_was_sent(setting):
 
     setting.client.answers[0](CommitFailedError())
 
-    assert setting.committer.take_answer() is Answer.LOST
+    assert setting.committer.take_answer() is CommitResult.LOST
     assert setting.committer.lost == {PARTITION}
 
 
@@ -208,7 +208,7 @@ def test_a_client_that_raises_instead_of_sending_has_answered(setting, error):
         with pytest.raises(Exception, match=r"refused to commit|no answer of the group coordinator"):
             setting.committer.take_answer()
     else:
-        assert setting.committer.take_answer() is Answer.RETRY
+        assert setting.committer.take_answer() is CommitResult.RETRY
     assert not setting.committer.is_on_its_way
 
 
@@ -224,7 +224,7 @@ def test_a_plugin_may_keep_the_offsets_itself(waits):
 
     answer = setting.committer.commit("stop", LIMIT) if waits else setting.committer.send(LIMIT)
 
-    assert answer is Answer.DONE
+    assert answer is CommitResult.DONE
     assert setting.client.sent == []
     assert setting.queue.confirmed == {PARTITION: 5, OTHER: 7}
 
@@ -259,7 +259,7 @@ def test_a_plugin_cannot_make_a_commit_of_its_own(plugin, waits, caplog):
     answer = setting.committer.commit("stop", LIMIT) if waits else setting.committer.send(LIMIT)
     answer = answer or setting.committer.take_answer()
 
-    assert answer is Answer.RETRY
+    assert answer is CommitResult.RETRY
     assert setting.client.sent == []
     assert setting.queue.confirmed == {}
     assert "a plugin failed in on_commit; nothing was committed" in caplog.text
@@ -271,7 +271,7 @@ def test_a_wrapper_that_swallows_the_error_does_not_make_it_committed():
 
     setting.client.answers[0](KafkaConnectionError())
 
-    assert setting.committer.take_answer() is Answer.RETRY
+    assert setting.committer.take_answer() is CommitResult.RETRY
     assert setting.queue.confirmed == {}
 
 
@@ -289,7 +289,7 @@ def test_the_loss_of_the_partitions_is_told_although_its_commit_was_only_waited_
     setting.committer.send(LIMIT)
     setting.queue.on_wait = lambda: setting.client.answers[0](CommitFailedError())
 
-    assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is Answer.LOST
+    assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is CommitResult.LOST
     assert setting.committer.lost == {PARTITION, OTHER}
     assert len(setting.client.sent) == 1, "nothing is sent of what others have"
 
@@ -310,7 +310,7 @@ def test_the_traceback_of_a_plugin_that_goes_on_failing_is_logged_once(caplog):
     setting = Setting(Failing())
 
     for _ in range(4):
-        assert setting.committer.send(LIMIT) is Answer.RETRY
+        assert setting.committer.send(LIMIT) is CommitResult.RETRY
 
     assert caplog.text.count("Traceback") == 1
     assert "4 times now (RuntimeError('no disk left')); nothing was committed, the offsets stay due" in caplog.text

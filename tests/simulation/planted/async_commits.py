@@ -11,7 +11,7 @@ BUGS = [
         old="self._on_its_way = commit",
         new="""
             self._on_its_way = commit
-            self._queue.committed(snapshot)
+            self._scheduler.confirm_commit(snapshot)
         """,
     ),
     Bug(
@@ -30,7 +30,7 @@ BUGS = [
         "let a late refusal end assignments that came after it",
         where="kafka_parallel._runtime.loop.committer:Committer._failed",
         old="frozenset(partition for partition, held in commit.held.items() if held.live)",
-        new="self._queue.ask(lambda scheduler: scheduler.assigned)",
+        new="self._scheduler.ask(lambda scheduler: scheduler.assigned)",
     ),
     Bug(
         "send a commit while another is on its way",
@@ -45,8 +45,8 @@ BUGS = [
         "commit before a revoke while another commit is on its way",
         where="kafka_parallel._runtime.loop.committer:Committer.commit",
         old="""
-            if self._settle(timeout / 2) is Answer.LOST:
-                return Answer.LOST
+            if self._await_earlier(timeout / 2) is CommitResult.LOST:
+                return CommitResult.LOST
         """,
         new="",
     ),

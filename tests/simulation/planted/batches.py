@@ -35,10 +35,10 @@ BUGS = [
     ),
     Bug(
         "forget what did not fit into a batch",
-        where="kafka_parallel._core.batch_groups:Group.take",
+        where="kafka_parallel._core.batch_groups:Group.pop_units",
         old="""
             if not fit:
-                self.enter_again(entry)
+                self.enter_older(entry)
                 break
         """,
         new="""

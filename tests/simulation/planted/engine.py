@@ -20,7 +20,7 @@ BUGS = [
         where="kafka_parallel._runtime.loop.committer:Committer._commit",
         old="self._client.commit(commit.offsets, timeout)",
         new="""
-            with self._queue._lock:
+            with self._scheduler._lock:
                 self._client.commit(commit.offsets, timeout)
         """,
     ),
@@ -33,21 +33,21 @@ BUGS = [
     Bug(
         "B2.4 count a commit that was refused as done",
         where="kafka_parallel._runtime.loop.committer:Committer._failed",
-        old="return Answer.LOST",
+        old="return CommitResult.LOST",
         new="""
-            self._queue.committed(commit.snapshot)
-            return Answer.DONE
+            self._scheduler.confirm_commit(commit.snapshot)
+            return CommitResult.DONE
         """,
     ),
     Bug(
         "B2.5 go on behind what was taken under the last assignment, finished or not",
-        where="kafka_parallel._core.scheduler:Scheduler.end",
+        where="kafka_parallel._core.scheduler:Scheduler.end_assignments",
         old="assignment.ledger.committable",
         new="assignment.ledger.next",
     ),
     Bug(
         "B2.6 commit beyond the end of the log",
-        where="kafka_parallel._core.offsets:OffsetLedger.add",
+        where="kafka_parallel._core.offsets:OffsetLedger.add_offsets",
         old="offsets[-1] + 1",
         new="offsets[-1] + 2",
     ),
@@ -71,7 +71,7 @@ BUGS = [
     ),
     Bug(
         "forget to fetch again what had no room",
-        where="kafka_parallel._runtime.loop.intake:Intake._give_back",
+        where="kafka_parallel._runtime.loop.intake:Intake._refetch",
         old="self._client.seek(partition, offset)",
         new="",
     ),
@@ -80,12 +80,12 @@ BUGS = [
         where="kafka_parallel._core.dispatch:Dispatch._finish_all",
         old="""
             if assignment is not None and assignment.live:
-                self.totals.processed += assignment.finish_all(offsets)
+                self.totals.processed += assignment.finish_offsets(offsets)
         """,
         new="""
             assignment = assignment and self._assignments.get(assignment.partition)
             if assignment is not None:
-                self.totals.processed += assignment.finish_all(offsets)
+                self.totals.processed += assignment.finish_offsets(offsets)
         """,
     ),
     Bug(
@@ -110,14 +110,14 @@ BUGS = [
         "T1 mark as committed what is finished now, not what was sent",
         where="kafka_parallel._runtime.loop.committer:Committer._done",
         old="commit.snapshot",
-        new="self._queue.snapshot()",
+        new="self._scheduler.snapshot()",
     ),
     Bug(
         "T2 read the top of what is finished later than the rest",
         where="kafka_parallel._runtime.loop.committer:Committer._commit",
         old="self._client.commit(commit.offsets, timeout)",
         new="""
-            tops = self._queue.ask(lambda _: {p: (a.ledger.next, -1) for p, a in snapshot.assignments.items()})
+            tops = self._scheduler.ask(lambda _: {p: (a.ledger.next, -1) for p, a in snapshot.assignments.items()})
             self._client.commit(metadata_of(tops), timeout)
         """,
     ),
@@ -127,7 +127,7 @@ BUGS = [
         old="commit = self._entered(snapshot, reason, timeout)",
         new="""
             commit = self._entered(snapshot, reason, timeout)
-            self._queue.committed(snapshot)
+            self._scheduler.confirm_commit(snapshot)
         """,
     ),
     Bug(
@@ -138,22 +138,22 @@ BUGS = [
     ),
     Bug(
         "hold a key for ever of which one record ran alone",
-        where="kafka_parallel._core.chunk:Chunk.settle",
+        where="kafka_parallel._core.chunk:TaskChunk.settle",
         old="task.lane",
         new="None",
     ),
     Bug(
         "T4 drop a fresh record while a stale one of its key still runs",
-        where="kafka_parallel._core.ordering:ReadyQueue.add",
-        old="lane.add(task)",
-        new="lane.held or lane.add(task)",
+        where="kafka_parallel._core.ordering:ReadyQueue.enqueue",
+        old="lane.add_last(task)",
+        new="lane.held or lane.add_last(task)",
     ),
     Bug(
         "T6 stop polling while the last records drain",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._keep_alive",
         old="""
             self._client.pause(self._client.assignment())
-            self._give_back(self._client.poll(timeout, 1))
+            self._refetch(self._client.poll(timeout, 1))
         """,
         new="return",
     ),
@@ -165,7 +165,7 @@ BUGS = [
     ),
     Bug(
         "T9 look whether a record is still ours when it is taken, and not again when it runs",
-        where="kafka_parallel._runtime.loop.work_queue:WorkQueue.run",
+        where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler.run",
         old="self._attempt_one(task) if task.assignment.live else NoVerdict",
         new="self._attempt_one(task)",
     ),
@@ -213,13 +213,13 @@ BUGS = [
     ),
     Bug(
         "handle records before their start is committed",
-        where="kafka_parallel._runtime.loop.poll_loop:Loop._begin",
+        where="kafka_parallel._runtime.loop.poll_loop:Loop._commit_starts",
         old="starts is None or not starts.offsets",
         new="True",
     ),
     Bug(
         "wake no worker when records arrive",
-        where="kafka_parallel._runtime.loop.work_queue:WorkQueue.feed",
+        where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler.feed",
         old="self._wake_worker(1)",
         new="",
     ),
@@ -246,24 +246,24 @@ BUGS = [
         where="kafka_parallel._runtime.loop.intake:Intake._due_of",
         old="""
             if offset != record.offset:
-                until = now + self._wait(record, wall)
+                until = now + self._delay_of(record, wall)
         """,
         new="""
             if offset != record.offset:
-                until = now + self._wait(record, wall)
+                until = now + self._delay_of(record, wall)
             else:
                 until = now
         """,
     ),
     Bug(
         "begin a retry topic where auto_offset_reset says",
-        where="kafka_parallel._runtime.loop.rebalance:Rebalance.settle",
+        where="kafka_parallel._runtime.loop.rebalance:Rebalance.locate_delayed_topics",
         old="self._client.seek_to_beginning(partition)",
         new="pass",
     ),
     Bug(
         "take records of a retry topic before it is known where to begin",
-        where="kafka_parallel._runtime.loop.rebalance:Rebalance._begin",
+        where="kafka_parallel._runtime.loop.rebalance:Rebalance._begin_assignments",
         old="self.unsettled.add(partition)",
         new="",
     ),
@@ -320,20 +320,20 @@ BUGS = [
     ),
     Bug(
         "leave partitions paused after a throttle has opened",
-        where="kafka_parallel._core.backpressure:Backpressure.decide",
+        where="kafka_parallel._core.backpressure:Backpressure.decide_pauses",
         old="self._paused if closed_by is None else ()",
         new="()",
     ),
     Bug(
         "count a retry that was dropped as running",
         where="kafka_parallel._core.backlog:Backlog.drop_above",
-        old="self.retries.ended(dropped)",
+        old="self.retries.stop_counting(dropped)",
         new="",
     ),
     Bug(
         "count a retry that was settled as running",
-        where="kafka_parallel._core.dispatch:Dispatch._settle_all",
-        old="self._backlog.retries.ended(end[0] for end in settled if end[1] is not NotRun)",
+        where="kafka_parallel._core.dispatch:Dispatch._take_in_settled",
+        old="self._backlog.retries.stop_counting(end[0] for end in settled if end[1] is not NotRun)",
         new="pass",
     ),
     Bug(
@@ -363,7 +363,7 @@ BUGS = [
     Bug(
         "lose a record that has to wait for its rate",
         where="kafka_parallel._core.rate_limits:RateLimits._starts",
-        old="ready.put_back(unit)",
+        old="ready.requeue_unit(unit)",
         new="pass",
     ),
     Bug(
@@ -382,7 +382,7 @@ BUGS = [
         "begin a rate anew with each partition that comes",
         where="kafka_parallel._core.rate_limits:_place",
         old="task.assignment.scope",
-        new="task.assignment.epoch",
+        new="task.assignment.id",
     ),
     Bug(
         "take a coroutine whose wait was cancelled for one that is done",
@@ -393,7 +393,7 @@ BUGS = [
     ),
     Bug(
         "run a coroutine although its assignment has ended",
-        where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineWork.run",
+        where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineWork.begin_task",
         old="not wants(task)",
         new="False",
         executor="asyncio",
@@ -485,7 +485,7 @@ BUGS = [
     ),
     Bug(
         "run the handler of a batch for what stands behind a record that was kept out of it",
-        where="kafka_parallel._runtime.handlers.batch_attempt:BatchAttempts.enter",
+        where="kafka_parallel._runtime.handlers.batch_attempt:BatchAttempts.enter_wrappers",
         old="task.lane in cut",
         new="False",
         executor="batch on thread-pool",
@@ -506,7 +506,7 @@ BUGS = [
     ),
     Bug(
         "let batches wait for each other while a worker is idle",
-        where="kafka_parallel._runtime.loop.work_queue:WorkQueue._wake_for_rest",
+        where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler._wake_for_rest",
         old="limit if self._attempt_batch is None else 1",
         new="limit",
         executor="batch on thread-pool",
@@ -520,7 +520,7 @@ BUGS = [
     ),
     Bug(
         "take the records that BatchFailed names for the only ones that were in the batch",
-        where="kafka_parallel._runtime.handlers.batch_attempt:BatchRun.leave",
+        where="kafka_parallel._runtime.handlers.batch_attempt:BatchRun.leave_wrappers",
         old="""
             self.done += (
                 [task for place, task in enumerate(self.tasks) if place not in errors] if errors else self.tasks
@@ -545,11 +545,11 @@ BUGS = [
     ),
     Bug(
         "take in what was decided about a late handler as if it had returned",
-        where="kafka_parallel._runtime.loop.work_queue:WorkQueue.expire",
+        where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler.expire",
         old="now = self._clock.monotonic()",
         new="""
             now = self._clock.monotonic()
-            self._fail_all(self._scheduler.dispatch.finish(chunk, now))
+            self._fail_all(self._scheduler.dispatch.take_in_outcomes(chunk, now))
         """,
         executor="thread-pool with deadline",
     ),
@@ -562,7 +562,7 @@ BUGS = [
     ),
     Bug(
         "lose what a worker had not begun when it got stuck",
-        where="kafka_parallel._core.chunk:Chunk.detach",
+        where="kafka_parallel._core.chunk:TaskChunk.detach",
         old="rest = _take_each(self._units)",
         new="""
             _take_each(self._units)
@@ -572,17 +572,17 @@ BUGS = [
     ),
     Bug(
         "hold the keys of what a worker had not begun when it got stuck",
-        where="kafka_parallel._core.dispatch:Dispatch.detach",
-        old="self._let_others(rest, stuck.lane)",
+        where="kafka_parallel._core.dispatch:Dispatch.detach_stuck",
+        old="self._hand_back(rest, stuck.lane)",
         new="""
             for unit in rest:
-                self._put_back(unit.lane, unit.tasks)
+                self._requeue(unit.lane, unit.tasks)
         """,
         executor="thread-pool with deadline",
     ),
     Bug(
         "do not replace the worker of a late handler",
-        where="kafka_parallel._runtime.loop.stuck_handlers:Watch._replace_worker",
+        where="kafka_parallel._runtime.loop.stuck_handlers:StuckHandlers._replace_worker",
         old="replace is not None and replace()",
         new="False",
         executor="thread-pool with deadline",
@@ -635,7 +635,7 @@ BUGS = [
     Bug(
         "forget what a process has given back",
         where="kafka_parallel._runtime.handlers.remote_run:RemoteRun._send",
-        old="self._queue.give_back(self._chunk, unbegun)",
+        old="self._owner.unclaim(self._chunk, unbegun)",
         new="pass",
         executor="process-pool",
     ),
@@ -722,7 +722,7 @@ BUGS = [
     ),
     Bug(
         "count a retry as running only until a worker has it",
-        where="kafka_parallel._core.dispatch:Dispatch.take",
+        where="kafka_parallel._core.dispatch:Dispatch.next_chunk",
         old="self._hand_out(chunk)",
         new="""
             self._hand_out(chunk)
@@ -751,7 +751,7 @@ BUGS = [
     Bug(
         "count a retry that was handled as one that runs",
         where="kafka_parallel._core.dispatch:Dispatch._finish_last",
-        old="self._backlog.retries.ended((task,))",
+        old="self._backlog.retries.stop_counting((task,))",
         new="pass",
     ),
     Bug(
@@ -766,7 +766,7 @@ BUGS = [
     Bug(
         "forget the last record of a chunk",
         where="kafka_parallel._core.dispatch:Dispatch._finish_last",
-        old="task.assignment.finish(task.offset)",
+        old="task.assignment.finish_offset(task.offset)",
         new="1",
     ),
     Bug(
@@ -781,7 +781,7 @@ BUGS = [
     ),
     Bug(
         "forget the retries that run when a handler is past its deadline",
-        where="kafka_parallel._core.dispatch:Dispatch.detach",
+        where="kafka_parallel._core.dispatch:Dispatch.detach_stuck",
         old="stuck, rest = chunk.detach()",
         new="""
             stuck, rest = chunk.detach()
@@ -868,13 +868,13 @@ BUGS = [
     ),
     Bug(
         "tell nobody of an attempt that failed",
-        where="kafka_parallel._runtime.handlers.handled_log:Handlings.around.timed",
-        old="self.ended(task, error)",
+        where="kafka_parallel._runtime.handlers.handled_log:HandledLog.around.timed",
+        old="self.note_end(task, error)",
         new="",
     ),
     Bug(
         "tell once more of a record that missed its deadline when its handler returns",
-        where="kafka_parallel._runtime.handlers.handled_log:Handlings.around.timed",
+        where="kafka_parallel._runtime.handlers.handled_log:HandledLog.around.timed",
         old="""
             except OverdueError:
                 raise
@@ -886,12 +886,12 @@ BUGS = [
         "time a coroutine with what is decided about its failure",
         where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts._failed",
         old="""
-            self._attempts.ended(task, record, error)
+            self._attempts.note_end(task, record, error)
             return await self.beside(partial(self._attempts.failed, task, record, error))
         """,
         new="""
             outcome = await self.beside(partial(self._attempts.failed, task, record, error))
-            self._attempts.ended(task, record, error)
+            self._attempts.note_end(task, record, error)
             return outcome
         """,
         executor="asyncio",
@@ -901,17 +901,17 @@ BUGS = [
         where="kafka_parallel._runtime.handlers.record_attempt:Attempts.batch_ended",
         old="""
             for task, record, error in failures:
-                self.ended(task, record, error)
+                self.note_end(task, record, error)
         """,
         new="""
             for task, record, _ in failures:
-                self.ended(task, record)
+                self.note_end(task, record)
         """,
         executor="batch on thread-pool",
     ),
     Bug(
         "tell of records that a process reported before its death once more with the failed one",
-        where="kafka_parallel._runtime.handlers.handled_log:Handlings.reported",
+        where="kafka_parallel._runtime.handlers.handled_log:HandledLog.reported",
         old="report.returned",
         new="report.returned + (report.error is not None)",
         executor="process-pool",
@@ -928,8 +928,8 @@ BUGS = [
     ),
     Bug(
         "hand over what is done with the next chunk, but forget what stops the consumer",
-        where="kafka_parallel._runtime.loop.work_queue:WorkQueue._exchange",
-        old="self._take_in",
-        new="self._scheduler.dispatch.finish",
+        where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler._exchange",
+        old="self._take_in_outcomes",
+        new="self._scheduler.dispatch.take_in_outcomes",
     ),
 ]

@@ -43,7 +43,7 @@ BUGS = [
     ),
     Bug(
         "forget the records behind those that go ahead",
-        where="kafka_parallel._core.ordering:ReadyQueue.add",
+        where="kafka_parallel._core.ordering:ReadyQueue.enqueue",
         old="tasks[ahead:]",
         new="()",
     ),

@@ -7,7 +7,7 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "go on with what was held before the client joined anew in silence",
-        where="kafka_parallel._runtime.client.membership:Membership.look",
+        where="kafka_parallel._runtime.client.membership:Membership.notice_changes",
         old="found and found != self._id",
         new="not found and self._id != found",
     ),

@@ -26,12 +26,12 @@ BUGS = [
     Bug(
         "commit the start of a partition with its first record only",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._go_round",
-        old="self._begin(self._positions.of_unbegun())",
+        old="self._commit_starts(self._positions.of_unbegun())",
         new="",
     ),
     Bug(
         "never look at positions again",
-        where="kafka_parallel._runtime.loop.positions:Positions.look_if_due",
+        where="kafka_parallel._runtime.loop.positions:Positions.report_if_due",
         old="now >= self._next_look",
         new="False",
     ),
@@ -50,13 +50,13 @@ BUGS = [
     Bug(
         "throw away what comes of a partition that was assigned on the way out",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._keep_alive",
-        old="self._give_back(self._client.poll(timeout, 1))",
+        old="self._refetch(self._client.poll(timeout, 1))",
         new="self._client.poll(timeout, 1)",
     ),
     Bug(
         "begin again behind a jump back",
-        where="kafka_parallel._core.scheduler:Scheduler.reach",
-        old="self._assignments.reach(partition, positions[partition])",
-        new="self._assignments.reach(partition, max(positions[partition], 1))",
+        where="kafka_parallel._core.scheduler:Scheduler.learn_positions",
+        old="self._assignments.advance_to(partition, positions[partition])",
+        new="self._assignments.advance_to(partition, max(positions[partition], 1))",
     ),
 ]

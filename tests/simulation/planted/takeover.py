@@ -66,15 +66,15 @@ BUGS = [
     ),
     Bug(
         "leave a consumer changed whose start was refused",
-        where="kafka_parallel._runtime.client.changes:Changes.take_back",
+        where="kafka_parallel._runtime.client.changes:Changes.undo",
         old="self._undo",
         new="self._undo and len(self._undo) > 4",
         nth=1,
     ),
     Bug(
         "close a consumer whose start was refused",
-        where="kafka_parallel._runtime.loop.engine:Engine._give_back",
-        old="self._client.give_back",
+        where="kafka_parallel._runtime.loop.engine:Engine._undo_start",
+        old="self._client.undo_takeover",
         new="lambda: self._client.close(CLOSE_TIMEOUT)",
     ),
     Bug(

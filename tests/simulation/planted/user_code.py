@@ -7,7 +7,7 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "take a StopIteration of a deserialiser or an ordering for the end of a coroutine",
-        where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts.begin",
+        where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts.begin_attempt",
         old="""
             except BaseException as error:
                 return self._failed(task, record, error)
@@ -42,7 +42,7 @@ BUGS = [
     ),
     Bug(
         "take a batch whose coroutine returns its work for one that is done",
-        where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineBatches.run",
+        where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineBatches.run_batch",
         old="require_finished(result)",
         new="",
         executor="batch on asyncio",

@@ -48,9 +48,9 @@ BUGS = [
     ),
     Bug(
         "finish a record without a verdict",
-        where="kafka_parallel._core.dispatch:Dispatch._settle",
-        old="self._wait(task, now)",
-        new="assignment.finish(task.offset)",
+        where="kafka_parallel._core.dispatch:Dispatch._apply_outcome",
+        old="self._schedule(task, now)",
+        new="assignment.finish_offset(task.offset)",
         executor="process-pool",
     ),
     Bug(
@@ -62,13 +62,13 @@ BUGS = [
     ),
     Bug(
         "tell of an attempt that failed after its partition left",
-        where="kafka_parallel._runtime.handlers.handled_log:Handlings.ended",
+        where="kafka_parallel._runtime.handlers.handled_log:HandledLog.note_end",
         old="counts(task, error)",
         new="True",
     ),
     Bug(
         "tell of an attempt that returned after its partition left",
-        where="kafka_parallel._runtime.handlers.handled_log:Handlings.around.timed",
+        where="kafka_parallel._runtime.handlers.handled_log:HandledLog.around.timed",
         old="task.assignment.live",
         new="True",
     ),

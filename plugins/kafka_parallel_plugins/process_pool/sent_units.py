@@ -14,7 +14,7 @@ from kafka_parallel.executors import Report
 from kafka_parallel_plugins.process_pool.messages import Done, Place, Raised
 
 
-class Batch:
+class SentUnits:
     """The units of one message to a process; they are named by their place in it."""
 
     def __init__(self, units: Sequence[Sequence[Any]]) -> None:

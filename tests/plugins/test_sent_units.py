@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from kafka_parallel.errors import WorkerDied
-from kafka_parallel_plugins.process_pool.batch import Batch
 from kafka_parallel_plugins.process_pool.messages import Done, Place, raised
+from kafka_parallel_plugins.process_pool.sent_units import SentUnits
 
 
 @given(
@@ -24,7 +24,7 @@ def test_whatever_a_process_had_said_before_its_end_only_what_returned_counts_as
     units, dies_at, chance, blamed
 ):
     """A process does its steps one by one, says some of it at once and some later, and dies between any two of them."""
-    batch, steps, told = Batch(units), [], []
+    batch, steps, told = SentUnits(units), [], []
     returned, failed, at = Counter(), set(), None
     for place, records in enumerate(units):
         for index, ending in enumerate(records):

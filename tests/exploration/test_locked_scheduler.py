@@ -15,16 +15,16 @@ from types import SimpleNamespace
 import frontrun
 import pytest
 
-from kafka_parallel._core.buffer_limits import Limits
-from kafka_parallel._core.chunk import Chunk
+from kafka_parallel._core.buffer_limits import BufferLimits
+from kafka_parallel._core.chunk import TaskChunk
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task, Unit
-from kafka_parallel._runtime.handlers.handled_log import Handlings
-from kafka_parallel._runtime.loop.work_queue import WorkQueue
+from kafka_parallel._runtime.handlers.handled_log import HandledLog
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel.executors import Report
 from kafka_parallel.values import Retry
 
-LIMITS = Limits(1000, 100_000, 1000)
+LIMITS = BufferLimits(1000, 100_000, 1000)
 
 
 class ThreadClock:
@@ -59,9 +59,9 @@ class Case:
 
     def __init__(self, *records):
         self.log = []
-        self.queue = WorkQueue(LIMITS, commits=CommitRules(), attempt=Attempts(self.attempt), clock=ThreadClock())
+        self.queue = LockedScheduler(LIMITS, commits=CommitRules(), attempt=Attempts(self.attempt), clock=ThreadClock())
         self.queue.assign(["p"], {}, {})
-        self.queue.reach({"p": 0})
+        self.queue.learn_positions({"p": 0})
         self.feed(*records)
 
     def feed(self, *records):
@@ -75,7 +75,7 @@ class Case:
     def take(self, limit):
         """Take what there is, from another worker's chunk too, however young that is; do not wait."""
         with self.queue._lock:
-            return self.queue._scheduler.dispatch.take(limit, float("inf"))
+            return self.queue._scheduler.dispatch.next_chunk(limit, float("inf"))
 
     def work(self, limit=2):
         """Take what there is once, run it and finish it."""
@@ -87,7 +87,7 @@ class Case:
 
     def revoke(self):
         self.queue.drain(["p"], float("inf"))
-        self.ended = self.queue.end(["p"])["p"].resume_at
+        self.ended = self.queue.end_assignments(["p"])["p"].resume_at
 
     def committable(self):
         return self.queue.ask(lambda scheduler: scheduler._assignments.get("p").ledger.committable)
@@ -122,7 +122,7 @@ def test_two_workers_run_a_key_one_at_a_time_in_order():
 def test_a_stolen_record_runs_once():
     def setup():
         case = Case((0, None), (1, None))
-        case.taken = case.queue.take_nowait(2)
+        case.taken = case.queue.next_chunk_nowait(2)
         return case
 
     def owner(case):
@@ -138,7 +138,7 @@ def test_a_stolen_record_runs_once():
 def test_a_record_that_is_given_back_runs_once():
     def setup():
         case = Case((0, None), (1, None))
-        case.taken = case.queue.take_nowait(2)
+        case.taken = case.queue.next_chunk_nowait(2)
         return case
 
     def exchange_for(case):
@@ -173,7 +173,7 @@ def test_a_commit_is_never_ahead_of_the_work():
     def commit(case):
         snapshot = case.queue.snapshot()
         case.seen = (dict(snapshot.offsets), [offset for what, offset in case.log if what == "end"])
-        case.queue.committed(snapshot)
+        case.queue.confirm_commit(snapshot)
 
     def holds(case):
         offsets, done = case.seen
@@ -195,7 +195,7 @@ class Failing(Case):
         return None
 
     def collect_and_work(self):
-        self.queue.decide([])
+        self.queue.decide_pauses([])
         self.work(2)
 
     def in_order(self):
@@ -215,10 +215,10 @@ class Telling(Case):
     def __init__(self):
         super().__init__((0, None), (1, None), (2, None))
         self.told = []
-        self.handlings = self.queue._handlings = Handlings(self.told.extend, ThreadClock())
+        self.handled_log = self.queue._handled_log = HandledLog(self.told.extend, ThreadClock())
 
     def attempt(self, task):
-        self.handlings.add(task.offset)
+        self.handled_log.add(task.offset)
 
     def each_once(self):
         return sorted(self.told) == [0, 1, 2]
@@ -236,7 +236,7 @@ class Torn(Case):
 
     def take(self, limit):
         lane = self.queue._scheduler._backlog.ready._entries.peek()
-        return None if lane is None else Chunk([Unit(None, list(lane.waiting)[:limit])])
+        return None if lane is None else TaskChunk([Unit(None, list(lane.waiting)[:limit])])
 
 
 class TellingTwice(Telling):
@@ -244,7 +244,7 @@ class TellingTwice(Telling):
 
     def __init__(self):
         super().__init__()
-        self.handlings._taking = nullcontext()
+        self.handled_log._taking = nullcontext()
 
 
 def test_what_is_told_twice_is_found_out():

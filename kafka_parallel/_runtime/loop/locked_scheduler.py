@@ -1,8 +1,8 @@
 """Who may touch the scheduler, and who waits for what.
 
-`WorkQueue` owns the one lock of a consumer. **The lock guards the scheduler and the reasons to stop; nothing else.**
-Decisions are made under it, acts happen outside: no user code, no plugin, no Kafka call and no log line runs with it
-held, and nobody waits holding it.
+`LockedScheduler` owns the one lock of a consumer. **The lock guards the scheduler and the reasons to stop; nothing
+else.** Decisions are made under it, acts happen outside: no user code, no plugin, no Kafka call and no log line runs
+with it held, and nobody waits holding it.
 
 Two conditions share the lock. Workers without work wait on ``_work``, the loop and a rebalance on ``_progress``.
 Waking a thread costs more than handling a fast record, so nobody is woken without a reason: feeding wakes one worker,
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kafka_parallel._core.backpressure import Decision
 from kafka_parallel._core.outcome import NoVerdict
-from kafka_parallel._core.scheduler import Ended, Repeated, Scheduler, Snapshot
+from kafka_parallel._core.scheduler import CommitSnapshot, Ended, Repeated, Scheduler
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.handlers.deadlines import OverdueError
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
@@ -29,8 +29,8 @@ from kafka_parallel.errors import FATAL
 
 if TYPE_CHECKING:
     from kafka_parallel._core.batch_queue import BatchLimits
-    from kafka_parallel._core.buffer_limits import Limits
-    from kafka_parallel._core.chunk import Chunk
+    from kafka_parallel._core.buffer_limits import BufferLimits
+    from kafka_parallel._core.chunk import TaskChunk
     from kafka_parallel._core.commit_schedule import CommitRules, Due
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.attempt_protocols import Attempt, AttemptBatch, Coroutines
     from kafka_parallel._runtime.handlers.deadlines import Running
-    from kafka_parallel._runtime.handlers.handled_log import Handlings
+    from kafka_parallel._runtime.handlers.handled_log import HandledLog
     from kafka_parallel.executors import Exchange
 
 P = TypeVar("P", bound=Hashable)
 R = TypeVar("R")
 
 
-class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, docs/decisions/0053-reentrant-lock.md
+class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md
     """The scheduler behind its lock; also the `Work` that executors pull from.
 
     :param limits: what may be buffered.
@@ -55,13 +55,13 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
     :param batches: when a batch is given out; ``None`` if records run one by one.
     :param attempt_batch: runs one batch; never raises.
     :param coroutines: runs either if the handler is ``async def``.
-    :param handlings: what plugins are told of after each hand-over; ``None`` if none hears it.
+    :param handled_log: what plugins are told of after each hand-over; ``None`` if none hears it.
     :ivar passed_over: what would have stopped the consumer as well, if it were not for `failure`.
     """
 
     def __init__(
         self,
-        limits: Limits,
+        limits: BufferLimits,
         *,
         commits: CommitRules | None,
         attempt: Attempt,
@@ -69,16 +69,16 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         batches: BatchLimits | None = None,
         attempt_batch: AttemptBatch | None = None,
         coroutines: Coroutines | None = None,
-        handlings: Handlings | None = None,
+        handled_log: HandledLog | None = None,
     ) -> None:
         self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits, batches=batches)
         self._attempt = attempt
         self._attempt_one = attempt.__call__  # found once: through the object's class each call would take 60 ns more
         self._attempt_batch = attempt_batch
         self._coroutines = coroutines
-        self._handlings = handlings
+        self._handled_log = handled_log
         self._clock = clock
-        self._lock = clock.lock()
+        self._lock = clock.lock()  # see docs/decisions/0053-reentrant-lock.md
         self._work = clock.condition(self._lock)
         self._progress = clock.condition(self._lock)
         self._awaited: list[Callable[[], bool]] = []
@@ -91,39 +91,39 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
 
     # The executor's side: see `kafka_parallel.executors.Work`
 
-    def take(self, limit: int, done: Chunk | None = None) -> Chunk | None:
+    def next_chunk(self, limit: int, done: TaskChunk | None = None) -> TaskChunk | None:
         """Hand over *done* as `finish` does, and take at most *limit* tasks in the same act; wait for them if need be.
 
         :returns: ``None`` once there will never be more.
         """
         chunk = None if done is None else self._exchange(limit, done, steals=True)
-        return self._wait_and_take(limit) if chunk is None else chunk
+        return self._wait_for_chunk(limit) if chunk is None else chunk
 
-    def take_nowait(self, limit: int, done: Chunk | None = None) -> Chunk | None:
+    def next_chunk_nowait(self, limit: int, done: TaskChunk | None = None) -> TaskChunk | None:
         """Do the same, but do not wait and take nothing away from others; ``None`` if nothing may run now."""
         if done is not None:
             return self._exchange(limit, done, steals=False)
         with self._lock:
             now = self._clock.monotonic()
-            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=False)
+            chunk = None if self._closed else self._scheduler.dispatch.next_chunk(limit, now, steals=False)
             self._wake_watch()
             return chunk
 
-    def _exchange(self, limit: int, done: Chunk, *, steals: bool) -> Chunk | None:
+    def _exchange(self, limit: int, done: TaskChunk, *, steals: bool) -> TaskChunk | None:
         """Hand over *done* and take what may run now: what a busy worker does, for less than one after the other."""
         with self._lock:
             now = self._clock.monotonic()
-            self._take_in(done, now)
-            chunk = None if self._closed else self._scheduler.dispatch.take(limit, now, steals=steals)
+            self._take_in_outcomes(done, now)
+            chunk = None if self._closed else self._scheduler.dispatch.next_chunk(limit, now, steals=steals)
             self._wake_for_rest(limit)
             self._notify_progress()
-        self.tell()
+        self.deliver_handled()
         return chunk
 
-    def _wait_and_take(self, limit: int) -> Chunk | None:
+    def _wait_for_chunk(self, limit: int) -> TaskChunk | None:
         with self._lock:
             while not self._closed:
-                chunk = self._scheduler.dispatch.take(limit, self._clock.monotonic())
+                chunk = self._scheduler.dispatch.next_chunk(limit, self._clock.monotonic())
                 if chunk is not None:
                     self._wake_for_rest(limit)
                     return chunk
@@ -146,11 +146,11 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
             return False
         return True
 
-    def run_remote(self, chunk: Chunk, exchange: Exchange) -> None:
+    def run_remote(self, chunk: TaskChunk, exchange: Exchange) -> None:
         """Have *exchange* run all tasks of *chunk*; see `kafka_parallel._runtime.handlers.remote_run`."""
-        RemoteRun(self, chunk, self._attempt, self._handlings).run(exchange)
+        RemoteRun(self, chunk, self._attempt, self._handled_log).exchange_all(exchange)
 
-    def give_back(self, chunk: Chunk, units: Sequence[Unit]) -> None:
+    def unclaim(self, chunk: TaskChunk, units: Sequence[Unit]) -> None:
         """Let others take *units*, which were claimed and not begun."""
         with self._lock:
             chunk.unclaim(units)
@@ -160,7 +160,7 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         """Do the same with an ``async def`` handler; return the rest of it, or ``None`` if it has ended."""
         if self._coroutines is None:
             raise ValueError("the handler is a plain function: nothing of it can be awaited")
-        return self._coroutines.run(chunk, task, self.wants)
+        return self._coroutines.begin_task(chunk, task, self.wants)
 
     def _run_batch(self, batch: TaskBatch) -> BatchOutcomes:
         if self._attempt_batch is None:
@@ -173,33 +173,33 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
             return any(map(self.wants, task.tasks))
         return bool(task.assignment.live)
 
-    def finish(self, chunk: Chunk) -> None:
+    def finish(self, chunk: TaskChunk) -> None:
         """Hand over the outcomes *chunk* has so far."""
         with self._lock:
-            self._take_in(chunk, self._clock.monotonic())
+            self._take_in_outcomes(chunk, self._clock.monotonic())
             # A worker with nothing left takes the first of what may run now by itself.
             self._wake_worker(1 if chunk.taken else 2)
             self._notify_progress()
-        self.tell()
+        self.deliver_handled()
 
     def _collect(self) -> None:  # see docs/decisions/0031-anyone-collects.md
         """Take in what workers have settled and not handed over, before it is decided what is finished."""
-        self._fail_all(self._scheduler.dispatch.collect(self._clock.monotonic()))
+        self._fail_all(self._scheduler.dispatch.collect_outcomes(self._clock.monotonic()))
 
-    def _take_in(self, chunk: Chunk, now: float) -> None:
-        if failures := self._scheduler.dispatch.finish(chunk, now):
+    def _take_in_outcomes(self, chunk: TaskChunk, now: float) -> None:
+        if failures := self._scheduler.dispatch.take_in_outcomes(chunk, now):
             self._fail_all(failures)
 
-    def tell(self) -> None:  # see docs/decisions/0054-measured-per-chunk.md
+    def deliver_handled(self) -> None:  # see docs/decisions/0054-measured-per-chunk.md
         """Tell plugins of the attempts that have ended since they were told last.
 
         What a plugin raises that is not its own to raise stops the consumer, and not the worker that told it: this one
         may have taken its next chunk already.
         """
-        if self._handlings is None:
+        if self._handled_log is None:
             return
         try:
-            self._handlings.tell()
+            self._handled_log.deliver()
         except BaseException as error:  # noqa: BLE001 - raised by run()
             self.fail(error, "a plugin raised it in on_handled")
 
@@ -226,15 +226,15 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
 
     # What is done about handlers that take too long
 
-    def detach(self, running: Running) -> Chunk | None:
+    def detach_stuck(self, running: Running) -> TaskChunk | None:
         """Take everything away from the worker of an overdue handler; ``None`` if it has just ended.
 
         :returns: what it is at, for `expire`.
         """
         with self._lock:
-            if not running.take():
+            if not running.claim_verdict():
                 return None
-            chunk, failures = self._scheduler.dispatch.detach(running.item, self._clock.monotonic())
+            chunk, failures = self._scheduler.dispatch.detach_stuck(running.item, self._clock.monotonic())
             self._fail_all(failures)
             self._wake_worker(1)
             return chunk
@@ -252,7 +252,7 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
             now = self._clock.monotonic()
             self._fail_all(self._scheduler.dispatch.expire(chunk, running, running.lanes, now))
             self._changed()
-        self.tell()
+        self.deliver_handled()
 
     def _returned(self, running: Running) -> None:
         """Note that an overdue handler has returned; waits until its chunk has been taken away."""
@@ -305,31 +305,31 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
 
     # The loop's side
 
-    def reach(self, positions: Mapping[P, int]) -> Snapshot[P]:
+    def learn_positions(self, positions: Mapping[P, int]) -> CommitSnapshot[P]:
         """Learn where the client is; return where assignments are that nothing is confirmed of."""
         with self._lock:
-            return self._scheduler.reach(positions)
+            return self._scheduler.learn_positions(positions)
 
     def feed(
-        self, batch: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+        self, fetched: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
     ) -> dict[P, int]:
         """Take in new tasks; return from which offset on some have to be fetched again."""
         with self._lock:
-            kept_out = self._scheduler.feed(batch, leader_epochs)
+            kept_out = self._scheduler.feed(fetched, leader_epochs)
             self._wake_worker(1)
             return kept_out
 
-    def decide(self, fed: Collection[P]) -> Decision[P]:
+    def decide_pauses(self, fed: Collection[P]) -> Decision[P]:
         """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
         with self._lock:
             self._change_late()
             self._collect()
-            return self._scheduler.backpressure.decide(fed, self._clock.monotonic())
+            return self._scheduler.backpressure.decide_pauses(fed, self._clock.monotonic())
 
-    def hold(self, partition: P, until: float) -> None:
+    def defer(self, partition: P, until: float) -> None:
         """Fetch nothing more of *partition* before *until*."""
         with self._lock:
-            self._scheduler.backpressure.hold(partition, until)
+            self._scheduler.backpressure.defer(partition, until)
 
     def commit_due(self, *, is_asked: bool = False, begins: bool = False) -> Due | None:
         """Tell whether a commit is due now, and why; see `CommitSchedule.due`."""
@@ -341,16 +341,16 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         with self._lock:
             self._scheduler.commits.answered(self._clock.monotonic(), failed=failed)
 
-    def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> Snapshot[P]:
+    def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> CommitSnapshot[P]:
         """Tell what to commit now; *renews* = also what is unchanged and was committed long ago."""
         with self._lock:
             self._collect()
             return self._scheduler.snapshot(partitions, self._clock.monotonic() if renews else None)
 
-    def committed(self, snapshot: Snapshot[P]) -> None:
+    def confirm_commit(self, snapshot: CommitSnapshot[P]) -> None:
         """Note that the broker confirmed *snapshot*."""
         with self._lock:
-            self._scheduler.committed(snapshot, self._clock.monotonic())
+            self._scheduler.confirm_commit(snapshot, self._clock.monotonic())
 
     def wait_until(self, predicate: Callable[[Scheduler[P]], bool], timeout: float) -> bool:
         """Wait until *predicate* holds, *timeout* seconds at most; tell whether it holds.
@@ -386,11 +386,11 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
             self._work.notify_all()
             return self._scheduler.drain(partitions, end, self._clock.monotonic())
 
-    def end(self, partitions: Iterable[P]) -> dict[P, Ended]:
+    def end_assignments(self, partitions: Iterable[P]) -> dict[P, Ended]:
         """End the assignments of *partitions*."""
         with self._lock:
             self._collect()
-            ended = self._scheduler.end(partitions)
+            ended = self._scheduler.end_assignments(partitions)
             self._changed()
             return ended
 
@@ -419,7 +419,7 @@ class WorkQueue(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md, d
         with self._lock:
             self._closed = True
             self._collect()
-            self._scheduler.end(self._scheduler.assigned)
+            self._scheduler.end_assignments(self._scheduler.assigned)
             self._work.notify_all()
             self._progress.notify_all()
 

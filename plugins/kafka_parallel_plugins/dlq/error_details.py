@@ -16,7 +16,7 @@ MESSAGE_BYTES = 1024
 
 
 @dataclass(frozen=True)
-class Told:
+class ErrorDetails:
     """An error as a dead letter tells it, in UTF-8.
 
     :ivar name: module and name of its class.
@@ -30,12 +30,12 @@ class Told:
     message: bytes
     stack_trace: bytes
 
-    def shortened(self, most: int) -> Told:
+    def shortened(self, most: int) -> ErrorDetails:
         """Keep at most the last *most* bytes of the stack trace."""
         return replace(self, stack_trace=_whole_characters(self.stack_trace[-most:]) if most else b"")
 
 
-def tell(error: BaseException, stack_trace: str) -> Told:
+def details_of(error: BaseException, stack_trace: str) -> ErrorDetails:
     """Tell *error*, with a stack trace as one of `STACK_TRACES`."""
     name, cause = _full_name(error), _full_name(_root_cause(error))
     found = traceback.TracebackException.from_exception(error)
@@ -44,7 +44,7 @@ def tell(error: BaseException, stack_trace: str) -> Told:
     else:
         # str(found) is str(error), or a placeholder where __str__ itself raises
         trace, message = "".join(found.format()) if stack_trace == "full" else "", str(found) or name
-    return Told(name.encode(), cause.encode(), _head(message), _tail(trace))
+    return ErrorDetails(name.encode(), cause.encode(), _head(message), _tail(trace))
 
 
 def _redacted(error: BaseException) -> str:
