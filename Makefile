@@ -9,10 +9,10 @@ SEEDS ?= 100000
 
 .PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults dist demo bench bench-peers simulate changelog clean help
 
-help:  ## Say what can be made
+help:  ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
-setup: $(VENV)/ready  ## Make a virtual environment with everything in it
+setup: $(VENV)/ready  ## Make a virtual environment with all that development needs
 
 test: lint docs unit broker kafka2 dist  ## Run all checks and tests
 
@@ -44,7 +44,7 @@ proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large sco
 broker: $(VENV)/ready  ## Run the tests on a real Kafka
 	$(BIN)/pytest -n 3 --dist loadfile -m "broker and not distribution"
 
-kafka2: $(VENV2)/ready  ## Run what depends on the client again, on kafka-python 2.x: KAFKA2=2.2.9 is the oldest
+kafka2: $(VENV2)/ready  ## Run the tests that depend on the client again, on kafka-python 2.x: KAFKA2=2.2.9 is the oldest
 	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
 		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py \
 		tests/integration/test_dlq_unavailable.py \
@@ -69,7 +69,7 @@ dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the w
 	$(BIN)/check-wheel-contents dist/*.whl
 	$(BIN)/pytest -q tests/distribution
 
-demo: $(VENV)/ready  ## Show it on a real Kafka
+demo: $(VENV)/ready  ## Show kafka-parallel on a real Kafka
 	$(BIN)/python -m examples.demo
 
 bench: $(VENV)/ready  ## Measure ratios against kafka-python's recipes; writes docs/benchmarks/index.md
@@ -88,7 +88,7 @@ simulate: $(VENV)/ready  ## Run SEEDS simulated runs on all cores; goes on where
 changelog: $(VENV)/ready  ## Show the section that the next release adds to CHANGELOG.md
 	$(BIN)/towncrier build --draft
 
-clean:  ## Remove what was made
+clean:  ## Remove virtual environments, built files and caches
 	rm -rf .simulation-*.json .bench .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml

@@ -28,7 +28,7 @@ COSTS = "costs"
 def main() -> int:
     """Run the benchmark."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     console = Console(width=None if sys.stdout.isatty() else 150)
     workloads = [found.scaled(options.scale) for name, found in all_workloads().items() if _is_chosen(name, options)]
     axes = AXES if _is_chosen(COSTS, options) else ()

@@ -21,7 +21,7 @@ TOLERANCE = 0.15
 
 
 def main() -> int:
-    """Compare, and say what got worse."""
+    """Compare, and name the workloads that got worse."""
     parser = argparse.ArgumentParser(prog="benchmarks.check", description=__doc__)
     parser.add_argument("--history", type=Path, default=HISTORY, help="the file that runs are added to")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="how much worse is fine (%(default)s)")
@@ -59,7 +59,7 @@ def _same(run: Run, row: Row, ratio: Ratio) -> Ratio | None:
 
 
 def _loss(ratio: Ratio, before: float) -> float:
-    """How much worse, as a share of what it was; negative if it is better."""
+    """How much worse, as a share of the earlier value; negative if it is better."""
     return (before - ratio.value) / before if ratio.is_higher_better else (ratio.value - before) / before
 
 

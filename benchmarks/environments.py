@@ -1,4 +1,4 @@
-"""Where each peer runs: an environment of its own, made when it is first needed, with pinned versions."""
+"""The environment of each peer: its own, made when it is first needed, with pinned versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = 300
 
 @dataclass(frozen=True)
 class Needs:
-    """What an environment holds.
+    """The contents of an environment.
 
     :ivar requirements: for pip.
     :ivar python: the oldest version of Python that can hold it.

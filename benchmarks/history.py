@@ -1,4 +1,4 @@
-"""What earlier runs found: one line of JSON per run, newest last."""
+"""The results of earlier runs: one line of JSON per run, newest last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one measurement is told: plain data, so that it can be handed to any program."""
+"""The order for one measurement: plain data, so that it can be handed to any program."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchmarks.workloads import Kind
 class Job:
     """One measurement of one runner.
 
-    :ivar kind: what the handler does; see `Workload`.
+    :ivar kind: the behaviour of the handler; see `Workload`.
     :ivar records: how many records to handle before the clock stops.
     :ivar workers: how many handlers may run at once.
-    :ivar group: a consumer group that nobody used before.
+    :ivar group: a consumer group that was never used before.
     """
 
     kind: Kind
@@ -31,5 +31,5 @@ class Job:
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """Read what `to_json` wrote."""
+        """Read the output of `to_json`."""
         return cls(**json.loads(text))

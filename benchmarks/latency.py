@@ -1,7 +1,7 @@
 """How late a record is beside a partition that is paused: ``python -m benchmarks.latency``.
 
 One partition is paused because all it holds has the key of a record that is stuck. Records arrive in another one at a
-steady rate; what is measured is the time from their production to their handler, beside a poll loop that reads nothing
+steady rate; the measurement is the time from their production to their handler, beside a poll loop that reads nothing
 but these. Each measurement runs in a process of its own, both in turn, round after round.
 """
 

@@ -1,4 +1,4 @@
-"""What a run was measured on: facts that matter for speed, and nothing that tells whose machine it is."""
+"""The machine of a run: facts that matter for speed, and nothing that tells whose machine it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as bars: what both the picture and the plot in text draw."""
+"""A run as bars: the base of both the picture and the plot in text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEASURES = {
 class Panel:
     """Bars of one workload.
 
-    :ivar measure: what the bars are multiples of.
+    :ivar measure: the base of which the bars are multiples.
     :ivar bars: name, value, and whether it is ours.
     """
 

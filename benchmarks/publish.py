@@ -1,4 +1,4 @@
-"""Where a run goes: the terminal, the history, and the documentation."""
+"""The destinations of a run: the terminal, the history, and the documentation."""
 
 from __future__ import annotations
 

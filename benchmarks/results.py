@@ -15,7 +15,7 @@ Figures = Mapping[str, float]
 
 @dataclass
 class Result:
-    """What one runner did on one workload.
+    """The result of one runner on one workload.
 
     :ivar records: how many records it was given.
     :ivar rounds: the figures of each measurement, in order.

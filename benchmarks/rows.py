@@ -1,4 +1,4 @@
-"""What a run found: plain data that can be stored, compared and shown."""
+"""The results of a run: plain data that can be stored, compared and shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 class Ratio:
     """A figure that can be compared between machines.
 
-    :ivar measure: what it is a multiple of, such as "x ideal".
+    :ivar measure: its base, such as "x ideal".
     :ivar value: the median over the rounds.
     :ivar low: the smallest.
     :ivar high: the largest.
@@ -29,7 +29,7 @@ class Ratio:
 class Row:
     """One runner on one workload, or one size of something whose cost should not grow.
 
-    :ivar kind: what the handler does (see `Workload`), or "cost".
+    :ivar kind: the behaviour of the handler (see `Workload`), or "cost".
     :ivar figures: medians: ``seconds`` from the first handler's start to the last one's end, ``wall`` with starting,
         joining and leaving, ``cpu`` seconds, ``peak`` megabytes, ``ideal`` and ``greedy`` seconds, ``us`` a record.
     :ivar reason: why there are no figures; empty if there are.
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it measures this project."""
+        """True if it measures this project."""
         return self.kind == "cost" or self.runner.startswith("kafka-parallel")
 
     def ratio(self, measure: str) -> Ratio | None:
@@ -60,7 +60,7 @@ class Run:
     """Everything that was measured in one session.
 
     :ivar at: when, in ISO 8601.
-    :ivar machine: on what, as names and values.
+    :ivar machine: the machine, as names and values.
     :ivar has_peers: whether the peers were measured too.
     """
 
@@ -80,7 +80,7 @@ class Run:
 
     @classmethod
     def from_json(cls, line: str) -> Run:
-        """Read what `to_json` wrote."""
+        """Read the output of `to_json`."""
         found = json.loads(line)
         return cls(**{**found, "rows": tuple(_row(row) for row in found["rows"])})
 

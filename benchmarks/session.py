@@ -117,7 +117,7 @@ def _run(command: Sequence[str]) -> Mapping[str, float]:
 
 
 def _end(session: int) -> None:
-    """Kill what is left of the program's session: its own children too."""
+    """Kill the rest of the program's session: its own children too."""
     with suppress(ProcessLookupError):  # the usual case: everything has ended
         os.killpg(session, signal.SIGKILL)
 

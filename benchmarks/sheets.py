@@ -79,7 +79,7 @@ def _ratio(row: Row, measure: str, digits: int = 2) -> tuple[str, str]:
     return f"{found.value:.{digits}f}", f"{found.low:.{digits}f}-{found.high:.{digits}f}"
 
 
-# Per kind of row: the title, the columns of numbers, and what fills them.
+# Per kind of row: the title, the columns of numbers, and the function that fills them.
 _LAYOUTS: dict[str, tuple[str, tuple[str, ...], Callable[[Row], Sequence[str]]]] = {
     "nothing": (
         "A handler that does nothing",

@@ -1,4 +1,4 @@
-"""Which work is measured, and what the best possible time for it is."""
+"""The work that is measured, and the best possible time for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Literal
 PARTITIONS = 4
 KEYS = 1000
 SKEW = 1.1
-# Where records fail, one in so many does.
+# If records fail, one in so many does.
 ONE_FAILS_IN = 200
 
 Kind = Literal["nothing", "sleep", "failing", "cpu", "memory"]
@@ -21,16 +21,17 @@ Kind = Literal["nothing", "sleep", "failing", "cpu", "memory"]
 
 @dataclass(frozen=True)
 class Workload:
-    """Records with keys, and what the handler does with each.
+    """Records with keys, and the work of the handler with each.
 
-    :ivar name: what the tables call it.
-    :ivar kind: what the handler does: nothing, sleep, sleep and sometimes fail, compute, sleep while memory is watched.
+    :ivar name: its name in the tables.
+    :ivar kind: the work of the handler: nothing, sleep, sleep and sometimes fail, compute, sleep while memory is
+        watched.
     :ivar records: how many are handled; the measurement ends with the last of them.
     :ivar seconds: handler time of a record, from its number.
     :ivar key: key of a record, from its number.
     :ivar workers: how many handlers may run at once.
     :ivar value_bytes: size of a value.
-    :ivar waiting: how many more records the topic holds, which nobody waits for.
+    :ivar waiting: how many more records the topic holds, which are not waited for.
     """
 
     name: str
@@ -67,9 +68,9 @@ class Workload:
         return max(even, *chains.values())
 
     def greedy(self) -> float:
-        """What taking the records in order, each by the next free worker, costs without any overhead, in seconds.
+        """The cost of taking the records in order, each by the next free worker, without any overhead, in seconds.
 
-        Nobody who does not know the handler times beforehand can do better on average (Graham 1969).
+        Without knowing the handler times beforehand, no schedule can do better on average (Graham 1969).
         """
         return list_schedule(self.times, self.workers)
 

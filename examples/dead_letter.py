@@ -1,4 +1,4 @@
-"""Send what fails to a dead letter topic and go on."""
+"""Send failed records to a dead-letter topic and go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep in order what belongs together, although it is not in the record's key: here the account in the value."""
+"""Keep related records in order, although the relation is not in the record's key: here the account in the value."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ class ParallelConsumer:
         from ``poll()``; a partition above it pauses. A crash repeats no more than this.
     :param revoke_timeout_ms: milliseconds that running records get before their partitions leave in a rebalance.
     :param stop_timeout_ms: milliseconds that running records get when the consumer stops.
-    :param install_signal_handlers: whether run() on the main thread stops on SIGTERM and SIGINT (the second one
-        abandons what still runs).
+    :param install_signal_handlers: with it, run() on the main thread stops on SIGTERM and SIGINT (the second one
+        abandons the running records).
     :param lazy_deserialization: whether the consumer's deserialisers run in the worker, where one that raises fails its
         record; ``False`` leaves them in ``poll()``, where it stops the consumer, as on the bare client.
     :param handler_timeout_ms: milliseconds after which a record fails with `HandlerTimeout` although its handler has
@@ -125,8 +125,8 @@ class ParallelConsumer:
         """Process records until stopped; blocks.
 
         Returns after `stop`, after SIGTERM or SIGINT, or when the consumer's ``consumer_timeout_ms`` passes without a
-        record and without work. Whatever ends it, running records get to finish within the stop timeout, what is
-        finished is committed, and the consumer leaves its group and is closed.
+        record and without work. In each case, running records get to finish within the stop timeout, finished ones are
+        committed, and the consumer leaves its group and is closed.
 
         :param handler: called with one ``ConsumerRecord`` on a worker, many at once; a raise fails the record.
         :param batch: with it the handler is called with a list of records instead; a raise fails all of them, a raise
@@ -162,12 +162,12 @@ class ParallelConsumer:
         It installs no signal handlers.
 
         Polls and commits are made on a thread of their own. If it is cancelled it stops as `stop` does, and is
-        cancelled when that is done. A second cancellation abandons what still runs, uncommitted, as a second signal
+        cancelled when that is done. A second cancellation abandons the running records, uncommitted, as a second signal
         does.
 
         :param handler: called with one ``ConsumerRecord``; at most ``workers`` of them run at once.
         :param batch: as in `run`.
-        :raises Exception: what `run` would have raised.
+        :raises Exception: the errors of `run`.
         """
         import asyncio  # not above: those with a plain handler need none of its 1.7 MB
 
@@ -179,10 +179,10 @@ class ParallelConsumer:
         await run_hosted(engine.run_until_over, self._shutdown)
 
     def join(self, timeout_ms: float | None = None) -> bool:
-        """Wait for what `start` started; tell whether it has ended.
+        """Wait for the run that `start` started; tell whether it has ended.
 
         :param timeout_ms: milliseconds to wait; ``None`` = for ever.
-        :raises Exception: what `run` would have raised, each time.
+        :raises Exception: the errors of `run`, each time.
         :raises StateError: without `start`; in a handler of this run, which would wait for itself; in a forked child,
             for the run belongs to another process.
         """
@@ -197,8 +197,8 @@ class ParallelConsumer:
         """Ask to stop, from any thread or signal handler; `run` returns (or `join` ends) when it is done.
 
         No new record is started, except those below the highest one that was: without them the next start would repeat
-        what is finished above; and those of a key that its worker took together with the one it is at. Then the rest is
-        committed.
+        the finished records above; and those of a key that its worker took together with the one it is at. Then the
+        rest is committed.
 
         :param timeout_ms: milliseconds that running records get instead of ``stop_timeout_ms``.
         :raises ConfigurationError: if it is no finite number of milliseconds, 0 or more.
@@ -219,7 +219,7 @@ class ParallelConsumer:
         return None if self._engine is None else self._engine.state.error
 
     def statistics(self) -> Statistics:
-        """Return one consistent view of what happens; from any thread, signal handler, hook or method of a key.
+        """Return one consistent view of the run; from any thread, signal handler, hook or method of a key.
 
         A signal handler may interrupt this library while it notes something down: then half of that is in the view.
 
@@ -254,7 +254,7 @@ class ParallelConsumer:
         batch: Batch | None,
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> Engine:
-        """Check what can only be checked now, and put everything together."""
+        """Check the conditions that can only be checked now, and put everything together."""
         if self._engine is not None:
             begun = "runs already" if self.state in {"starting", "running", "stopping"} else "has run already"
             raise StateError(f"this ParallelConsumer {begun}: build a new one, with a new KafkaConsumer")

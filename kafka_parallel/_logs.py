@@ -1,4 +1,4 @@
-"""How a line gets into the log without a say in what the consumer does.
+"""Writes a line to the log without letting the log interfere with the consumer.
 
 A handler or a filter of the application may raise (a filter reads a field that only its web requests have). With the
 standard loggers that comes out of the call that logs: in the middle of a commit, or between two steps of a stop.
@@ -20,7 +20,7 @@ else:
 class QuietLogger(_Adapter):
     """A logger whose calls never raise: a traceback on standard error tells of a handler or a filter that does.
 
-    That is what ``logging`` does with errors of its own handlers, and ``logging.raiseExceptions`` switches it off.
+    ``logging`` treats errors of its own handlers in the same way, and ``logging.raiseExceptions`` switches it off.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which settings a consumer runs with, and which combinations are refused."""
+"""The settings of a consumer, and the combinations that are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STOP_TIMEOUT_MS = 20_000
 # Well below kafka-python's max_poll_interval_ms (300 s): the whole group waits for a revoke.
 REVOKE_TIMEOUT_MS = 15_000
 
-# What is buffered unless it is asked for: it costs memory, and a few records per worker keep all of them busy.
+# The default bound of buffered records: they cost memory, and a few records per worker keep all of them busy.
 BUFFERED_RECORDS = 2_000
 BUFFERED_PER_WORKER = 4
 # When a record is said to take long: no handler is meant to take a minute, and some do.
@@ -31,7 +31,7 @@ LONGEST = sys.float_info.max
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Settings of one consumer; see `ParallelConsumer` for what each means.
+    """Settings of one consumer; `ParallelConsumer` explains each.
 
     :raises ConfigurationError: for a value that cannot work, naming it.
     """
@@ -81,7 +81,7 @@ class Options:
 
     @property
     def buffered_records(self) -> int:
-        """How many records may be buffered: what was asked for, or enough for these workers and little more."""
+        """The number of records that may be buffered: as asked for, or enough for these workers and little more."""
         return self.max_buffered_records or max(BUFFERED_RECORDS, BUFFERED_PER_WORKER * self.workers)
 
     def commit_rules(self, config: Mapping[str, Any]) -> CommitRules:
@@ -112,7 +112,7 @@ def _names_in(plugins: object) -> str:
 
 
 def _as_list(plugins: object) -> str:
-    """How it is written; nothing where that cannot be told."""
+    """Return the correct form; nothing if it cannot be told."""
     if isinstance(plugins, str):
         return f": plugins=[{shown(plugins)}]"
     if isinstance(plugins, Mapping) and plugins:
@@ -126,7 +126,7 @@ def _require_count(name: str, value: object) -> None:
 
 
 def require_duration(name: str, value: object, least: float = 0) -> None:
-    """Refuse what is no finite number of milliseconds.
+    """Refuse a value that is no finite number of milliseconds.
 
     :raises ConfigurationError: *value* is none, or below *least*.
     """

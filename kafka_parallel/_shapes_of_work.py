@@ -2,7 +2,7 @@
 
 Rules:
 
-* A class is recognised by exactly what it is, never by methods that it has in common with others: sessions, locks and
+* A class is recognised by its exact identity, never by methods that it has in common with others: sessions, locks and
   files can be entered, and results of a task queue be waited for, and all of them may be returned on purpose.
 * Classes outside of the standard library are known by name: a program without them need not import them.
 * An object is asked for nothing but its own attributes: one that cannot answer is still named.
@@ -56,7 +56,7 @@ def _was_not_entered(manager: Any) -> bool:
 
 # As contextmanager and asynccontextmanager make them.
 MANAGER = ("contextlib", "_GeneratorContextManagerBase")
-# By module and name of the class: which objects of it are unfinished, and what to do instead.
+# By module and name of the class: the test for objects that are unfinished, and the advice.
 KNOWN: Mapping[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     ("concurrent.futures._base", "Future"): (_is_any, WAIT),
     ("multiprocessing.pool", "ApplyResult"): (_is_any, WAIT),

@@ -36,7 +36,7 @@ def kind_of(value: object) -> str:
 
 
 def name_of(function: object) -> str:
-    """Name a function, or what else is callable, without what it is bound to."""
+    """Name a function or another callable, without the values bound to it."""
     if isinstance(function, functools.partial):
         return f"partial({name_of(function.func)})"
     name = getattr(function, "__qualname__", None)
@@ -44,7 +44,7 @@ def name_of(function: object) -> str:
 
 
 def described(error: BaseException) -> str:
-    """Return what *error* says; some cannot even say that."""
+    """Return the ``repr`` of *error*; some classes cannot even make that."""
     try:
         return repr(error)
     except Exception:  # noqa: BLE001 - the class of the error is at fault, and the error is what counts

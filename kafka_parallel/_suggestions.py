@@ -47,7 +47,7 @@ def did_you_mean(name: str, known: Collection[str], others: Mapping[str, str] = 
 
 
 def explains_options(made: C) -> C:
-    """Decorate a class so that an option it does not have is a `ConfigurationError` that says what was meant.
+    """Decorate a class so that an option it does not have is a `ConfigurationError` that suggests the right one.
 
     Type checkers see the class as it is written, and find the same mistake.
     """

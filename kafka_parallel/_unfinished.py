@@ -1,7 +1,7 @@
-"""Whether calling a function of the user does its work, or only makes what would do it.
+"""Tells whether calling a user's function does its work, or only makes an object that would do it.
 
-A call of an ``async def`` or of a function with a ``yield`` runs nothing of it. Where the function shows that, it is
-refused at start. Where only the result does (a forgotten ``await``, ``return pool.submit(...)``), the record fails: it
+A call of an ``async def`` or of a function with a ``yield`` runs nothing of it. If the function shows that, it is
+refused at start. If only the result does (a forgotten ``await``, ``return pool.submit(...)``), the record fails: it
 must not count as handled while its work has not been done, or may not be done yet. `work_in` is the one judge of
 results, of handlers as of plugins; which kinds there are is told in `_shapes_of_work.py`.
 """
@@ -23,12 +23,12 @@ PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling *function* makes a coroutine."""
+    """Tell whether calling *function* makes a coroutine."""
     return _is_a(function, inspect.iscoroutinefunction)
 
 
 def makes_generator(function: Callable[..., Any]) -> bool:
-    """Whether calling *function* makes a generator or a context manager of one, ``async`` or not, and runs nothing."""
+    """Tell whether calling *function* only makes a generator, or a context manager of one, ``async`` or not."""
     kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, _makes_manager)
     return any(_is_a(function, kind) for kind in kinds)
 
@@ -38,7 +38,7 @@ def _makes_manager(function: Any) -> bool:
 
 
 def _is_a(function: Any, kind: Callable[[object], bool]) -> bool:
-    """Look through what was bound to *function*, and at the method by which an object is called."""
+    """Look through arguments bound to *function*, and at the method by which an object is called."""
     while isinstance(function, functools.partial):
         function = function.func
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004
@@ -46,7 +46,7 @@ def _is_a(function: Any, kind: Callable[[object], bool]) -> bool:
 
 # see docs/decisions/0055-results-judged-in-one-place.md
 def require_finished(returned: object, *, may_skip: bool = False) -> None:
-    """Refuse what a handler *returned* if it is the work itself, or a decision that is none of a handler.
+    """Refuse a result that is the work itself, or a decision that is none of a handler.
 
     :param may_skip: whether a plugin may have answered in its place: ``Skip`` is an answer of ``on_record``.
     :raises HandlerUnfinished: it is.
@@ -96,7 +96,7 @@ def unfinished(returned: Any, *, may_skip: bool = False) -> HandlerUnfinished | 
 
 
 def work_in(returned: object) -> UnfinishedWork | None:
-    """Tell what *returned* is if it is work that has yet to be done or waited for; ``None`` if it is none.
+    """Name the kind of *returned* if it is work that has yet to be done or waited for; ``None`` if it is none.
 
     A coroutine that nothing has begun is closed, or Python would warn that it was never awaited. User code is not run.
     """

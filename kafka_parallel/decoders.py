@@ -1,4 +1,4 @@
-"""What a decoder is told of a batch of records, and what it answers."""
+"""The data and the answer of a decoder: a batch of records, and the records it made."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class RawBatch:
     :ivar partition: its partition.
     :ivar data: bytes that hold the records one behind the other, up to their end.
     :ivar leader_epoch: of the leader that wrote the batch; of all its records.
-    :ivar base_offset: what the offsets of the records are relative to.
-    :ivar first_timestamp: what their timestamps are relative to, in milliseconds since 1970 UTC.
+    :ivar base_offset: the offset that those of the records are relative to.
+    :ivar first_timestamp: the timestamp that those of the records are relative to, in milliseconds since 1970 UTC.
     :ivar append_time: the timestamp of all records if the broker set it (type 1), in the same unit; ``None`` if each
         has its producer's (type 0).
     """
@@ -35,7 +35,7 @@ class RawBatch:
 
 
 class Decoded(NamedTuple):
-    """What a decoder made of a part of a batch.
+    """The records that a decoder made of a part of a batch.
 
     :ivar records: one behind the other, with their keys, values and header values as bytes.
     :ivar position: where in the data of the batch the record behind the last of them begins.

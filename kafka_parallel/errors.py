@@ -1,4 +1,4 @@
-"""Which errors the library raises on purpose, and whose fault each one is."""
+"""The errors that the library raises on purpose, and whose fault each one is."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PluginError(KafkaParallelError):
 
 
 class RecordFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the record
-    """A record's handler failed and nobody chose to retry or skip it; ``__cause__`` is the handler's error.
+    """A record's handler failed and no plugin chose to retry or skip it; ``__cause__`` is the handler's error.
 
     Nothing at or above the record was committed in its partition: the next run sees it again.
 
@@ -98,8 +98,8 @@ def _shown_items(failed: Mapping[int, Exception]) -> str:
 
 
 def _sendable(error: Exception) -> Exception:
-    """Return *error* if it can be pickled and made again, else what stands for it."""
-    import pickle  # whoever sends errors has it; it takes 0.4 MB of those who do not
+    """Return *error* if it can be pickled and made again, else a stand-in."""
+    import pickle  # a process that sends errors has it; it takes 0.4 MB of the others
 
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):  # noqa: S301 - we just pickled it
@@ -114,7 +114,7 @@ class HandlerTimeout(KafkaParallelError, TimeoutError):  # noqa: N818 - named af
 
 
 class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what happened to the handler
-    """The handler's fault: an ``async def`` handler let out a CancelledError that nobody here sent."""
+    """The handler's fault: an ``async def`` handler let out a CancelledError that the consumer did not send."""
 
 
 class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named after what happened to the handler
@@ -127,8 +127,8 @@ class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named af
 class HandlerError(KafkaParallelError):
     """The handler raised something in another process that cannot be sent back; this stands for it.
 
-    :ivar type_name: the class of what was raised, with its module.
-    :ivar text: what it said.
+    :ivar type_name: the class of the error, with its module.
+    :ivar text: its message.
     """
 
     def __init__(self, type_name: str, text: str) -> None:
@@ -142,7 +142,7 @@ class HandlerError(KafkaParallelError):
 
 
 class RemoteTraceback(KafkaParallelError):  # noqa: N818 - it is the place of an error, not one of its own
-    """Where another process raised: the ``__cause__`` of what came from there, so that it is shown with it."""
+    """The traceback of another process: the ``__cause__`` of an error from there, so that it is shown with it."""
 
     def __str__(self) -> str:
         return f"\n\n{self.args[0]}"
@@ -211,4 +211,4 @@ class StateError(KafkaParallelError, RuntimeError):
 
 
 class BrokerError(KafkaParallelError):
-    """The test broker could not be prepared or started; the message says why and what to do."""
+    """The test broker could not be prepared or started; the message names the cause and the remedy."""

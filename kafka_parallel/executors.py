@@ -16,11 +16,11 @@ __all__ = ["Chunk", "Exchange", "Executor", "Program", "RemoteExecutor", "Report
 
 
 class Report(NamedTuple):
-    """What became of some records that were sent elsewhere.
+    """The outcome of some records that were sent elsewhere.
 
-    :ivar unit: which list of records it is about, by its place in what was sent.
+    :ivar unit: the list of records it is about, by its place in the message.
     :ivar returned: how many more of its records the handler returned from.
-    :ivar error: what the one behind them raised; those behind that one were not run. ``None`` if nothing failed.
+    :ivar error: the error of the record behind them; those behind that one were not run. ``None`` if nothing failed.
     :ivar stage: how far that one got.
     :ivar is_unbegun: true if the records of the unit that were not reported yet are to be run elsewhere: they were not
         begun and never will be, or the first of them was interrupted and is not to blame for it.
@@ -44,11 +44,11 @@ anything any more."""
 
 
 class Program(NamedTuple):
-    """What a `RemoteExecutor` takes to where handlers run.
+    """The program that a `RemoteExecutor` takes to the place where handlers run.
 
     :ivar payload: pickled: the handler, which raises `HandlerUnfinished` instead of returning work that has yet to be
         done, and a function that makes its record of ``tuple(raw_record)``.
-    :ivar name: what to call the handler in messages.
+    :ivar name: the name of the handler in messages.
     :ivar is_surrounded: whether plugins surround each call; then records must be run by `Work.run`, one at a time.
     :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.
     :ivar is_timed: whether plugins hear how long records take; then reports should say so.
@@ -75,7 +75,7 @@ class Chunk(Protocol):
 
 
 class Work(Protocol):
-    """Where workers get tasks from. Every method may be called from any thread."""
+    """The source of tasks for workers. Every method may be called from any thread."""
 
     def next_chunk(self, limit: int, done: Any = None) -> Chunk | None:
         """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker.
@@ -97,19 +97,19 @@ class Work(Protocol):
         """
 
     def run_remote(self, chunk: Any, exchange: Exchange) -> None:
-        """Have *exchange* run all tasks of *chunk*, and hand over the outcomes. Raises only what *exchange* raises."""
+        """Have *exchange* run all tasks of *chunk*, and hand over the outcomes. Raises only errors of *exchange*."""
 
     def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
         """Run an ``async def`` handler and its hooks on *task*, inside a task of the running event loop.
 
         The outcome is kept in *chunk*.
 
-        :returns: what has to be awaited until it has ended; ``None`` if it has, for it waited for nothing. Awaiting it
-            never raises, except when cancelled.
+        :returns: an awaitable that ends when the chunk has; ``None`` if it has ended already, without waiting for
+            anything. Awaiting it never raises, except when cancelled.
         """
 
     def wants(self, task: Any) -> bool:
-        """Tell whether anybody still waits for *task*: its partition is ours, and the consumer has not ended."""
+        """Tell whether the result of *task* is still wanted: its partition is ours, and the consumer has not ended."""
 
     def finish(self, chunk: Any) -> None:
         """Hand over the outcomes *chunk* has so far. May be called several times.
@@ -122,7 +122,7 @@ class Work(Protocol):
 
 
 class Executor(Protocol):
-    """What ``provide_executor`` hands back.
+    """The answer of ``provide_executor``.
 
     One that calls ``Work.run_async`` says so with an attribute ``runs_coroutines`` that is true; without it,
     ``async def`` handlers are refused.
@@ -147,10 +147,10 @@ class RemoteExecutor(Executor, Protocol):
     """
 
     def bind(self, program: Program) -> None:
-        """Learn what to run: *program*. Called once, before ``start``, which must not return before it can be run."""
+        """Learn the *program* to run. Called once, before ``start``, which must not return before it can be run."""
 
     def call(self, record: Any) -> Any:
-        """Have the handler run on a raw *record*, and return or raise what it does; called inside of `Work.run`.
+        """Have the handler run on a raw *record*, and return its value or raise its error; called inside of `Work.run`.
 
         For a batch handler it is a list of raw records.
         """

@@ -1,4 +1,4 @@
-"""Which moments a plugin can hear, answer or surround.
+"""The hooks by which a plugin can observe, decide or surround.
 
 There are six kinds of hook, and each hook says which it is:
 
@@ -10,8 +10,8 @@ There are six kinds of hook, and each hook says which it is:
 - *observe*: each plugin is called, and its answer is dropped; an error is logged and stops nothing.
 - *provide*: each plugin is asked once at the start, never per record; one may answer, and two stop the start.
 
-Order among plugins of the same kind is that of pluggy: last registered, first called. Only what surrounds or decides
-can be wrapped. An implementation is a function or a method; one of which a call runs nothing (``async def``, a
+Order among plugins of the same kind is that of pluggy: last registered, first called. Only hooks that surround or
+decide can be wrapped. An implementation is a function or a method; one of which a call runs nothing (``async def``, a
 ``yield`` without a wrapper's mark) is refused when the plugin is registered, and so is any other shape that would be
 half called.
 """
@@ -86,16 +86,16 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
 
 @hookspec(firstresult=True)
 def on_error(record: ConsumerRecord, error: BaseException, context: RecordContext) -> Retry | Skip | Halt | None:
-    """Decide: an attempt at a record failed. ``None`` asks the next plugin; if nobody answers it is ``Halt``.
+    """Decide: an attempt at a record failed. ``None`` asks the next plugin; without any answer it is ``Halt``.
 
     It is not asked about an attempt that ends after its partition has left or the consumer has stopped: that is no
-    verdict, for the record runs again elsewhere. What it has begun by then goes on, and its answer changes nothing.
+    verdict, for the record runs again elsewhere. Work it has begun by then goes on, and its answer changes nothing.
 
     Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
     If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.
 
     :param record: the record as the handler saw it, or the raw one if it could not be deserialised.
-    :param error: what the handler, a wrapper, a deserialiser or the ordering raised; never one of those that end the
+    :param error: the error of the handler, a wrapper, a deserialiser or the ordering; never one of those that end the
         process (SystemExit and its like), else it need not be an Exception.
     :param context: attempt, assignment, times and the raw record.
     """
@@ -114,15 +114,16 @@ def on_handled(handled: Sequence[Handled], context: Settings) -> None:
 
     Its time is that of the handler and of everything around it in ``on_record``. Every record of a batch has the time
     of its batch. A record that misses its deadline ends then; one that could not be deserialised was not attempted.
-    Without wrappers of ``on_record``, a ``process-pool`` tells how long the process took, with deserialising, and
-    ``ended`` is when that was heard: 5 ms later at most. Of a process that died only the whole wait is known.
+    With a ``process-pool`` and no wrapper of ``on_record``, durations are measured in the process and include
+    deserialising; ``ended`` is up to 5 ms late. If the process dies, only the whole wait is known.
 
     Runs on: the worker that hands over; with ``async def`` handlers that is the event loop. Several may call at once.
-        Return promptly: no lock is held, but the worker handles nothing meanwhile. What runs on after the end of run()
-        is told after ``on_stop``.
+        Return promptly: no lock is held, but the worker handles nothing meanwhile. Attempts that end after run() are
+        told after ``on_stop``.
     If it raises: the exception is logged and the plugin does not hear this hook again.
 
-    :param handled: what has ended since the last call; attempts of one worker in the order in which they ended.
+    :param handled: the attempts that have ended since the last call; those of one worker in the order in which they
+        ended.
     :param context: the settings of the consumer.
     """
 
@@ -142,7 +143,7 @@ def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitC
     If it raises: nothing counts as committed; the offsets stay due and are tried again with newer ones. A wrapper that
         swallows an error does not make it done either.
 
-    :param offsets: what will be committed; a copy made for this call.
+    :param offsets: the offsets to commit; a copy made for this call.
     :param context: the reason and the time limit.
     """
 
@@ -163,7 +164,7 @@ def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
 # see docs/decisions/0032-rate-is-data.md
 @hookspec
 def on_throttle(throttle: Throttle, context: Settings) -> None:
-    """Prepare: the plugin gets a throttle of its own, with which it bounds what is in flight and how fast it starts.
+    """Prepare: the plugin gets a throttle of its own, which bounds the records in flight and their rate.
 
     It may be used from any thread until ``on_stop``. The smallest bound of all plugins counts; at 0 nothing is
     started, and all partitions are paused with the plugin's name as the reason. Of the rate limits, overall and per
@@ -191,13 +192,13 @@ def on_start(context: Settings) -> None:
 
 @hookspec
 def on_stop(context: Settings, error: BaseException | None) -> None:
-    """Observe: the last commit was made and the consumer has left its group. Close what on_start opened.
+    """Observe: the last commit was made and the consumer has left its group. Close the resources that on_start opened.
 
     Runs on: the thread of run().
     If it raises: the exception is logged; the other plugins are still told.
 
     :param context: the settings of the consumer.
-    :param error: what run() is about to raise, or ``None``.
+    :param error: the error that run() is about to raise, or ``None``.
     """
 
 
@@ -207,7 +208,7 @@ def on_assign(
 ) -> Mapping[TopicPartition, Collection[int]] | None:
     """Contribute: partitions were assigned. Answers name offsets that are done already and must not be handled again.
 
-    What is wrong with an answer (another partition, something that is no offset) is logged and ignored.
+    A wrong answer (another partition, something that is no offset) is logged and ignored.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
     If it raises: the exception is logged and the plugin does not hear this hook again.
@@ -219,7 +220,7 @@ def on_assign(
 
 @hookspec
 def on_revoke(partitions: frozenset[TopicPartition], context: Settings, lost: bool) -> None:  # noqa: FBT001
-    """Observe: partitions are not ours any more; what finished in time has been committed.
+    """Observe: partitions are not ours any more; the records that finished in time have been committed.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
     If it raises: the exception is logged and the plugin does not hear this hook again.
@@ -259,7 +260,7 @@ def provide_topics(settings: Settings) -> DelayedTopics | None:
 
 @hookspec
 def provide_executor(settings: Settings) -> Executor | None:
-    """Provide: what runs handlers.
+    """Provide: the executor that runs handlers.
 
     Runs on: asked once on the caller of run().
     If it raises: the start fails.
@@ -270,12 +271,12 @@ def provide_executor(settings: Settings) -> Executor | None:
 
 @hookspec
 def provide_decoder(settings: Settings) -> Decoder | None:
-    """Provide: what makes records of the bytes of a batch, in the client's place.
+    """Provide: the decoder that makes records of the bytes of a batch, in the client's place.
 
-    The client still checks and uncompresses the batch, keeps the position, and decodes what the decoder leaves. Before
-    the first record it is tried on one batch. If it makes of it what the client does not, if this version of the client
-    is not known, or with ``lazy_deserialization=False``, a warning says so, and the client decodes as ever. After run()
-    the consumer is as it was.
+    The client still checks and uncompresses the batch, keeps the position, and decodes the records that the decoder
+    leaves. Before the first record it is tried on one batch. If its records differ from the client's, if this version
+    of the client is not known, or with ``lazy_deserialization=False``, a warning says so, and the client decodes as
+    ever. After run() the consumer is as it was.
 
     Runs on: asked once on the caller of run(); the decoder runs on the loop, once per some hundred records.
     If it raises: the start fails. If the decoder raises, ``poll()`` raises that, and run() stops with it.

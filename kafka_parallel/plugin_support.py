@@ -1,5 +1,4 @@
-"""What plugins need beside their hooks: a logger that never raises, values as a message may show them, and the kinds of
-functions.
+"""Helpers for plugins beside their hooks: a logger that never raises, values shown in messages, kinds of functions.
 
 A hook runs in the middle of a commit or of a stop, where an error of a logging filter must not come out; settings may
 hold secrets; and a call of a coroutine function or of a generator function runs nothing of it.

@@ -1,4 +1,4 @@
-"""How a plugin bounds what is in flight and how fast it starts, without reaching into the consumer."""
+"""The bounds that a plugin sets on records in flight and on their starts, without reaching into the consumer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Throttle(Protocol):
     """One plugin's bounds, handed to it by ``on_throttle``. Any thread may use it, also inside of a hook."""
 
     def limit(self, in_flight: int | None, *, delay_ms: float = 0) -> None:
-        """Let at most *in_flight* records be in flight; what workers have already is not taken away from them.
+        """Let at most *in_flight* records be in flight; records that workers have already are not taken away from them.
 
         :param in_flight: records; 0 starts nothing and pauses all partitions, ``None`` takes the bound back.
         :param delay_ms: milliseconds from now on after which it holds. Until then the bound before it does. There is
@@ -29,8 +29,8 @@ class Throttle(Protocol):
     def limit_rate(self, records_per_second: float | None, *, burst: int = 1) -> None:
         """Let records start so fast at most: *burst* + *records_per_second* * t in any t seconds.
 
-        A retry is a start too. A record that has to wait occupies no worker. Called again, what was started before
-        still counts. (Generic cell rate algorithm, ITU-T I.371.)
+        A retry is a start too. A record that has to wait occupies no worker. After another call, earlier starts still
+        count. (Generic cell rate algorithm, ITU-T I.371.)
 
         :param records_per_second: from 1e-9 to 1e9; ``None`` takes the bound back.
         :param burst: how many may start at once after a quiet time, at least 1.

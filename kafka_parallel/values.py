@@ -1,8 +1,8 @@
-"""Which values travel between the consumer and its plugins.
+"""The values that travel between the consumer and its plugins.
 
 All of them are immutable. One rule for times: a name that ends in ``_ms`` is in milliseconds, be it a duration or a
-time since the Unix epoch. A moment without it (``queued_at``, ``failing_since``, what a clock returns) is in seconds,
-of the consumer's monotonic clock unless the text says otherwise.
+time since the Unix epoch. A moment without it (``queued_at``, ``failing_since``, the time of a clock) is in seconds, of
+the consumer's monotonic clock unless the text says otherwise.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Batch:
 
 State: TypeAlias = Literal["new", "starting", "running", "stopping", "stopped", "failed"]
 """How far a run is: ``"new"`` before run() or start(), ``"starting"`` until the first poll, ``"running"``,
-``"stopping"`` while what runs gets to finish, and then ``"stopped"``, or ``"failed"`` if run() raises."""
+``"stopping"`` while running records finish, and then ``"stopped"``, or ``"failed"`` if run() raises."""
 
 Stage: TypeAlias = Literal["prepare", "handle"]
 """How far an attempt got: ``"prepare"`` = the record could not be deserialised, or its ordering key not computed."""
@@ -128,11 +128,11 @@ class Ownership(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether it lasts: false, for good, once the partition has left or the consumer has stopped."""
+        """True while it lasts: false, for good, once the partition has left or the consumer has stopped."""
 
 
 class RecordContext(NamedTuple):
-    """What is known about one attempt at one record.
+    """One attempt at one record.
 
     :ivar raw: the record as Kafka delivered it, key and value still bytes.
     :ivar attempt: 1 for the first attempt.
@@ -156,7 +156,7 @@ class RecordContext(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """Whether what this attempt comes to counts: false once its partition has left or the consumer has stopped.
+        """True while the outcome counts: false once its partition has left or the consumer has stopped.
 
         Its record runs elsewhere then, or again here. ``on_error`` is not asked any more; a wrapper of ``on_record``
         that counts or writes something after the handler has to look here first.
@@ -167,8 +167,8 @@ class RecordContext(NamedTuple):
 Handled: TypeAlias = "tuple[ConsumerRecord, int, float, float, float, BaseException | None]"
 """One attempt that has ended and counts, for ``on_handled``: the record as Kafka delivered it, the number of the
 attempt, when the record was taken from ``poll()``, when the attempt began and when it ended (seconds of the consumer's
-monotonic clock), and what it raised, or ``None``. It is a bare tuple because one is made for each record: with names it
-costs twice as much to make, and ten times as much to take apart."""
+monotonic clock), and the error it raised, or ``None``. It is a bare tuple because one is made for each record: with
+names it costs twice as much to make, and ten times as much to take apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class CommitContext:
 
 @dataclass(frozen=True, slots=True)
 class BackpressureEvent:
-    """Partitions were paused or resumed because of what is buffered.
+    """Partitions were paused or resumed because of the records that are buffered.
 
     :ivar paused: partitions paused now, each with the limit it reached: ``"records"``, ``"bytes"``, ``"uncommitted"``,
         ``"not due"``, or the name of the plugin whose throttle is closed.
@@ -219,7 +219,7 @@ class DelayedTopics:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a plugin may know about the consumer it belongs to.
+    """The facts about its consumer that a plugin may know.
 
     :ivar workers: most handlers that may run at once.
     :ivar group_id: the consumer group, or ``None``.
@@ -233,7 +233,7 @@ class Settings:
     :ivar handler_timeout_ms: milliseconds a handler may take, for executors that can stop one; ``None`` = as long as it
         likes.
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
-    :ivar deserialize: turns a raw record into the one the handler sees; raises what the deserialiser raises.
+    :ivar deserialize: turns a raw record into the one the handler sees; raises the deserialiser's error.
     :ivar clock: the consumer's monotonic clock, in seconds.
     """
 

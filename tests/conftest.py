@@ -1,4 +1,4 @@
-"""What holds for all tests: none fails for being slow."""
+"""The rule for all tests: none fails for being slow."""
 
 from __future__ import annotations
 

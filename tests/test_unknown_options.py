@@ -1,4 +1,4 @@
-"""An option that does not exist is an error that says what was meant, and type checkers find it too."""
+"""An option that does not exist is an error that suggests the right one, and type checkers find it too."""
 
 from __future__ import annotations
 

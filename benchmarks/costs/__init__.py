@@ -1,1 +1,1 @@
-"""What the library itself costs per record as something grows, without a broker: it must stay flat."""
+"""The library's own cost per record as something grows, without a broker: it must stay flat."""

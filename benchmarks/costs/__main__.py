@@ -1,6 +1,6 @@
 """One measurement in a process of its own: ``python -m benchmarks.costs AXIS SIZE`` prints seconds per record.
 
-It is the least of a few, as with ``timeit``: what another one took more is not ours.
+It is the least of a few, as with ``timeit``: the extra time of another one is not ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What grows, through which sizes."""
+"""The sizes that grow, and their steps."""
 
 from __future__ import annotations
 

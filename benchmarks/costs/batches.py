@@ -1,4 +1,4 @@
-"""Records one by one and in batches, on one thread: what feeding, taking, running and finishing one record costs."""
+"""Records one by one and in batches, on one thread: the cost of feeding, taking, running and finishing one record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
-# So many records are in the buffer before any is handled: what it holds by default.
+# So many records are in the buffer before any is handled: the default bound.
 BUFFERED = 2_000
 # So many records a worker takes at once that gets them one by one.
 CHUNK = 100
@@ -32,7 +32,7 @@ def cost_of(records: int, *, batch: int, keys: int | None) -> float:
     """
     queue = _queue(batch)
     tasks = [Task(None, offset, keys and offset % keys, 100, 0.0) for offset in range(records)]
-    gc.collect()  # what is found now is not a matter of what is measured
+    gc.collect()  # garbage found now is not a matter of the measurement
     began = time.process_time()
     for first in range(0, records, BUFFERED):
         _feed(queue, tasks[first : first + BUFFERED])
@@ -73,7 +73,7 @@ def _feed(queue: LockedScheduler[TopicPartition], tasks: list[Task]) -> None:
 
 
 def _work_off(queue: LockedScheduler[TopicPartition]) -> None:
-    """Do what a worker does until nothing is left."""
+    """Do the work of a worker until nothing is left."""
     chunk = queue.next_chunk_nowait(CHUNK)
     while chunk is not None:
         for item in chunk:

@@ -1,7 +1,7 @@
 """A consumer whose ``poll()`` costs nothing: it hands out records that were made before the clock started.
 
 The clock starts when every partition has had its first batch and all of these were handled, and stops with the last
-record: what is measured is what a record costs, not what a partition costs once.
+record: the measurement is the cost of a record, not of a partition.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def cost_of(records: int, *, partitions: int = 4, workers: int = 4) -> float:
     ends: list[float] = []
     watch = Stopwatch(produced // BATCH * BATCH, lambda: (ends.append(time.process_time()), parallel.stop()))
     gc.collect()
-    gc.freeze()  # looking through what was prepared is not a matter of what is measured
+    gc.freeze()  # looking through prepared objects is not a matter of the measurement
     parallel.run(watch.timing(None))
     gc.unfreeze()
     return (ends[0] - consumer.began_at) / records

@@ -1,4 +1,4 @@
-"""The work queue alone, on one thread: what feeding, taking, running and finishing one record costs."""
+"""The work queue alone, on one thread: the cost of feeding, taking, running and finishing one record."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cost_of(records: int, *, keys: int, in_flight: int) -> float:
     queue.assign([PARTITION], {}, {})
     queue.learn_positions({PARTITION: 0})
     tasks = [Task(None, offset, offset % keys, 100, 0.0) for offset in range(records)]
-    gc.collect()  # what is found now is not a matter of what is measured
+    gc.collect()  # garbage found now is not a matter of the measurement
     began = time.process_time()
     for first in range(0, records, BATCH):
         queue.feed({PARTITION: tasks[first : first + BATCH]}, {})

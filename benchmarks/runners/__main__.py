@@ -23,7 +23,7 @@ def main() -> int:
     options = parser.parse_args()
     module, function = options.runner.split(":")
     run = getattr(importlib.import_module(f"benchmarks.runners.{module}"), function)
-    gc.collect()  # what importing left is not looked through at the expense of whoever is measured then: 20 to 40 ms
+    gc.collect()  # garbage of importing is not looked through at the expense of the measured program: 20 to 40 ms
     cpu, wall = _cpu(), time.perf_counter()
     try:
         seconds = run(options.job)

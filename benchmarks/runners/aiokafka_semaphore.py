@@ -1,4 +1,4 @@
-"""aiokafka with a semaphore and auto-commit: fast, but it commits what still runs."""
+"""aiokafka with a semaphore and auto-commit: fast, but it commits records that still run."""
 
 from __future__ import annotations
 

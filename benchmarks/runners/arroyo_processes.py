@@ -21,7 +21,7 @@ BATCH, BATCH_SECONDS = 100, 0.1
 
 
 def handle(message: Any) -> None:
-    """What the processes run."""
+    """The handler of the processes."""
     handler_log.compute_and_log(message.payload.value)
 
 

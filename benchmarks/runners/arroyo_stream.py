@@ -1,4 +1,4 @@
-"""What both ways of running sentry-arroyo share."""
+"""The common part of both ways of running sentry-arroyo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What handlers in several processes did: each appends a line of fixed size to one file.
+"""The acts of handlers in several processes: each appends a line of fixed size to one file.
 
 An append with ``O_APPEND`` is atomic, costs about 5 us and needs no lock between the processes. The clock is the
 machine's monotonic one, which all processes share.

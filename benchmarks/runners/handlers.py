@@ -1,4 +1,4 @@
-"""What one record costs: handlers of a value, the same for every runner."""
+"""The work of one record: handlers of a value, the same for every runner."""
 
 from __future__ import annotations
 

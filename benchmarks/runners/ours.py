@@ -1,6 +1,6 @@
-"""kafka-parallel, whatever kind its handlers are: what `ours_threads` and `ours_asyncio` share.
+"""kafka-parallel, with handlers of any kind: the common part of `ours_threads` and `ours_asyncio`.
 
-It imports neither kind: what one of them needs would count in the memory of the other.
+It imports neither kind: the needs of one of them would count in the memory of the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kafka_parallel import ParallelConsumer
 
 
 def three_plugins(job: Job) -> Sequence[Any]:
-    """The plugins that are switched on together to see what they cost while nothing fails."""
+    """The plugins that are switched on together to see their cost while nothing fails."""
     return ("timing-metrics", "retry", ("dlq", {"topic": f"{job.topic}-dlq"}))
 
 

@@ -19,7 +19,7 @@ PATIENCE = 120
 
 
 def handle(record: Any) -> None:
-    """What the processes run."""
+    """The handler of the processes."""
     handler_log.compute_and_log(record.value)
 
 

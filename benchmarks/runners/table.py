@@ -1,4 +1,4 @@
-"""Who is compared, on what, and what each of them promises."""
+"""The runners that are compared, their workloads, and the promises of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Runner:
 
     :ivar entry: ``module:function`` in this package; for the Java program, its ordering.
     :ivar environment: which environment it needs; see `benchmarks.environments`.
-    :ivar keeps: whether it keeps every record: "yes", or what it loses.
+    :ivar keeps: "yes" if it keeps every record, or the records it loses.
     :ivar order: which records it handles one at a time, in offset order: "none", "key" or "partition".
     :ivar most: how many records it gets if the handler does nothing, for the slow ones; ``None`` for all.
     :ivar without: the runner that is the same without plugins.
@@ -29,7 +29,7 @@ class Runner:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is kafka-parallel."""
+        """True if it is kafka-parallel."""
         return self.name.startswith("kafka-parallel")
 
 
@@ -72,7 +72,7 @@ _PEERS = (
 )  # fmt: skip
 # pyrallel costs the same in both orders, and takes long.
 _PEERS_ONCE = tuple(name for name in _PEERS if name != "pyrallel")
-# Who is measured on which workload: first ours and kafka-python's recipes, then the peers.
+# The runners of each workload: first ours and kafka-python's recipes, then the peers.
 ENTRANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no-op": (("poll loop", "poll loop, auto-commit", *_THREADS, *_ASYNCIO, *_PLUGINS, *_DECODER), _PEERS),
     "5 ms": ((*_THREADS, *_ASYNCIO), _PEERS_ONCE),
@@ -87,6 +87,6 @@ ENTRANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def entrants(workload: str, *, with_peers: bool) -> list[Runner]:
-    """Who is measured on the workload of that name."""
+    """The runners that are measured on the workload of that name."""
     own, peers = ENTRANTS[workload]
     return [BY_NAME[name] for name in (*own, *(peers if with_peers else ()))]

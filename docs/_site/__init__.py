@@ -1,4 +1,4 @@
-"""The Sphinx extension of this documentation: each module makes one thing of what the code says."""
+"""The Sphinx extension of this documentation: each module makes one thing of the code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Follows every link inside the built site from its start page: ``python -m docs._site.crawl build/site``.
 
-Sphinx looks at the links that it makes itself. This looks at what a browser gets: pages and anchors that links lead to,
-and pages that no link leads to. Links to other hosts are left alone.
+Sphinx looks at the links that it makes itself. This checks the pages as a browser gets them: targets of links, and
+pages that no link leads to. Links to other hosts are left alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Page(HTMLParser):
     """The links and anchors of one HTML file.
 
     :ivar links: where its links and images lead, as they are written.
-    :ivar anchors: what a link to a part of it may name.
+    :ivar anchors: the names that a link to a part of it may have.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,14 +31,14 @@ class Page(HTMLParser):
         self.feed(path.read_text())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what *tag* refers to and how it can be referred to."""
+        """Note the targets of *tag* and its own names as a target."""
         found = {name: value or "" for name, value in attrs}
         self.anchors.update(found[name] for name in ("id", "name") if name in found)
         self.links.extend(found[name] for name in ("href", "src") if name in found and tag != "link")
 
 
 def problems(site: Path) -> list[str]:
-    """What is wrong with the links of *site*, one sentence each."""
+    """The faults of the links of *site*, one sentence each."""
     site = site.resolve()
     pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
     found, reached = [], {site / START}

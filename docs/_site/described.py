@@ -1,4 +1,4 @@
-"""Which parameters and fields a docstring leaves out, and which durations it gives no unit."""
+"""The parameters and fields that a docstring leaves out, and the durations that it gives no unit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 MENTIONED = r":(?:param|ivar) {0}:|\*{0}\*|``{0}``"
-NOT_SHOWN = ("_", "on_", "provide_")  # the reference says of a hook once what it gets
+NOT_SHOWN = ("_", "on_", "provide_")  # the reference lists the arguments of a hook once
 UNITS = {"_ms": r"\bmilliseconds\b", "timeout": r"\bseconds\b", "seconds": r"\bseconds?\b"}
 
 
@@ -31,7 +31,7 @@ def without_unit(found: Any) -> list[str]:
 
 
 def names(found: Any) -> list[str]:
-    """The parameters of *found* and its public fields; none of what is no class and no function.
+    """The parameters of *found* and its public fields; none of other objects.
 
     The parameters of a fixture are its own business.
     """

@@ -46,7 +46,7 @@ def _signature(_app: Sphinx, what: str, _name: str, found: Any, *_: Any) -> tupl
 
 
 def _is_left_out(_app: Sphinx, _what: str, _name: str, found: Any, _skip: Any, _options: Any) -> bool | None:
-    """Leave out what NamedTuple says of its fields: the docstring says more."""
+    """Leave out NamedTuple's own lines about fields: the docstring says more."""
     return True if type(found).__name__ == "_tuplegetter" else None
 
 
@@ -108,7 +108,7 @@ def _attribute(owner: Any, name: str, block: list[str]) -> list[str]:
 
 
 def annotations(owner: type) -> dict[str, str]:
-    """What type each field of *owner* has, as it is written; the argument of that name where only that says it."""
+    """The type of each field of *owner*, as it is written; that of the argument of its name if only that has one."""
     found = {name: _written(kind) for name, kind in getattr(owner.__init__, "__annotations__", {}).items()}
     for base in reversed(owner.__mro__):
         found.update({name: _written(kind) for name, kind in vars(base).get("__annotations__", {}).items()})

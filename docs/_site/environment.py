@@ -1,4 +1,4 @@
-"""Which environment variables the library reads, found in its source."""
+"""The environment variables that the library reads, found in its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which lines the library writes to the log, found in its source: logger, level, text."""
+"""The lines that the library writes to the log, found in its source: logger, level, text."""
 
 from __future__ import annotations
 

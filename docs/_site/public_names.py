@@ -1,6 +1,6 @@
-"""Which names are public, and which of them the reference leaves out.
+"""The public names, and those of them that the reference leaves out.
 
-A module is public if no part of its path has an underscore and it has ``__all__``; what that lists is public. A name
+A module is public if no part of its path has an underscore and it has ``__all__``; the names in it are public. A name
 is documented if the reference documents its object, by this path or another.
 """
 
@@ -47,7 +47,7 @@ def public_names() -> list[str]:
 
 
 def named_in(pages: Path) -> set[str]:
-    """What the reference below *pages* says it documents, by its directives."""
+    """The names that the reference below *pages* documents, by its directives."""
     return {name for page in pages.rglob("*.md") for name in DIRECTIVE.findall(page.read_text())}
 
 

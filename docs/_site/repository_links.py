@@ -43,6 +43,6 @@ def shown(text: str, path: str, address: str | None) -> str:
 
 
 def source_address() -> str | None:
-    """Where the repository can be read, as the distribution says."""
+    """The address of the repository, from the metadata of the distribution."""
     named = dict(line.split(", ", 1) for line in metadata("kafka-parallel").get_all("Project-URL") or [])
     return named.get("Source")

@@ -1,1 +1,1 @@
-"""What kafka-parallel does, shown on a real Kafka: run it with ``make demo``."""
+"""A demonstration of kafka-parallel on a real Kafka: run it with ``make demo``."""

@@ -127,7 +127,7 @@ class Finished:
         self._records: set[tuple[int, int]] = set()
 
     def count(self) -> int:
-        """Read what was added since the last call, and count."""
+        """Read the lines added since the last call, and count."""
         data = self._file.read()
         complete = whole(data)
         self._file.seek(len(complete) - len(data), 1)

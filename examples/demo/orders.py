@@ -1,4 +1,4 @@
-"""Which orders the demo handles: as many as wanted, with keys as uneven as real customers."""
+"""The orders that the demo handles: as many as wanted, with keys as uneven as real customers."""
 
 from __future__ import annotations
 

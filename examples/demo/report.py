@@ -1,4 +1,4 @@
-"""What the demo says at the end, computed from what the handlers wrote down and nothing else."""
+"""The demo's final report, computed from the handlers' own notes and nothing else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pace(entries: Sequence[Entry]) -> Pace:
 
 
 def table(plain: Pace, parallel: Pace, verdict: Verdict, committed: str) -> Table:
-    """Show both side by side, and what the judge found."""
+    """Show both side by side, and the judge's findings."""
     shown = Table(title="kafka-parallel beside a plain poll loop", title_justify="left")
     shown.add_column("")
     shown.add_column("poll loop", justify="right")

@@ -23,7 +23,7 @@ def call_the_other_service(record: Any) -> None:
 
 
 def consumer_of(bootstrap: str, topic: str, group: str) -> KafkaConsumer:
-    """A consumer as anybody would build it."""
+    """A usual consumer."""
     return KafkaConsumer(
         topic,
         group_id=group,
@@ -56,7 +56,7 @@ def main() -> None:
     handle = History(options.history).recording(call_the_other_service)
 
     consumer = consumer_of(options.bootstrap, options.topic, options.group)
-    # The busiest customer falls behind the others, who may run this far ahead: it is what a kill repeats at most.
+    # The busiest customer falls behind the others, who may run this far ahead: a kill repeats at most that many.
     ParallelConsumer(consumer, workers=WORKERS, ordering="key", max_uncommitted=1_000).run(handle)
 
 

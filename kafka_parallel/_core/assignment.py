@@ -1,8 +1,8 @@
-"""Which partitions are ours, and which work belongs to an assignment that has ended.
+"""The partitions that are ours, and the work that belongs to an assignment that has ended.
 
 Rule 1: an assignment is one partition during one uninterrupted ownership. It gets a number (its id) that is never
 used again. Taking the partition again, or jumping back in it, is a new assignment.
-Rule 2: what finishes under an assignment that has ended changes nothing but the lane it held.
+Rule 2: a task that finishes under an assignment that has ended changes nothing but the lane it held.
 Rule 3: an assignment goes live -> draining -> ended, never back. While draining it takes nothing new.
 
 The assignment object itself is the identity: every task points at it, and ended assignments are only reachable
@@ -23,7 +23,7 @@ P = TypeVar("P", bound=Hashable)
 
 
 class Past(NamedTuple):
-    """What is known of the earlier attempts at a record: the fields of `Task` with these names."""
+    """The earlier attempts at a record: the fields of `Task` with these names."""
 
     attempt: int
     first_failed_at_ms: float | None
@@ -46,8 +46,8 @@ class Assignment:
         where it began; ``None`` before that is known.
     :ivar turn: where it is in the order in which records run.
     :ivar done: offsets that were handled elsewhere and finish on arrival.
-    :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset ->
-        what their next attempt has to know.
+    :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset -> the
+        past of their next attempt.
     :ivar halted: offsets whose failure stopped the consumer; they stay unfinished.
     """
 
@@ -78,31 +78,31 @@ class Assignment:
 
     @property
     def draining(self) -> bool:
-        """Whether no new record is accepted."""
+        """True if no new record is accepted."""
         return self.leaves_at is not None
 
     @property
     def takes_records(self) -> bool:
-        """Whether what is fed to it is taken in; otherwise the client passes records that it never sees."""
+        """True if its records are taken in; otherwise the client passes records that it never sees."""
         return self.leaves_at is None and not self.halted
 
     @property
     def drained(self) -> bool:
-        """Whether nothing is left that could still finish."""
+        """True if nothing is left that could still finish."""
         return self.unfinished == 0
 
     @property
     def unfinished(self) -> int:
-        """How many records could still finish."""
+        """The number of records that could still finish."""
         return self.ledger.records - len(self.halted)
 
     @property
     def is_dirty(self) -> bool:
-        """Whether there is something to commit."""
+        """True if there is something to commit."""
         return self.ledger.committable is not None and self.ledger.committable != self.committed
 
     def begin_at(self, offset: int) -> None:
-        """Note that the first offset to come is *offset*; what lies below it was finished by somebody else."""
+        """Note that the first offset to come is *offset*; those below it were finished by another consumer."""
         self.ledger.begin_at(offset)
         self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
         self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}

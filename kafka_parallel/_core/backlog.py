@@ -1,6 +1,6 @@
-"""Which tasks no worker has: those that may run, those behind others of their lane, those that wait for a retry.
+"""The tasks that no worker has: those that may run, those behind others of their lane, those that wait for a retry.
 
-Rule 1: what is dropped is given up for good: it leaves its ledger, and the commit point never passes it.
+Rule 1: a dropped task is given up for good: it leaves its ledger, and the commit point never passes it.
 Rule 2: a lane is released when the retry that holds it is dropped.
 """
 
@@ -19,8 +19,8 @@ class Backlog:
     """Tasks on their way to a worker.
 
     :param batches: when a batch is given out; ``None`` if records run one by one.
-    :ivar ready: what may run now.
-    :ivar retries: what waits for its next attempt.
+    :ivar ready: the tasks and lanes that may run now.
+    :ivar retries: the tasks that wait for their next attempt.
     """
 
     def __init__(self, batches: BatchLimits | None) -> None:

@@ -1,10 +1,10 @@
-"""Which partitions pause and resume, and how much the next poll may bring.
+"""Decides which partitions pause and resume, and how many records the next poll may bring.
 
-Rule 1: what counts is the state of the ledgers now; nothing is added up along the way.
+Rule 1: the state of the ledgers now counts; nothing is added up along the way.
 Rule 2: a partition pauses for the first of these reasons: a plugin's throttle is closed, its next record is not due, it
 holds too much (``buffer_limits.py``), or there is no room at all. It resumes by the mark of that reason.
 Rule 3: a partition that holds nothing is not paused while there is any room, and some is kept free for those (see
-``buffer_limits.py``): no poll may bring what would fill it, but for one record.
+``buffer_limits.py``): no poll may bring enough to fill it, but for one record.
 Rule 4: no poll may bring more than any partition that is fetched has span left, so that nothing has to be given back:
 the client would fetch it again. It may if several are fetched and that would be a handful, for they would all wait.
 """
@@ -24,13 +24,13 @@ from kafka_parallel._core.task import Task
 
 P = TypeVar("P", bound=Hashable)
 
-# How many records are a handful: of several partitions each poll may bring as many, although one has less span left.
+# A handful of records: each poll may bring as many of several partitions, although one has less span left.
 HANDFUL = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[P]):
-    """What to pause and resume now, and what holds after that.
+    """The partitions to pause and resume now, and the state after that.
 
     :ivar pause: partitions to pause, each with the limit it reached.
     :ivar resume: partitions to resume.
@@ -39,7 +39,7 @@ class Decision(Generic[P]):
     :ivar is_all_paused: whether nothing is left to be fetched.
     :ivar room: how many records the next poll may bring.
     :ivar bytes_left: how many bytes of them may be taken, the last record excepted.
-    :ivar total: what is buffered.
+    :ivar total: the load of all partitions.
     """
 
     pause: Mapping[P, str]
@@ -54,7 +54,7 @@ class Decision(Generic[P]):
 
 # see docs/decisions/0011-dynamic-thresholds.md
 class Backpressure(Generic[P]):
-    """What is paused, and why.
+    """The paused partitions, and the reason of each.
 
     :param commits: false for a consumer without a group.
     """
@@ -77,7 +77,7 @@ class Backpressure(Generic[P]):
         self._rules.learn_sizes(sizes)
 
     def decide_pauses(self, fed: Collection[P], now: float) -> Decision[P]:
-        """Decide what to pause and resume after *fed* partitions got records, and note it as done."""
+        """Decide which partitions pause and resume after *fed* partitions got records, and note it as done."""
         self._throttles.advance(now)
         self._assignments.close_finished()
         self._stretched = self._find_stretched([*self._stretched, *fed])
@@ -127,12 +127,12 @@ class Backpressure(Generic[P]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is buffered and no partition waits for the time of its next record."""
+        """True if nothing is buffered and no partition waits for the time of its next record."""
         return not self._held and self.total().records == 0
 
     @property
     def may_bring_more(self) -> bool:
-        """Whether some paused partition may resume."""
+        """True if some paused partition may resume."""
         if self._throttles.closed_by is not None:
             return False
         total = self.total()
@@ -149,7 +149,7 @@ class Backpressure(Generic[P]):
 
     @property
     def _reserve(self) -> int:
-        """How many records are kept free for partitions that hold nothing; one that is alone needs none."""
+        """The records kept free for partitions that hold nothing; a partition that is alone needs none."""
         assigned = len(self._assignments.live)
         return self._rules.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
 
@@ -166,7 +166,7 @@ class Backpressure(Generic[P]):
         )
 
     def _find_stretched(self, partitions: Iterable[P]) -> list[P]:
-        """Which of *partitions* have a span that fills half of what it may be. Only records that come can widen one."""
+        """Find those of *partitions* whose span is half of the limit or more. Only new records can widen one."""
         half, found = self._limits.uncommitted // 2, self._assignments.select(dict.fromkeys(partitions))
         return [partition for partition, assignment in found if self._load(partition, assignment).span >= half]
 
@@ -174,7 +174,7 @@ class Backpressure(Generic[P]):
     def _span_left(self) -> int:
         """How many records a poll may bring, so that no partition that is fetched gets more than its span has room for.
 
-        One that is not stretched has room for half of what it may be at least.
+        One that is not stretched has room for at least half of the limit.
         """
         most, stretched = self._limits.uncommitted, self._assignments.select(self._stretched)
         spans = [self._load(p, assignment).span for p, assignment in stretched if p not in self._paused]
@@ -196,11 +196,11 @@ class Backpressure(Generic[P]):
         return load._replace(span=kept_out - (self._base(assignment) or 0))
 
     def _base(self, assignment: Assignment) -> int | None:
-        """The begin of the span; without commits, at what is not finished."""
+        """The begin of the span; without commits, at the lowest unfinished offset."""
         return assignment.restart_at if self._commits else assignment.ledger.committable
 
     def total(self) -> Load:
-        """What all partitions together hold."""
+        """The load of all partitions together."""
         ledgers = [assignment.ledger for assignment in self._assignments.open.values()]
         return Load(sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
 

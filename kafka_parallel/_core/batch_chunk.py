@@ -1,8 +1,8 @@
-"""Which tasks run together, with one call, and what becomes of each.
+"""The tasks that run together, with one call, and the outcome of each.
 
-A batch is claimed as a whole, and nothing of it can be stolen. Where a record of a unit has to be tried again,
-those behind it in the unit go back with it: what failed among them has made its attempt, what succeeded comes again in
-order, what was skipped is finished. What was not run goes back too.
+A batch is claimed as a whole, and nothing of it can be stolen. If a record of a unit has to be tried again, those
+behind it in the unit go back with it: a failed one has made its attempt, a successful one comes again in order, a
+skipped one is finished. A task that was not run goes back too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kafka_parallel.values import Retry, Skip
 class BatchChunk(TaskChunk):
     """A chunk whose units run together: iterating claims all of them as one `TaskBatch`.
 
-    Each entry of what is settled says all about one unit, or that all of the batch was handled.
+    Each settled entry is complete for one unit, or says that all of the batch was handled.
     """
 
     __slots__ = ("_batch",)
@@ -36,7 +36,7 @@ class BatchChunk(TaskChunk):
         if self._batch is not None:
             yield self._batch
             if self._batch is not None:
-                raise ValueError("a batch was claimed but not run: an executor must run what it takes")
+                raise ValueError("a batch was claimed but not run: an executor must run each batch it takes")
 
     def settle_all(self, outcomes: BatchOutcomes) -> None:
         """Note how every task of the batch ended."""
@@ -57,11 +57,11 @@ class BatchChunk(TaskChunk):
         return handled
 
     def collect_last(self) -> Settled | None:
-        """Nothing: what stands behind it in its unit has to be collected as well."""
+        """Return nothing: the tasks behind it in its unit have to be collected as well."""
         return None
 
     def collect(self) -> tuple[list[Settled], Sequence[Task]]:
-        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one.
+        """Take out the settled tasks so far, and tasks that failed as well and go back behind a failed one.
 
         Of a batch that was handled as a whole `collect_handled` tells.
         """
@@ -96,5 +96,5 @@ class BatchChunk(TaskChunk):
 
 
 def _is_final(outcome: BatchOutcome) -> bool:
-    """Whether a task behind one that stays has come to an end all the same."""
+    """Tell whether a task behind one that stays has come to an end all the same."""
     return isinstance(outcome, (Skip, Failure))

@@ -1,6 +1,6 @@
-"""What may run now of the records that go into batches together.
+"""The records that may run now, in groups that go into batches together.
 
-Rule 1: a group counts what may run: tasks without order, and those of lanes that no batch holds.
+Rule 1: a group counts the tasks that may run: those without order, and those of lanes that no batch holds.
 Rule 2: a group of one lane needs no queue of its own. There may be one for every key.
 Rule 3: a lane counts the bytes that wait in it. So a group gives out the oldest records of a backlog, and takes the
 lane back, without looking at all of it.
@@ -88,7 +88,7 @@ class BatchedLane(Lane):
         return claimed
 
     def fitting(self, records: int, size: float) -> int:
-        """How many of its oldest tasks are at most *records* and have at most *size* bytes."""
+        """The number of its oldest tasks that are at most *records* and have at most *size* bytes."""
         if self.bytes <= size:
             waiting = len(self.waiting)
             return waiting if waiting < records else records
@@ -126,7 +126,7 @@ class LaneGroup(Tally):
         return [unit_of(lane, lane.claim(lane.fitting(records, size) or 1))]
 
     def discard(self, _: set[Task]) -> None:
-        """Forget what is gone."""
+        """Forget the discarded tasks."""
         lane = self._lane
         self.lose(self.tasks, self.bytes)
         if lane.waiting and not lane.held:
@@ -184,7 +184,7 @@ class Group(Tally):
             units.append(unit_of(lane, tasks))
             count += len(tasks)
             total += before - lane.bytes
-            if lane.waiting:  # what is left in the lane may not run either
+            if lane.waiting:  # the rest of the lane may not run either
                 self.lose(len(lane.waiting), lane.bytes)
         self.lose(count, total)
         return units
@@ -225,5 +225,5 @@ def since_of(task: Task) -> float:
 
 
 def size_of(tasks: Iterable[Task]) -> int:
-    """How many bytes *tasks* have."""
+    """The bytes of *tasks* together."""
     return sum([task.size for task in tasks])

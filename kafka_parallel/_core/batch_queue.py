@@ -1,12 +1,12 @@
-"""Which records may run together now, for a handler that takes many at once.
+"""The records that may run together now, for a handler that takes many at once.
 
 Rule 1: a batch holds records of one group: of the whole consumer (``"mixed"``), of one partition, or of one lane
 (records of a partition that need no order are a group too).
 Rule 2: a group may give out a batch when it is full (by records or by bytes), when a record of it has waited long
 enough, or when one's partition is about to leave. Time is an argument.
-Rule 3: of several groups that may, the one with the oldest record goes first; within a group what arrived first does,
+Rule 3: of several groups that may, the one with the oldest record goes first; within a group the earliest arrival does,
 in the order of ``fairness.py``.
-Rule 4: a lane gives its records to one batch at a time, as in ``ordering.py``. What arrives meanwhile waits.
+Rule 4: a lane gives its records to one batch at a time, as in ``ordering.py``. Records that arrive meanwhile wait.
 
 A group is listed in one of two heaps: by age once it may give out a batch, by the time at which it will before that.
 Entries are left behind when a group is listed anew; the group itself says which one counts.
@@ -45,7 +45,7 @@ class BatchLimits(NamedTuple):
 
 
 class BatchQueue(TaskQueue):
-    """Everything that may run, by group; does for batches what `ReadyQueue` does for single records."""
+    """The tasks that may run, by group; does for batches the work of `ReadyQueue` for single records."""
 
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
@@ -57,7 +57,7 @@ class BatchQueue(TaskQueue):
         self._arrivals = Arrivals()
 
     def __len__(self) -> int:
-        """How many groups may give out a batch without waiting for anything."""
+        """The number of groups that may give out a batch without waiting for anything."""
         return len(self._runnable)
 
     def enqueue(self, tasks: Sequence[Task], table: LaneTable, turn: Turn, others: int) -> None:
@@ -210,7 +210,7 @@ class BatchQueue(TaskQueue):
         lane.group = LaneGroup(lane) if self._limits.scope == "key" else self._group_of(task)
         return lane
 
-    # Which group is next
+    # The next group
 
     def _due(self, group: Group | LaneGroup) -> float:
         return group.waits_since() + self._limits.wait
@@ -240,7 +240,7 @@ class BatchQueue(TaskQueue):
         self._runnable.discard(group)
 
     def _look_at_waiting(self, now: float) -> None:
-        """List by age what has waited long enough."""
+        """List by age the groups that have waited long enough."""
         while self._by_time and self._by_time[0][0] <= now:
             due, *_, group = heappop(self._by_time)
             if group.listed != due:

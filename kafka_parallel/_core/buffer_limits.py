@@ -5,16 +5,17 @@ that is left bounds the next poll.
 Rule 2: a partition may hold as much as is still free, so it is paused while it holds more than the rest of the buffer
 has room. One stuck partition alone holds at most half of the buffer, two hold a third each, and a partition that keeps
 up always finds room. (Dynamic thresholds with alpha 1: Choudhury and Hahne, IEEE/ACM Trans. on Networking 6(2), 1998.)
-Rule 3: the span from the commit point to the newest record is limited per partition: it is what a crash repeats. No
-poll brings more than the span that is left; what comes beyond it all the same (offsets may have gaps) is given back.
-Rule 4: pausing and resuming have marks that are wide apart (resume at half of what pauses), because kafka-python 2.x
-throws away what it has prefetched for a paused partition. A pause ends by the mark of its own reason, and not before
-nothing else would pause the partition again.
+Rule 3: the span from the commit point to the newest record is limited per partition: it is the most that a crash
+repeats. No poll brings more than the span that is left; records beyond it all the same (offsets may have gaps) are
+given back.
+Rule 4: pausing and resuming have marks that are wide apart (a partition resumes at half of the load that pauses it),
+because kafka-python 2.x throws away the records that it has prefetched for a paused partition. A pause ends by the mark
+of its own reason, and not before nothing else would pause the partition again.
 Rule 5: some room is kept free for the partitions that hold nothing, a record for each but no more than a quarter, so
 that they are fetched whatever the others hold.
 Rule 6: if nothing is buffered, one record may always come, however large it is.
-Rule 7: how many records have room is told by the largest that was seen lately. If larger ones come, the limit of bytes
-is kept all the same: what comes after the record that reaches it is given back and fetched again.
+Rule 7: the record budget of a poll is the free bytes divided by the largest recent record size. If larger ones come,
+the limit of bytes is kept all the same: the records behind the one that reaches it are given back and fetched again.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from typing import NamedTuple
 
 # Before any record was seen, its size is taken for the broker's default message.max.bytes.
 UNSEEN_RECORD_BYTES = 1 << 20
-# How much of the buffer is kept free for partitions that hold nothing.
+# At most one part in this many of the buffer is kept free for partitions that hold nothing.
 RESERVED = 4
-# How fast the memory of a large record fades, per poll.
+# The factor by which the memory of a large record fades, per poll.
 FADING = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
-    """What may be buffered.
+    """The limits of the buffer.
 
     :ivar records: records taken and not finished, over all partitions.
     :ivar bytes: their bytes.
@@ -46,7 +47,7 @@ class BufferLimits:
 
 
 class Load(NamedTuple):
-    """What one partition, or all of them together, hold."""
+    """The load of one partition, or of all of them together."""
 
     records: int
     bytes: int
@@ -70,7 +71,7 @@ class PauseRules:
         self._largest = max(largest, self._largest * FADING if seen_any else 1.0)
 
     def room(self, total: Load) -> int:
-        """How many records the next poll may bring while *total* is buffered."""
+        """The number of records that the next poll may bring while *total* is buffered."""
         if total.records == 0:
             return self._capacity
         records = self._limits.records - total.records
@@ -78,11 +79,11 @@ class PauseRules:
 
     @property
     def _capacity(self) -> int:
-        """How many records have room where nothing is buffered."""
+        """The number of records that have room when nothing is buffered."""
         return max(1, min(self._limits.records, int(self._limits.bytes / self._largest)))
 
     def reserve(self, empty: int) -> int:
-        """How many records are kept free for *empty* partitions that hold nothing."""
+        """The records kept free for *empty* partitions that hold nothing."""
         capacity = self._capacity
         return min(empty, max(1, capacity // RESERVED)) if capacity > 1 else 0
 
@@ -102,7 +103,7 @@ class PauseRules:
             return False
         if reason == "uncommitted":
             left = self._limits.uncommitted - load.span
-            # Only commits make this room. Where little is left to finish, they will not make much more of it.
+            # Only commits make this room. If few records are left to finish, commits will not make much more of it.
             return load.span <= self._limits.uncommitted // 2 or load.records <= left // 2
         if reason == "records":
             return load.records <= (self._limits.records - total.records - reserve) // 2

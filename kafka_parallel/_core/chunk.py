@@ -1,4 +1,4 @@
-"""Which tasks one worker has, and which of them another may still take away.
+"""The tasks of one worker, and those of them that another may still take away.
 
 Rule 1: a chunk is a list of units, the first one at its end. There its worker claims them, a thief takes the last ones
 from its front; both are single list operations, so neither needs the lock to be safe from the other.
@@ -6,10 +6,10 @@ Rule 2: a claimed unit belongs to its worker until it ended: every task was sett
 behind it must wait (they go back to their lane).
 Rule 3: only the worker that holds the chunk claims units and settles their tasks. It does so one by one, by iterating,
 or all at once, to send them elsewhere; then it may give back, as the last ones, those that were not begun there.
-Rule 4: settling is one append of one entry, which says all there is to say: how the task ended, and with the last task
-of a unit, which lane is let go of and what goes back there. So what is settled may be collected by anyone at any time,
-and nothing depends on two operations being seen together. What becomes of the lane is decided where the entry is taken
-in, when the assignment of its task is either live or not.
+Rule 4: settling is one append of one complete entry: how the task ended, and with the last task of a unit, the lane
+that is let go of and the tasks that go back there. So settled entries may be collected by any thread at any time, and
+nothing depends on two operations being seen together. The fate of the lane is decided when the entry is taken in, when
+the assignment of its task is either live or not.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 
 Settled: TypeAlias = tuple[Task, "BatchOutcome", Lane | None, Sequence[Task]]
-"""How a task ended: its outcome; if its unit ended with it, the lane of the unit and what goes back there. A unit of a
-batch may end at a task that was not run, which then goes back."""
+"""How a task ended: its outcome; if its unit ended with it, the lane of the unit and the tasks that go back there. A
+unit of a batch may end at a task that was not run, which then goes back."""
 
 
 NOT_RUN = "{} was claimed but not run: an executor must run each task it takes"
@@ -118,7 +118,7 @@ class TaskChunk:
 
     # see docs/decisions/0002-workers-pull-chunks.md
     def steal(self, limit: int) -> list[Runnable]:
-        """Take away at most half of the units nobody claimed, with at most *limit* tasks unless it is one unit."""
+        """Take away at most half of the unclaimed units, with at most *limit* tasks unless it is one unit."""
         stolen: list[Runnable] = []
         wanted = (len(self._units) + 1) // 2
         while len(stolen) < wanted and limit > 0:
@@ -133,7 +133,7 @@ class TaskChunk:
         return stolen
 
     def take_unclaimed(self) -> list[Runnable]:
-        """Take away all units that nobody has claimed."""
+        """Take away all unclaimed units."""
         units = _take_each(self._units)
         self.taken -= count_of(units)
         return units
@@ -146,17 +146,17 @@ class TaskChunk:
         return last
 
     def collect(self) -> tuple[list[Settled], Sequence[Task]]:
-        """Take out what was settled so far, and tasks that failed as well and go back behind a failed one."""
+        """Take out the settled tasks so far, and tasks that failed as well and go back behind a failed one."""
         return take_all(self._settled), ()
 
     @property
     def unclaimed(self) -> int:
-        """How many units nobody has claimed."""
+        """The number of unclaimed units."""
         return len(self._units)
 
     @property
     def is_collectable(self) -> bool:
-        """Whether something was settled and not collected."""
+        """True if something was settled and not collected."""
         return bool(self._settled)
 
     @property
@@ -166,7 +166,7 @@ class TaskChunk:
 
     @property
     def current(self) -> Task | TaskBatch | None:
-        """What its worker is at, as far as anyone else can tell."""
+        """The task that its worker is at, as far as another thread can tell."""
         try:
             unit = self._single or self._unit or next(iter(self._claimed), None)
             return None if unit is None else unit.tasks[0]
@@ -175,7 +175,7 @@ class TaskChunk:
 
     @property
     def behind(self) -> list[Task]:
-        """What its worker has claimed together with `current` and not begun, as far as anyone else can tell."""
+        """The tasks claimed together with `current` and not begun, as far as another thread can tell."""
         units = self.claimed if self._unit is None else [self._unit]
         return [task for unit in units for task in [*unit.tasks]][1:]
 
@@ -188,7 +188,7 @@ class TaskChunk:
     def detach(self) -> tuple[TaskChunk, list[Runnable]]:
         """Take everything away from a worker that is stuck in `current`.
 
-        :returns: a chunk with what it is at, and units that may run elsewhere: what nobody has claimed, and what stands
+        :returns: a chunk with the unit it is at, and units that may run elsewhere: the unclaimed ones, and the tasks
             behind `current` in its lane, which stays held.
         """
         rest = _take_each(self._units)
@@ -205,7 +205,7 @@ class TaskChunk:
 
 
 def count_of(units: Iterable[Runnable]) -> int:
-    """How many tasks *units* have together."""
+    """The number of tasks of *units* together."""
     count = 0
     for unit in units:
         count += 1 if isinstance(unit, Task) else len(unit.tasks)
@@ -213,14 +213,14 @@ def count_of(units: Iterable[Runnable]) -> int:
 
 
 def take_all(told: list[T]) -> list[T]:
-    """Empty a list to which somebody else may append meanwhile."""
+    """Empty a list to which another thread may append meanwhile."""
     if taken := told[:]:
         del told[: len(taken)]
     return taken
 
 
 def _take_each(queue: list[T]) -> list[T]:
-    """Empty a list from its end, from whose front somebody else may take meanwhile."""
+    """Empty a list from its end, from whose front another thread may take meanwhile."""
     taken: list[T] = []
     for _ in range(len(queue)):
         try:

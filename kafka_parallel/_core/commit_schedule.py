@@ -11,8 +11,8 @@ Rule 4: a commit holds the offsets that changed since they were confirmed; and t
 confirmed long ago (see docs/decisions/0060-commit-unchanged-offsets.md).
 
 The loop asks once per round. Its poll() cannot be woken and blocks up to 0.1 s (``LONGEST_POLL``). It is bounded by
-`wait`, so a commit that time makes due is punctual. One that workers make due, by the room or the number of what they
-finish, may be that late. See docs/decisions/0065-one-commit-schedule.md.
+`wait`, so a commit that time makes due is punctual. A commit that workers make due, by the room or the number of their
+finished records, may be that late. See docs/decisions/0065-one-commit-schedule.md.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ P = TypeVar("P", bound=Hashable)
 
 NEVER = float("inf")
 FIRST_BACKOFF = 0.1
-# After how many seconds an unchanged offset is committed again. A broker forgets what is not committed, after
-# offsets.retention.minutes (1 at least), where the group has no members: with assign(), or before Kafka 2.1 (KIP-211).
+# After how many seconds an unchanged offset is committed again. A broker forgets the offset of a group that does not
+# commit it again, after offsets.retention.minutes (1 at least), if the group has no members: with assign(), or before
+# Kafka 2.1 (KIP-211).
 RENEWAL = 30.0
 
 Reason: TypeAlias = Literal["start", "asked", "interval", "room"]
@@ -66,7 +67,7 @@ class CommitSchedule(Generic[P]):
 
     :param rules: when they are; ``None`` for a consumer without a group, which commits nothing.
     :param backpressure: knows whether a commit would make room.
-    :param totals: what was finished so far.
+    :param totals: the counts so far.
     """
 
     def __init__(self, rules: CommitRules | None, backpressure: Backpressure[P], totals: Totals) -> None:

@@ -1,11 +1,11 @@
-"""Who gets which tasks, and what their outcomes mean.
+"""Gives tasks to workers, and takes in their outcomes.
 
-Rule 1: a worker takes what arrived first, as much as plugins allow; if there is nothing, it takes away from another
-worker what that one has not begun after a while, as much of it as plugins let start now: nothing while a bound is 0.
-Rule 2: an outcome changes its assignment if that is still live; that an attempt failed is remembered in any case. What
-has no verdict finishes nothing: under a live assignment its record runs again at once.
+Rule 1: a worker takes the earliest arrivals, as many as plugins allow; if there are none, it takes away from another
+worker the units that one has not begun after a while, as many of them as plugins let start now: none at a bound of 0.
+Rule 2: an outcome changes its assignment if that is still live; that an attempt failed is remembered in any case. An
+attempt without a verdict finishes nothing: under a live assignment its record runs again at once.
 Rule 3: a lane is let go when its unit has ended, unless its last task runs again or stopped the consumer.
-Rule 4: a handler that takes too long loses everything but the lanes of what it has: these are let go when it returns.
+Rule 4: a handler that takes too long loses everything but the lanes of its tasks: these are let go when it returns.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from kafka_parallel._core.task import Lane, Runnable, Task
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel.values import Retry, Skip
 
-# How long an idle worker leaves another one's units alone, in seconds.
+# The time, in seconds, that an idle worker leaves another one's units alone.
 STEAL_AFTER = 0.002
 
 
 @dataclass(slots=True)
 class Totals:
-    """What only ever grows."""
+    """Counts that only ever grow."""
 
     processed: int = 0
     failed: int = 0
@@ -46,11 +46,11 @@ class Totals:
 
 
 class Dispatch:
-    """What workers have.
+    """The chunks of the workers.
 
     :param assignments: told of attempts that failed after their assignment had ended.
-    :ivar totals: what happened so far.
-    :ivar in_flight: how many tasks workers have: what all chunks hold, counted where a chunk changes.
+    :ivar totals: the counts so far.
+    :ivar in_flight: the number of tasks that workers have: those of all chunks, counted where a chunk changes.
     """
 
     def __init__(self, backlog: Backlog, throttles: Throttles, assignments: Assignments[Any]) -> None:
@@ -101,15 +101,15 @@ class Dispatch:
 
     @property
     def _room(self) -> float:
-        """How many more tasks plugins let be in flight."""
+        """The number of further tasks that plugins let be in flight."""
         bound = self._throttles.in_flight
         return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
 
     def _steal(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
-        """Take away what a worker has not begun that has been at its chunk for a while.
+        """Take away the units that a worker has not begun that has been at its chunk for a while.
 
-        It starts by that: not while nothing may start. Where it is more than may be in flight, or has a rate, it is in
-        flight no more, and as much of all that may run is taken as plugins let start.
+        It starts by that: not while nothing may start. If they are more than may be in flight, or have a rate, they are
+        in flight no more, and as many of all tasks that may run are taken as plugins let start.
         """
         while (chunk := self._stuck(now)) is not None:
             may_go_on = self.in_flight <= self._throttles.in_flight and not self._throttles.rates.is_set
@@ -130,7 +130,7 @@ class Dispatch:
         return next((chunk for chunk in self._several if chunk.unclaimed and chunk.since + STEAL_AFTER <= now), None)
 
     def take_in_outcomes(self, chunk: TaskChunk, now: float) -> list[tuple[Task, Failure]]:
-        """Take in what *chunk* has settled so far; return the records that stop the consumer."""
+        """Take in the settled tasks of *chunk* so far; return the records that stop the consumer."""
         if (last := chunk.collect_last()) is not None:
             self._finish_last(chunk, last[0], last[2])
             return []
@@ -167,14 +167,14 @@ class Dispatch:
         cast("BatchQueue", self._backlog.ready).release_all(cast("list[BatchedLane]", lanes))
 
     def collect_outcomes(self, now: float) -> list[tuple[Task, Failure]]:  # see docs/decisions/0031-anyone-collects.md
-        """Take in what all workers have settled: one that is at a slow record has not handed over those before it."""
+        """Take in the settled tasks of all workers: one at a slow record has not handed over those before it."""
         chunks = [chunk for chunk in self._several if chunk.is_collectable]
         return [failure for chunk in chunks for failure in self.take_in_outcomes(chunk, now)]
 
     def _take_in_settled(
         self, chunk: TaskChunk, now: float, busy: Collection[Lane | None] = ()
     ) -> tuple[list[Settled], list[tuple[Task, Failure]]]:
-        """Take in what *chunk* has settled; return the units that ended, and the records that stop the consumer.
+        """Take in the settled tasks of *chunk*; return the units that ended, and the records that stop the consumer.
 
         The lanes of these units are still held. In lanes that are *busy* because their handler still runs, nothing may
         wait for its next attempt yet.
@@ -284,7 +284,7 @@ class Dispatch:
             self._backlog.ready.release(lane)
 
     def reclaim(self) -> None:
-        """Take from all workers what they have not begun: it waits again, and may be dropped."""
+        """Take from all workers the units they have not begun: these wait again, and may be dropped."""
         for chunk in list(self._several):
             units = chunk.take_unclaimed()
             self.in_flight -= count_of(units)
@@ -302,18 +302,18 @@ class Dispatch:
     # Handlers that take too long
 
     def at_work(self) -> list[Task | TaskBatch]:
-        """What workers are at."""
+        """The tasks and batches that workers are at."""
         return [current for chunk in self._chunks if (current := chunk.current) is not None]
 
     def behind(self) -> Counter[Assignment]:
-        """How many records of each assignment workers have claimed together with what they are at, and not begun."""
+        """Count, by assignment, the records claimed by workers together with their current one, and not begun."""
         return Counter(task.assignment for chunk in self._several for task in chunk.behind)
 
     def detach_stuck(self, item: Task | TaskBatch, now: float) -> tuple[TaskChunk | None, list[tuple[Task, Failure]]]:
         """Take everything away from the worker that is stuck in *item*.
 
-        What it had finished is taken in, what it had not begun may run elsewhere. Return a chunk with what it is at, to
-        be settled by somebody else and given to `expire`; and the records that stop the consumer.
+        Its finished tasks are taken in, those it had not begun may run elsewhere. Return a chunk with the unit it is
+        at, to be settled elsewhere and given to `expire`; and the records that stop the consumer.
         """
         chunk = next((chunk for chunk in self._chunks if chunk.current is item), None)
         if chunk is None:
@@ -328,7 +328,7 @@ class Dispatch:
     def expire(
         self, chunk: TaskChunk, handler: Hashable, lanes: Collection[Lane | None], now: float
     ) -> list[tuple[Task, Failure]]:
-        """Take in what was decided about records whose *handler* still runs; *lanes* stay held until it returns."""
+        """Take in the verdicts about records whose *handler* still runs; *lanes* stay held until it returns."""
         ended, failures = self._take_in_settled(chunk, now, busy=lanes)
         self._overdue[handler] = [end for end in ended if end[2] in lanes]
         for task, outcome, lane, _ in ended:
@@ -354,17 +354,17 @@ class Dispatch:
 
     @property
     def ready(self) -> int:
-        """How many lanes and tasks without order may run now."""
+        """The number of lanes and tasks without order that may run now."""
         return len(self._backlog.ready) if self._room > 0 else 0
 
     @property
     def overdue(self) -> int:
-        """How many handlers still run although their records failed by their deadline."""
+        """The number of handlers that still run although their records failed by their deadline."""
         return len(self._overdue)
 
     @property
     def waiting(self) -> int:
-        """How many tasks wait for a retry."""
+        """The number of tasks that wait for a retry."""
         return len(self._backlog.retries.waiting)
 
     def rate_limited(self, now: float) -> int:
@@ -373,7 +373,7 @@ class Dispatch:
 
     @property
     def _is_timed(self) -> bool:
-        """Whether anything waits for a time: mostly nothing does, and then there is no need to look for which."""
+        """True if anything waits for a time: mostly nothing does, and then no search is needed."""
         return bool(
             self._backlog.retries.waiting or self._throttles.is_timed or isinstance(self._backlog.ready, BatchQueue)
         )
@@ -394,7 +394,7 @@ class Dispatch:
 
     @property
     def steal_due(self) -> float | None:
-        """When an idle worker may take from another one's chunk; ``None`` if nobody has a unit that was not begun.
+        """The time at which an idle worker may take from another one's chunk; ``None`` if all units were begun.
 
         While nothing may start, when that changes counts, not this.
         """

@@ -1,7 +1,7 @@
 """The place of records of a partition that has nothing waiting: not behind all that others have waiting.
 
 Rule 1: records are numbered, and the lowest number runs first. A partition that always has some waiting gets numbers in
-order of arrival: so what is oldest runs first, and the busiest key stays near the front.
+order of arrival: so the oldest record runs first, and the busiest key stays near the front.
 Rule 2: one that has nothing waiting begins at the number that was reached, and each of its records takes the turn after
 all other partitions with records had one. It goes on so until it has caught up with the order of arrival, with some
 records of each poll at most.
@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-# How many records of one poll may go ahead: a partition that gets hundreds at once is not quiet, and each costs a place
-# in a heap (1.6 times the whole cost of a record with 100 partitions that are empty at each poll).
+# The most records of one poll that go ahead: a partition that gets hundreds at once is not quiet, and each costs a
+# place in a heap (1.6 times the whole cost of a record with 100 partitions that are empty at each poll).
 MOST_AHEAD = 16
 
 

@@ -1,4 +1,4 @@
-"""For how long the loop did not come round: what a member that was thrown out of its group should know.
+"""The time that the loop did not come round: a cause to name when a member was removed from its group.
 
 Rule 1: the loop looks several times a second, so a longer time between two looks is a gap, whatever it was spent with.
 Rule 2: only the longest gap of the last while is kept, for a loss is noticed soon after the gap that caused it.

@@ -1,8 +1,8 @@
-"""How many records plugins let be in flight.
+"""Bounds on the number of records in flight, set by plugins.
 
 Rule 1: every plugin has bounds of its own; the smallest of all counts.
-Rule 2: a bound is data: what holds now, and at most one change that holds from a later time on. Nobody is called when
-that time comes. Whoever asks is told what holds then.
+Rule 2: a bound is data: the value of now, and at most one change that holds from a later time on. No call is made when
+that time comes. A caller that asks is told the value of that moment.
 Rule 3: a bound of 0 closes: nothing is started and nothing is fetched until it changes.
 Rule 4: retries have a bound of their own, so that a flood of failing records leaves workers to fresh ones.
 Rule 5: how fast records start is bounded too, see ``rate_limits.py``.
@@ -42,7 +42,7 @@ class Throttles:
         self.in_flight = self.retries = self.next_change = UNBOUNDED
 
     def limit(self, name: str, in_flight: float, since: float | None = None) -> None:
-        """Let *name* bound what is in flight: at once, or from the time *since* on.
+        """Let *name* bound the records in flight: at once, or from the time *since* on.
 
         A bound that holds at once takes back the change that was to come.
         """
@@ -75,12 +75,12 @@ class Throttles:
 
     @property
     def is_timed(self) -> bool:
-        """Whether a bound changes at some time, or records have a rate."""
+        """True if a bound changes at some time, or records have a rate."""
         return self.next_change != UNBOUNDED or self.rates.is_set
 
     @property
     def closed_by(self) -> str | None:
-        """Which plugin lets nothing start; ``None`` if records may."""
+        """The plugin that lets nothing start; ``None`` if records may."""
         return next((name for name, bounds in self._bounds.items() if bounds.in_flight == 0), None)
 
     def is_closed_until(self, end: float) -> bool:

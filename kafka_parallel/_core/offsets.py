@@ -1,9 +1,9 @@
-"""Which offset of one partition is safe to commit.
+"""The offset of one partition that is safe to commit.
 
-Rule 1: offsets are added in increasing order and may have gaps (compaction, transaction markers). A gap is
-finished by definition: nobody will ever handle it.
-Rule 2: the commit point is the lowest offset that is not finished; if all are, it is the client's position: the
-offset of the record that comes next. Mostly that is one past the newest offset added. It is more behind what a client
+Rule 1: offsets are added in increasing order and may have gaps (compaction, transaction markers). A gap is finished by
+definition: it holds no record to handle.
+Rule 2: the commit point is the lowest offset that is not finished; if all are, it is the client's position: the offset
+of the record that comes next. Mostly that is one past the newest offset added. It is more behind offsets that a client
 skips without handing anything out (transaction markers, aborted records, a reset), and it is known before any record
 came of a quiet partition.
 Rule 3: an offset that was dropped (taken from ``poll()`` but given up before it ran) counts as not finished for
@@ -45,7 +45,7 @@ class OffsetLedger:
         self.bytes = 0
 
     def begin_at(self, offset: int) -> None:
-        """Note that the first offset to come is *offset*: everything below it is somebody else's business."""
+        """Note that the first offset to come is *offset*: those below it are not this consumer's business."""
         self._next = self._end = offset
 
     def advance_to(self, position: int) -> None:
@@ -60,7 +60,7 @@ class OffsetLedger:
         self._next = position
 
     def add_offsets(self, offsets: Sequence[int], sizes: Sequence[int]) -> None:
-        """Take in *offsets*, and how many bytes each of their records has; what runs once per record here runs in C.
+        """Take in *offsets*, and how many bytes each of their records has; the work per record here runs in C.
 
         :raises ValueError: if an offset is not above every offset added before.
         """
@@ -133,11 +133,11 @@ class OffsetLedger:
 
     @property
     def records(self) -> int:
-        """How many offsets are unfinished."""
+        """The number of unfinished offsets."""
         return len(self.sizes)
 
     def finished_from(self, offset: int) -> int:
-        """How many offsets from *offset* on are finished although it is not."""
+        """The number of finished offsets above *offset*, which is not finished."""
         return sum(found > offset and found not in self.sizes for found in self._order)
 
 

@@ -1,21 +1,21 @@
-"""Which records may run now.
+"""The records that may run now.
 
 Rule 1: a lane is one ordering key in one scope: the partition, see ``lane_scope.py``. At most one unit of a lane is out
 at any time, and a unit is the lane's oldest tasks in offset order. So records of one key run in order, one at a time.
 Rule 2: a lane belongs to its scope, not to an assignment. A unit that still runs when its assignment ends keeps the
 lane held, and records of a later assignment of the same scope and key wait for it.
 Rule 3: a lane that waits for a retry stays held by it. Nothing else waits for that retry.
-Rule 4: of everything that may run, what arrived first runs first; but what arrives of a partition that has nothing
-waiting does not stand behind all that others have waiting (``fairness.py``).
+Rule 4: of all tasks that may run, the earliest arrival runs first; but a record of a partition that has nothing waiting
+does not stand behind all that others have waiting (``fairness.py``).
 
-Theory. Rule 4 is not only fairness. A busy key's next record arrived long before the newest records of the other
-keys, so it is always near the front: the busiest key is never idle while others are served, and the total time comes
-close to the bound that this key sets. The oldest records are also what holds the commit point back.
+Theory. Rule 4 is not only fairness. A busy key's next record arrived long before the newest records of the other keys,
+so it is always near the front: the busiest key is never idle while others are served, and the total time comes close to
+the bound that this key sets. The oldest records also hold the commit point back.
 
-New tasks mostly arrive in order, so what becomes ready on arrival is a plain deque. What becomes ready *again* (a lane
-with a backlog, a retry) is older than that deque's tail, but mostly younger than all that became ready again before:
-handlers end about in the order they began. So that is a second deque, and only the rest goes into a heap. The next one
-is the oldest of the three heads.
+New tasks mostly arrive in order, so those that are ready on arrival are in a plain deque. A task or lane that becomes
+ready *again* (a lane with a backlog, a retry) is older than that deque's tail, but mostly younger than all that became
+ready again before: handlers end about in the order they began. So that is a second deque, and only the rest goes into a
+heap. The next one is the oldest of the three heads.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class ByAge:
 
     @property
     def _oldest_again(self) -> deque[tuple[int, Task | Lane]] | list[tuple[int, int, Task | Lane]]:
-        """Where the oldest of what became ready again stands in front."""
+        """The queue whose head is the oldest of all that became ready again."""
         again, older = self._again, self._older
         return older if older and (not again or older[0][0] < again[0][0]) else again
 
@@ -111,9 +111,9 @@ def _is_alive(entry: Task | Lane, loose: set[Task]) -> bool:
 
 
 class TaskQueue:
-    """Everything that may run, and what takes back the tasks that were taken in vain.
+    """The tasks that may run, and the way back for tasks that were taken in vain.
 
-    It has no ``ABCMeta``: asking what kind a queue is, once per chunk, would cost as much as taking a task out of it.
+    It has no ``ABCMeta``: asking a queue's class, once per chunk, would cost as much as taking a task out of it.
     """
 
     def make_ready(self, task: Task) -> None:

@@ -1,4 +1,4 @@
-"""How an attempt at a record may end."""
+"""The possible ends of an attempt at a record."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class Failure:
     """A record that stops the consumer.
 
-    :ivar error: what was raised.
+    :ivar error: the error that was raised.
     :ivar reason: who decided that it stops, and why.
-    :ivar is_fatal: true for KeyboardInterrupt and its like, which nobody was asked about.
+    :ivar is_fatal: true for KeyboardInterrupt and its like, about which ``on_error`` is not asked.
     """
 
     __slots__ = ("error", "is_fatal", "reason")
@@ -36,11 +36,11 @@ class NoVerdict:
 
 
 Outcome: TypeAlias = "Skip | Retry | Failure | type[NoVerdict] | None"
-"""How an attempt ended; ``None`` = the handler returned."""
+"""The end of an attempt; ``None`` = the handler returned."""
 
 
 class NotRun:
-    """What is said of a record of a batch that was kept out of it, because one before it in its unit was."""
+    """The outcome of a record that was kept out of a batch because one before it in its unit was."""
 
 
 BatchOutcome: TypeAlias = "Outcome | type[NotRun]"
@@ -50,5 +50,5 @@ BatchOutcomes: TypeAlias = "Mapping[Task, BatchOutcome] | None"
 
 
 def is_unfinished(outcome: BatchOutcome) -> bool:
-    """Whether a record is not through with that: what stands behind it in its lane must not run before it."""
+    """Tell whether a record is not through with that: those behind it in its lane must not run before it."""
     return outcome is NoVerdict or outcome is NotRun or isinstance(outcome, (Retry, Failure))

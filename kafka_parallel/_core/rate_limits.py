@@ -2,10 +2,10 @@
 
 Rule 1: a rate is a rate and a burst. In any time of t seconds at most burst + rate * t records start: all together, or
 of each lane (an ordering key in its scope). Records without order have no rate of their own.
-Rule 2: what counts is a start, and a retry is one. A worker takes what it starts at once, so that what is counted when
-it is taken starts then: one record, or where many are allowed what may start in a millisecond.
+Rule 2: a start counts, and a retry is one. A worker takes the records it starts at once, so that a record counted when
+it is taken starts then: one record, or if many are allowed, those of a millisecond.
 Rule 3: a lane that has to wait stays held and occupies no worker. Nothing else waits for it.
-Rule 4: a lane's bucket that is full again is forgotten: it is what a lane begins with.
+Rule 4: a lane's bucket that is full again is forgotten: a lane begins with a full one.
 Rule 5: a batch starts when its first record may, and all of its records count: it may exceed the burst, not the rate.
 Rule 6: every plugin has rate limits of its own, and all of them must allow a start.
 
@@ -28,11 +28,11 @@ from kafka_parallel._core.task import Lane, Runnable, Task
 NEVER, ALWAYS = float("inf"), float("-inf")
 # How much a worker takes at once, in seconds of the rate.
 CHUNK_SECONDS = 0.001
-# How many buckets are looked at per start whether they can be forgotten: more than a start can add.
+# The number of buckets checked per start for whether they can be forgotten: more than a start can add.
 SWEPT = 2
 
 Place: TypeAlias = "tuple[Hashable, Hashable] | None"
-"""What has a bucket: an ordering key in its scope, or ``None`` for everything together."""
+"""The owner of a bucket: an ordering key in its scope, or ``None`` for everything together."""
 
 
 class TokenBuckets:
@@ -65,7 +65,7 @@ class TokenBuckets:
             del self._full_at[oldest]
 
     def fits(self, place: Place, now: float, end: float) -> int:
-        """How many records of *place* may start from *now* until *end*."""
+        """The number of records of *place* that may start from *now* until *end*."""
         left = end + self._tolerance - max(now, self._full_at.get(place, now))
         return 0 if left < 0 else 1 + int(min(left / self._interval, 1e9))
 
@@ -85,7 +85,7 @@ class RateLimits:
         self._waiting: list[tuple[float, int, int, Lane]] = []
         self._put_aside = count()
 
-    # What plugins say
+    # Settings of plugins
 
     def set_overall(self, name: str, rate: TokenBuckets | None, now: float) -> None:
         """Let *name* bound how fast records start; ``None`` takes that back."""
@@ -136,7 +136,7 @@ class RateLimits:
 
     @property
     def _most_at_once(self) -> int:
-        """How many tasks a worker takes at once at most."""
+        """The most tasks that a worker takes at once."""
         slowest = min((rate.per_second for rate in self._overall.values()), default=NEVER)
         return 1 if self._by_lane else int(min(max(1.0, slowest * CHUNK_SECONDS), 1e9))
 
@@ -159,7 +159,7 @@ class RateLimits:
 
     @property
     def is_set(self) -> bool:
-        """Whether anything has a rate limit, or waits for the one it had."""
+        """True if anything has a rate limit, or waits for the one it had."""
         return bool(self._overall or self._by_lane or self._waiting)
 
     @property
@@ -191,9 +191,9 @@ class RateLimits:
         return next((opens for opens, *_, waiting in self._waiting if waiting is lane), None)
 
     def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:
-        """Of *tasks* that nobody has, return the first one of each assignment that cannot start before *end*.
+        """Return, of *tasks* that no worker has, the first one of each assignment that cannot start before *end*.
 
-        What lies above it in its partition does not start either: it will be repeated anyway.
+        Records above it in its partition do not start either: they will be repeated anyway.
         """
         if not (self._overall or self._by_lane):
             return []
@@ -205,7 +205,7 @@ class RateLimits:
         return list(late.values())
 
     def _fits(self, task: Task, left: dict[tuple[TokenBuckets, Place], int], now: float, end: float) -> bool:
-        """Whether *left* still has a start for *task*; take it out."""
+        """Tell whether *left* still has a start for *task*; take it out."""
         places: list[tuple[TokenBuckets, Place]] = [(rate, None) for rate in self._overall.values()]
         if task.key is not None:
             places += [(rate, _place(task)) for rate in self._by_lane.values()]

@@ -1,4 +1,4 @@
-"""Which failed records are due to run again, and how many of them do.
+"""The failed records that wait to run again, and the number of retries that run.
 
 Rule 1: a waiting task occupies no worker. It stays buffered and keeps its lane.
 Rule 2: time is an argument; the earliest due time is all a waiter needs to know.

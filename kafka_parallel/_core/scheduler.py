@@ -1,12 +1,14 @@
-"""The state of one consumer between ``poll()`` and commit: what comes, what leaves, and what may be committed.
+"""The state of one consumer between ``poll()`` and commit: the records that come and leave, and the offsets that may be
+committed.
 
 Rule 1: every method, here and in its parts, is one atomic act. It does no I/O, calls no user code and never waits; its
 caller holds the lock.
-Rule 2: counters are derived: what is buffered is what the ledgers hold, what is in flight is what the chunks hold.
-Rule 3: leaving takes three acts. `drain` stops intake and drops what never started, except below the highest record
-that did start: those still run, because otherwise everything finished above them would be repeated. Nothing is waited
-for that cannot run before the partition leaves. `is_drained` tells when that is done. `end_assignments` gives up the
-rest.
+Rule 2: counters are derived: the buffered records are those of the ledgers, the records in flight are those of the
+chunks.
+Rule 3: leaving takes three acts. `drain` stops intake and drops the records that never started, except below the
+highest one that did start: those still run, because otherwise everything finished above them would be repeated. Nothing
+is waited for that cannot run before the partition leaves. `is_drained` tells when that is done. `end_assignments` gives
+up the rest.
 Rule 4: a commit is computed from one `CommitSnapshot` and marked as done with the same one.
 Rule 5: `learn_positions` is told a position only when all records below it were fed or will never come. So it may be
 taken after the records of a poll were fed, or were given back to be fetched again; never between `poll()` and that.
@@ -37,7 +39,7 @@ P = TypeVar("P", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class CommitSnapshot(Generic[P]):
-    """What one commit says.
+    """The offsets of one commit.
 
     :ivar offsets: the offset and leader epoch to commit, per partition.
     :ivar assignments: the assignment each of them belongs to.
@@ -49,7 +51,7 @@ class CommitSnapshot(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one assignment ended.
+    """The end of one assignment.
 
     :ivar resume_at: where its next owner starts.
     :ivar running: how many records were being handled.
@@ -77,11 +79,11 @@ class Repeated(NamedTuple):
 class Scheduler(Generic[P]):
     """The state of one consumer's records.
 
-    :param limits: what may be buffered.
+    :param limits: the limits of the buffer.
     :param commits: when commits are due; ``None`` for a consumer without a group.
     :param batches: when a batch is given out; ``None`` if records run one by one.
-    :ivar throttles: what plugins allow.
-    :ivar dispatch: who gets which tasks, and what their outcomes mean.
+    :ivar throttles: the bounds set by plugins.
+    :ivar dispatch: gives tasks to workers, and takes in their outcomes.
     :ivar backpressure: which partitions pause and resume.
     :ivar commits: whether a commit is due, and why.
     """
@@ -118,8 +120,8 @@ class Scheduler(Generic[P]):
     def learn_positions(self, positions: Mapping[P, int]) -> CommitSnapshot[P]:
         """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
 
-        A jump back (a seek, a reset) ends the assignment and begins a new one. Where records are not taken in, the
-        client passes some that are never fed: its position there says nothing.
+        A jump back (a seek, a reset) ends the assignment and begins a new one. If records are not taken in, the client
+        passes some that are never fed: its position there says nothing.
 
         :returns: where assignments are whose start is due to be committed: nothing is confirmed of them.
         """
@@ -132,7 +134,7 @@ class Scheduler(Generic[P]):
         return CommitSnapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
 
     def _begin_anew(self, partition: P) -> None:
-        """Go on elsewhere in *partition*. What pauses it is looked at anew, but no record is waited for any more."""
+        """Go on elsewhere in *partition*. Reasons for a pause are looked at anew, but no record is waited for."""
         self._give_up(dict(self._assignments.select([partition])))
         self.assign([partition])
         self.backpressure.defer(partition, 0.0)
@@ -142,7 +144,7 @@ class Scheduler(Generic[P]):
     ) -> dict[P, int]:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
 
-        So is what stands above a record that stopped the consumer: what is between them was dropped.
+        Records above one that stopped the consumer are ignored too: those between them were dropped.
 
         *leader_epochs* tells from which offset on which leader epoch holds (KIP-320).
 
@@ -171,11 +173,11 @@ class Scheduler(Generic[P]):
     ) -> dict[P, Repeated]:
         """Take in nothing more for *partitions* (all without it), which leave at *end*.
 
-        What nobody needs to run any more is dropped, and so is what cannot run before *end*: a retry that falls due
-        later or a record that its rate lets start later, everything above it (which will be repeated anyway), all of it
-        while a throttle stays closed.
+        Records that need not run any more are dropped, and so are those that cannot run before *end*: a retry that
+        falls due later or a record that its rate lets start later, everything above it (which will be repeated anyway),
+        all of it while a throttle stays closed.
 
-        :returns: partitions in which finished records stand above what is dropped, and will run again.
+        :returns: partitions in which finished records stand above dropped ones, and will run again.
         """
         self.dispatch.reclaim()
         leaving = [assignment for _, assignment in self._assignments.select(partitions)]
@@ -199,7 +201,7 @@ class Scheduler(Generic[P]):
 
     @staticmethod
     def _repeated(assignment: Assignment, ceiling: int, unstarted: Iterable[Task]) -> Repeated:
-        """Tell what is finished above the lowest of *unstarted* that is above *ceiling*, and is dropped."""
+        """Count the finished records above the lowest dropped one, which is of *unstarted* and above *ceiling*."""
         lowest = min((task.offset for task in unstarted if task.offset > ceiling), default=None)
         return Repeated(-1, 0) if lowest is None else Repeated(lowest, assignment.ledger.finished_from(lowest))
 
@@ -208,7 +210,7 @@ class Scheduler(Generic[P]):
         return all(assignment.drained for _, assignment in self._assignments.select(partitions))
 
     def end_assignments(self, partitions: Iterable[P]) -> dict[P, Ended]:
-        """End the assignments of *partitions*. What still runs will change nothing any more."""
+        """End the assignments of *partitions*. Records that still run will change nothing any more."""
         leaving = dict(self._assignments.select(partitions))
         unfinished = {assignment: assignment.unfinished for assignment in leaving.values()}
         running = self._give_up(leaving)
@@ -245,7 +247,7 @@ class Scheduler(Generic[P]):
     # see docs/decisions/0005-commit-one-snapshot.md
     # see docs/decisions/0060-commit-unchanged-offsets.md
     def snapshot(self, partitions: Iterable[P] | None = None, renewed_at: float | None = None) -> CommitSnapshot[P]:
-        """Tell what to commit now for *partitions* (all without it): only those where something changed.
+        """Return the offsets to commit now for *partitions* (all without it): only those where something changed.
 
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due.
         """
@@ -269,7 +271,7 @@ class Scheduler(Generic[P]):
 
     @property
     def wants_more(self) -> bool:
-        """Whether workers have run out of work and some paused partition may bring more."""
+        """True if workers have run out of work and some paused partition may bring more."""
         return not self._backlog.ready and self.backpressure.may_bring_more
 
     @property
@@ -308,7 +310,7 @@ class Scheduler(Generic[P]):
         return {partition: offset for partition, offset in heads.items() if offset is not None}
 
     def standing(self, partition: P, now: float) -> Standing | None:
-        """Tell what holds the commit point of *partition*; ``None`` if nothing of it is unfinished."""
+        """Describe the record that holds the commit point of *partition*; ``None`` if nothing of it is unfinished."""
         assignment = self._assignments.get(partition)
         if assignment is None:
             return None

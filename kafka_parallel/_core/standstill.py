@@ -1,4 +1,4 @@
-"""What the record waits for that holds the commit point of a partition which stands still."""
+"""The obstacle of the record that holds the commit point of a partition which stands still."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "rate", "work
 
 
 class Standing(NamedTuple):
-    """The record that holds the commit point of a partition, and what it waits for.
+    """The record that holds the commit point of a partition, and the reason.
 
     :ivar offset: its offset.
     :ivar reason: ``"handler"`` = it runs; ``"retry"`` = its next attempt is not due; ``"throttle"`` = a plugin lets
@@ -38,7 +38,7 @@ class Standing(NamedTuple):
 def standing(
     assignment: Assignment, dispatch: Dispatch, backlog: Backlog, throttles: Throttles, now: float
 ) -> Standing | None:
-    """Tell what the lowest unfinished record of *assignment* waits for; ``None`` if nothing is unfinished."""
+    """Describe the lowest unfinished record of *assignment*; ``None`` if nothing is unfinished."""
     offset = next(iter(assignment.ledger.sizes), None)
     if offset is None:
         return None
@@ -66,7 +66,7 @@ def _found(
 
 
 def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Throttles, now: float) -> Standing:
-    """Tell what a record waits for that could start but for its lane, its rate, or want of a worker."""
+    """Describe a record that could start but for its lane, its rate, or want of a worker."""
     if lane is not None and (lane_due := throttles.rates.lane_due(lane)) is not None:
         return Standing(offset, "rate", attempt, lane_due)
     if lane is not None and lane.held:

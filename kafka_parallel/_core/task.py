@@ -1,8 +1,8 @@
-"""What a worker runs: one record, under one assignment, in at most one lane.
+"""The work of a worker: one record, under one assignment, in at most one lane.
 
 Rule 1: the identity of a task is (topic, partition, assignment, offset). The
 same offset taken twice under two assignments is two tasks.
-Rule 2: tasks and units hold data. Who may run when is decided in ``ordering.py``.
+Rule 2: tasks and units hold data. The order in which they run is decided in ``ordering.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kafka_parallel._core.assignment import Assignment
 
-# How many waiting tasks of a lane stand in a tuple.
+# The most waiting tasks of a lane that are kept in a tuple.
 FEW = 8
 
 
@@ -33,7 +33,8 @@ class Task:
     :ivar attempt: 1 for the first attempt.
     :ivar first_failed_at_ms: when the first attempt failed, in milliseconds since the Unix epoch.
     :ivar failing_since: the same moment in seconds of the monotonic clock.
-    :ivar started_at: when its newest attempt began, in seconds of the monotonic clock; not there if nobody asks.
+    :ivar started_at: when its newest attempt began, in seconds of the monotonic clock; not set unless plugins are told
+        of it.
     :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
     """
 
@@ -64,7 +65,7 @@ class Task:
 
     @property
     def past(self) -> Past:
-        """What the task's next attempt has to know of those before it."""
+        """The facts that the task's next attempt needs about those before it."""
         return Past(self.attempt, self.first_failed_at_ms, self.failing_since)
 
     def recall(self, past: Past) -> None:
@@ -81,7 +82,7 @@ class Lane:
     """The waiting tasks of one ordering key in one scope (see ``lane_scope.py``).
 
     :ivar waiting: the oldest first. Of many keys each has a few tasks, and an empty deque takes 760 bytes, which costs
-        more than time to make it: what is in flight no longer fits into the processor's cache. So it is a tuple, made
+        more than time to make it: the tasks in flight no longer fit into the processor's cache. So it is a tuple, made
         anew for each, until there are more than `FEW`.
     """
 

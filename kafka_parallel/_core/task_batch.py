@@ -9,9 +9,9 @@ from kafka_parallel._core.task import Runnable, Task
 
 
 class TaskBatch:
-    """What one call of a batch handler gets.
+    """The tasks of one call of a batch handler.
 
-    :ivar units: what must run in order together; all of them at once.
+    :ivar units: the units, each of which must run in order; all of them at once.
     :ivar tasks: all tasks in order of arrival, which keeps every lane in order.
     """
 

@@ -1,7 +1,7 @@
-"""Which things have been as they are for too long: records that workers are at, and partitions that stand still.
+"""Finds things that have not changed for too long: records that workers are at, and partitions that stand still.
 
-Rule 1: nothing is written down per record: how things are is looked at now and then, and what is seen twice in the same
-state has been in it at least since the first time.
+Rule 1: nothing is written down per record: states are looked at now and then, and a thing that is seen twice in the
+same state has been in it at least since the first time.
 Rule 2: each is told of when that has lasted long enough, and again at intervals while it lasts.
 """
 
@@ -47,7 +47,7 @@ class Unchanged(Generic[T, S]):
         return found
 
     def _is_as_told(self, thing: T, told_at: float) -> bool:
-        """Whether *thing* has not changed since it was told of."""
+        """Tell whether *thing* has not changed since it was told of."""
         return thing in self._since and self._since[thing][1] <= told_at
 
     def _is_to_be_told(self, thing: T, now: float) -> bool:

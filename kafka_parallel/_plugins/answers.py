@@ -1,4 +1,4 @@
-"""What of a plugin's answer can be used, and what is wrong with the rest: a wrong answer is said, and stops nothing."""
+"""Judges a plugin's answer: the usable part is used, the rest is logged and stops nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def done_offsets(
     answer: object, partitions: Collection[TopicPartition]
 ) -> tuple[dict[TopicPartition, set[int]], list[str]]:
-    """Return which offsets a plugin says are done in the *partitions* assigned now, and what else it says."""
+    """Return the done offsets in a plugin's *answer*, of the *partitions* assigned now, and its unusable rest."""
     if not isinstance(answer, Mapping):
         return {}, [shown(answer)]
     done: dict[TopicPartition, set[int]] = {}

@@ -3,7 +3,7 @@
 A pluggy call costs microseconds where a direct call costs a tenth of one, so every chain is put together once, at
 start; with no plugin in it, the chain *is* the handler. The rules are pluggy's own: the last registered plugin is asked
 first, a wrapper (of either style) sees the result or the error of everything inside it, the first answer that is not
-``None`` counts. What is no answer to its hook is an error of the plugin (``implementations.py``).
+``None`` counts. A value that is no answer to its hook is an error of the plugin (``implementations.py``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> 
 
     :param innermost: called with one positional argument for each of *names*.
     :param names: the arguments of the hook, in the order the composed function takes them.
-    :returns: *innermost* itself if nobody implements the hook.
+    :returns: *innermost* itself if no plugin implements the hook.
     :raises PluginError: an implementation is ``async def``, and nothing here can await it.
     """
     _refuse_coroutines(hook)
@@ -121,9 +121,9 @@ class Steps:
         return False
 
     def leave(self, result: Any, error: BaseException | None = None) -> Any:
-        """Resume the wrappers with the *result* of the inside, or its *error*; return what the outermost returns.
+        """Resume the wrappers with the *result* of the inside, or its *error*; return the outermost's result.
 
-        :raises BaseException: what comes out of the outermost.
+        :raises BaseException: the error of the outermost.
         """
         while self._entered:
             around, who = self._entered.pop()
@@ -178,7 +178,7 @@ def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[tuple[Call, 
 def _wrap_all(
     hook: pluggy.HookCaller, composed: Call, names: Sequence[str], wrap: Callable[[Call, Call, str], Call]
 ) -> Call:
-    """Put the wrappers of *hook* around what is *composed*, the last registered outermost."""
+    """Put the wrappers of *hook* around *composed*, the last registered outermost."""
     for impl in hook.get_hookimpls():
         if _is_wrapper(impl):
             composed = wrap(wrapper_of(impl, names), composed, _who(hook, impl))
@@ -232,7 +232,7 @@ def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
             result = inner(*args)
         except BaseException as error:  # noqa: BLE001 - a wrapper may see everything the inside raises
             return _left(around, who, None, error)
-        try:  # what `_left` does, without its cost: this is the way of nearly every record
+        try:  # the work of `_left`, without its cost: nearly every record takes this way
             around.send(result)
         except StopIteration as end:
             return end.value
@@ -252,9 +252,9 @@ def _entered(wrapper: Call, args: Sequence[Any], who: str) -> Generator[None, An
 
 
 def _left(around: Generator[None, Any, Any], who: str, result: Any, error: BaseException | None = None) -> Any:
-    """Resume a wrapper at its yield with *result*, or with *error*; return what it returns, let out what it raises.
+    """Resume a wrapper at its yield with *result*, or with *error*; return its result, let out its error.
 
-    Python makes a RuntimeError of a StopIteration that a generator lets out; here it stays what it was.
+    Python makes a RuntimeError of a StopIteration that a generator lets out; here it stays a StopIteration.
     """
     try:
         around.send(result) if error is None else around.throw(error)
@@ -275,7 +275,7 @@ def _yielded_twice(around: Generator[None, Any, Any], who: str) -> NoReturn:
 def call_each(hook: pluggy.HookCaller, arguments: Callable[[str], Mapping[str, object]]) -> None:
     """Call every implementation of a hook that may stop the start; the first registered is called first.
 
-    :param arguments: what the plugin of that name is given, by the names of the hook's arguments.
+    :param arguments: the arguments for the plugin of that name, by the names of the hook's arguments.
     :raises PluginError: one left its work to an await.
     """
     for impl in hook.get_hookimpls():
@@ -293,7 +293,7 @@ class Observers:
         self._impls = [(impl.plugin_name, function_of(impl, self._names)) for impl in reversed(hook.get_hookimpls())]
 
     def notify(self, **arguments: object) -> list[tuple[str, Any]]:
-        """Tell every plugin; return what they answered, without ``None``, each with the plugin's name."""
+        """Tell every plugin; return their answers, without ``None``, each with the plugin's name."""
         given = [arguments[name] for name in self._names]
         told = [(impl[0], self._notify(impl, given)) for impl in list(self._impls)]
         return [(plugin, answer) for plugin, answer in told if answer is not None]

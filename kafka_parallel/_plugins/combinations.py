@@ -46,7 +46,7 @@ def check_hosted(handler: Callable[[Any], Any]) -> None:
 
 
 def check_plugins(plugins: Plugins, options: Options, group_id: str | None, usual_executor: str) -> None:
-    """Check that what plugins do was asked for, and can be done.
+    """Check that the plugins' choices were asked for, and can be met.
 
     :param usual_executor: the plugin that provides the executor if none is chosen.
     :raises ConfigurationError: a plugin provides an ordering, and another one was given.
@@ -56,11 +56,11 @@ def check_plugins(plugins: Plugins, options: Options, group_id: str | None, usua
     for option, (chosen, usual) in named.items():
         for name in plugins.implementing(f"provide_{option}"):
             if chosen is None and plugins.is_named(name) and name != usual:
-                log.warning("%s provides the %s, which %s= does not say: it is used; write %s=%r",
+                log.warning("%s provides the %s and is used, although %s= does not name it: write %s=%r",
                             plugins.describe(name), option, option, option, name)  # fmt: skip
     if group_id is None:
         for name in plugins.implementing("on_commit"):
-            log.warning("%s hears of commits, and there are none: give the KafkaConsumer a group_id",
+            log.warning("%s implements on_commit, and nothing is committed: give the KafkaConsumer a group_id",
                         plugins.describe(name))  # fmt: skip
 
 
@@ -77,6 +77,6 @@ def _check_ordering(plugins: Plugins, options: Options) -> None:
 
 
 def _has_running_loop() -> bool:
-    """Whether an event loop runs on this thread; asyncio is not imported to find out."""
+    """Tell whether an event loop runs on this thread; asyncio is not imported to find out."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - documented for such uses

@@ -1,4 +1,4 @@
-"""Where is each hook composed, and with which rule is it called?
+"""Composes each hook, and fixes the rule by which it is called.
 
 Every hook but those that provide something (``provided.py``) has its line here and nowhere else; the rest of the
 library calls `Hooks`. A new hook needs its specification (``hookspecs.py``), a method here, and a call where its moment
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Hooks:
     """The hooks of one run; made when all plugins are loaded, those that provide the usual choices included.
 
-    :param settings: what plugins are told of the run.
+    :param settings: the settings of the run, passed to plugins.
     """
 
     def __init__(self, plugins: Plugins, settings: Settings) -> None:
@@ -46,7 +46,7 @@ class Hooks:
         self._handled = Observers(hook.on_handled)
         self._stop = Observers(hook.on_stop)
 
-    # They may stop the start: run() raises what one of them raises.
+    # They may stop the start: run() raises the error of one of them.
 
     def on_throttle(self, throttle_of: Callable[[str], Throttle]) -> None:
         """Give each plugin its throttle, the one of its name."""
@@ -60,7 +60,7 @@ class Hooks:
     # They hear: one that raises is logged and hears no more.
 
     def on_assign(self, partitions: frozenset[TopicPartition]) -> list[tuple[str, Any]]:
-        """Tell which partitions came; return what plugins answered, each with the plugin's name."""
+        """Tell which partitions came; return the plugins' answers, each with the plugin's name."""
         return self._assign.notify(partitions=partitions, context=self._settings)
 
     def on_revoke(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
@@ -73,7 +73,7 @@ class Hooks:
 
     @property
     def hears_handled(self) -> bool:
-        """Whether any plugin implements `on_handled`; without one, nothing is measured."""
+        """True if any plugin implements `on_handled`; without one, nothing is measured."""
         return bool(self._hook.on_handled.get_hookimpls())
 
     def on_handled(self, handled: Sequence[Handled]) -> None:
@@ -88,7 +88,7 @@ class Hooks:
 
     @property
     def surrounds_records(self) -> bool:
-        """Whether any plugin implements `on_record`; without one, the handler is called directly."""
+        """True if any plugin implements `on_record`; without one, the handler is called directly."""
         return bool(self._hook.on_record.get_hookimpls())
 
     def around_record(self, innermost: Call, *, is_async: bool) -> Call:
@@ -105,5 +105,5 @@ class Hooks:
 
     @cached_property
     def on_error(self) -> Call:
-        """The function that asks the plugins what becomes of a record whose attempt failed."""
+        """The function that asks the plugins for a verdict about a failed attempt."""
         return decision(self._hook.on_error)

@@ -1,8 +1,8 @@
 """The shapes that an implementation of a hook may have, how it is called, and which of its answers count.
 
 pluggy takes any function, and calling a generator function or an ``async def`` one runs nothing of it: such an answer
-would count as one. So what nothing runs to its end is refused when the plugin is registered, where it can be seen, and
-when it answers, where it cannot.
+would count as one. So a function that nothing runs to its end is refused: when the plugin is registered if that can be
+seen, else when it answers.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def mark_of(raw: object) -> Any:
 
 
 def raw_attribute(plugin: object, name: str) -> object:
-    """Look *name* up without running what computes attributes; ``None`` if there is none."""
+    """Look *name* up without running descriptors or ``__getattr__``; ``None`` if there is none."""
     own = getattr(plugin, "__dict__", {})
     if name in own and not inspect.isclass(plugin):
         return own[name]
@@ -71,7 +71,7 @@ def raw_attribute(plugin: object, name: str) -> object:
 
 
 def problem_of(hook: str, function: Any, names: Sequence[str], *, is_wrapper: bool) -> str | None:
-    """Say why *function* cannot implement *hook*, and what to write; ``None`` if it can.
+    """Say why *function* cannot implement *hook*, and how to write it; ``None`` if it can.
 
     :param names: the arguments of the hook.
     """
@@ -87,7 +87,7 @@ def problem_of(hook: str, function: Any, names: Sequence[str], *, is_wrapper: bo
 
 
 def _unrun(hook: str, function: Call, *, is_wrapper: bool) -> str | None:
-    """Say what nothing would run of *function*; ``None`` if a call runs it to its end."""
+    """Say which part of *function* nothing would run; ``None`` if a call runs it to its end."""
     if inspect.isasyncgenfunction(function):
         return "is an async generator, which nothing iterates: write def without async"
     if inspect.iscoroutinefunction(function) and (is_wrapper or hook not in AWAITED):
@@ -135,7 +135,7 @@ def wrapper_of(impl: pluggy.HookImpl, names: Sequence[str]) -> Callable[..., Gen
         return function
 
     def around(*args: Any) -> Generator[None, Any, Any]:
-        """Do what pluggy does for its old style: the plugin is sent a `pluggy.Result`, whatever happened inside."""
+        """Drive pluggy's old style as pluggy does: the plugin is sent a `pluggy.Result`, even of an error."""
         old = function(*args)
         try:
             next(old)
@@ -158,7 +158,7 @@ def wrapper_of(impl: pluggy.HookImpl, names: Sequence[str]) -> Callable[..., Gen
 
 
 def checked_answer(hook: str, plugin: str, answer: Any) -> Any:
-    """Return what *plugin* answered to *hook*, which is not ``None``.
+    """Return the answer of *plugin* to *hook*, which is not ``None``.
 
     :raises PluginError: it is no answer to that hook.
     """
@@ -170,7 +170,7 @@ def checked_answer(hook: str, plugin: str, answer: Any) -> Any:
 
 
 def refuse_unfinished(hook: str, plugin: str, answer: Any) -> None:
-    """Refuse what stands for work that is not done.
+    """Refuse an answer that stands for work that is not done.
 
     :raises PluginError: *answer* is such a thing.
     """

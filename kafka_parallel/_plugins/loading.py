@@ -48,7 +48,7 @@ def pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:
 
 
 def what_was_meant(item: object, previous: object) -> str:
-    """Tell what to write instead of *item*, which came after *previous*; no value of a setting is in it."""
+    """Name the correct form of *item*, which came after *previous*; no value of a setting is in it."""
     if isinstance(item, Mapping) and isinstance(previous, str):
         return f": settings go into one tuple with their plugin's name, in a list: plugins=[({previous!r}, {{...}})]"
     if isinstance(item, Mapping) and item:
@@ -100,7 +100,7 @@ def find(name: str) -> importlib.metadata.EntryPoint:
 
 
 def unknown_choice(option: str, name: str) -> str:
-    """Say that no plugin is called *name*, which was given as *option*, and what to write instead."""
+    """Say that no plugin is called *name*, which was given as *option*, and list the choices."""
     known = CHOICES[option]
     others = "or the name of another plugin that provides one"
     listed = ", ".join(map(repr, known))
@@ -125,7 +125,7 @@ def distribution_of(point: importlib.metadata.EntryPoint) -> str:
 
 
 def imported(point: importlib.metadata.EntryPoint, name: str, distribution: str) -> Any:
-    """Import what *point* names.
+    """Import the object of *point*.
 
     :raises PluginError: it cannot be imported.
     """
@@ -137,7 +137,7 @@ def imported(point: importlib.metadata.EntryPoint, name: str, distribution: str)
 
 
 def instance(loaded: Any, settings: Mapping[str, Any], who: str) -> Any:
-    """Make the plugin of what was loaded: a class is called with the settings, anything else is taken as is.
+    """Make the plugin of the loaded object: a class is called with the settings, anything else is taken as is.
 
     :raises ConfigurationError: it does not take these settings.
     :raises PluginError: it could not be made.
@@ -161,7 +161,7 @@ def instance(loaded: Any, settings: Mapping[str, Any], who: str) -> Any:
 
 
 def _misfit(settings: Mapping[str, Any], signature: inspect.Signature, who: str, given: str, error: TypeError) -> str:
-    """Say which settings *who* takes, and what was meant by those it does not."""
+    """List the settings that *who* takes, with a suggestion for those it does not."""
     known = [name for name, found in signature.parameters.items() if found.kind is not inspect.Parameter.VAR_KEYWORD]
     wrong = [str(name) for name in settings if name not in known]
     if not wrong:

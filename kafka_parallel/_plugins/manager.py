@@ -1,7 +1,7 @@
-"""Which plugins a consumer has: found, blocked, loaded and checked, each on its own.
+"""The plugins of a consumer: found, blocked, loaded and checked, each on its own.
 
-The order is: blocked names first, so that nothing of them is imported; then what is named (by argument, by environment,
-by the ordering and the executor); then what is installed for autoload. A broken plugin that was named stops the start;
+The order is: blocked names first, so that nothing of them is imported; then named plugins (by argument, by environment,
+by the ordering and the executor); then those installed for autoload. A broken plugin that was named stops the start;
 one that was only installed is reported and left out. Built-in names cannot be taken by another distribution.
 """
 
@@ -48,7 +48,7 @@ HOOKS = {
 
 
 class HookFinder(pluggy.PluginManager):
-    """Finds what of a plugin is marked as a hook, and refuses what could only be half called."""
+    """Finds the functions of a plugin that are marked as hooks, and refuses those that could only be half called."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         """Return how *name* of *plugin* is marked; ``None`` if it is no hook.
@@ -107,7 +107,7 @@ class Plugins:
         return f"plugin {name!r} ({self._distributions.get(name, GIVEN)})"
 
     def provided(self, hook: pluggy.HookCaller, settings: object, default: str | None = None) -> tuple[str, Any] | None:
-        """Ask a provide-hook; return who answered and what. The plugin *default* is loaded if nobody answers.
+        """Ask a provide-hook; return a plugin's name and answer. Without an answer, *default* is loaded.
 
         :raises PluginError: if two plugins answer, naming both, or if one raises.
         """
@@ -136,7 +136,7 @@ class Plugins:
         return [impl.plugin_name for impl in getattr(self._pm.hook, hook).get_hookimpls()]
 
     def is_named(self, name: str) -> bool:
-        """Whether that plugin was found by its name, rather than given as an object."""
+        """Tell whether that plugin was found by its name, rather than given as an object."""
         return self._distributions.get(name, GIVEN) != GIVEN
 
     def load(self, name: str) -> None:
@@ -195,7 +195,7 @@ class Plugins:
                 loaded = imported(found, found.name, distribution)
                 self._register(instance(loaded, {}, f"plugin {found.name!r}"), found.name, distribution)
             except (PluginError, ConfigurationError) as error:
-                log.warning("%s; it was installed for autoload and is left out: nothing it does will happen", error)
+                log.warning("%s; the consumer runs without this plugin, which was installed for autoload", error)
 
     def _register(self, plugin: object, name: str, distribution: str) -> None:
         if name in self.names():

@@ -1,4 +1,4 @@
-"""What plugins provide for one run(), and whether it can be used."""
+"""The objects that plugins provide for one run(), checked for use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
 class Provided:
     """Asks the provide-hooks.
 
-    :param settings: what the plugins are told.
+    :param settings: passed to the plugins.
     :raises PluginError: in every method, if a plugin fails, two answer, or the answer cannot be used.
     """
 
@@ -65,7 +65,7 @@ class Provided:
         return ordering  # type: ignore[no-any-return]
 
     def executor(self, chosen: str | None, usual: str) -> Executor:
-        """What runs the handlers.
+        """The executor that runs the handlers.
 
         :param usual: the plugin that provides it if none is *chosen*.
         """
@@ -87,7 +87,7 @@ class Provided:
         return executor  # type: ignore[no-any-return]
 
     def decoder(self) -> tuple[str, Decoder] | None:
-        """What decodes records instead of kafka-python, and the name of its plugin."""
+        """The decoder that replaces kafka-python's, and the name of its plugin."""
         provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings)
         if provided is not None and not callable(provided[1]):
             raise PluginError(

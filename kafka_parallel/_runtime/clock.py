@@ -1,4 +1,4 @@
-"""What time it is, what threads wait on, and how one starts: the seam that a simulation replaces."""
+"""Time, locks, conditions and threads: the seam that a simulation replaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Thread(Protocol):
 
 
 class Clock(Protocol):
-    """Two clocks, what to wait on, and threads."""
+    """Two clocks, locks and conditions, and threads."""
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
@@ -25,10 +25,10 @@ class Clock(Protocol):
         """Seconds since the Unix epoch."""
 
     def lock(self) -> Any:
-        """Make a lock that its holder may take again: what ``threading.RLock`` makes, or something like it.
+        """Make a lock that its holder may take again: a ``threading.RLock``, or something like it.
 
-        A signal handler runs on the main thread between any two steps of what it interrupts. If that holds the lock,
-        the handler would wait for itself.
+        A signal handler runs on the main thread between any two steps of the code it interrupts. If that holds the
+        lock, the handler would wait for itself.
         """
 
     def condition(self, lock: Any) -> Any:

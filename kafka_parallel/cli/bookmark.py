@@ -4,9 +4,9 @@ The bookmark is a file of JSON lines that only grows. Its first line says which 
 Before a batch is sent, a line names its letters and where the target partitions end; after all answers have come, a
 line says so. Every line is on the disk before the next step.
 
-A crash leaves at most one batch of which nobody knows what arrived. Each record that is sent carries a header with the
-identity of its replay and of its letter, so the next run looks for those headers from the noted ends on. A last line
-that is not complete belongs to a batch that was not begun.
+A crash leaves at most one batch of which it is not known which letters arrived. Each record that is sent carries a
+header with the identity of its replay and of its letter, so the next run looks for those headers from the noted ends
+on. A last line that is not complete belongs to a batch that was not begun.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import click
 Place: TypeAlias = "tuple[int, int]"
 """Partition and offset of a letter in its dead letter topic."""
 Ends: TypeAlias = "Mapping[str, Mapping[str, int]]"
-"""Where target partitions ended before a batch was sent: topic -> partition, as text -> offset."""
+"""The ends of the target partitions before a batch was sent: topic -> partition, as text -> offset."""
 BEGIN = '{"bookmark_of": '
 
 
@@ -34,7 +34,7 @@ class Bookmark:
     :param path: the file; created if it is not there.
     :param topic: the dead letter topic.
     :param cluster: the id of its cluster: a topic of that name elsewhere is another one.
-    :ivar identity: what the records of this replay carry.
+    :ivar identity: the header value of the records of this replay.
     :ivar sent: the letters that are known to have been sent.
     :ivar open_batch: letters of which that is not known, and where the targets ended before; or ``None``.
     :raises click.UsageError: the file belongs to another topic, is no bookmark, is in use, or cannot be opened.
@@ -79,7 +79,7 @@ class Bookmark:
     def _lock(self, path: Path) -> None:
         try:
             import fcntl
-        except ImportError:  # Windows: there nobody stops two replays with one bookmark
+        except ImportError:  # Windows: two replays with one bookmark are not prevented
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

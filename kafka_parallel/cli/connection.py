@@ -1,4 +1,4 @@
-"""How the command reaches the cluster, and what it says when it cannot."""
+"""The command's connection to the cluster, and its messages when that fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
 NO_BROKER = 3
-# What the command decides itself: a consumer without a group that commits nothing, and bytes as they are.
+# Settings of the command's own: a consumer without a group that commits nothing, and bytes as they are.
 OURS = frozenset({"group_id", "enable_auto_commit", "auto_offset_reset", "key_deserializer", "value_deserializer"})
 # Never left out for a client that does not know one: it shall fail rather than connect less securely.
 SECURITY = ("security_", "ssl_", "sasl_")

@@ -1,4 +1,4 @@
-"""Which dead letter topics are there, and how much is in them?"""
+"""Lists the dead-letter topics and the number of letters in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are dead letters deleted that nobody needs any more?"""
+"""Deletes dead letters that are no longer needed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LOOKED_AT = 100
 
 @click.command()
 @click.argument("dead_letter_topic")
-@click.option("--until", type=Moment(), help="Delete what was written before this time, in UTC.")
+@click.option("--until", type=Moment(), help="Delete letters written before this time, in UTC.")
 @click.option("--all", "everything", is_flag=True, help="Delete all there is now.")
 @click.option("--unchecked", is_flag=True, help="Also where records have no header that tells of a failure.")
-@click.option("--execute", is_flag=True, help="Do it; without this it is only said what would be deleted.")
+@click.option("--execute", is_flag=True, help="Delete; without this the command only says how many it would.")
 @with_connection
 def purge(
     connection: Connection,
@@ -39,7 +39,7 @@ def purge(
 ) -> None:
     """Delete dead letters from the beginning of each partition. Kafka can delete nothing else."""
     if (until is None) == (not everything):
-        raise click.UsageError("say what to delete: either --until TIME or --all")
+        raise click.UsageError("choose the letters to delete: either --until TIME or --all")
     with closing(connection.consumer()) as consumer:
         span = spans(consumer, dead_letter_topic)
         ends = {partition: end for partition, (_, end) in span.items()}

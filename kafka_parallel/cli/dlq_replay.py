@@ -1,7 +1,7 @@
 """How do dead letters get back to where they came from?
 
-A letter goes to its original topic, but only if the caller has named that topic with ``--to``: what a header says never
-opens a way to a topic that nobody named. Anything else is refused before the first record is sent.
+A letter goes to its original topic, but only if the caller has named that topic with ``--to``: no header can open a way
+to another topic. Anything else is refused before the first record is sent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Rate(click.FloatRange):
-    """Records per second. Below the least a batch would take longer than anybody waits."""
+    """Records per second. A lower rate would make a batch take hours."""
 
     def __init__(self) -> None:
         super().__init__(0.01, 1_000_000)
@@ -47,9 +47,9 @@ class Rate(click.FloatRange):
 @click.option("--keep-headers", is_flag=True, help="Keep the headers that tell of the failure; else they are stripped.")
 @click.option(
     "--bookmark", type=click.Path(dir_okay=False, path_type=Path),
-    help="Where it is noted what was sent.  [default: DEAD_LETTER_TOPIC.bookmark]",
+    help="The file in which sent letters are noted.  [default: DEAD_LETTER_TOPIC.bookmark]",
 )  # fmt: skip
-@click.option("--execute", is_flag=True, help="Do it; without this it is only said what would be sent.")
+@click.option("--execute", is_flag=True, help="Send; without this the command only says how many it would.")
 @with_connection
 @with_selection
 def replay(
@@ -65,7 +65,7 @@ def replay(
 ) -> None:
     """Send dead letters to the topics they came from.
 
-    Only says what it would do unless --execute is given. Run it again after a crash: it goes on, and sends nothing
+    The command only tells its plan unless --execute is given. Run it again after a crash: it goes on, and sends nothing
     twice.
     """
     path = bookmark or Path(f"{dead_letter_topic}.bookmark")
@@ -101,7 +101,7 @@ def _require_letters(connection: Connection, topic: str, path: Path, notes: Book
 def _plan(
     connection: Connection, topic: str, selection: Selection, allowed: Collection[str], sent: Collection[Place]
 ) -> list[Place]:
-    """Say what is to be sent; refuse what must not be.
+    """Choose the letters to send; refuse those that must not be sent.
 
     :raises click.UsageError: a letter is from a topic that is not allowed, or a topic is not there.
     """

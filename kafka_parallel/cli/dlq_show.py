@@ -1,4 +1,4 @@
-"""What do single dead letters say?"""
+"""Shows single dead letters."""
 
 from __future__ import annotations
 

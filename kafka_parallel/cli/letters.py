@@ -1,4 +1,4 @@
-"""Which records of a dead letter topic are meant, and how they are read: all there are when the command begins."""
+"""Reads the chosen records of a dead-letter topic: those there are when the command begins."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ PATIENCE = 30.0
 
 
 class Letter(NamedTuple):
-    """A record of a dead letter topic, and what its headers say."""
+    """A record of a dead-letter topic, and the claims of its headers."""
 
     record: Any
     says: DeadLetter
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Its place, for people."""
         return f"{self.record.topic}[{self.record.partition}]@{self.record.offset}"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which letters are meant; every condition that is given must hold.
+    """The conditions that choose letters; every condition that is given must hold.
 
     :ivar exception: the name of the exception's class, or its last part.
     :ivar topic: the topic of the record that failed, as the letter says.
@@ -119,7 +119,7 @@ def records_until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> I
 
 
 def _is_below(consumer: KafkaConsumer, partition: TopicPartition, end: int) -> bool:
-    """Whether the position is below *end*, or not known yet: before 2.3 only poll() asks for it."""
+    """True if the position is below *end*, or not known yet: before 2.3 only poll() asks for it."""
     position = consumer.position(partition, timeout_ms=0)
     return position is None or position < end
 

@@ -1,4 +1,4 @@
-"""How the command writes what came from Kafka to a terminal: never as markup, never with control characters."""
+"""Writes data from Kafka to a terminal: never as markup, never with control characters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 
 def printable(value: object, most: int = 200) -> str:
-    """Show *value* without what a terminal would obey, cut to *most* characters."""
+    """Show *value* without characters that a terminal would obey, cut to *most* characters."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     shown = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[:most]

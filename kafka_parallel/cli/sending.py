@@ -55,7 +55,7 @@ class Replay:
     def replay_all(self, topic: str, selection: Selection, places: Collection[Place]) -> int:
         """Send the letters of *topic* at *places*; return how many were sent.
 
-        :raises KafkaError: the broker refused one or did not answer; the next run finds out what arrived.
+        :raises KafkaError: the broker refused one or did not answer; the next run finds out which letters arrived.
         """
         self._settle_open_batch(topic)
         left = set(places) - self._bookmark.sent
@@ -68,7 +68,7 @@ class Replay:
         return len(left)
 
     def _settle_open_batch(self, topic: str) -> None:
-        """Find out what arrived of a batch that was interrupted."""
+        """Find out which letters of an interrupted batch arrived."""
         if self._bookmark.open_batch is None:
             return
         places, ends = self._bookmark.open_batch

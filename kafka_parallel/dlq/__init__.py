@@ -1,9 +1,8 @@
-"""What a dead letter says about the record it was made of, whoever wrote it.
+"""The facts that a dead letter tells about the record it was made of, in nine dialects.
 
 `parse` reads the headers of nine dialects: those of Kafka's share groups (KIP-1191), Spring Kafka's dead letters and
-retry topics, Kafka Connect, Kafka Streams, Spring Cloud Stream, SmallRye, Karafka and the Python libraries. What it
-says is a claim of whoever could write to the topic: show it, filter by it, but never let it decide where something is
-sent.
+retry topics, Kafka Connect, Kafka Streams, Spring Cloud Stream, SmallRye, Karafka and the Python libraries. They are
+claims of any producer of the topic: show them, filter by them, but never let them decide where something is sent.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _RANK = {dialect: rank for rank, dialect in enumerate(DIALECTS)}
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What the headers of a record say about a failure; ``None`` = nothing, or nothing that can be read.
+    """The claims of a record's headers about a failure; ``None`` = nothing, or nothing that can be read.
 
     :ivar topic: where the record that failed was read.
     :ivar partition: its partition.

@@ -1,7 +1,7 @@
-"""Which header says what, in each of the nine dialects that dead letters are written in.
+"""The meaning of each header in the nine dialects of dead letters.
 
-A dialect is a table from header names to the fields of a `DeadLetter`, with the reader of each. Where several dialects
-on one record tell the same field, the one that comes first here is believed: those that the plugin ``dlq`` writes
+A dialect is a table from header names to the fields of a `DeadLetter`, with the reader of each. If several dialects on
+one record tell the same field, the first of them in this order is believed: those that the plugin ``dlq`` writes
 itself, then the others.
 
 Sources of the names and encodings: KIP-1191 and the broker's ``ShareGroupDLQStateManager``; Spring Kafka's
@@ -156,7 +156,7 @@ CONTROL_PREFIXES = (
 """How names begin that say something about a failure. Karafka's ``source_`` is not among them: users write that too."""
 
 PREVIOUS = "kafka-parallel.prev."
-"""What goes before the name of such a header that a record carried already when it failed."""
+"""The prefix of the names of such headers that a record carried already when it failed."""
 
 
 def is_control(name: str) -> bool:

@@ -1,8 +1,8 @@
 """How one header value is read: bounded, and never with an exception.
 
-Anybody who may write to a topic chooses these bytes. So every reader knows the lengths and the range it accepts and
-answers ``None`` to the rest. None of them makes anything larger than what it was given, whatever the bytes claim.
-(What goes wrong otherwise: CVE-2026-41727, a forged number of attempts; CVE-2026-59317, an empty timestamp.)
+Any producer of a topic can choose these bytes. So every reader knows the lengths and the range it accepts and answers
+``None`` to the rest. None of them makes anything larger than its input, whatever the bytes claim. (The risks otherwise:
+CVE-2026-41727, a forged number of attempts; CVE-2026-59317, an empty timestamp.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DECIMAL = re.compile(rb"-?[0-9]{1,%d}" % LONGEST_DECIMAL)
 
 
 def text(data: bytes) -> str:
-    """Read UTF-8; what is not is left out."""
+    """Read UTF-8; other bytes are left out."""
     return data.decode("utf-8", "ignore")
 
 
@@ -49,7 +49,7 @@ def decimal_or(reader: Callable[[bytes], int | None]) -> Callable[[bytes], int |
 
 
 def within(reader: Callable[[bytes], int | None], most: int) -> Callable[[bytes], int | None]:
-    """Make a reader that answers ``None`` to what is below 0 or above *most*."""
+    """Make a reader that answers ``None`` to numbers below 0 or above *most*."""
 
     def read(data: bytes) -> int | None:
         number = reader(data)
@@ -59,7 +59,7 @@ def within(reader: Callable[[bytes], int | None], most: int) -> Callable[[bytes]
 
 
 def clamped(reader: Callable[[bytes], int | None], most: int = MOST_ATTEMPTS) -> Callable[[bytes], int | None]:
-    """Make a reader that takes what is below 1 for 1 and what is above *most* for *most*."""
+    """Make a reader that takes numbers below 1 for 1 and numbers above *most* for *most*."""
 
     def read(data: bytes) -> int | None:
         number = reader(data)

@@ -1,7 +1,7 @@
 """How a header without a value is written, which kafka-python cannot send: as an empty one, and one more that says so.
 
-A record may come with such a marker already, from a dead letter that was replayed. Where it is written again, that one
-is moved aside, as every header is that only looks like ours.
+A record may come with such a marker already, from a dead letter that was replayed. When it is written again, that one
+is moved aside, like every header that only looks like ours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def marked(headers: Headers) -> list[tuple[str, bytes]]:
 
 
 def restored(headers: Headers) -> list[tuple[str, bytes | None]]:
-    """Return what *headers* were before they were `marked`."""
+    """Return *headers* as they were before they were `marked`."""
     found = list(headers)
     nulls = {(value or b"").decode(errors="replace") for name, value in found if name == NULL_HEADER}
     return [

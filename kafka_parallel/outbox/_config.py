@@ -33,15 +33,15 @@ _SECURITY = ("ssl_", "sasl_")
 
 _REFUSED = {
     "acks": "a record is only handed over once all in-sync replicas have it",
-    "key_serializer": "what is written has the very bytes of its record",
-    "value_serializer": "what is written has the very bytes of its record",
-    "transactional_id": "what is written is outside of transactions",
+    "key_serializer": "records are written with their very bytes",
+    "value_serializer": "records are written with their very bytes",
+    "transactional_id": "records are written outside of transactions",
     "max_block_ms": "set timeout_ms of the plugin",
     "delivery_timeout_ms": "set timeout_ms of the plugin",
 }
 
-# What the consumer could fetch must not be too large to send, so the limit that counts is the topic's
-# max.message.bytes. This one is what a broker accepts as one request (socket.request.max.bytes).
+# Every record that the consumer could fetch must be small enough to send, so the limit that counts is the topic's
+# max.message.bytes. This one is the largest request that a broker accepts (socket.request.max.bytes).
 _MAX_REQUEST_BYTES = 100 * 1024 * 1024
 
 
@@ -95,7 +95,7 @@ def check_overrides(who: str, overrides: Mapping[str, Any]) -> None:
 
 
 def _inherited(consumer_config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the user told the consumer about the connection; the consumer's own defaults suit no producer."""
+    """Return the user's settings of the connection; the consumer's own defaults suit no producer."""
     return {
         name: value
         for name, value in consumer_config.items()

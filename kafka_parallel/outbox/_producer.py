@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# What kafka-python's 2.x raises instead of waking the thread of a producer that is closed at this moment.
+# Errors that kafka-python 2.x raises instead of waking the thread of a producer that is closed at this moment.
 CLOSED_MEANWHILE = (AttributeError, OSError)
-# What kafka-python raises on purpose: its 2.x asserts where 3.x raises ValueError and TypeError. And see above.
+# Errors that kafka-python raises on purpose (2.x asserts where 3.x raises ValueError and TypeError), and those above.
+# And see above.
 FAILURES = (KafkaError, AssertionError, ValueError, TypeError, *CLOSED_MEANWHILE)
-# How often a record is handed over while its time lasts. The producer itself tries again within each.
+# The number of times a record is handed over while its time lasts. The producer itself tries again within each.
 MOST_TRIES = 3
-# How long a producer may take to fail what it still has to send, in seconds: it asks no broker.
+# The time, in seconds, that a producer gets to fail its unsent records: it asks no broker.
 FORCED_CLOSE_TIMEOUT = 5.0
 
 
@@ -47,7 +48,7 @@ class Outgoing(NamedTuple):
 
 
 class Written(Protocol):
-    """Where the broker put a record."""
+    """The place of a record that was written."""
 
     topic: str
     partition: int
@@ -58,7 +59,7 @@ class Pending(Protocol):
     """A record on its way."""
 
     def get(self, timeout: float) -> Written:
-        """Wait up to *timeout* seconds for the broker's answer; raise what it answered if it is an error."""
+        """Wait up to *timeout* seconds for the broker's answer; raise it if it is an error."""
 
 
 class Producer(Protocol):
@@ -97,7 +98,7 @@ class Outbox:
     :param connect: opens a producer with `ExactBytes` as its key serialiser.
     :param timeout_ms: most milliseconds one record may take, tries together.
     :param clock: monotonic seconds.
-    :raises KafkaError: what *connect* raises.
+    :raises KafkaError: the error of *connect*.
     """
 
     def __init__(self, connect: Callable[[], Producer], timeout_ms: float, clock: Callable[[], float]) -> None:
@@ -166,7 +167,7 @@ class Outbox:
         return pending.get(timeout=max(0.0, deadline - self._clock()))
 
     def close(self) -> None:
-        """Close the producer. What no broker has acknowledged by then is not written later."""
+        """Close the producer. A record that no broker has acknowledged by then is not written later."""
         close_producer(self._producer, self._timeout_ms)
 
 
@@ -183,7 +184,7 @@ def close_producer(producer: Producer, timeout_ms: float) -> None:
         if sender is None:
             raise
         log.warning("a record is given up that was to be written: no broker acknowledged it in %g ms", timeout_ms)
-        with suppress(*CLOSED_MEANWHILE):  # its thread has ended, so there is nobody left to be woken
+        with suppress(*CLOSED_MEANWHILE):  # its thread has ended and needs no waking
             sender.force_close()
         sender.join(FORCED_CLOSE_TIMEOUT)
         _close(producer, FORCED_CLOSE_TIMEOUT)

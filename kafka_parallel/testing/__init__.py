@@ -1,4 +1,4 @@
-"""What users of the library need to test their own handlers and plugins.
+"""Helpers with which users test their own handlers and plugins.
 
 `FakeCluster`, `FakeConsumer`, `FakeProducer` and the clocks are imported when they are asked for: they import
 kafka-python, and pytest imports this package in every project that has kafka-parallel installed.

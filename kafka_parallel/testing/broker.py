@@ -1,4 +1,4 @@
-"""Where does a test get a real Kafka from.
+"""Finds or starts a real Kafka for tests.
 
 :func:`start_broker` finds or starts one: the broker named in ``KAFKA_BOOTSTRAP_SERVERS``, else a container, else a
 child process, of the version that ``KAFKA_PARALLEL_KAFKA_VERSION`` names if it does (2.8.2 or 3.4.1). Whatever it
@@ -28,11 +28,11 @@ __all__ = ["Broker", "NotAvailableError", "start_broker"]
 
 
 class Backend(Protocol):
-    """What stands behind a :class:`Broker`."""
+    """The implementation behind a :class:`Broker`."""
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients connect: ``host:port``."""
+        """The address for clients: ``host:port``."""
 
     def stop(self) -> None:
         """End it; a second call does nothing."""
@@ -52,7 +52,7 @@ class Broker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients connect: ``host:port``."""
+        """The address for clients: ``host:port``."""
         return self._backend.bootstrap_servers
 
     def create_topic(self, name: str, partitions: int = 1, *, config: Mapping[str, str] | None = None) -> None:
@@ -66,7 +66,7 @@ class Broker:
         create_topic(self.bootstrap_servers, name, partitions, config or {})
 
     def stop(self) -> None:
-        """End the broker and remove what it wrote; an external one is left alone. A second call does nothing."""
+        """End the broker and remove its files; an external one is left alone. A second call does nothing."""
         self._backend.stop()
 
     def kill(self) -> None:
@@ -104,11 +104,12 @@ def start_broker(
 ) -> Broker:
     """Find or start a Kafka broker, and wait until it serves.
 
-    :param kind: "external" (named in ``KAFKA_BOOTSTRAP_SERVERS``), "docker" or "jvm"; None takes the first to be had.
+    :param kind: "external" (named in ``KAFKA_BOOTSTRAP_SERVERS``), "docker" or "jvm"; None takes the first that is
+        available.
     :param progress: show a bar on standard error while Kafka is downloaded, once per machine.
     :param timeout_ms: how long the broker may take to get ready, in milliseconds; downloads are not counted.
     :param config: settings of the broker that are added or replaced; refused for an external one.
-    :raises NotAvailableError: nothing failed, but no broker is to be had here; a child of :class:`BrokerError`.
+    :raises NotAvailableError: nothing failed, but no broker is available here; a child of :class:`BrokerError`.
     :raises BrokerError: the broker did not get ready; nothing is left of it. Or *kind* is unknown.
     """
     starters: dict[str, Callable[[], Backend]] = {
@@ -124,7 +125,7 @@ def start_broker(
 
 
 def _first(starters: Mapping[str, Callable[[], Backend]]) -> Broker:
-    """Only what is not to be had is passed over: a broker that fails is somebody's fault, and is not hidden."""
+    """Only unavailable kinds are passed over: a broker that fails is a fault, and is not hidden."""
     reasons = []
     for kind, start in starters.items():
         try:
@@ -153,7 +154,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m kafka_parallel.testing.broker", description=main.__doc__)
-    parser.add_argument("--kind", help="external, docker or jvm; the first that is to be had if not given")
+    parser.add_argument("--kind", help="external, docker or jvm; the first that is available if not given")
     parser.add_argument("--timeout-ms", type=int, default=60_000, help="how long the broker may take to get ready")
     parser.add_argument(
         "--config", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a setting of the broker"

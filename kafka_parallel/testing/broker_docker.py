@@ -32,7 +32,7 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 LABEL = "kafka-parallel"
 DAEMON_TIMEOUT_S = 60
 
-# What the guard runs when our process is gone. Removing a container that never came to be is no failure.
+# The program that the guard runs when our process is gone. Removing a container that never came to be is no failure.
 REMOVE = """\
 import sys, docker
 try:
@@ -91,7 +91,7 @@ class DockerBroker:
 def start_docker_broker(config: Mapping[str, str], timeout_ms: int, *, progress: bool) -> DockerBroker:
     """Start Kafka in a container; an image that is missing is pulled first, which *timeout_ms* does not count.
 
-    :raises NotAvailableError: there is no docker package, no daemon that answers, or no image to be had.
+    :raises NotAvailableError: there is no docker package, no daemon that answers, or no image.
     :raises BrokerError: the broker did not get ready.
     """
     needs_posix()
@@ -135,7 +135,7 @@ def _daemon() -> Iterator[Any]:
 
 
 def _check_socket(host: str) -> None:
-    """Where there is no daemon, the docker package says so too, but leaves an open socket behind."""
+    """Without a daemon, the docker package says so too, but leaves an open socket behind."""
     scheme, _, path = host.partition("://")
     if scheme != "unix":
         return

@@ -1,6 +1,6 @@
 """Does the broker that the environment names answer.
 
-It was started by somebody else, who will also stop it: a broker in a compose file, or the service of a CI job.
+It was started elsewhere, and is stopped there: a broker in a compose file, or the service of a CI job.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def start_external_broker(config: Mapping[str, str], timeout_ms: int) -> Externa
     :param config: must be empty: the broker runs already.
     :param timeout_ms: how long it may take to answer, in milliseconds.
     :raises NotAvailableError: the variable is not set.
-    :raises BrokerError: nobody answers there as Kafka does, or there are settings.
+    :raises BrokerError: no Kafka broker answers there, or there are settings.
     """
     servers = os.environ.get(SERVERS_VARIABLE)
     if not servers:

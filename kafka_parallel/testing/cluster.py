@@ -1,4 +1,4 @@
-"""Where does a test get a Kafka of several nodes from, whose nodes can be stopped one by one.
+"""Starts a Kafka of several nodes for tests, whose nodes can be stopped one by one.
 
 :func:`start_cluster` runs three nodes on this machine, each in a JVM of its own, on loopback only. Every topic has
 three copies, of which two must have a record before it counts as written, so that any one node may be away.
@@ -97,7 +97,7 @@ class Cluster:
         self._wait_for_copies()
 
     def stop(self) -> None:
-        """Kill all nodes and remove what they wrote; a second call does nothing."""
+        """Kill all nodes and remove their files; a second call does nothing."""
         self._stack.close()
 
     def __enter__(self) -> Cluster:

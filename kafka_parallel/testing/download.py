@@ -23,10 +23,10 @@ TIMEOUT_S = 30.0
 
 
 def download(url: str, part: Path, size: int, advance: Progress) -> None:
-    """Bring *part* to *size* bytes of *url*, going on from what is there already.
+    """Bring *part* to *size* bytes of *url*, continuing a partial download.
 
     :param size: how many bytes the whole file has.
-    :raises NotAvailableError: the server cannot be reached or does not have the file; what was received is kept.
+    :raises NotAvailableError: the server cannot be reached or does not have the file; received bytes are kept.
     """
     if _size_of(part) > size:
         part.unlink()

@@ -1,4 +1,4 @@
-"""What tells "there is no such broker here" from "the broker failed".
+"""Tells "there is no such broker here" from "the broker failed".
 
 The first lets :func:`~kafka_parallel.testing.broker.start_broker` try another kind of broker. The second never does: to
 fall back would hide a fault.
@@ -21,7 +21,7 @@ PORT_TAKEN = ("Address already in use", "address already in use", "port is alrea
 
 
 class NotAvailableError(BrokerError):
-    """This kind of broker is not to be had here: nothing is wrong, but something is missing."""
+    """This kind of broker is not available here: nothing is wrong, but something is missing."""
 
 
 @contextmanager
@@ -49,13 +49,13 @@ def needs_posix() -> None:
 
 
 def broker_failed(what: str, log: str) -> BrokerError:
-    """The error to raise when a broker failed: *what* happened, and the end of its *log*."""
+    """Make the error of a broker that failed, with the event and the end of its *log*."""
     lines = log.splitlines()[-LOG_TAIL_LINES:]
     return BrokerError(f"{what}; the last lines of its log:\n" + "\n".join(f"    {line}" for line in lines))
 
 
 def with_free_port(start: Callable[[], Started]) -> Started:
-    """Call *start*, again if somebody took the port between its choice and its use.
+    """Call *start*, again if another process took the port between its choice and its use.
 
     :raises BrokerError: *start* failed for another reason, or three times for this one.
     """

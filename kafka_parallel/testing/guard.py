@@ -38,7 +38,7 @@ class Guard:
         self._farewell: list[str] = []
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what one line of the parent asks; unknown requests are a bug of the parent and end the guard."""
+        """Execute one line of the parent; unknown requests are a bug of the parent and end the guard."""
         acts: dict[str, Callable[..., dict[str, Any]]] = {
             "run": self._run,
             "poll": self._poll,

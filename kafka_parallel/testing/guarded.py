@@ -47,7 +47,7 @@ class Guarded:
         return int(self._ask(do="run", argv=argv, log=str(log))["pid"])
 
     def exit_code(self) -> int | None:
-        """How the child ended: None while it runs, negative for the number of a signal."""
+        """The exit code of the child: None while it runs, negative for the number of a signal."""
         code: int | None = self._ask(do="poll")["code"]
         return code
 

@@ -1,4 +1,4 @@
-"""What handlers really did, written down by themselves, and what an independent judge makes of it.
+"""The history of handler runs, written by the handlers themselves, and an independent judge of it.
 
 A history is a file of fixed-size entries. Every handler run appends two (start, end) with one ``write`` each to a file
 opened with ``O_APPEND``, so entries of many threads and processes never mix, and a SIGKILL loses nothing that was
@@ -7,7 +7,7 @@ written. The judge knows records, keys, offsets and times; of the consumer under
 Entry, little-endian, 48 bytes: nanoseconds of the machine-wide monotonic clock (q), kind (i), CRC-32 of the rest (I),
 run (q: which start of which process), topic hash and partition (I, I), offset (q), key hash (Q).
 
-``python -m kafka_parallel.testing.history FILE`` tells what is in one, and whether it can be believed.
+``python -m kafka_parallel.testing.history FILE`` tells the contents of one, and whether it can be believed.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class HistoryError(KafkaParallelError):
 
 
 class Kind(IntEnum):
-    """What an entry says."""
+    """The kind of an entry."""
 
     START = 1
     END = 2
     FAILED = 3
-    COMMITTED = 4  # offset = what the broker had as committed at that moment
+    COMMITTED = 4  # offset = the broker's committed offset at that moment
     KILLED = 5  # the process of this run is gone
     ASSIGNED = 6  # the partition was given to this run (again): it may begin at an earlier offset
 
@@ -118,7 +118,7 @@ class History:
         self._append(Entry(time.monotonic_ns(), kind, self.run, topic, partition, offset, key))
 
     def committed(self, topic: str, offsets: Mapping[int, int]) -> None:
-        """Note which *offsets* the broker has as committed now, per partition of *topic*."""
+        """Note the broker's committed *offsets* of now, per partition of *topic*."""
         for partition, offset in offsets.items():
             self.write(Kind.COMMITTED, _hash32(topic), partition, offset)
 
@@ -142,7 +142,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """What there was to handle.
+    """The records that there were to handle.
 
     :ivar topic: the topic.
     :ivar keys: the key of every record, by partition and offset.
@@ -154,18 +154,18 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the judge found; each problem names partition and offset.
+    """The judge's findings; each problem names partition and offset.
 
     :ivar records: how many records there were to handle.
     :ivar lost: never finished by anyone.
     :ivar repeated: finished runs beyond the first of a record.
     :ivar reordered: a record started after a later one of its lane, within one assignment of one process.
     :ivar overlapping: two records of a lane at the same time, in one run of one process.
-    :ivar committed_too_far: a commit above a record that nobody had finished.
-    :ivar unexplained: a record started again although nobody who had finished it was killed. Where nothing but kills
-        happens, it has to be empty, as `needless`: then exactly what a kill left uncommitted was repeated.
+    :ivar committed_too_far: a commit above a record that was not finished.
+    :ivar unexplained: a record started again although no process that had finished it was killed. If kills are the only
+        faults, it has to be empty, as `needless`: then exactly the records that a kill left uncommitted were repeated.
     :ivar needless: a record started although a commit above it was known: no fault explains such a repeat, but for a
-        process that was stopped and goes on with what it had (SIGSTOP).
+        process that was stopped and goes on with its old state (SIGSTOP).
     """
 
     records: int
@@ -179,7 +179,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, reordered, overlapping or committed too far; repeats are the caller's to judge."""
+        """True if nothing was lost, reordered, overlapping or committed too far; repeats are the caller's to judge."""
         return not (self.lost or self.reordered or self.overlapping or self.committed_too_far)
 
 
@@ -208,7 +208,7 @@ def read(path: str | Path, *, is_growing: bool = False) -> Iterator[Entry]:
         elif entry.kind in {Kind.END, Kind.FAILED}:
             running[place] -= 1
             if running[place] < 0:
-                raise HistoryError(f"history {path} is cut: it has no beginning of what ends in {entry}")
+                raise HistoryError(f"history {path} is cut: it has no beginning of the run that ends in {entry}")
     return iter(entries)
 
 
@@ -241,8 +241,8 @@ def judge(entries: Iterable[Entry], produced: Produced, *, lane: str = "key") ->
     """Judge a history.
 
     :param entries: the history, in order of time.
-    :param produced: which records there were to handle.
-    :param lane: what has to stay in order: ``"key"`` (records without a key are free), ``"partition"`` or ``"none"``.
+    :param produced: the records that there were to handle.
+    :param lane: the scope of the order: ``"key"`` (records without a key are free), ``"partition"`` or ``"none"``.
     """
     court = _Court(produced, lane)
     for entry in entries:
@@ -331,7 +331,7 @@ class _Court:
         return None
 
     def verdict(self) -> Verdict:
-        """What was found."""
+        """The findings."""
         lost = [(partition, offset) for partition, left in self._unfinished.items() for offset in left]
         return Verdict(
             records=sum(len(keys) for keys in self._produced.keys.values()),
@@ -357,7 +357,7 @@ def _hash64(key: bytes | None) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Tell what is in the history that *arguments* name; return the exit code: 2 if it cannot be believed."""
+    """Tell the contents of the history that *arguments* name; return the exit code: 2 if it cannot be believed."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m kafka_parallel.testing.history FILE\n")
         return 2

@@ -1,4 +1,4 @@
-"""Where do Kafka's jars come from, and are they the right ones.
+"""Kafka's jars: found or downloaded, and checked against the lock file.
 
 ``jars.lock`` beside this file names every jar of the broker with its size and SHA-256. A jar in the cache folder or in
 Maven's own repository that has that SHA-256 is used as it is; the others are downloaded from Maven Central once. To
@@ -57,7 +57,7 @@ class Jar:
         return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.name}"
 
     def is_at(self, path: Path) -> bool:
-        """Whether *path* is a file with this jar's SHA-256."""
+        """Tell whether *path* is a file with this jar's SHA-256."""
         return path.is_file() and path.stat().st_size == self.size and sha256_of(path) == self.sha256
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ def _jar_of(words: list[str]) -> Jar:
 
 
 def kafka_version(jars: Iterable[Jar]) -> str:
-    """Which Kafka the jars are."""
+    """The version of Kafka that the jars are of."""
     return next(jar.version for jar in jars if jar.artifact.startswith("kafka_"))
 
 
@@ -104,7 +104,7 @@ def sha256_of(path: Path) -> str:
 
 
 def fetch_jars(jars: list[Jar], *, progress: bool = True) -> list[Path]:
-    """Paths of all *jars*, in their order; what is missing is downloaded. May take minutes the first time.
+    """Paths of all *jars*, in their order; missing ones are downloaded. May take minutes the first time.
 
     Several processes may call it at once: one downloads, the others wait for it and use its files.
 

@@ -57,7 +57,7 @@ class Installation:
 
     @property
     def has_quorum(self) -> bool:
-        """Whether nodes keep the metadata themselves (KRaft, KIP-500); otherwise they need a ZooKeeper."""
+        """True if nodes keep the metadata themselves (KRaft, KIP-500); otherwise they need a ZooKeeper."""
         return tuple(int(number) for number in self.version.split(".")) >= FIRST_WITH_QUORUM
 
 
@@ -117,8 +117,8 @@ class JvmNode:
     def wait_until_ready(self, wait: Callable[[float, Callable[[], None]], str | None]) -> None:
         """Wait until the node serves.
 
-        :param wait: gets the time in seconds and what to call now and then, which raises if the process has ended;
-            returns None, or why the node is not ready.
+        :param wait: gets the time in seconds and a function to call now and then, which raises if the process has
+            ended; returns None, or why the node is not ready.
         :raises BrokerError: it did not get ready.
         """
         reason = wait(self._timeout_s, self._check_alive)
@@ -142,7 +142,7 @@ class JvmNode:
         self._guard.close()
 
     def error(self, what: str) -> BrokerError:
-        """The error to raise when *what* happened to the node, with the end of its log."""
+        """Make the error of an event of the node, with the end of its log."""
         return broker_failed(what, self._log.read_text(encoding="utf-8", errors="replace"))
 
     def _check_alive(self) -> None:

@@ -23,7 +23,7 @@ PAUSE_S = 0.05
 def brokers_at(address: str, timeout_s: float = ATTEMPT_S) -> int:
     """How many brokers the one at *address* (``host:port``) knows of, itself included.
 
-    :raises OSError: nobody answers there within *timeout_s*, or not as a Kafka broker does.
+    :raises OSError: no broker answers there within *timeout_s*, or not as a Kafka broker does.
     """
     host, port = split_address(address)
     with socket.create_connection((host, port), timeout_s) as connection:
@@ -52,7 +52,7 @@ def wait_until_ready(addresses: str, timeout_s: float, check: Callable[[], None]
     """Wait until a broker at one of *addresses* serves; None if it does, or why none did in *timeout_s*.
 
     :param addresses: one or more ``host:port``, with commas between them.
-    :param check: called before each round; what it raises ends the waiting, for example because the process is gone.
+    :param check: called before each round; its error ends the waiting, for example because the process is gone.
     """
     deadline = time.monotonic() + timeout_s
     reason = None

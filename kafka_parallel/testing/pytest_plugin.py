@@ -25,8 +25,8 @@ __all__ = ["kafka_broker", "topic"]
 def kafka_broker() -> Iterator[Broker]:
     """A Kafka broker for all tests of the session.
 
-    Where none is to be had, the tests are skipped with the reason; with ``CI`` in the environment they fail. A broker
-    that is there and does not work is a failure everywhere.
+    If there is none, the tests are skipped with the reason; with ``CI`` in the environment they fail. A broker that is
+    there and does not work is a failure everywhere.
     """
     with broker_or_skip() as broker:
         yield broker
@@ -52,7 +52,7 @@ def broker_or_skip(kind: str | None = None, config: Mapping[str, str] = MappingP
 
     :param kind: as for :func:`kafka_parallel.testing.broker.start_broker`.
     :param config: likewise.
-    :raises NotAvailableError: none is to be had, and this is CI; elsewhere the test is skipped.
+    :raises NotAvailableError: none is available, and this is CI; elsewhere the test is skipped.
     :raises BrokerError: the broker failed.
     """
     from kafka_parallel.testing.broker import start_broker
@@ -67,7 +67,7 @@ def broker_or_skip(kind: str | None = None, config: Mapping[str, str] = MappingP
 
 
 def in_ci() -> bool:
-    """Whether this runs where a skip would go unnoticed."""
+    """Tell whether a skip would go unnoticed here."""
     return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 

@@ -1,4 +1,4 @@
-"""Which settings make one Kafka node a quick throwaway broker.
+"""The settings that make one Kafka node a quick throwaway broker.
 
 Kafka's defaults assume three nodes and patience: internal topics in three copies of fifty partitions, and three seconds
 of waiting for more members before a group starts.
@@ -30,14 +30,14 @@ SINGLE_NODE = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # Tests of a member that is thrown out would wait six seconds by default.
+    # Tests of a member that is removed would wait six seconds by default.
     "group.min.session.timeout.ms": "500",
     # 128 MB by default, a quarter of the heap we give it.
     "log.cleaner.dedupe.buffer.size": "10485760",
 }
 
 
-# Over those of a single node: any one of three nodes may be away, and what was written is still there.
+# Over those of a single node: any one of three nodes may be away, and written records are still there.
 THREE_NODES = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
@@ -48,7 +48,7 @@ THREE_NODES = {
     "share.coordinator.state.topic.min.isr": "2",
 }
 
-# How long a ZooKeeper takes a killed node for alive: its session, and the tick in which that is noticed.
+# The time for which a ZooKeeper takes a killed node for alive: its session, and the tick in which that is noticed.
 ZOOKEEPER_SESSION_S = 3.0
 
 QUORUM = {
@@ -121,9 +121,9 @@ def cluster_id() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different loopback ports on which nobody listens now.
+    """Choose different loopback ports on which no process listens now.
 
-    Somebody else may take one before it is used, so a start that fails on a taken port is worth another try.
+    Another process may take one before it is used, so a start that fails on a taken port is worth another try.
 
     :raises BrokerError: 100 random ports were all taken.
     """

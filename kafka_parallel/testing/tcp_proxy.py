@@ -1,4 +1,4 @@
-"""What a network does between a client and a server when it is bad: a TCP proxy with faults.
+"""A TCP proxy with the faults of a bad network between a client and a server.
 
 Point clients at `TcpProxy.port`. A Kafka broker tells its clients where it is, so it has to advertise the proxy::
 
@@ -7,7 +7,7 @@ Point clients at `TcpProxy.port`. A Kafka broker tells its clients where it is, 
         proxy.connect_to(broker.bootstrap_servers)
         proxy.disturb(latency_ms=300)
 
-As TCP sends again what was lost, nothing that a fault holds back is lost: it arrives once the fault is over.
+As TCP sends lost packets again, bytes that a fault holds back are not lost: they arrive once the fault is over.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ __all__ = ["Fault", "TcpProxy"]
 log: logging.Logger = logging.getLogger(__name__)
 
 BLOCK = 16 * 1024
-# How often a direction that is held back looks whether it may go on, in seconds.
+# The interval at which a direction that is held back checks whether it may go on, in seconds.
 TICK = 0.01
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to bytes on their way.
+    """The treatment of bytes on their way.
 
     :ivar latency_ms: how long each block takes, in milliseconds.
     :ivar bytes_per_second: how much of each direction passes; ``None`` = everything.
-    :ivar holds_up: whether what clients send is held back.
-    :ivar holds_down: whether what the server sends is held back.
+    :ivar holds_up: true: the bytes of clients are held back.
+    :ivar holds_down: true: the bytes of the server are held back.
     """
 
     latency_ms: float = 0.0
@@ -86,7 +86,7 @@ class TcpProxy:
         self.disturb(holds_up=True, holds_down=True)
 
     def heal(self) -> None:
-        """End the fault: what was held back goes on its way."""
+        """End the fault: bytes held back go on their way."""
         self.disturb()
 
     def reset(self) -> None:
@@ -130,7 +130,7 @@ class TcpProxy:
         try:
             while block := await source.read(BLOCK):
                 await self._delay(direction, len(block))
-                if not sink.is_closing():  # else a half-open connection swallows what comes
+                if not sink.is_closing():  # else a half-open connection swallows the bytes
                     sink.write(block)
                     await sink.drain()
         except OSError as error:

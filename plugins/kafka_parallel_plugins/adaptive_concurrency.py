@@ -1,8 +1,8 @@
-"""How many records should be in flight, if nobody knows how many the service behind the handler can take?
+"""The number of records that should be in flight when the capacity of the service behind the handler is unknown.
 
 Up to its capacity a service answers as fast as for one caller; above it, callers only wait for each other. By Little's
-law (records in flight = throughput x latency) what fits is ``limit x latency without load / latency now``: everything
-above it queues. So the limit follows this gradient, plus a little that finds out whether more fits by now:
+law (records in flight = throughput x latency) the capacity is ``limit x latency without load / latency now``:
+everything above it queues. So the limit follows this gradient, plus a little that finds out whether more fits by now:
 
     limit <- (1 - smoothing) x limit + smoothing x (limit x gradient + sqrt(limit))
 
@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 # A window ends after so many records, or as many as may be in flight if that is more, and not before so many seconds.
 LEAST_RECORDS, LEAST_SECONDS = 10, 0.1
-# How many windows there are from one look at the latency without load to the next.
+# The number of windows from one look at the latency without load to the next.
 LOOK_EVERY = 30
 # Latency may be so many times the one without load before the limit falls: means of few records vary.
 TOLERANCE = 1.25
@@ -70,7 +70,7 @@ class Gradient:
 
     @property
     def limit(self) -> int:
-        """How many records to let be in flight now."""
+        """The number of records to let be in flight now."""
         return max(self._least, ceil(self._target / 2)) if self._looks else self.target
 
     @property

@@ -3,8 +3,8 @@
 One at a time would cost a lock and a switch per record (15 to 19 us), many at a time would let a record wait for
 others; so the size of the next chunk follows the handler's measured time.
 
-It is the median that counts, not the mean: a handler that mostly takes 10 us and sometimes half a second should get
-large chunks (idle workers steal what a stuck one has not begun), one that mostly takes 5 ms should get one at a time.
+The median counts, not the mean: a handler that mostly takes 10 us and sometimes half a second should get large chunks
+(idle workers steal the units that a stuck one has not begun), one that mostly takes 5 ms should get one at a time.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-# How much work one chunk should hold, in seconds: a handler of 1 ms or more gets one record at a time.
+# The work that one chunk should hold, in seconds: a handler of 1 ms or more gets one record at a time.
 CHUNK_SECONDS = 0.001
 LARGEST_CHUNK = 256
-# How many handler times the median looks back on, and how often it is computed anew.
+# The number of handler times that the median looks back on, and the number after which it is computed anew.
 WINDOW = 33
 REFRESH = 8
 

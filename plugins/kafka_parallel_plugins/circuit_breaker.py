@@ -1,4 +1,4 @@
-"""When records are not even started, because what their handler needs seems to be down.
+"""Starts no records while the service that their handler needs seems to be down.
 
 The circuit is *closed* while all is well. It *opens* when too many of the last attempts failed, or at once with an
 error of a given class: then nothing is started and all partitions are paused, while polls and commits go on. After a
@@ -147,7 +147,7 @@ class CircuitBreaker:
             if self._ends(attempt) and context.counts:
                 self._saw(error, began)
             raise
-        except BaseException:  # cancelled, which says nothing about what it waited for
+        except BaseException:  # cancelled: that says nothing about the service it waited for
             self._ends(attempt)
             raise
         if self._ends(attempt) and context.counts:

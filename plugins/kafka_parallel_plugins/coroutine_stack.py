@@ -1,4 +1,4 @@
-"""Where a coroutine is that somebody waits for, from the outside in, down to the line that waits."""
+"""The stack of a coroutine that is awaited, from the outside in, down to the line that waits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-# Where coroutines, generators, async generators, and what drives one by hand keep what they wait for.
+# The attributes in which coroutines, generators, async generators and hand-driven wrappers keep the object they wait
+# for.
 INNER = ("cr_await", "gi_yieldfrom", "ag_await", "coroutine")
 FRAME = ("cr_frame", "gi_frame", "ag_frame")
 

@@ -1,13 +1,13 @@
-"""What runs ``async def`` handlers: an event loop, at most so many at once.
+"""Runs ``async def`` handlers on an event loop, a bounded number at once.
 
 A coroutine per worker would take its records itself, but taking may have to wait for work, and an event loop must not.
 So a thread waits and hands chunks to the loop; a coroutine that has run its chunk first looks for the next one by
 itself, without waiting. While there is work, the thread has nothing to do.
 
-A handler that nobody waits for any more (its partition left, or the consumer ended, and the time for that is over) is
+A handler whose result is no longer wanted (its partition left, or the consumer ended, and the time for that is over) is
 cancelled. A handler that blocks the loop blocks all others: it is warned about, with the line.
 
-Who may touch what: only the loop's thread touches runs and asyncio tasks; threads hand it calls. A cancellation is
+Threads: only the loop's thread touches runs and asyncio tasks; other threads hand it calls. A cancellation is
 remembered by the asyncio task it hit, so one that was cancelled runs no other record: the rest goes to a new one.
 """
 
@@ -30,18 +30,18 @@ from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 
 log = get_logger(__name__)
 
-# How often it is looked for handlers that nobody waits for, and whether the loop still turns, in seconds.
+# The interval, in seconds, at which unwanted handlers are cancelled and a blocked loop is looked for.
 LOOK_EVERY = 0.25
-# How long a cancelled handler may clean up before it is cancelled once more, in seconds.
+# The time that a cancelled handler gets to clean up before it is cancelled once more, in seconds.
 CANCEL_EVERY = 5.0
-# How long one step of a handler may take before it is said to block the loop, in seconds.
+# The time that one step of a handler may take before it is reported to block the loop, in seconds.
 BLOCKED_AFTER = 1.0
 
 
 class AsyncIO:
     """Provides the executor ``asyncio``: uvloop's event loop where that is installed, else the usual one.
 
-    :param threads: the module ``threading``; a simulation gives what behaves like it.
+    :param threads: the module ``threading``; a simulation gives a substitute.
     :param clock: measures how long handlers take, in seconds.
     :param cpu_clock: measures how long the loop's thread computes, in seconds.
     """
@@ -63,12 +63,12 @@ class AsyncIO:
 
 
 class ChunkRun:
-    """What one asyncio task runs.
+    """The work of one asyncio task.
 
     :ivar chunk: its chunk; ``None`` = there was no further one.
     :ivar claims: the tasks of the chunk, claimed one by one.
     :ivar current: the task whose handler runs.
-    :ivar cancelled_at: when the handler was cancelled because nobody waits for it; ``None`` = it was not.
+    :ivar cancelled_at: when the handler was cancelled because its result was no longer wanted; ``None`` = it was not.
     """
 
     __slots__ = ("cancelled_at", "chunk", "claims", "current")
@@ -85,7 +85,7 @@ class ChunkRun:
 
 
 class Measured:
-    """How long the records of a chunk took that are handed over together.
+    """The times of the records of a chunk that are handed over together.
 
     :ivar since: when the first of them began.
     :ivar count: how many there are.
@@ -153,7 +153,7 @@ class EventLoop:
         self._spawn(self._watch, "kafka-parallel-watch")
 
     def join(self, timeout_ms: float) -> bool:
-        """Wait up to *timeout_ms* until all handlers have ended; those that nobody waits for are cancelled."""
+        """Wait up to *timeout_ms* until all handlers have ended; unwanted ones are cancelled."""
         if not self._is_started:
             return True
         deadline = self._clock() + timeout_ms / 1000
@@ -166,7 +166,7 @@ class EventLoop:
         return has_ended
 
     def stack_of(self, task: Any) -> str | None:
-        """Where the handler of *task* is; ``None`` if it has just ended."""
+        """The stack of the handler of *task*; ``None`` if it has just ended."""
         for running, run in self._running.copy().items():
             if run.current is task:
                 return coroutine_stack(running.get_coro())
@@ -194,7 +194,7 @@ class EventLoop:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
-            left = asyncio.all_tasks(loop)  # what handlers have begun and not waited for
+            left = asyncio.all_tasks(loop)  # tasks that handlers have begun and not waited for
             for task in left:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
@@ -247,7 +247,7 @@ class EventLoop:
             run.go_on_with(self._work.next_chunk_nowait(self._sizer.limit, run.chunk))
 
     async def _run(self, run: ChunkRun) -> bool:
-        """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
+        """Run a chunk; hand over finished records whenever enough time has passed that others may wait for them.
 
         Its end is handed over when the next one is taken.
 
@@ -289,7 +289,7 @@ class EventLoop:
         self._stop_if_idle()
 
     def _look(self) -> None:
-        """Show that the loop turns; cancel handlers that nobody waits for."""
+        """Show that the loop turns; cancel handlers whose results are no longer wanted."""
         self._ident, self._turned_at = threading.get_ident(), self._clock()
         self._cancel_unwanted()
         if not self._has_ended.is_set():
@@ -326,7 +326,7 @@ class EventLoop:
                 return
             warned_for = turned_at
             log.warning("the event loop was blocked for more than %g s, and all handlers with it, at %s: await "
-                        "what takes long, or use asyncio.to_thread()", BLOCKED_AFTER, self._place())  # fmt: skip
+                        "long calls, or use asyncio.to_thread()", BLOCKED_AFTER, self._place())  # fmt: skip
 
     def _place(self) -> str:
         frames = sys._current_frames()  # noqa: SLF001 - documented, whatever its name says
@@ -338,7 +338,7 @@ class EventLoop:
 
 
 def _was_cancelled(task: asyncio.Task[Any] | None, run: ChunkRun) -> bool:
-    """Whether the task that runs *run* was cancelled, by us or by anyone; Python 3.10 only knows of us."""
+    """Tell whether the task that runs *run* was cancelled, by us or by others; Python 3.10 only knows of us."""
     if run.cancelled_at is not None:
         return True
     return sys.version_info >= (3, 11) and task is not None and task.cancelling() > 0

@@ -12,10 +12,10 @@ import select
 import selectors
 import sys
 
-# From this number on, select() cannot be told of a file (FD_SETSIZE).
+# select() accepts only file descriptors below this number (FD_SETSIZE).
 MOST_FILES = 1024
 
-# gevent and eventlet take it out of a process that they patch, and put in what waits in their own way.
+# gevent and eventlet remove it from a process that they patch, and put in their own way of waiting.
 HAS_EPOLL = hasattr(selectors, "EpollSelector")
 
 if sys.platform == "linux" and HAS_EPOLL:
@@ -24,7 +24,7 @@ if sys.platform == "linux" and HAS_EPOLL:
         """Waits as long as it is told to; up to a millisecond longer where a process has many files open."""
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            """Return what is ready, after *timeout* seconds at most; ``None`` = wait for it."""
+            """Return the files that are ready, after *timeout* seconds at most; ``None`` = wait for one."""
             if timeout is not None and timeout > 0 and self.fileno() < MOST_FILES:
                 select.select([self.fileno()], (), (), timeout)
                 timeout = 0

@@ -1,9 +1,9 @@
 """Makes records of a batch's bytes in a quarter of the client's time, in Python.
 
 kafka-python calls a function per number (eight and more a record), copies each record over two objects and asks their
-properties for what it just put there. Here all numbers of one or two bytes are read in place, in one loop over local
-variables. It is long for that reason only: a call per number costs as much as all the rest. What is rare is left to the
-client: whatever is broken, so that there is one opinion about what to raise.
+properties for values it has just put there. Here all numbers of one or two bytes are read in place, in one loop over
+local variables. It is long for that reason only: a call per number costs as much as all the rest. Rare and broken input
+is left to the client, so that there is one opinion about the error to raise.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ class NullKey:
 class KeyOrdered:
     """Provides the ordering ``"key"``.
 
-    :param null_keys: what a record without a key means: ``"unordered"`` = it needs no order, ``"partition"`` = all such
-        records of a partition stay in order among themselves.
+    :param null_keys: the meaning of a record without a key: ``"unordered"`` = it needs no order, ``"partition"`` = all
+        such records of a partition stay in order among themselves.
     :param key: a function from the record, as the handler sees it, to its ordering key; default: the bytes of the
         record's key, which are equal exactly if Kafka's are.
     :raises ConfigurationError: for anything else.

@@ -1,8 +1,8 @@
 """How fast records may start: overall, and of each ordering key.
 
 The plugin only says the numbers, once. The waiting is done by the consumer's scheduler: a record that waits occupies no
-worker, and other keys go on. What is bounded are starts, retries included; what is fetched meanwhile is bounded by
-back-pressure.
+worker, and other keys go on. The bound is on starts, retries included; back-pressure bounds the records that are
+fetched meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimit"]
 
-# What may start at once unless the user says how much: a tenth of a second, or a worker that wakes late loses its turn.
+# The records that may start at once by default: a tenth of a second's worth, or a worker that wakes late loses its
+# turn.
 USUAL_BURST = 0.1
 
 
@@ -28,8 +29,8 @@ class RateLimit:
     :param records_per_second: of all records together; ``None`` = no limit.
     :param per_key_per_second: of the records of each ordering key of each partition; ``None`` = no limit. Records
         without an ordering key are not limited by it.
-    :param burst: how many records may start at once after a quiet time, of all and of each key; ``None`` = what the
-        rate allows in a tenth of a second, at least 1.
+    :param burst: how many records may start at once after a quiet time, of all and of each key; ``None`` = the rate's
+        share of a tenth of a second, at least 1.
     :raises ConfigurationError: a setting cannot work.
     """
 

@@ -132,7 +132,7 @@ class RetryWithBackoff:
         return min(grown, self._max_delay_ms) * (1 - self._jitter * self._chance())
 
     def _exhausted(self, context: RecordContext, delay_ms: float) -> str | None:
-        """Say what is used up; ``None`` if one more attempt is within the bounds."""
+        """Name the bound that is used up; ``None`` if one more attempt is within the bounds."""
         if self._clock is None:
             raise StateError("plugin retry was asked about a failed record before on_start")
         if context.attempt >= self._max_attempts:

@@ -12,12 +12,12 @@ and ``retry_topic-backoff-timestamp`` (milliseconds since the Unix epoch, as few
 takes), and ``kafka_original-*`` for the place it was first read at (``RetryTopicHeaders``, ``KafkaHeaders``).
 
 The handler sees the record as it was first read: topic, partition, offset, timestamp, and headers without a value. So a
-table of handlers by topic works, and so does one of what was handled by place. The place where it was read now is in
+table of handlers by topic works, and so does a record of handled places. The place where it was read now is in
 ``context.raw``.
 
-Which topic that was is known from the configuration; partition, offset and timestamp are what the headers claim, or -1.
-Nothing else depends on them: the attempt is the topic's number, and no record waits longer than the delay of its topic.
-(CVE-2026-41727 is what happens otherwise.)
+The configuration tells the topic; partition, offset and timestamp are claims of the headers, or -1. Nothing else
+depends on them: the attempt is the topic's number, and no record waits longer than the delay of its topic.
+(CVE-2026-41727 is the result of trusting them.)
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class RetryTopics:
     loop.
 
     :param delays_ms: milliseconds before the second attempt, the third, ...; one retry topic for each.
-    :param name: what a retry topic is called, with ``{topic}``, ``{number}`` and ``{group}``; without the group in it,
-        all groups that read the topic handle what one of them failed at. Spring Kafka's default is
+    :param name: the name of a retry topic, with ``{topic}``, ``{number}`` and ``{group}``; without the group in it,
+        every group that reads the topic handles the failures of all. Spring Kafka's default is
         ``"{topic}-retry-{number}"``.
     :param retry_on: exception classes that are tried again.
     :param timeout_ms: most milliseconds one write may take until the broker's answer.
@@ -161,7 +161,7 @@ class RetryTopics:
             self._outbox = None
 
     def _next(self, topic: str) -> tuple[str, int]:
-        """Which subscribed topic a record of *topic* belongs to, and the number of the retry topic that comes next."""
+        """The subscribed topic that a record of *topic* belongs to, and the number of the next retry topic."""
         source, number = self._steps.get(topic, (topic, -1))
         return source, number + 1
 
@@ -270,7 +270,7 @@ def _check_consumer(settings: Settings) -> None:
             "order, use the plugin retry"
         )
     if settings.group_id is None:
-        raise ConfigurationError(f"plugin {NAME} needs a consumer group: without one nobody knows what was tried again")
+        raise ConfigurationError(f"plugin {NAME} needs a consumer group: without one, retries are not committed")
     if settings.pattern is not None or not settings.topics:
         raise ConfigurationError(f"plugin {NAME} needs topics subscribed to by name, to know its retry topics")
     if not settings.has_raw_bytes:

@@ -1,6 +1,6 @@
-"""What runs handlers unless something else is asked for: a bounded pool of threads.
+"""The default executor: a bounded pool of threads.
 
-Each thread pulls: it takes a chunk of tasks, runs them, hands them back. How many it takes follows the handler's
+Each thread pulls: it takes a chunk of tasks, runs them, hands them back. The number that it takes follows the handler's
 measured time (see ``chunk_size.py``). Threads are started when all others have something to do: one that never runs
 costs 17 KB, and its start as much time as 50 fast records.
 """
@@ -40,7 +40,7 @@ class Threads:
         self._work: Work
         self._threads: list[threading.Thread] = []
         self._at: dict[int, Any] = {}
-        self._lock = threading.Lock()  # guards the list of threads and what follows
+        self._lock = threading.Lock()  # guards the list of threads and the counts below
         self._to_start = workers  # how many workers have no thread yet
         self._idle = 0  # how many threads wait for work, or are about to; not counted once all are started
         self._late = 0  # how many threads are at a handler that has taken too long
@@ -60,7 +60,7 @@ class Threads:
             name = f"kafka-parallel-{self._started}"
             self._started += 1
             thread = threading.Thread(target=self._pull, args=(self._work, more), name=name, daemon=True)
-            thread.start()  # under the lock: whoever joins must not find one that was not started
+            thread.start()  # under the lock: a concurrent join must not find a thread that was not started
             self._threads.append(thread)
 
     def replace_worker(self) -> bool:
@@ -86,7 +86,7 @@ class Threads:
         return is_replaced
 
     def stack_of(self, task: Any) -> str | None:
-        """Where the handler of *task* is; ``None`` if it has just ended."""
+        """The stack of the handler of *task*; ``None`` if it has just ended."""
         ident = next((ident for ident, at in self._at.copy().items() if at is task), None)
         frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, whatever its name says
         return None if frame is None else "".join(traceback.format_stack(frame))
@@ -118,7 +118,7 @@ class Threads:
             work.fail(error)
 
     def _begin(self) -> None:
-        """Start others before running a chunk if nobody waits for work: there may be more of it.
+        """Start other threads before running a chunk if none waits for work: there may be more of it.
 
         As many as there are already, started by the first of them: one by one, each by the last, takes a thousand
         threads much longer, and this chunk must not wait for all of them.
@@ -131,7 +131,7 @@ class Threads:
             self._spawn(count - 1)
 
     def _run(self, work: Work, chunk: Any) -> bool:
-        """Run a chunk; hand over what is done whenever it took long enough that others may wait for it.
+        """Run a chunk; hand over finished records whenever enough time has passed that others may wait for them.
 
         Its end is handed over when the next one is taken.
 

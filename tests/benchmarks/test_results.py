@@ -1,4 +1,4 @@
-"""Ratios are taken within one round, and say what they are multiples of."""
+"""Ratios are taken within one round, and name their base."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What starts and times the programs that are compared."""
+"""The start and the timing of the programs that are compared."""
 
 from __future__ import annotations
 

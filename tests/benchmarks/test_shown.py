@@ -1,4 +1,4 @@
-"""What tables, plot and page show; nothing that was entered is left out."""
+"""The contents of tables, plot and page; no result is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the best possible time of a workload is, and what its records say."""
+"""The best possible time of a workload, and the contents of its records."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A replay of dead letters that is killed again and again: one seed decides the letters, the options and the moments.
 
-The command runs as it is, on clients of the fake cluster. What it hands to its producer is on its way until the network
-delivers it, in order within a partition: some before the answer is asked for, some after the process was killed, some
-never. A line of the bookmark may be cut by a kill, unless the process has done anything since.
+The command runs as it is, on clients of the fake cluster. A record that it hands to its producer is on its way until
+the network delivers it, in order within a partition: some before the answer is asked for, some after the process was
+killed, some never. A line of the bookmark may be cut by a kill, unless the process has done anything since.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Network(FakeProducer):
         pending.error = None if not is_refused else self._chance.choice([KafkaTimeoutError, MessageSizeTooLargeError])()
 
     def lose(self):
-        """Let some of what is on its way arrive, and no more."""
+        """Let some of the records on their way arrive, and no more."""
         for way in self._open_ways():
             for _ in range(self._chance.randint(0, len(way))):
                 self.deliver(way)
@@ -242,9 +242,9 @@ class Replaying:
     # What happens
 
     def run(self):
-        """Start the command again and again until it ends well; check what it did.
+        """Start the command again and again until it ends well; check its acts.
 
-        :raises AssertionError: it did not do what it promises.
+        :raises AssertionError: it broke a promise.
         """
         for _ in range(MOST_RUNS):
             if self.chance.random() < 0.2:
@@ -279,11 +279,11 @@ class Replaying:
             if not self.is_refused or self._ends() != before:
                 raise AssertionError(f"it was refused wrongly, or too late: {error}") from error
             return True
-        assert not self.is_refused or not execute, "a topic was written to that nobody named"
+        assert not self.is_refused or not execute, "a topic was written to that was not named"
         return True
 
     def _look(self):
-        """Ask what it would do."""
+        """Ask for its plan."""
         before, had_bookmark = self._ends(), self._bookmark.exists()
         self._start(None, execute=False)
         assert self._ends() == before, "something was sent without --execute"
@@ -303,7 +303,7 @@ class Replaying:
     def _ends(self):
         return {partition: log.end for partition, log in self.cluster.logs.items() if partition.topic != DEAD}
 
-    # What must hold
+    # Invariants
 
     def _check(self):
         found = {}
@@ -318,7 +318,7 @@ class Replaying:
                 counts[place] += 1
                 found[place] = record
         expected = {} if self.is_refused else self._chosen()
-        assert sorted(counts) == sorted(expected), "not what was chosen was sent"
+        assert sorted(counts) == sorted(expected), "other letters were sent than the chosen ones"
         assert not (twice := {place: count for place, count in counts.items() if count > 1}), f"{twice} were sent twice"
         for place, record in found.items():
             self._check_record(record, expected[place])

@@ -1,4 +1,4 @@
-"""Whether a bookmark says after any crash what is known to have been sent, and what is not known."""
+"""A bookmark says after any crash which letters are known to have been sent, and which may have been."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from kafka_parallel.cli.connection import Connection
 
 
 class Admin:
-    """An admin client of a cluster; *holder* is where it keeps its metadata, *described* what it answers."""
+    """An admin client of a cluster; *holder* has its metadata, *described* is its answer."""
 
     def __init__(self, described, **holder):
         self._described = described

@@ -1,4 +1,4 @@
-"""Whether what came from Kafka can do anything to a terminal."""
+"""Data from Kafka cannot do anything to a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command refuses before it asks any broker: with exit code 2, the value, and never a secret."""
+"""The refusals of the command before it asks any broker: with exit code 2, the value, and never a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kafka_parallel.cli.dlq import dlq
 
 
 def refused(*arguments):
-    """Call the command where no broker is; return what it says."""
+    """Call the command without a broker; return its output."""
     done = CliRunner().invoke(dlq, [*arguments, "--bootstrap-servers", "127.0.0.1:1"])
     assert done.exit_code == 2, done.output
     return done.output
@@ -62,5 +62,5 @@ def test_a_file_of_settings_that_is_no_text(tmp_path):
 
 
 def test_a_purge_of_nothing_or_of_two_things():
-    assert "say what to delete" in refused("purge", "orders-dlq")
-    assert "say what to delete" in refused("purge", "orders-dlq", "--all", "--until", "2026-01-01")
+    assert "choose the letters to delete" in refused("purge", "orders-dlq")
+    assert "choose the letters to delete" in refused("purge", "orders-dlq", "--all", "--until", "2026-01-01")

@@ -1,4 +1,4 @@
-"""Whether a replay sends what was chosen, once, where it may, whenever it is killed and whatever the broker answers."""
+"""A replay sends the chosen letters, once, to allowed topics, whenever it is killed and whatever the broker answers."""
 
 from __future__ import annotations
 

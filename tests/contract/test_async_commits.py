@@ -1,4 +1,4 @@
-"""When and how the answer to a commit that nobody waits for comes: the same for fake and real.
+"""The answer to a commit that is not waited for: when and how it comes is the same for fake and real.
 
 ``_runtime/client/consumer_adapter.py`` listens to both ways of saying it, the callback and the future.
 """
@@ -20,7 +20,7 @@ from tests.contract.worlds import PATIENCE, poll_together, read
 
 
 class Told:
-    """What a callback, or a future, said, and on which thread the callback was."""
+    """The answer of a callback, or a future, and the thread of the callback."""
 
     def __init__(self):
         self.answers, self.threads = [], []
@@ -47,7 +47,7 @@ def poll_until(consumer, condition):
 
 
 def read_until(client, condition):
-    """Let the client read what comes, without a poll."""
+    """Let the client read its answers, without a poll."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"waited {PATIENCE} s"

@@ -1,4 +1,4 @@
-"""Who has which partitions, what a listener hears, and which commits count: the same for fake and real."""
+"""The partitions of members, the calls of a listener, and the commits that count: the same for fake and real."""
 
 from __future__ import annotations
 

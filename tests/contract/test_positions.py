@@ -1,4 +1,4 @@
-"""Where the client is in a partition, as the library reads it: the same for the fake consumer and the real one."""
+"""The client's position in a partition, as the library reads it: the same for the fake consumer and the real one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_paused_partition_has_a_position_too(world):
 
 
 def test_a_position_is_behind_what_was_handed_out_and_nothing_else(world):
-    """What the client has fetched and not handed out yet does not count."""
+    """Records that the client has fetched and not handed out yet do not count."""
     topic = world.create_topic()
     world.append(topic, 5)
     consumer, partition = world.consumer(), TopicPartition(topic, 0)

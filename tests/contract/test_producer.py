@@ -1,4 +1,4 @@
-"""What a producer answers: the same for the fake one and the real one."""
+"""The answers of a producer: the same for the fake one and the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What poll() gives, and from where on: the same for the fake consumer and the real one."""
+"""The records of poll(), and the first offset: the same for the fake consumer and the real one."""
 
 from __future__ import annotations
 

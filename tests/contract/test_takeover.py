@@ -1,4 +1,4 @@
-"""What taking a consumer over relies on: when a client drops what it has parsed, and how it hears of being fenced."""
+"""The assumptions of taking a consumer over: when a client drops parsed records, and how it hears of being fenced."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def wait_for_position(consumer: Any, partition: TopicPartition, expected: int) -
 
 
 def poll_together(*consumers: Any, until: Callable[[], bool], first_reads: list[Any] | None = None) -> None:
-    """Poll all *consumers*, each on a thread of its own, until *until* holds; note what the first one gets."""
+    """Poll all *consumers*, each on a thread of its own, until *until* holds; note the records of the first one."""
     is_over = threading.Event()
     errors: list[Exception] = []
 
@@ -173,7 +173,7 @@ def poll_together(*consumers: Any, until: Callable[[], bool], first_reads: list[
 
 
 class Listener(kafka.ConsumerRebalanceListener):
-    """Writes down what it was told, and on which thread; calls *act* meanwhile."""
+    """Writes down its calls, and their threads; calls *act* meanwhile."""
 
     def __init__(self, act: Callable[[], None] = lambda: None) -> None:
         self.told: list[tuple[str, set[int]]] = []

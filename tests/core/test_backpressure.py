@@ -1,4 +1,4 @@
-"""How far a partition may go, poll by poll, and what a poll may bring."""
+"""The span of a partition, poll by poll, and the records that a poll may bring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka_parallel._core.task import Task
 
 
 class Log:
-    """A partition of which each poll brings what it may; every record ends at once, but for those that are stuck."""
+    """A partition of which each poll brings as much as it may; every record ends at once, but for stuck ones."""
 
     def __init__(self, limits, offsets, partitions=("p",), stuck=(), most=500):
         self.found = Scheduler(limits, commits=CommitRules())

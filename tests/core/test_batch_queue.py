@@ -1,4 +1,4 @@
-"""Which records go into a batch together, when, and what becomes of those that a failed one holds up."""
+"""The records that go into a batch together, its time, and the fate of those that a failed one holds up."""
 
 from __future__ import annotations
 

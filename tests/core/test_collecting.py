@@ -1,4 +1,4 @@
-"""Whether what a worker settles may be collected, and acted on, between any two of its steps."""
+"""A worker's settled tasks may be collected, and acted on, between any two of its steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.core.test_scheduler import feed, run, scheduler
 
 
 class Watched(list):
-    """Lets somebody else act after every append."""
+    """Lets another thread act after every append."""
 
     def __init__(self, act):
         super().__init__()

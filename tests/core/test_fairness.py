@@ -1,4 +1,4 @@
-"""What arrives of a quiet partition does not stand behind all that a busy one has waiting."""
+"""A record of a quiet partition does not stand behind all that a busy one has waiting."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_batch_of_a_quiet_partition_goes_first():
 class Machine:
     """Sixteen workers, handlers of one second, and a client that hands out one partition until it is paused.
 
-    That is what kafka-python does: all it has fetched of one goes first, what is paused is parked and comes in last.
+    kafka-python does the same: all it has fetched of one goes first, paused records are parked and come in last.
     """
 
     def __init__(self, records, topics, key):

@@ -1,4 +1,4 @@
-"""What plugins may bound, and what a bound does to those who want work."""
+"""The bounds that plugins may set, and their effect on workers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_no_more_is_taken_than_a_throttle_allows():
     second = found.dispatch.next_chunk(2, 0.0)
 
     assert (offsets_of(first), offsets_of(second)) == ([0, 1], [2])
-    assert found.dispatch.ready == 0, "nobody is woken for what may not run"
+    assert found.dispatch.ready == 0, "no worker is woken for tasks that may not run"
     run(found, first)
     assert offsets_of(found.dispatch.next_chunk(9, 0.0)) == [3, 4]
 
@@ -117,7 +117,7 @@ def test_a_retry_that_was_dropped_makes_room_for_others():
     feed(found, "q", (0, None))
     run(found, found.dispatch.next_chunk(2, 0.0), Retry(0))
     found.throttles.limit("x", 0)
-    assert found.dispatch.next_chunk(9, 1.0) is None, "the retry of p is let go on, and nobody may take it"
+    assert found.dispatch.next_chunk(9, 1.0) is None, "the retry of p is let go on, and may not be taken"
 
     found.end_assignments(["p"])
     found.throttles.limit("x", UNBOUNDED)
@@ -139,7 +139,7 @@ def test_leaving_does_not_wait_for_a_retry_that_falls_due_later():
     found.drain(end=30.0)
 
     assert offsets_of(running) == []
-    assert found.dispatch.next_chunk(9, 1.0) is None, "what lies above the retry will be repeated anyway"
+    assert found.dispatch.next_chunk(9, 1.0) is None, "records above the retry will be repeated anyway"
     running.settle(running.current, None)
     found.dispatch.take_in_outcomes(running, 1.0)
     assert found.is_drained()

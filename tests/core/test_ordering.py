@@ -1,4 +1,4 @@
-"""Which records may run now."""
+"""The records that may run now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens around a handler that takes too long: who is told, what goes on, and what has to wait."""
+"""The events around a handler that takes too long: reports, the work that goes on, and the work that has to wait."""
 
 from __future__ import annotations
 

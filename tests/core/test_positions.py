@@ -1,4 +1,4 @@
-"""What may be committed where the client's position is known: partitions without a record, markers, jumps, renewals."""
+"""Commits where the client's position is known: partitions without a record, markers, jumps, renewals."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_dropped_record_is_never_passed():
 
 
 def test_a_position_says_nothing_where_records_are_not_taken_in():
-    """The client may have passed what it handed out after the partition began to leave."""
+    """The client may have passed records that it handed out after the partition began to leave."""
     found = scheduler("p")
     feed(found, 0)
     run(found)

@@ -103,7 +103,7 @@ def limited(*partitions, overall=None, by_key=None, burst=1):
 
 
 class Started(list):
-    """The offset of a record whose handler has begun: nobody can steal it any more."""
+    """The offset of a record whose handler has begun: it cannot be stolen any more."""
 
     def __init__(self, chunk):
         self.chunk, self.task = chunk, next(iter(chunk))
@@ -228,7 +228,7 @@ def test_leaving_does_not_wait_for_a_key_whose_pace_starts_it_later():
     found.drain(end=30.0, now=0.0)
 
     assert running == [4]
-    assert not found.is_drained(), "what runs is waited for"
+    assert not found.is_drained(), "the running record is waited for"
     assert start(found, 30.0) is None
     end(found, running, 1.0)
     assert found.is_drained()
@@ -346,7 +346,7 @@ def test_everything_starts_as_soon_as_the_rule_allows_it_and_no_sooner(records, 
             continue
         ends = len(walk.running) == workers or (walk.running and data.draw(st.booleans(), "one ends"))
         if ends or not walk.wait():
-            assert walk.running, "nobody will ever look again"
+            assert walk.running, "nothing will ever look again"
             which = data.draw(st.integers(0, len(walk.running) - 1), "which")
             walk.finish(which, fails=data.draw(st.sampled_from([False, False, True]), "it fails"))
     pytest.fail("it does not come to an end")
@@ -410,7 +410,7 @@ def test_batches_exceed_a_burst_by_no_more_than_one_of_them_and_none_is_left_ove
             found.dispatch.take_in_outcomes(chunk, now)
             done |= {task.offset for task in tasks}
         else:
-            assert found.dispatch.next_due is not None, "nobody will ever look again"
+            assert found.dispatch.next_due is not None, "nothing will ever look again"
             assert found.dispatch.next_due > now
             now = found.dispatch.next_due
 

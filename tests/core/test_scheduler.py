@@ -1,4 +1,4 @@
-"""From poll() to commit: random walks of the scheduler against the plainest model, and what each rule means."""
+"""From poll() to commit: random walks of the scheduler against the plainest model, and the meaning of each rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def feed(found, partition, *records):
 
 
 def tasks_of(chunk):
-    """What a chunk holds, without claiming it."""
+    """The offsets of a chunk, without claiming it."""
     return [task for unit in reversed(chunk._units) for task in unit.tasks]
 
 
@@ -74,7 +74,7 @@ def test_what_is_stolen_is_in_flight_already_and_needs_no_room():
 
 
 def test_nothing_is_stolen_while_nothing_may_start():
-    """Whoever closes a throttle (a circuit breaker) lets a worker go on with its chunk, and lets nobody else begin."""
+    """A plugin that closes a throttle (a circuit breaker) lets a worker go on with its chunk, and no other begin."""
     found = scheduler("p")
     feed(found, "p", (0, None), (1, "a"), (2, None))
     next(iter(found.dispatch.next_chunk(9, 0.0)))
@@ -225,13 +225,13 @@ def test_nothing_is_taken_in_above_a_record_that_stops_the_consumer():
     run(found, retry, Retry(1000))
     run(found, chunk, Failure(ValueError(), "why"))
 
-    feed(found, "p", (2, "a"), (3, None))  # what a poll() brings that was under way
+    feed(found, "p", (2, "a"), (3, None))  # the records of a poll() that was under way
     feed(found, "q", (1, None))
 
     assert [(task.assignment.partition, task.offset) for task in tasks_of(found.dispatch.next_chunk(9, 9.0))] == [
         ("q", 0),
         ("q", 1),
-    ], "@1 was dropped, so what follows it in its lane must not run"
+    ], "@1 was dropped, so the tasks behind it in its lane must not run"
 
 
 def test_attempts_survive_an_assignment():
@@ -428,7 +428,7 @@ class Walk(RuleBasedStateMachine):
         gives_back=st.booleans(),
     )
     def run_all_elsewhere(self, data, outcomes, gives_back):
-        """Claim what is left of a chunk at once; maybe give half of it back."""
+        """Claim the rest of a chunk at once; maybe give half of it back."""
         chunk, _ = self.out[data.draw(st.integers(0, len(self.out) - 1))]
         units = chunk.claim_all()
         begun = (len(units) + 1) // 2 if gives_back else len(units)
@@ -456,7 +456,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule()
     def decide(self):
-        """Decide, told only of what came; a commit is urgent as if all had been looked at."""
+        """Decide, told only of new partitions; a commit is urgent as if all had been looked at."""
         self.found.backpressure.decide_pauses(self.new, self.now)
         self.new.clear()
         urgent = False
@@ -466,7 +466,7 @@ class Walk(RuleBasedStateMachine):
         assert self.found.backpressure.commit_makes_room() == urgent
 
     def lacks_room(self, partition):
-        """Whether a record is kept out; after a commit that made half of the room it is fetched without another one."""
+        """Tell whether a record is kept out; after a commit that made half of the room it needs no other one."""
         return partition in self.kept_out and self.next[partition] - self.base[partition] >= LIMIT // 2
 
     @rule()

@@ -1,4 +1,4 @@
-"""Which partitions stand still, what their records wait for, which gaps the loop had. Kind: silence at a standstill."""
+"""Partitions that stand still, the obstacles of their records, gaps of the loop. Kind: silence at a standstill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that ``make dist`` has built, and an environment with the wheel and nothing but what it needs."""
+"""The files that ``make dist`` has built, and an environment with the wheel and nothing but its requirements."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def environment(tmp_path_factory, wheel):
 
 @pytest.fixture(scope="session")
 def tool():
-    """Where a command of the environment that runs the tests is."""
+    """The path of a command of the environment that runs the tests."""
     return Path(sys.executable).with_name

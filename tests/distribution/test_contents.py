@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.distribution
 
 PACKAGES = {"kafka_parallel", "kafka_parallel_plugins"}
-# The files of the libraries: modules, the marker of typed packages, and the checksums of what a test broker downloads.
+# The files of the libraries: modules, the marker of typed packages, and the checksums of a test broker's downloads.
 SUFFIXES = {".py", ".typed", ".lock"}
 EXTRAS = {"cli", "demo", "metrics", "testing"}
 

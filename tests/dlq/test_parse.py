@@ -1,4 +1,4 @@
-"""What is read from the headers of nine dialects, byte for byte, and from bytes that nobody should have written."""
+"""The facts read from the headers of nine dialects, byte for byte, and from broken bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka_parallel.dlq._dialects import DIALECTS
 from kafka_parallel_plugins.dlq.headers import DIALECTS as WRITTEN
 from tests.plugins.test_dlq_headers import CONNECT, GOLDEN, a_context, dead_letter_headers
 
-# Written out by hand from what each project documents and its source does.
+# Written out by hand from each project's documentation and source.
 LETTERS = {
     "kafka": (
         {

@@ -13,7 +13,7 @@ from tests.integration.kafka_app import produce, wait_for
 
 
 def run(code: str, broker: Any, topic: Any) -> None:
-    """Run *code*, then what it defines: ``main``, ``build`` or a test."""
+    """Run *code*, then a function that it defines: ``main``, ``build`` or a test."""
     names: dict[str, Any] = {"__name__": "snippet"}
     exec(compile(code, "snippet", "exec"), names)
     if "main" in names and inspect.signature(names["main"]).parameters:

@@ -48,7 +48,7 @@ def copy(tmp_path):
         shutil.copy(ROOT / name, tmp_path / name)
     folder = tmp_path / "docs/changelog"
     folder.mkdir(parents=True)
-    (folder / "README.md").write_text("what a fragment is")
+    (folder / "README.md").write_text("the form of a fragment")
     return tmp_path
 
 

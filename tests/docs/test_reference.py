@@ -21,7 +21,7 @@ DOCUMENTED = public_names.named_in(REFERENCE)
 INSTALLED = importlib.metadata.entry_points(group="kafka_parallel")
 SHIPPED = [plugin for plugin in INSTALLED if plugin.value.startswith("kafka_parallel_plugins.")]
 
-# Their methods are those of kafka-python's classes, or of a clock; what they do beyond that is described.
+# Their methods are those of kafka-python's classes, or of a clock; their additions are described.
 FAKES = ("FakeCluster", "FakeConsumer", "FakeProducer", "ManualClock")
 LIKE_THE_CLIENT = {f"kafka_parallel.testing.{name}" for name in FAKES}
 

@@ -1,4 +1,4 @@
-"""What CI runs is what `make test` runs, on every version of Python that the package names."""
+"""CI runs exactly `make test`, on every version of Python that the package names."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Every interleaving that makes a difference of a few threads on the work queue, by partial order reduction.
 
 Run with ``make explore``: frontrun puts its own locks in the place of the real ones, so these tests skip themselves in
-any other run. What happened is written down by the attempts, outside of the queue. Waiting on a condition is beyond
-frontrun 0.7 (the smallest example times out); lost wake-ups are the simulation's to find.
+any other run. The attempts write their events down, outside of the queue. Waiting on a condition is beyond frontrun 0.7
+(the smallest example times out); lost wake-ups are the simulation's to find.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Attempts:
 
 
 class Case:
-    """A queue with some records in it, and what its workers did."""
+    """A queue with some records in it, and the acts of its workers."""
 
     def __init__(self, *records):
         self.log = []
@@ -73,12 +73,12 @@ class Case:
         self.log.append(("end", task.offset))
 
     def take(self, limit):
-        """Take what there is, from another worker's chunk too, however young that is; do not wait."""
+        """Take available tasks, from another worker's chunk too, however young that is; do not wait."""
         with self.queue._lock:
             return self.queue._scheduler.dispatch.next_chunk(limit, float("inf"))
 
     def work(self, limit=2):
-        """Take what there is once, run it and finish it."""
+        """Take available tasks once, run and finish them."""
         chunk = self.take(limit)
         if chunk is not None:
             for task in chunk:
@@ -142,7 +142,7 @@ def test_a_record_that_is_given_back_runs_once():
         return case
 
     def exchange_for(case):
-        """Run the first unit of what is sent, and give back the rest."""
+        """Run the first unit that is sent, and give back the rest."""
 
         def exchange(records, wants):
             case.attempt(SimpleNamespace(offset=records[0][0]))
@@ -210,7 +210,7 @@ def test_what_is_settled_may_be_collected_meanwhile():
 
 
 class Telling(Case):
-    """Notes how its attempts ended, for whoever tells the plugins of them."""
+    """Notes how its attempts ended, for the thread that tells the plugins of them."""
 
     def __init__(self):
         super().__init__((0, None), (1, None), (2, None))
@@ -232,7 +232,7 @@ def test_what_two_workers_tell_at_once_is_told_once():
 
 
 class Torn(Case):
-    """Looks what may run without the lock, and does not hold its key."""
+    """Looks for runnable records without the lock, and does not hold its key."""
 
     def take(self, limit):
         lane = self.queue._scheduler._backlog.ready._entries.peek()
@@ -240,7 +240,7 @@ class Torn(Case):
 
 
 class TellingTwice(Telling):
-    """Lets two tell at once of what they copied."""
+    """Lets two threads tell at once of the attempts they copied."""
 
     def __init__(self):
         super().__init__()

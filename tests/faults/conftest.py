@@ -1,4 +1,4 @@
-"""How long faults last, and the table of what they did."""
+"""The length of faults, and the table of their effects."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Traffic:
 
     @property
     def produced(self) -> Produced:
-        """Where the broker has put records until now."""
+        """The places of all records that the broker has until now."""
         with self._lock:
             return Produced(self._topic, {partition: dict(keys) for partition, keys in self._placed.items()})
 
@@ -75,7 +75,7 @@ class Traffic:
 
 @dataclass
 class App:
-    """One of the consumers, and what it did."""
+    """One of the consumers, and its acts."""
 
     kind: str
     history: Path
@@ -116,7 +116,7 @@ class App:
         return max(after - before for before, after in pairs if after > since)
 
     def was_forgotten(self) -> bool:
-        """Whether the coordinator let its session expire: all that was not committed by then may be repeated."""
+        """True if the coordinator let its session expire: all records uncommitted by then may be repeated."""
         return (
             re.search("not recognized|unknown member|UnknownMember", self.log.read_text(errors="replace")) is not None
         )

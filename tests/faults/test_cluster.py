@@ -56,7 +56,7 @@ def cluster():
 
 
 def strike(cluster: Cluster, node: int, how: str, traffic: Traffic, found: list[App]) -> Fault:
-    """Take *node* away for a while, and wait until all apps have handled what came meanwhile and for a while after."""
+    """Take *node* away for a while, and wait until all apps have handled the records of that time and a while after."""
     began = time.monotonic()
     (cluster.kill if how == "killed" else cluster.shut_down)(node)
     time.sleep(AWAY)

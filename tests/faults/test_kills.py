@@ -1,4 +1,4 @@
-"""A process that dies, wherever it is, loses nothing and repeats only what no commit covered."""
+"""A process that dies at any place loses nothing and repeats only records that no commit covered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = {"session_ms": 1000, "commit_interval_ms": 100}
 
 
 def after_death(history, worker, bootstrap, group, produced):
-    """Note the death, and what the broker has: nothing below it may ever be started again."""
+    """Note the death, and the broker's offset: no record below it may ever be started again."""
     history.killed(worker.process.pid)
     history.committed(produced.topic, committed(bootstrap, group, produced))
 

@@ -1,4 +1,4 @@
-"""A broker that forgets offsets: nobody may find them gone who was there all the time."""
+"""A broker that forgets offsets: a member that was there all the time must not find them gone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_offset_of_a_quiet_partition_that_was_assigned_by_hand_is_kept():
             with ParallelConsumer(ours) as parallel:
                 parallel.start(lambda _: None)
                 wait_for(lambda: committed(bootstrap, "nobody", partition) is None, "an offset to expire", 200)
-                # Both were committed at about that time; what is there a retention later was committed again.
+                # Both were committed at about that time; an offset that is there a retention later was committed again.
                 with observer(bootstrap, "nobody") as consumer:
                     consumer.assign([partition])
                     consumer.commit({partition: OffsetAndMetadata(0, "", -1)})

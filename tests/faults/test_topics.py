@@ -1,4 +1,4 @@
-"""Somebody changes topics and offsets while records are being processed."""
+"""Topics and offsets are changed by an admin while records are being processed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hooks there are."""
+"""The list of hooks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A wrong answer of a plugin is said and ignored, or fails clearly; it never ends consumption without a word.
 
-The kind: what a plugin hands back is taken for what it should be. The bare client has no plugins; beside it stands what
-it would handle and commit, which is everything.
+The kind: an answer of a plugin is taken for a right one. The bare client has no plugins; it stands for an app that
+handles and commits everything.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def test_offsets_may_be_any_integers():
 
 @pytest.mark.parametrize("habits", ["2.x", "3.x"])
 def test_an_error_while_partitions_are_begun_comes_out_of_run(habits, monkeypatch):
-    """The client only logs what its rebalance listener raises: nothing would be consumed, and nothing said."""
+    """The client only logs an error of its rebalance listener: nothing would be consumed, and nothing said."""
     app = App()
     parallel = app.parallel({"habits": habits})
     monkeypatch.setattr("kafka_parallel._runtime.loop.locked_scheduler.LockedScheduler.assign", lambda *_: 1 / 0)

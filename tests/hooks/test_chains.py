@@ -1,4 +1,4 @@
-"""A composed chain does what pluggy's own call does."""
+"""A composed chain has the same effect as pluggy's own call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choices that do not go together, or that nobody made: refused, or warned of once, with the line to write."""
+"""Choices that do not go together, or were never made: refused, or warned of once, with the line to write."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_executor_that_only_plugins_names_is_said(caplog):
     said = [line for line in warnings(caplog) if "executor" in line]
 
     assert len(said) == 1
-    assert said[0].endswith("provides the executor, which executor= does not say: it is used; write executor='asyncio'")
+    assert said[0].endswith("and is used, although executor= does not name it: write executor='asyncio'")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_plugin_that_hears_of_commits_where_there_are_none_is_warned_of(caplog
     groupless(app, plugins=[hears]).run(lambda record: app.handled.append(record.offset))
 
     assert app.handled == ALL
-    assert sum("hears of commits, and there are none: give the KafkaConsumer a group_id" in line
+    assert sum("implements on_commit, and nothing is committed: give the KafkaConsumer a group_id" in line
                for line in warnings(caplog)) == 1  # fmt: skip
 
 

@@ -205,7 +205,7 @@ def test_a_keyword_that_the_hook_does_not_give_is_refused():
 
 
 class Old:
-    """Does to the result what *act* says."""
+    """Applies *act* to the result."""
 
     def __init__(self, act, log):
         self.act = act
@@ -318,7 +318,7 @@ def test_a_stop_iteration_stays_what_it_is_inside_of_wrappers(style):
         chain(StopIteration, None)
 
 
-# What they answer
+# Their answers
 
 
 @contextlib.contextmanager
@@ -417,4 +417,4 @@ def test_an_observer_that_leaves_its_work_to_an_await_hears_no_more(caplog):
 
 
 def test_pluggy_knows_what_a_result_is():
-    assert pluggy.Result(1, None).get_result() == 1  # what the old style is sent, made as pluggy makes it
+    assert pluggy.Result(1, None).get_result() == 1  # the object sent to the old style, made as pluggy makes it

@@ -1,7 +1,7 @@
 """The handlers of the integration tests, one class for each kind of executor.
 
 They are values that can be pickled, made of names that can be imported, because some executors run them in other
-processes. What they did is in the history and nowhere else.
+processes. Their acts are in the history and nowhere else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def history_at(path: str, run: int) -> History:
 
 @dataclass(frozen=True)
 class Work:
-    """What a handler does: write down that it began, take its time, fail or not, write down how it ended.
+    """A handler: it writes down that it began, takes its time, fails or not, and writes down how it ended.
 
     :ivar history: the path of the history.
     :ivar run: the process of the consumer, whose lanes are judged.
@@ -33,8 +33,8 @@ class Work:
     :ivar hangs: how likely a record takes for ever, from 0 to 1.
     :ivar fails_at: the offsets that fail.
     :ivar fails_every: every so-manieth offset fails; 0 = none.
-    :ivar error: what a failing record raises.
-    :ivar value_type: what every value has to be.
+    :ivar error: the error of a failing record.
+    :ivar value_type: the type that every value must have.
     """
 
     history: str

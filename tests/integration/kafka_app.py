@@ -1,4 +1,4 @@
-"""What the integration tests share: records in a topic, a worker process, and what the broker says is committed."""
+"""The parts that integration tests share: records in a topic, a worker process, and the broker's committed offsets."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def observer(bootstrap: str, group: str) -> Iterator[KafkaConsumer]:
 
 
 def committed(bootstrap: str, group: str, produced: Produced) -> dict[int, int]:
-    """What the broker has as committed for *group*, per partition that has records; 0 if nothing."""
+    """The broker's committed offset of *group*, per partition that has records; 0 if there is none."""
     with observer(bootstrap, group) as consumer:
         return {p: consumer.committed(TopicPartition(produced.topic, p)) or 0 for p in produced.keys}
 
@@ -88,7 +88,7 @@ class Worker:
         self.process.send_signal(number)
 
     def wait(self, timeout: float = PATIENCE) -> int:
-        """Wait for its end; let it show what all its threads do, and fail, if that does not come."""
+        """Wait for its end; let it show the stacks of all its threads, and fail, if that does not come."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -108,7 +108,7 @@ def has_grown(history: History, by: int = 1) -> Callable[[], bool]:
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
-    """Wait until *condition* holds; fail with *what* if it never does."""
+    """Wait until *condition* holds; fail, naming it, if it never does."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"waited {timeout} s for {what}"

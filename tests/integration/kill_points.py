@@ -28,7 +28,7 @@ def kill_after(times: int) -> Any:
 
 
 class KillAroundCommit:
-    """Kills before the n-th commit is sent, or after its answer and before anybody here knows of it."""
+    """Kills before the n-th commit is sent, or after its answer and before the app knows of it."""
 
     def __init__(self, point: str, times: int) -> None:
         self._point = point

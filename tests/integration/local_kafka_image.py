@@ -84,7 +84,7 @@ def _shell_and_libraries() -> set[Path]:
 
 
 def _libraries_of(binary: Path) -> Iterator[Path]:
-    """What the loader would take; said as ``libc.so.6 => /lib/libc.so.6 (0x7f)`` or ``/lib/ld-linux.so.2 (0x7f)``."""
+    """The loader's files, from lines ``libc.so.6 => /lib/libc.so.6 (0x7f)`` and ``/lib/ld-linux.so.2 (0x7f)``."""
     output = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False).stdout
     for line in output.splitlines():
         path = line.split("=>")[-1].split("(")[0].strip()
@@ -93,7 +93,7 @@ def _libraries_of(binary: Path) -> Iterator[Path]:
 
 
 def docker_host() -> contextlib.AbstractContextManager[str]:
-    """Where a daemon answers: the one of this machine, else one of our own for the length of the ``with`` block."""
+    """The address of a daemon: the one of this machine, else one of our own for the length of the ``with`` block."""
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     return contextlib.nullcontext(host) if _answers(host) else _own_daemon()
 
@@ -127,6 +127,6 @@ def _wait_for(daemon: subprocess.Popen[bytes], host: str, log: Path) -> None:
 
 def _answers(host: str) -> bool:
     if not host.startswith("unix://"):
-        return True  # somebody named it: if it does not answer, the tests shall say so
+        return True  # it was named on purpose: if it does not answer, the tests shall say so
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(host.removeprefix("unix://")) == 0

@@ -1,4 +1,4 @@
-"""A CPU-bound handler that a worker process imports; what it does is written down by itself."""
+"""A CPU-bound handler that a worker process imports; it writes down its own acts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is buffered stays under the limits, and a stuck key stops nobody else."""
+"""Buffered records stay under the limits, and a stuck key stops no other."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_stuck_key_never_stops_another_partition(kafka_broker, topic):
 
 
 def bare_pause(bootstrap, name, partition):
-    """How the bare client answers a pause: what it is asked while it is held, and whether records come then."""
+    """The bare client's answer to a pause: the calls it gets while it is held, and the records that come then."""
     consumer = consume(bootstrap, name, "bare-" + name)
     wait_for(lambda: consumer.poll(200), "the first records")
     consumer.pause(partition)

@@ -1,4 +1,4 @@
-"""Every mistake is told at once: what was given, whose fault it is, and what to do. Broken plugins lose nothing."""
+"""Every mistake is told at once: the value, whose fault it is, and the remedy. Broken plugins lose nothing."""
 
 from __future__ import annotations
 

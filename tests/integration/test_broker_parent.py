@@ -64,7 +64,7 @@ def is_gone(pid):
     state = Path(f"/proc/{pid}/stat")
     try:
         os.kill(pid, 0)
-        # one that nobody has reaped yet does nothing any more
+        # one that was not reaped yet does nothing any more
         return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
     except ProcessLookupError:  # it may be reaped between any two of these steps
         return True

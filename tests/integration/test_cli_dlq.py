@@ -1,4 +1,4 @@
-"""The command ``kafka-parallel dlq`` on a real broker: what it shows, what it sends, what it refuses."""
+"""The command ``kafka-parallel dlq`` on a real broker: its output, its letters, its refusals."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_what_is_no_dead_letter_is_not_purged(cluster):
 def test_letters_are_purged_from_the_beginning(cluster):
     cluster.fail(30)
 
-    assert "say what to delete" in cluster.run("purge", cluster.dlq, code=2)
+    assert "choose the letters to delete" in cluster.run("purge", cluster.dlq, code=2)
     assert "nothing was deleted" in cluster.run("purge", cluster.dlq, "--all")
     cluster.run("purge", cluster.dlq, "--until", "2020-01-01", "--execute")
     assert len(cluster.letters()) == 30

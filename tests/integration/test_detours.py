@@ -37,7 +37,7 @@ def test_a_commit_that_was_bound_before_the_run_passes_no_unfinished_record(kafk
 
 
 # How far a thread that reads the consumer is when the run begins: it waits for records, has them, or is past the last
-# look at whether they may be returned. With it the method in which it stands, and what calls that.
+# look at whether they may be returned. With it the method in which it stands, and its caller.
 STAGES = {
     ("poll", "waiting"): ("_poll_once", "poll"),
     ("poll", "returning"): ("value_deserializer", ""),
@@ -95,7 +95,7 @@ class Reader:
 
 
 def run_beside(kafka_broker, name, by, stage):
-    """Run beside a thread that stands at *stage* when 50 records are there; return what it got, and what is handled."""
+    """Run beside a thread that stands at *stage* when 50 records are there; return its records, and handled ones."""
     bootstrap, group, handled = kafka_broker.bootstrap_servers, "g-" + name, []
     partition = TopicPartition(name, 0)
     reader = Reader(by, stage)

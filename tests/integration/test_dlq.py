@@ -20,7 +20,7 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture(scope="module")
 def strict_broker():
-    """A broker on which a topic that nobody created stays missing."""
+    """A broker on which a topic that was never created stays missing."""
     with broker_or_skip("jvm", {"auto.create.topics.enable": "false"}) as broker:
         yield broker
 
@@ -61,7 +61,7 @@ def test_a_dead_letter_is_the_record_byte_for_byte_and_says_why(kafka_broker, to
     producer.close()
     group = "g-" + name
 
-    # what the handler would see is text, and the record cannot even be turned into that
+    # the handler would see text, and the record cannot even be turned into that
     consumer = consume(bootstrap, name, group, value_deserializer=Ascii())
     UntilCommitted(consumer, plugins=["dlq"]).run(lambda record: None)
 

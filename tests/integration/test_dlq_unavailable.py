@@ -31,13 +31,13 @@ pytestmark = [
 ]
 
 RECORDS = 5
-# What a file of the broker may grow to in the test of a full disk; nothing but one topic comes near it.
+# The largest size of a broker's file in the test of a full disk; nothing but one topic comes near it.
 MOST_BYTES = 3_000_000
 
 
 @pytest.fixture(autouse=True)
 def _forgotten(caplog):
-    """Let what the clients of a test have forgotten go here, where it does not count; logged errors hold on to it."""
+    """Let forgotten clients of a test go here, where it does not count; logged errors hold on to them."""
     gc.collect()
     yield
     caplog.get_records("call").clear()
@@ -101,7 +101,7 @@ def test_a_topic_that_it_is_not_allowed_to_write(request):
 
 @contextlib.contextmanager
 def forbidden(bootstrap, topic):
-    """Let nobody write to *topic*; everybody may look at it."""
+    """Let no client write to *topic*; all may look at it."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     pattern = ResourcePattern(ResourceType.TOPIC, topic)
     of_topic = ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)
@@ -135,7 +135,7 @@ def test_a_disk_that_is_full(request):
         with pytest.raises(RecordFailed, match="did not acknowledge its dead letter"):
             case.run(request_timeout_ms=4000)
 
-        broker.restart()  # without the limit, as if somebody had made room
+        broker.restart()  # without the limit, as if an operator had made room
         assert case.committed() == {0: 0}
         case.finish()
 

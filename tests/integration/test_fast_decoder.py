@@ -1,4 +1,4 @@
-"""With `fast-decoder` a real consumer hands out what it hands out without, and is left as it was."""
+"""With `fast-decoder` a real consumer hands out the same records as without, and is left as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Java reads from the headers that the plugins write: a Java program on the JVM of the test broker prints them."""
+"""The headers of the plugins as Java reads them: a Java program on the JVM of the test broker prints them."""
 
 from __future__ import annotations
 

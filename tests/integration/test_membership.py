@@ -89,7 +89,7 @@ def test_what_runs_on_a_retained_partition_runs_on(kafka_broker, topic):
         assert may_end.wait(60)
         ended.append((record.partition, record.offset))
 
-    # What runs on the partition that moves does not finish in time: it is handled by the new owner too.
+    # A record that runs on the partition that moves does not finish in time: it is handled by the new owner too.
     with ParallelConsumer(stays, workers=8, ordering="partition", revoke_timeout_ms=500) as first:
         first.start(wait)
         wait_for(lambda: len(begun) == 2, "a record of each partition to run")
@@ -136,7 +136,7 @@ def in_parallel(consumer):
 
 
 def told_by(bootstrap, name, run):
-    """What a user's listener hears while a second member joins and leaves, with *run* polling its consumer."""
+    """The calls of a user's listener while a second member joins and leaves, with *run* polling its consumer."""
     listener, config = Listener(), {"consumer_timeout_ms": float("inf"), "metadata_max_age_ms": 1000}
     first, second = (KafkaConsumer(group_id="g-" + name, bootstrap_servers=bootstrap, **config) for _ in range(2))
     first.subscribe([name], listener=listener)

@@ -106,7 +106,7 @@ def committed(bootstrap, group, topic, partition=0):
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_quiet_partition_that_moves_loses_nothing_written_meanwhile(kafka_broker, topic, kind):
-    """A rebalance takes as long as a handler of another partition: what is written to a quiet one meanwhile arrives."""
+    """A rebalance takes as long as a handler of another partition: records written to a quiet one meanwhile arrive."""
     bootstrap, name, handled = kafka_broker.bootstrap_servers, topic(4), []
     group, begun = f"g-{name}", threading.Event()
 
@@ -139,7 +139,7 @@ def test_what_is_written_while_nothing_runs_is_handled_after_a_quiet_run(kafka_b
 
     written = send(bootstrap, name, 0, 10)
     with Member(kind, bootstrap, name, f"g-{name}", handled, auto_offset_reset="latest"):
-        wait_for(lambda: {*handled} >= {*written}, "what was written meanwhile to be handled")
+        wait_for(lambda: {*handled} >= {*written}, "the records written meanwhile to be handled")
 
     assert sorted(handled) == written
 
@@ -165,7 +165,7 @@ def test_the_commit_comes_to_the_end_behind_a_transaction(kafka_broker, topic, k
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("reset", ["earliest", "latest"])
 def test_an_offset_that_was_deleted_is_followed_by_the_commit(kafka_broker, topic, kind, reset):
-    """Retention has deleted all there was: the policy gives a position, and what is written after it arrives."""
+    """Retention has deleted all records: the policy gives a position, and records written after it arrive."""
     bootstrap, name, handled = kafka_broker.bootstrap_servers, topic(), []
     group, partition = f"g-{name}", TopicPartition(name, 0)
     send(bootstrap, name, 0, 10)
@@ -178,7 +178,7 @@ def test_an_offset_that_was_deleted_is_followed_by_the_commit(kafka_broker, topi
         wait_for(lambda: committed(bootstrap, group, name) == 10, "the new position to be committed")
     written = send(bootstrap, name, 0, 3)
     with Member(kind, bootstrap, name, group, handled, auto_offset_reset=reset):
-        wait_for(lambda: {*handled} >= {*written}, "what was written meanwhile to be handled")
+        wait_for(lambda: {*handled} >= {*written}, "the records written meanwhile to be handled")
 
     assert sorted(handled) == written
     assert committed(bootstrap, group, name) == 13
@@ -197,7 +197,7 @@ def test_an_offset_beyond_the_end_comes_back_with_the_position(kafka_broker, top
         wait_for(lambda: committed(bootstrap, group, name) == 10, "the new position to be committed")
     written = send(bootstrap, name, 0, 3)
     with Member(kind, bootstrap, name, group, handled, auto_offset_reset="latest"):
-        wait_for(lambda: {*handled} >= {*written}, "what was written meanwhile to be handled")
+        wait_for(lambda: {*handled} >= {*written}, "the records written meanwhile to be handled")
 
     assert sorted(handled) == written
 

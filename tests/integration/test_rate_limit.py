@@ -1,4 +1,4 @@
-"""The rates hold on a real Kafka, measured from what the handlers wrote down themselves."""
+"""The rates hold on a real Kafka, measured from the handlers' own notes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.integration.until_committed import UntilCommitted
 pytestmark = pytest.mark.broker
 
 RATE, BURST, PER_KEY, COUNT = 200, 20, 25, 800
-# From the moment a record is counted to its handler's first line, in seconds: what a busy machine may add to one start.
+# From the moment a record is counted to its handler's first line, in seconds: the delay that a busy machine may add to
+# one start.
 LATE = 0.25
 
 
@@ -48,7 +49,7 @@ def test_no_more_start_than_the_rates_allow_and_none_is_left_over(kafka_broker, 
     assert verdict.repeated == 0
     assert committed(bootstrap, group, produced) == ends(produced)
     times = [entry.at / 1e9 for entry in starts(history)]
-    # Since before the first start there is nothing to allow for: what started was counted before it started.
+    # Since before the first start there is nothing to allow for: a record that started was counted before it started.
     assert all(count <= BURST + RATE * (at - began) for count, at in enumerate(times, 1))
     assert most_within(times, RATE, BURST) <= RATE * LATE
     by_key = defaultdict(list)

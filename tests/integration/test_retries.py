@@ -1,4 +1,4 @@
-"""What a real broker has in the end when records fail: every one handled or dead-lettered, in order, none twice."""
+"""The final state of a real broker when records fail: every one handled or dead-lettered, in order, none twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.broker
 
 
 class Attempts:
-    """Counts the attempts at each record, and what the consumer says their numbers are."""
+    """Counts the attempts at each record, and keeps their numbers as told by the consumer."""
 
     def __init__(self):
         self.numbers = defaultdict(list)
@@ -110,7 +110,7 @@ def test_an_open_circuit_keeps_the_member_and_commits_what_is_finished(kafka_bro
     )  # fmt: skip
     parallel.start(handle)
     wait_for(lambda: parallel.statistics().throttled == {"circuit-breaker": 0}, "the circuit to open")
-    wait_for(lambda: sum(committed(bootstrap, "g-" + name, produced).values()) > 0, "what is finished to be committed")
+    wait_for(lambda: sum(committed(bootstrap, "g-" + name, produced).values()) > 0, "a commit of finished records")
     assert parallel.statistics().throttled == {"circuit-breaker": 0}, "it is committed while the circuit is open"
     assert parallel.join(timeout_ms=600_000)
 
@@ -147,7 +147,7 @@ def test_one_record_in_a_hundred_cannot_be_deserialised_and_all_others_are_handl
 
 
 def poll_all(consumer, values):
-    """What a bare poll loop gets, until it raises."""
+    """The records of a bare poll loop, until it raises."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         for records in consumer.poll(500).values():
@@ -175,7 +175,7 @@ def test_eager_deserialisation_behaves_as_the_bare_client(kafka_broker, topic):
     error = of(lambda: parallel.run(lambda record: handled.append(record.value)))
 
     assert error is bare_error is ValueError
-    assert set(handled) <= set(bare), "what was fetched and not begun when poll() raised is left for the next run"
+    assert set(handled) <= set(bare), "records fetched and not begun when poll() raised are left for the next run"
 
 
 def test_a_topic_that_cannot_be_written_stops_run_and_nothing_is_lost(kafka_broker, topic):
@@ -224,7 +224,7 @@ def test_a_record_goes_through_its_retry_topics_across_a_restart(kafka_broker, t
         deadline = time.monotonic() + 60
         while len(seen[KEYS[7]]) < 4 and time.monotonic() < deadline:
             time.sleep(0.05)
-    assert committed(bootstrap, "g-" + name, produced) == ends(produced), "what waits does not hold back commits"
+    assert committed(bootstrap, "g-" + name, produced) == ends(produced), "a waiting record does not hold back commits"
     run().run(handle)
 
     topics = [topic for topic, _ in seen[KEYS[7]]]

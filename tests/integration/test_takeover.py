@@ -1,6 +1,6 @@
-"""What the program does to its consumer beside a run, before it and in another process; the bare client beside ours.
+"""The program's acts on its consumer beside a run, before it and in another process; the bare client beside ours.
 
-Kinds: somebody else uses the client; the client was used before; an error that is not the client's own; a member whose
+Kinds: another user of the client; a client that was used before; an error that is not the client's own; a member whose
 place was taken; a record that the client cannot read.
 """
 
@@ -27,7 +27,7 @@ HAS_STATIC = "group_instance_id" in KafkaConsumer.DEFAULT_CONFIG
 
 
 class Handler:
-    """Notes what it handled, and calls *act* at each record."""
+    """Notes the records it handled, and calls *act* at each one."""
 
     def __init__(self, act=lambda record: None):
         self._act = act
@@ -46,7 +46,7 @@ def all_of(produced):
     return sorted((partition, offset) for partition, keys in produced.keys.items() for offset in keys)
 
 
-# Somebody else uses the client
+# Another user of the client
 
 
 def test_a_leftover_loop_takes_nothing(kafka_broker, topic):
@@ -206,7 +206,7 @@ def test_a_consumer_of_another_process_is_refused(kafka_broker, topic, wrapped):
 
 
 class TryAgainError(Exception):
-    """A user's error that says of itself what kafka-python's say."""
+    """A user's error with the attribute of kafka-python's errors."""
 
     retriable = True
 
@@ -266,7 +266,7 @@ def test_a_fenced_member_ends_and_names_its_id(kafka_broker, topic, is_quiet):
         assert parallel.join(timeout_ms=600_000)
     younger.close()
 
-    assert committed(bootstrap, group, produced) == {0: 0}  # what it had finished is its successor's now
+    assert committed(bootstrap, group, produced) == {0: 0}  # its finished records are its successor's now
 
 
 # A record that the client cannot read

@@ -1,4 +1,4 @@
-"""User code that does what is not expected of it, on the real broker: nothing of it is committed unhandled."""
+"""User code with unexpected behaviour, on the real broker: none of its records is committed unhandled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ODD, RECORDS = 5, 10
 
 
 async def save(record):
-    """What a handler forgets to await."""
+    """A coroutine that a handler forgets to await."""
 
 
 async def forget_to_await(record):
@@ -39,7 +39,7 @@ def fail_at(value, kind, data):
 
 @pytest.mark.filterwarnings("ignore:.*does not implement kafka.serializer.Deserializer")
 def test_a_stop_iteration_of_a_deserialiser_fails_its_record_whatever_the_handler(kafka_broker, topic):
-    """The kind: an exception that means something to Python is taken for what it means there."""
+    """The kind: an exception with a meaning for Python gets that meaning."""
     bootstrap, name = kafka_broker.bootstrap_servers, topic(1)
     produced = produce(bootstrap, name, ODD)
     produce(bootstrap, name, 1, value=b"odd")

@@ -1,4 +1,4 @@
-"""Whether a record is decided about by its owner alone: members that lose it meanwhile, and other groups, stay out."""
+"""Only the owner of a record decides about it: members that lose it meanwhile, and other groups, stay out."""
 
 from __future__ import annotations
 

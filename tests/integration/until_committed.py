@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from kafka_parallel import Batch, ParallelConsumer
 
-# Seconds between two looks at what is committed.
+# Seconds between two looks at the committed offsets.
 LOOK_EVERY = 0.1
 
 
@@ -42,7 +42,7 @@ class UntilCommitted(ParallelConsumer):
             observer.close(autocommit=False)
 
     def _is_complete(self, observer: KafkaConsumer) -> bool:
-        """Whether what was committed a moment ago reaches the ends of all partitions as they are now."""
+        """True if the offsets committed a moment ago reach the ends of all partitions as they are now."""
         topics = self._client.topics
         partitions = [
             TopicPartition(topic, number) for topic in topics for number in observer.partitions_for_topic(topic) or ()

@@ -1,4 +1,4 @@
-"""Which change of which function makes a bug, and what does the source look like that has it?
+"""The change of a function that makes a bug, and the source with the bug in it.
 
 `Change.where` is ``module`` or ``module:Class.method``; inner functions go on with a dot. `Change.old` and `Change.new`
 are both an expression, or both statements that stand one after the other, or both ``except`` clauses of one ``try``.
@@ -39,7 +39,7 @@ class Change(NamedTuple):
 
     @property
     def qualified(self) -> str:
-        """What is changed within the module: nothing = any part of it."""
+        """The changed part of the module: nothing = any part of it."""
         return self.where.partition(":")[2]
 
 
@@ -81,7 +81,7 @@ def _shown(code: str) -> str:
 
 
 def _nearest(old: Fragment, within: list[ast.AST]) -> str:
-    """What looks like *old* in the scope, for a message."""
+    """The code that looks like *old* in the scope, for a message."""
     kind = type(old.nodes[0])
     like = {ast.unparse(node) for scope in within for node in ast.walk(scope) if isinstance(node, kind)}
     close = get_close_matches(ast.unparse(old.nodes[0]), like, n=1)

@@ -1,4 +1,4 @@
-"""Which part of a syntax tree is equal to a piece of code, and how is it replaced by another?"""
+"""Finds the part of a syntax tree that equals a piece of code, and replaces it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-# What makes a list of `except` clauses a piece of code that can be read alone.
+# The text that makes a list of `except` clauses a piece of code that can be read alone.
 _TRY = "try:\n    pass\n"
-# Where statements may not be missing altogether.
+# The fields in which statements may not be missing altogether.
 _NEEDS_A_STATEMENT = "body"
 
 
@@ -20,7 +20,7 @@ class Fragment(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a fragment was found: in a field of *parent*; in the part from *start* to *end* of it, if it is a list."""
+    """The place of a fragment: a field of *parent*; the part from *start* to *end* of it, if it is a list."""
 
     parent: ast.AST
     field: str
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 def parsed(old: str, new: str) -> tuple[Fragment, Fragment]:
-    """Read both as what they can both be: expressions, else statements, else ``except`` clauses."""
+    """Read both as a kind that fits both: expressions, else statements, else ``except`` clauses."""
     if old.lstrip().startswith("except"):
         return _clauses(old), _clauses(new)
     before, after = ast.parse(old).body, ast.parse(new).body
@@ -57,7 +57,7 @@ def _is_expression(body: list[ast.stmt]) -> bool:
 
 
 def places(scope: ast.AST, old: Fragment) -> Iterator[Place]:
-    """Where *old* is within *scope*, in the order of the source."""
+    """The places of *old* within *scope*, in the order of the source."""
     wanted = [ast.dump(node) for node in old.nodes]
     for node in _in_order(scope):
         for field, value in ast.iter_fields(node):

@@ -1,4 +1,4 @@
-"""Where are the module, the class and the function that a change names?"""
+"""Finds the module, the class and the function that a change names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class Misplaced(Exception):  # noqa: N818 - it is no fault of the program
-    """What a change names is not there any more, or more than once."""
+    """The target of a change is not there any more, or more than once."""
 
 
 def path_of(module: str) -> Path:
@@ -31,7 +31,7 @@ def path_of(module: str) -> Path:
 def scopes(tree: ast.Module, qualified: str, where: str) -> list[ast.AST]:
     """All of *tree* that is called *qualified*: mostly one; a property has a getter and a setter.
 
-    :param where: what the change names, for the message.
+    :param where: the name in the change, for the message.
     :raises Misplaced: nothing has this name.
     """
     if not qualified:

@@ -1,4 +1,4 @@
-"""Is a planted bug found where code has moved and is written otherwise, and is it said precisely what is gone?"""
+"""A planted bug is found where code has moved and is written otherwise, and a missing one is named precisely."""
 
 from __future__ import annotations
 

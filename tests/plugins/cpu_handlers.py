@@ -1,4 +1,4 @@
-"""Handlers for processes: what they do goes to a file, one line at a time, because nothing else is shared."""
+"""Handlers for processes: their acts go to a file, one line at a time, because nothing else is shared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def note(what, record):
 
 
 def noted(what):
-    """The offsets with *what*, in order."""
+    """The offsets of one kind, in order."""
     lines = [line.split() for line in Path(os.environ[LOG]).read_text().splitlines()]
     return [int(offset) for kind, _, offset, _ in lines if kind == what]
 
@@ -194,7 +194,7 @@ def die_in_batch_once(records):
 
 
 async def work(record):
-    raise AssertionError("nobody awaits it")
+    raise AssertionError("it is not awaited")
 
 
 def leave_it_to_an_await(record):

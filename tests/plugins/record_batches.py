@@ -1,4 +1,4 @@
-"""Batches as brokers hand them out, and what becomes of them by the client's own decoder and by another one."""
+"""Batches as brokers hand them out, and the records made of them by the client's own decoder and by another one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def aborted(*found: tuple[int, int]) -> list:
 
 
 def story(kind: Any, data: bytes, takes: list[int], fetch_offset: int = 0, **options: Any) -> list:
-    """What a partition's data becomes, poll by poll, up to its end or the first error."""
+    """The records of a partition's data, poll by poll, up to its end or the first error."""
     drained: list = []
     try:
         part = kind(fetch_offset, PARTITION, MemoryRecords(data), on_drain=lambda _: drained.append(True), **options)
@@ -117,6 +117,6 @@ def story(kind: Any, data: bytes, takes: list[int], fetch_offset: int = 0, **opt
 
 
 def said(error: Exception) -> Any:
-    """An error, to be compared: kafka-python's with what it says."""
+    """An error, to be compared: kafka-python's with its message."""
     ours = isinstance(error, kafka_errors.KafkaError)
     return type(error), str(error) if ours else ""

@@ -1,4 +1,4 @@
-"""Where the limit goes, over servers whose capacity is known, and what a consumer does with it."""
+"""The path of the limit, over servers whose capacity is known, and its effect on a consumer."""
 
 from __future__ import annotations
 

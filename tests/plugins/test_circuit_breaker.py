@@ -1,4 +1,4 @@
-"""When the circuit opens and closes, and what a consumer does meanwhile."""
+"""The opening and closing of the circuit, and the consumer meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.runtime.app import App
 
 
 def told(circuit, *ended):
-    """What the circuit answers to attempts of (failed, began, now)."""
+    """The circuit's answers to attempts of (failed, began, now)."""
     return [circuit.saw(failed=failed, trips=False, began=began, now=now) for failed, began, now in ended]
 
 
@@ -149,7 +149,7 @@ def test_a_handler_that_returns_after_its_deadline_is_one_failure_and_no_success
 
 
 class Outage:
-    """A service that is down for the next so many calls, and a plugin that writes down what it hears."""
+    """A service that is down for the next so many calls, and a plugin that writes down its calls."""
 
     def __init__(self, calls):
         self.left, self.attempts, self.events = calls, [], []
@@ -226,7 +226,7 @@ def test_a_bad_record_as_the_probe_is_left_to_the_other_plugins():
 
 @pytest.mark.parametrize("probes", [1, 2])
 def test_probes_start_beside_handlers_that_began_before_the_circuit_opened(probes):
-    """The kind: a bound that counts what runs, where new starts are meant."""
+    """The kind: a bound that counts running records, where new starts are meant."""
     app, go_on, started, lock = App(0), threading.Event(), [], threading.Lock()
     for number in range(6):
         app.cluster.append("t", b"%d" % number, b"key %d" % number, partition=0)

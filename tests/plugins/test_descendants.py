@@ -1,6 +1,6 @@
-"""Whether processes that the app or a handler starts have nothing of the process pool: no signals, no pipes, no duties.
+"""Processes that the app or a handler starts have nothing of the process pool: no signals, no pipes, no duties.
 
-The kind: what a process inherits although it was meant for its parent alone.
+The kind: a process inherits a thing that was meant for its parent alone.
 """
 
 from __future__ import annotations

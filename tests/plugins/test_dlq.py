@@ -1,4 +1,4 @@
-"""Whether a failed record is finished exactly when its dead letter is acknowledged, and which topics are refused."""
+"""A failed record is finished exactly when its dead letter is acknowledged, and some topics are refused."""
 
 import dataclasses
 import re
@@ -103,7 +103,7 @@ def started(start=None, producer=None, **plugin_settings):
 
 
 def decided(plugin, error, place, others=None):
-    """What comes out of on_error if the other plugins answer *others*."""
+    """The result of on_error if the other plugins answer *others*."""
     asking = plugin.on_error(error, place)
     next(asking)
     with pytest.raises(StopIteration) as end:
@@ -294,7 +294,7 @@ class TestTooLarge:
 
 class TestLimit:
     def ended(self, plugin, outcomes, partition=1):
-        """What the plugin answers to records that fail where *outcomes* has an F; the watch sees the others."""
+        """The plugin's answers to records that fail where *outcomes* has an F; the watch sees the others."""
         answers = []
         for outcome in outcomes:
             place = context(partition=partition)
@@ -311,7 +311,7 @@ class TestLimit:
         plugin, producer = started(limit=DlqLimit(max_consecutive=2))
 
         assert self.ended(plugin, "FF.FF.FFF") == ["Skip"] * 6 + ["Halt"]
-        assert len(producer.sent) == 6, "what exceeds the limit is not written"
+        assert len(producer.sent) == 6, "letters beyond the limit are not written"
 
     def test_each_partition_has_its_own_row(self):
         plugin, _ = started(limit=DlqLimit(max_consecutive=2))

@@ -1,4 +1,4 @@
-"""Whether a dead letter carries the exact bytes that readers of KIP-1191 and of Spring Kafka expect."""
+"""A dead letter carries the exact bytes that readers of KIP-1191 and of Spring Kafka expect."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Whether ``async def`` handlers keep every promise that plain ones keep, and end when nobody waits for them."""
+"""``async def`` handlers keep every promise that plain ones keep, and end when their results are no longer wanted."""
 
 from __future__ import annotations
 
@@ -418,7 +418,7 @@ def test_a_handler_under_a_deadline_whose_task_is_cancelled_before_it_begins_is_
     called = []
 
     async def handle():
-        raise AssertionError("nobody may await it")
+        raise AssertionError("it must not be awaited")
 
     def call():
         called.append(handle())
@@ -427,7 +427,7 @@ def test_a_handler_under_a_deadline_whose_task_is_cancelled_before_it_begins_is_
     async def main():
         waiting = asyncio.ensure_future(within(60, None, contextvars.copy_context(), call))
         await asyncio.sleep(0)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:  # what asyncio.run() does at its end
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:  # as asyncio.run() does at its end
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -508,7 +508,7 @@ print(parallel.join(30_000))
     assert ended.stdout == "True\n", ended.stderr
 
 
-# What the owner of a loop may do to it
+# Acts of a loop's owner
 
 
 def test_a_default_executor_without_a_free_thread_stops_nothing():

@@ -41,7 +41,7 @@ def shortest(selector, timeout):
 
 def test_it_waits_for_less_than_a_millisecond(selector):
     with selectors.EpollSelector() as usual:
-        assert shortest(usual, 0.0002) > 0.0009  # what this is about: if it fails, the file has lost its reason
+        assert shortest(usual, 0.0002) > 0.0009  # the reason for the file: if it fails, there is none any more
     assert 0.0002 <= shortest(selector, 0.0002) < 0.0009
 
 

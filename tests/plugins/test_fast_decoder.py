@@ -1,4 +1,4 @@
-"""Whether `fast-decoder` makes of any bytes what the installed client makes of them: records, positions and errors."""
+"""`fast-decoder` makes of any bytes exactly the installed client's records, positions and errors."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_no_changed_byte_and_no_end_makes_a_difference():
 
 
 def of_payload(payload, count):
-    """A batch that is right but for what its records are made of."""
+    """A batch that is right but for the bytes of its records."""
     data = bytearray(Batch([(0, 10**12, None, None, [])]).build(0)[:HEADER]) + payload
     struct.pack_into(">i", data, 8, len(data) - 12)
     struct.pack_into(">i", data, 57, count)

@@ -1,6 +1,6 @@
 """Async handlers in a process whose sockets and threads were patched to be green, by gevent or eventlet.
 
-The kind: the interpreter's own modules are not what they were when we were written.
+The kind: the interpreter's own modules are not as they were when ours were written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PATCHES = {
     "gevent": "from gevent import monkey; monkey.patch_all()",
     "eventlet": "import eventlet; eventlet.monkey_patch()",
-    "what both take away": "import select, selectors; del select.epoll, selectors.EpollSelector",
+    "taken away by both": "import select, selectors; del select.epoll, selectors.EpollSelector",
 }
 PROGRAM = """
 import asyncio

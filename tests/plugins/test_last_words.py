@@ -1,4 +1,4 @@
-"""Whether a process of the pool that is killed is judged by what it had said and done, not by a look at it before.
+"""A killed process of the pool is judged by its reports and acts, not by a look at it before.
 
 The kind: a decision that is made about a moment, and carried out at a later one. `Process` asks whether a unit is
 wanted right before it kills, so the test lets the process go on while it asks.

@@ -1,4 +1,4 @@
-"""Who is asked first about a record that failed, whatever the order the plugins are named in."""
+"""The order in which plugins are asked about a failed record, independent of the order they are named in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether handlers in other processes keep every promise that those in threads keep, whatever becomes of a process."""
+"""Handlers in other processes keep every promise that those in threads keep, in spite of any end of a process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(app, handler, **options):
 
 
 class Decide:
-    """Answers on_error, and keeps what it was asked."""
+    """Answers on_error, and keeps the questions."""
 
     def __init__(self, answer=lambda context: None):
         self.answer = answer
@@ -52,7 +52,7 @@ class Decide:
 
 
 class Pool:
-    """Provides processes with what cannot be given by options, and keeps them."""
+    """Provides processes with settings that are no options, and keeps them."""
 
     def __init__(self):
         self.processes = Processes(2, 60.0)
@@ -130,7 +130,7 @@ def test_what_stops_a_process_comes_out_of_run(error, monkeypatch):
 
 @pytest.mark.parametrize(("handler", "text"), [
     (cpu_handlers.raise_stubborn, "tests.plugins.cpu_handlers.StubbornError: this and that"),
-    (cpu_handlers.raise_mute, "tests.plugins.cpu_handlers.MuteError: (it cannot say what)"),
+    (cpu_handlers.raise_mute, "tests.plugins.cpu_handlers.MuteError: (it has no message that can be shown)"),
 ])  # fmt: skip
 def test_an_error_that_cannot_be_sent_has_a_stand_in(handler, text):
     error = run(App(), handler)
@@ -213,7 +213,7 @@ def test_a_process_that_was_idle_leaves_most_of_what_comes_to_others():
     assert work.taken == [1, 2, 4, 8, 16, 20, 20, 20, 9, 1, 2, 4, 5]
 
 
-# What came from Kafka
+# Data from Kafka
 
 
 class Evil:
@@ -517,7 +517,7 @@ def test_all_of_a_batch_fails_with_its_process():
     assert app.committed == 10
 
 
-# Handlers that take too long, or that nobody waits for any more
+# Handlers that take too long, or whose results are no longer wanted
 
 
 @pytest.mark.parametrize("surround", [[], [Surround]])
@@ -650,7 +650,7 @@ def test_a_parent_that_is_killed_leaves_no_process_behind(tmp_path, handler):
     assert shown == (b"", b"")
 
 
-# What cannot work
+# Impossible settings
 
 
 def closure():
@@ -732,7 +732,7 @@ def test_a_start_timeout_of_nothing_is_refused():
 
 
 class Hears(Decide):
-    """Hears of attempts; skips what has failed."""
+    """Hears of attempts; skips failed records."""
 
     def __init__(self):
         super().__init__(lambda context: Skip("no"))

@@ -1,4 +1,4 @@
-"""What the plugin says to its throttle, what a consumer does with it, and which settings are refused."""
+"""The plugin's calls of its throttle, their effect on a consumer, and the settings that are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.runtime.app import App
 
 
 class Said:
-    """A throttle that keeps what it is told."""
+    """A throttle that keeps its calls."""
 
     def __init__(self):
         self.rates = []
@@ -99,7 +99,7 @@ def test_what_a_plugin_says_wrong_to_its_throttle_fails_the_start_with_the_value
 
 
 def bounded(times, began, rate, burst):
-    """Whether at no moment more had started than the rate allows since *began*."""
+    """Tell whether at no moment more had started than the rate allows since *began*."""
     return all(count <= burst + rate * (at - began) for count, at in enumerate(sorted(times), 1))
 
 
@@ -121,7 +121,7 @@ def test_the_coroutines_of_a_key_are_started_when_its_pace_allows_it():
 
     async def handle(record):
         times.append(time.monotonic())
-        await asyncio.sleep(0.01)  # until whoever waits for work has looked, and sleeps
+        await asyncio.sleep(0.01)  # until an idle worker has looked, and sleeps
 
     parallel.start(handle)
 

@@ -1,4 +1,4 @@
-"""When the plugin ``retry`` lets a record run again, and what a consumer does with it."""
+"""The retries of the plugin ``retry``, and a consumer's use of it."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class TestInAConsumer:
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1 - 1e-9])
 def test_the_defaults_outlast_an_outage_of_a_minute(chance):
-    """The kind: defaults that give good records up. A minute is what a restart of a database takes."""
+    """The kind: defaults that give good records up. A restart of a database takes a minute."""
     clock = ManualClock()
     plugin = RetryWithBackoff(chance=lambda: chance)
     plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=4))
@@ -193,7 +193,7 @@ def test_the_defaults_outlast_an_outage_of_a_minute(chance):
         clock.advance(answer.delay_ms / 1000)
         attempt += 1
 
-    assert 64 <= last <= 86, "what the docs and the docstring say"
+    assert 64 <= last <= 86, "as in the docs and the docstring"
     assert attempt == 12
 
 

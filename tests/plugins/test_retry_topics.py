@@ -1,4 +1,4 @@
-"""Which topic a failed record goes to next, with which headers, and when it comes back."""
+"""The topic that a failed record goes to next, its headers, and the time it comes back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def unordered(**changes):
 
 
 def started(start=None, **options):
-    """Return a started plugin, its producer and what it provided."""
+    """Return a started plugin, its producer and its answer."""
     start, made = start or unordered(), []
 
     def make(**config):
@@ -272,7 +272,7 @@ def test_the_dead_letter_names_the_place_where_the_record_was_first_read():
     assert (says.topic, says.partition, says.offset, says.attempts) == ("t", 0, 2, 2)
 
 
-# What the handler sees
+# The handler's view
 
 
 def place(record):
@@ -290,7 +290,7 @@ class Topical:
 @pytest.mark.parametrize("deserializer", [None, Topical()])
 @pytest.mark.parametrize("kind", ["plain", "async", "batch"])
 def test_the_handler_sees_the_record_as_it_was_first_read(kind, deserializer):
-    """The kind: what a handler does by the topic, or by the place, of a record. Tables of handlers are usual."""
+    """The kind: a handler's choice by the topic, or by the place, of a record. Tables of handlers are usual."""
     app, seen, raws = RetryApp(3), [], []
     app.cluster.append(TOPIC, b"3", b"key", partition=0, headers=[("empty", b""), ("none", None), ("full", b"1")])
 

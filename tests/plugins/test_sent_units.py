@@ -1,4 +1,4 @@
-"""Whether what is owed of units is reported right, however the process that has them says it and ends."""
+"""The outcomes owed of units are reported right, however the process that has them says it and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings may be secrets: whatever is given as which setting of a plugin, no message shows what is in it."""
+"""Settings may be secrets: no message shows the contents of any setting of a plugin."""
 
 from __future__ import annotations
 

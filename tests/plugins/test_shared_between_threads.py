@@ -1,4 +1,4 @@
-"""Does what several threads of an executor share stand it, whichever of them acts between two steps of another?
+"""State that several threads of an executor share is safe, whichever of them acts between two steps of another.
 
 Kind: a container that one thread goes through while another changes it, and an object that is shown before it is ready.
 Without a global interpreter lock both happen every few runs; here the second thread acts in the middle on purpose.

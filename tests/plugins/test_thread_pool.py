@@ -1,4 +1,4 @@
-"""Whether there are as many threads as work needs, and no more than workers."""
+"""There are as many threads as work needs, and no more than workers."""
 
 from __future__ import annotations
 

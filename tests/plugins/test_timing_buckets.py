@@ -1,4 +1,4 @@
-"""Whether quantiles from buckets are as close to those of a sorted list as the buckets promise."""
+"""Quantiles from buckets are as close to those of a sorted list as the buckets promise."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Whether the numbers are those of the records, by a clock that is moved by hand."""
+"""The numbers are those of the records, by a clock that is moved by hand."""
 
 import subprocess
 import sys

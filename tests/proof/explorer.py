@@ -1,7 +1,8 @@
 """Is there an order of acts after which something is wrong?
 
 Breadth first, each state once. So the first violation found is one of the shortest. From every state some row of acts
-that nothing can keep from happening must lead to the end: all records done. What leads nowhere is stuck for ever.
+that nothing can keep from happening must lead to the end: all records done. A state that leads nowhere is stuck for
+ever.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from tests.proof.world import Scope, World
 
 @dataclass
 class Found:
-    """What an exploration found.
+    """The result of an exploration.
 
     :ivar states: how many states there are.
     :ivar is_complete: whether these are all.
-    :ivar violation: what is wrong; ``None`` if nothing is.
+    :ivar violation: the violation found; ``None`` if there is none.
     :ivar acts: the shortest row of acts that leads there.
     """
 
@@ -48,7 +49,7 @@ class Exploration:
 
     :param most: how many states are looked at.
     :param seconds: how long.
-    :param bug: what is wrong with the core.
+    :param bug: the bug planted in the core.
     """
 
     def __init__(self, scope: Scope, most: int = 1_000_000, seconds: float = 600, bug: Bug | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Which small worlds are explored: those of the suite completely, the large ones as far as time allows."""
+"""The small worlds that are explored: those of the suite completely, the large ones as far as time allows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL = [
 ]
 
 _FULL = Scope("", TWO)
-# Two partitions of three records and two keys each, two workers; what may go wrong comes in pairs.
+# Two partitions of three records and two keys each, two workers; the faults come in pairs.
 LARGE = [
     replace(_FULL, name="large: a retry, and a partition is lost", retry=1, lose=1),
     replace(_FULL, name="large: a retry, and a partition leaves in good order", retry=1, drain=1),

@@ -1,8 +1,8 @@
 """Are two states the same?
 
-A state is everything that can be reached from what is given, written down in the order in which it is met; an object
-met again is written as its number. So two states are equal if no act can tell them apart. What only tells how a state
-came about is left out.
+A state is everything that can be reached from the given roots, written down in the order in which it is met; an object
+met again is written as its number. So two states are equal if no act can tell them apart. The history of a state is
+left out.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from kafka_parallel._core.dispatch import Totals
 from kafka_parallel._core.task import Task
 
 PLAIN = (type(None), bool, int, float, str, bytes)
-# What tells how a state came about, or never changes.
+# Objects that tell the history of a state, or never change.
 LEFT_OUT = (Totals, Backpressure, BuiltinMethodType, FunctionType, MethodType, GeneratorType, type)
 # Every act is given the same time, so none of these can matter.
 NAMES_LEFT_OUT = {"record", "queued_at", "first_failed_at_ms", "failing_since", "since", "size"}
 
 
 def canonical(*roots: Any) -> Any:
-    """Write down what can be reached from *roots*."""
+    """Write down everything that can be reached from *roots*."""
     numbers: dict[int, int] = {}
     written: list[Any] = []
     write = written.append

@@ -1,10 +1,10 @@
 """How may an act be stopped between any two things that another thread can see?
 
 The real source of ``_core/chunk.py`` and ``_core/batch_chunk.py`` is used, with a call of `see` put in front of every
-access to what threads share: the containers of a chunk and the tasks of a unit. Nothing is written anew, so a change
-of the source is explored as it is. An act runs in a greenlet; `see` hands over to whoever explores, which may let any
-other act go on first. The grain is one operation on one built-in container, which is what threads see of each other
-with and without the interpreter lock.
+access to shared state: the containers of a chunk and the tasks of a unit. Nothing is written anew, so a change of the
+source is explored as it is. An act runs in a greenlet; `see` hands over to the explorer, which may let any other act go
+on first. The grain is one operation on one built-in container, the unit that threads see of each other with and without
+the interpreter lock.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from kafka_parallel._core import batch_chunk, chunk
 from tests.planting.change import Change, planted
 
 MODULES = (chunk, batch_chunk)
-# What a worker and whoever holds the lock use at the same time.
+# The attributes that a worker and the holder of the lock use at the same time.
 SHARED = {"_units", "_settled", "tasks"}
-# What only its worker writes and others look at for diagnosis, and what only whoever holds the lock touches.
+# The attributes that only the worker writes and others look at for diagnosis, and those that only the holder of the
+# lock touches.
 NOT_SHARED = {"_single", "_unit", "_batch", "_claimed", "since", "taken"}
-# What is done to a container that was handed on under another name.
+# The operations on a container that was handed on under another name.
 OPERATIONS = {"append", "clear", "extend", "insert", "pop", "popleft", "remove"}
-# What runs before anyone else can know the object, or asks nothing that may change.
+# Functions that run before any other thread can know the object, or ask nothing that may change.
 ALONE = {"__init__", "count_of"}
 
 
@@ -49,7 +50,7 @@ class Bug(NamedTuple):
 
 
 class _Steps(ast.NodeTransformer):
-    """Puts `see` in front of what is shared."""
+    """Puts `see` in front of shared state."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node if node.name in ALONE else self.generic_visit(node)
@@ -96,9 +97,9 @@ def see(shared: Any) -> Any:
 class Act(greenlet):
     """An act on its way.
 
-    :param concerns: whether somebody else may be at something at this moment.
+    :param concerns: tells whether another thread may be at something at this moment.
     :ivar steps: how many things it has begun that others can see.
-    :ivar at: what it is about to use.
+    :ivar at: the object it is about to use.
     """
 
     def __init__(self, run: Callable[[], Any], concerns: Callable[[Any], bool]) -> None:
@@ -109,7 +110,7 @@ class Act(greenlet):
 
     @property
     def frames(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        """Where it stands: of each function its name, its place and its variables."""
+        """Its position: of each function its name, its place and its variables."""
         frame = self.gr_frame
         while frame is not None:
             yield frame.f_code.co_name, frame.f_lasti, frame.f_locals

@@ -1,6 +1,6 @@
 """Does every order of every act of a small world keep order, lose nothing and come to an end?
 
-Kind: what two threads do between any two of each other's steps. The first violation that was found this way: the
+Kind: acts of two threads between any two of each other's steps. The first violation that was found this way: the
 outcome of a failed record was collected between two appends of its worker, the partition left, and its key never ran
 again.
 """

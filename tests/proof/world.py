@@ -1,8 +1,8 @@
-"""What may happen next to a consumer's core, and what must hold after it?
+"""The acts that are possible next on a consumer's core, and the invariants after each.
 
 A world is the real `Scheduler` and the least that has to be around it: workers, a client with a position, a broker that
 stores commits. It is built anew and played forward for each state, so nothing of it has to be copied. Acts under the
-queue's lock come one at a time; what workers do without it (claiming, settling) may go on between any two of its steps.
+queue's lock come one at a time; acts of workers without it (claiming, settling) may go on between any two of its steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.proof.state import canonical, tasks_in
 from tests.proof.stepping import SHARED, Act
 
 NEVER = float("inf")
-# When acts happen; a retry waits longer than that, and what waits for a time may be taken late.
+# The times of acts; a retry waits longer than that, and a task that waits for a time may be taken late.
 NOW, LATE = 0.0, 1e6
 OUTCOMES = {"ok": lambda: None, "retry": lambda: Retry(1000), "skip": lambda: Skip("x"), "fail": lambda: FAILURE}
 FAILURE = Failure(ValueError("x"), "it would be lost")
@@ -63,7 +63,7 @@ class Scope:
 
 @dataclass
 class Worker:
-    """One worker: what it has, and how far it is with it.
+    """One worker: its chunk, and its progress.
 
     :ivar phase: "idle", "between" two records, "at" one, at the "end" of its chunk, "late" at one that was taken away.
     :ivar runs: whether the handler really runs: under an ended assignment it does not.
@@ -84,7 +84,7 @@ class Worker:
 
 
 class World:
-    """The core and what is around it."""
+    """The core and its surroundings."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -108,7 +108,7 @@ class World:
         for partition in scope.keys:
             self._assign(partition)
 
-    # What may happen
+    # Possible acts
 
     def enabled(self) -> Iterator[tuple[tuple[Any, ...], bool]]:
         """The acts that may come next; of each, whether it is one that nothing keeps from happening in the end."""
@@ -123,7 +123,8 @@ class World:
             yield from self._of_deadlines()
 
     def _matters(self, actor: Any) -> bool:
-        """Whether it makes a difference that *actor* acts now, and not after the next step of who has the lock.
+        """Tell whether it makes a difference that *actor* acts now, and not after the next step of the holder of the
+        lock.
 
         That step is about one chunk, and the only one who uses a chunk without the lock is its worker.
         """
@@ -404,10 +405,10 @@ class World:
         if self.late[handler]["expired"] and self.late[handler]["returned"]:
             del self.late[handler]
 
-    # What must hold
+    # Invariants
 
     def check(self) -> None:
-        """Check what must hold whenever the lock is free.
+        """Check the invariants that hold whenever the lock is free.
 
         :raises ViolationError: something does not.
         """
@@ -424,7 +425,7 @@ class World:
             raise ViolationError(f"{offset} may be committed in {partition}, and {undone[0]} is not done")
 
     def _check_places(self) -> None:
-        """Every unfinished record is in one place, and what is in flight is what chunks hold."""
+        """Every unfinished record is in one place, and the records in flight are those of the chunks."""
         chunks = list(self.dispatch._chunks)
         if self.dispatch.in_flight != sum(chunk.taken for chunk in chunks):
             raise ViolationError(f"{self.dispatch.in_flight} are in flight, and chunks hold otherwise")
@@ -467,7 +468,7 @@ class World:
 
     @property
     def is_done(self) -> bool:
-        """Whether all that can be done was done."""
+        """Tell whether all possible work was done."""
         is_idle = all(worker.phase == "idle" for worker in self.workers) and not self.going and not self.late
         live = dict(self.scheduler._assignments.live)
         if not (is_idle and live.keys() == self.scope.keys.keys() and not self.draining):
@@ -479,7 +480,7 @@ class World:
             for partition, assignment in live.items()
         )
 
-    # What it is
+    # Its state
 
     def state(self) -> Any:
         """This world as a value: equal for worlds that nothing can tell apart."""

@@ -1,4 +1,4 @@
-"""A consumer on a fake cluster, run to its end: what it handled, what it committed, what it raised."""
+"""A consumer on a fake cluster, run to its end: its handled records, its commits, its error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOPIC, GROUP, PARTITION = "t", "g", TopicPartition("t", 0)
 class App:
     """One partition with some records, each with its offset as value.
 
-    :param executor: what runs the handlers of `run`.
+    :param executor: the executor of `run`.
     :ivar handled: the offsets whose handler returned, in that order.
     """
 
@@ -38,7 +38,7 @@ class App:
         return ParallelConsumer(self.consumer(**(consumer or {})), **options)
 
     def run(self, handler: Any = lambda _: None, **options: Any) -> BaseException | None:
-        """Run until nothing comes any more; return what run() raised."""
+        """Run until nothing comes any more; return the error of run()."""
         return self.run_coroutine(self.handle(handler), executor=self._executor, **options)
 
     def handle(self, handler: Any) -> Any:
@@ -61,7 +61,7 @@ class App:
         return self._run(self.parallel(**options), handler)
 
     def run_on(self, consumer: FakeConsumer) -> BaseException | None:
-        """Run *consumer* until nothing comes any more; return what run() raised."""
+        """Run *consumer* until nothing comes any more; return the error of run()."""
         parallel = ParallelConsumer(consumer, workers=2, install_signal_handlers=False)
         return self._run(parallel, self.handle(lambda _: None))
 

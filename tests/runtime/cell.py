@@ -1,4 +1,4 @@
-"""One cell of the table of user code: what is called where, what it does, and what that must mean."""
+"""One cell of the table of user code: the place of the call, its behaviour, and the required effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cell:
     :param where: which user code misbehaves.
     :ivar handled: the offsets whose handler came to its end.
     :ivar asked: offset and stage of each failure that ``on_error`` was asked about.
-    :ivar error: what run() raised.
+    :ivar error: the error of run().
     """
 
     current: Cell
@@ -112,7 +112,7 @@ HANDLERS = {
 
 
 def require(cell, meaning, stage):
-    """Hold *cell* to what its behaviour means."""
+    """Hold *cell* to the meaning of its behaviour."""
     asked, error, committed = cell.asked, cell.error, cell.app.committed
     if meaning == "handled":
         assert (error, asked, committed) == (None, [], RECORDS)

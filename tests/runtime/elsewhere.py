@@ -13,7 +13,7 @@ from kafka_parallel_plugins.process_pool.sent_units import SentUnits
 
 
 class Elsewhere:
-    """One thread that sends what it takes to the real code of a child."""
+    """One thread that sends its tasks to the real code of a child."""
 
     @hookimpl
     def provide_executor(self, settings):
@@ -31,7 +31,7 @@ class Elsewhere:
         return not self._thread.is_alive()
 
     def call(self, record):
-        """Run one record, or a list of them, and return or raise what its handler did."""
+        """Run one record, or a list of them, and return the handler's value or raise its error."""
         result = None
         for reports, pickled in self._sent([record if isinstance(record, list) else [record]], wants_result=True):
             result = pickled
@@ -57,7 +57,7 @@ class Elsewhere:
             yield reports
 
     def _sent(self, records, *, wants_result):
-        """What a child says to *records*, each message with the result in it."""
+        """A child's messages about *records*, each with the result in it."""
         handler, prepare = pickle.loads(self._program.payload)
         said, batch = [], SentUnits(records)
         kind = BatchRunner if self._program.is_batch else Runner

@@ -1,4 +1,4 @@
-"""What is held in memory stays within its limits, whatever comes."""
+"""Records in memory stay within their limits, whatever comes."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ HABITS = pytest.mark.parametrize("habits", ["2.x", "3.x"])
 
 
 class TryAgainError(Exception):
-    """A user's error that says of itself what kafka-python's say."""
+    """A user's error with the attribute of kafka-python's errors."""
 
     retriable = True
 
@@ -136,7 +136,7 @@ def test_which_error_means_what():
 
     assert is_retriable(rebalancing)
     assert not is_lost(rebalancing)
-    assert is_lost(CommitFailedError("thrown out"))
+    assert is_lost(CommitFailedError("removed"))
     assert not is_retriable(TryAgainError())
 
 

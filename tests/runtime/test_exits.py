@@ -1,4 +1,4 @@
-"""The ways out of a run: what is done is committed, and whatever went wrong on the way is said and raised."""
+"""The ways out of a run: finished records are committed, and every error on the way is logged and raised."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_plugin_that_fails_in_on_commit_is_said_when_the_commit_had_failed_bef
 
 
 def test_poll_failing_for_good_is_not_put_off_by_a_partition_whose_next_record_is_not_due():
-    """The kind: waiting for what waits for a time, and not for what was taken."""
+    """The kind: waiting for records that wait for a time, and not for those that were taken."""
 
     class Delays:
         @hookimpl
@@ -193,7 +193,7 @@ def test_a_revoke_whose_commit_is_refused_for_good_while_it_stops_is_said_and_ra
         parallel.join(60_000)
     assert parallel.state == "failed"
     assert "revoking t[0]" in caplog.text
-    assert "the group gave them to others" not in caplog.text
+    assert "their new owners" not in caplog.text
 
 
 def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_on():

@@ -1,4 +1,4 @@
-"""Plugins and handlers that nobody should write: run() ends or goes on as the table of hooks says."""
+"""Plugins and handlers with every bad habit: run() ends or goes on as the table of hooks says."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_raise_in_on_commit_means_that_nothing_counts_as_committed(app, wrappe
 @pytest.mark.parametrize("call", ["commit_async", "commit"])
 def test_a_wrapper_that_swallows_a_refused_commit_does_not_make_it_done(app, call):
     app.cluster.fail(call, TimeoutError("no answer"))
-    app.cluster.fail("commit_async", KafkaTimeoutError("later"), times=1000)  # what is left is for the last commit
+    app.cluster.fail("commit_async", KafkaTimeoutError("later"), times=1000)  # the rest is for the last commit
 
     error = app.run(plugins=[plugin(on_commit=swallow)])
 
@@ -281,7 +281,7 @@ def test_what_means_something_to_python_is_an_error_like_any_other(app, error):
 @pytest.mark.parametrize("returned", ["coroutine", "async generator"])
 def test_a_plain_handler_that_leaves_its_work_to_an_await_has_not_handled_the_record(returned, batch):
     async def work(record):
-        raise AssertionError("nobody awaits it")
+        raise AssertionError("it is not awaited")
 
     async def generate(record):
         yield

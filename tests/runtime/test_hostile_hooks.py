@@ -1,4 +1,4 @@
-"""Plugins that break where few do: on the way in, on the way out, for ever. The table of hooks says what run() does."""
+"""Plugins that break where few do: on the way in, on the way out, for ever. The table of hooks gives the ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether those who do without something are spared the memory it takes."""
+"""A program without a feature is spared the memory it takes."""
 
 from __future__ import annotations
 

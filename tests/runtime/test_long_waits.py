@@ -1,7 +1,7 @@
 """Is a wait of years a wait?
 
-Kind: a number that is valid here and too large for what it is handed to. Locks can be waited for 292 years, poll() for
-24 days, and an integer may be larger than any float.
+Kind: a number that is valid here and too large for the function it is handed to. Locks can be waited for 292 years,
+poll() for 24 days, and an integer may be larger than any float.
 """
 
 from __future__ import annotations

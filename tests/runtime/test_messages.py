@@ -1,4 +1,4 @@
-"""Mistakes of a user are told in one sentence, with what to write instead."""
+"""Mistakes of a user are told in one sentence, with the line to write instead."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ def test_what_a_plugin_refuses_is_the_fault_of_the_caller():
 def test_a_second_signal_is_told(caplog):
     reports.abandoning(["t[0]@1"])
 
-    assert "told to stop again: the 1 records that run are abandoned, uncommitted" in caplog.text
+    assert "told to stop again: 1 running records are abandoned, uncommitted" in caplog.text

@@ -35,8 +35,8 @@ class Key:
         return acting[0]._act() if acting else True
 
 
-# What answers None, so that a key compared by it equals nothing.
-FALSE = {"returns None", "calls statistics()", "changes what it got"}
+# Behaviours that answer None, so that a key compared by them equals nothing.
+FALSE = {"returns None", "calls statistics()", "changes its argument"}
 
 
 def ordering_by(behaviour, place, meaning, raises):
@@ -48,7 +48,7 @@ def ordering_by(behaviour, place, meaning, raises):
 @ALL
 @UNAWAITED
 def test_the_hash_of_a_key(behaviour):
-    """Python itself refuses what is no number."""
+    """Python itself refuses a value that is no number."""
     meaning = behaviour.meaning if behaviour.raises else "failed"
     cell = Cell("ordering", ordering_by(behaviour, "hash", meaning, behaviour.raises or TypeError))
 
@@ -56,7 +56,7 @@ def test_the_hash_of_a_key(behaviour):
 
 
 def run(app, handler, **options):
-    """Run on a thread; return what run() raised. A run that hangs has failed."""
+    """Run on a thread; return the error of run(). A run that hangs has failed."""
     ended = []
     thread = threading.Thread(target=lambda: ended.append(app.run(handler, **options)), daemon=True)
     thread.start()
@@ -113,7 +113,7 @@ def test_the_delay_of_a_record(behaviour):
 @UNAWAITED
 @pytest.mark.parametrize("habits", ["2.x", "3.x"])
 def test_a_rebalance_listener(behaviour, habits):
-    """kafka-python 2.x logs what it raises, and 3.x ends poll() with it; nothing is committed that was not handled."""
+    """kafka-python 2.x logs its error, and 3.x ends poll() with it; nothing is committed that was not handled."""
     app = App(RECORDS)
 
     class Listener(ConsumerRebalanceListener):

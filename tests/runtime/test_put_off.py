@@ -1,6 +1,6 @@
 """Records of a partition that the client has and the run has not. Kind: a loop that polls without a wait for nothing.
 
-A member that was fenced while it waited for the others of its group is handed records of what it gave up.
+A member that was fenced while it waited for the others of its group is handed records of the partitions it gave up.
 """
 
 from __future__ import annotations

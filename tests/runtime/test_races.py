@@ -1,4 +1,4 @@
-"""Whether real threads on one work queue keep order and lose nothing, switched as often as the interpreter can."""
+"""Real threads on one work queue keep order and lose nothing, switched as often as the interpreter can."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _switch_often():
 
 
 class Handler:
-    """Notes what it handles; some records fail at first, some give up their turn in the middle."""
+    """Notes its handled records; some fail at first, some give up their turn in the middle."""
 
     def __init__(self, seed):
         self._chance = random.Random(seed)

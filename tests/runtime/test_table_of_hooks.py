@@ -1,9 +1,10 @@
-"""Every hook, in every shape, doing everything: what becomes of the records.
+"""Every hook, in every shape, with every behaviour: the fate of the records.
 
 The kind is all of user code in plugins. The oracle knows four endings: all records handled and committed; the run goes
-on and what the plugin broke is not done (said in the log); run() ended with an error and the record is uncommitted;
-refused before a record was taken. In none of them is a record committed that was neither handled nor decided, or a
-commit counted that no broker confirmed. The bare client beside it has no plugins: it would handle and commit all.
+on and the broken part of the plugin is not done (said in the log); run() ended with an error and the record is
+uncommitted; refused before a record was taken. In none of them is a record committed that was neither handled nor
+decided, or a commit counted that no broker confirmed. The bare client beside it has no plugins: it would handle and
+commit all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PATIENCE = 60.0
 
 
 class OwnError(BaseException):
-    """What a library raises that thinks it is special."""
+    """The error of a library that thinks it is special."""
 
 
 async def work():
@@ -146,7 +147,7 @@ def instance(act):
 
 
 def at_first(act):
-    """Do it twice, and nothing from then on: what was not committed is due for ten seconds at the end of a run."""
+    """Do it twice, and nothing from then on: a failed commit is due for ten seconds at the end of a run."""
     left = [act, act]
     return lambda: left.pop()() if left else None
 
@@ -221,7 +222,7 @@ def expected(hook, shape, act):
         return "ends"  # the handler failed, and no record was decided
     if act == "None" or (act in ANSWERS and not is_answer):
         return "all"
-    if hook in OBSERVED or hook == "on_commit":  # what was not committed at first is, later
+    if hook in OBSERVED or hook == "on_commit":  # offsets that were not committed at first are, later
         return "ends" if act in ENDS_ALL else "all"
     if hook == "on_record":
         return "ends"

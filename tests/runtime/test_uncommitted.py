@@ -128,6 +128,6 @@ def test_beside_a_partition_that_stays_paused_the_loop_comes_to_wait_where_recor
         parallel.start(handle)
         until(lambda: consumer.waits and max(consumer.waits) >= 50)
         assert parallel.statistics().paused == {PARTITION}
-        assert consumer.waits[0] == 0, "it may resume at once, and nobody can be woken in a poll"
+        assert consumer.waits[0] == 0, "it may resume at once, and the loop cannot be woken in a poll"
         handle.free.set()
         until(lambda: len(app.handled) == 1000)

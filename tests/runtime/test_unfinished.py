@@ -1,4 +1,4 @@
-"""Functions that do nothing when called are refused at start; what returns work to be done has failed."""
+"""Functions that do nothing when called are refused at start; one that returns work to be done has failed."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_an_ordering_that_a_call_does_not_run_is_refused(ordering):
 
 
 class Swallowing:
-    """A wrapper that forgets to return what its handler returned, as many do; it hears what became of the record."""
+    """A wrapper that forgets to return its handler's value, as many do; it hears the outcome of the record."""
 
     def __init__(self):
         self.errors = []
@@ -186,7 +186,7 @@ def test_promises_that_cannot_be_awaited_are_known(kind):
             "a pool of threads": lambda: threads.submit(print),
             "a pool of processes": lambda: processes.apply_async(print),
             "imap": lambda: processes.imap(print, []),
-            "kafka-python": KafkaFuture,  # what a producer's send() returns derives from it
+            "kafka-python": KafkaFuture,  # the result of a producer's send() derives from it
             "gevent": lambda: greenlet(print),
             "filter": lambda: filter(None, []),
             "a thread": lambda: threading.Thread(target=print),
@@ -246,7 +246,7 @@ def test_objects_that_can_be_entered_or_waited_for_may_be_returned(make):
 
 
 def retry(times=3):
-    """Is to be written with parentheses: without, the handler is what it is given as *times*."""
+    """Is to be written with parentheses: without, the handler is passed as *times*."""
 
     def decorate(function):
         @functools.wraps(function, assigned=())

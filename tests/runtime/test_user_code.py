@@ -1,4 +1,4 @@
-"""The table of user code: where it is called x what it does x executor x deadline, with what each cell must mean.
+"""The table of user code: place of the call x behaviour x executor x deadline, with the required effect of each cell.
 
 For each cell one of these holds: the record was handled once its handler really ran; it failed and ``on_error`` was
 asked; run() ended with the error and the record is not committed; the start was refused. "Committed and none of these"
@@ -27,7 +27,7 @@ SKIP = Skip("on purpose")
 @SINGLE_OR_BATCH
 @pytest.mark.parametrize("timeout_ms", [None, 60_000], ids=["for ever", "with a deadline"])
 def test_a_handler(behaviour, executor, batch, timeout_ms):
-    """With a deadline ``on_error`` skips what fails, else nothing decides."""
+    """With a deadline ``on_error`` skips failed records, else nothing decides."""
     answer = None if timeout_ms is None else SKIP
     cell = Cell("handler", behaviour, executor, batch=batch, timeout_ms=timeout_ms, answer=answer)
 

@@ -1,4 +1,4 @@
-"""Is code of the user's own key classes run outside of the lock, and does what stands for a key go away with it?
+"""Code of the user's own key classes runs outside of the lock, and the substitute of a key goes away with it.
 
 Kind: user code under the lock. A key's ``__eq__`` that asked for ``statistics()`` waited for itself, and one that
 raised ended run() with a bare error in the middle of an act.
@@ -36,7 +36,7 @@ class Key:
 
 
 def run_with_keys(app, asks, batch=None, **options):
-    """Run *app* on a thread, with keys that call *asks* with the consumer; return what it raised."""
+    """Run *app* on a thread, with keys that call *asks* with the consumer; return the error of run()."""
     parallel = app.parallel(ordering=lambda record: Key(lambda: asks(parallel)), **options)
 
     def handle(record):
@@ -93,7 +93,7 @@ def test_a_key_may_stop_the_consumer():
     assert app.committed == len(app.handled)
 
 
-# What stands for a key
+# The substitute of a key
 
 
 class Number(enum.IntEnum):

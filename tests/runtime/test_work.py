@@ -1,4 +1,4 @@
-"""Whether handing over a chunk and taking the next one in one act does both, whatever there is to take."""
+"""Handing over a chunk and taking the next one in one act does both, whatever there is to take."""
 
 from __future__ import annotations
 

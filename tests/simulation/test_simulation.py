@@ -123,7 +123,7 @@ def test_a_world_in_which_nobody_can_act_is_a_stall():
     world = World(1)
     world.spawn(lambda: world.park(float("inf")))
 
-    with pytest.raises(StalledError, match="nobody can act"):
+    with pytest.raises(StalledError, match="no actor can act"):
         world.run(until=lambda: False)
 
 

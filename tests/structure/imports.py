@@ -17,7 +17,7 @@ def modules():
 
 
 def graph():
-    """Which modules each module imports."""
+    """The modules that each module imports."""
     found = modules()
     return {name: _imported(path, found) - {name} for name, path in found.items()}
 

@@ -1,4 +1,4 @@
-"""Whether imports point one way, and whether a module can be found by its name. Kind: the structure of the source."""
+"""Imports point one way, and a module can be found by its name. Kind: the structure of the source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONG = {
     "kafka_parallel.testing.simulation.plan": 444,
     "kafka_parallel.testing.simulation.scenario": 458,
 }
-# Names that more than one module has: fakes have those of what they stand in for.
+# Names that more than one module has: fakes have those of their originals.
 SHARED_NAMES = {
     "clock", "cluster", "consumer", "dlq", "event_loop", "faults", "membership", "process", "producer", "topics",
 }  # fmt: skip

@@ -27,7 +27,7 @@ def cluster():
 
 
 def answer(cluster, call):
-    """What *call* answers, or raises; a call that does not wait answers later."""
+    """The answer of *call*, or its error; a call that does not wait answers later."""
     consumer = FakeConsumer(cluster=cluster, group_id="g", auto_offset_reset="earliest")
     consumer.assign([PARTITION])
     client = FakeProducer(cluster=cluster) if call in {"send", "partitions_for"} else consumer
@@ -82,7 +82,7 @@ def test_what_cannot_happen_cannot_be_asked_for(cluster, call, moment):
 
 
 def test_a_topic_without_a_subscriber_takes_no_share_of_the_partitions():
-    """The kind: the fake cluster gives out what Kafka would not."""
+    """The kind: the fake cluster behaves as Kafka would not."""
     cluster = FakeCluster()
     cluster.create_topic("read", 4)
     cluster.create_topic("unread", 8)

@@ -1,4 +1,4 @@
-"""What is missing is told from what failed, and only a taken port is worth another try."""
+"""A missing broker is told from a failed one, and only a taken port is worth another try."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Does the judge see what is wrong, and nothing else."""
+"""The judge sees every fault, and nothing else."""
 
 from __future__ import annotations
 

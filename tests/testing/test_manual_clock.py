@@ -1,4 +1,4 @@
-"""Does a fake cluster on a clock that stands still behave as time says, without anybody waiting for it."""
+"""A fake cluster on a clock that stands still behaves as time says, without any waiting."""
 
 from __future__ import annotations
 

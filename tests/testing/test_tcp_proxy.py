@@ -1,4 +1,4 @@
-"""Does the proxy pass bytes on, and does each fault do what its name says."""
+"""The proxy passes bytes on, and each fault has the effect of its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka_parallel.testing.tcp_proxy import TcpProxy
 
 @pytest.fixture
 def echo():
-    """A server that answers with what it got, behind a proxy."""
+    """A server that answers with its input, behind a proxy."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def answer(connection):

@@ -1,4 +1,4 @@
-"""Is what was told matched with calls whenever that is possible, and a call missed only if it is not?"""
+"""Reports are matched with calls whenever that is possible, and a call is missed only if it is not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CANDIDATES = st.lists(st.sets(st.sampled_from(CALLS)).map(sorted), max_size=5)
 
 
 def covers(tellings, calls):
-    """Whether each of *tellings* can be about a call of its own so that all of *calls* are told of: by trying all."""
+    """Tell whether each of *tellings* can be about a call of its own so that all *calls* are told of: by trying all."""
     return any(
         set(calls) <= set(order[: len(tellings)])
         and all(call in candidates for call, candidates in zip(order, tellings, strict=False))

@@ -1,4 +1,4 @@
-"""What a run has changed of a KafkaConsumer, noted beside what takes it back."""
+"""The changes that a run has made to a KafkaConsumer, each noted beside the act that takes it back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Changes:
         self._undo: list[Callable[[], object]] = []
 
     def note(self, undo: Callable[[], object]) -> None:
-        """Note what takes back a change that was just made."""
+        """Note the act that takes back a change that was just made."""
         self._undo.append(undo)
 
     def put(self, mapping: dict[str, Any], name: str, *, value: Any) -> None:
@@ -30,9 +30,9 @@ class Changes:
         self.note(lambda: mapping.pop(name, None) if before is _MISSING else mapping.update({name: before}))
 
     def undo(self) -> None:
-        """Take everything back; what cannot be is logged, and does not keep the rest."""
+        """Take everything back; a change that cannot be is logged, and does not keep the rest."""
         while self._undo:
             try:
                 self._undo.pop()()
             except Exception:
-                log.exception("something of the KafkaConsumer could not be given back as it was")
+                log.exception("a change of the KafkaConsumer could not be undone: build a new one")

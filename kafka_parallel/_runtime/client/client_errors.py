@@ -1,8 +1,9 @@
 """The meaning of an error of the client: try again, gone for good, or an error of other code that came through it.
 
 User code runs inside of the client's calls: deserialisers that were left in ``poll()``, callbacks of commits, and
-rebalance listeners. An attribute ``retriable`` on what it raises says nothing about the call, not even if its class is
-one of kafka-python's: a deserialiser may ask a broker itself. So only what the client raised itself is tried again.
+rebalance listeners. An attribute ``retriable`` on an error of theirs says nothing about the call, not even if its class
+is one of kafka-python's: a deserialiser may ask a broker itself. So only errors that the client raised itself are tried
+again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from types import TracebackType
 
 from kafka import errors as kafka_errors
 
-# In which modules the client's code is; the fake client's, too.
+# The modules of the client's code, and of the fake client's.
 CLIENT = ("kafka", "kafka_parallel.testing.fake")
 FENCED: tuple[type[Exception], ...] = tuple(
     getattr(kafka_errors, name) for name in ("FencedInstanceIdError",) if hasattr(kafka_errors, name)
@@ -22,26 +23,26 @@ LOST = (kafka_errors.CommitFailedError, kafka_errors.IllegalGenerationError, kaf
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether *error* says that the member was thrown out or is out of date: its partitions are not ours any more."""
+    """Tell whether *error* means that the member was removed or is out of date: its partitions are not ours."""
     return isinstance(error, (*LOST, *FENCED)) and not _is_rebalancing(error)
 
 
 # see docs/decisions/0062-finish-after-a-fatal-poll.md
 def is_retriable(error: BaseException) -> bool:
-    """Whether the same call may succeed later."""
+    """Tell whether the same call may succeed later."""
     if not isinstance(error, kafka_errors.KafkaError) or not _is_clients_own(error):
         return False
     return _is_rebalancing(error) or bool(getattr(error, "retriable", False))
 
 
 def _is_rebalancing(error: BaseException) -> bool:
-    """Whether the group is being rebalanced; kafka-python wraps the broker's word for it into CommitFailedError."""
+    """Tell whether the group is being rebalanced; kafka-python wraps the broker's error into CommitFailedError."""
     causes = (error, *error.args)
     return any(isinstance(cause, kafka_errors.RebalanceInProgressError) for cause in causes)
 
 
 def _is_clients_own(error: BaseException) -> bool:
-    """Whether no code of others was called between the client's and where it was raised."""
+    """Tell whether no foreign code was called between the client's and the place where it was raised."""
     is_inside = False
     for module in _modules(error.__traceback__):
         if _is_in(module, CLIENT):

@@ -1,4 +1,4 @@
-"""What kafka-python really does, and the only file that knows 2.x from 3.x.
+"""The real behaviour of kafka-python, and the only file that knows 2.x from 3.x.
 
 Pinned semantics, measured against both (see docs/explanation/living-with-kafka-python.md):
 
@@ -6,8 +6,8 @@ Pinned semantics, measured against both (see docs/explanation/living-with-kafka-
    thread while ``poll()`` waits for it. So nothing is fetched while one runs.
 2. A blocking callback is harmless in 2.x (heartbeats have their own thread). In 3.x it would stop the heartbeats, so
    the listener is a coroutine that waits for a helper thread.
-3. A partition that an eager rebalance gives back keeps its position in 3.x and loses it in 2.x. Whoever dropped records
-   of it must seek back if the position is still there.
+3. A partition that an eager rebalance gives back keeps its position in 3.x and loses it in 2.x. If records of it were
+   dropped, a seek back is needed when the position is still there.
 4. Deserialisers run inside ``poll()``, and one that raises stops the consumer for good. They are swapped for ones that
    pass bytes through, and run by the worker.
 5. Auto-commit would commit records that are still being processed. It is switched off. So is everything else that the
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# What a poll() of the user's may raise if it gets bytes for what it knows as something else.
+# The errors of a poll() of the user's that gets bytes instead of objects.
 BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
 DESERIALIZERS = ("key_deserializer", "value_deserializer")
 
@@ -66,8 +66,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     """One ``KafkaConsumer``, taken over.
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `undo_takeover` or `close`.
-    :ivar failure: what the user's deserialiser or a plugin's decoder raised in ``poll()``: never call that again.
-    :raises ConfigurationError: it is no consumer, its methods do not take what a run passes, or it is closed.
+    :ivar failure: the error of the user's deserialiser or a plugin's decoder in ``poll()``: never call that again.
+    :raises ConfigurationError: it is no consumer, its methods do not accept a run's arguments, or it is closed.
     """
 
     def __init__(self, consumer: Any) -> None:
@@ -128,12 +128,12 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether the consumer reads anything at all."""
+        """True if the consumer reads anything at all."""
         return bool(self.pattern or self._consumer.subscription() or self.assignment())
 
     @property
     def has_group_assignment(self) -> bool:
-        """Whether partitions come by rebalances, which call the listener; otherwise `assignment` has to be watched."""
+        """True if partitions come by rebalances, which call the listener; otherwise `assignment` has to be watched."""
         return self.group_id is not None and bool(self.pattern or self._consumer.subscription())
 
     @property
@@ -143,7 +143,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     # Taking over
 
     def prepare(self, *, lazy: bool) -> None:
-        """Find out what there is to take over, and change nothing.
+        """Find out the parts there are to take over, and change nothing.
 
         :param lazy: whether the deserialisers shall leave ``poll()``.
         :raises ConfigurationError: auto-commit cannot be switched off.
@@ -173,9 +173,9 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._also = frozenset(topics)
 
     def take_over(self, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]) -> None:
-        """Take the consumer over until `close` or `undo_takeover`: guard it, and switch off what would lose records.
+        """Take the consumer over until `close` or `undo_takeover`: guard it, and switch off record-losing features.
 
-        :param finished: what is safe to commit now.
+        :param finished: the offsets that are safe to commit now.
         :param ask: asks the run to commit it, for a ``commit()`` of the user.
         :param stop: asks the run to stop, for a ``close()`` of the user.
         :raises StateError: another ParallelConsumer runs this consumer.
@@ -190,7 +190,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         takeover.changes.note(lambda: fetcher_patch.remove(self._fetcher))
         self._reading.put(self._fetcher)
         if problem := self._slices.put(self._fetcher):
-            log.info("handlers that wake up while a poll is decoded wait for all of it: %s", problem)
+            log.info("handlers may wait while a poll is decoded, about 3 ms per 500 records: %s", problem)
         if self._also:
             self._subscribe_too(takeover)
 
@@ -227,7 +227,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         takeover.changes.note(lambda: self._subscribe_again(subscribed, listener))
 
     def _subscribe_again(self, topics: list[str], listener: Any) -> None:
-        if getattr(self._consumer, "_closed", False):  # subscribe() would ask the cluster; what is shown is kept here
+        if getattr(self._consumer, "_closed", False):  # subscribe() would ask the cluster
             self._subscription.change_subscription(topics)
         else:
             self._taken.own.subscribe(topics, listener=listener)
@@ -245,7 +245,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     @property
     def _fetcher_config(self) -> dict[str, Any]:
-        """Where ``poll()`` looks its deserialisers up."""
+        """The configuration in which ``poll()`` looks its deserialisers up."""
         found: dict[str, Any] = getattr(self._fetcher, "config", {})
         return found
 
@@ -255,7 +255,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     @property
     def has_raw_bytes(self) -> bool:
-        """Whether ``poll()`` hands out bytes."""
+        """True if ``poll()`` hands out bytes."""
         return self._is_lazy or all(self._fetcher_config.get(name) is None for name in DESERIALIZERS)
 
     @property
@@ -277,7 +277,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Call *assigned*, *revoked* and *lost* on rebalances, before the user's own listener.
 
         :param start_thread: runs a function on a thread of its own, for clients whose own thread may not wait.
-        :param joined_anew: called when the client was thrown out and has joined anew, perhaps without any of these.
+        :param joined_anew: called when the client was removed and has joined anew, perhaps without any of these.
         """
         users = getattr(self._subscription, "rebalance_listener", None)
         membership = self._membership = Membership(getattr(self._consumer, "_coordinator", None), joined_anew)
@@ -316,7 +316,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         return found
 
     def _blame_bytes(self, error: Exception) -> None:
-        """Say what to write where a ``poll()`` of the user's fails that looks into records that are not deserialised.
+        """Name the remedy if a ``poll()`` of the user's fails that looks into records that are not deserialised.
 
         :raises ConfigurationError: it may be that.
         """
@@ -340,7 +340,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         return MemberFenced(self.group_id, self._instance_id)
 
     def _stand(self, found: Unreadable) -> None:
-        """Let only the partition of a record stand still that the client cannot read; end by what is not its fault."""
+        """Let only the partition of an unreadable record stand still; end the run by an error of other code."""
         partition, offset, error = found
         if not self._is_lazy or isinstance(error, PluginError):
             self.failure = self.failure or error
@@ -417,7 +417,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         future.add_errback(failed)
 
     def take_answers_in(self) -> None:
-        """Let the client read what has come, while ``poll()`` cannot: 3.x has a thread that does."""
+        """Let the client read its answers, while ``poll()`` cannot: 3.x has a thread that does."""
         if not hasattr(self._consumer, "_net"):
             self._consumer._client.poll(timeout_ms=0)  # noqa: SLF001 - what its own commit() waits with
 
@@ -430,7 +430,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._pauses.pause(partitions)
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """End what `pause` did to *partitions*; what the user paused stays paused."""
+        """End the effect of `pause` on *partitions*; those that the user paused stay paused."""
         self._pauses.resume(partitions)
 
     def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -443,7 +443,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         return {partition: position.offset for partition, position in found.items() if position is not None}
 
     def committed(self, partition: TopicPartition, timeout: float) -> int | None:
-        """What the group has committed for *partition*; ``None`` if nothing."""
+        """The offset that the group has committed for *partition*; ``None`` if there is none."""
         found: int | None = self._consumer.committed(partition, timeout_ms=timeout * 1000)
         return found
 
@@ -455,7 +455,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Fetch *partition* from *offset* on."""
         self._own.seek(partition, offset)
-        self._pauses.mended(partition)  # what it stands at is met again, after what has to be fetched again
+        self._pauses.mended(partition)  # its unreadable record is met again, after those that have to be fetched again
 
     def close(self, timeout: float) -> None:
         """Leave the group, close the connections, and give the consumer back as far as it can still be used."""

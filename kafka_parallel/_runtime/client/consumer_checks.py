@@ -1,7 +1,7 @@
-"""Which objects can be run: a KafkaConsumer by its type, whose methods take what a run passes to them.
+"""Checks that an object can be run: a KafkaConsumer by its type, whose methods accept a run's arguments.
 
 An object around a consumer cannot be guarded, for its own class is not where the consumer's methods are looked up. And
-what it answers for itself cannot be trusted: ``isinstance`` and ``hasattr`` ask the object, ``type`` does not.
+its own answers cannot be trusted: ``isinstance`` and ``hasattr`` ask the object, ``type`` does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kafka_parallel.errors import ConfigurationError
 _classes: list[type] = [KafkaConsumer]
 PARTS = ("_coordinator", "_fetcher", "_subscription", "_closed")
 _PARTITION = TopicPartition("topic", 0)
-# How a run calls the methods that a subclass may have overridden.
+# The arguments with which a run calls methods that a subclass may have overridden.
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "poll": ((), {"timeout_ms": 0, "max_records": 1}),
     "commit": (({},), {"timeout_ms": 1.0}),
@@ -41,7 +41,7 @@ def usable(kind: Kind) -> Kind:
 
 
 def require_consumer(consumer: Any) -> None:
-    """Refuse what is no consumer by its type.
+    """Refuse an object that is no consumer by its type.
 
     :raises ConfigurationError: it is not.
     """
@@ -65,7 +65,7 @@ def _answers_for_another(consumer: Any) -> bool:
 
 
 def require_signatures(consumer: Any) -> None:
-    """Refuse a *consumer* whose methods do not take what a run passes to them.
+    """Refuse a *consumer* whose methods do not accept a run's arguments.
 
     :raises ConfigurationError: one does not; names it, and the line to write.
     """
@@ -80,26 +80,26 @@ def require_signatures(consumer: Any) -> None:
         except TypeError as error:
             expected = inspect.signature(getattr(KafkaConsumer, name))
             raise ConfigurationError(
-                f"{name}{signature} of this {type(consumer).__qualname__} does not take what kafka-python's does and a "
-                f"run passes ({error}): write def {name}{expected}, and pass all of it on"
+                f"{name}{signature} of this {type(consumer).__qualname__} does not accept a run's arguments as "
+                f"kafka-python's does ({error}): write def {name}{expected}, and pass all of them on"
             ) from error
 
 
 def is_overridden(consumer: Any, name: str) -> bool:
-    """Whether the method *name* of a *consumer* is the user's, replaced in a subclass or on the object."""
+    """Tell whether the method *name* of a *consumer* is the user's, replaced in a subclass or on the object."""
     owners = [kind for kind in type(consumer).__mro__ if name in vars(kind)]
     return name in vars(consumer) or not owners or owners[0] not in _classes
 
 
 def records_of(polled: Any, kind: str) -> dict[TopicPartition, list[Any]]:
-    """Return what a ``poll()`` returned, perhaps the user's own: lists that are not empty.
+    """Return the result of a ``poll()``, perhaps the user's own, as lists that are not empty.
 
     :raises ConfigurationError: it cannot be read so; names *kind*, the class.
     """
     if not isinstance(polled, dict):
         raise ConfigurationError(
             f"poll() of this {kind} returned {kind_of(polled)} instead of a dict of lists of records, as "
-            "kafka-python's does: return {} where there is nothing"
+            "kafka-python's does: return {} if there are none"
         )
     if all(type(records) is list and records for records in polled.values()):
         return polled
@@ -107,7 +107,7 @@ def records_of(polled: Any, kind: str) -> dict[TopicPartition, list[Any]]:
         listed = {partition: list(records) for partition, records in polled.items()}
     except TypeError as error:
         raise ConfigurationError(
-            f"poll() of this {kind} returned a dict of something else than lists of records ({error}): return what "
-            "kafka-python's poll() does"
+            f"poll() of this {kind} returned a dict of something else than lists of records ({error}): return "
+            "lists, as kafka-python's poll() does"
         ) from error
     return {partition: records for partition, records in listed.items() if records}

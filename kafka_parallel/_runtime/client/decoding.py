@@ -1,8 +1,8 @@
-"""What about decoding stays with the client when a plugin decodes.
+"""The part of decoding that stays with the client when a plugin decodes.
 
-The class that stands in for the client's (see ``fetcher_patch.py``) is the client's own but for how it goes through
-the batches. Batches, CRCs, compression, transactions, positions and what happens to errors are still the client's; so
-is every record that the decoder leaves, and the whole of message formats 0 and 1.
+The class that stands in for the client's (see ``fetcher_patch.py``) is the client's own but for how it goes through the
+batches. Batches, CRCs, compression, transactions, positions and the handling of errors are still the client's; so is
+every record that the decoder leaves, and the whole of message formats 0 and 1.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     from kafka_parallel.decoders import Decoded, Decoder
 
-# How many records are decoded ahead of what poll() asks for, at most: a compressed batch can hold a million.
+# The most records that are decoded ahead of poll(): a compressed batch can hold a million.
 CHUNK = 500
 READ_COMMITTED = 1
 
 
 class DecodedRecords(fetcher_patch.StandIn):
-    """What stands before the client's ``PartitionRecords`` in a class made of both."""
+    """The base class before the client's ``PartitionRecords`` in a class made of both."""
 
     decode: Decoder
 
     def take(self: Any, n: int | None = None) -> list[ConsumerRecord]:
-        """Do what the client does; where that ends within a chunk, the position is behind the last record of it."""
+        """Do as the client does; if that ends within a chunk, the position is behind the last record of it."""
         records: list[ConsumerRecord] = super().take(n)  # type: ignore[misc]
         if records and len(records) == n:
             self.next_fetch_offset = records[-1].offset + 1
@@ -70,7 +70,7 @@ class DecodedRecords(fetcher_patch.StandIn):
         return bool(self._is_aborted(batch) or batch.is_control_batch)
 
     def _is_aborted(self: Any, batch: Any) -> bool:
-        """Tell what belongs to an aborted transaction, in the order of the log: each marker ends one."""
+        """Tell whether *batch* belongs to an aborted transaction, in the order of the log: each marker ends one."""
         if self.isolation_level != READ_COMMITTED or not batch.has_producer_id():
             return False
         self._consume_aborted_transactions_up_to(batch.last_offset)
@@ -80,14 +80,14 @@ class DecodedRecords(fetcher_patch.StandIn):
         return bool(self._is_batch_aborted(batch))
 
     def _decoded(self: Any, tp: TopicPartition, batch: Any) -> Iterator[list[ConsumerRecord]]:
-        """First what the plugin decodes, then what is left; the client's iterator also checks that nothing is."""
+        """Yield the plugin's records first, then the rest; the client's iterator also checks that none is left."""
         if batch.magic == 2:
             yield from self._by_plugin(tp, batch)
         for record in batch:
             yield [self._by_client(tp, record)]
 
     def _by_plugin(self: Any, tp: TopicPartition, batch: Any) -> Iterator[list[ConsumerRecord]]:
-        iter(batch)  # this is what uncompresses it
+        iter(batch)  # this uncompresses it
         raw = RawBatch(
             tp.topic,
             tp.partition,
@@ -107,7 +107,7 @@ class DecodedRecords(fetcher_patch.StandIn):
             yield found.records
 
     def _asked(self: Any, raw: RawBatch, position: int, most: int) -> Decoded:
-        """Ask the plugin; what it raises is its fault, and no record's."""
+        """Ask the plugin; an error that it raises is its fault, and no record's."""
         try:
             return self.decode(raw, position, most)  # type: ignore[no-any-return]
         except Exception as error:

@@ -68,7 +68,7 @@ def deserialized_record(key: Any, value: Any, record: Any) -> Any:
 
 
 def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
-    """Do what the client would have done in ``poll()``, and raise the deserialiser's own error if it fails."""
+    """Deserialise as the client would have done in ``poll()``, and raise the deserialiser's own error if it fails."""
     if not KAFKA_PYTHON_3:
         return _by_2(deserializer, record.topic, data)
     if deserializer is None:
@@ -88,7 +88,7 @@ def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:
 
 
 def _takes_three(method: Callable[..., Any]) -> bool:
-    """Whether *method* can be called as kafka-python 3 calls it: then what it raised is about the data."""
+    """Tell whether *method* can be called as kafka-python 3 calls it: then its error is about the data."""
     try:
         inspect.signature(method).bind("topic", [], b"data")
     except (TypeError, ValueError):  # it takes fewer, or is written in C and does not tell

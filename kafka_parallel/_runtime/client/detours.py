@@ -4,13 +4,13 @@ A method that was bound before the run, ``KafkaConsumer.poll(consumer)``, ``supe
 class, an object around the consumer: none of them looks a method up on the consumer. A thread may even have been
 waiting in ``poll()`` since before the run. All of them come to a few methods of the consumer's parts, which have the
 same names in kafka-python 2.2.9 to 3.0.12. For the time of the run these are hidden by attributes of the instances that
-let pass only what is called within a call of the run.
+let pass only calls from within a call of the run.
 
-Reading is refused before anything is joined or handed out; what was fetched stays for the run. A thread that has got
-past that before the run began may be at the very records: it gets no more of them, and moves no position. A position
-that it moved would say to the run that records below it were handed out, and they would be committed unhandled. So a
-record that it returns all the same is handled by the run, too. A bare ``commit()``
-means what it means on the guarded consumer, and comes with the offsets of finished records instead of the positions.
+Reading is refused before anything is joined or handed out; fetched records stay for the run. A thread that has got past
+that before the run began may be at the very records: it gets no more of them, and moves no position. A position that it
+moved would say to the run that records below it were handed out, and they would be committed unhandled. So a record
+that it returns all the same is handled by the run, too. A bare ``commit()`` has the same meaning as on the guarded
+consumer, and comes with the offsets of finished records instead of the positions.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ log = get_logger(__name__)
 
 
 class Finishing(Protocol):
-    """What a detour asks of the run."""
+    """The part of the run that a detour asks."""
 
     def finished(self) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """What is safe to commit now."""
+        """The offsets that are safe to commit now."""
 
     def ask(self) -> None:
         """Ask the run to commit it."""
 
 
 class FinishedOffsets(dict["TopicPartition", "OffsetAndMetadata"]):
-    """What a bare commit that is not the run's is given in place of the positions."""
+    """The offsets of a bare commit that is not the run's, in place of the positions."""
 
 
 # see docs/decisions/0045-whole-consumer-guarded.md

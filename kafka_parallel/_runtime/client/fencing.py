@@ -1,4 +1,4 @@
-"""Whether a static member has been fenced: another one was started with its ``group_instance_id``.
+"""Tells whether a static member has been fenced: another one was started with its ``group_instance_id``.
 
 The broker says so to a heartbeat or a commit. 2.x's poll() raises it once; 3.x's only stops its heartbeats and delivers
 on, for ever if there is nothing to commit.
@@ -14,7 +14,7 @@ from kafka_parallel._runtime.client.client_errors import FENCED
 
 # see docs/decisions/0056-verdict-needs-a-live-assignment.md
 def is_fenced(coordinator: Any) -> bool:
-    """Whether *coordinator* has heard from the broker that its member is fenced."""
+    """Tell whether *coordinator* has heard from the broker that its member is fenced."""
     heartbeats = getattr(coordinator, "_heartbeat_thread", None)  # 2.x
     if isinstance(getattr(heartbeats, "failed", None), FENCED):
         return True

@@ -1,7 +1,8 @@
-"""Where a class of ours stands in for the one that kafka-python makes of what it fetched of a partition.
+"""Replaces the fetcher's ``PartitionRecords`` class, which holds the fetched data of a partition, with a subclass, on
+one consumer only.
 
 Its fetcher makes ``self.PartitionRecords(...)``, in 2.2.9 to 3.0.12 alike. So an attribute of that name on one fetcher
-is enough, and no module is patched. What is put there is the client's own class with a few methods of ours before it.
+is enough, and no module is patched. The replacement is the client's own class with a few methods of ours before it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ KNOWN = ("2.2", "2.3", "3.0")
 
 
 class StandIn:
-    """What stands before the client's class in one made of both."""
+    """The base class before the client's class in one made of both."""
 
 
 # see docs/decisions/0042-decoder-on-one-object.md
@@ -31,7 +32,7 @@ def put(fetcher: Any, kind: type[StandIn], **attributes: Any) -> str:
         return f"{type(fetcher).__module__}.{type(fetcher).__qualname__} has no {NAME} of kafka-python's"
     changed = type(NAME, (kind, base), attributes)
     if problem := _difference(base, changed):
-        return f"what it made of a batch is not what kafka-python {kafka.__version__} makes of it ({problem})"
+        return f"its records differ from those of kafka-python {kafka.__version__} ({problem})"
     setattr(fetcher, NAME, changed)
     return ""
 

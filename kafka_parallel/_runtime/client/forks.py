@@ -1,4 +1,4 @@
-"""Whether a consumer was built in another process, and reached this one by a fork.
+"""Tells whether a consumer was built in another process, and reached this one by a fork.
 
 A forked child has neither the threads of its parent nor connections of its own: with 3.x everything hangs, with 2.x the
 child reads from the parent's sockets and leaves the group in its name.
@@ -36,13 +36,13 @@ def require_own_process(consumer: Any, built_in: int) -> None:
 
 
 def _lost_its_thread(consumer: Any) -> bool:
-    """Whether the I/O thread of 3.x, which runs from construction to close(), is not there."""
+    """Tell whether the I/O thread of 3.x, which runs from construction to close(), is not there."""
     thread = getattr(getattr(consumer, "_net", None), "_io_thread", None)
     return thread is not None and not thread.is_alive()
 
 
 def _is_older_than_the_fork(consumer: Any) -> bool:
-    """Whether 2.x, which tells the time by the wall clock, was built (or joined its group) before this process was."""
+    """Tell whether 2.x, which reads the wall clock, was built (or joined its group) before this process was."""
     if not _forked_at or hasattr(consumer, "_net"):
         return False
     heartbeat = getattr(getattr(consumer, "_coordinator", None), "heartbeat", None)

@@ -3,11 +3,11 @@
 For the time of the run the consumer's class is `guarded_class`: a subclass of its own. Only so are ``for record in
 consumer`` and ``next(consumer)`` reached, which Python looks up on the type.
 
-Refused, each with the line to write: what would take records past the handler (``poll``, iteration), change what is
-read under the feet of the run (``subscribe``, ``unsubscribe``), or move committed offsets past unfinished records or
-back behind finished ones (a commit with offsets: while a record's handler runs, not even this record may be committed).
-Forwarded: ``close()`` asks the run to stop; ``commit()`` without offsets asks it to commit what is finished. Kept
-apart: the user's pauses from ours. All other methods are the client's own.
+Refused, each with the line to write: calls that would take records past the handler (``poll``, iteration), change the
+subscription under the feet of the run (``subscribe``, ``unsubscribe``), or move committed offsets past unfinished
+records or back behind finished ones (a commit with offsets: while a record's handler runs, not even this record may be
+committed). Forwarded: ``close()`` asks the run to stop; ``commit()`` without offsets asks it to commit finished
+records. Kept apart: the user's pauses from ours. All other methods are the client's own.
 
 A ``commit()`` of another thread does not commit by itself: an older snapshot could reach the broker after a newer one
 of the run's, and take the committed offset back. Nor does it wait for the run, which may wait for the very handler.
@@ -41,7 +41,7 @@ class GuardedRun(Protocol):
 
     :ivar own: the consumer's own methods, by name.
     :ivar calls: tells the run's calls from all others.
-    :ivar pauses: who paused what.
+    :ivar pauses: the pauses, ours and the user's.
     :ivar stop: asks the run to stop; the seconds that running records get, or ``None``.
     """
 
@@ -51,10 +51,10 @@ class GuardedRun(Protocol):
     stop: Callable[[float | None], None]
 
     def ask_for_commit(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Have committed what is finished; return what that is by now."""
+        """Have finished records committed; return their offsets of now."""
 
     def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Change what is read, if it is the consumer's own ``close()`` that does."""
+        """Change the subscription, if the consumer's own ``close()`` does so."""
 
     def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
@@ -96,14 +96,14 @@ class Guard:
     def close(self, autocommit: bool = True, timeout_ms: float | None = None) -> None:  # noqa: ARG002, FBT001, FBT002
         """Ask the run to stop; wait for nothing: this may be its own thread, a handler's, or a signal handler.
 
-        :param autocommit: means nothing here: what is finished is committed, nothing else is.
+        :param autocommit: means nothing here: finished records are committed, no others.
         :param timeout_ms: milliseconds that running records get, as for ``ParallelConsumer.stop``.
         """
         self._takeover.stop(None if timeout_ms is None else timeout_ms / 1000)
 
     @property
     def _closed(self) -> bool:
-        """What the client's own ``close()`` sets first, even one that was bound before the run."""
+        """The flag that the client's own ``close()`` sets first, even one that was bound before the run."""
         return bool(vars(self).get("_closed"))
 
     @_closed.setter
@@ -114,7 +114,7 @@ class Guard:
 
     # see docs/decisions/0009-bare-commit.md
     def commit(self, offsets: Any = None, timeout_ms: float | None = None) -> None:
-        """Ask the run to commit what is finished; wait for nothing.
+        """Ask the run to commit finished records; wait for nothing.
 
         :raises StateError: for *offsets*.
         """
@@ -126,7 +126,7 @@ class Guard:
     def commit_async(self, offsets: Any = None, callback: Any = None) -> Future:
         """Do the same.
 
-        :param callback: called at once with what was finished by now, and no error: the run tries until it succeeds.
+        :param callback: called at once with the offsets finished by now, and no error: the run tries until it succeeds.
         :returns: a future that has succeeded, with the same meaning.
         :raises StateError: for *offsets*.
         """
@@ -179,5 +179,5 @@ def guarded_class(base: type, takeover: GuardedRun) -> type:
 
 
 def is_guarded(consumer: object) -> bool:
-    """Whether *consumer* is run by a ParallelConsumer now."""
+    """Tell whether *consumer* is run by a ParallelConsumer now."""
     return hasattr(type(consumer), "_takeover")

@@ -1,9 +1,10 @@
-"""Whether the client has become another member of its group without saying that it had been thrown out.
+"""Tells whether the client has become another member of its group without saying that it had been removed.
 
-kafka-python prepares for a join once. A member that is thrown out after that (it froze, or its line was down) is told
-so by the answer to its join, and joins anew at once, under a new id. To a cooperative member nothing is said of the
+kafka-python prepares for a join once. A member that is removed after that (it froze, or its line was down) is told so
+by the answer to its join, and joins anew at once, under a new id. To a cooperative member nothing is said of the
 partitions that it gets again then: not "lost", not "assigned". Another member may have had them meanwhile, and the
-client goes on where it was: what was handled since would be handled again, and the committed offset would go back.
+client goes on at its old position: records handled since would be handled again, and the committed offset would go
+back.
 
 So the member's id is compared after each poll, and before a rebalance callback acts. A new one means that all that
 was held is lost, and that whatever the client still has is a new assignment.

@@ -13,7 +13,7 @@ from typing import Any
 
 _within: ContextVar[tuple[object, str, int] | None] = ContextVar("kafka_parallel_call", default=None)
 
-# For what a method of the consumer is called, by its name.
+# The purpose of each method of the consumer, by its name.
 PURPOSES = {
     "poll": "read", "commit": "commit", "commit_async": "commit", "close": "close", "subscribe": "change",
     "unsubscribe": "change",
@@ -39,6 +39,6 @@ class OwnCalls:
         return call
 
     def are_ours(self, *purposes: str) -> bool:
-        """Whether the caller is within a call of the run for one of these *purposes*."""
+        """Tell whether the caller is within a call of the run for one of these *purposes*."""
         found = _within.get()
         return found is not None and found[0] is self and found[1] in purposes and found[2] == threading.get_ident()

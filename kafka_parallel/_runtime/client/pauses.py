@@ -4,8 +4,8 @@ The client has one flag per partition. It is set while any of them wants it, so 
 pause of the user lasts as long as on the bare client: as long as the object in which the client keeps the flag (2.x
 makes a new one at each assignment, 3.x keeps it for a partition that stays).
 
-Several threads may pause and resume at once without a lock (a signal handler may, too): everyone first says what he
-wants, then makes the flag what is wanted by then, and looks again afterwards.
+Several threads may pause and resume at once without a lock (a signal handler may, too): each first notes its wish, then
+sets the flag to the sum of the wishes, and looks again afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-# How often the flag is set until it stays as wanted: more often only where other threads change it all the time.
+# The tries to set the flag as wanted: more are only needed where other threads change it all the time.
 TRIES = 10
 
 
@@ -24,7 +24,7 @@ class Pauses:
     """The pauses of one consumer.
 
     :param own: the consumer's own methods.
-    :param states: what the client knows of its partitions; each has ``paused``.
+    :param states: the client's states of its partitions; each has ``paused``.
     """
 
     def __init__(self, own: Any, states: Callable[[], Mapping[TopicPartition, Any]]) -> None:
@@ -35,7 +35,7 @@ class Pauses:
         self._standing: dict[TopicPartition, Any] = {}
 
     def take_over(self) -> None:
-        """Take what is paused for the user's; once, before anything is paused by us."""
+        """Take existing pauses for the user's; once, before anything is paused by us."""
         found = dict(self._states())  # the client's own: a thread of it may change it meanwhile
         self._users.update((partition, state) for partition, state in found.items() if state.paused)
 
@@ -89,7 +89,7 @@ class Pauses:
         self._apply(partition)
 
     def stands(self, partition: TopicPartition) -> bool:
-        """Whether *partition* stands at a record that cannot be read."""
+        """Tell whether *partition* stands at a record that cannot be read."""
         state = self._states().get(partition)
         return state is not None and self._standing.get(partition) is state
 

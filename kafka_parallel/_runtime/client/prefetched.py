@@ -1,8 +1,8 @@
-"""Records that the client has parsed beyond what its poll() returned, and how it fetches that again.
+"""Records that the client has parsed beyond the result of its poll(), and how it fetches them again.
 
 A fetch is parsed with the deserialisers of that moment. ``seek()`` to the position where the client is drops nothing of
 it: 2.x and 3.x hand parsed records out wherever their next offset is the position. So they are drained. The position is
-behind what was returned, and the client fetches from there.
+behind the records that were returned, and the client fetches from there.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 
 def forget_parsed(fetcher: Any) -> None:
-    """Let *fetcher* fetch again what it has parsed and not handed out; used by the thread that polls, between polls."""
+    """Let *fetcher* fetch its parsed records again; used by the thread that polls, between polls."""
     parked = getattr(fetcher, "_paused_partition_records", {})  # 3.x: of partitions that are paused
     for part in (getattr(fetcher, "_next_partition_records", None), *parked.values()):
         if part:
             part.drain()
     parked.clear()
-    for name in ("_next_partition_records", "_next_in_line_exception_metadata"):  # the second: what parsing raised
+    for name in ("_next_partition_records", "_next_in_line_exception_metadata"):  # the second: the error of parsing
         if hasattr(fetcher, name):
             setattr(fetcher, name, None)

@@ -16,7 +16,7 @@ from kafka import TopicPartition
 from kafka_parallel._runtime.clock import Thread
 
 KAFKA_PYTHON_3 = int(kafka.__version__.split(".")[0]) >= 3
-# How often the 3.x listener looks whether its helper thread is done, in seconds.
+# The interval at which the 3.x listener checks whether its helper thread is done, in seconds.
 TICK = 0.01
 
 Act: TypeAlias = "Callable[[frozenset[TopicPartition]], None]"
@@ -74,7 +74,7 @@ class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
         await self._answer("assigned", partitions)
 
     async def on_partitions_lost(self, partitions: Iterable[TopicPartition]) -> None:
-        """Forget the partitions; they are somebody else's already."""
+        """Forget the partitions; they are another member's already."""
         await self._answer("lost", partitions)
 
     async def _answer(self, what: str, partitions: Iterable[TopicPartition]) -> None:

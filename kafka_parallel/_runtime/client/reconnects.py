@@ -1,4 +1,4 @@
-"""How soon the client looks again for a broker that is gone.
+"""The wait before the client looks again for a broker that is gone.
 
 kafka-python waits up to 30 seconds between two attempts (``reconnect_backoff_max_ms``), and 3.x as long, on a count of
 its own, before it asks for metadata again. After an outage of 10 seconds that is another 10 to 20, drawn by lot, in

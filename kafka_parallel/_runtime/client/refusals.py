@@ -1,4 +1,4 @@
-"""The calls that are refused while a consumer is run: each error says what to write instead."""
+"""The calls that are refused while a consumer is run: each error names the call to write instead."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def refuse_change(name: str) -> NoReturn:
-    """Refuse to change what is read.
+    """Refuse to change the subscription.
 
     :raises StateError: always.
     """
     raise StateError(
-        f"consumer.{name}() while a ParallelConsumer runs: what it reads cannot be changed during a run; call stop() "
-        "of the ParallelConsumer, and start a new one with a new KafkaConsumer"
+        f"consumer.{name}() while a ParallelConsumer runs: its subscription cannot change during a run; call stop() of "
+        "the ParallelConsumer, and start a new one with a new KafkaConsumer"
     )
 
 
@@ -42,7 +42,7 @@ def refuse_offsets(name: str, offsets: Mapping[TopicPartition, OffsetAndMetadata
     raise StateError(
         f"consumer.{name}({offsets!r}) while a ParallelConsumer runs: chosen offsets would pass records that are not "
         f"finished, or go back behind those that are; remove the line (offsets of finished records are committed every "
-        f"auto_commit_interval_ms), or write consumer.{name}() to commit what is finished now"
+        f"auto_commit_interval_ms), or write consumer.{name}() to commit finished records now"
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a function of the user can be called as it is going to be: told before any record is taken."""
+"""Checks a function of the user for the arguments of its call, before any record is taken."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 def misfit(function: Any, count: int) -> str | None:
     """Say why *function* cannot be called with *count* arguments; ``None`` if it can, or does not tell.
 
-    What is written in C may not tell, and decorators may add arguments: only what is called itself is looked at.
+    A function written in C may not tell, and decorators may add arguments: only the called object itself is looked at.
     """
-    if getattr(function, "__signature__", None) is not None:  # said by hand, maybe of what a decorator has around it
+    if getattr(function, "__signature__", None) is not None:  # maybe that of the decorated function
         return None
     try:
         signature = inspect.signature(function, follow_wrapped=False)

@@ -1,9 +1,9 @@
 """How handlers get the interpreter while the thread that fetches decodes records.
 
-kafka-python decodes what poll() returns without a break: 500 records take 3 ms, less than the 5 ms after which the
+kafka-python decodes the records of a poll() without a break: 500 records take 3 ms, less than the 5 ms after which the
 interpreter is passed on. A handler that wakes up meanwhile waits for all of them. But if this thread has waited for
-workers and they still have enough to do, nobody waits for it. So it decodes a few records at a time then, and sleeps
-for a moment after each few: whoever waits for the interpreter gets it.
+workers and they still have enough to do, they do not wait for it. So it decodes a few records at a time then, and
+sleeps for a moment after each few, which passes the interpreter on.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from kafka_parallel._runtime.client import fetcher_patch
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
-# How many records are decoded at a time: a third of a millisecond.
+# The number of records decoded at a time: a third of a millisecond.
 SLICE = 50
-# How long to sleep then, in seconds. If it were nothing, this thread would have the interpreter again before another
-# one had woken up.
+# The sleep after them, in seconds. If it were nothing, this thread would have the interpreter again before another one
+# had woken up.
 REST = 0.00005
 
 
 class SlicedRecords(fetcher_patch.StandIn):
-    """What stands before the client's ``PartitionRecords`` in a class made of both.
+    """The base class before the client's ``PartitionRecords`` in a class made of both.
 
     :ivar rest: called between two slices.
     """
@@ -33,7 +33,7 @@ class SlicedRecords(fetcher_patch.StandIn):
     rest: Callable[[], None]
 
     def take(self: Any, n: int | None = None) -> list[ConsumerRecord]:
-        """Do what the client does. What an error leaves is handed out first, the error by the next call."""
+        """Do as the client does. The records before an error are handed out first, the error by the next call."""
         records: list[ConsumerRecord] = []
         while True:
             wanted = SLICE if n is None else min(SLICE, n - len(records))

@@ -1,7 +1,7 @@
 """How a KafkaConsumer is taken over for the time of one run(), and given back as it was.
 
-Whatever is changed of it is changed here or noted here (`Changes`), together with what takes the change back. So a
-start that is refused leaves the consumer untouched, and a run that has ended leaves nothing of ours in it.
+Every change to it is made here or noted here (`Changes`), together with the act that takes it back. So a start that is
+refused leaves the consumer untouched, and a run that has ended leaves nothing of ours in it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Takeover:
     """One consumer during one run.
 
     :param consumer: the user's consumer.
-    :param finished: what is safe to commit now.
+    :param finished: the offsets that are safe to commit now.
     :param ask: asks the run to commit it, for a ``commit()`` of the user.
     :param stop: asks the run to stop; the seconds that running records get, or ``None``.
     :ivar own: the consumer's own methods, by name, for the run to call.
     :ivar calls: tells the run's calls from all others.
-    :ivar pauses: who paused what.
-    :ivar changes: what was changed; others may add to it.
+    :ivar pauses: the pauses, ours and the user's.
+    :ivar changes: the changes made; others may add to them.
     :raises StateError: another ParallelConsumer runs this consumer.
     :raises ConfigurationError: it cannot be taken over.
     """
@@ -92,7 +92,7 @@ class Takeover:
         self.changes.note(lambda: attributes.update(hidden))
 
     def finished(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """What is safe to commit now."""
+        """The offsets that are safe to commit now."""
         return metadata_of(self._finished())
 
     def ask(self) -> None:
@@ -100,7 +100,7 @@ class Takeover:
         self._ask()
 
     def ask_for_commit(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Have committed what is finished; return what that is by now.
+        """Have finished records committed; return their offsets of now.
 
         :raises StateError: for *offsets* of the user's own.
         """
@@ -113,7 +113,7 @@ class Takeover:
         return finished
 
     def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Change what is read, if it is the consumer's own ``close()`` that does.
+        """Change the subscription, if the consumer's own ``close()`` does so.
 
         :raises StateError: it is not.
         """
@@ -156,5 +156,5 @@ def require_free(consumer: Any) -> None:
 
 
 def metadata_of(offsets: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Turn offsets and leader epochs into what commit() takes."""
+    """Turn offsets and leader epochs into the argument of commit()."""
     return {partition: OffsetAndMetadata(offset, "", epoch) for partition, (offset, epoch) in offsets.items()}

@@ -1,10 +1,10 @@
-"""What happens to a record that the client itself cannot read: a header name that is no UTF-8, a wrong checksum, or a
-codec that is not installed.
+"""Catches a record that the client itself cannot read: a header name that is no UTF-8, a wrong checksum, or a codec
+that is not installed.
 
-kafka-python raises from ``poll()``, whatever it has of other partitions, and its next poll() never returns: what it was
-reading is dead, and not dropped. So the error is caught where the batch is read, and the rest of this fetch is dropped:
-the position stays at the record, and ``poll()`` goes on with other partitions. What becomes of the error is the
-caller's decision.
+kafka-python raises from ``poll()``, whatever it has of other partitions, and its next poll() never returns: the batch
+it was reading is dead, and not dropped. So the error is caught where the batch is read, and the rest of this fetch is
+dropped: the position stays at the record, and ``poll()`` goes on with other partitions. The caller decides about the
+error.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class Unreadable(NamedTuple):
 
 
 class CaughtRecords(fetcher_patch.StandIn):
-    """What stands before the client's ``PartitionRecords`` in a class made of both.
+    """The base class before the client's ``PartitionRecords`` in a class made of both.
 
-    :ivar note: gets what cannot be read.
+    :ivar note: gets the unreadable record.
     """
 
     note: Callable[[Unreadable], None]
 
     def take(self: Any, n: int | None = None) -> list[ConsumerRecord]:
-        """Do what the client does, but for an error: note it, and drop what is left of this fetch."""
+        """Do as the client does, but for an error: note it, and drop the rest of this fetch."""
         try:
             records: list[ConsumerRecord] = super().take(n)  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - noted, and judged by the thread that polls
@@ -48,7 +48,7 @@ class CaughtRecords(fetcher_patch.StandIn):
 
 # see docs/decisions/0061-unreadable-record.md
 class Reading:
-    """Collects what one consumer cannot read; used by the thread that polls."""
+    """Collects the unreadable records of one consumer; used by the thread that polls."""
 
     def __init__(self) -> None:
         self._found: list[Unreadable] = []
@@ -58,7 +58,7 @@ class Reading:
         return fetcher_patch.put(fetcher, CaughtRecords, note=staticmethod(self._found.append))
 
     def taken_out(self) -> list[Unreadable]:
-        """Return what was found since the last call."""
+        """Return the findings since the last call."""
         found = self._found.copy()
         self._found.clear()
         return found

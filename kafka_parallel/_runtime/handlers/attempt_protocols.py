@@ -37,4 +37,4 @@ class Coroutines(Protocol):
     """Runs tasks and batches whose handler is ``async def``."""
 
     def begin_task(self, chunk: Any, task: Any, wants: Callable[[Any], bool]) -> Awaitable[None] | None:
-        """Run it on the running event loop; return what is left of it, or ``None`` if it has ended."""
+        """Run it on the running event loop; return its rest, or ``None`` if it has ended."""

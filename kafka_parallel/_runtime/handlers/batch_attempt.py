@@ -1,8 +1,8 @@
-"""How a batch of records is run, and what it means for each of them.
+"""How a batch of records is run, and the outcome for each of them.
 
 Each record is deserialised and enters its wrappers of ``on_record`` by itself; one that fails in this, or that a
-wrapper answers, is not in the list that the handler gets, and neither is what has to run behind a failed one. Then the
-handler is called once, and each record leaves its wrappers with the handler's result or its own error.
+wrapper answers, is not in the list that the handler gets, and neither are those that have to run behind a failed one.
+Then the handler is called once, and each record leaves its wrappers with the handler's result or its own error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Entered:
         self.is_answered = not variables.run(self._steps.enter)
 
     def leave(self, result: Any, error: BaseException | None) -> None:
-        """Go through the wrappers' ends; raise what comes out of them."""
+        """Go through the wrappers' ends; raise their error."""
         self._variables.run(self._steps.leave, result, error)
 
 
@@ -99,9 +99,9 @@ class BatchRun:
 class BatchAttempts:
     """Runs batches.
 
-    :param handler: what the user gave: a function of a list of records.
+    :param handler: the user's function of a list of records.
     :param around: the wrappers of ``on_record``, see `Entered`; ``None`` if there are none.
-    :param attempts: knows how to deserialise, and what a failure means.
+    :param attempts: deserialises, and knows the meaning of a failure.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param sends_raw: whether *handler* gets the raw records, because it sends them on to where they are made anew.
     """
@@ -126,7 +126,7 @@ class BatchAttempts:
     def __call__(self, batch: TaskBatch) -> BatchOutcomes:
         """Run *batch* without the tasks whose assignment has ended; tell how each ended.
 
-        :raises OverdueError: it took too long, and somebody else has said how it ended.
+        :raises OverdueError: it took too long, and its outcome was decided at its deadline.
         """
         run, result = self.enter_wrappers(batch), None
         if run.tasks:
@@ -143,7 +143,7 @@ class BatchAttempts:
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
         variables = self.variables.copy()
-        records = [*run.records]  # the handler may do with its list what it likes
+        records = [*run.records]  # the handler may change its list
         if self._sends_raw:
             records = [self._attempts.see(task.record) for task in run.tasks]
         if self._deadlines is None:
@@ -165,7 +165,7 @@ class BatchAttempts:
         failures: Sequence[tuple[Task, Any, BaseException]],
         error: HandlerTimeout,
     ) -> dict[Task, BatchOutcome]:
-        """What the records of a batch mean if its handler takes too long; their wrappers are left when it returns.
+        """The outcomes of a batch whose handler takes too long; the wrappers of its records are left when it returns.
 
         :param done: those that plugins had handled before it began.
         :param failures: those that had failed before.
@@ -214,7 +214,7 @@ class BatchAttempts:
         self._attempts.batch_ended(run.done, run.failures)
 
     def decide(self, run: BatchRun) -> BatchOutcomes:
-        """Ask what every failure means; may block."""
+        """Ask for a verdict about every failure; may block."""
         if not run.failures and not run.outcomes:
             return None
         return self._outcomes(run, run.done, run.failures)

@@ -1,4 +1,4 @@
-"""Which handler, batch and executor go together."""
+"""Combinations of handler, batch and executor."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ def check_executor(handler: Callable[[Any], Any], executor: Executor) -> None:
 
 
 def is_remote(executor: Executor) -> TypeGuard[RemoteExecutor]:
-    """Whether handlers run where they cannot be called from here."""
+    """Tell whether handlers run where they cannot be called from here."""
     return hasattr(executor, "bind")

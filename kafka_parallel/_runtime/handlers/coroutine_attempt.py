@@ -1,7 +1,7 @@
 """How one record is run whose handler is ``async def``.
 
-The same as with a plain handler (``record_attempt.py``), on the event loop, with ``on_error`` on a thread beside it.
-It is begun at once; only what is left of it after its first wait is awaited.
+The same as with a plain handler (``record_attempt.py``), on the event loop, with ``on_error`` on a thread beside it. It
+is begun at once; only its rest after its first wait is awaited.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class CoroutineAttempts:
     """Runs tasks.
 
-    :param attempts: makes their records, and knows what a failure means.
+    :param attempts: makes their records, and knows the meaning of a failure.
     :param call: the handler, inside the wrappers of ``on_record`` if there are any: a coroutine function of a task and
         its record; see `called`.
     :param timeout: seconds that a handler may take; ``None`` = any time.
@@ -59,7 +59,7 @@ class CoroutineAttempts:
     def begin_attempt(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
         """Begin to run *task*; return its rest, or ``None`` if it has ended well. The rest lets a cancellation out.
 
-        :param wants: tells whether anybody still waits for a task.
+        :param wants: tells whether the result of a task is still wanted.
         """
         record = task.record
         try:
@@ -83,7 +83,7 @@ class CoroutineAttempts:
     async def _rest(self, task: Task, record: Any, wants: Callable[[Task], bool], running: Awaitable[Any]) -> Outcome:
         """Wait for the end of a handler, and tell how its record ended.
 
-        :raises asyncio.CancelledError: somebody cancelled it; see `cancelled`.
+        :raises asyncio.CancelledError: it was cancelled from outside; see `cancelled`.
         """
         try:
             require_finished(await running, may_skip=self._may_skip)
@@ -92,7 +92,7 @@ class CoroutineAttempts:
                 raise
             return await self._failed(task, record, let_out("something it awaited was cancelled", error))
         except GeneratorExit:
-            raise  # nobody holds our asyncio task any more
+            raise  # our asyncio task was thrown away
         except HandlerExit as error:
             return await self._failed(task, record, error.__cause__ or error)
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
@@ -105,8 +105,8 @@ class CoroutineAttempts:
         return await self.beside(partial(self._attempts.failed, task, record, error))
 
     def cancelled(self, error: asyncio.CancelledError) -> Outcome:
-        """Tell what it means that a task was cancelled although somebody waits for it: its record is not done."""
-        return Failure(let_out("somebody else cancelled the task it ran in", error), "the event loop is being ended")
+        """Decide about a task that was cancelled although its result is wanted: its record is not done."""
+        return Failure(let_out("the task it ran in was cancelled from outside", error), "the event loop is being ended")
 
     def beside(self, decide: Callable[[], T]) -> Awaitable[T]:
         """Decide on a thread beside the event loop: ``on_error`` may block."""
@@ -116,7 +116,7 @@ class CoroutineAttempts:
 class ObservedCoroutineAttempts(CoroutineAttempts):
     """The same, with the time taken.
 
-    :param handled_log: what plugins are told of attempts that have ended.
+    :param handled_log: the log of attempts that have ended, for plugins.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class ObservedCoroutineAttempts(CoroutineAttempts):
         handled_log = self._handled_log
         task.started_at = handled_log.now()
         rest = CoroutineAttempts.begin_attempt(self, task, wants)  # super() takes longer, for each record
-        if rest is None and task.assignment.live:  # what `HandledLog.note_end` does, without its cost
+        if rest is None and task.assignment.live:  # the work of `HandledLog.note_end`, without its cost
             handled_log.add((task.record, task.attempt, task.queued_at, task.started_at, handled_log.now(), None))
         return rest
 
@@ -143,8 +143,8 @@ class ObservedCoroutineAttempts(CoroutineAttempts):
 def called(handler: Callable[[Any], Any], surrounded: Callable[[Any, Any], Any] | None) -> Callable[[Task, Any], Any]:
     """Put together how a coroutine is made of a task and its record.
 
-    :param surrounded: *handler* inside the wrappers of ``on_record``, a function of record and context; ``None`` if
-        nobody implements the hook.
+    :param surrounded: *handler* inside the wrappers of ``on_record``, a function of record and context; ``None`` if no
+        plugin implements the hook.
     """
     if surrounded is None:
         return lambda _, record: handler(record)
@@ -152,7 +152,7 @@ def called(handler: Callable[[Any], Any], surrounded: Callable[[Any, Any], Any] 
 
 
 def let_out(why: str, error: asyncio.CancelledError) -> HandlerCancelled:
-    """What a record fails with whose handler let out a CancelledError."""
+    """The failure of a record whose handler let out a CancelledError."""
     failure = HandlerCancelled(f"the handler let out a CancelledError: {why}")
     failure.__cause__ = error
     return failure

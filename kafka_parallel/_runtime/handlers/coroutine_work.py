@@ -1,6 +1,6 @@
 """How a chunk is worked off whose handler is ``async def``: record by record, or as a batch.
 
-It is apart from what plain handlers need because ``asyncio`` is: 1.7 MB of code that a thread pool has no use for.
+It is apart from plain handlers because ``asyncio`` is: 1.7 MB of code that a thread pool has no use for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Wants = Callable[[Any], bool]
 
 # see docs/decisions/0028-coroutines-share-a-task.md
 class CoroutineWork:
-    """Runs what is in chunks, on the event loop.
+    """Runs chunks on the event loop.
 
     :param attempts: runs one record.
     :param batches: runs a batch; ``None`` if records run one by one.
@@ -75,8 +75,8 @@ class CoroutineWork:
 class CoroutineBatches:
     """Runs batches.
 
-    :param batches: lets records enter and leave their wrappers, and tells what became of each.
-    :param handler: what the user gave: a coroutine function of a list of records.
+    :param batches: lets records enter and leave their wrappers, and tells the outcome of each.
+    :param handler: the user's coroutine function of a list of records.
     :param attempts: decides beside the event loop.
     :param timeout: seconds that *handler* may take; ``None`` = any time.
     """
@@ -96,15 +96,15 @@ class CoroutineBatches:
     async def run_batch(self, batch: TaskBatch, wants: Wants) -> BatchOutcomes:
         """Run *batch* without the tasks whose assignment has ended; tell how each ended.
 
-        :param wants: whether anybody still waits for a task.
+        :param wants: tells whether the result of a task is still wanted.
 
-        :raises asyncio.CancelledError: somebody cancelled it, or nobody wants any of its records any more.
+        :raises asyncio.CancelledError: it was cancelled from outside, or none of its records is wanted any more.
         """
         run = self._batches.enter_wrappers(batch)
         if run.tasks:
             result: Any = None
             error: BaseException | None = None
-            call = partial(self._handler, [*run.records])  # it may do with its list what it likes
+            call = partial(self._handler, [*run.records])  # it may change its list
             try:
                 result = await within(self._timeout, batch, self._batches.variables.copy(), call)
                 require_finished(result)
@@ -114,7 +114,7 @@ class CoroutineBatches:
                     raise
                 error = let_out("something it awaited was cancelled", raised)
             except GeneratorExit:
-                raise  # nobody holds our asyncio task any more
+                raise  # our asyncio task was thrown away
             except HandlerExit as raised:
                 error = raised.__cause__
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()

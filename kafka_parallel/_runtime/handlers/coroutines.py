@@ -1,12 +1,12 @@
 """How one coroutine runs with context variables of its own, without a task of its own.
 
 A task per record would do the same, and cost more than many handlers. So the coroutine is driven by hand: each of its
-steps runs inside the context, and what it waits for is handed on to the task that runs all records of a chunk.
+steps runs inside the context, and the futures it waits for are handed on to the task that runs all records of a chunk.
 
 Under a deadline there is a task after all: it can be cancelled without the others of its chunk.
 
-What blocks gets a thread of its own. The loop's default executor belongs to the user, who may have filled it, and an
-interpreter does not exit before its threads have ended.
+Blocking calls get a thread of their own. The loop's default executor belongs to the user, who may have filled it, and
+an interpreter does not exit before its threads have ended.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class HandlerExit(BaseException):
 
 
 class InContext:
-    """Awaits *coroutine* with the variables of *context*; what it sets is seen by nobody else.
+    """Awaits *coroutine* with the variables of *context*; variables that it sets are seen nowhere else.
 
     :ivar is_closed: whether Python ended it because its task was thrown away.
-    :ivar coroutine: what it waits for, under a name that tools can follow as they follow ``cr_await``.
+    :ivar coroutine: the awaitable it waits for, under a name that tools can follow as they follow ``cr_await``.
     """
 
     __slots__ = ("_awaited", "_context", "coroutine", "is_closed")
@@ -71,7 +71,7 @@ class InContext:
         return awaited
 
     def send(self, value: Any) -> Any:
-        """Give the coroutine what it waited for."""
+        """Give the coroutine the value it waited for."""
         return self._context.run(self.coroutine.send, value)
 
     def throw(self, *error: Any) -> Any:
@@ -112,8 +112,8 @@ async def within(
     It is made when its task begins: one that is cancelled before would never have been awaited, which Python warns of.
 
     :raises HandlerTimeout: it was cancelled for that.
-    :raises asyncio.CancelledError: somebody cancelled whoever awaits this, and with it the coroutine. One that ends in
-        another way in spite of a cancellation, whatever it was cancelled for, has ended so.
+    :raises asyncio.CancelledError: the awaiting task was cancelled, and with it the coroutine. One that ends in another
+        way in spite of a cancellation, whatever it was cancelled for, has ended so.
     :raises HandlerExit: it raised GeneratorExit.
     """
     if timeout is None:
@@ -134,7 +134,7 @@ async def within(
 
 
 async def _caught(call: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
-    """Return what comes of awaiting *call*, or an error: a task would let SystemExit and its like out into the loop."""
+    """Return the result of awaiting *call*, or an error: a task would let SystemExit and its like out into the loop."""
     try:
         return await call(), None
     except asyncio.CancelledError:
@@ -149,14 +149,14 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
     while not task.done():
         try:
             await asyncio.wait({task})
-        except asyncio.CancelledError:  # once more; whoever waits behind this record waits for its end all the same
+        except asyncio.CancelledError:  # once more; the records behind this one wait for its end all the same
             task.cancel()
 
 
 def beside(start_thread: Callable[[Callable[[], None], str], Any], act: Callable[[], T]) -> asyncio.Future[T]:
-    """Run *act*, which may block, on a thread; return the future of what it returns or raises.
+    """Run *act*, which may block, on a thread; return the future of its result or error.
 
-    If that is cancelled meanwhile, *act* runs on, and nobody hears of its end.
+    If that is cancelled meanwhile, *act* runs on, and its end is not noted.
 
     :param start_thread: see `kafka_parallel._runtime.clock.Clock`.
     """
@@ -170,7 +170,7 @@ def beside(start_thread: Callable[[Callable[[], None], str], Any], act: Callable
             tell = partial(ended.set_exception, error)
         try:
             loop.call_soon_threadsafe(lambda: None if ended.done() else tell())
-        except RuntimeError:  # the loop was closed: there is nobody left to hear it
+        except RuntimeError:  # the loop was closed: the result is no longer wanted
             if not loop.is_closed():
                 raise
 
@@ -179,7 +179,7 @@ def beside(start_thread: Callable[[Callable[[], None], str], Any], act: Callable
 
 
 def was_cancelled() -> bool:
-    """Whether somebody cancelled the running asyncio task, rather than what it awaits; Python 3.10 cannot tell."""
+    """Tell whether the running asyncio task was cancelled, rather than its awaitable; Python 3.10 cannot tell."""
     if sys.version_info >= (3, 11):
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0

@@ -1,8 +1,8 @@
-"""Which handlers run under a deadline, and who may say how their records ended.
+"""The handlers that run under a deadline, and the right to decide about their records.
 
-A thread cannot be stopped. So when a plain handler has used up its time, its record fails without it: whoever takes the
-entry of a handler out of the table first, the worker at the end or the watch at the deadline, decides. Taking out of a
-dict is atomic, with and without the GIL.
+A thread cannot be stopped. So when a plain handler has used up its time, its record fails without it: the one that
+takes the entry of a handler out of the table first, the worker at the end or the watch at the deadline, decides. Taking
+out of a dict is atomic, with and without the GIL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Running:
     """A handler that runs: a context manager around its call.
 
     :param item: the record, or the batch, that it is at.
-    :param tasks: what of it the handler has: wrappers may keep records out of a batch.
+    :param tasks: the tasks of it that the handler has: wrappers may keep records out of a batch.
     :param decide: tells how each record ended if the handler takes too long; may block.
     :ivar since: when it began, in seconds of the monotonic clock.
     """
@@ -50,13 +50,13 @@ class Running:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Leave the table; if somebody else took it out, whatever the handler did comes too late."""
+        """Leave the table; if it was taken out before, the handler's outcome comes too late."""
         if not self.claim_verdict():
             raise OverdueError(self) from error
 
     @property
     def lanes(self) -> set[Lane | None]:
-        """Where nothing may run before the handler returns."""
+        """The lanes in which nothing may run before the handler returns."""
         return {task.lane for task in self._tasks}
 
     def claim_verdict(self) -> bool:
@@ -69,7 +69,7 @@ class Running:
 
 
 class OverdueError(BaseException):
-    """The handler ended after its deadline, when its records had failed already; nobody outside ever sees it."""
+    """The handler ended after its deadline, when its records had failed already; it never gets outside."""
 
     def __init__(self, running: Running) -> None:
         super().__init__(f"{running.item} ended too late")
@@ -101,7 +101,7 @@ class Deadlines:
 
 
 def timed_out(item: Task | TaskBatch, timeout: float) -> HandlerTimeout:
-    """What a record, or each of a batch, fails with if its handler takes longer than *timeout* seconds."""
+    """The failure of a record, or of each of a batch, whose handler takes longer than *timeout* seconds."""
     return HandlerTimeout(f"the handler of {described(item)} took longer than handler_timeout_ms={timeout * 1000:g}")
 
 

@@ -1,9 +1,9 @@
-"""Which attempts have ended that no plugin was told of yet.
+"""The attempts that have ended and that no plugin was told of yet.
 
 A call per record and plugin costs more than many a handler, so ``on_handled`` is called once for many. Until then the
-attempts are kept in one list: appending is atomic, so workers need no lock for a record, and what was added by a worker
-that is stuck in its next record is told by whoever hands over next. Where no plugin hears the hook, none of this
-is there: what reads the clock is composed around the call of the handler at start.
+attempts are kept in one list: appending is atomic, so workers need no lock for a record, and the attempts of a worker
+that is stuck in its next record are told by the next worker that hands over. If no plugin hears the hook, none of this
+is there: the reading of the clock is composed around the call of the handler at start.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class HandledLog:
         self.now = clock.monotonic
         self._tell_plugins = tell_plugins
         self._ended: list[Handled] = []
-        self._taking = clock.lock()  # guards who takes out of that list: what two copied would be told twice
+        self._taking = clock.lock()  # guards taking out: two threads would tell an attempt twice
         self.add: Callable[[Handled], None] = self._ended.append
 
     def around(self, call: Callable[[Task, Any], object]) -> Callable[[Task, Any], object]:
-        """Compose what notes how long *call* took, a function of a task and its record as the handler sees it."""
+        """Compose a measurement around *call*, a function of a task and its record as the handler sees it."""
         now, add = self.now, self.add
 
         def timed(task: Task, record: Any) -> object:
@@ -51,7 +51,7 @@ class HandledLog:
                 task.started_at = started
                 self.note_end(task, error)
                 raise
-            if task.assignment.live:  # what `counts` says, without its cost
+            if task.assignment.live:  # the test of `counts`, without its cost
                 add((task.record, task.attempt, task.queued_at, started, now(), None))
             return returned
 
@@ -63,7 +63,7 @@ class HandledLog:
             self.add((task.record, task.attempt, task.queued_at, task.started_at, self.now(), error))
 
     def reported(self, tasks: Iterable[Task], report: Report, since: float) -> None:
-        """Note what *report* tells of the first of *tasks*, which ran elsewhere.
+        """Note the first of *tasks*, which ran elsewhere, as told by *report*.
 
         They have ended now, when it is heard of, and began as long before as they took there; if that is not reported,
         at *since*, when this worker began to wait.

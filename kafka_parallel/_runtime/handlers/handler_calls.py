@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class HandlerCalls:
-    """What is needed to call *handler*.
+    """The parts that are needed to call *handler*.
 
     :param originals: makes of a raw record the one that stands for it.
     :param is_batch: whether it takes a list of records.
-    :ivar handled_log: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :ivar handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
         take any time, or can be stopped.
     """
@@ -61,7 +61,7 @@ class HandlerCalls:
 
     @property
     def program(self) -> Program:
-        """What is sent to where handlers run.
+        """The program to send to the place where handlers run.
 
         :raises ConfigurationError: some of it cannot be sent.
         """
@@ -76,7 +76,7 @@ class HandlerCalls:
 
     @cached_property
     def attempt(self) -> Attempts:
-        """What runs one record; of a batch, what prepares its records and tells what their failures mean."""
+        """Runs one record; of a batch, prepares its records and tells the outcomes of their failures."""
         return (Attempts if self.handled_log is None else ObservedAttempts)(
             self._handler,
             self._surrounded,
@@ -90,7 +90,7 @@ class HandlerCalls:
 
     @cached_property
     def attempt_batch(self) -> BatchAttempts | None:
-        """What runs a batch; ``None`` if records run one by one."""
+        """Runs a batch; ``None`` if records run one by one."""
         if not self._is_batch:
             return None
         around = self._hooks.around_batch()
@@ -100,7 +100,7 @@ class HandlerCalls:
 
     @property
     def coroutines(self) -> CoroutineWork | None:
-        """What runs either if the handler is ``async def``; ``None`` for a plain one, which needs nothing of it."""
+        """Runs either if the handler is ``async def``; ``None`` for a plain one, which needs nothing of it."""
         if not is_async(self._handler):
             return None
         from kafka_parallel._runtime.handlers.coroutine_attempt import (
@@ -127,7 +127,7 @@ class HandlerCalls:
         return self._hooks.around_record(self._innermost(), is_async=is_async(self._handler))
 
     def _innermost(self) -> Callable[[Any, RecordContext], Any]:
-        """What the wrappers surround; where the handler runs elsewhere the raw record is sent there."""
+        """The call inside the wrappers; if the handler runs elsewhere the raw record is sent there."""
         executor = self._executor
         if is_remote(executor):
             return lambda _, context: executor.call(self._originals.see(context.raw))

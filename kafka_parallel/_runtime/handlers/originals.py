@@ -1,6 +1,6 @@
 """How a record of a delayed topic looks to deserialisers and handlers: as it did where it was first read.
 
-Everything else keeps the record as Kafka delivered it: offsets, commits, and what plugins get as ``context.raw``.
+Everything else keeps the record as Kafka delivered it: offsets, commits, and ``context.raw`` of plugins.
 """
 
 from __future__ import annotations

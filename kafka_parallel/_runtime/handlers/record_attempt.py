@@ -1,4 +1,4 @@
-"""How one record is run, and what its failure means.
+"""How one record is run, and the outcome of its failure.
 
 One attempt is: deserialise, enter the wrappers of ``on_record``, call the handler, leave the wrappers. If any of it
 raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever happens is turned
@@ -32,14 +32,14 @@ NOBODY = "no plugin decided to retry or skip it"
 class Attempts:
     """Runs tasks.
 
-    :param handler: what the user gave.
+    :param handler: the user's function.
     :param surrounded: the handler inside the wrappers of ``on_record``, a function of record and context; ``None`` if
-        nobody implements the hook: then the handler is called directly.
+        no plugin implements the hook: then the handler is called directly.
     :param decide: ``on_error``, called with keywords; answers the first decision or ``None``.
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
-    :param handled_log: what plugins are told of attempts that have ended; ``None`` if none hears it.
+    :param handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
     :ivar see: makes of a raw record the one that stands for it where it is deserialised elsewhere.
     """
 
@@ -68,7 +68,7 @@ class Attempts:
     def __call__(self, task: Task) -> Outcome:
         """Run *task* and tell how it ended.
 
-        :raises OverdueError: it took too long, and somebody else has said how it ended.
+        :raises OverdueError: it took too long, and its outcome was decided at its deadline.
         """
         record = task.record
         try:
@@ -132,31 +132,31 @@ class Attempts:
 
     @property
     def is_surrounded(self) -> bool:
-        """Whether plugins may answer in place of the handler."""
+        """True if plugins may answer in place of the handler."""
         return self._surrounded is not None
 
     @property
     def must_prepare(self) -> bool:
-        """Whether records have to be made before the handler can get them."""
+        """True if records have to be made before the handler can get them."""
         return self._deserialize is not None
 
     @property
     def hands_over_as_is(self) -> bool:
-        """Whether the handler gets a record as it came, unless its ordering key failed, and nothing notes when."""
+        """True if the handler gets a record as it came, unless its ordering key failed, and nothing notes when."""
         return self._deserialize is None and self._handled_log is None
 
     def prepare(self, task: Task) -> Any:
-        """Return the record as the handler sees it; raise what the deserialiser or the ordering raised."""
+        """Return the record as the handler sees it; raise the error of the deserialiser or the ordering."""
         if task.error is not None:
             raise task.error
         return task.record if self._deserialize is None else self._deserialize(task.record)
 
     def _was_handed_over(self, task: Task, record: Any) -> bool:
-        """Whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
+        """Tell whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
         return task.error is None and (self._deserialize is None or record is not task.record)
 
     def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
-        """Tell what it means that *task* failed where its record was made anew: here it has to be made once more."""
+        """Decide about *task*, which failed where its record was made anew: here it has to be made once more."""
         record = task.record
         if self._deserialize is not None and stage == "handle":
             with suppress(BaseException):  # it could be made there; on_error gets the raw one, as it can have no other
@@ -166,9 +166,9 @@ class Attempts:
     # see docs/decisions/0027-context-stage.md
     # see docs/decisions/0056-verdict-needs-a-live-assignment.md
     def failed(self, task: Task, record: Any, error: BaseException, stage: Stage | None = None) -> Outcome:
-        """Tell what it means that an attempt at *task* raised *error*; may block, and never raises.
+        """Decide about *task*, an attempt at which raised *error*; may block, and never raises.
 
-        :param record: as far as it got: what the handler saw, or the raw one.
+        :param record: as far as it got: as the handler saw it, or the raw one.
         :param stage: how far that was; found out by itself if the record was made here.
         """
         if isinstance(error, FATAL):
@@ -189,9 +189,9 @@ class Attempts:
 
 
 class ObservedAttempts(Attempts):
-    """The same, with the time taken where it is not done by what is composed around the call of a plain handler.
+    """The same, with the time taken where the composed call of a plain handler does not take it.
 
-    :param handled_log: what plugins are told of attempts that have ended.
+    :param handled_log: the log of attempts that have ended, for plugins.
     """
 
     _handled_log: HandledLog
@@ -204,7 +204,7 @@ class ObservedAttempts(Attempts):
 
 
 def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
-    """What hooks may know about this attempt at *task*; made as a plain tuple is, at half the cost of the call."""
+    """The context of this attempt at *task*, for hooks; made as a plain tuple is, at half the cost of the call."""
     return tuple.__new__(
         RecordContext,
         (
@@ -221,7 +221,7 @@ def context_of(task: Task, stage: Stage = "handle") -> RecordContext:
 
 
 def _without_batch(error: BatchFailed) -> ConfigurationError:
-    """What a record fails with whose handler raised *error* although it was called without a batch."""
+    """The failure of a record whose handler raised *error* although it was called without a batch."""
     wrong = ConfigurationError(
         "the handler raised BatchFailed, but it gets single records: raise the error of the record itself, or have "
         "lists handed to it with run(handler, batch=Batch(...))"

@@ -1,4 +1,4 @@
-"""What becomes of a chunk whose handlers run where they cannot be called from here, and what is sent there first.
+"""Runs a chunk whose handlers run where they cannot be called from here, and checks beforehand that they can be sent.
 
 `program` checks, before anything is taken, that handler and deserialisers can be sent. `RemoteRun` sends all units of a
 chunk at once and settles them as reports come in. Decisions are made here: a failed record stops its unit there, and
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What a consumer hands out."""
+    """The consumer whose records are sent."""
 
     @property
     def has_raw_bytes(self) -> bool:
-        """Whether records are bytes."""
+        """True if records are bytes."""
 
     @property
     def deserializers(self) -> Mapping[str, Any]:
-        """What makes objects of them, by the name of the option."""
+        """The deserialisers, by the name of the option."""
 
 
 class ChunkOwner(Protocol):
-    """Where chunks come from."""
+    """The source of chunks."""
 
     def wants(self, task: Task) -> bool:
-        """Tell whether anybody waits for *task*."""
+        """Tell whether the result of *task* is still wanted."""
 
     def unclaim(self, chunk: TaskChunk, units: Sequence[Unit]) -> None:
         """Let others take *units*."""
@@ -61,7 +61,7 @@ def program(
     is_batch: bool,
     is_timed: bool,
 ) -> Program:
-    """Put together what has to be sent.
+    """Put together the program that has to be sent.
 
     :param see: makes of a raw record the one that is sent for it.
 
@@ -99,7 +99,7 @@ def _pickled(sent: object) -> bytes:
 class RemoteRun:
     """One chunk on its way to where its handlers run, and back.
 
-    :param handled_log: what plugins are told of that; ``None`` if none hears it.
+    :param handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
     """
 
     def __init__(self, owner: ChunkOwner, chunk: TaskChunk, attempt: Attempt, handled_log: HandledLog | None) -> None:
@@ -121,7 +121,7 @@ class RemoteRun:
         self._owner.finish(self._chunk)
 
     def _give_up(self, error: BaseException) -> None:
-        """Stop the consumer without waiting for what is left: nothing will ever run it here.
+        """Stop the consumer without waiting for the rest: nothing will ever run it here.
 
         Units that have ended are not ours any more, nor are those that were given back, which others may have by now.
         """
@@ -132,7 +132,7 @@ class RemoteRun:
         self._owner.finish(self._chunk)
 
     def _sendable(self, units: Sequence[Unit]) -> list[Unit]:
-        """Settle here what must not be sent: what nobody waits for, and what has failed already."""
+        """Settle here the tasks that must not be sent: unwanted ones, and those that have failed already."""
         return [unit for unit in units if self._settle_here(unit)]
 
     def _settle_here(self, unit: Unit) -> bool:
@@ -176,7 +176,7 @@ class RemoteRun:
         return not unit.tasks or self._owner.wants(unit.tasks[0])
 
     def _goes_on(self, unit: Unit, report: Report) -> bool:
-        """Settle what *report* tells; tell whether records behind a failed one shall run all the same."""
+        """Settle the tasks of *report*; tell whether records behind a failed one shall run all the same."""
         for _ in range(report.returned):
             self._chunk.settle_next(unit, None)
         if report.error is None:

@@ -1,13 +1,14 @@
-"""Whether what an attempt comes to counts.
+"""Tells whether an attempt's outcome counts.
 
 Rule 1: an attempt counts if its assignment is live when that is decided. Else its record runs elsewhere, or again here
-under a later assignment, and only what it comes to there counts. So ``on_error`` is not asked, which writes no dead
-letter and no retry, and ``on_handled`` is not told.
-Rule 2: each act looks here right before it begins. What has begun goes on: a dead letter that is on its way when the
-partition is lost will be written, and its record runs again. A revoke waits for it as for a handler.
+under a later assignment, and only the outcome there counts. So ``on_error`` is not asked, which writes no dead letter
+and no retry, and ``on_handled`` is not told.
+Rule 2: each act looks here right before it begins. An act that has begun goes on: a dead letter that is on its way when
+the partition is lost will be written, and its record runs again. A revoke waits for it as for a handler.
 Rule 3: an executor that interrupted an attempt says so, and that is no failure of its record. Should its assignment
 be live all the same, the record runs again.
-Rule 4: what ends the process (SystemExit and its like) is about the process, not about the record, and always counts.
+Rule 4: an error that ends the process (SystemExit and its like) is about the process, not about the record, and always
+counts.
 
 An assignment ends when its partition leaves, and at the end of run(); it never comes to life again, so the answer
 "no" stays right.

@@ -1,4 +1,4 @@
-"""Which parts one run() is made of."""
+"""The parts of one run()."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class Parts:
     """Everything one run() needs, put together and not begun.
 
-    :ivar decoder: what decodes records instead of kafka-python, and the name of its plugin; ``None`` if nothing does.
+    :ivar decoder: the decoder that replaces kafka-python's, and the name of its plugin; ``None`` if there is none.
     :raises PluginError: if a provide-hook fails, two answer it, or the answer cannot be used.
     :raises ConfigurationError: if the consumer cannot be taken over, or things were chosen that do not go together.
     """

@@ -21,8 +21,8 @@ log = get_logger(__name__)
 async def run_hosted(run: Callable[[], None], shutdown: Shutdown) -> None:
     """Have *run* run on a thread of its own, and wait for its end.
 
-    :param shutdown: what stops it if this is cancelled; once more counts as a second signal does.
-    :raises Exception: what it raised.
+    :param shutdown: stops it if this is cancelled; a second cancellation counts as a second signal does.
+    :raises Exception: the error of *run*.
     :raises asyncio.CancelledError: this was cancelled, and *run* has ended.
     """
     in_context = partial(contextvars.copy_context().run, run)

@@ -21,15 +21,15 @@ from kafka_parallel.errors import StateError
 
 log = get_logger(__name__)
 
-# How often it is looked whether the main thread still runs, in seconds.
+# The interval at which the main thread's life is checked, in seconds.
 LOOK_EVERY = 0.2
 
 
 class Background:
     """One run on a thread of its own.
 
-    :param run: what runs there; may raise.
-    :param shutdown: what stops it.
+    :param run: the run; may raise.
+    :param shutdown: stops it.
     :param is_handler: tells whether the caller is a handler that it runs.
     """
 

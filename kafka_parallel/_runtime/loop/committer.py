@@ -1,15 +1,15 @@
-"""How finished offsets reach the group coordinator, and what its answer means.
+"""How finished offsets reach the group coordinator, and the consequence of its answer.
 
-One commit is one snapshot: what was sent is what is marked as committed, and only after the broker's answer. A failure
-is of one of three kinds: *retry* (the offsets stay due and are sent again with newer ones), *lost* (the member was
-thrown out or is out of date: the partitions are somebody else's) and *refused* (authorisation, invalid request: run()
-stops).
+One commit is one snapshot: exactly the offsets that were sent are marked as committed, and only after the broker's
+answer. A failure is of one of three kinds: *retry* (the offsets stay due and are sent again with newer ones), *lost*
+(the member was removed or is out of date: the partitions are another member's) and *refused* (authorisation, invalid
+request: run() stops).
 
 A commit at the interval does not stop the loop: `send` enters the wrappers of ``on_commit`` and hands the offsets to
 the client, and a later round takes the answer in and resumes the wrappers (`take_answer`). One is on its way at a time.
-An answer that does not come in time counts as a failure; the commit is forgotten, and nothing listens to what may still
-be said of it. A commit before partitions leave, or at the stop, waits for its answer, after the one on its way has had
-its own: wrappers never see two at once.
+An answer that does not come in time counts as a failure; the commit is forgotten, and a later answer is ignored. A
+commit before partitions leave, or at the stop, waits for its answer, after the one on its way has had its own: wrappers
+never see two at once.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ log = get_logger(__name__)
 
 Reason: TypeAlias = Literal["interval", "revoke", "stop"]
 
-# How long to wait between two looks for the answer of a commit on its way, in seconds, before one that waits is sent.
+# The interval between looks for the answer of a commit on its way, in seconds, before one that waits is sent.
 SETTLE_SLICE = 0.005
 # The same beside the loop's work, as a share of the time that it has been on its way, and at least so many seconds.
 LOOK_SHARE, SHORTEST_LOOK = 0.25, 0.001
 
 
 class CommitResult(Enum):
-    """How a commit ended."""
+    """The end of a commit."""
 
     DONE = "done"
     RETRY = "retry"
@@ -59,8 +59,8 @@ class CommitResult(Enum):
 class Commit:
     """One commit, from its snapshot to its answer.
 
-    :param snapshot: what it says.
-    :param held: all assignments at that moment: a member that is thrown out has lost these, and none of later ones.
+    :param snapshot: its offsets.
+    :param held: all assignments at that moment: a member that is removed has lost these, and none of later ones.
     :param sent_at: when it was made, in seconds of the monotonic clock.
     :ivar around: the wrappers, between entering and leaving; ``None`` without any.
     :ivar answers: the error of each answer that has come, or ``None``. The first counts.
@@ -88,13 +88,13 @@ class Commit:
 
     @property
     def is_answered(self) -> bool:
-        """Whether the answer is there."""
+        """True once the answer is there."""
         return bool(self.answers)
 
     def enter(self, surround: Callable[..., Steps] | None) -> bool:
         """Enter the wrappers; tell whether the commit is to be sent. If not, a plugin has answered.
 
-        :raises Exception: what one of them raised.
+        :raises Exception: the error of one of them.
         """
         if surround is None:
             return True
@@ -113,7 +113,7 @@ class Commit:
             )
 
     def leave(self, error: BaseException | None) -> Exception | None:
-        """Resume the wrappers with the answer; return what one of them raised."""
+        """Resume the wrappers with the answer; return the error of one of them."""
         try:
             if self.around is not None:
                 self.around.leave(None, error)
@@ -127,9 +127,9 @@ class Committer:
     """Commits snapshots through the hooks. All methods are called by the thread of the loop, or while it is in poll().
 
     :param client: the consumer.
-    :param scheduler: told what was confirmed.
+    :param scheduler: told of confirmed offsets.
     :param hooks: those of ``on_commit`` count here.
-    :ivar lost: what the latest answer `CommitResult.LOST` was about.
+    :ivar lost: the partitions of the latest answer `CommitResult.LOST`.
     :ivar plugin_failures: how many of the latest commits failed in a plugin, one after the other.
     """
 
@@ -150,16 +150,16 @@ class Committer:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether a commit was sent whose answer was not taken in yet."""
+        """True while a commit was sent whose answer was not taken in yet."""
         return self._on_its_way is not None
 
     def look_within(self, now: float) -> float:
-        """In how many seconds to look for the answer: soon after it was sent, less often when it takes long."""
+        """The seconds until the next look for the answer: few after it was sent, more when it takes long."""
         commit = self._on_its_way
         return float("inf") if commit is None else max(SHORTEST_LOOK, (now - commit.sent_at) * LOOK_SHARE)
 
     def send(self, timeout: float) -> CommitResult | None:
-        """Send what is finished; ``None`` if its answer is to come within *timeout* seconds.
+        """Send the finished offsets; ``None`` if their answer is to come within *timeout* seconds.
 
         Only for when no commit is on its way.
 
@@ -213,7 +213,8 @@ class Committer:
     def commit(
         self, reason: Reason, timeout: float, partitions: Iterable[TopicPartition] | None = None
     ) -> CommitResult:
-        """Commit what is finished in *partitions* (all without it), waiting *timeout* seconds at most for the answer.
+        """Commit the finished offsets of *partitions* (all without it), waiting *timeout* seconds at most for the
+        answer.
 
         :raises CommitFailed: if the coordinator refuses for good.
         :raises MemberFenced: another member took this one's place.
@@ -276,7 +277,7 @@ class Committer:
         return CommitResult.DONE
 
     def _ended(self, commit: Commit, error: BaseException | None) -> CommitResult:
-        """Resume the wrappers, then do what the broker's *error* asks for, whatever they made of it."""
+        """Resume the wrappers, then follow the broker's *error*, whatever they made of it."""
         raised = commit.leave(error)
         if error is not None and raised is not None and raised is not error:
             log.error("a plugin failed in on_commit, and the commit had failed before (%r)", error, exc_info=raised)
@@ -310,7 +311,7 @@ class Committer:
         if is_retriable(error):
             log.warning("commit failed and will be tried again with newer offsets (%r)", error)
             return CommitResult.RETRY
-        hint = ": members of the group by subscription have it for themselves; use another group_id" * is_lost(error)
+        hint = ": its members subscribe; a consumer with assign() needs another group_id" * is_lost(error)
         offsets = dict(sorted(commit.snapshot.offsets.items()))
         if not isinstance(error, KafkaError):
             raise CommitFailed(

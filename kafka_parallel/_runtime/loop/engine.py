@@ -1,4 +1,4 @@
-"""In which order one run() begins and ends."""
+"""The order in which one run() begins and ends."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# How long workers get to end once there is no work for them, in seconds.
+# The time that workers get to end once there is no work for them, in seconds.
 JOIN_TIMEOUT_MS = 1000.0
-# How long leaving the group may take, in seconds.
+# The time that leaving the group may take, in seconds.
 CLOSE_TIMEOUT = 5.0
 
 
 class Engine:
     """Begins, loops, and leaves in good order.
 
-    :param parts: what does it all; used for one run.
+    :param parts: the parts that do it all; used for one run.
     :ivar state: how far it is.
     """
 
@@ -51,10 +51,10 @@ class Engine:
         self.state = RunState()
 
     def run_until_over(self) -> None:
-        """Begin, loop, leave; raise what stopped it.
+        """Begin, loop, leave; raise the error that stopped it.
 
-        A start that is refused, by a plugin's ``on_start`` say, leaves the consumer open and as it was. What ends the
-        program (SystemExit, KeyboardInterrupt) is no refusal: then the consumer leaves its group as always.
+        A start that is refused, by a plugin's ``on_start`` say, leaves the consumer open and as it was. An error that
+        ends the program (SystemExit, KeyboardInterrupt) is no refusal: then the consumer leaves its group as always.
         """
         error: BaseException | None = None
         refused: BaseException | None = None
@@ -81,7 +81,7 @@ class Engine:
         reports.stopped(self.statistics(), error)
 
     def _loop_until_over(self) -> BaseException | None:
-        """Return what ended the loop, if it was an error."""
+        """Return the error that ended the loop, if there was one."""
         try:
             self._begin()
             self.state.become("running")
@@ -120,21 +120,21 @@ class Engine:
     # Beginning
 
     def _prepare(self) -> None:
-        """Do what may refuse the start."""
+        """Take the steps that may refuse the start."""
         self._client.take_over(self._finished, self._loop.ask_for_commit, self._asked_to_close)
         self._tell_plugins()
         self._use_decoder()
         self._executor.start(self._scheduler)
 
     def _finished(self) -> Mapping[TopicPartition, tuple[int, int]]:
-        """What could be committed; it only reads, for a signal handler may ask in the middle of an act."""
+        """The offsets that could be committed; it only reads, for a signal handler may ask in the middle of an act."""
         return self._scheduler.ask(lambda scheduler: scheduler.snapshot().offsets)
 
     def _asked_to_close(self, timeout: float | None) -> None:
         self._shutdown.request(timeout, "the consumer's close()")
 
     def _undo_start(self, refusal: Exception) -> BaseException:
-        """End a start that was refused: the consumer is as it was, and stays open; return what run() raises."""
+        """End a refused start: the consumer is as it was, and stays open; return the error for run() to raise."""
         error: BaseException | None = refusal
         for act in (self._scheduler.close, self._client.undo_takeover):
             try:
@@ -164,7 +164,7 @@ class Engine:
             return
         name, decoder = self._decoder
         if problem := self._client.decode_with(decoder):
-            log.warning("%s decodes nothing, kafka-python does: %s", self._plugins.describe(name), problem)
+            log.warning("%s is not used, and kafka-python decodes: %s", self._plugins.describe(name), problem)
 
     # Ending
 
@@ -177,22 +177,22 @@ class Engine:
         return None
 
     def _leave(self, error: BaseException | None) -> BaseException | None:
-        """Finish, commit, close; return what run() shall raise: the first error, a record's before all others.
+        """Finish, commit, close; return the error for run() to raise: the first, a record's before all others.
 
-        A plugin that raises what nobody may catch (SystemExit) must not keep the member in its group either.
+        A plugin that raises an error that must not be caught (SystemExit) must not keep the member in its group either.
         """
         for act in (self._drain_and_commit, self._end_workers, self._close_client):
             try:
                 act()
             except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
                 error = _graver(error, raised)
-        self._scheduler.deliver_handled()  # also of what a worker had finished that is stuck in its next record
+        self._scheduler.deliver_handled()  # also of finished attempts of a worker that is stuck in its next record
         record_error = self._record_error()
         error = record_error if error is None else _graver(record_error, error)
         return self._tell_of_end(error)
 
     def _tell_of_end(self, error: BaseException | None) -> BaseException | None:
-        """Tell plugins; return what run() raises then."""
+        """Tell plugins; return the error for run() to raise then."""
         try:
             self._hooks.on_stop(error)
         except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
@@ -231,7 +231,7 @@ class Engine:
 
 
 def _graver(error: BaseException | None, second: BaseException) -> BaseException:
-    """Which of two errors run() raises: the first, unless only the *second* is one that nobody may catch."""
+    """The graver of two errors, for run() to raise: the first, unless only the *second* must not be caught."""
     if error is None:
         return second
     if isinstance(second, FATAL) and not isinstance(error, FATAL):

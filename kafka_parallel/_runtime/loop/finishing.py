@@ -1,9 +1,9 @@
-"""How what is buffered is finished once ``poll()`` has failed for good.
+"""How buffered records are finished once ``poll()`` has failed for good.
 
-A poll loop handles what a poll has returned before it sees the error of the next one. So do we: everything that was
-taken is handled and committed before run() ends with the error. ``poll()`` is not called again, because after an error
-of a deserialiser it never returns. The member stays in its group by its heartbeats meanwhile, up to
-``max_poll_interval_ms``.
+A poll loop handles the records of a poll before it sees the error of the next one. So do we: all records that were
+taken are handled and committed before run() ends with the error. So do we: everything that was taken is handled and
+committed before run() ends with the error. ``poll()`` is not called again, because after an error of a deserialiser it
+never returns. The member stays in its group by its heartbeats meanwhile, up to ``max_poll_interval_ms``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
     from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 
-# How much of max_poll_interval_ms it may take: the stop that follows needs time as well.
+# The part of max_poll_interval_ms that it may take: the stop that follows needs time as well.
 SHARE = 0.5
-# How long to wait between two looks, in seconds.
+# The wait between two looks, in seconds.
 LOOK = 0.05
 
 

@@ -1,8 +1,8 @@
-"""What becomes of the records that a poll returned: taken in as tasks, or given back to be fetched again.
+"""Takes the records of a poll in as tasks, or gives them back to be fetched again.
 
-Given back is what is not due yet (a record of a delayed topic, and all behind it) and what has no room: records may be
-larger than any before, or their offsets farther from the last commit than ``max_uncommitted`` lets them be. The client
-jumps back to the first of them, so that it comes again.
+Given back are records that are not due yet (a record of a delayed topic, and all behind it) or have no room: records
+may be larger than any before, or their offsets farther from the last commit than ``max_uncommitted`` lets them be. The
+client jumps back to the first of them, so that it comes again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Intake:
         self._identities = Identities()
 
     def accept(self, fetched: Mapping[TopicPartition, Sequence[Any]], bytes_left: int, fetched_at: float) -> None:
-        """Take in what is due and has room; *bytes_left* says how much, the last record excepted."""
+        """Take in the records that are due and fit into *bytes_left*, the last one excepted."""
         due = self._due(fetched) if self._delayed else fetched
         tasks = {partition: self._tasks(records, fetched_at) for partition, records in due.items()}
         epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
@@ -100,7 +100,7 @@ class Intake:
     def _fitting(
         self, tasks: Mapping[TopicPartition, list[Task]], bytes_left: int
     ) -> Mapping[TopicPartition, list[Task]]:
-        """Take what has room: records may be larger than any before, by whose size it was told how many may come."""
+        """Take the tasks that have room: records may be larger than all before, which set the size of the poll."""
         if sum(task.size for found in tasks.values() for task in found) <= bytes_left:
             return tasks
         fitting = {}
@@ -115,7 +115,7 @@ class Intake:
         return fitting
 
     def _due(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[TopicPartition, Sequence[Any]]:
-        """Take what is due; hold the partitions with a record that is not, and fetch it again when it is."""
+        """Take the records that are due; hold the partitions with one that is not, and fetch it again when it is."""
         due = {}
         for partition, records in fetched.items():
             taken = records if partition.topic not in self._delayed else self._due_of(partition, records)
@@ -142,7 +142,7 @@ class Intake:
         except FATAL:
             raise
         except BaseException:
-            log.exception("the delay of %s[%d]@%d cannot be told: it is processed at once",
+            log.exception("the delay of %s[%d]@%d cannot be computed: the record is processed at once",
                           record.topic, record.partition, record.offset)  # fmt: skip
             return 0.0
 

@@ -5,8 +5,8 @@ a ``__hash__`` that may do anything: ask for `statistics()`, wait, or raise. So 
 fetches and without the lock, which of the keys that are in use it equals; the core gets an object that stands for all
 of these and is compared by identity. Keys of Python's own types stand for themselves.
 
-What stands for a key lives as long as a task, a lane or a rate has it, and is forgotten then. That may happen anywhere,
-under the lock too, so all that happens there is that its hash is noted; what is noted is taken out with the next key.
+The substitute of a key lives as long as a task, a lane or a rate has it, and is forgotten then. That may happen
+anywhere, under the lock too, so only its hash is noted there; noted ones are taken out with the next key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kafka_parallel._showing import kind_of
 
 # Classes that compare and hash without calling any code in Python, and whose values equal themselves: a float may not.
 PLAIN = frozenset({bytes, str, int, bool, type(None)})
-# How a key of a class derived from one of these becomes one of them.
+# The conversion of a key of a derived class to its base.
 _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (bytes, lambda key: bytes.__getitem__(key, slice(None))),
     (str, str.__str__),
@@ -62,7 +62,7 @@ class Identities:
         return sum(map(len, self._known.values()))
 
     def of(self, key: Hashable) -> Hashable:
-        """Return what stands for *key*; raise what its own code raises.
+        """Return the substitute of *key*; raise the error of its own code.
 
         :raises ValueError: the key does not equal itself: records that have it would be in no order.
         """

@@ -1,16 +1,16 @@
-"""Who may touch the scheduler, and who waits for what.
+"""The access to the scheduler, and the waits of threads.
 
 `LockedScheduler` owns the one lock of a consumer. **The lock guards the scheduler and the reasons to stop; nothing
 else.** Decisions are made under it, acts happen outside: no user code, no plugin, no Kafka call and no log line runs
-with it held, and nobody waits holding it.
+with it held, and no thread waits holding it.
 
-Two conditions share the lock. Workers without work wait on ``_work``, the loop and a rebalance on ``_progress``.
-Waking a thread costs more than handling a fast record, so nobody is woken without a reason: feeding wakes one worker,
-and a worker that leaves something behind wakes the next. One idle worker at a time keeps watch, with a time limit, for
-what no event announces: a retry that falls due, and a chunk whose worker is stuck and has something to steal.
+Two conditions share the lock. Workers without work wait on ``_work``, the loop and a rebalance on ``_progress``. Waking
+a thread costs more than handling a fast record, so no thread is woken without a reason: feeding wakes one worker, and a
+worker that leaves something behind wakes the next. One idle worker at a time keeps watch, with a time limit, for events
+that are not announced: a retry that falls due, and a chunk whose worker is stuck and has something to steal.
 
 A signal handler runs between any two steps of the main thread, also while that holds the lock. So its holder may take
-it again, to read; what would change something then is put off until the loop's next round.
+it again, to read; a change is put off until the loop's next round.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ R = TypeVar("R")
 class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md
     """The scheduler behind its lock; also the `Work` that executors pull from.
 
-    :param limits: what may be buffered.
+    :param limits: the limits of the buffer.
     :param commits: when commits are due; ``None`` for a consumer without a group.
     :param attempt: runs one task (handler and hooks) and tells how it ended; never raises.
     :param clock: the time.
     :param batches: when a batch is given out; ``None`` if records run one by one.
     :param attempt_batch: runs one batch; never raises.
     :param coroutines: runs either if the handler is ``async def``.
-    :param handled_log: what plugins are told of after each hand-over; ``None`` if none hears it.
-    :ivar passed_over: what would have stopped the consumer as well, if it were not for `failure`.
+    :param handled_log: the log of ended attempts, told to plugins after each hand-over; ``None`` if none hears it.
+    :ivar passed_over: the errors that would have stopped the consumer as well, if it were not for `failure`.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             return chunk
 
     def _exchange(self, limit: int, done: TaskChunk, *, steals: bool) -> TaskChunk | None:
-        """Hand over *done* and take what may run now: what a busy worker does, for less than one after the other."""
+        """Hand over *done* and take the tasks that may run now: a busy worker's act, cheaper than one by one."""
         with self._lock:
             now = self._clock.monotonic()
             self._take_in_outcomes(done, now)
@@ -168,7 +168,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         return self._attempt_batch(batch)
 
     def wants(self, task: Any) -> bool:
-        """Tell whether anybody still waits for *task*."""
+        """Tell whether the result of *task* is still wanted."""
         if isinstance(task, TaskBatch):
             return any(map(self.wants, task.tasks))
         return bool(task.assignment.live)
@@ -177,13 +177,13 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         """Hand over the outcomes *chunk* has so far."""
         with self._lock:
             self._take_in_outcomes(chunk, self._clock.monotonic())
-            # A worker with nothing left takes the first of what may run now by itself.
+            # A worker with nothing left takes the first task that may run now by itself.
             self._wake_worker(1 if chunk.taken else 2)
             self._notify_progress()
         self.deliver_handled()
 
     def _collect(self) -> None:  # see docs/decisions/0031-anyone-collects.md
-        """Take in what workers have settled and not handed over, before it is decided what is finished."""
+        """Take in tasks that workers have settled and not handed over, before a decision that depends on them."""
         self._fail_all(self._scheduler.dispatch.collect_outcomes(self._clock.monotonic()))
 
     def _take_in_outcomes(self, chunk: TaskChunk, now: float) -> None:
@@ -193,7 +193,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     def deliver_handled(self) -> None:  # see docs/decisions/0054-measured-per-chunk.md
         """Tell plugins of the attempts that have ended since they were told last.
 
-        What a plugin raises that is not its own to raise stops the consumer, and not the worker that told it: this one
+        An error of a plugin that is not its own to raise stops the consumer, and not the worker that told it: this one
         may have taken its next chunk already.
         """
         if self._handled_log is None:
@@ -213,7 +213,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self._stop_by(task, failure.error, failure.reason)
 
     def _stop_by(self, task: Task | None, error: BaseException, reason: str) -> None:
-        """Note what stops the consumer: the first error, unless only a later one is what nobody may catch."""
+        """Note the error that stops the consumer: the first, unless only a later one must not be caught."""
         new = (task, error, reason)
         if self._failure is None:
             self._failure = new
@@ -224,12 +224,12 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self.passed_over.append(new)
         self._progress.notify_all()
 
-    # What is done about handlers that take too long
+    # Handlers that take too long
 
     def detach_stuck(self, running: Running) -> TaskChunk | None:
         """Take everything away from the worker of an overdue handler; ``None`` if it has just ended.
 
-        :returns: what it is at, for `expire`.
+        :returns: a chunk with the task it is at, for `expire`.
         """
         with self._lock:
             if not running.claim_verdict():
@@ -240,9 +240,9 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             return chunk
 
     def expire(self, running: Running, chunk: Any, outcomes: Mapping[Task, BatchOutcome]) -> None:
-        """Take in what was decided about the records of an overdue handler.
+        """Take in the verdicts about the records of an overdue handler.
 
-        At once: whoever collects what workers have settled must not take this for a handler that has returned.
+        At once: a thread that collects settled tasks must not take this for a handler that has returned.
         """
         with self._lock:
             if isinstance(running.item, TaskBatch):
@@ -261,12 +261,12 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self._changed()
 
     def _changed(self) -> None:
-        """Wake whoever may go on now."""
+        """Wake the threads that may go on now."""
         self._wake_worker(1)
         self._notify_progress()
 
     def _wait_for_work(self) -> None:  # see docs/decisions/0003-chained-wakeups.md
-        """Wait until woken; keep watch if something falls due before whoever watches now would look."""
+        """Wait until woken; keep watch if something falls due before the present watch would look."""
         due = self._next_watch()
         watches = due < self._watch_until
         if watches:
@@ -282,24 +282,24 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         return float("inf") if dues == (None, None) else min(due for due in dues if due is not None)
 
     def _wake_worker(self, enough: int) -> None:
-        """Wake an idle worker if *enough* may run now, or if nobody watches what falls due."""
+        """Wake an idle worker if *enough* may run now, or if none watches for due events."""
         if self._idle and (self._scheduler.dispatch.ready >= enough or self._next_watch() < self._watch_until):
             self._work.notify()
 
     def _wake_for_rest(self, limit: int) -> None:
-        """Wake an idle worker for what one that took *limit* has left.
+        """Wake an idle worker for the rest that one that took *limit* has left.
 
         Of less than that it would have taken all too, or others may steal it; but it takes one batch only.
         """
         self._wake_worker(limit if self._attempt_batch is None else 1)
 
     def _wake_watch(self) -> None:
-        """Wake an idle worker if nobody watches what falls due: taking may have found what has to wait for its rate."""
+        """Wake an idle worker if none watches for due events: taking may have found tasks that wait for their rate."""
         if self._idle and (due := self._scheduler.dispatch.next_due) is not None and due < self._watch_until:
             self._work.notify()
 
     def _notify_progress(self) -> None:
-        """Wake who waits for something that is so now; mostly nobody waits."""
+        """Wake the threads whose condition holds now; mostly none waits."""
         if self._awaited and any(predicate() for predicate in self._awaited):
             self._progress.notify_all()
 
@@ -320,7 +320,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             return kept_out
 
     def decide_pauses(self, fed: Collection[P]) -> Decision[P]:
-        """Decide what to pause and resume; what workers have settled and not handed over counts as finished."""
+        """Decide which partitions pause and resume; tasks settled and not handed over count as finished."""
         with self._lock:
             self._change_late()
             self._collect()
@@ -342,7 +342,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self._scheduler.commits.answered(self._clock.monotonic(), failed=failed)
 
     def snapshot(self, partitions: Iterable[P] | None = None, *, renews: bool = False) -> CommitSnapshot[P]:
-        """Tell what to commit now; *renews* = also what is unchanged and was committed long ago."""
+        """Return the offsets to commit now; *renews* = also unchanged ones that were committed long ago."""
         with self._lock:
             self._collect()
             return self._scheduler.snapshot(partitions, self._clock.monotonic() if renews else None)
@@ -355,7 +355,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     def wait_until(self, predicate: Callable[[Scheduler[P]], bool], timeout: float) -> bool:
         """Wait until *predicate* holds, *timeout* seconds at most; tell whether it holds.
 
-        Workers evaluate it under the lock whenever they finish something, so that nobody is woken in vain.
+        Workers evaluate it under the lock whenever they finish something, so that no thread is woken in vain.
         """
         deadline = self._clock.monotonic() + timeout
 
@@ -380,7 +380,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self._scheduler.assign(partitions, done, starts)
 
     def drain(self, partitions: Iterable[P] | None, end: float) -> dict[P, Repeated]:
-        """Take in nothing more for *partitions* (all without it), which leave at *end*; tell what will be repeated."""
+        """Take in nothing more for *partitions* (all without it), which leave at *end*; return the repeats of that."""
         with self._lock:
             self._collect()
             self._work.notify_all()
@@ -415,7 +415,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     # Anyone's side
 
     def close(self) -> None:
-        """Give out no more work, and end what is still assigned: workers end after what they run now."""
+        """Give out no more work, and end the open assignments: workers end after their current tasks."""
         with self._lock:
             self._closed = True
             self._collect()
@@ -425,7 +425,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
 
     @property
     def failure(self) -> tuple[Task | None, BaseException, str] | None:
-        """What stops the consumer: the record, the error and the reason; ``None`` while nothing does."""
+        """The cause that stops the consumer: the record, the error and the reason; ``None`` while there is none."""
         return self._failure
 
     def ask(self, question: Callable[[Scheduler[P]], R]) -> R:
@@ -438,6 +438,6 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
 
 
 def _holds(lock: Any) -> bool:
-    """Whether this very thread has *lock*, as far as that can be told."""
-    is_owned: Callable[[], bool] | None = getattr(lock, "_is_owned", None)  # what conditions ask too
+    """Tell whether this very thread has *lock*, as far as that can be told."""
+    is_owned: Callable[[], bool] | None = getattr(lock, "_is_owned", None)  # conditions ask it too
     return is_owned is not None and is_owned()

@@ -1,4 +1,4 @@
-"""What a plugin holds in its hands as its throttle: checks what it says, and hands it to the scheduler."""
+"""A plugin's throttle: checks its arguments, and hands them to the scheduler."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka_parallel.errors import ConfigurationError
 if TYPE_CHECKING:
     from kafka_parallel._core.in_flight_limits import Throttles
 
-# What a clock in float seconds can tell apart: from one record in a lifetime to one per nanosecond.
+# The rates that a clock in float seconds can tell apart: from one record in a lifetime to one per nanosecond.
 SLOWEST, FASTEST = 1e-9, 1e9
 
 

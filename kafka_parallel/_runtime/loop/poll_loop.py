@@ -1,4 +1,4 @@
-"""What the thread of run() does: the only one that polls.
+"""The work of the thread of run(): the only one that polls.
 
 `Loop.step` is one round: apply pressure, commit if due, poll, feed. `Loop.drain_and_commit` is the way out. Both only
 wait through the client, the scheduler and the clock they were given, so a test can drive them act by act.
@@ -39,23 +39,23 @@ log = get_logger(__name__)
 
 # The longest poll, in seconds: how late stop() may be noticed, and a commit that the work of handlers makes due.
 LONGEST_POLL = 0.1
-# How long to wait between two polls while a partition is paused, unless it may be resumed before: what is fetched of
-# others meanwhile is as late as this. So it is done only for as long after something was paused or resumed; later what
-# is paused is slow or stuck, and the loop waits in poll(), for this share of the time that nothing has changed.
+# The wait between two polls while a partition is paused, unless it may be resumed before: records fetched of others
+# meanwhile are as late as this. So it is done only for as long after something was paused or resumed; later the paused
+# partitions are slow or stuck, and the loop waits in poll(), for this share of the time that nothing has changed.
 LOOK_WHILE_PAUSED = 0.01
 SHARE_IN_POLL = 1 / 8
-# How long to wait for work to run out between two polls that only keep the member alive.
+# The wait for work to run out between two polls that only keep the member alive.
 KEEP_ALIVE = 0.05
-# How often it is said on the way out what is waited for, in seconds.
+# The interval at which the way out names the records it waits for, in seconds.
 REPORT_AFTER = 5.0
-# How long one commit may wait for its answer while records go on being processed.
+# The time that one commit may wait for its answer while records go on being processed.
 COMMIT_TIMEOUT = 10.0
 
 
 class Loop:
     """One consumer's poll loop.
 
-    :param intake: takes in what a poll returned.
+    :param intake: takes in the records of a poll.
     :param positions: looks at where the client is.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
     """
@@ -99,7 +99,7 @@ class Loop:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is a reason to leave."""
+        """True if there is a reason to leave."""
         return self.over_by is not None
 
     @property
@@ -117,7 +117,7 @@ class Loop:
     def step(self) -> None:
         """Do one round.
 
-        :raises Exception: what polling, committing or a rebalance raised for good.
+        :raises Exception: the final error of polling, committing or a rebalance.
         :raises MemberFenced: another member took this one's place: all partitions are its, and were given up.
         """
         try:
@@ -146,7 +146,7 @@ class Loop:
     # Assignment that no rebalance tells us about
 
     def _watch_assignment(self) -> None:
-        """Notice what assign() changed, or what we gave up after a refused commit and the client never lost."""
+        """Notice partitions changed by assign(), or given up after a refused commit and never lost by the client."""
         now, before = self._client.assignment(), self._scheduler.ask(lambda scheduler: scheduler.assigned)
         self._rebalance.may_differ = now != before
         if before - now:
@@ -169,7 +169,7 @@ class Loop:
     # Commits
 
     def ask_for_commit(self) -> None:
-        """Have the next round commit what is finished by then; from any thread or signal handler."""
+        """Have the next round commit the records finished by then; from any thread or signal handler."""
         self._is_commit_asked = True
 
     def _commit_if_due(self) -> None:  # see docs/decisions/0048-commits-do-not-stop-the-loop.md
@@ -179,7 +179,7 @@ class Loop:
         if self._committer.is_on_its_way:
             return
         if self._is_due(is_asked=self._is_commit_asked):
-            self._is_commit_asked = False  # if it was asked again meanwhile, what is sent now says it all
+            self._is_commit_asked = False  # if it was asked again meanwhile, this commit covers that too
             self._answered(self._committer.send(COMMIT_TIMEOUT))
 
     def _is_due(self, *, is_asked: bool = False, begins: bool = False) -> bool:
@@ -220,15 +220,15 @@ class Loop:
             return {}
 
     def _end_by(self, error: Exception) -> NoReturn:  # see docs/decisions/0062-finish-after-a-fatal-poll.md
-        """Never poll again, finish what was taken, and raise *error*."""
+        """Never poll again, finish the taken records, and raise *error*."""
         self._may_poll = False
         longest = SHARE * self._client.config["max_poll_interval_ms"] / 1000
-        log.error("poll() failed for good (%r): what was taken is finished, then run() ends with it", error)
+        log.error("poll() failed for good (%r): the records taken so far are finished, then run() ends with it", error)
         parts = self._scheduler, self._stuck_handlers, self._clock
         try:
             finish_buffered(*parts, longest, self._must_leave, self._commit_if_due)
         except Exception:
-            log.exception("a second error while what was taken is finished")
+            log.exception("a second error while the records taken so far are finished")
         raise error
 
     def _must_leave(self) -> bool:
@@ -237,7 +237,7 @@ class Loop:
     def _fetch(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Poll for records: a poll cannot be woken up, so while one may have to be resumed soon, wait outside."""
         now, due = self._clock.monotonic(), min(decision.held.values(), default=float("inf"))
-        # What is due is sent when the one on its way has its answer, and that is not worth an end to waiting.
+        # A due commit is sent when the one on its way has its answer, and that is not worth an end to waiting.
         wait = self._scheduler.ask(lambda scheduler: scheduler.commits.wait(now))
         until_commit = LONGEST_POLL if self._committer.is_on_its_way else wait
         longest, most = min(until_commit, max(0.0, due - now)), min(self._max_poll_records, decision.room)
@@ -275,7 +275,7 @@ class Loop:
             self._intake.accept(taken, bytes_left, now)
 
     def _ours(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Leave out what cannot be taken yet; what came before the assignment was begun comes again after it."""
+        """Leave out records that cannot be taken yet; those of an assignment not begun come again after its begin."""
         foreign = self._scheduler.ask(lambda scheduler: scheduler.foreign(fetched)) if fetched else []
         self._refetch_later({partition: fetched[partition] for partition in foreign})
         left_out = self._rebalance.unsettled.union(foreign)
@@ -285,7 +285,7 @@ class Loop:
         """Commit where an assignment begins before anything of it is handled; return those that could not be committed.
 
         Without a committed offset, a crash or a rebalance before the first commit would send the next start to the end
-        of the log (``auto_offset_reset="latest"``, the default) and lose what was taken, or what was written
+        of the log (``auto_offset_reset="latest"``, the default) and lose the records that were taken, or written
         meanwhile. With "earliest" it would see it again.
 
         :param positions: the offsets of the records that come next: of those about to be fed, or of partitions without
@@ -339,7 +339,7 @@ class Loop:
         return sum(how.running for how in ended.values()), sum(how.unbegun for how in ended.values())
 
     def _stay(self, deadline: float) -> None:
-        """Look after what still runs, and say now and then what is waited for."""
+        """Look after the running records, and name the awaited ones now and then."""
         self._stuck_handlers.check()
         now = self._clock.monotonic()
         if now - self._told_at >= REPORT_AFTER:
@@ -350,7 +350,8 @@ class Loop:
     def _keep_alive(self, timeout: float = 0.0) -> None:
         """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched.
 
-        :param timeout: how long the client may take part in a rebalance; what it cannot do at once waits for the next.
+        :param timeout: how long the client may take part in a rebalance; a step that it cannot do at once waits for the
+            next.
         """
         if not self._may_poll:
             self._scheduler.wait_until(lambda _: False, timeout)
@@ -376,10 +377,10 @@ class Loop:
         """
         patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
         deadline = self._clock.monotonic() + patience
-        self._positions.report()  # also of what came while the last records were finished
+        self._positions.report()  # also of partitions that came while the last records were finished
         while (answer := self._committer.commit("stop", patience)) is not CommitResult.DONE:
             if answer is CommitResult.LOST:
-                self._rebalance.lost(self._committer.lost)  # what came after that commit was sent may still be ours
+                self._rebalance.lost(self._committer.lost)  # later ones may still be ours
                 continue
             if self._clock.monotonic() >= deadline:
                 log.error("the last commit failed: the records finished since the one before will be processed again")

@@ -1,9 +1,9 @@
 """The client's position in each partition, told to the scheduler when that may be believed.
 
-A position says "everything below has been handed out, or never will be". It may be committed only if what was handed
-out has been taken in as well. So positions are not looked at between a poll and the end of taking in what it brought,
-nor after a poll or an intake that failed. Rebalance callbacks may look: they run inside of ``poll()``, after all
-that earlier polls brought was taken in and before that one hands out anything.
+A position says "everything below has been handed out, or never will be". It may be committed only if the records below
+it have been taken in as well. So positions are not looked at between a poll and the end of taking in its records, nor
+after a poll or an intake that failed. Rebalance callbacks may look: they run inside of ``poll()``, after all that
+earlier polls brought was taken in and before that one hands out anything.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
-# How old what is known of a position may be, in seconds. It counts where the client forgets a position before it says
-# that the partition leaves: in a cooperative rebalance.
+# The largest age of a known position, in seconds. It counts where the client forgets a position before it says that the
+# partition leaves: in a cooperative rebalance.
 LOOK = 0.1
 
 

@@ -1,4 +1,4 @@
-"""What happens when partitions come and go.
+"""The assignment and the loss of partitions.
 
 The acts are called by the listener (see ``rebalance_listener.py``) while the loop is inside ``poll()``, so nothing is
 fetched or fed meanwhile; workers go on. Partitions that a cooperative rebalance leaves with us are never mentioned and
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# How long one wait lasts before it is looked whether the consumer was told to abandon its work, in seconds.
+# The length of one wait, in seconds, before the check for an order to abandon work.
 SLICE = 0.1
-# How long the commit before a revoke may take in all, in seconds.
+# The time that the commit before a revoke may take in all, in seconds.
 COMMIT_TIMEOUT = 5.0
-# How long one question for a committed offset may take while the loop goes on, in seconds.
+# The time that one question for a committed offset may take while the loop goes on, in seconds.
 SETTLE_TIMEOUT = 1.0
 
 
@@ -47,7 +47,7 @@ class Rebalance:
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
-    :ivar failure: what a rebalance failed with, until the loop raises it.
+    :ivar failure: the error of a rebalance, until the loop raises it.
     :ivar may_differ: whether the client may have partitions that are not ours.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
     """
@@ -105,7 +105,7 @@ class Rebalance:
                 self._scheduler.defer(partition, float("inf"))
 
     def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """Let what runs in *partitions* finish within the bound, commit, and end their assignments."""
+        """Let running records of *partitions* finish within the bound, commit, and end their assignments."""
         ours = partitions & self._scheduler.ask(lambda scheduler: scheduler.assigned)
         if not ours:
             return
@@ -125,20 +125,20 @@ class Rebalance:
             self._end(ours, lost=False)
 
     def raise_failure(self) -> None:
-        """Raise what a rebalance failed with, once."""
+        """Raise the error of a rebalance, once."""
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
 
     def _failed(self, act: str, partitions: frozenset[TopicPartition], error: Exception) -> None:
         """Keep the first *error* for the loop, which raises it, and say each: after this one, others may follow."""
-        log.error("%s %s failed: what is not committed of it is processed again, and run() ends with the error",
+        log.error("%s %s failed: their uncommitted records are processed again, and run() ends with the error",
                   act, reports.named(partitions), exc_info=error)  # fmt: skip
         if self.failure is None:
             self.failure = error
 
     def lost(self, partitions: frozenset[TopicPartition]) -> None:
-        """End the assignments of *partitions*, which are somebody else's already; nothing is committed."""
+        """End the assignments of *partitions*, which are another member's already; nothing is committed."""
         ours = partitions & self._scheduler.ask(lambda scheduler: scheduler.assigned)
         if ours:
             reports.lost(ours, self._stuck_handlers.longest_gap(2 * self._session_timeout), self._session_timeout)
@@ -154,7 +154,7 @@ class Rebalance:
         self.lost_unsaid(self._scheduler.ask(lambda scheduler: scheduler.assigned))
 
     def _go_on(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
-        """Seek back to what was dropped where the client kept a position past it; return these offsets."""
+        """Seek back to dropped records if the client kept a position past them; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
         kept = self._client.positions(known)
         deadline = self._clock.monotonic() + COMMIT_TIMEOUT
@@ -170,7 +170,7 @@ class Rebalance:
     def locate_delayed_topics(self) -> None:
         """Find out where delayed topics go on: at their beginning if nothing is committed there.
 
-        What is in them was finished in its own topic: with ``auto_offset_reset="latest"`` a crash before the first
+        A record in them was finished in its own topic: with ``auto_offset_reset="latest"`` a crash before the first
         commit would lose it. So nothing of them is taken before it is known; the loop asks again until it is.
 
         :raises KafkaError: the committed offset cannot be had for good.
@@ -190,7 +190,7 @@ class Rebalance:
             self._scheduler.defer(partition, 0.0)
 
     def _committed(self, partition: TopicPartition, deadline: float) -> int:
-        """What the group has committed: others may have had the partition since we gave it up. -1 if unknown.
+        """The group's committed offset: others may have had the partition since we gave it up. -1 if unknown.
 
         All partitions of one rebalance share the *deadline*: the callback keeps the client from all else until then.
         """
@@ -242,7 +242,7 @@ class Rebalance:
         self._hooks.on_revoke(partitions, lost=lost)
 
     def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
-        """Note where to go on if the partition comes back and the client kept a position past what was dropped."""
+        """Note where to go on if the partition comes back and the client kept a position past dropped records."""
         if self._client.has_group_assignment:
             self._resume_at[partition] = how.resume_at
         if how.running or (how.unbegun and not lost):

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# How many partitions a line names before it only counts them.
+# The most partitions that a line names; it counts the rest.
 MOST_NAMED = 20
 
 
 def starting(settings: Settings, plugins: Iterable[str]) -> None:
-    """Say what is about to run."""
+    """Announce the run."""
     source = f"topics matching {settings.pattern.pattern!r}" if settings.pattern else named_topics(settings.topics)
     group = "no group (nothing is committed)" if settings.group_id is None else f"group {settings.group_id}"
     log.info("starting: %s reads %s with %d workers; plugins: %s",
@@ -35,7 +35,7 @@ def assigned(partitions: Collection[TopicPartition]) -> None:
 
 def revoking(partitions: Collection[TopicPartition], timeout: float) -> None:
     """Say which partitions are about to leave, and how long their records may take."""
-    log.info("revoking %s: what runs of them gets up to %g s to finish", named(partitions), timeout)
+    log.info("revoking %s: their running records get up to %g s to finish", named(partitions), timeout)
 
 
 def left(partitions: Collection[TopicPartition]) -> None:
@@ -47,9 +47,9 @@ def lost(partitions: Collection[TopicPartition], gap: float, session_timeout: fl
     """Say which partitions were lost, and whether the loop stood still before.
 
     :param gap: the longest time that the loop did not come round lately, in seconds.
-    :param session_timeout: seconds without a heartbeat after which a member is thrown out.
+    :param session_timeout: seconds without a heartbeat after which a member is removed.
     """
-    log.warning("lost %s: the group gave them to others, who process again what is not committed%s",
+    log.warning("lost %s: their new owners in the group process uncommitted records again%s",
                 named(partitions), _why_lost(gap, session_timeout))  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _why_lost(gap: float, session_timeout: float) -> str:
 
 
 def stands_still(partition: TopicPartition, standing: Standing, seconds: float, now: float) -> None:
-    """Say which partition stands where, for how long, and what it waits for."""
+    """Say which partition stands where, for how long, and why."""
     above = f"; {standing.finished} records above it are done and cannot be committed" * bool(standing.finished)
     log.warning("%s[%d] stands at offset %d for %.0f s: %s%s",
                 partition.topic, partition.partition, standing.offset, seconds, waits_for(standing, now),
@@ -85,7 +85,7 @@ def waits_for(standing: Standing, now: float) -> str:
 
 
 def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str) -> None:
-    """Say which finished records run again, because one below them waits for longer than *what* does."""
+    """Say which finished records run again, because one below them waits for longer than the stop or revoke does."""
     for partition, (offset, records) in sorted(repeated.items()):
         log.warning("%s[%d]@%d waits for longer than the %s: %d finished records above it will be processed again",
                     partition.topic, partition.partition, offset, what, records)  # fmt: skip
@@ -93,11 +93,11 @@ def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str) -> None:
 
 def stopping(why: str | None, timeout: float) -> None:
     """Say that the way out has begun."""
-    log.info("stopping because of %s: what runs gets up to %g s to finish", why, timeout)
+    log.info("stopping because of %s: running records get up to %g s to finish", why, timeout)
 
 
 def still_stopping(records: Collection[str], left: float) -> None:
-    """Say what a stop waits for."""
+    """Name the records that a stop waits for."""
     more = f" and {len(records) - MOST_NAMED} more" * (len(records) > MOST_NAMED)
     names = ", ".join(list(records)[:MOST_NAMED])
     log.info("still stopping, for %.0f s at most; still running: %s%s", left, names or "nothing", more)
@@ -111,7 +111,7 @@ def and_unbegun(records: int) -> str:
 def abandoning(records: Collection[str]) -> None:
     """Say that a second signal ends the wait."""
     names = ", ".join(list(records)[:MOST_NAMED])
-    log.warning("told to stop again: the %d records that run are abandoned, uncommitted, and will be processed again%s",
+    log.warning("told to stop again: %d running records are abandoned, uncommitted, and will be processed again%s",
                 len(records), f": {names}" * bool(records))  # fmt: skip
 
 

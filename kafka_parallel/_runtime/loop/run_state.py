@@ -23,7 +23,7 @@ class RunState:
 
     @property
     def state(self) -> State:
-        """How far the run is."""
+        """The state of the run."""
         return self._now.state
 
     @property

@@ -1,4 +1,4 @@
-"""Who asked the consumer to stop, how urgently, and how signals ask.
+"""The request to stop: its source, its urgency, and the signals that make it.
 
 Everything here is a plain assignment: no lock, no logging, nothing that a signal handler could interrupt half-way and
 then wait for. The loop looks at it several times a second.

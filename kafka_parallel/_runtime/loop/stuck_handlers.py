@@ -1,9 +1,9 @@
-"""What is done about handlers that take too long: said after ``stuck_after_ms``, acted on after ``handler_timeout_ms``.
+"""The treatment of handlers that take too long: reported after ``stuck_after_ms``, failed after ``handler_timeout_ms``.
 
 Partitions whose commit point stands for ``stuck_after_ms`` are told of in the same look, whatever they wait for.
 
-The loop looks several times a second, so neither is exact. What a failure means is decided by plugins that may block;
-that happens on a thread of its own, as every decision does.
+The loop looks several times a second, so neither is exact. Plugins that may block decide about a failure; that happens
+on a thread of its own, as every decision does.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ log = get_logger(__name__)
 
 # Seconds between two reports of a partition that stands still.
 AGAIN_AFTER = 60.0
-# What a handler that is too late comes to if nothing that it does counts any more.
+# The consequence of a late handler whose outcome does not count any more.
 LEFT = "its partition has left meanwhile, so that is no failure, and it is processed again"
 
 
 class StuckHandlers:
-    """Looks after what workers are at.
+    """Looks after the current tasks of the workers.
 
     :param executor: asked for stacks (``stack_of``) and for another worker (``replace_worker``), if it has these.
     :param deadlines: the handlers that run under a deadline; ``None`` if there is none, or the executor sees to it.
@@ -123,7 +123,7 @@ class StuckHandlers:
         return replace is not None and replace()
 
     def _stack_of(self, item: Task | TaskBatch) -> str:
-        """Where *item* is, as text to be put behind a sentence."""
+        """The stack of *item*, as text to be put behind a sentence."""
         stack_of: Callable[[Any], str | None] | None = getattr(self._executor, "stack_of", None)
         found = stack_of(item) if stack_of is not None else None
         return f"; it is at\n{found.rstrip()}" if found else ""

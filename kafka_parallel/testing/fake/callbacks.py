@@ -1,4 +1,4 @@
-"""On which thread a rebalance listener is called, and what goes on meanwhile.
+"""The thread on which a rebalance listener is called, and the client's work meanwhile.
 
 kafka-python 2.x calls it inside ``poll()``, on the caller's thread, while another thread sends heartbeats. 3.x calls it
 on its I/O thread, and ``poll()`` waits; heartbeats come from that same thread, so they stop while a plain function
@@ -14,7 +14,7 @@ from typing import Any
 
 from kafka_parallel.testing.fake.clock import Timeline
 
-# How often poll() looks whether the I/O thread is done, in seconds.
+# The interval at which poll() checks whether the I/O thread is done, in seconds.
 TICK = 0.02
 
 
@@ -27,12 +27,12 @@ class InPoll:
 
     @property
     def is_io_thread(self) -> bool:
-        """Whether the caller may not block: never."""
+        """Tell whether the caller may not block: never."""
         return False
 
 
 class OnIoThread:
-    """The way of 3.x. It is also what ``consumer._net`` is: coroutines wait with its ``sleep``."""
+    """The way of 3.x. It also stands for ``consumer._net``: coroutines wait with its ``sleep``."""
 
     def __init__(self, clock: Timeline) -> None:
         self._clock = clock
@@ -42,7 +42,7 @@ class OnIoThread:
         """Call *function* on the I/O thread and wait for its end.
 
         :param beat: sends a heartbeat.
-        :raises Exception: what *function* raised.
+        :raises Exception: the error of *function*.
         """
         errors: list[BaseException] = []
 
@@ -82,12 +82,12 @@ class OnIoThread:
 
     @property
     def is_io_thread(self) -> bool:
-        """Whether the caller is the I/O thread, which may not wait for itself."""
+        """Tell whether the caller is the I/O thread, which may not wait for itself."""
         return self._running == threading.get_ident()
 
     @staticmethod
     def sleep(seconds: float) -> Any:
-        """Return what a coroutine awaits to let *seconds* pass."""
+        """Return an awaitable that lets *seconds* pass."""
         return _Sleep(seconds)
 
 

@@ -1,7 +1,7 @@
-"""What time it is in a test.
+"""The time in a test.
 
-`ManualClock` stands still until somebody moves it or waits on it; `ThreadClock` is the machine's. Both are what
-``kafka_parallel._runtime.clock.Clock`` asks for, and can sleep.
+`ManualClock` stands still until the test moves it or waits on it; `ThreadClock` is the machine's. Both are a
+``kafka_parallel._runtime.clock.Clock`` that can also sleep.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class ThreadClock(SystemClock):
 
 
 class ManualClock:
-    """A clock that only moves when it is told to, or when somebody waits on it. For one thread.
+    """A clock that only moves when it is told to, or during a wait. For one thread.
 
-    Nobody else acts while one waits: a wait on a condition just lets its time pass, and a thread that is started runs
-    to its end at once.
+    Nothing else acts during a wait: a wait on a condition just lets its time pass, and a thread that is started runs to
+    its end at once.
 
-    :param now: what it shows first, in seconds.
+    :param now: its first time, in seconds.
     """
 
     def __init__(self, now: float = 0.0) -> None:
@@ -82,7 +82,7 @@ class _Ended:
 
 
 class _LonelyCondition:
-    """A condition that nobody else will ever notify."""
+    """A condition that no other thread will ever notify."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
@@ -93,12 +93,12 @@ class _LonelyCondition:
         :raises RuntimeError: without a timeout: it would wait for ever.
         """
         if timeout is None:
-            raise RuntimeError("a wait without a timeout on a ManualClock never ends: nobody else can act")
+            raise RuntimeError("a wait without a timeout on a ManualClock never ends: no other thread can act")
         self._clock.advance(timeout)
         return False
 
     def notify(self, n: int = 1) -> None:
-        """Do nothing: nobody waits."""
+        """Do nothing: no thread waits."""
 
     def notify_all(self) -> None:
-        """Do nothing: nobody waits."""
+        """Do nothing: no thread waits."""

@@ -26,7 +26,7 @@ MOST_METADATA = 4096
 
 Moment: TypeAlias = Literal["before", "after"]
 
-# What asks a broker, and so may fail. What only reads cannot fail after it took effect.
+# The calls that ask a broker, and so may fail. Calls that only read cannot fail after they took effect.
 READS = ("poll", "committed", "position", "beginning_offsets", "end_offsets", "topics", "partitions_for_topic",
          "partitions_for")  # fmt: skip
 WRITES = ("commit", "commit_async", "send")
@@ -37,7 +37,8 @@ class FakeCluster:
 
     :param clock: the time; the machine's by default, a `ManualClock` for tests of one thread.
     :ivar on_call: called with the name of each call of a client that asks a broker and its moment, "before" or "after"
-        it took effect; what it raises is the call's answer. `fail` is the simple way to use it, and names them.
+        it took effect; an error that it raises is the call's answer. `fail` is the simple way to use it, and names
+        them.
     :ivar on_commit: called with each group and the offsets it is about to store.
     :ivar on_reset: called when the position of a consumer does not exist any more, with the partition and the offset
         where it goes on.
@@ -131,7 +132,7 @@ class FakeCluster:
         return found if found is not None else self.groups.setdefault(group_id, Group())
 
     def new_member(self, client_id: str) -> str:
-        """Make a member id that nobody had."""
+        """Make a member id that was never used."""
         return f"{client_id}-{next(self._members)}"
 
     def join(
@@ -166,9 +167,9 @@ class FakeCluster:
     def commit(
         self, group_id: str, member: tuple[str, int] | None, offsets: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> None:
-        """Store *offsets* for *member* (name and generation), or for somebody who is none.
+        """Store *offsets* for *member* (name and generation), or for a client that is no member.
 
-        :raises CommitFailedError: the member was thrown out, its generation is over, or it has to wait for the others.
+        :raises CommitFailedError: the member was removed, its generation is over, or it has to wait for the others.
         :raises FencedInstanceIdError: a younger member has its instance id.
         :raises OffsetMetadataTooLargeError: the text beside an offset is longer than the broker stores.
         """
@@ -186,7 +187,7 @@ class FakeCluster:
             group.commit(offsets)
 
     def committed(self, group_id: str, partition: TopicPartition) -> OffsetAndMetadata | None:
-        """What *group_id* has committed for *partition*."""
+        """The offset that *group_id* has committed for *partition*."""
         return self.group(group_id).committed.get(partition)
 
     # Errors

@@ -1,6 +1,6 @@
 """Commits of a fake consumer that are on their way, and how their answers reach it, in 2.x and in 3.x.
 
-The coordinator works off what comes over one connection in its order, so a commit is never stored before one that was
+The coordinator handles the requests of one connection in their order, so a commit is never stored before one that was
 sent earlier. An answer is noted by the future: in 3.x when it comes, on the I/O thread; in 2.x when the client reads
 it, which it does in ``poll()`` or while it waits for something else. Callbacks are called by the next ``poll()`` or
 commit, on its caller's thread, unless a static member has been fenced meanwhile: then these raise, and no callback of
@@ -20,9 +20,9 @@ from kafka_parallel.testing.fake.clock import Timeline
 Offsets: TypeAlias = "Mapping[TopicPartition, OffsetAndMetadata]"
 Callback: TypeAlias = "Callable[[Any, Any], None]"
 
-# How long a commit takes to the coordinator and its answer back, in seconds.
+# The time that a commit takes to the coordinator and its answer back, in seconds.
 COMMIT_TIME = 0.005
-# How often a commit looks whether those before it have been stored, in seconds.
+# The interval at which a commit checks whether those before it have been stored, in seconds.
 TICK = 0.002
 
 
@@ -73,7 +73,7 @@ class CommitFuture:
 
 
 class AsyncCommits:
-    """The asynchronous commits of one consumer; also what ``consumer._client`` of 2.x is.
+    """The asynchronous commits of one consumer; stands also for ``consumer._client`` of 2.x.
 
     :param has_io_thread: whether answers are read by themselves (3.x).
     """
@@ -87,7 +87,7 @@ class AsyncCommits:
         self._is_fenced = False
 
     def send(self, store: Callable[[], None], offsets: Offsets, callback: Callback | None) -> CommitFuture:
-        """Send *offsets*, which *store* stores in its turn, or raises what the coordinator answers."""
+        """Send *offsets*, which *store* stores in its turn, or raises the coordinator's answer."""
         future = CommitFuture()
         number = self._sent
         self._sent += 1
@@ -112,7 +112,7 @@ class AsyncCommits:
         return future
 
     def wait_for_turn(self) -> None:
-        """Wait until all commits on their way are stored: what is sent after them comes after them."""
+        """Wait until all commits on their way are stored: later requests come after them."""
         self._wait_for_turn(self._sent)
 
     def _wait_for_turn(self, number: int) -> None:

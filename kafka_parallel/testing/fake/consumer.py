@@ -24,7 +24,7 @@ from kafka_parallel.testing.fake.subscription import PartitionState, Subscriptio
 
 # kafka-python before 2.3 knows no static members; the fake has them with all of them.
 DEFAULTS: dict[str, Any] = {"group_instance_id": None, **KafkaConsumer.DEFAULT_CONFIG}
-# How long poll() waits between two looks, in seconds.
+# The wait of poll() between two looks, in seconds.
 SLICE = 0.1
 
 
@@ -32,11 +32,12 @@ SLICE = 0.1
 class FakeConsumer:
     """Reads the fake cluster; made and used as a ``KafkaConsumer`` is.
 
-    :param topics: what to subscribe to.
+    :param topics: the topics to subscribe to.
     :param cluster: the cluster; several consumers may share it.
     :param habits: whose behaviour to show where the two differ; that of the installed kafka-python by default.
     :param clock: the time, the cluster's by default.
-    :param config: as for ``KafkaConsumer``; what has no meaning without a network is accepted and ignored.
+    :param config: as for ``KafkaConsumer``; options without a meaning here, for lack of a network, are accepted and
+        ignored.
     :raises KafkaConfigurationError: an option that kafka-python does not know.
     """
 
@@ -83,7 +84,7 @@ class FakeConsumer:
     def _states(self) -> dict[TopicPartition, PartitionState]:
         return self._subscription.assignment
 
-    # What to read
+    # Topics and partitions
 
     def subscribe(self, topics: Iterable[str] = (), pattern: str | None = None, listener: Any = None) -> None:
         """Subscribe to *topics* or to a *pattern*."""
@@ -129,7 +130,7 @@ class FakeConsumer:
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Take part in rebalances and fetch; wait at most *timeout_ms* for the first record.
 
-        :raises KafkaError: what the cluster answers, or was told to.
+        :raises KafkaError: the cluster's answer, or one that `FakeCluster.fail` ordered.
         """
         self._require(not self._closed, "KafkaConsumer is closed")
         deadline = self._clock.monotonic() + timeout_ms / 1000
@@ -228,7 +229,7 @@ class FakeConsumer:
         """Commit *offsets*, or all positions; wait for the answer.
 
         :raises RuntimeError: called on the I/O thread (3.x), which would wait for itself.
-        :raises KafkaError: what the coordinator answers, or was told to.
+        :raises KafkaError: the coordinator's answer, or one that `FakeCluster.fail` ordered.
         """
         self._require(self.config["group_id"] is not None, "Requires group_id")
         chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
@@ -255,7 +256,7 @@ class FakeConsumer:
             commit()
 
     def committed(self, partition: TopicPartition, metadata: bool = False, timeout_ms: float | None = None) -> Any:
-        """What the group has committed for *partition*: the offset, or offset and *metadata*; ``None`` if nothing."""
+        """The group's commit for *partition*: the offset, or offset and *metadata*; ``None`` if there is none."""
         self._require(self.config["group_id"] is not None, "Requires group_id")
         self._cluster.on_call("committed", "before")
         found = self._cluster.committed(self.config["group_id"], partition)
@@ -275,6 +276,6 @@ class FakeConsumer:
         self._coordinator.leave()
 
     def _require(self, holds: bool, otherwise: str) -> None:
-        """Raise what this version raises if it is used wrongly."""
+        """Raise this version's error for wrong use."""
         if not holds:
             raise IllegalStateError(otherwise) if self._is_3 else AssertionError(otherwise)

@@ -1,4 +1,4 @@
-"""How records get from the logs to a fake consumer: also what ``consumer._fetcher`` is."""
+"""Takes records from the logs to a fake consumer; stands also for ``consumer._fetcher``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.fake.subscription import Subscription, find_position
 
-# How many records of a partition one fetch brings.
+# The most records of a partition in one fetch.
 MOST = 1000
 
 
 class Parsed:
-    """What was fetched of a partition and not handed out yet, with the deserialisers of that moment.
+    """Records of a partition that were fetched and not handed out yet, with the deserialisers of that moment.
 
     :ivar topic_partition: the partition.
     :ivar next_fetch_offset: the offset up to which it was handed out.
@@ -51,8 +51,8 @@ class Fetcher:
     """Reads the assigned partitions that are not paused.
 
     :param config: the consumer's configuration, its own copy; deserialisers are looked up in it at each fetch.
-    :ivar _next_partition_records: what was fetched and had no room in the last answer; it keeps its deserialisers, and
-        is handed out first where the position has not changed.
+    :ivar _next_partition_records: the records that were fetched and had no room in the last answer; they keep their
+        deserialisers, and are handed out first if the position has not changed.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class Fetcher:
     def fetched_records(self, max_records: int) -> tuple[dict[TopicPartition, list[ConsumerRecord]], bool]:
         """Return at most *max_records* records and move the positions behind them; and that this was all there is.
 
-        What holds no record for this consumer (markers, aborted records) is passed with the records before it if there
-        is room for one more, and with the next fetch otherwise.
+        Offsets without a record for this consumer (markers, aborted records) are passed with the records before them if
+        there is room for one more, and with the next fetch otherwise.
         """
         found = self._prefetched(max_records)
         max_records -= sum(map(len, found.values()))
@@ -92,7 +92,7 @@ class Fetcher:
         return found, False
 
     def _prefetched(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Hand out what is left of the last fetch, or forget it: sought away from, paused, or not assigned any more."""
+        """Hand out the rest of the last fetch, or forget it: sought away from, paused, or not assigned any more."""
         part = self._next_partition_records
         if not isinstance(part, Parsed):
             return {}

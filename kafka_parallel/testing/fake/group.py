@@ -1,4 +1,4 @@
-"""Who belongs to a consumer group, who has which partitions, and which commits are accepted.
+"""The members of a consumer group, their partitions, and the commits that are accepted.
 
 The rules are those of Kafka's classic protocol: a rebalance ends when every member has joined; a member gets nothing
 that another one has not given up yet (KIP-429); a static member that comes back takes its old place without a
@@ -21,8 +21,8 @@ class Member:
     :ivar wants: tells whether it subscribed to a topic.
     :ivar instance_id: its ``group.instance.id`` if it is static.
     :ivar deadline: until when it stays a member if it says nothing.
-    :ivar assigned: what the current generation gives it.
-    :ivar owned: what it has not given up yet.
+    :ivar assigned: the partitions of the current generation.
+    :ivar owned: the partitions it has not given up yet.
     :ivar has_joined: whether it agreed to the current or coming generation.
     """
 
@@ -38,7 +38,7 @@ class Group:
     """A consumer group and its coordinator.
 
     :ivar generation: counts rebalances.
-    :ivar committed: what was committed.
+    :ivar committed: the committed offsets.
     :ivar is_stable: false while a rebalance waits for members to join.
     """
 
@@ -52,13 +52,13 @@ class Group:
     # Membership
 
     def keep(self, name: str, until: float, now: float) -> None:
-        """Let the member *name* stay until *until*; throw out those whose time is over."""
+        """Let the member *name* stay until *until*; remove those whose time is over."""
         if (member := self.members.get(name)) is not None:
             member.deadline = until
         self.expire(now)
 
     def expire(self, now: float) -> None:
-        """Throw out those whose time is over."""
+        """Remove members whose time is over."""
         for other in [other for other, member in self.members.items() if member.deadline < now]:
             self.leave(other)
 
@@ -82,7 +82,7 @@ class Group:
         return not self.is_stable and all(member.has_joined for member in self.members.values())
 
     def _take_place(self, name: str, instance_id: str | None) -> bool:
-        """Let a static member that comes back have what its former self had."""
+        """Let a static member that comes back have the place of its former self."""
         if instance_id is None:
             return False
         for other, member in self.members.items():
@@ -112,7 +112,7 @@ class Group:
             member.has_joined = False
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
-        """End the rebalance: share *partitions* out. A member keeps what it has as far as that is fair."""
+        """End the rebalance: share *partitions* out. A member keeps its partitions as far as that is fair."""
         wanted = [one for one in sorted(partitions) if any(member.wants(one.topic) for member in self.members.values())]
         free = self._keep_fair_shares(wanted)
         for partition in free:
@@ -126,7 +126,7 @@ class Group:
         self.is_stable = True
 
     def _keep_fair_shares(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Let members keep what they may; return what is left over."""
+        """Let members keep their fair shares; return the rest."""
         self.members = dict(sorted(self.members.items()))
         fair, left = -(-len(partitions) // max(1, len(self.members))), dict.fromkeys(partitions)
         for member in self.members.values():
@@ -146,15 +146,15 @@ class Group:
     # Commits
 
     def require_member(self, name: str, generation: int) -> None:
-        """Refuse a commit of somebody who is out of date; who assigned by hand is no member, and is free to commit.
+        """Refuse a commit of an outdated member; a client that assigned by hand is no member, and is free to commit.
 
         :raises FencedInstanceIdError: a younger member has its instance id.
-        :raises CommitFailedError: it was thrown out, its generation is over, or it has to wait for the others.
+        :raises CommitFailedError: it was removed, its generation is over, or it has to wait for the others.
         """
         if name in self._fenced:
             raise FencedInstanceIdError(f"instance id of {name} is used by a newer member")
         if name not in self.members or generation != self.generation:
-            raise CommitFailedError("the member was thrown out, or a rebalance went on without it")
+            raise CommitFailedError("the member was removed, or a rebalance went on without it")
         if self.members[name].has_joined and not self.is_stable:
             raise CommitFailedError(RebalanceInProgressError())  # as kafka-python words it
 

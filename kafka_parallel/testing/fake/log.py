@@ -17,7 +17,7 @@ Isolation: TypeAlias = Literal["read_uncommitted", "read_committed"]
 class PartitionLog:
     """One partition's log.
 
-    :ivar records: what can still be read, in offset order.
+    :ivar records: the records that can still be read, in offset order.
     :ivar start: the first offset that can be read.
     :ivar end: the offset of the next record.
     :ivar open_from: the first offset of a transaction that has not ended; ``None`` if there is none.
@@ -47,7 +47,7 @@ class PartitionLog:
         return self.records[-1]
 
     def begin_transaction(self) -> None:
-        """Let what is appended from now on belong to a transaction."""
+        """Let records appended from now on belong to a transaction."""
         self.open_from = self.end
 
     def end_transaction(self, *, commits: bool) -> None:
@@ -62,7 +62,7 @@ class PartitionLog:
         return self.end if self.open_from is None or isolation == "read_uncommitted" else self.open_from
 
     def delete_before(self, offset: int) -> None:
-        """Delete what lies below *offset* (retention)."""
+        """Delete the records below *offset* (retention)."""
         self.start = max(self.start, min(offset, self.end))
         place = bisect_left(self._offsets, self.start)
         del self._offsets[:place], self.records[:place]

@@ -1,8 +1,8 @@
-"""How a fake consumer takes part in its group: joins, gives partitions up, is thrown out.
+"""How a fake consumer takes part in its group: joins, gives partitions up, is removed.
 
-Eager: all partitions are given up before a rebalance and handed out anew. Cooperative (KIP-429): only what moves is
-given up, after the rebalance, and nobody hears of the rest. What an eager rebalance hands back to the same member
-keeps its position and its pause in 3.x, and forgets both in 2.x.
+Eager: all partitions are given up before a rebalance and handed out anew. Cooperative (KIP-429): only partitions that
+move are given up, after the rebalance, and the listener is not told of the rest. A partition that an eager rebalance
+hands back to the same member keeps its position and its pause in 3.x, and forgets both in 2.x.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
 
 
 class Generation(NamedTuple):
-    """What kafka-python keeps of a membership; a member that is not known to the coordinator gets another id."""
+    """kafka-python's view of a membership; a member that is not known to the coordinator gets another id."""
 
     generation_id: int
     member_id: str
 
 
 class Membership:
-    """One consumer's place in its group; also what ``consumer._coordinator`` is.
+    """One consumer's place in its group; stands also for ``consumer._coordinator``.
 
     :param name: the member's id; every start has its own.
     :param config: the consumer's configuration, its own copy.
-    :param client: what the consumer sends to the coordinator; a join comes after what was sent before it.
+    :param client: the consumer's requests to the coordinator; a join comes after those sent before it.
     :ivar rejoining: whether a join was asked for and not answered yet.
     :ivar rejoin_needed: whether the next poll will ask for a join.
     :ivar _heartbeat_enabled: whether the I/O thread sends heartbeats: not any more once it has heard of being fenced.
@@ -91,7 +91,7 @@ class Membership:
     # Taking part
 
     def poll(self) -> bool:
-        """Send a heartbeat and do what a rebalance asks; tell whether the member may fetch."""
+        """Send a heartbeat and take part in a rebalance; tell whether the member may fetch."""
         if not self._subscription.is_by_group or self.config["group_id"] is None:
             return True
         until = self._clock.monotonic() + self.config["max_poll_interval_ms"] / 1000
@@ -100,7 +100,7 @@ class Membership:
             return self._go_on_fenced()
         if group.is_current(self._name, self.generation):
             return True
-        if not self.rejoining:  # only once: who is thrown out after that never hears of it
+        if not self.rejoining:  # only once: a member that is removed after that never hears of it
             self._prepare()
             self._raise_listener_error()
         self._client.wait_for_turn()
@@ -145,7 +145,7 @@ class Membership:
         return self._cluster.group(self._group_id).is_current(self._name, self.generation)
 
     def _prepare(self) -> None:
-        """Give up what has to be given up before joining."""
+        """Give up the partitions that must go before joining."""
         group, had = self._cluster.group(self._group_id), set(self._subscription.assignment)
         if self._name not in group.members or self.generation == NOBODY:
             if had:
@@ -184,7 +184,7 @@ class Membership:
             self._listener_error = error
 
     def _raise_listener_error(self) -> None:
-        """Let poll() raise what a listener raised, as 3.x does; 2.x only logs it."""
+        """Let poll() raise a listener's error, as 3.x does; 2.x only logs it."""
         error, self._listener_error = self._listener_error, None
         if error is not None and self._keeps_state:
             raise KafkaError("User rebalance callback throws an error") from error
@@ -231,7 +231,7 @@ class Membership:
             raise
 
     def commit_offsets_async(self, offsets: Offsets, callback: Callback | None = None) -> CommitFuture:
-        """Commit without waiting; the future fails with what `commit_offsets_sync` raises."""
+        """Commit without waiting; the future fails with the errors of `commit_offsets_sync`."""
         self._client.call_back()
         commit = self._begin_commit(offsets)
 
@@ -247,7 +247,7 @@ class Membership:
         return self._client.send(store, offsets, callback)
 
     def _begin_commit(self, offsets: Offsets) -> Callable[[], None]:
-        """Return what commits as the member of the generation that holds now, whenever it is called."""
+        """Return a function that commits as the member of the generation that holds now, whenever it is called."""
         member = (self._name, self.generation) if self._subscription.is_by_group else None
         is_rejoining = self.rejoining
 

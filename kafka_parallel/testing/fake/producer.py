@@ -17,7 +17,7 @@ class FakeProducer:
     """Appends to the fake cluster. Any number of threads may use it at once.
 
     :param cluster: where records go.
-    :param config: what a ``KafkaProducer`` takes; serialisers are used, the rest is only kept.
+    :param config: the settings of a ``KafkaProducer``; serialisers are used, the rest is only kept.
     """
 
     def __init__(self, *, cluster: FakeCluster, **config: Any) -> None:
@@ -44,7 +44,7 @@ class FakeProducer:
         headers: Headers | None = None,
         partition: int | None = None,
     ) -> Sent:
-        """Append a record; the answer, good or bad, is what ``get()`` of the result gives.
+        """Append a record; ``get()`` of the result gives the answer, good or bad.
 
         :raises RuntimeError: the producer is closed.
         """
@@ -77,14 +77,14 @@ class FakeProducer:
 
 
 class Sent:
-    """What `FakeProducer.send` hands back: the part of kafka-python's future that people use."""
+    """The result of `FakeProducer.send`: the commonly used part of kafka-python's future."""
 
     def __init__(self, answer: Any) -> None:
         self._answer = answer
 
     @property
     def is_done(self) -> bool:
-        """Whether the answer is there: always."""
+        """Tell whether the answer is there: always."""
         return True
 
     def succeeded(self) -> bool:
@@ -96,7 +96,7 @@ class Sent:
         return isinstance(self._answer, Exception)
 
     def get(self, timeout: float | None = None) -> Any:
-        """The place of the record, or what went wrong, raised."""
+        """Return the place of the record, or raise its error."""
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
@@ -108,7 +108,7 @@ class Sent:
         return self
 
     def add_errback(self, function: Any, *arguments: Any) -> Sent:
-        """Call *function* with what went wrong if it was not."""
+        """Call *function* with the error if it was not."""
         if self.failed():
             function(*arguments, self._answer)
         return self

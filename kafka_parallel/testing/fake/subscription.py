@@ -1,4 +1,4 @@
-"""What a consumer reads, and where it is: the part of the fake that kafka-python keeps in ``_subscription``."""
+"""A consumer's partitions and positions: the part of the fake that kafka-python keeps in ``_subscription``."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class PartitionState:
 
     @property
     def has_valid_position(self) -> bool:
-        """Whether it is known where to go on."""
+        """Tell whether the position is known."""
         return self._position is not None
 
     def is_fetchable(self) -> bool:
-        """Whether records of it may be handed out."""
+        """Tell whether records of it may be handed out."""
         return not self.paused and self.has_valid_position
 
     def seek(self, offset: int) -> None:
@@ -48,7 +48,7 @@ class PartitionState:
 class Subscription:
     """Topics, a pattern, or partitions chosen by hand; never two of them.
 
-    :ivar rebalance_listener: the user's, or what replaced it.
+    :ivar rebalance_listener: the user's, or its replacement.
     :ivar subscribed_pattern: the compiled pattern, if there is one.
     :ivar assignment: the partitions it has now.
     """
@@ -61,7 +61,7 @@ class Subscription:
 
     @property
     def is_by_group(self) -> bool:
-        """Whether a group assigns the partitions."""
+        """Tell whether a group assigns the partitions."""
         return bool(self.topics or self.subscribed_pattern)
 
     def wants(self, topic: str) -> bool:
@@ -90,7 +90,7 @@ class Subscription:
         self.topics = set(topics)
 
     def is_fetchable(self, partition: TopicPartition) -> bool:
-        """Whether records of *partition* may be handed out."""
+        """Tell whether records of *partition* may be handed out."""
         return partition in self.assignment and self.assignment[partition].is_fetchable()
 
     def choose(self, partitions: Iterable[TopicPartition]) -> None:

@@ -1,7 +1,7 @@
 """Run many seeds: ``python -m kafka_parallel.testing.simulation --seeds 10000``.
 
-A seed that fails is printed with the smallest failing plan found from it. The exit code is 1 if one failed, 2 if what
-was asked for makes no sense, 130 if the run was interrupted.
+A seed that fails is printed with the smallest failing plan found from it. The exit code is 1 if one failed, 2 if the
+arguments make no sense, 130 if the run was interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from kafka_parallel.testing.simulation.shrink import report
 from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, keep, resumed
 
-# How many failing seeds are looked at closely, and how often notes are written, in seconds.
+# The failing seeds that are looked at closely, and the interval between notes, in seconds.
 MOST_REPORTS = 3
 SAVE_EVERY = 5.0
 

@@ -1,4 +1,4 @@
-"""What handlers do, whatever kind they are: how long they take, and whether they fail."""
+"""The behaviour of handlers, of any kind: how long they take, and whether they fail."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.user_code import BY_NAME
 from kafka_parallel.testing.simulation.world import World
 
-# Within how many seconds a handler must hear that nobody waits for it.
+# The seconds within which a handler must hear that its result is no longer wanted.
 PROMPTLY = 0.5
 FOREVER = float("inf")
 TOPIC = "t"
 FORGED = b"forged"
 # The header of a record of a retry topic that says where it was read.
 PLACE = "simulated-place"
-# How many handlers of a run never return.
+# The most handlers of a run that never return.
 MOST_ENDLESS = 3
 
 
 class NoLuckError(ValueError):
-    """What a handler raises.
+    """The error that a handler raises.
 
     :ivar call: which call of it.
     """
@@ -42,7 +42,7 @@ class Owner(Protocol):
     """The consumer of an instance."""
 
     def owns(self, partition: TopicPartition) -> bool:
-        """Whether *partition* is its own."""
+        """Tell whether *partition* is its own."""
 
 
 class Acts:
@@ -73,7 +73,7 @@ class Acts:
     def begin(self, records: Sequence[Any], *, is_prompt: bool = True) -> Call:
         """Begin; return the call, which knows how many seconds it takes.
 
-        :param is_prompt: whether it was looked just now that somebody waits for the records.
+        :param is_prompt: whether it was checked just now that the records are still wanted.
         """
         world, plan = self._world, self.plan
         records = [self._where_it_was_read(record) for record in records]
@@ -112,7 +112,7 @@ class Acts:
             self._checker.waited(self._name, record, self._world.now, since, longest, self._stops_at)
 
     def _note_free(self, call: Call) -> None:
-        """Note what is free from now on."""
+        """Note the workers and lanes that are free from now on."""
         if len(self._running) == self.plan.options["workers"]:
             self._all_busy_until = self._world.now
         self._lane_busy_until.update(dict.fromkeys(call.lanes, self._world.now))
@@ -144,7 +144,7 @@ class Acts:
 
     @property
     def _may_hang(self) -> bool:
-        """Whether one more handler may never return: there have to be workers and room left for all other records.
+        """Tell whether one more handler may never return: there have to be workers and room left for all other records.
 
         Not where a wrapper may sleep beyond the deadline: then the handler begins after its record has failed.
         """
@@ -154,7 +154,7 @@ class Acts:
         return self._checker.endless < MOST_ENDLESS and hanging < self.plan.options["workers"]
 
     def end(self, call: Call) -> Any:
-        """End, well or not; return what the handler returns.
+        """End, well or not; return the handler's value.
 
         :raises BaseException: if it fails.
         """
@@ -193,7 +193,7 @@ class Acts:
         self._left[call] = set()
 
     def unwanted(self, partitions: Collection[TopicPartition]) -> None:
-        """Note that nobody waits for records of *partitions* any more: other calls must hear of it promptly."""
+        """Note that records of *partitions* are no longer wanted: other calls must hear of it promptly."""
         for call in self._waiting:
             self._left[call].update(partitions)
             if all(place_of(record)[0] in self._left[call] for record in call.records):
@@ -206,12 +206,12 @@ class Acts:
         self._world.note(f"{self._name} is cancelled at {_numbers(call)} and {manner}")
 
     def left(self) -> None:
-        """Note that run() has returned: nobody waits for any handler."""
+        """Note that run() has returned: no handler is wanted any more."""
         self._checker.tenures.gave_up(self._name, self._checker.watched)
         if self._waiting and self._is_prompt:
             self._checker.neglected(self._name, [record for call in self._waiting for record in call.records])
         if self.plan.is_heard and not self.plan.hostile:
-            # A coroutine may fail with a cancellation, and one that nobody waits for then is not told.
+            # A coroutine may fail with a cancellation, and one whose result is no longer wanted then is not told.
             self._checker.has_told(self._name, failed_too="asyncio" not in self.plan.executor)
 
     def stop(self) -> None:

@@ -1,7 +1,8 @@
-"""Whether no more is handed out than plugins let be in flight: looked at where it is decided, in every act of taking.
+"""Checks that no more is handed out than plugins let be in flight, at the place of the decision, in every act of
+taking.
 
-From outside it does not show: a worker goes on with what it had before a throttle closed, and one that begins something
-new at that moment looks the same.
+It does not show from outside: a worker goes on with its records from before a throttle closed, and one that begins
+something new at that moment looks the same.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What one call of a handler means for its records, and what must come next in a lane.
+"""The meaning of one call of a handler for its records, and the records that must come next in a lane.
 
-Records of a lane that are in one call stand there in order. Where one fails and is not skipped, it comes again, and
+Records of a lane that are in one call stand there in order. If one fails and is not skipped, it comes again, and
 everything behind it in its lane and call comes again behind it, handled or not; nothing else may come before that.
 """
 
@@ -13,7 +13,7 @@ from kafka import TopicPartition
 
 from kafka_parallel import HandlerTimeout
 
-# By how much two sums of the same times may differ, in seconds.
+# The largest difference of two sums of the same times, in seconds.
 EPSILON = 1e-6
 
 Place = tuple[TopicPartition, int]
@@ -23,16 +23,17 @@ Lane = tuple[TopicPartition, Hashable]
 class Call:
     """One call of a handler.
 
-    :param records: what it got.
+    :param records: its records.
     :param began: when, in seconds of the world.
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :ivar periods: of its partitions, each with the number of its assignment.
     :ivar seconds: how long it takes.
     :ivar has_ended: whether it returned or raised.
-    :ivar is_late: whether its records failed at its deadline: what it does after that changes nothing.
+    :ivar is_late: true if its records failed at its deadline: later acts change nothing.
     :ivar is_undone: whether it was cancelled, or its process has died.
-    :ivar overdue: those of its records that failed for that, as far as was asked what it means.
-    :ivar finished: what of it needs no more work, and how often that had failed before; ``None`` = not by this call.
+    :ivar overdue: those of its records that failed for that, as far as a verdict was asked for.
+    :ivar finished: those of its records that need no more work, each with its failures before; ``None`` = not by this
+        call.
     :ivar gone: of its partitions, those that had left when it ended; until then, those that have left.
     :ivar owned: those that had not left when the instance was seen to go on after its end.
     :ivar retries: how many of its records are at a retry, as far as that can be told.
@@ -69,7 +70,7 @@ class Call:
 
     @property
     def partitions(self) -> set[TopicPartition]:
-        """Where its records come from."""
+        """The partitions of its records."""
         return {place_of(record)[0] for record in self.records}
 
     def answered(self, lane: Lane, offsets: Iterable[int]) -> None:
@@ -80,19 +81,19 @@ class Call:
         self._lanes[lane] = sorted([*places, *(place for place in found if place > places[0])])
 
     def waits_for(self, place: Place) -> bool:
-        """Whether *place* has to come before anything of it may: not if a wrapper has answered for it."""
+        """Tell whether *place* has to come before anything of it may: not if a wrapper has answered for it."""
         return place not in self._answered
 
     def lasted(self, now: float) -> float:
-        """How many seconds it has taken, up to *now*."""
+        """The seconds it has taken, up to *now*."""
         return (now if self._ended is None else self._ended) - self._began
 
     def is_overdue(self, now: float) -> tuple[bool, bool, float]:
-        """How likely it is the one that missed its deadline *now*: it was given up, still runs, or ended last."""
+        """A rank for the likelihood that it missed its deadline *now*: it was given up, still runs, or ended last."""
         return self.is_undone and self._ended == now, not self.has_ended, self._began + self.lasted(now)
 
     def fits(self, place: Place, seconds: float, error: BaseException | None, *, is_exact: bool) -> bool:
-        """Whether it is what was told of an attempt at *place*: it took *seconds*, and raised *error*.
+        """Tell whether it fits a report of an attempt at *place* that took *seconds* and raised *error*.
 
         :param is_exact: nothing around the handler takes time, or raises.
         """
@@ -101,14 +102,14 @@ class Call:
         if not self.has_ended:
             return False
         if self.is_undone and error is not None and not is_exact:
-            return True  # of what a process that died had in hand, nobody knows when it began
+            return True  # when a process died, the beginning of its record is unknown
         if is_exact and self._has_failed(place) != (error is not None):
             return False
         lasted = self.lasted(0.0)
         return abs(seconds - lasted) < EPSILON if is_exact else seconds > lasted - EPSILON
 
     def has_to_be_told(self, place: Place, *, failed_too: bool) -> bool:
-        """Whether a plugin has to be told of its attempt at *place*."""
+        """Tell whether a plugin has to be told of its attempt at *place*."""
         is_heard = self.has_ended and place[0] in self.owned and not self.is_undone
         return is_heard and (failed_too or place not in self._failed)
 
@@ -118,11 +119,11 @@ class Call:
         self._failed = set(failed)
 
     def decide(self, place: Place, *, is_skip: bool) -> None:
-        """Note what was decided about a failed record; of several decisions the first is about this call."""
+        """Note the verdict about a failed record; of several verdicts the first is about this call."""
         self._skipped.setdefault(place, is_skip)
 
     def done(self) -> list[Place]:
-        """What its handler did that need not be done again."""
+        """Its records that need not be handled again."""
         if self.is_late or not self.has_ended:
             return []
         in_order = (places[: self._first_that_stays(places)] for places in self._lanes.values())
@@ -140,7 +141,7 @@ class Call:
         return [place[1] for place in stay if not self._skipped.get(place) and place not in self.finished]
 
     def comes_first(self, place: Place) -> bool:
-        """Whether nothing of its lane comes again before *place* does, which failed in this call."""
+        """Tell whether nothing of its lane comes again before *place* does, which failed in this call."""
         lane = next((lane for lane, places in self._lanes.items() if place in places), None)
         return lane is None or self.left(lane)[:1] == [place[1]]
 
@@ -149,12 +150,12 @@ class Call:
         return next(failed, len(places))
 
     def _has_failed(self, place: Place) -> bool:
-        """Whether its attempt failed; a wrapper's answer holds although the handler of the others was late."""
+        """Tell whether its attempt failed; a wrapper's answer holds although the handler of the others was late."""
         return place in self._failed or (self.is_late and place not in self._answered)
 
 
 class LaneOrder:
-    """What has begun in one lane of one instance, in the order it began.
+    """The records that have begun in one lane of one instance, in the order they began.
 
     :param period: since which assignment.
     """
@@ -166,7 +167,7 @@ class LaneOrder:
         self._latest = -1
 
     def begin(self, call: Call, lane: Lane, offset: int, *, is_exact: bool) -> str | None:
-        """Note that *offset* is in *call*; return what is wrong with that, if anything.
+        """Note that *offset* is in *call*; return the problem with that, if there is one.
 
         :param is_exact: nothing may come twice unless it has to.
         """
@@ -191,5 +192,5 @@ class LaneOrder:
 
 
 def place_of(record: Any) -> Place:
-    """Where a record stands."""
+    """The partition and the offset of a record."""
     return TopicPartition(record.topic, record.partition), record.offset

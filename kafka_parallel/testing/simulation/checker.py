@@ -1,4 +1,4 @@
-"""What must hold at every moment of a simulated run. It knows records and the broker, and nothing of our code."""
+"""The conditions that hold at every moment of a run, checked with records and the broker, and nothing of our code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.telling import Tellings
 from kafka_parallel.testing.simulation.tenure import Tenures
 
-# By how many seconds the start of a batch may be late.
+# The seconds by which the start of a batch may be late.
 PUNCTUALLY = 0.25
 # Within how many seconds a request to stop must be noticed.
 PROMPTLY = 1.0
@@ -33,7 +33,7 @@ class Checker:
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :param most_buffered: how many records one instance may hold.
     :param most_bytes: how many bytes of keys, values and headers, and one record more.
-    :param most_uncommitted: how many records of a partition may have begun above what is committed.
+    :param most_uncommitted: how many records of a partition may have begun above the committed offset.
     :ivar endless: how many handlers never return.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     :param source: the topic to which that applies; retry topics are read from their beginning.
@@ -88,11 +88,11 @@ class Checker:
         cluster.on_reset = self._was_reset
 
     def violate(self, what: str) -> NoReturn:
-        """Note the first violation, for whoever runs the world: code under test may catch what is raised here."""
+        """Note the first violation, for the run of the world: code under test may catch an error raised here."""
         self.violation = self.violation or Violation(what)
         raise self.violation
 
-    # What instances do
+    # Acts of instances
 
     def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *instance* got *partitions*: it may see records again."""
@@ -102,7 +102,7 @@ class Checker:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
         self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] in partitions]:
-            del self._answered[who, lane]  # what was answered for may come again
+            del self._answered[who, lane]  # the answered records may come again
 
     def fetched(
         self,
@@ -121,7 +121,7 @@ class Checker:
         self._held[instance] = held
 
     def fetches(self, instance: str) -> None:
-        """Note that *instance* asks for more: what it got before is taken now, or given back."""
+        """Note that *instance* asks for more: the records before are taken now, or given back."""
         if (count := len(self._held[instance])) > self._most_buffered:
             self.violate(f"{instance} holds {count} records, more than {self._most_buffered}")
         sizes = [self._sizes[place] for place in self._held[instance]]
@@ -129,14 +129,14 @@ class Checker:
             self.violate(f"{instance} holds {sum(sizes)} bytes, by more than a record more than {self._most_bytes}")
 
     def sought(self, instance: str, partition: TopicPartition, offset: int) -> None:
-        """Note that *instance* gave back what it had fetched of *partition* from *offset* on."""
+        """Note that *instance* gave back the records of *partition* from *offset* on."""
         self._held[instance] = {place for place in self._held[instance] if place[0] != partition or place[1] < offset}
 
     def refused(self, instance: str) -> None:
         """Note that *instance* may not commit: it gives all up that it holds, whatever it is on its way to."""
         self._held.pop(instance, None)
 
-    # What handlers do
+    # Acts of handlers
 
     def called(self, instance: str, records: Sequence[Any], now: float = 0.0) -> Call:
         """Note that a handler of *instance* is about to get *records*, *now*; return the call."""
@@ -153,7 +153,7 @@ class Checker:
         :param is_owner: the group considers the partition this instance's.
         :param is_prompt: nothing can have slept between the decision to run it and its handler. If something did, its
             assignment may be history by now, and a later one may have gone back.
-        :param is_exact: nothing but a failed record, and what stands behind it, is ever handled twice.
+        :param is_exact: nothing but a failed record, and the records behind it, is ever handled twice.
         """
         place, instance = place_of(record), call.instance
         partition = place[0]
@@ -228,8 +228,8 @@ class Checker:
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
         """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.
 
-        Only until the partition comes back: an attempt may end after the record was taken again, and what ends then
-        changes nothing.
+        Only until the partition comes back: an attempt may end after the record was taken again, and that end changes
+        nothing.
         """
         partition = TopicPartition(record.topic, record.partition)
         failures = self._failures[partition, record.offset].get(instance, 0)
@@ -242,7 +242,7 @@ class Checker:
         failures[instance] = failures.get(instance, 0) + 1
 
     def answered(self, instance: str, record: Any) -> None:
-        """Note that a wrapper answered for *record*: whether it comes again is up to what stands before it."""
+        """Note that a wrapper answered for *record*: the records before it decide whether it comes again."""
         self._untold_answers[instance, place_of(record)] += 1
         failures = dict(self._failures[place_of(record)])
         self.finish(instance, *place_of(record))
@@ -290,14 +290,14 @@ class Checker:
             return
         self._untold_answers[instance, place] -= 1
         if self._untold_answers[instance, place] < 0:
-            self.violate(f"{instance} told of an attempt at {place} of {seconds:.3f} s ({error!r}) that nobody made")
+            self.violate(f"{instance} told of an attempt at {place} of {seconds:.3f} s ({error!r}) that was never made")
 
     def has_told(self, instance: str, *, failed_too: bool) -> None:
         """Note that run() has returned: plugins of *instance* were told of all that had ended."""
         for (who, place), calls in self._calls.items():
             wanted = [call for call in calls if who == instance and call.has_to_be_told(place, failed_too=failed_too)]
             if self._tellings[who, place].missing(wanted):
-                self.violate(f"{instance} told nobody of its attempt at {place}")
+                self.violate(f"{instance} did not tell of its attempt at {place}")
 
     def overdue(self, instance: str, record: Any, now: float, timeout: float) -> None:
         """Note that *record* fails *now* because its handler takes longer than *timeout*."""
@@ -310,14 +310,14 @@ class Checker:
                 continue
             call.is_late = True
             for done, failures in [*call.finished.items()]:
-                if failures is not None:  # it has just ended, after somebody else had said how
+                if failures is not None:  # it has just ended, after another verdict
                     self.done[done] -= 1
                     self._failures[done][instance] = self._failures[done].get(instance, 0) + failures
                     del call.finished[done]
             self.done = {done: count for done, count in self.done.items() if count}
 
     def decided(self, instance: str, record: Any, *, is_skip: bool) -> None:
-        """Note what was decided about a record that failed in *instance*, here or before it came to a handler."""
+        """Note the verdict about a record that failed in *instance*, here or before it came to a handler."""
         place = place_of(record)
         if is_skip:
             self.finish(instance, *place)
@@ -332,7 +332,7 @@ class Checker:
                 self._finish(call.instance, place)
 
     def finish(self, instance: str, partition: TopicPartition, offset: int) -> None:
-        """Note that *instance* did what makes a record need no more work, without a handler."""
+        """Note that *instance* finished a record without a handler."""
         place = partition, offset
         for call in self._calls.get((instance, place), [])[-1:]:
             call.finished.setdefault(place, None)
@@ -381,9 +381,9 @@ class Checker:
             self.violate(f"{place} counts as finished, but no copy of it was acknowledged")
 
     def neglected(self, instance: str, records: Collection[Any]) -> None:
-        """Note that handlers of *instance* were not told that nobody waits for their *records* any more."""
+        """Note that handlers of *instance* were not told that their *records* are no longer wanted."""
         places = [*map(place_of, records)]
-        self.violate(f"{instance} did not cancel the handlers of {places}, for which nobody waits")
+        self.violate(f"{instance} did not cancel the handlers of {places}, which are no longer wanted")
 
     def kept(self, call: Call) -> dict[Lane, int]:
         """The lanes that *call* holds although it is not waited for, each with the first offset that cannot be handled.
@@ -395,7 +395,7 @@ class Checker:
         return call.lanes if call.is_late else {}
 
     def _periods_of(self, call: Call) -> dict[TopicPartition, int]:
-        """Which assignment of each of its partitions it is now."""
+        """The number of the current assignment of each of its partitions."""
         return {partition: self._periods.get((call.instance, partition), 0) for partition in call.partitions}
 
     def acted_late(self, call: Call) -> None:
@@ -403,7 +403,7 @@ class Checker:
         self.violate(f"the failure of {[*map(place_of, call.records)]} counted although it came after the deadline")
 
     def decides(self, instance: str, record: Any, call: Call | None) -> None:
-        """Note that *instance* asks what a failure means: not if the record's partition had left before.
+        """Note that *instance* asks for a verdict: not if the record's partition had left before.
 
         :param call: in which it failed, if that is known.
         """
@@ -417,7 +417,7 @@ class Checker:
             self.violate(f"{instance} counts an attempt at {place_of(record)}, whose partition had left")
 
     def cannot_commit(self, instance: str) -> None:
-        """Note that *instance* will never commit what it has finished and not committed: each of it may be repeated."""
+        """Note that *instance* will never commit its finished but uncommitted records: each of them may be repeated."""
         for place in self._finished_by.pop(instance, ()):
             self._excused[place] += place[1] >= self._committed.get(place[0], 0)
 
@@ -449,7 +449,7 @@ class Checker:
         self.has_news = True
 
     def _uncommitted(self, partition: TopicPartition, offset: int) -> int:
-        """How many records up to *offset* would come again if no commit followed."""
+        """The number of records up to *offset* that would come again if no commit followed."""
         start = max(self._committed.get(partition, 0), self._begin(partition))
         return sum(record.offset <= offset for record in self._read(partition, start))
 
@@ -461,8 +461,8 @@ class Checker:
     def _begin(self, partition: TopicPartition) -> int:
         """The first offset that has to be handled; the end of the log while that is not decided.
 
-        With "latest" it is decided by the first commit or the first handler. Who dies between a fetch and either has
-        done nothing yet, and the next start begins at a later end.
+        With "latest" it is decided by the first commit or the first handler. An instance that dies between a fetch and
+        either has done nothing yet, and the next start begins at a later end.
         """
         log = self._cluster.logs[partition]
         may_skip = self._reset == "latest" and partition.topic == self._source
@@ -481,7 +481,7 @@ class Checker:
         """All partitions of the cluster."""
         return self._cluster.logs.keys()
 
-    # What is left
+    # The rest
 
     def is_complete(self, partitions: Iterable[TopicPartition]) -> bool:
         """Tell whether every record of *partitions* is done, and all committed that can be read."""
@@ -508,13 +508,13 @@ class Checker:
         return is_gone or bool(first.offset >= blocked.get((partition, self._lane_of(first)), log.end))
 
     def state(self) -> str:
-        """What is not committed, for people."""
+        """The uncommitted offsets, for people."""
         ends = {partition: log.end for partition, log in self._cluster.logs.items()}
         return ", ".join(f"{p.topic}[{p.partition}] {self._committed.get(p, 0)} of {end}" for p, end in ends.items())
 
     @property
     def repeats(self) -> int:
-        """How often a record was finished beyond its first time."""
+        """The number of times that records were finished beyond their first."""
         return sum(count - 1 for count in self.done.values())
 
     @property

@@ -1,4 +1,4 @@
-"""The clients of the simulated application: fakes that tell the checker what they see."""
+"""The clients of the simulated application: fakes that tell the checker their observations."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Pausing(Protocol):
     """The part of the application that pauses partitions."""
 
     def holds(self, partition: TopicPartition) -> bool:
-        """Whether a pause of the user holds *partition*, as far as this client remembers it."""
+        """Tell whether a pause of the user holds *partition*, as far as this client remembers it."""
 
 
 class WatchedConsumer(FakeConsumer):
-    """Tells the checker what was fetched."""
+    """Tells the checker the fetched records."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class WatchedConsumer(FakeConsumer):
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
         """Fetch."""
         self._checker.tenures.goes_on(self._instance)
-        if not self.is_leaving():  # on its way out it throws away what it is given
+        if not self.is_leaving():  # on its way out it throws its records away
             self._checker.fetches(self._instance)
         batch = self._polled(*arguments, **options)
         batch = {
@@ -77,7 +77,7 @@ class WatchedConsumer(FakeConsumer):
             raise
 
     def _poll_once(self, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """Fetch; what the user has paused by now must not come."""
+        """Fetch; partitions that the user has paused must not come."""
         batch = super()._poll_once(max_records)
         if self.meddler is not None and (wrong := [place for place in batch if self.meddler.holds(place)]):
             self._checker.violate(f"{self._instance} fetched of {wrong}, which the user has paused")
@@ -85,11 +85,11 @@ class WatchedConsumer(FakeConsumer):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is."""
+        """True once it is closed."""
         return self._closed
 
     def state_of(self, partition: TopicPartition) -> Any:
-        """What it knows of *partition*; an object of its own for each time that it was assigned."""
+        """Its state of *partition*; an object of its own for each time that it was assigned."""
         return self._states.get(partition)
 
     def _stand(self) -> None:
@@ -107,7 +107,7 @@ class WatchedConsumer(FakeConsumer):
         return self._coordinator.is_current()
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Jump: what was fetched from there on will be fetched again, so it is not held any more."""
+        """Jump: records from there on will be fetched again, so they are not held any more."""
         super().seek(partition, offset)
         self._checker.sought(self._instance, partition, offset)
 
@@ -130,7 +130,7 @@ class WatchedConsumer(FakeConsumer):
             self._checker.refused(self._instance)
 
     def close(self, *arguments: Any, **options: Any) -> None:
-        """Leave the group: what is not committed by now is for others to do."""
+        """Leave the group: records not committed by now are left to others."""
         self.leaves()
         starts = self._checker.starts
         (starts.leaves if self._can_commit else starts.falls)(self._instance)
@@ -171,7 +171,7 @@ def _stamped(record: Any) -> Any:
 def text_of(data: bytes | None, oddity: str = "raises ValueError") -> str | None:
     """Deserialise a value.
 
-    :param oddity: what it does to one of the longest; see ``user_code.py``.
+    :param oddity: its behaviour with one of the longest; see ``user_code.py``.
     :raises BaseException: it is one of these.
     """
     if data is None:

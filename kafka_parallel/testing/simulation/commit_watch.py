@@ -1,4 +1,4 @@
-"""What wrappers of ``on_commit`` may rely on: never two commits at once, and what they see as stored is stored."""
+"""The guarantees for wrappers of ``on_commit``: one commit at a time, and one that they see as stored is stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kafka_parallel.testing.simulation.checker import Checker
 
 
 class CommitWatch:
-    """A wrapper of one instance, inside all others, so that it sees what the broker says."""
+    """A wrapper of one instance, inside all others, so that it sees the broker's answer."""
 
     def __init__(self, checker: Checker, name: str) -> None:
         self._checker = checker

@@ -1,7 +1,7 @@
 """An event loop that turns in the simulated world: asyncio's own tasks and futures, on the world's time.
 
-It is an actor of a process. Everything that asyncio asks of a loop is here and nothing else; what is ready runs in the
-order asyncio gives it, and between two calls other actors may act, as other threads may.
+It is an actor of a process. It has exactly the methods that asyncio needs of a loop; ready callbacks run in asyncio's
+order, and between two calls other actors may act, as other threads may.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from kafka_parallel.testing.simulation.world import World
 class SimulatedLoop:
     """Turns for as long as its process lives.
 
-    :param process: what it runs in.
-    :ivar as_loop: itself, for those who want all that a loop promises; asyncio asks only for what is here.
+    :param process: the process it runs in.
+    :ivar as_loop: itself, for callers that want a whole loop; asyncio needs only the methods here.
     """
 
     def __init__(self, world: World, process: Process) -> None:
@@ -62,7 +62,7 @@ class SimulatedLoop:
         if self._world.random.random() < 0.2:
             self._world.sleep(0)
 
-    # What asyncio asks of a loop
+    # The methods that asyncio needs of a loop
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
         """Call it when it is its turn."""
@@ -117,6 +117,6 @@ class SimulatedLoop:
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Let an error in a callback end the run; tasks that are thrown away with the world are nobody's concern."""
+        """Let an error in a callback end the run; tasks that are thrown away with the world do not count."""
         if "handle" in context:
             raise context["exception"]

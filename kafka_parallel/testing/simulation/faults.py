@@ -1,4 +1,4 @@
-"""Which call of a client goes wrong, and how."""
+"""The calls of a client that go wrong, and their errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka_parallel.testing.simulation.world import World
 
 Fault = Callable[[], Exception]
 COMMITS = ("commit", "commit_async")
-# After how many errors of a run for which somebody has to change something, somebody has.
+# The number of errors of a run that a person has to repair, after which they are repaired.
 MOST_FATAL = 20
 # The same call may succeed later.
 RETRIABLE: tuple[Fault, ...] = (
@@ -27,9 +27,9 @@ RETRIABLE: tuple[Fault, ...] = (
     errors.KafkaConnectionError,
     lambda: errors.CommitFailedError(errors.RebalanceInProgressError()),
 )
-# The member was thrown out.
+# The member was removed.
 LOST: tuple[Fault, ...] = (errors.CommitFailedError, errors.IllegalGenerationError, errors.UnknownMemberIdError)
-# Somebody has to change something.
+# A person has to repair something.
 FATAL = (
     errors.GroupAuthorizationFailedError,
     errors.TopicAuthorizationFailedError,
@@ -57,7 +57,7 @@ class Faults:
         commit, poll = plan.commit_faults, plan.poll_faults
         self._likelihood = {"commit": commit, "send": commit, "committed": min(0.1, commit), "poll": poll}
         self._likelihood["commit_async"] = commit
-        # A lot of its own, so that what happens to other calls stays as it was.
+        # A lot of its own, so that the fates of other calls stay as they were.
         self._answers = random.Random(f"answers {plan.seed}")
 
     def strike(self, call: str, moment: Moment) -> None:

@@ -1,4 +1,4 @@
-"""The plugins of the simulated application: two that watch for the checker, and one that nobody should write."""
+"""The plugins of the simulated application: two that watch for the checker, and one with every bad habit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka_parallel.testing.simulation.limits import LimitJudge, RetryShare
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.world import World
 
-# What a gate answers instead of a handler.
+# The answer of a gate instead of a handler's.
 ANSWER = Skip("answered")
 BY_LOT = "by lot"
 
@@ -66,7 +66,7 @@ class Watcher:
 
 
 class Auditor:
-    """Tells the checker what was skipped; looks whether it was written elsewhere before."""
+    """Tells the checker of skipped records; checks that they were written elsewhere before."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Auditor:
 
 
 def place_of(headers: Iterable[tuple[str, bytes | None]], source: str) -> tuple[int, int] | None:
-    """Where in *source* a record was first read that was written to a dead letter topic or a retry topic."""
+    """The place in *source* where a record was first read that was written to a dead-letter topic or a retry topic."""
     found = dict(headers)
     if found.get("__dlq.errors.topic") == source.encode():
         return int(found["__dlq.errors.partition"] or b""), int(found["__dlq.errors.offset"] or b"")
@@ -150,7 +150,7 @@ class Counter:
 
 
 class Listener:
-    """Tells the checker what it hears of attempts that have ended."""
+    """Tells the checker of the ended attempts it was told of."""
 
     def __init__(self, checker: Checker, plan: Plan, name: str) -> None:
         self._checker = checker

@@ -21,23 +21,23 @@ from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.refusal import Refusal
 
-# How long a consumer that has to stop may take, with answers that come late: in seconds.
+# The time that a consumer that has to stop may take, with answers that come late: in seconds.
 LONGEST_END = 200.0
 
 
 class Instance:
     """One start of the application.
 
-    :param name: what the checker calls it.
-    :param process: what it runs in, and gets its time from.
+    :param name: its name for the checker.
+    :param process: the process it runs in, and gets its time from.
     :param consumer: its fake consumer.
     :param plugins: plugins, without an executor.
     :param kind: how its handlers are run.
-    :param acts: what they do.
+    :param acts: the behaviour of its handlers.
     :param judge: tells whether the limit of dead letters stopped it.
     :param refusal: a start that is refused before the real one.
-    :ivar acts: what its handlers do.
-    :ivar error: what run() raised.
+    :ivar acts: the behaviour of its handlers.
+    :ivar error: the error of run().
     """
 
     def __init__(
@@ -95,18 +95,18 @@ class Instance:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it got a SIGTERM."""
+        """True once it got a SIGTERM."""
         return self._shutdown.is_requested
 
     def is_broken(self, now: float) -> bool:
-        """Whether the limit of dead letters stopped it, and it ends well or goes on all the same."""
+        """Tell whether the limit of dead letters stopped it, and it ends well or goes on all the same."""
         if self._judge is None or self._judge.halted_at is None or self.is_stopping or self._was_killed:
             return False
         return self.error is None if not self.is_alive else now - self._judge.halted_at > LONGEST_END
 
     @property
     def is_halted(self) -> bool:
-        """Whether the limit of dead letters stopped it."""
+        """True once the limit of dead letters stopped it."""
         return self._judge is not None and self._judge.halted_at is not None
 
     def stop(self) -> None:

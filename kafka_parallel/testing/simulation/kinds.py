@@ -1,7 +1,7 @@
 """How handlers are run in the simulated application: one class for each kind of executor and handler.
 
-A kind is made for each start of the application. It says which plugin provides the executor, and makes a handler out of
-`Acts`, which decide what any handler does. A further kind is a further class, and its name in ``KINDS``.
+A kind is made for each start of the application. It names the plugin that provides the executor, and makes a handler
+out of `Acts`, which decide the behaviour of any handler. A further kind is a further class, and its name in ``KINDS``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kind(Protocol):
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop | None:
-        """What the application's ``run_async()`` runs on; ``None`` = it calls ``run()``."""
+        """The loop of the application's ``run_async()``; ``None`` = it calls ``run()``."""
 
     def handler(self, acts: Acts) -> Callable[[Any], Any]:
         """Make the handler."""
@@ -71,7 +71,7 @@ class Coroutines:
     """``async def`` handlers: the real executor and asyncio's own tasks, on a simulated loop.
 
     Handlers answer a cancellation as handlers do: they go, clean up first, take no notice, or make another error of it.
-    Some fail because what they wait for was cancelled, some cancel the task they run in.
+    Some fail because a future they wait for was cancelled, some cancel the task they run in.
     """
 
     def __init__(self, world: World, process: Process, plan: Plan) -> None:
@@ -142,7 +142,7 @@ class Coroutines:
 
 
 class Processes:
-    """Plain functions in other processes, which die, are killed, and give back what they have not begun."""
+    """Plain functions in other processes, which die, are killed, and give back the records they have not begun."""
 
     event_loop: asyncio.AbstractEventLoop | None = None
 
@@ -152,13 +152,13 @@ class Processes:
         self.batch = batch_of(plan)
 
     def handler(self, acts: Acts) -> Callable[[Any], Any]:
-        """Make what can be sent; the pool knows what really happens."""
+        """Make a handler that can be sent; the pool does the real work."""
         self._pool.acts = acts
         return arrive
 
 
 def batch_of(plan: Plan) -> Batch | None:
-    """What the application gives to ``run()``."""
+    """The application's ``batch=`` for ``run()``."""
     return None if plan.batch is None else Batch(**plan.batch)
 
 

@@ -1,8 +1,9 @@
-"""Whether the plugin ``dlq`` keeps its limit, and ``retry`` its share of the workers, told from outside of both.
+"""Tells whether the plugin ``dlq`` keeps its limit, and ``retry`` its share of the workers, from outside of both.
 
-What counts when is exact although workers run side by side: these plugins sit directly around ``dlq``, and between two
-neighbours of a chain nobody else acts. So the judge sees each success, and each failure that nobody else wants, in the
-very order in which the limit has to count them. It knows contexts and answers, and no number of the plugins.
+The order of the counts is exact although workers run side by side: these plugins sit directly around ``dlq``, and
+between two neighbours of a chain no other plugin acts. So the judge sees each success, and each failure that is not
+tried again, in the very order in which the limit has to count them. It knows contexts and answers, and no number of the
+plugins.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from kafka_parallel import Halt, RecordContext, Retry, Skip, hookimpl
 from kafka_parallel.testing.simulation.calls import Call, Place, place_of
 from kafka_parallel.testing.simulation.plan import Plan
 
-# By what a halt is told from one for another reason: it quotes the setting.
+# The mark of a halt at the limit: it quotes the setting.
 LIMITS = ("(max_consecutive=", "(max_ratio=")
 
 Attempt = tuple[Place, int, int]
 
 
 class LimitJudge:
-    """Counts beside ``dlq`` what one start of the application does; to be registered behind it and all that
+    """Counts beside ``dlq`` the outcomes of one start of the application; to be registered behind it and all that
     decide, so that it is asked last.
 
-    What fails counts as failed from then on, whatever its handler does after its deadline; but only what nobody wants
-    to try again counts as a dead letter.
+    A failed attempt counts as failed from then on, whatever its handler does after its deadline; but only a failure
+    that is not tried again counts as a dead letter.
 
     :param limit: the settings of the limit.
     :ivar halted_at: when the limit first stopped this start, in seconds of the world.
@@ -43,7 +44,7 @@ class LimitJudge:
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count what succeeds."""
+        """Count a success."""
         result = yield
         if _attempt(context) not in self._failed and context.counts:
             self._are_dead[place_of(context.raw)[0]].append(False)
@@ -51,7 +52,7 @@ class LimitJudge:
 
     @hookimpl(trylast=True)
     def on_error(self, context: RecordContext) -> None:
-        """Count what nobody else wants: what comes next is its dead letter, or the limit."""
+        """Count a failure that is not tried again: its dead letter is next, or the limit."""
         self._are_dead[place_of(context.raw)[0]].append(True)
         self._exceeds[_attempt(context)] = self._is_exceeded(self._are_dead[place_of(context.raw)[0]])
 
@@ -63,11 +64,11 @@ class LimitJudge:
         return ratio is not None and len(recent) == window and sum(recent) > ratio * window
 
     def failed(self, context: RecordContext) -> None:
-        """Note that an attempt failed, before anybody says what that means."""
+        """Note that an attempt failed, before any verdict."""
         self._failed.add(_attempt(context))
 
     def decided(self, context: RecordContext, answer: object, now: float) -> str | None:
-        """Note what was decided about it in the end; say what is wrong with that, if anything."""
+        """Note the final verdict about it; return the problem with that, if there is one."""
         exceeds = self._exceeds.pop(_attempt(context), None)
         is_limit = isinstance(answer, Halt) and any(limit in answer.reason for limit in LIMITS)
         if exceeds is None or exceeds == is_limit:
@@ -83,10 +84,10 @@ class LimitJudge:
 class RetryShare:
     """Counts how many retries of one start of the application run at once.
 
-    A retry is what comes again because its own failure was answered with one, under the same assignment. What comes
-    again behind it in a batch, or under a later assignment, runs like any other record. A handler past its deadline
-    does not count: its attempt has ended, and only its worker has not. That shows in contexts; so nothing is told apart
-    where no wrapper of ``on_record`` sees them, and in batches from which records are kept out.
+    A retry is a record that comes again because its own failure was answered with one, under the same assignment. A
+    record that comes again behind it in a batch, or under a later assignment, runs like any other. A handler past its
+    deadline does not count: its attempt has ended, and only its worker has not. That shows in contexts; so nothing is
+    told apart where no wrapper of ``on_record`` sees them, and in batches from which records are kept out.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -98,7 +99,7 @@ class RetryShare:
         self._calls: dict[Place, Call] = {}
 
     def decided(self, context: RecordContext, answer: object) -> None:
-        """Note what was decided about an attempt that failed."""
+        """Note the verdict about an attempt that failed."""
         if isinstance(answer, Retry):
             self._told[place_of(context.raw)] = context.assignment_id, context.attempt
 
@@ -117,7 +118,7 @@ class RetryShare:
 
     @staticmethod
     def running(calls: Mapping[Call, None]) -> int:
-        """How many retries are among *calls*."""
+        """The number of retries among *calls*."""
         return sum(call.retries for call in calls if not call.is_late)
 
 

@@ -1,8 +1,8 @@
 """The rest of the simulated application, which goes on using its consumer beside the run: from handlers, and from a
 thread of its own.
 
-What is refused must be refused every time; a pause of the user must hold until the user resumes; a ``close()`` must
-stop the run. What it may do must neither lose nor repeat anything, which is the checker's business.
+Refused calls must be refused every time; a pause of the user must hold until the user resumes; a ``close()`` must stop
+the run. Allowed calls must neither lose nor repeat anything, which is the checker's business.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from kafka_parallel.testing.simulation.world import World
 if TYPE_CHECKING:
     from kafka_parallel.testing.simulation.process import Process
 
-# How long a pause of the user lasts, and how long the thread waits between two acts, in seconds.
+# The length of a user's pause, and of the thread's wait between two acts, in seconds.
 WAITS = (0.01, 0.05, 0.3, 1.0)
-# How likely an act is a close(), and a handler does something to the consumer.
+# The likelihood that an act is a close(), and that a handler does something to the consumer.
 CLOSING, IN_HANDLER = 0.02, 0.1
 
 
@@ -58,7 +58,7 @@ class Meddler:
         process.start_thread(self._go_on, "meddler")
 
     def holds(self, partition: TopicPartition) -> bool:
-        """Whether a pause of the user holds *partition*, as far as this client remembers it."""
+        """Tell whether a pause of the user holds *partition*, as far as this client remembers it."""
         return partition in self._held and self._held[partition] is self._consumer.state_of(partition)
 
     def in_handler(self) -> None:

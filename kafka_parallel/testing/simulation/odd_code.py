@@ -1,4 +1,4 @@
-"""Orderings and deserialisers of the simulated application that do what is not expected of them."""
+"""Orderings and deserialisers of the simulated application with unexpected behaviour."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kafka_parallel.testing.simulation.clients import text_of
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.user_code import BY_NAME
 
-# Of seven offsets, to which an odd ordering does what it does.
+# The one of seven offsets for which an odd ordering is odd.
 ODD_OFFSET = 3
 
 
 def is_odd_to(plan: Plan, record: Any) -> bool:
-    """Whether the ordering does to *record* what is not expected."""
+    """Tell whether the ordering behaves unexpectedly for *record*."""
     return bool(plan.oddity) and plan.odd_place == "ordering" and record.offset % 7 == ODD_OFFSET
 
 
@@ -25,7 +25,7 @@ def act_oddly(plan: Plan, record: Any) -> Any:
 
 
 def deserializer_of(plan: Plan) -> Callable[[bytes | None], str | None] | None:
-    """What the application gives as ``value_deserializer=``."""
+    """The application's ``value_deserializer=``."""
     if not plan.is_unreadable:
         return None
     return partial(text_of, oddity=plan.oddity) if plan.odd_place == "deserializer" else text_of

@@ -9,7 +9,7 @@ from typing import Any
 class OddKey:
     """Equals the keys that stand for the same.
 
-    :param stands_for: what is compared.
+    :param stands_for: the value that is compared.
     :param ask: called whenever two keys are compared or one is hashed.
     """
 

@@ -1,6 +1,6 @@
-"""What shall happen in one simulated run, before it begins: drawn from the seed, and made smaller by the shrinker.
+"""The plan of one simulated run: drawn from the seed before it begins, and made smaller by the shrinker.
 
-What is not in the plan (who acts next, how long a handler takes, which call fails) is drawn while it happens.
+The rest (the next actor, the time of a handler, the call that fails) is drawn while the run goes on.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Planned:
 class Plan:
     """One run.
 
-    :ivar lanes: what stays in order: records of a key, of a partition, or nothing.
+    :ivar lanes: the scope of the order: records of a key, of a partition, or nothing.
     :ivar membership: how partitions are assigned.
     :ivar options: of the consumer under test.
-    :ivar events: what is done to it, each after so many seconds.
+    :ivar events: the events, each after so many seconds.
     :ivar max_poll_interval: seconds after which the group gives up on a member that does not poll.
     :ivar hiccups: how likely a commit fails that may be tried again at once: no reason to repeat anything.
     :ivar slow, failing, commit_faults, poll_faults, late, hostile: how likely a handler is slow, a handler fails, a
@@ -60,17 +60,17 @@ class Plan:
     :ivar dead_letters: whether the ``dlq`` plugin decides about failures.
     :ivar limit: the settings of its limit, if it has one; then handlers fail less by lot after each halt.
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
-    :ivar executor: what runs the handlers, and so of which kind they are: see ``kinds.py``.
+    :ivar executor: the executor, and so the kind of the handlers: see ``kinds.py``.
     :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
     :ivar is_unreadable: whether there is a deserialiser, which raises for the longest values.
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
     :ivar adaptive: the settings of the ``adaptive-concurrency`` plugin, if it is there.
-    :ivar batches: what batches are like, if handlers are of a kind that takes them.
-    :ivar deadline_ms: what handlers may take, if they are of a kind that runs under a deadline.
+    :ivar batches: the settings of batches, if handlers are of a kind that takes them.
+    :ivar deadline_ms: the deadline of handlers, if they are of a kind that has one.
     :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
         keeps a record out of a batch; each from 0 to 1.
-    :ivar oddity: what user code does where it fails, by its name in ``user_code.py``; empty = as most code fails.
+    :ivar oddity: the behaviour of user code that fails, by its name in ``user_code.py``; empty = as most code fails.
     :ivar odd_place: which user code does that: handlers, the deserialiser or the ordering.
     :ivar is_heard: whether a plugin hears of attempts that have ended.
     :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
@@ -127,23 +127,23 @@ class Plan:
 
     @property
     def commits_at_once(self) -> bool:
-        """Whether nothing but the group itself keeps an instance from committing."""
+        """Tell whether nothing but the group itself keeps an instance from committing."""
         trouble = (self.hiccups, self.commit_faults, self.late, self.hostile, self.is_fatal, self.is_slow_to_answer)
         return not any(trouble) and not (self.is_meddled_with or self.is_refused_first)
 
     @property
     def has_odd_keys(self) -> bool:
-        """Whether ordering keys have code of their own: a lot of its own, of the seed alone."""
+        """Tell whether ordering keys have code of their own: a lot of its own, of the seed alone."""
         return random.Random(f"keys {self.seed}").random() < 0.2
 
     @property
     def is_slow_to_answer(self) -> bool:
-        """Whether answers to commits at the interval take their time: a lot of its own, of the seed alone."""
+        """Tell whether answers to commits at the interval take their time: a lot of its own, of the seed alone."""
         return random.Random(f"slow answers {self.seed}").random() < 0.3
 
     @property
     def is_calm(self) -> bool:
-        """Whether only a kill excuses a repeat here, of what it left uncommitted: no handler outlives a drain."""
+        """Tell whether only a kill excuses a repeat, of records it left uncommitted: no handler outlives a drain."""
         if self.options["revoke_timeout_ms"] < CALM_REVOKE_MS or self.options["stop_timeout_ms"] < CALM_STOP_MS:
             return False
         slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
@@ -163,7 +163,7 @@ class Plan:
             return None
         most = min(self.batches["max_records"], self.options["max_buffered_records"])
         scope = "mixed" if self.lanes == "unordered" and self.batches["of"] == "key" else self.batches["of"]
-        # Where little fits into the buffer, only time gives batches out, and a long wait is all there is to see.
+        # If little fits into the buffer, only time gives batches out, and the run would be one long wait.
         most_waiting = min(self.options["max_buffered_records"], self.options["max_uncommitted"])
         has_room = most_waiting >= 20 and self.options["max_buffered_bytes"] > 1000
         wait = min(self.batches["max_wait_ms"], 25_000 if has_room else 2_000)
@@ -171,43 +171,43 @@ class Plan:
 
     @property
     def timeout_ms(self) -> int | None:
-        """What a handler may take, in milliseconds; ``None`` = any time."""
+        """The deadline of a handler, in milliseconds; ``None`` = none."""
         return self.deadline_ms if self.executor.endswith("deadline") else None
 
     @property
     def most_running(self) -> int:
-        """How many handlers of an instance may run at once: one that is overdue has another worker in its place."""
+        """The most handlers of an instance that run at once: one that is overdue has another worker in its place."""
         workers: int = self.options["workers"]
         return 2 * workers if self.timeout_ms is not None and "thread-pool" in self.executor else workers
 
     @property
     def is_timed_exactly(self) -> bool:
-        """Whether nothing takes time between a handler and what times it."""
+        """Tell whether nothing takes time between a handler and its measurement."""
         if self.hostile or self._has(FREEZES):
             return False
         return self.executor in {"thread-pool", "asyncio", "batch on thread-pool", "batch on asyncio"}
 
     @property
     def is_roomy(self) -> bool:
-        """Whether all records can be buffered at once."""
+        """Tell whether all records can be buffered at once."""
         records: int = self.options["max_buffered_records"]
         size: int = self.options["max_buffered_bytes"]
         return records > MOST_RECORDS and size > MOST_RECORDS * 100
 
     @property
     def is_punctual(self) -> bool:
-        """Whether a batch waits for nothing but company, workers, and others of its keys."""
+        """Tell whether a batch waits for nothing but company, workers, and others of its keys."""
         # Between a first fetch and its start being committed, the answer to the commit on its way is waited for.
         return self.is_calm and not (self.pace or self.adaptive or self.hiccups or self.is_slow_to_answer)
 
     @property
     def is_paced(self) -> bool:
-        """Whether the starts of single records can be told apart."""
+        """Tell whether the starts of single records can be told apart."""
         return self.batch is None and "process-pool" not in self.executor
 
     @property
     def may_halt(self) -> bool:
-        """Whether a failure may stop the consumer."""
+        """Tell whether a failure may stop the consumer."""
         return self.is_halting or self.dead_letters or bool(self.retry_topics) or self.hostile > 0
 
     def _has(self, kinds: frozenset[Event]) -> bool:
@@ -250,7 +250,7 @@ def draw(seed: int) -> Plan:
         habits,  # type: ignore[arg-type]
         chance.choice(memberships),  # type: ignore[arg-type]
         _draw_options(chance, is_calm=is_calm),
-        # Where records are deleted, "latest" would skip those that are left: what it is asked for.
+        # If records are deleted, "latest" would skip those that are left, as it should.
         "earliest" if any(event == "delete records" for _, event in events) else chance.choice(["earliest", "latest"]),
         records,
         events,
@@ -263,7 +263,7 @@ def draw(seed: int) -> Plan:
     is_patient = is_calm and chance.random() < 0.2
     plan = _patient(plan) if is_patient else plan
     plan = replace(plan, executor=chance.choice(["thread-pool", "asyncio"]))
-    if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay what they were
+    if not is_calm and random.Random(f"values {seed}").random() < 0.15:  # its own lot: other plans stay as they were
         plan = replace(plan, is_unreadable=True)
     plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
     plan = _skewed(_taken_over(plan))
@@ -271,13 +271,13 @@ def draw(seed: int) -> Plan:
 
 
 def _taken_over(plan: Plan) -> Plan:
-    """Draw what happens to the consumer beside the run and before it; by a chance of its own, as below."""
+    """Draw the acts on the consumer beside the run and before it; by a chance of its own, as below."""
     chance = random.Random(f"takeover {plan.seed}")
     return replace(plan, is_meddled_with=chance.random() < 0.25, is_refused_first=chance.random() < 0.15)
 
 
 def _bounded(plan: Plan, *, is_calm: bool) -> Plan:
-    """Draw how plugins bound what runs; by a chance of its own, so that the rest of a seed's plan stays as it was."""
+    """Draw the bounds of plugins; by a chance of its own, so that the rest of a seed's plan stays as it was."""
     chance = random.Random(f"bounds {plan.seed}")
     pace = _draw_pace(chance, plan.lanes, is_calm=is_calm) if chance.random() < 0.2 else None
     adaptive = {"min_in_flight": 1, "max_in_flight": chance.choice([1, 3, None])} if chance.random() < 0.1 else None
@@ -285,7 +285,7 @@ def _bounded(plan: Plan, *, is_calm: bool) -> Plan:
 
 
 def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
-    """Draw of which kind handlers are, and what only some kinds have; by a chance of its own, as above."""
+    """Draw the kind of the handlers, and the settings that only some kinds have; by a chance of its own, as above."""
     chance = random.Random(f"kind {plan.seed}")
     kind = plan.executor if chance.random() < 0.35 else chance.choice(FURTHER_KINDS)
     batches = {
@@ -308,7 +308,7 @@ def _of_kind(plan: Plan, *, is_calm: bool) -> Plan:
 
 
 def _odd(plan: Plan) -> Plan:
-    """Draw what user code does that is not expected of it, and where; by a chance of its own, as above."""
+    """Draw unexpected behaviour of user code, and its place; by a chance of its own, as above."""
     chance = random.Random(f"odd {plan.seed}")
     if chance.random() < 0.75:
         return plan
@@ -331,7 +331,7 @@ def _limited(plan: Plan) -> Plan:
         return plan
     in_a_row, ratio = chance.choice([(None, 0.0), (None, 0.5), (1, None), (2, None), (4, None), (3, 0.5)])
     limit = {"max_consecutive": in_a_row, "max_ratio": ratio, "window": chance.choice([1, 3, 8])}
-    # Where each failure opens a circuit, most of a run would be waiting for it.
+    # If each failure opened a circuit, most of a run would be waiting for it.
     failing = chance.choice([0.2, 0.5, 0.9] if plan.breaker is None else [0.2])
     return replace(plan, limit=limit, failing=failing)
 
@@ -346,7 +346,7 @@ def _skewed(plan: Plan) -> Plan:
 
 
 def _with_kills(plan: Plan) -> Plan:
-    """Kill somebody in every fifth plan in which nothing else excuses a repeat: so what a kill may cost is exact."""
+    """Kill an instance in every fifth plan in which nothing else excuses a repeat: so the cost of a kill is exact."""
     chance = random.Random(f"kills {plan.seed}")
     if chance.random() < 0.8:
         return plan
@@ -357,7 +357,7 @@ def _with_kills(plan: Plan) -> Plan:
 
 
 def _with_silence(plan: Plan) -> Plan:
-    """Draw what is passed without a record: quiet partitions, transactions, offsets that are gone; as above."""
+    """Draw offsets that are passed without a record: quiet partitions, transactions, lost offsets; as above."""
     chance = random.Random(f"silence {plan.seed}")
     if chance.random() < 0.5:
         return plan

@@ -1,8 +1,8 @@
-"""A pool of processes that run handlers, as the engine sees it: what it sends, and which reports come back when.
+"""A pool of processes that run handlers, as the engine sees it: messages, and reports that come back at their times.
 
-A process is an actor's loop here. It runs what was sent in order, reports by lot at once or later, gives back what it
-has not begun, is killed when nobody waits or a deadline has passed, and dies by lot. What it has
-really run, `Acts` know.
+A process is an actor's loop here. It runs its units in order, reports by lot at once or later, gives back those it has
+not begun, is killed when its result is no longer wanted or a deadline has passed, and dies by lot. `Acts` know the
+handlers it has really run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.world import World
 
-# How often a process is asked whether anybody waits for what it runs, and how long a new one takes, in seconds.
+# The interval at which a process is asked whether its result is still wanted, and the time a new one takes, in seconds.
 LOOK_EVERY, START = 0.1, 0.05
 
 Wants = Callable[[int], bool]
@@ -37,7 +37,7 @@ def arrive(record: Any) -> Any:
 class _DeadError(Exception):
     """A process ended in the middle of a call.
 
-    :ivar error: what the call has failed with.
+    :ivar error: the error of the call.
     :ivar returned: how many records before it were done.
     """
 
@@ -50,7 +50,7 @@ class _DeadError(Exception):
 class SimulatedPool:
     """The executor, and the plugin that provides it.
 
-    :ivar acts: what handlers do.
+    :ivar acts: the behaviour of handlers.
     """
 
     acts: Acts
@@ -71,7 +71,7 @@ class SimulatedPool:
         return self
 
     def bind(self, program: Program) -> None:
-        """Learn what to run."""
+        """Learn the program to run."""
         self._program = program
         handler, self._prepare = pickle.loads(program.payload)  # noqa: S301 - made in this very process
         self._arrive: Callable[[Any], Any] = handler
@@ -101,7 +101,7 @@ class SimulatedPool:
         self._alive -= 1
 
     def _take(self, work: Work) -> Chunk | None:
-        """Take what is there, or wait for one."""
+        """Take several tasks if there are any, or wait for one."""
         is_single = self._program.is_surrounded or self._timeout is not None
         return work.next_chunk_nowait(
             1 if is_single else self._world.random.randint(1, self._chunk)
@@ -171,7 +171,7 @@ class SimulatedPool:
 
     def _run(self, records: list[Any], wants: Callable[[], bool]) -> None:
         chance = self._world.random
-        looks = chance.random() < 0.7  # it sometimes goes on with what it has before anybody stops it
+        looks = chance.random() < 0.7  # it sometimes goes on with its records before it is stopped
         if looks and not wants():
             raise _DeadError(WorkerDied("nobody waits", -9, is_unwanted=True))
         call = self.acts.begin(records, is_prompt=looks)
@@ -180,9 +180,7 @@ class SimulatedPool:
         if chance.random() < self._plan.dying / 2:
             self._die(call, is_unwanted=True)
         self._wait(call, wants)
-        self._arrive(
-            self.acts.end(call)
-        )  # what stands for the handler is given what that returns, and so is judged by it
+        self._arrive(self.acts.end(call))  # the handler's substitute is given that value, and so is judged by it
 
     def _die(self, call: Call, *, is_unwanted: bool = False) -> None:
         """Die at some moment; the work done by then is unknown.

@@ -1,4 +1,4 @@
-"""What a process of the simulated world has: the world's clock, and threads that are killed or frozen together."""
+"""A process of the simulated world: the world's clock, and threads that are killed or frozen together."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Process:
 
     @property
     def acts_now(self) -> bool:
-        """Whether it is one of its threads that runs now."""
+        """Tell whether it is one of its threads that runs now."""
         return getcurrent() in self._actors
 
     def kill(self) -> None:

@@ -34,7 +34,7 @@ class Refusal:
         self._name = name
 
     def happen(self, consumer: Any, process: Process) -> None:
-        """Try to start, and compare what can be seen of *consumer* before and after."""
+        """Try to start, and compare *consumer* before and after."""
         before = seen_of(consumer)
         parts = Parts(
             Client(consumer),
@@ -55,7 +55,7 @@ class Refusal:
 
 
 def seen_of(consumer: Any) -> dict[str, Any]:
-    """What of *consumer* shows that it was taken over."""
+    """The attributes of *consumer* that show that it was taken over."""
     configs = (consumer.config, consumer._coordinator.config, consumer._fetcher.config)  # noqa: SLF001
     return {
         "class": type(consumer),

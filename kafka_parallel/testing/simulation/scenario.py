@@ -48,19 +48,19 @@ DEAD = "dead"
 SESSION_TIMEOUT = 10.0
 # Simulated seconds within which every run must have handled and committed everything.
 PATIENCE = 2000.0
-# How many instances may be alive at once.
+# The most instances that may be alive at once.
 MOST_INSTANCES = 4
 # With "latest", when it is known at the soonest whether there is anything to do: with the first positions.
 SETTLED = 2.0
-# How long a transaction may stay open, in seconds.
+# The time that a transaction may stay open, in seconds.
 OPEN = (0.0, 0.0, 0.05, 1.0)
-# How many group.instance.ids static members have between them.
+# The number of group.instance.ids that static members have between them.
 STATIC_IDS = 3
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a run went.
+    """The result of a run.
 
     :ivar trace: a digest of every step; equal for two runs of a seed.
     :ivar records: how many there were.
@@ -90,7 +90,7 @@ class Simulation:
     """One run.
 
     :param seed: decides everything that the plan leaves open.
-    :param plan: what shall happen; drawn from the seed if not given.
+    :param plan: the plan; drawn from the seed if not given.
     """
 
     def __init__(self, seed: int, plan: Plan | None = None) -> None:
@@ -101,7 +101,7 @@ class Simulation:
         self.cluster.create_topic(DEAD, 1)
         for number in range(len(plan.retry_topics)):
             self.cluster.create_topic(f"{TOPIC}-{GROUP}-retry-{number}", 1)
-        # What is dropped above a record that halts is gone from memory, but the checker cannot know.
+        # Records dropped above one that halts are gone from memory, but the checker cannot know.
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
         # So is a batch in which a fatal fault strikes, before it is known how much of it has room.
         most_bytes = float("inf") if plan.may_halt or plan.is_fatal else plan.options["max_buffered_bytes"]
@@ -126,7 +126,7 @@ class Simulation:
         return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
 
     def _ordering(self, record: Any) -> Any:
-        """Do what the application gives as ``ordering=``: some do what is not expected, to some records."""
+        """The application's ``ordering=``: some behave unexpectedly, with some records."""
         if is_odd_to(self.plan, record):
             return act_oddly(self.plan, record)
         key = self._lane_of(record)
@@ -212,7 +212,7 @@ class Simulation:
             self._append(planned)
 
     def _forge(self) -> None:
-        """Write records into a retry topic whose headers nobody should believe."""
+        """Write records into a retry topic whose headers must not be believed."""
         random = self.world.random
         for _ in range(random.randint(0, 3)):
             name = random.choice(["retry_topic-backoff-timestamp", "retry_topic-attempts"])
@@ -280,7 +280,7 @@ class Simulation:
         return [partition for partition in self.cluster.logs if partition.topic != DEAD]
 
     def _explain(self, instance: Instance, error: BaseException) -> None:
-        """Accept what the plan made an instance die of, and raise everything else."""
+        """Accept the deaths that the plan causes, and raise every other error."""
         plan = self.plan
         self.world.note(f"{instance.name} died of {error!r}")
         expected = (
@@ -368,7 +368,7 @@ class Simulation:
         return plugins
 
     def _last_resorts(self, judge: LimitJudge | None) -> list[object]:
-        """What writes failed records elsewhere, and the judge behind it."""
+        """The plugin that writes failed records elsewhere, and the judge behind it."""
         plan, found = self.plan, list[object]()
         producer = partial(WatchedProducer, self.cluster, self.checker)
         if plan.dead_letters:
@@ -386,7 +386,7 @@ class Simulation:
         return [*([listener] if plan.is_heard else []), *([counter] if has_counter else [])]
 
     def _leaves(self, name: str) -> None:
-        """Excuse what an instance could not commit at its end: while a group waits for a dead member, nobody can."""
+        """Excuse records left uncommitted at an instance's end: no member can commit while a dead one is waited for."""
         if self._has_killed:
             self.checker.cannot_commit(name)
 
@@ -447,7 +447,7 @@ class Simulation:
     def _pause(self) -> None:
         """Let the user pause a partition after the next poll, and resume it after the one after that."""
         if self.plan.is_meddled_with:
-            return  # another thread pauses, and remembers what
+            return  # another thread pauses, and remembers the partitions
         for instance in self._chosen():
             instance.consumer.wishes = ["pause", "resume"]
 

@@ -16,7 +16,7 @@ from kafka_parallel import hookimpl
 from kafka_parallel.testing.simulation.hostile import MisbehaviourError
 from kafka_parallel.testing.simulation.world import World
 
-# How likely an answer about an assignment is a wrong one: assignments are few, and it may cost nothing.
+# The likelihood that an answer about an assignment is a wrong one: assignments are few, and it may cost nothing.
 WRONG_ASSIGNMENTS = 0.3
 
 
@@ -100,7 +100,7 @@ class Shapes:
 
     @hookimpl
     def on_assign(self, partitions: frozenset[TopicPartition]) -> Any:
-        """Answer what is no done offset of these partitions."""
+        """Give a wrong answer: no done offset of these partitions."""
         if self._chance.random() >= WRONG_ASSIGNMENTS:
             return None
         first, other = min(partitions), TopicPartition("nowhere", 0)

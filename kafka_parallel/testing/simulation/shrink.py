@@ -16,9 +16,9 @@ from typing import Any
 from kafka_parallel.testing.simulation.plan import Plan, draw
 from kafka_parallel.testing.simulation.scenario import Simulation
 
-# How long to look for smaller plans, in seconds.
+# The time to look for smaller plans, in seconds.
 PATIENCE = 20.0
-# How many lines of the story are shown.
+# The number of lines of the story that are shown.
 LINES = 60
 
 NO_TROUBLE: tuple[dict[str, Any], ...] = (
@@ -85,7 +85,7 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
 
 
 def report(seed: int) -> str:
-    """Say what seed *seed* does wrong: the shrunk plan, the end of its story, and how to run it again."""
+    """Tell the failure of seed *seed*: the shrunk plan, the end of its story, and how to run it again."""
     plan, story = shrink(seed, draw(seed))
     left_out = [f"    ... {len(story) - LINES} lines before"] if len(story) > LINES else []
     return "\n".join(

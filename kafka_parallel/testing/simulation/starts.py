@@ -1,7 +1,7 @@
-"""Where a group begins that has nothing committed: what was written before is not its business, all later records are.
+"""The start of a group that has nothing committed: earlier records are not its business, all later ones are.
 
 With ``auto_offset_reset="latest"`` that is decided by its first commit, by its first handler, or by a member that knew
-where it was and had the time to commit it, although no record came. A reset skips what lies before it.
+where it was and had the time to commit it, although no record came. A reset skips the records before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AT_ONCE = 0.5
 
 
 class Stance(NamedTuple):
-    """Where a member is in a partition of which nothing is committed, and since when it could have committed that."""
+    """The position of a member where nothing is committed, and since when it could have committed that."""
 
     position: int
     since: float
@@ -35,12 +35,12 @@ class Starts:
         self._stances: dict[tuple[str, TopicPartition], Stance] = {}
 
     def get(self, partition: TopicPartition) -> int | None:
-        """Where the group begins in *partition*; ``None`` while that is not decided."""
+        """The start of the group in *partition*; ``None`` while that is not decided."""
         decided = self._decided.get(partition)
         return None if decided is None else max(decided, self._skipped.get(partition, 0))
 
     def skipped(self, partition: TopicPartition) -> int:
-        """Up to where a reset has skipped records of *partition*."""
+        """The offset up to which a reset has skipped records of *partition*."""
         return self._skipped.get(partition, 0)
 
     def decide(self, partition: TopicPartition, offset: int) -> None:

@@ -27,12 +27,12 @@ class SweepError(KafkaParallelError):
 
 @dataclass
 class Sweep:
-    """What was asked for, and how far it got.
+    """The range of seeds, and the progress.
 
     :ivar first: the first seed.
     :ivar seeds: how many.
     :ivar done: how many are done, from the first on.
-    :ivar failed: the seeds that failed, each with what it said.
+    :ivar failed: the seeds that failed, each with its report.
     """
 
     first: int
@@ -51,7 +51,7 @@ class Sweep:
             )
 
     def run(self) -> Iterator[int]:
-        """Run what is left; yield after each batch how many seeds are done."""
+        """Run the rest; yield after each batch how many seeds are done."""
         starts = range(self.first + self.done, self.first + self.seeds, BATCH)
         counts = [min(BATCH, self.first + self.seeds - start) for start in starts]
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
@@ -65,7 +65,7 @@ class Sweep:
     # Notes, so that an interrupted run can go on
 
     def save(self, path: Path) -> None:
-        """Write down how far it got; whoever reads it meanwhile sees the old notes or the new ones.
+        """Write down the progress; a reader sees the old notes or the new ones.
 
         :raises SweepError: they cannot be written.
         """
@@ -113,7 +113,7 @@ def keep(path: Path, failed: Iterable[int]) -> None:
 
 
 def run_batch(first: int, count: int) -> dict[str, Any]:
-    """Run *count* seeds from *first* on: how many records and repeats there were, and what failed."""
+    """Run *count* seeds from *first* on: the numbers of records and repeats, and the failures."""
     logging.disable(logging.CRITICAL)
     records, repeats, failed = 0, 0, {}
     for seed in range(first, first + count):

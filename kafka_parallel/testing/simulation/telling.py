@@ -1,11 +1,11 @@
-"""Which attempt each thing is about that plugins were told of.
+"""Matches the reports to plugins with the attempts they are about.
 
-What is told names a record, seconds and an error. Of several attempts at one record more than one may agree with it:
-one that was cancelled at its deadline and the next, which ends at the same moment. So nothing is decided until there is
-a contradiction: what was told is matched with the calls that agree with it, and matched anew when more is told.
+A report names a record, seconds and an error. Of several attempts at one record more than one may agree with it: one
+that was cancelled at its deadline and the next, which ends at the same moment. So nothing is decided until there is a
+contradiction: reports are matched with the calls that agree with them, and matched anew with every further one.
 (Augmenting paths: H. W. Kuhn, The Hungarian method for the assignment problem, 1955; that a matching which covers all
-that was told and one which covers all calls that had to be told of make one which covers both: N. S. Mendelsohn and
-A. L. Dulmage, Some generalizations of the problem of distinct representatives, 1958.)
+that was told and one which covers all calls that had to be told of make one which covers both: N. S. Mendelsohn and A.
+L. Dulmage, Some generalizations of the problem of distinct representatives, 1958.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kafka_parallel.testing.simulation.calls import Call
 
 
 class Tellings:
-    """What was told of attempts of one instance at one record."""
+    """The reports of attempts of one instance at one record."""
 
     def __init__(self) -> None:
         self._candidates: list[Sequence[Call]] = []
@@ -41,11 +41,11 @@ class Tellings:
         return False
 
     def missing(self, calls: Collection[Call]) -> list[Call]:
-        """Those of *calls* that nothing was told of, however what was told is understood."""
+        """Those of *calls* without a report, in every reading of the reports."""
         return [call for call in calls if call not in self._about and not self._claim(call, calls, set())]
 
     def _claim(self, call: Call, calls: Collection[Call], seen: set[int]) -> bool:
-        """Let something be about *call* that is about one nobody had to tell of, or about which more was told."""
+        """Let a report be about *call* that is about one that needs no report, or that has more of them."""
         for other, number in list(self._about.items()):
             if number in seen or call not in self._candidates[number]:
                 continue

@@ -1,8 +1,8 @@
-"""What the checker knows of the time in which a partition belongs to an instance, and of attempts that outlive it.
+"""The time in which a partition belongs to an instance, and the attempts that outlive it.
 
-What is told of a partition's end comes after that end, so whatever an instance makes of an attempt after it was told is
-wrong. An attempt may still begin then: its record was taken before. And what an instance is seen to do after an attempt
-has ended, it does as an owner, unless it has told of an end before.
+The instance is told of a partition's end after that end, so any later use of an attempt is wrong. An attempt may still
+begin then: its record was taken before. An act of an instance after the end of an attempt is that of an owner, unless
+it has told of its end before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kafka_parallel.testing.simulation.calls import Call
 
 
 class Tenures:
-    """Which partitions each instance has given up, and what it had begun by then."""
+    """The partitions that each instance has given up, and the calls it had begun by then."""
 
     def __init__(self) -> None:
         self._given_up: dict[str, set[TopicPartition]] = defaultdict(set)
@@ -46,10 +46,10 @@ class Tenures:
             left.difference_update(partitions)
 
     def goes_on(self, instance: str) -> None:
-        """Note that *instance* polls or commits: of what it has not given up it is the owner."""
+        """Note that *instance* polls or commits: it owns the partitions it has not given up."""
         for call, left in self._ended.pop(instance, {}).items():
             call.owned |= left
 
     def is_over(self, instance: str, partition: TopicPartition) -> bool:
-        """Whether *instance* has given *partition* up, and not got it again."""
+        """Tell whether *instance* has given *partition* up, and not got it again."""
         return partition in self._given_up[instance]

@@ -1,4 +1,4 @@
-"""What of the module ``threading`` an executor uses, made of actors of a process of the simulated world."""
+"""The part of the module ``threading`` that an executor uses, made of actors of a process of the simulated world."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kafka_parallel.testing.simulation.process import Process
 class Threads:
     """Stands in for the module.
 
-    :param process: what the threads run in.
+    :param process: the process that the threads run in.
     """
 
     def __init__(self, process: Process) -> None:

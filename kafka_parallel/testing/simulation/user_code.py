@@ -1,6 +1,6 @@
-"""What functions of the user do that a library may not expect, for the table in the tests and for simulations.
+"""Unexpected behaviour of user functions, for the table in the tests and for simulations.
 
-Each behaviour says what it means for the record if a handler does it: it is handled, it has failed and ``on_error`` is
+Each behaviour has a meaning for the record if a handler shows it: it is handled, it has failed and ``on_error`` is
 asked, or run() ends with the error. Whatever it is, "committed and none of these" may never be.
 """
 
@@ -21,7 +21,7 @@ class PanicException(BaseException):
 
 
 class RetriableError(Exception):
-    """Says of itself what kafka-python's errors say of themselves."""
+    """Has the attribute of kafka-python's errors that may pass."""
 
     retriable = True
 
@@ -45,10 +45,10 @@ class Awaitable:
 class Behaviour(NamedTuple):
     """One thing that a function does.
 
-    :ivar act: does it; a function of what the function was given, and of the ParallelConsumer (``None`` elsewhere).
+    :ivar act: shows it; a function of the user function's argument, and of the ParallelConsumer (``None`` elsewhere).
     :ivar meaning: of a handler that does it.
-    :ivar raises: the class of what it raises; ``None`` if it returns.
-    :ivar is_work: whether it returns what has yet to run or to be waited for.
+    :ivar raises: the class of its error; ``None`` if it returns.
+    :ivar is_work: true if it returns work that has yet to run or to be waited for.
     """
 
     name: str
@@ -121,7 +121,7 @@ RETURNING = [
     Behaviour("returns None", lambda _given, _public: None, "handled"),
     Behaviour("returns junk", lambda _given, _public: object(), "handled"),
     Behaviour("calls statistics()", _ask, "handled"),
-    Behaviour("changes what it got", _mutate, "handled"),
+    Behaviour("changes its argument", _mutate, "handled"),
     _work("a coroutine", _await),
     _work("a generator", _yield),
     _work("an async generator", _yield_async),
@@ -149,5 +149,5 @@ RAISING = [
 ]
 BEHAVIOURS = [*RETURNING, *RAISING]
 BY_NAME = {behaviour.name: behaviour for behaviour in BEHAVIOURS}
-# What simulated handlers do instead of failing as expected; deep recursion would only take long.
+# The behaviours that simulated handlers show instead of failing as expected; deep recursion would only take long.
 ODD_FAILURES = [found.name for found in BEHAVIOURS if found.meaning == "failed" and found.raises is not RecursionError]

@@ -1,8 +1,8 @@
-"""Who acts next, and what time it is.
+"""The next actor, and the time.
 
 Everything runs in one thread, in greenlets. An actor gives up control when it sleeps, waits on a condition, or takes a
-lock; who goes on is drawn from the seed. Time only passes when nobody can act. So a seed decides the whole run, and two
-runs of one seed are the same, step by step.
+lock; who goes on is drawn from the seed. Time only passes when no actor can act. So a seed decides the whole run, and
+two runs of one seed are the same, step by step.
 
 The real code is not patched: it asks its clock for locks, conditions and the time, and gets the ones of this file.
 """
@@ -17,12 +17,12 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-# How much later than asked for an actor without hurry goes on, in seconds: of these, one is drawn for a world.
+# The delays with which an actor without hurry goes on, in seconds: one is drawn for a world.
 LATE = (0.0, *[0.2] * 9)
 
 
 class StalledError(AssertionError):
-    """Nobody can act and nothing will ever happen, or it takes too many steps."""
+    """No actor can act and nothing will ever happen, or it takes too many steps."""
 
 
 class World:
@@ -53,8 +53,9 @@ class World:
     def spawn(self, act: Callable[[], Any], *, is_unhurried: bool = False) -> greenlet:
         """Let *act* run as an actor of its own.
 
-        :param is_unhurried: whether it may go on later than it asked for while nobody else has anything to do, as any
-            thread may. What only looks around now and then does so less often: most of a run would be nothing else.
+        :param is_unhurried: true if it may go on later than it asked for while no other actor has anything to do, as
+            any thread may. An actor that only looks around now and then does so less often: most of a run would be
+            nothing else.
         """
 
         def run() -> None:
@@ -113,11 +114,11 @@ class World:
             acts_at = max(due, frozen.get(actor, 0.0)) if frozen else due
             earliest = min(earliest, acts_at + self._late if actor in unhurried else acts_at)
         if earliest == float("inf"):
-            raise StalledError(f"nobody can act any more at {self.now:.3f} s")
+            raise StalledError(f"no actor can act any more at {self.now:.3f} s")
         self.now = earliest
 
     def note(self, what: str) -> None:
-        """Add to the story, which tells people what happened, and to the trace, by which two runs are compared."""
+        """Add to the story, which is for people, and to the trace, by which two runs are compared."""
         line = f"{self.now:9.3f} {what}"
         self.story.append(line)
         self._trace.update(line.encode())
@@ -134,7 +135,7 @@ class World:
         self.park(self.now + seconds)
 
     def park(self, until: float) -> None:
-        """Give up control until *until*, or until somebody calls `wake`."""
+        """Give up control until *until*, or until `wake` is called."""
         me = getcurrent()
         if me is self._main:
             raise RuntimeError("only actors may wait")
@@ -149,7 +150,7 @@ class World:
             self._leave(loop)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give up control in the middle of a call of *loop*: what asyncio notes for a thread is this actor's alone."""
+        """Give up control in the middle of a call of *loop*: asyncio's notes for a thread are this actor's alone."""
         task = asyncio.current_task(loop)
         if task is not None:
             asyncio.tasks._leave_task(loop, task)  # noqa: SLF001 - as above
@@ -166,7 +167,7 @@ class World:
         if actor in self._actors:
             self._actors[actor] = min(self._actors[actor], self.now)
 
-    # What runtime.clock.Clock promises, but for threads: those belong to a process
+    # The promises of runtime.clock.Clock, but for threads: those belong to a process
 
     def monotonic(self) -> float:
         """Seconds since the world began."""
@@ -190,7 +191,7 @@ class World:
 
 
 class Lock:
-    """A lock; taking it is a moment at which somebody else may act first."""
+    """A lock; taking it is a moment at which another actor may act first."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -232,7 +233,7 @@ class Condition:
         return notified
 
     def notify(self, n: int = 1) -> None:
-        """Wake *n* who wait, drawn from the seed: nobody may rely on an order."""
+        """Wake *n* waiting actors, drawn from the seed: there is no order to rely on."""
         for _ in range(min(n, len(self._waiting))):
             chosen = self._waiting.pop(self._world.random.randrange(len(self._waiting)))
             self._world.wake(chosen)

@@ -1,4 +1,4 @@
-"""What happens to a record that nobody will try again: it is written to a dead letter topic, then it is finished.
+"""Dead letters: a record that is not tried again is written to a dead-letter topic, then it is finished.
 
 The record counts as finished only after the broker has acknowledged the dead letter. If that fails, the plugin says
 `Halt`: run() stops and the record, uncommitted, is processed again by the next run. A dead letter can thus be
@@ -118,7 +118,7 @@ class DeadLetterQueue:
     def on_start(self, context: Settings) -> None:
         """Refuse topics that the consumer reads itself, connect, and look the topics up.
 
-        :raises ConfigurationError: naming the topic and what to do.
+        :raises ConfigurationError: with the topic and the remedy.
         """
         if not context.has_raw_bytes:
             raise ConfigurationError(

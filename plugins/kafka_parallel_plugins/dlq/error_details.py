@@ -1,4 +1,4 @@
-"""What is told of an error, and how much of it: error texts and stack traces often quote the data.
+"""The part of an error that a dead letter tells: error texts and stack traces often quote the data.
 
 ``"full"`` tells everything. ``"off"`` leaves the stack trace out. ``"redacted"`` tells where it happened and the
 classes of the errors, but no text that came from the data: no messages, no source lines.
@@ -48,7 +48,7 @@ def details_of(error: BaseException, stack_trace: str) -> ErrorDetails:
 
 
 def _redacted(error: BaseException) -> str:
-    """Where *error* and those that led to it were raised, and their classes; nothing else."""
+    """The places where *error* and its causes were raised, and their classes; nothing else."""
     lines = []
     for link in reversed(_chain(error)):
         frames = traceback.extract_tb(link.__traceback__)
@@ -67,7 +67,7 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return *error*, what it came from, and so on, each once."""
+    """Return *error*, its cause, the cause of that, and so on, each once."""
     chain = [error]
     while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         if any(cause is link for link in chain):
@@ -82,7 +82,7 @@ def _head(text: str) -> bytes:
 
 
 def _tail(text: str) -> bytes:
-    # Python tells the error last, so the end is what must survive
+    # Python tells the error last, so the end must survive
     return _whole_characters(text.encode("utf-8", "backslashreplace")[-STACK_TRACE_BYTES:])
 
 

@@ -1,18 +1,18 @@
-"""Which headers a dead letter carries, byte for byte.
+"""The headers of a dead letter, byte for byte.
 
-Dialects side by side, by choice, so that readers of each find what they know, and a few names of our own:
+Several dialects can be written side by side, so that readers of each find their headers, beside a few names of our own:
 
 - ``kafka``: ``__dlq.errors.*`` of KIP-1191, as the broker's ``ShareGroupDLQStateManager`` writes them. UTF-8 text,
   numbers in decimal.
 - ``spring``: ``kafka_dlt-*`` of Spring Kafka, as ``DeadLetterRecordManager`` writes them. UTF-8 text, but numbers as
   big-endian two's complement: 4 bytes for the partition, 8 for offset and timestamp.
-- ``connect``: ``__connect.errors.*`` of Kafka Connect, as ``DeadLetterQueueReporter`` writes them, without what only a
-  connector has. UTF-8 text, numbers in decimal.
-- ``kafka-parallel.*``: what none of them has a name for.
+- ``connect``: ``__connect.errors.*`` of Kafka Connect, as ``DeadLetterQueueReporter`` writes them, without the headers
+  that only a connector can fill. UTF-8 text, numbers in decimal.
+- ``kafka-parallel.*``: facts for which none of them has a name.
 
 A record can arrive with such headers already: replayed from a dead letter topic, or forged. They are kept under
-``kafka-parallel.prev.<name>``, where nobody takes them for ours. Only one generation is kept, or a record
-that goes round and round would grow until no topic takes it.
+``kafka-parallel.prev.<name>``, which no reader takes for ours. Only one generation is kept, or a record that goes round
+and round would grow until no topic takes it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NO_TIMESTAMP = -1
 
 @dataclass(frozen=True)
 class Letterhead:
-    """Which headers dead letters carry.
+    """The set of headers that dead letters carry.
 
     :ivar dialects: which of `DIALECTS`.
     :ivar kept: names of the record's headers that are copied; ``None`` = all.

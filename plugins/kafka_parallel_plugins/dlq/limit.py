@@ -4,8 +4,8 @@ A dead letter topic is for the few. If a deployment broke the handler, every rec
 topic drains into its dead letters. Above the limit the consumer stops instead, and the records stay where they are.
 (The idea is that of ``DlqLimit`` in Sentry's arroyo.)
 
-A record counts in the partition it was read from, a retry topic's included: where else it claims to come from is in
-headers that anybody could write, and must neither get it past the limit nor decide how much is remembered.
+A record counts in the partition it was read from, a retry topic's included. The origin that it claims is in headers,
+which any producer can write, and must neither get it past the limit nor decide how much is remembered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DlqLimit:
-    """How many dead letters there may be, per partition.
+    """The limit of dead letters, per partition.
 
     :ivar max_ratio: the part of the last ``window`` records that may become dead letters, 0 to below 1; ``None`` = any.
     :ivar window: how many records are looked at; the ratio is not judged before there were so many.
@@ -71,7 +71,7 @@ class _Recent:
 
 
 class LimitWatch:
-    """Counts what succeeds and what becomes a dead letter. A lock guards the counts: workers call both methods."""
+    """Counts successes and dead letters. A lock guards the counts: workers call both methods."""
 
     def __init__(self, limit: DlqLimit) -> None:
         self._limit = limit
@@ -81,7 +81,7 @@ class LimitWatch:
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count what succeeds, but not after its deadline, when it has failed already, nor after its partition left."""
+        """Count a success, but not after its deadline, when it has failed already, nor after its partition left."""
         attempt, raw = _attempt(context), context.raw
         with self._lock:
             self._running.add(attempt)

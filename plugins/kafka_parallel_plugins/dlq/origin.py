@@ -1,7 +1,7 @@
-"""Where a record comes from that failed in a retry topic: what its dead letter should name.
+"""The origin of a record that failed in a retry topic, for its dead letter.
 
-Which topic that is, the settings of the consumer know. Partition, offset, timestamp and attempts are in the headers,
-which anybody could write who may write to the retry topic; they only ever end up in the headers of the dead letter.
+The settings of the consumer tell the topic. Partition, offset, timestamp and attempts are in the headers, which any
+producer of the retry topic can write; they only ever end up in the headers of the dead letter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which topic takes the dead letters of a topic, and which topics are refused."""
+"""The dead-letter topic of each topic, and the topics that are refused."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DeadLetterTopics:
 
 
 def own_topic(name: str) -> str:
-    """Say why dead letters must not go to *name*, and what to do."""
+    """Say why dead letters must not go to *name*, and name the remedy."""
     return (
         f"plugin dlq would write to topic {name!r}, which this consumer reads itself, so every dead letter would come "
         "back as a new record: set the plugin's topic= to one outside the subscription"
@@ -78,7 +78,7 @@ def _check_name(name: str) -> None:
 def _extends_to_dead_letters(pattern: re.Pattern[str]) -> bool:
     """Tell whether *pattern*, matching a topic, surely matches the topic's dead letter topic as well.
 
-    A subscription matches from the start of the name only, so a longer name matches too unless the pattern looks
-    beyond what it consumed. Patterns that do are left to the check of every single dead letter.
+    A subscription matches from the start of the name only, so a longer name matches too unless the pattern looks beyond
+    the part it consumed. Patterns that do are left to the check of every single dead letter.
     """
     return not _LOOKS_BEYOND.search(_ANY_END.sub("", pattern.pattern))

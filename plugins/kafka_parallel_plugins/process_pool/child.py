@@ -1,4 +1,4 @@
-"""What runs inside a process of the pool.
+"""The code that runs inside a process of the pool.
 
 The main thread runs handlers; it gets units from one pipe and answers on it. A second thread watches another pipe: it
 hands back units that were not begun when the parent asks for them, because the main thread is stuck in a long one, and
@@ -30,7 +30,7 @@ from kafka_parallel_plugins.process_pool.messages import (
     raised,
 )
 
-# How long outcomes may be kept back, in seconds: others may wait for them.
+# The time for which outcomes may be kept back, in seconds: others may wait for them.
 REPORT_EVERY = 0.005
 
 
@@ -44,7 +44,7 @@ def main(
     is_batch: bool,
     is_timed: bool,
 ) -> None:
-    """Run what comes until the parent says it is over.
+    """Run the units that arrive until the parent says it is over.
 
     :param work: units come from it, and reports go to it.
     :param control: the parent asks for units on it; its end is the parent's end.
@@ -81,7 +81,7 @@ def _next(work: Connection) -> bytes:
 
 
 def _leave_signals_to_parent() -> None:
-    """Take no notice of what a terminal and a service manager send to everybody: the parent answers it.
+    """Ignore the signals that a terminal and a service manager send to every process: the parent answers them.
 
     With a function instead of ``SIG_IGN``, which programs that a handler starts would inherit.
     """
@@ -90,7 +90,7 @@ def _leave_signals_to_parent() -> None:
 
 
 def _start_anew(connections: Iterable[Connection]) -> None:
-    """Take back what is ours in a process that a handler has forked: it answers its own signals and reports nothing."""
+    """Undo our settings in a process that a handler has forked: it answers its own signals and reports nothing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.unregister(signal.SIGUSR1)
@@ -106,13 +106,13 @@ def _write_stacks_to(stacks: Connection) -> None:
 
 
 def _watch(control: Connection, units: deque[tuple[int, list[Any]]]) -> None:
-    """Give back what is not begun when asked to. The parent sends nothing to run before it has the answer."""
+    """Give back unbegun units on request. The parent sends nothing to run before it has the answer."""
     while True:
         try:
             control.recv_bytes()
             control.send_bytes(pickle.dumps(_take_all(units)))
         except (EOFError, OSError):
-            os._exit(1)  # the parent is gone: nobody waits for what runs here
+            os._exit(1)  # the parent is gone: no one waits for the running record
 
 
 def _take_all(units: deque[tuple[int, list[Any]]]) -> list[int]:
@@ -147,7 +147,7 @@ class Runner:
         self._result: bytes | None = None
 
     def run_units(self, message: int, units: list[list[Any]], *, wants_result: bool) -> None:
-        """Run *units*; report what was not reported yet."""
+        """Run *units*; report the outcomes that were not reported yet."""
         self._since = perf_counter()
         self._units.extend(enumerate(units))
         while True:
@@ -160,7 +160,7 @@ class Runner:
             self._report()
 
     def _run_unit(self, place: int, records: list[Any], number: int, *, wants_result: bool) -> None:
-        """Run records until one fails. A failure is reported at once, and so is what took long."""
+        """Run records until one fails. A failure is reported at once, and so is a record that took long."""
         reported = 0
         for returned, fields in enumerate(records):
             self._begun.value = number + returned
@@ -216,7 +216,7 @@ class TimedRunner(Runner):
 
 
 class BatchRunner(Runner):
-    """Runs each unit with one call: it succeeds or fails as a whole, and what that means is the parent's to tell."""
+    """Runs each unit with one call: it succeeds or fails as a whole, and the parent decides the consequence."""
 
     def _run_unit(self, place: int, records: list[Any], number: int, *, wants_result: bool) -> None:
         self._begun.value = number

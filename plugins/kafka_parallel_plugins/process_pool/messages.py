@@ -1,11 +1,11 @@
-"""What the parent and a child of the process pool say to each other.
+"""The messages between the parent and a child of the process pool.
 
-Only these messages are pickled, and only over pipes that nobody else has an end of. What came from Kafka is in them as
+Only these messages are pickled, and only over pipes of which no other process has an end. Data from Kafka is in them as
 ``bytes``, and comes out of them as ``bytes``.
 
 The parent sends units: lists of records, each record as the tuple of its fields. The child answers with reports as it
-gets on. While it works, eight bytes of shared memory tell which record it has begun, so that the parent knows what was
-hit if the child dies.
+gets on. While it works, eight bytes of shared memory tell which record it has begun, so that the parent knows the
+record that was hit if the child dies.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from typing import Any, NamedTuple
 # may still write when the parent has sent the next one.
 FIELD_BITS = 20
 FIELD = (1 << FIELD_BITS) - 1
-# What the parent sends in the place of units to have the child end, and over the other pipe to get units back.
+# The messages that the parent sends in the place of units to have the child end, and over the other pipe to get units
+# back.
 END = b""
 GIVE_BACK = b"?"
 READY = b"!"
 
 
 class Place(NamedTuple):
-    """Where a child is: at which record of which unit of which message; behind the last record if that returned."""
+    """The position of a child: record, unit and message; behind the last record if that returned."""
 
     message: int
     unit: int
@@ -44,12 +45,12 @@ def number_of(message: int, unit: int) -> int:
 
 
 class Raised(NamedTuple):
-    """What a record's handler or deserialiser raised.
+    """An error of a record's handler or deserialiser.
 
     :ivar stage: "prepare" while the record was made, "handle" after that.
     :ivar pickled: the exception; ``None`` if it does not survive being sent.
     :ivar type_name: its class.
-    :ivar text: what it says.
+    :ivar text: its message.
     :ivar trace: its traceback as text, with those of its causes.
     """
 
@@ -61,9 +62,9 @@ class Raised(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of a unit since the last message.
+    """The progress of a unit since the last message.
 
-    :ivar unit: its place in what was sent.
+    :ivar unit: its place in the message.
     :ivar returned: how many more handlers returned.
     :ivar raised: how the record behind them failed; it was the last of this unit.
     :ivar durations_ms: milliseconds that each of these took, if that was asked for.
@@ -78,9 +79,9 @@ class Done(NamedTuple):
 class Progress(NamedTuple):
     """One message of a child at work.
 
-    :ivar done: what became of which units.
+    :ivar done: the progress of units.
     :ivar seconds: how long that took.
-    :ivar result: what the handler returned, pickled, if it was asked for and can be.
+    :ivar result: the value that the handler returned, pickled, if it was asked for and can be.
     """
 
     done: list[Done]
@@ -96,7 +97,7 @@ def raised(stage: str, error: BaseException) -> Raised:
 
 
 def _surviving(error: BaseException) -> bytes | None:
-    """Pickle *error*, if it comes out as what it was: many an ``__init__`` takes other arguments than it passes on."""
+    """Pickle *error*, if that preserves it: many an ``__init__`` takes other arguments than it passes on."""
     try:
         pickled = pickle.dumps(error)
         return pickled if type(pickle.loads(pickled)) is type(error) else None  # noqa: S301 - we just pickled it
@@ -108,11 +109,11 @@ def _said(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - the handler's class is at fault
-        return "(it cannot say what)"
+        return "(it has no message that can be shown)"
 
 
 def pickled_result(result: Any) -> bytes | None:
-    """Pickle what a handler returned; ``None`` if that is nothing, or cannot be sent."""
+    """Pickle a handler's return value; ``None`` if that is nothing, or cannot be sent."""
     if result is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What runs CPU-bound handlers: several processes, each with a thread here that takes work for it.
+"""Runs CPU-bound handlers in several processes, each with a thread here that takes work for it.
 
 The threads pull chunks as those of ``thread-pool`` do; nearly all of their time they wait for their process. A process
 that dies is replaced at once, before its thread takes more.
@@ -21,11 +21,10 @@ from kafka_parallel.plugin_support import shown
 from kafka_parallel_plugins.chunk_size import ChunkSizer
 from kafka_parallel_plugins.process_pool.process import Process
 
-# How much work is sent at once, in seconds: a round trip costs about 0.3 ms, in which the process waits and this one
-# takes a core away. What takes longer is sent one at a time, and what waits behind something that takes much longer is
-# asked back.
+# The work that is sent at once, in seconds: a round trip costs about 0.3 ms, in which the process waits and this one
+# takes a core away. Longer records are sent one at a time, and those that wait behind a much longer one are asked back.
 CHUNK_SECONDS = 0.02
-# How many processes in a row may fail to start, or to begin a single record, before the consumer stops.
+# The most processes in a row that may fail to start, or to begin a single record, before the consumer stops.
 MOST_FAILED_STARTS = 3
 
 
@@ -72,7 +71,7 @@ class Processes:
         return "process-pool"
 
     def bind(self, program: Program) -> None:
-        """Learn what to run."""
+        """Learn the program to run."""
         self._program = program
 
     def start(self, work: Work) -> None:
@@ -99,9 +98,9 @@ class Processes:
             thread.start()
 
     def join(self, timeout_ms: float) -> bool:
-        """Wait up to *timeout_ms* for processes and threads to end, then kill what is left; tell whether they did.
+        """Wait up to *timeout_ms* for processes and threads to end, then kill the rest; tell whether they did.
 
-        Handlers that nobody waits for any more have been killed by then.
+        Handlers whose results are no longer wanted have been killed by then.
         """
         self._is_ending.set()
         deadline = time.monotonic() + timeout_ms / 1000
@@ -166,7 +165,7 @@ class Processes:
 
     @property
     def _limit(self) -> int:
-        """How many tasks a process that is never idle gets at once."""
+        """The number of tasks that a process that is never idle gets at once."""
         is_single = self._program.is_surrounded or self._handler_timeout is not None
         return 1 if is_single else self._sizer.limit
 
@@ -181,7 +180,7 @@ class Processes:
 
 
 class Worker:
-    """A process, and after its death the next: what one thread has.
+    """The process of one thread, and after its death the next one.
 
     :param new: starts a process.
     :param start_timeout: seconds that it gets to be ready.
@@ -202,7 +201,7 @@ class Worker:
         yield from self.process.exchange(records, wants)
 
     def call(self, record: Any, wants: Callable[[int], bool]) -> Any:
-        """Have one *record*, or a list of them, run with one call; return or raise what the handler did."""
+        """Have one *record*, or a list of them, run with one call; return its value or raise its error."""
         records = record if isinstance(record, list) else [record]
         for reports in self.process.exchange([records], wants, wants_result=True):
             for report in reports:

@@ -1,8 +1,8 @@
 """One process of the pool, as the thread sees it that it belongs to.
 
 A process is used by one thread; only `stack_of` and `kill` may be called from others. It is dead when its pipe is: then
-what it said before counts, what it had begun has failed, what it had not begun comes back, and it is the caller's to
-start another.
+its earlier reports count, the record it had begun has failed, the others come back, and the caller starts another
+process.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from kafka_parallel_plugins.process_pool.sent_units import SentUnits
 # "forkserver" would do as well, but a SIGTERM to all processes of a service kills the server, and with it the news of
 # how a child ended.
 CONTEXT = get_context("spawn")
-# How often it is looked whether the child lives and anybody waits for what it runs, in seconds.
+# The interval, in seconds, at which the child's life and the demand for its results are checked.
 LONGEST_POLL = 3600.0  # poll() takes milliseconds as a C int: 24 days at most
 LOOK_EVERY = 0.1
-# After how long without news units that are not begun are asked back, in seconds: more than the child keeps news back.
+# The time without news after which unbegun units are asked back, in seconds: more than the child keeps news back.
 ASK_BACK_AFTER = 0.01
-# How long a child gets to end by itself, in seconds.
+# The time that a child gets to end by itself, in seconds.
 END_TIMEOUT = 1.0
-# How long a killed child may take to be gone, in seconds.
+# The time that a killed child may take to be gone, in seconds.
 KILL_TIMEOUT = 5.0
-# How long a stack may take to be written, and how long the writer may pause in between, in seconds.
+# The time that a stack may take to be written, and that the writer may pause in between, in seconds.
 STACK_TIMEOUT, STACK_PAUSE = 1.0, 0.05
 
 Cause: TypeAlias = Literal["died", "timeout", "unwanted"]
@@ -48,10 +48,10 @@ Cause: TypeAlias = Literal["died", "timeout", "unwanted"]
 class Process:
     """A child, from its start to its end.
 
-    :param program: what it runs.
+    :param program: its program.
     :param timeout: seconds that one exchange may take before the child is killed; ``None`` = no limit.
     :param saw: is told how long how many records took, in seconds each.
-    :ivar result: what the handler returned, pickled, after an exchange that wanted it.
+    :ivar result: the value that the handler returned, pickled, after an exchange that wanted it.
     """
 
     def __init__(self, program: Program, timeout: float | None, saw: Callable[[float, int], None]) -> None:
@@ -85,12 +85,12 @@ class Process:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be used."""
+        """True while it can be used."""
         return not self._work.closed and self._process.is_alive()
 
     @property
     def has_begun(self) -> bool:
-        """Whether it ever got as far as a record."""
+        """True once it has got as far as a record."""
         return bool(self._begun.value)
 
     # Beginning and end
@@ -118,7 +118,7 @@ class Process:
         if said is not None:
             return f"a worker process cannot import {name}:\n{said.decode(errors='replace')}"
         if is_late:
-            return f"a worker process did not get ready to run {name} in time: look at what its module does on import"
+            return f"a worker process did not get ready to run {name} in time: check its module's import"
         return (
             f"a worker process for {name} ended with {_ending(exitcode)} before it was ready; stderr may say why. Its "
             "main module is imported there: call run() under 'if __name__ == \"__main__\":'"
@@ -140,7 +140,7 @@ class Process:
         self._process.join(KILL_TIMEOUT)
 
     def close(self) -> None:
-        """Make sure that it is gone, and let go of what belongs to it."""
+        """Make sure that it is gone, and release its pipes."""
         self.kill()
         self.wait_until_gone()
         for ours in (self._work, self._control):
@@ -164,7 +164,7 @@ class Process:
         except _MustDie as reason:
             cause = reason.cause
         except (EOFError, OSError):
-            pass  # it is dead; what that means is told below
+            pass  # it is dead: settled below
         finally:
             self._records = []
         if batch.is_open or self._asked_back:
@@ -217,16 +217,16 @@ class Process:
 
     @property
     def _at(self) -> Place | None:
-        """At which record it is; ``None`` if it has begun nothing of what was sent last."""
+        """The record it is at; ``None`` if it has begun none of the last message."""
         at = place_of(self._begun.value)
         return at if at.message == self._message else None
 
     def _died(
         self, batch: SentUnits, records: list[list[Any]], wants: Callable[[int], bool], cause: Cause
     ) -> Sequence[Report]:
-        """Make sure that it is dead, hear what it had said, and tell what became of what it had.
+        """Make sure that it is dead, read its last reports, and settle the records it had.
 
-        Only then is it known what it was at: it may have gone on between a look at it and its end.
+        Only then is its position known: it may have gone on between a look at it and its end.
         """
         if cause == "died":
             self._process.join(END_TIMEOUT)  # so that it is its own end that is told, not ours
@@ -236,7 +236,7 @@ class Process:
 
     # see docs/decisions/0057-hear-the-dead-out.md
     def _last_words(self, batch: SentUnits) -> list[Report]:
-        """Take in what a process had said before its end and was not read yet."""
+        """Take in the reports that a process had sent before its end and that were not read yet."""
         reports: list[Report] = []
         if hasattr(os, "set_blocking"):  # a process that the handler started may hold the other end of the pipe
             with contextlib.suppress(OSError):
@@ -273,10 +273,10 @@ class Process:
                 error.__cause__ = RemoteTraceback(crash)
         return batch.died(at, error)
 
-    # Where it is
+    # Position
 
     def is_at(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether it has this record now, begun or not."""
+        """Tell whether it has this record now, begun or not."""
         return any(
             record.offset == offset and record.partition == partition and record.topic == topic
             for unit in self._records
@@ -294,7 +294,7 @@ class Process:
             return self._read_stacks(STACK_TIMEOUT)
 
     def _read_stacks(self, patience: float) -> str:
-        """Read what was written, until the writer pauses."""
+        """Read the stacks until the writer pauses."""
         if not hasattr(signal, "SIGUSR1"):
             return ""
         found = b""

@@ -1,4 +1,4 @@
-"""What is still owed of the units that were sent to a process, and what the caller is told about them.
+"""The outcomes that are still owed of the units that were sent to a process, and the reports made of them.
 
 Rule: every unit is reported exactly to its end, its first error, or as to be run elsewhere, however its process ends.
 """
@@ -23,20 +23,20 @@ class SentUnits:
 
     @property
     def is_open(self) -> bool:
-        """Whether anything is owed."""
+        """True while an outcome is owed."""
         return bool(self._open)
 
     @property
     def may_come_back(self) -> bool:
-        """Whether some unit may not have been begun."""
+        """True if some unit may not have been begun."""
         return len(self._open) > 1
 
     def is_running(self, at: Place) -> bool:
-        """Whether the record *at* a place has not been reported yet, and has not returned either."""
+        """Tell whether the record *at* a place has neither been reported nor returned."""
         return at.unit in self._open and self._sizes[at.unit] - self._open[at.unit] <= at.record < self._sizes[at.unit]
 
     def done(self, news: Iterable[Done]) -> list[Report]:
-        """Take in what the process told."""
+        """Take in the reports of the process."""
         return [self._report(*one) for one in news]
 
     def _report(self, unit: int, returned: int, raised: Raised | None, durations_ms: Sequence[float]) -> Report:
@@ -56,7 +56,7 @@ class SentUnits:
         return [Report(unit, is_unbegun=True) for unit in found]
 
     def died(self, at: Place | None, error: Exception) -> list[Report]:
-        """Settle everything that is owed by a process that died *at* a place: what it had begun there has failed.
+        """Settle everything that is owed by a process that died *at* a place: the record it had begun there has failed.
 
         All that it said has been taken in. It says at once that a record failed: those that it had left behind without
         a word had returned.

@@ -2,8 +2,8 @@
 
 The buckets are log-linear, in whole microseconds. Below 128 µs each microsecond has a bucket of its own. Above, every
 power of two is cut into 64 equal buckets, so a bucket is at most 1/64 as wide as the durations in it, and its middle is
-at most 1/128 (0.8 %) away from any of them. Which bucket a duration belongs to is two shifts: no search, no logarithm.
-The list is only as long as the longest duration needs: 576 counts up to 16 ms, 1,728 up to an hour.
+at most 1/128 (0.8 %) away from any of them. The bucket of a duration takes two shifts to compute: no search, no
+logarithm. The list is only as long as the longest duration needs: 576 counts up to 16 ms, 1,728 up to an hour.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the loop spends on commits and loses to back-pressure: rare events, so one lock is enough."""
+"""The loop's time in commits and under back-pressure: rare events, so one lock is enough."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CommitTimes:
             self._failures += failed
 
     def timings(self) -> CommitTimings:
-        """Return what was counted so far."""
+        """Return the counts so far."""
         with self._lock:
             durations = distribution([self._durations])
             return CommitTimings(durations.count - self._failures, self._failures, durations)

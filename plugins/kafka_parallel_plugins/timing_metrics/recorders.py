@@ -1,4 +1,4 @@
-"""Where worker threads put what they measure without waiting for each other.
+"""Recorders in which worker threads put their measurements without waiting for each other.
 
 Every thread has a recorder of its own for each topic, and only that thread writes to it; a snapshot adds them up.
 So there is no lock per record, and no lost count on a free-threaded build either, where two threads that increment
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """What one thread measured on one topic."""
+    """The measurements of one thread on one topic."""
 
     __slots__ = ("end_to_end", "failed", "halted", "handler", "queue", "retried", "skipped")
 

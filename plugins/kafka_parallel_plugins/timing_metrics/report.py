@@ -28,7 +28,7 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
 
 
 def console() -> Console:
-    """Return where tables go: standard error, so that what a program prints stays its own.
+    """Return the console that tables go to: standard error, so that standard output stays the program's own.
 
     :raises ConfigurationError: rich is not installed.
     """

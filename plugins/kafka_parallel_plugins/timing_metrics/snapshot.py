@@ -1,4 +1,4 @@
-"""What has been measured so far, as values that no longer change. All durations are in milliseconds."""
+"""The measurements so far, as values that no longer change. All durations are in milliseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from kafka_parallel_plugins.timing_metrics.recorders import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How durations spread. Quantiles are within 0.8 % of the exact ones, or 1 µs if that is more; all 0 if *count* is.
+    """The spread of durations. Quantiles are within 0.8 % of the exact ones, or 1 µs if that is more; all 0 if *count*
+    is.
 
     :ivar count: how many durations.
     :ivar p50: half of them are not longer, in milliseconds.
@@ -29,7 +30,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class TopicTimings:
-    """What happened to the records of one topic.
+    """The times and outcomes of the records of one topic.
 
     :ivar queue_ms: milliseconds from ``poll()`` to the start of the handler, of first attempts.
     :ivar handler_ms: milliseconds of the handler and the wrappers of ``on_record``, of all attempts, failed ones too; a
@@ -40,7 +41,7 @@ class TopicTimings:
     :ivar failed: attempts that raised.
     :ivar retried: failures answered with ``Retry``.
     :ivar skipped: failures answered with ``Skip``, dead letters included.
-    :ivar halted: failures answered with ``Halt``, by nobody, or by a plugin that raised.
+    :ivar halted: failures answered with ``Halt``, not answered, or answered by a plugin that raised.
     """
 
     queue_ms: Distribution
@@ -55,7 +56,7 @@ class TopicTimings:
 
 @dataclass(frozen=True, slots=True)
 class CommitTimings:
-    """What commits cost.
+    """The count and the duration of commits.
 
     :ivar count: commits that succeeded.
     :ivar failures: commits that raised.
@@ -90,7 +91,7 @@ def distribution(parts: Iterable[Buckets]) -> Distribution:
 
 
 def topic_timings(recorders: list[Recorder]) -> TopicTimings:
-    """Add up what all threads recorded for a topic."""
+    """Add up the records of all threads for a topic."""
     # Each failure is counted after its duration: read the other way round, or handled could come out below 0
     failed = sum(recorder.failed for recorder in recorders)
     handler = distribution(recorder.handler for recorder in recorders)

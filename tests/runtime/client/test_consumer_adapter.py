@@ -1,4 +1,4 @@
-"""What the client's adapter does about states that kafka-python itself never leaves."""
+"""The client's adapter in states that kafka-python itself never leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a worker makes of a record's bytes what the installed client would have made inside of ``poll()``."""
+"""A worker makes of a record's bytes exactly the objects that the installed client would make in ``poll()``."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ DESERIALIZERS = {
 
 
 def outcome(act):
-    """What *act* returns, or the type and the arguments of what it raises."""
+    """The result of *act*, or the type and the arguments of its error."""
     try:
         return act()
     except BaseException as error:
@@ -110,7 +110,8 @@ def test_it_is_what_the_client_makes(name, data):
         assert found == expected
 
 
-# What raises a TypeError of its own, where the bare client says that an argument of another call is missing.
+# Deserialisers that raise a TypeError of their own, where the bare client says that an argument of another call is
+# missing.
 OWN = {"json": json.loads, "needs text": text, "refuses": refuse_type}
 
 
@@ -139,7 +140,7 @@ def test_the_error_that_is_told_is_the_deserialisers_own():
 
 
 def as_the_client_keeps(deserializer):
-    """What the client's fetcher has in its configuration: 3.x wraps plain functions."""
+    """The value in the configuration of the client's fetcher: 3.x wraps plain functions."""
     if not KAFKA_PYTHON_3:
         return deserializer
     wants_wrapping = deserializer is not None and not isinstance(deserializer, Deserializer)

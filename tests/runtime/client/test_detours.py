@@ -35,7 +35,7 @@ class Own(FakeConsumer):
 
 
 def run_with(act, habits="3.x", records=6):
-    """Run; the handler of the first record, with all others finished, calls what *act* made before the run."""
+    """Run; the handler of the first record, with all others finished, calls a function that *act* made before."""
     app = App(records)
     consumer = Own(
         TOPIC, cluster=app.cluster, group_id=GROUP, auto_offset_reset="earliest", consumer_timeout_ms=400,

@@ -1,4 +1,4 @@
-"""What cannot be called as it is going to be is refused at the start: with a dlq plugin it would drain the topic."""
+"""A function that cannot take its call is refused at the start: with a dlq plugin it would drain the topic."""
 
 from __future__ import annotations
 

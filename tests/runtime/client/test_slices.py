@@ -1,4 +1,4 @@
-"""Whether decoding in slices changes nothing but when handlers get the interpreter."""
+"""Decoding in slices changes nothing but the time at which handlers get the interpreter."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_client_that_cannot_be_changed_is_used_as_it_is(caplog):
     with caplog.at_level(logging.INFO, "kafka_parallel"):
         assert app.run() is None
 
-    (message,) = [record.getMessage() for record in caplog.records if "wait for all of it" in record.getMessage()]
+    (message,) = [record.getMessage() for record in caplog.records if "handlers may wait while" in record.getMessage()]
     assert f"has no {fetcher_patch.NAME} of kafka-python's" in message
     assert app.handled == [0, 1, 2]
 

@@ -34,7 +34,7 @@ class Tracing(FakeConsumer):
 
 
 class FromHandler:
-    """Calls the consumer once from a handler, and notes what it got."""
+    """Calls the consumer once from a handler, and notes the result."""
 
     def __init__(self, act):
         self.act = act
@@ -230,7 +230,7 @@ class ProvidesNonsense:
 
 
 def seen_of(consumer):
-    """What of a consumer can be seen to be changed."""
+    """The visible state of a consumer."""
     return {
         "class": type(consumer),
         "attributes": set(vars(consumer)),
@@ -331,7 +331,7 @@ def test_what_was_parsed_before_the_run_is_deserialised_once(habits):
 
 @pytest.fixture
 def taken():
-    """A consumer that was taken over, and what took it."""
+    """A consumer that was taken over, and its takeover."""
     cluster = FakeCluster()
     cluster.create_topic(TOPIC, 2)
     consumer = FakeConsumer(cluster=cluster, group_id=GROUP)
@@ -403,7 +403,7 @@ def test_a_pause_in_the_midst_of_our_resume_holds(taken, monkeypatch):
 
 
 class Changing(dict):
-    """What the client knows of its partitions, while a thread of it changes that: only a copy can be looked through."""
+    """The client's states of its partitions, while a thread of it changes that: only a copy can be looked through."""
 
     def items(self):
         raise RuntimeError("dictionary changed size during iteration")
@@ -437,7 +437,7 @@ def test_partitions_may_change_while_it_is_taken_over():
 
 
 def test_a_takeover_that_fails_in_the_middle_leaves_the_consumer_as_it_was():
-    """Kind: a change that is not undone because the error came before what would undo it was kept."""
+    """Kind: a change that is not undone because the error came before its undoing was noted."""
     consumer, kind = consumer_with(Unreadable({PARTITION: SimpleNamespace(paused=True)}))
     consumer.poll = own = lambda **_: {}
 

@@ -1,4 +1,4 @@
-"""What a handler of lists gets, and what becomes of each record if some of them fail."""
+"""The list that a batch handler gets, and the outcome of each record if some of them fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = pytest.mark.parametrize("kind", [lambda handle: handle, _as_async], ids=
 
 
 class Decide:
-    """Tries a record again twice, then skips it; writes down what it was asked."""
+    """Tries a record again twice, then skips it; writes down its questions."""
 
     def __init__(self, attempts=3):
         self.asked, self._attempts = [], attempts
@@ -254,7 +254,7 @@ def test_batches_that_can_never_come_about_are_refused(batch, options, named):
 
 
 def test_a_stop_iteration_of_a_handler_is_told_as_what_it_is_inside_of_wrappers():
-    """Kind: what drives wrappers. Single records kept theirs, batches failed with a RuntimeError."""
+    """Kind: the driver of wrappers. Single records kept theirs, batches failed with a RuntimeError."""
     app, trail, decide = App(1), Trail(), Decide(attempts=0)
 
     run(app, lambda records: next(iter(())), lambda handle: handle, Batch(max_wait_ms=0), plugins=[trail, decide])

@@ -1,4 +1,4 @@
-"""What a handler that takes too long costs: its record, never the consumer, and never the order."""
+"""The cost of a handler that takes too long: its record, never the consumer, and never the order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 120
 
 
 class Decide:
-    """Answers a timeout as told; notes what it was asked on which thread."""
+    """Answers a timeout as told; notes the questions and their threads."""
 
     def __init__(self, *answers):
         self.answers, self.asked, self.threads = list(answers), [], set()
@@ -31,7 +31,7 @@ class Decide:
 
 
 class Stuck:
-    """A handler that stays in chosen offsets until it is let go, and notes what it did."""
+    """A handler that stays in chosen offsets until it is let go, and notes its acts."""
 
     def __init__(self, *offsets):
         self.offsets, self.steps, self.go_on = Counter(offsets), [], threading.Event()

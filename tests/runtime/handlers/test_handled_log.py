@@ -1,4 +1,4 @@
-"""Whether plugins are told of every attempt once, with its time, whatever kind of handler made it."""
+"""Plugins are told of every attempt once, with its time, whatever kind of handler made it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Listener:
 
     @property
     def attempts(self):
-        """What was told: offset, attempt, and the class of what it raised."""
+        """The attempts told: offset, attempt, and the class of the error."""
         return sorted((raw.offset, attempt, type(error).__name__) for raw, attempt, _, _, _, error in self.told)
 
     def lasted(self, offset):
@@ -274,7 +274,7 @@ def test_what_a_stuck_worker_had_finished_is_told_before_the_end():
     go_on.set()
 
 
-# What ran elsewhere
+# Attempts elsewhere
 
 
 class Clock:

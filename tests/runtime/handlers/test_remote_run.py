@@ -1,4 +1,4 @@
-"""What becomes of a chunk whose records are run elsewhere, whatever is reported of them, in whatever pieces."""
+"""The outcome of a chunk whose records are run elsewhere, for any reports about them, in any pieces."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_failure_that_stops_the_consumer_leaves_what_is_behind_it():
 
 
 def test_what_is_not_ours_any_more_is_left_alone_when_the_place_where_it_runs_breaks():
-    """Kind: a record in two hands. What went back to its key, or was given back, failed a second time here."""
+    """Kind: a record in two hands. A record that went back to its key, or was given back, failed a second time here."""
     queue, _ = queue_of(["a", "a", "b", "c"], lambda task: Retry(60_000))
     chunk = queue.next_chunk_nowait(4)
     others = []

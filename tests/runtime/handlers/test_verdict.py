@@ -1,8 +1,8 @@
-"""Whether an attempt that ends after its assignment is no verdict, whatever runs it and whatever hangs on it.
+"""An attempt that ends after its assignment is no verdict, for every executor and every effect of a verdict.
 
-The kind: what is decided about a record by an instance that does not own it any more. The record runs again elsewhere,
-so a dead letter, a retry record, a count or a commit for it is wrong. And its opposite: an outcome that says "handled"
-of a record whose handler did not return.
+The kind: a verdict about a record by an instance that does not own it any more. The record runs again elsewhere, so a
+dead letter, a retry record, a count or a commit for it is wrong. And its opposite: an outcome that says "handled" of a
+record whose handler did not return.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LIMITS = BufferLimits(1000, 100_000, 1000)
 
 
 class Leaving:
-    """A plugin that notes what hangs on a verdict, and lets a handler wait until its partition has left."""
+    """A plugin that notes the effects of a verdict, and lets a handler wait until its partition has left."""
 
     def __init__(self, cluster):
         self.cluster = cluster
@@ -63,7 +63,7 @@ class Leaving:
 
 
 def outlive(leaving, ending):
-    """A handler whose first call loses its partition, waits for that, and then does what *ending* does."""
+    """A handler whose first call loses its partition, waits for that, and then ends as *ending* says."""
     calls = []
 
     def handle(record):
@@ -77,7 +77,7 @@ def outlive(leaving, ending):
 
 
 def outlive_async(leaving, ending):
-    """The same; it answers its cancellation with what *ending* does, as clients of databases do."""
+    """The same; it answers its cancellation as *ending* says, as clients of databases do."""
     calls = []
 
     async def handle(record):
@@ -238,7 +238,7 @@ def test_a_deadline_that_passes_after_the_partition_left_asks_nobody():
 
 
 def test_an_end_while_on_error_decides_lets_it_finish_and_changes_nothing():
-    """What was decided before the end goes on: its dead letter is written, and its attempt is remembered."""
+    """A verdict of before the end goes on: its dead letter is written, and its attempt is remembered."""
 
     def decide(record, error, context):
         assert context.counts
@@ -316,7 +316,7 @@ def test_a_batch_that_fails_counts_for_the_records_that_are_still_ours():
     assert committable(queue) == 1
 
 
-# What finishes nothing: a record of a live assignment without a verdict runs again
+# Outcomes that finish nothing: a record of a live assignment without a verdict runs again
 
 
 @pytest.mark.parametrize("keys", [("a", "a", "b"), (None, None, None)])

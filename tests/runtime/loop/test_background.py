@@ -101,7 +101,7 @@ def test_a_run_that_joins_itself_is_told_so():
 
 
 def joins_itself(kind, parallel, errors):
-    """A handler of this kind that joins its own run, and keeps what it is told."""
+    """A handler of this kind that joins its own run, and keeps the answer."""
 
     def join():
         try:

@@ -28,7 +28,7 @@ class Snapshot:
 
 
 class Queue:
-    """What a committer asks of the queue."""
+    """The part of the queue that a committer asks."""
 
     def __init__(self, clock):
         self.assignments = {PARTITION: Held(), OTHER: Held()}
@@ -57,7 +57,7 @@ class Queue:
 
 
 class Client:
-    """Hands out what was sent, and lets the test answer."""
+    """Keeps sent commits, and lets the test answer."""
 
     group_id = "g"
     has_group_assignment = True
@@ -88,7 +88,7 @@ class Clock:
 
 
 class Wrapper:
-    """Tells what a wrapper of on_commit sees."""
+    """Tells the view of a wrapper of on_commit."""
 
     def __init__(self):
         self.seen = []
@@ -291,7 +291,7 @@ def test_the_loss_of_the_partitions_is_told_although_its_commit_was_only_waited_
 
     assert setting.committer.commit("revoke", LIMIT, [PARTITION]) is CommitResult.LOST
     assert setting.committer.lost == {PARTITION, OTHER}
-    assert len(setting.client.sent) == 1, "nothing is sent of what others have"
+    assert len(setting.client.sent) == 1, "nothing is sent of partitions that others have"
 
 
 class Failing:

@@ -1,4 +1,4 @@
-"""What the client passes without handing it out, and partitions without a record: the kind of loss that needs silence.
+"""Offsets that the client passes without a record, and partitions without one: the kind of loss that needs silence.
 
 Every test is about the client's own position, which is all that is known of a partition while nothing of it comes.
 """
@@ -37,7 +37,7 @@ def test_what_is_written_between_two_quiet_runs_is_handled(reset):
 
 
 def test_a_partition_without_a_record_is_committed_at_once():
-    """Not at the interval: a rebalance or a kill before it would skip what is written meanwhile."""
+    """Not at the interval: a rebalance or a kill before it would skip records written meanwhile."""
     app = App(records=3)
     reasons, is_committed = [], threading.Event()
 
@@ -107,7 +107,7 @@ def test_an_offset_that_is_gone_is_followed_by_the_commit():
 
 
 def test_an_offset_beyond_the_end_goes_back_with_the_log():
-    """The log was truncated or the topic made anew: what is written from there on must not count as committed."""
+    """The log was truncated or the topic made anew: records written from there on must not count as committed."""
     app = App(records=10)
     app.run()
     app.cluster.delete_topic(TOPIC)
@@ -159,7 +159,7 @@ def test_what_comes_of_a_partition_before_it_is_known_to_be_ours_comes_again(mon
 
 
 def test_unchanged_offsets_are_committed_again(monkeypatch):
-    """A broker forgets what is not committed for long, where a group has no members: with assign()."""
+    """A broker forgets an offset that is not committed for long, if a group has no members: with assign()."""
     monkeypatch.setattr(commit_schedule, "RENEWAL", 0.1)
     app = App(records=2)
     commits, is_renewed = [], threading.Event()

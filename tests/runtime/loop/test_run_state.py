@@ -26,7 +26,7 @@ def fail(_):
 
 
 def until(happened, condition):
-    """Wait for what *happened* tells of until *condition* holds."""
+    """Wait for *happened* until *condition* holds."""
     deadline = threading.Event()
     for _ in range(PATIENCE * 100):
         if condition():
@@ -164,8 +164,9 @@ class TestLines:
         parallel.start(handle)
         assert begun.wait(PATIENCE)
         stop(parallel)
-        until("the line", lambda: f"stopping because of {why}: what runs gets up to 20 s to finish" in caplog.messages)
-        until("what it waits for", lambda: any("still running: record t[0]@0" in line for line in caplog.messages))
+        line = f"stopping because of {why}: running records get up to 20 s to finish"
+        until("the line", lambda: line in caplog.messages)
+        until("the record", lambda: any("still running: record t[0]@0" in line for line in caplog.messages))
         go_on.set()
 
         assert parallel.join(PATIENCE * 1000)
@@ -253,7 +254,7 @@ class TestLines:
         until("the assignment", lambda: "assigned t[0]" in caplog.messages)
         group = app.cluster.group("g")
         group.leave(next(iter(group.members)))
-        until("the line", lambda: any(line.startswith("lost t[0]: the group gave them") for line in caplog.messages))
+        until("the line", lambda: any(line.startswith("lost t[0]: their new owners") for line in caplog.messages))
         parallel.stop()
 
         assert parallel.join(PATIENCE * 1000)

@@ -21,7 +21,7 @@ from tests.simulation.planted.search import ENOUGH, Outcome, search
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Look for what was chosen, and say how it went."""
+    """Look for the chosen bugs, and tell the result."""
     options = _parser().parse_args(arguments)
     notes = Notes(options.notes)
     notes.forget(notes.names - {bug.name for bug in BUGS})
@@ -77,7 +77,7 @@ def _searches(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
-    parser.add_argument("words", nargs="*", help="what the names of the bugs have in them (default: all bugs)")
+    parser.add_argument("words", nargs="*", help="words in the names of the bugs (default: all bugs)")
     parser.add_argument("--seeds", type=int, default=ENOUGH, help="the most seeds for a bug (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="searches at once (default: %(default)s)")
     parser.add_argument("--missing", action="store_true", help="only bugs that no seed is noted for")

@@ -1,4 +1,4 @@
-"""Bugs about what a whole batch comes to, and about what of it may run."""
+"""Bugs about the outcome of a whole batch, and about the records of it that may run."""
 
 from __future__ import annotations
 

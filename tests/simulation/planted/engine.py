@@ -1,7 +1,8 @@
-"""Bugs of the engine and of the plugins that ship: what others shipped, and what was found here.
+"""Bugs of the engine and of the plugins that ship: those of other projects, and those found here.
 
-``B2.n`` and ``Tn`` number the lists of known failures of parallel consumers this project was built against:
-committing what was only seen, waiting under a lock, counting what was only sent, taking a stale result for a fresh one.
+``B2.n`` and ``Tn`` number the lists of known failures of parallel consumers this project was built against: committing
+records that were only seen, waiting under a lock, counting records that were only sent, taking a stale result for a
+fresh one.
 """
 
 from __future__ import annotations

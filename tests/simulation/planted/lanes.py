@@ -1,4 +1,4 @@
-"""Bugs about what a key is, and about which lane is let go of."""
+"""Bugs about the meaning of a key, and about the lane that is let go of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bugs about a member that is thrown out and joins anew."""
+"""Bugs about a member that is removed from its group and joins anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which seed found each bug the last time it was looked for, and which bugs none has found?
+"""The seed that found each bug the last time it was looked for, and the bugs that none has found.
 
 A line has the name of a bug and its seed, with a tab between them; or its name, how many seeds did not find it, and the
 reason, which is written by hand.
@@ -48,7 +48,7 @@ class Notes:
 
     @property
     def exist(self) -> bool:
-        """Whether there are any."""
+        """Tell whether there are any."""
         return self._path.exists()
 
     @property

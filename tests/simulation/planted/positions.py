@@ -1,4 +1,4 @@
-"""Bugs about the client's position: of what is committed where nothing comes, and of what is passed unseen."""
+"""Bugs about the client's position: commits of quiet partitions, and offsets that are passed unseen."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ ENOUGH = 10_000
 # The longest search, in seconds: ten minutes of one core where nothing else runs, and several times that otherwise.
 PATIENCE = 3600
 ROOT = Path(__file__).parents[3]
-# What faulthandler writes about a seed that hangs.
+# The output of faulthandler for a seed that hangs.
 HANGS = "Timeout ("
 
 
@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 
     :ivar seed: the seed that found the bug; ``None`` if none did.
     :ivar tried: how many seeds were run.
-    :ivar said: what the last of them said, or why the search ended.
+    :ivar said: the output of the last of them, or why the search ended.
     """
 
     seed: int | None

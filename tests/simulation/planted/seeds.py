@@ -41,7 +41,7 @@ def main(name: str, most: str, *first: str) -> None:
         faulthandler.dump_traceback_later(WATCHDOG, exit=True)
         try:
             run(seed)
-        except BaseException as error:  # what a handler raises to end the process must not get out either
+        except BaseException as error:  # an error that a handler raises to end the process must not get out either
             sys.exit(f"{FOUND}{type(error).__name__}: {error}")
 
 

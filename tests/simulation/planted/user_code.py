@@ -1,4 +1,4 @@
-"""Bugs about user code that does what is not expected of it: returns its work, stops an iteration, raises anything."""
+"""Bugs about user code with unexpected behaviour: it returns its work, stops an iteration, raises anything."""
 
 from __future__ import annotations
 

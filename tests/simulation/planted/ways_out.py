@@ -1,4 +1,4 @@
-"""Bugs about the way out: what may still be asked of the client, and what that means."""
+"""Bugs about the way out: the last calls of the client, and their meaning."""
 
 from __future__ import annotations
 
