@@ -109,6 +109,11 @@ EXECUTORS = list(HANDLERS)
 OTHERS = EXECUTORS[1:]
 
 
+def workers_of(executor: str) -> int:
+    """Enough for a test; each process imports everything."""
+    return 4 if executor == "process-pool" else 16
+
+
 def handler(executor: str, history: History, *, is_batch: bool = False, **options: Any) -> Any:
     """Make a handler for *executor*, with the fields of `Work` as *options*."""
     kinds: dict[str, type[Any]] = BATCH_HANDLERS if is_batch else HANDLERS

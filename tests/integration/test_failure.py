@@ -10,7 +10,7 @@ from kafka.serializer import Deserializer
 
 from kafka_parallel import RecordFailed, Skip, hookimpl
 from kafka_parallel.testing.history import History, Kind, read
-from tests.integration.handlers import EXECUTORS, OTHERS, handler
+from tests.integration.handlers import EXECUTORS, OTHERS, handler, workers_of
 from tests.integration.kafka_app import IDLE_MS, committed, consume, ends, produce
 from tests.integration.until_committed import UntilCommitted
 
@@ -44,7 +44,7 @@ def test_a_failing_handler_stops_run_and_commits_nothing_past_its_record(kafka_b
             auto_offset_reset="earliest",
             consumer_timeout_ms=IDLE_MS,
         )
-        return UntilCommitted(consumer, executor=executor)
+        return UntilCommitted(consumer, executor=executor, workers=workers_of(executor))
 
     with pytest.raises(RecordFailed, match=r"@20 failed: ValueError\('bad order'\)") as caught:
         build().run(handler(executor, first, **options))
@@ -68,7 +68,9 @@ def test_a_record_that_cannot_be_deserialised_is_one_failed_record(kafka_broker,
 
     def build(*plugins):
         consumer = consume(bootstrap, name, group, value_deserializer=Json())
-        return UntilCommitted(consumer, ordering="partition", executor=executor, plugins=plugins)
+        return UntilCommitted(
+            consumer, ordering="partition", executor=executor, workers=workers_of(executor), plugins=plugins
+        )
 
     with pytest.raises(RecordFailed, match="@1 failed: JSONDecodeError") as caught:
         build().run(handle)
@@ -111,7 +113,9 @@ def test_what_is_meant_for_the_interpreter_comes_out_of_run(kafka_broker, topic,
 
     consumer = consume(bootstrap, produced.topic, group)
     with pytest.raises(kind):
-        UntilCommitted(consumer, executor=executor, plugins=[SkipEverything()]).run(handle)
+        UntilCommitted(consumer, executor=executor, workers=workers_of(executor), plugins=[SkipEverything()]).run(
+            handle
+        )
 
     assert asked == []
     assert committed(bootstrap, group, produced)[0] <= 5

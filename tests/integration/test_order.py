@@ -31,7 +31,7 @@ def test_every_record_is_handled_once_and_in_order(kafka_broker, topic, tmp_path
     history = History(tmp_path / "history")
     consumer = consume(kafka_broker.bootstrap_servers, produced.topic, "g-" + produced.topic)
 
-    workers = 8 if executor == "process-pool" else 64  # each of these processes imports everything
+    workers = 4 if executor == "process-pool" else 64
     UntilCommitted(consumer, workers=workers, ordering=ordering, executor=executor).run(
         handler(executor, history, longest_ms=4)
     )

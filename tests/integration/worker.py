@@ -14,7 +14,7 @@ from kafka_parallel.testing.history import History
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
 from tests.integration import kill_points
-from tests.integration.handlers import handler
+from tests.integration.handlers import handler, workers_of
 from tests.integration.until_committed import UntilCommitted
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--ordering", default="key")
     parser.add_argument("--executor", default="thread-pool")
     parser.add_argument("--batch", help="give the handler batches of this kind: key, partition or mixed")
-    parser.add_argument("--workers", type=int, default=16)
+    parser.add_argument("--workers", type=int, help="16 threads or coroutines, or 4 processes")
     parser.add_argument("--sleep-ms", type=float, default=4)
     parser.add_argument("--hangs", type=float, default=0.0, help="how likely a handler never ends, from 0 to 1")
     parser.add_argument("--max-uncommitted", type=int, default=10_000)
@@ -71,7 +71,7 @@ def main() -> None:
     consumer = kind(
         consumer,
         ordering=options.ordering,
-        workers=options.workers,
+        workers=options.workers or workers_of(options.executor),
         executor=options.executor,
         plugins=plugins,
         max_uncommitted=options.max_uncommitted,
