@@ -6,8 +6,12 @@ KAFKA2 ?= 2.3.3
 VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
+KAFKA2_TESTS := tests/contract tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
+	$(addsuffix .py,order rebalance membership positions takeover detours failure fast_decoder slices dlq))
+KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
+	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts))
 
-.PHONY: setup test lint docs unit broker kafka2 older-brokers explore proof planted faults dist demo bench bench-peers simulate changelog clean help
+.PHONY: setup test lint docs unit broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -41,26 +45,24 @@ explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work q
 proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large scopes, five minutes each
 	$(BIN)/python -m tests.proof
 
-broker: $(VENV)/ready  ## Run the tests on a real Kafka
-	$(BIN)/pytest -n 3 --dist loadfile -m "broker and not distribution"
+broker: $(VENV)/ready  ## Run the tests on a real Kafka; "make faults" has more
+	$(BIN)/pytest -n 5 --dist worksteal -m "broker and not distribution" --ignore tests/faults
 
-kafka2: $(VENV2)/ready  ## Run the tests that depend on the client again, on kafka-python 2.x: KAFKA2=2.2.9 is the oldest
-	$(VENV2)/bin/pytest -q -n 3 --dist loadfile tests/integration/test_order.py tests/integration/test_kill.py \
-		tests/integration/test_failure.py tests/integration/test_rebalance.py tests/integration/test_dlq.py \
-		tests/integration/test_dlq_unavailable.py \
-		tests/integration/test_retries.py tests/integration/test_cli_dlq.py \
-		tests/integration/test_slow_handler.py tests/integration/test_bad_input.py tests/integration/test_backpressure.py \
-		tests/integration/test_membership.py tests/integration/test_positions.py \
-		tests/integration/test_slices.py tests/integration/test_detours.py tests/integration/test_fast_decoder.py tests/plugins/test_fast_decoder.py \
-		tests/contract tests/runtime tests/faults/test_kills.py tests/faults/test_members.py
+kafka2: $(VENV2)/ready  ## Run the tests that depend most on the client again, on kafka-python 2.x
+	$(VENV2)/bin/pytest -q -n 5 --dist worksteal $(KAFKA2_TESTS)
+
+kafka2-all: $(VENV2)/ready  ## The same with all tests that depend on the client: KAFKA2=2.2.9 is the oldest
+	$(VENV2)/bin/pytest -q -n 3 --dist worksteal $(KAFKA2_TESTS) $(KAFKA2_MORE)
 
 older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run
 	for version in 2.8.2 3.4.1; do \
-		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 3 --dist loadfile -m "broker and not distribution" --ignore tests/docs || exit 1; \
+		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 4 --dist worksteal -m "broker and not distribution" --ignore tests/docs || exit 1; \
 	done
 
 faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
-	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -m broker tests/faults
+	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -n 2 --dist worksteal -m broker tests/faults
+
+weekly: faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
 
 dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the wheel alone on a real Kafka
 	rm -rf dist
