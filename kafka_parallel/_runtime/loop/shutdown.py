@@ -45,7 +45,10 @@ class Shutdown:
 
 # see docs/decisions/0020-signals-set-flags.md
 class Signals:
-    """Signal handlers for the time of one run(): a context manager that does nothing off the main thread."""
+    """Signal handlers for the time of one run(): a context manager that does nothing off the main thread.
+
+    An ignored signal stays ignored: a shell starts a background job so, and Ctrl-C is not meant for it.
+    """
 
     def __init__(self, shutdown: Shutdown) -> None:
         self._shutdown = shutdown
@@ -55,8 +58,9 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 previous = signal.getsignal(number)
-                signal.signal(number, self._handler(previous))
-                self._previous[number] = previous
+                if previous is not signal.SIG_IGN:
+                    signal.signal(number, self._handler(previous))
+                    self._previous[number] = previous
         return self
 
     def __exit__(self, *_: object) -> None:

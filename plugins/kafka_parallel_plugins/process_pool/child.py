@@ -83,16 +83,19 @@ def _next(work: Connection) -> bytes:
 def _leave_signals_to_parent() -> None:
     """Ignore the signals that a terminal and a service manager send to every process: the parent answers them.
 
-    With a function instead of ``SIG_IGN``, which programs that a handler starts would inherit.
+    With a function instead of ``SIG_IGN``, which programs that a handler starts would inherit. A signal that the parent
+    itself was started to ignore stays so.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
 
 
 def _start_anew(connections: Iterable[Connection]) -> None:
     """Undo our settings in a process that a handler has forked: it answers its own signals and reports nothing."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, default)
     faulthandler.unregister(signal.SIGUSR1)
     faulthandler.disable()
     for connection in connections:

@@ -18,6 +18,7 @@ from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from tests.runtime.app import App, GROUP, PARTITION
 import atexit, logging  # what is registered here runs last
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts with "&"
 logging.basicConfig(level=logging.INFO)
 app = App(3)
 atexit.register(lambda: print("committed", app.committed, flush=True))
@@ -30,9 +31,20 @@ for _ in range(3):
 """
 
 INTERRUPT = """
-import os
 main = threading.main_thread().ident
-threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+
+def is_joining():
+    frame = sys._current_frames()[main]
+    while frame is not None and frame.f_code.co_name != "join":
+        frame = frame.f_back
+    return frame is not None
+
+def interrupt():
+    while not is_joining():
+        time.sleep(0.01)
+    signal.pthread_kill(main, signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
 """
 STOPPED_AFTER_CTRL_C = (
     INTERRUPT
