@@ -106,7 +106,7 @@ class RealWorld:
         consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, **config)
         self._opened.append(consumer)
         # Otherwise a group leader may share out before it knows of a new topic, and the client leaves the join that
-        # its new metadata ask for half done if poll() ends meanwhile: a bug of its own, see Client._finish_joining.
+        # its new metadata ask for half done if poll() ends meanwhile: a bug of its own, see finish_joining().
         consumer.topics()
         if topics:
             consumer.subscribe(topics)

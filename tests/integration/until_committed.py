@@ -12,12 +12,15 @@ from kafka_parallel import Batch, ParallelConsumer
 
 # Seconds between two looks at the committed offsets.
 LOOK_EVERY = 0.1
+# Silence of a broker on a busy machine is no end of the records: 6 s of it have been seen.
+PATIENCE_MS = 60_000
 
 
 class UntilCommitted(ParallelConsumer):
-    """Runs until all records of its topics are committed; silence for ``consumer_timeout_ms`` ends it as ever."""
+    """Runs until all records of its topics are committed, or until a long silence."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
+        consumer.config["consumer_timeout_ms"] = max(consumer.config["consumer_timeout_ms"], PATIENCE_MS)
         super().__init__(consumer, **options)
         self._connection = {name: consumer.config[name] for name in ("bootstrap_servers", "group_id")}
         self._has_ended = threading.Event()

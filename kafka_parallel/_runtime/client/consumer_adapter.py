@@ -36,7 +36,7 @@ from kafka_parallel._runtime.client.consumer_checks import (
 from kafka_parallel._runtime.client.deserializers import PassThrough, check_deserializer, deserialized_record
 from kafka_parallel._runtime.client.fencing import is_fenced
 from kafka_parallel._runtime.client.forks import require_own_process
-from kafka_parallel._runtime.client.membership import Membership
+from kafka_parallel._runtime.client.membership import Membership, finish_joining, is_joining
 from kafka_parallel._runtime.client.prefetched import forget_parsed
 from kafka_parallel._runtime.client.rebalance_listener import Act, StartThread, chained_listener
 from kafka_parallel._runtime.client.reconnects import shorten_backoff
@@ -135,6 +135,11 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     def has_group_assignment(self) -> bool:
         """True if partitions come by rebalances, which call the listener; otherwise `assignment` has to be watched."""
         return self.group_id is not None and bool(self.pattern or self._consumer.subscription())
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether a join has begun that has no answer yet: `assignment` shows partitions that were given up for it."""
+        return is_joining(self._consumer)
 
     @property
     def _subscription(self) -> Any:
@@ -296,7 +301,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """
         self._slices.are_wanted = in_slices
         self._free_parking()
-        self._finish_joining()
+        finish_joining(self._consumer)
         try:
             found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
                 timeout_ms=math.ceil(timeout * 1000), max_records=max_records
@@ -359,16 +364,6 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         if self._takeover is None:
             return {}
         return {where: found for where, found in list(self._unreadable.items()) if self._pauses.stands(where)}
-
-    def _finish_joining(self) -> None:
-        """Make the client take up a join again that an earlier poll left half done.
-
-        If new metadata asked for the join and the poll's time was over before its answer came, both 2.3.3 and 3.0.12
-        consider the metadata dealt with and never look at the answer: the member stays without partitions for ever.
-        """
-        coordinator: Any = getattr(self._consumer, "_coordinator", None)
-        if getattr(coordinator, "rejoining", False) and not coordinator.rejoin_needed:
-            coordinator.request_rejoin()
 
     def _free_parking(self) -> None:
         """Let 3.x take up records again that it parked for a paused partition.

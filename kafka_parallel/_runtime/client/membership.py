@@ -58,3 +58,18 @@ class Membership:
             return ""
         found: str = generation.member_id
         return found
+
+
+def is_joining(consumer: Any) -> bool:
+    """Whether a join has begun that has no answer yet: *consumer* shows partitions then that were given up for it."""
+    return bool(getattr(getattr(consumer, "_coordinator", None), "rejoining", False))
+
+
+def finish_joining(consumer: Any) -> None:
+    """Make *consumer* take up a join again that an earlier poll left half done.
+
+    If new metadata asked for the join and the poll's time was over before its answer came, both 2.3.3 and 3.0.12
+    consider the metadata dealt with and never look at the answer: the member stays without partitions for ever.
+    """
+    if is_joining(consumer) and not consumer._coordinator.rejoin_needed:  # noqa: SLF001
+        consumer._coordinator.request_rejoin()  # noqa: SLF001

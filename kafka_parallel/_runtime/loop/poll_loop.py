@@ -129,7 +129,7 @@ class Loop:
 
     def _go_round(self) -> None:
         if self._rebalance.may_differ or not self._client.has_group_assignment:
-            self._watch_assignment()
+            self._rebalance.watch_assignment()
         self._rebalance.locate_delayed_topics()
         self._stuck_handlers.check()
         decision = self._scheduler.decide_pauses(self._fed)
@@ -142,17 +142,6 @@ class Loop:
         self._positions.trust()
         self._positions.report_if_due(self._clock.monotonic())
         self._rebalance.raise_failure()
-
-    # Assignment that no rebalance tells us about
-
-    def _watch_assignment(self) -> None:
-        """Notice partitions changed by assign(), or given up after a refused commit and never lost by the client."""
-        now, before = self._client.assignment(), self._scheduler.ask(lambda scheduler: scheduler.assigned)
-        self._rebalance.may_differ = now != before
-        if before - now:
-            self._rebalance.revoked(before - now)
-        if now - before:
-            self._rebalance.assigned(now - before)
 
     # Back-pressure
 

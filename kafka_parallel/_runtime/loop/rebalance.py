@@ -149,6 +149,17 @@ class Rebalance:
         self.lost(partitions)
         self.may_differ = True
 
+    def watch_assignment(self) -> None:
+        """Notice partitions changed by assign(), or given up after a refused commit and never lost by the client."""
+        if self._client.is_joining:  # it still shows partitions then that others may get by this very join
+            return
+        now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
+        self.may_differ = now != before
+        if before - now:
+            self.revoked(before - now)
+        if now - before:
+            self.assigned(now - before)
+
     def joined_anew(self) -> None:
         """End all assignments: others may have had the partitions before the client joined anew."""
         self.lost_unsaid(self._scheduler.ask(lambda scheduler: scheduler.assigned))

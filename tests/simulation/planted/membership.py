@@ -17,4 +17,10 @@ BUGS = [
         old="self.may_differ = True",
         new="",
     ),
+    Bug(
+        "take over what the client shows while it joins",
+        where="kafka_parallel._runtime.loop.rebalance:Rebalance.watch_assignment",
+        old="self._client.is_joining",
+        new="False",
+    ),
 ]

@@ -1,0 +1,64 @@
+"""Which partitions a run takes for its own where no rebalance callback says so."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from kafka import TopicPartition
+
+from kafka_parallel._runtime.loop.rebalance import Rebalance
+
+ZERO, ONE = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+class Watching(Rebalance):
+    """Writes down which callbacks it would have wished for.
+
+    :param has: the partitions that the client shows.
+    :param ours: those that the run holds.
+    """
+
+    def __init__(self, has, ours, *, is_joining=False):
+        self.heard = []
+        self.client = SimpleNamespace(assignment=lambda: frozenset(has), is_joining=is_joining)
+        queue = SimpleNamespace(ask=lambda _: frozenset(ours))
+        names = ("assign_observers", "revoke_observers", "settings", "drain_timeout", "session_timeout", "is_abandoned")
+        super().__init__(self.client, queue, None, None, None, None, set(), **dict.fromkeys(names))
+
+    def assigned(self, partitions):
+        self.heard.append(("assigned", set(partitions)))
+
+    def revoked(self, partitions):
+        self.heard.append(("revoked", set(partitions)))
+
+
+def test_what_the_client_has_and_has_not_any_more_is_noticed():
+    rebalance = Watching(has=[ONE], ours=[ZERO])
+
+    rebalance.watch_assignment()
+
+    assert rebalance.heard == [("revoked", {ZERO}), ("assigned", {ONE})]
+    assert rebalance.may_differ
+
+
+def test_nothing_is_noticed_where_both_are_the_same():
+    rebalance = Watching(has=[ONE], ours=[ONE])
+    rebalance.may_differ = True
+
+    rebalance.watch_assignment()
+
+    assert rebalance.heard == []
+    assert not rebalance.may_differ
+
+
+def test_what_the_client_shows_while_it_joins_may_be_another_members_by_now():
+    rebalance = Watching(has=[ONE], ours=[], is_joining=True)
+    rebalance.may_differ = True
+
+    rebalance.watch_assignment()
+    while_it_joined = list(rebalance.heard)
+    rebalance.client.is_joining = False
+    rebalance.watch_assignment()
+
+    assert while_it_joined == []
+    assert rebalance.heard == [("assigned", {ONE})]
