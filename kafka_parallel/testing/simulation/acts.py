@@ -119,7 +119,8 @@ class Acts:
         self._running.pop(call)
 
     def _note_start(self, call: Call, record: Any, *, is_prompt: bool) -> None:
-        plan, is_owner = self.plan, self._consumer.owns(place_of(record)[0])
+        plan, partition = self.plan, place_of(record)[0]
+        is_owner = self._consumer.owns(partition) and self._checker.tenures.is_latest(self._name, partition)
         if record.topic != TOPIC and record.value not in {FORGED, FORGED.decode()}:
             self._checker.due(record, self._world.wall())
         self._checker.started(

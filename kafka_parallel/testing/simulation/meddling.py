@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from greenlet import GreenletExit
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
@@ -107,8 +108,8 @@ class Meddler:
             return
         except KafkaError:  # that the fake was told to raise before it looks at anything
             return
-        except Exception:
-            if is_guarded(consumer):
+        except BaseException as error:
+            if is_guarded(consumer) or isinstance(error, GreenletExit):
                 raise
         if is_guarded(consumer):  # else the run has ended while the call waited, and it is the user's own again
             self._checker.violate(f"{name}() of {self._name}'s consumer was not refused")

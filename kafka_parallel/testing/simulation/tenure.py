@@ -22,6 +22,7 @@ class Tenures:
         self._given_up: dict[str, set[TopicPartition]] = defaultdict(set)
         self._running: dict[str, dict[Call, None]] = defaultdict(dict)
         self._ended: dict[str, dict[Call, set[TopicPartition]]] = defaultdict(dict)
+        self._latest: dict[TopicPartition, str] = {}
 
     def began(self, call: Call) -> None:
         """Note that *call* runs; its records may have been taken before their partitions left."""
@@ -36,6 +37,7 @@ class Tenures:
     def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *partitions* belong to *instance*."""
         self._given_up[instance].difference_update(partitions)
+        self._latest.update(dict.fromkeys(partitions, instance))
 
     def gave_up(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *partitions* do not belong to *instance* any more."""
@@ -53,3 +55,10 @@ class Tenures:
     def is_over(self, instance: str, partition: TopicPartition) -> bool:
         """Tell whether *instance* has given *partition* up, and not got it again."""
         return partition in self._given_up[instance]
+
+    def is_latest(self, instance: str, partition: TopicPartition) -> bool:
+        """Whether no other instance was told after *instance* that *partition* is its own.
+
+        A client that joins anew in silence is the owner again a moment before the run notices that another one was.
+        """
+        return self._latest.get(partition, instance) == instance

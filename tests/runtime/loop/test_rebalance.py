@@ -22,7 +22,7 @@ class Watching(Rebalance):
         self.heard = []
         self.client = SimpleNamespace(assignment=lambda: frozenset(has), is_joining=is_joining)
         queue = SimpleNamespace(ask=lambda _: frozenset(ours))
-        names = ("assign_observers", "revoke_observers", "settings", "drain_timeout", "session_timeout", "is_abandoned")
+        names = ("hooks", "delayed", "drain_timeout", "session_timeout", "is_abandoned")
         super().__init__(self.client, queue, None, None, None, None, set(), **dict.fromkeys(names))
 
     def assigned(self, partitions):
