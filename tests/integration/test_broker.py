@@ -12,6 +12,7 @@ from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.broker import start_broker
 from kafka_parallel.testing.probe import why_not_ready
 from kafka_parallel.testing.pytest_plugin import broker_or_skip
+from tests.integration.older_brokers import HAS_ZOOKEEPER
 
 pytestmark = pytest.mark.broker
 
@@ -131,7 +132,6 @@ def test_it_listens_on_loopback_only(own_tmp):
         addresses = listening(process)
 
     port = int(broker.bootstrap_servers.rpartition(":")[2])
-    assert len(addresses) == 2
     assert port in {number for _, number in addresses}
     # written as one number in the machine's order, or as an IPv6 address that holds it
     assert all(host.endswith("0100007F") for host, _ in addresses)
@@ -155,7 +155,7 @@ def listening(pid):
 
 def test_a_stopped_broker_leaves_no_file_no_process_and_no_port(own_tmp):
     broker = start_broker(kind="jvm")
-    assert len(list(own_tmp.iterdir())) == 1
+    assert len(list(own_tmp.iterdir())) == 1 + HAS_ZOOKEEPER
     broker.stop()
 
     assert list(own_tmp.iterdir()) == []
@@ -196,7 +196,7 @@ def test_a_broker_that_ends_at_once_shows_its_log_and_leaves_nothing(own_tmp):
 
 
 def test_a_broker_that_never_gets_ready_is_given_up_and_leaves_nothing(own_tmp):
-    with pytest.raises(BrokerError, match=r"in 1 ms; the last lines of its log"):
+    with pytest.raises(BrokerError, match=r"(in 1 ms|get ready); the last lines of its log"):
         start_broker(kind="jvm", timeout_ms=1)
 
     assert list(own_tmp.iterdir()) == []
