@@ -63,6 +63,6 @@ class Elsewhere:
         kind = BatchRunner if self._program.is_batch else Runner
         units = pickle.loads(pickle.dumps([[tuple(record) for record in unit] for unit in records]))
         runner = kind(handler, prepare, deque(), SimpleNamespace(value=0), SimpleNamespace(send_bytes=said.append))
-        runner.run(1, units, wants_result=wants_result)
+        runner.run_units(1, units, wants_result=wants_result)
         news = [pickle.loads(message) for message in said]
         return [(batch.done(progress.done), progress.result) for progress in news]

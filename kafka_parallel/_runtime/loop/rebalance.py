@@ -153,7 +153,7 @@ class Rebalance:
         """Notice partitions changed by assign(), or given up after a refused commit and never lost by the client."""
         if self._client.is_joining:  # it still shows partitions then that others may get by this very join
             return
-        now, before = self._client.assignment(), self._queue.ask(lambda scheduler: scheduler.assigned)
+        now, before = self._client.assignment(), self._scheduler.ask(lambda scheduler: scheduler.assigned)
         self.may_differ = now != before
         if before - now:
             self.revoked(before - now)
