@@ -138,7 +138,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     @property
     def is_joining(self) -> bool:
-        """Whether a join has begun that has no answer yet: `assignment` shows partitions that were given up for it."""
+        """True from the begin of a join to its answer: `assignment` shows partitions that were given up for it."""
         return is_joining(self._consumer)
 
     @property

@@ -61,7 +61,7 @@ class Membership:
 
 
 def is_joining(consumer: Any) -> bool:
-    """Whether a join has begun that has no answer yet: *consumer* shows partitions then that were given up for it."""
+    """Tell if a join waits for its answer: *consumer* shows partitions then that were given up for it."""
     return bool(getattr(getattr(consumer, "_coordinator", None), "rejoining", False))
 
 

@@ -57,7 +57,7 @@ class Tenures:
         return partition in self._given_up[instance]
 
     def is_latest(self, instance: str, partition: TopicPartition) -> bool:
-        """Whether no other instance was told after *instance* that *partition* is its own.
+        """Tell if no other instance was told after *instance* that *partition* is its own.
 
         A client that joins anew in silence is the owner again a moment before the run notices that another one was.
         """
