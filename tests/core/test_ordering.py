@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from kafka_parallel._core.fairness import Turn
 from kafka_parallel._core.ordering import ByAge, ReadyQueue
-from kafka_parallel._core.retries import Retries
 from kafka_parallel._core.task import Task, Unit
 
 
@@ -102,28 +101,6 @@ def test_what_was_never_started_and_needs_no_order_may_run_at_once():
     assert offsets(queue.pop_units(9)) == [[0], [1]]
 
 
-def test_retries_are_due_in_order_of_time():
-    retries = Retries()
-    early, late = task(1), task(2)
-    retries.schedule(late, due=5.0)
-    retries.schedule(early, due=3.0)
-
-    assert retries.next_due == 3.0
-    assert retries.due(2.9, most=9) == []
-    assert retries.due(5.0, most=9) == [early, late]
-    assert retries.waiting == []
-
-
-def test_chosen_retries_can_be_taken_out():
-    retries = Retries()
-    first, second = task(1), task(2)
-    retries.schedule(first, due=5.0)
-    retries.schedule(second, due=3.0)
-
-    assert retries.take_out(lambda one: one is second) == [second]
-    assert retries.tasks() == [first]
-
-
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=40), st.data())
 def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
     queue, table = filled(*keys)
@@ -150,21 +127,6 @@ def test_any_schedule_keeps_every_key_in_order_and_loses_nothing(keys, data):
         of_key = [offset for offset in ran if keys[offset] == key]
         assert of_key == sorted(of_key)
     assert table == {}
-
-
-def test_a_lane_keeps_its_order_however_many_wait():
-    _, table = filled("a", "a", "a")
-    lane = table["a"]
-    first, second, third = lane.waiting
-
-    taken = lane.claim(2)
-    lane.add_first(taken)
-    assert list(lane.waiting) == [first, second, third]
-
-    assert lane.claim(3) == [first, second, third]
-    lane.add_last(third)
-    lane.add_first((first, second))
-    assert list(lane.waiting) == [first, second, third]
 
 
 @given(st.lists(st.sampled_from(["new", "again", "take"]), min_size=30, max_size=80), st.randoms(use_true_random=False))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from kafka_parallel._core.outcome import Failure, NoVerdict
-from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, offsets_of, run, scheduler
 
@@ -131,8 +127,7 @@ def test_a_handler_that_returns_after_its_assignment_frees_the_key():
     assert found.dispatch.next_chunk(9, 9.0) is None
     found.dispatch.returned(HANDLER, 9.0)
 
-    [again] = found.dispatch.next_chunk(9, 9.0)._units[-1].tasks
-    assert again.attempt == 2
+    assert next(iter(found.dispatch.next_chunk(9, 9.0))).attempt == 2
 
 
 def test_a_worker_that_has_just_moved_on_is_not_stuck():
@@ -159,40 +154,3 @@ def test_everything_runs_although_one_handler_never_returns():
         run(found, chunk)
 
     assert found.snapshot().offsets["p"][0] == 4
-
-
-class TestUnchanged:
-    def test_each_is_told_once_when_it_was_seen_for_long_enough(self):
-        found = Unchanged(10.0)
-
-        assert found.look(dict.fromkeys(["a"]), 0.0) == {}
-        assert found.look(dict.fromkeys(["a", "b"]), 9.0) == {}
-        assert found.look(dict.fromkeys(["a", "b"]), 10.0) == {"a": 10.0}
-        assert found.look(dict.fromkeys(["a", "b"]), 11.0) == {}
-        assert found.look(dict.fromkeys(["a", "b"]), 19.0) == {"b": 10.0}
-
-    def test_one_that_came_back_begins_anew(self):
-        found = Unchanged(10.0)
-        found.look(dict.fromkeys(["a"]), 0.0)
-        found.look(dict.fromkeys([]), 5.0)
-        found.look(dict.fromkeys(["a"]), 6.0)
-
-        assert found.look(dict.fromkeys(["a"]), 15.0) == {}
-        assert found.look(dict.fromkeys(["a"]), 16.0) == {"a": 10.0}
-
-    def test_it_need_not_be_asked_all_the_time(self):
-        found = Unchanged(8.0)
-        found.look(dict.fromkeys([]), 0.0)
-
-        assert not found.is_due(0.9)
-        assert found.is_due(1.0)
-
-    @given(st.lists(st.tuples(st.floats(0.1, 3.0), st.frozensets(st.sampled_from("abc"))), max_size=40))
-    def test_who_is_told_of_has_been_there_all_the_time(self, looks):
-        found, now, seen = Unchanged(5.0), 0.0, []
-        for wait, at_work in looks:
-            now += wait
-            seen.append((now, at_work))
-            for who, seconds in found.look(dict.fromkeys(at_work), now).items():
-                assert seconds >= 5.0
-                assert all(who in there for at, there in seen if at >= now - seconds)

@@ -84,7 +84,7 @@ def test_another_rate_takes_over_what_is_missing_in_the_bucket(rate, other, burs
         now += wait
         if before.earliest_start("a") <= now:
             before.count_starts("a", 1, now)
-    missing = max(0.0, before._full_at.get("a", now) - now) * rate
+    missing = max(0.0, before.earliest_start("a") + (burst - 1) / rate - now) * rate
 
     after.continue_from(before, now)
 

@@ -8,7 +8,6 @@ import threading
 import pytest
 from kafka import ConsumerRebalanceListener
 from kafka.errors import (
-    CommitFailedError,
     KafkaConnectionError,
     KafkaTimeoutError,
     RebalanceInProgressError,
@@ -16,7 +15,7 @@ from kafka.errors import (
 )
 
 from kafka_parallel import MemberFenced, ParallelConsumer, hookimpl
-from kafka_parallel._runtime.client.client_errors import is_lost, is_retriable
+from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
@@ -129,15 +128,6 @@ def test_a_stop_does_not_poll_again_after_an_error_for_good(habits):
 
     assert consumer.failed_polls == 0
     assert len(app.handled) == app.committed > 0
-
-
-def test_which_error_means_what():
-    rebalancing = CommitFailedError(RebalanceInProgressError())
-
-    assert is_retriable(rebalancing)
-    assert not is_lost(rebalancing)
-    assert is_lost(CommitFailedError("removed"))
-    assert not is_retriable(TryAgainError())
 
 
 def test_an_error_of_a_users_callback_is_not_the_clients():

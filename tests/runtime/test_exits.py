@@ -8,8 +8,7 @@ import pytest
 from kafka.errors import NodeNotReadyError, TopicAuthorizationFailedError
 
 from kafka_parallel import CommitFailed, DelayedTopics, hookimpl
-from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, Rebalance
-from tests.runtime.app import PARTITION, TOPIC, App
+from tests.runtime.app import TOPIC, App
 
 # The first records make a worker take many at once; then the handler stops twice.
 FIRST, SECOND = 2005, 2010
@@ -55,7 +54,9 @@ def stop(app: App) -> None:
     """Tell the consumer to stop, and wait until it takes in nothing more."""
     app.consumer_of_test.stop()
     queue = app.consumer_of_test._engine._scheduler
-    while not queue.wait_until(lambda scheduler: all(held.draining for held in scheduler.held.values()), 0.02):
+    while not queue.wait_until(
+        lambda scheduler: all(held.draining for held in scheduler.live_assignments.values()), 0.02
+    ):
         pass
 
 
@@ -194,39 +195,3 @@ def test_a_revoke_whose_commit_is_refused_for_good_while_it_stops_is_said_and_ra
     assert parallel.state == "failed"
     assert "revoking t[0]" in caplog.text
     assert "their new owners" not in caplog.text
-
-
-def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_on():
-    """The kind: a wait with a limit, as many times as there are partitions, inside of one callback."""
-
-    class Meanwhile:
-        """A clock, a queue that only lets time pass, and a client without a coordinator."""
-
-        now = 0.0
-
-        def monotonic(self) -> float:
-            return self.now
-
-        def wait_until(self, _, timeout: float) -> bool:
-            self.now += timeout
-            return False
-
-        def positions(self, partitions):
-            return dict.fromkeys(partitions, 7)
-
-        def committed(self, _, timeout: float) -> int:
-            self.now += timeout
-            raise NodeNotReadyError("no coordinator")
-
-        def seek(self, partition, offset: int) -> None:
-            pass
-
-    it, partitions = Meanwhile(), [PARTITION._replace(partition=number) for number in range(60)]
-    rebalance = Rebalance(
-        it, it, None, None, it, None, set(), hooks=None, delayed=(),
-        drain_timeout=1.0, session_timeout=1.0, is_abandoned=lambda: False,
-    )  # fmt: skip
-    rebalance._resume_at = dict.fromkeys(partitions, 3)
-
-    assert rebalance._go_on(frozenset(partitions)) == dict.fromkeys(partitions, 3)
-    assert it.now <= COMMIT_TIMEOUT + 0.1

@@ -6,14 +6,12 @@ poll() for 24 days, and an integer may be larger than any float.
 
 from __future__ import annotations
 
-import threading
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
 from kafka_parallel import Batch, ConfigurationError, Retry, hookimpl
-from kafka_parallel._runtime.clock import SystemClock
 from tests.runtime.app import App
 
 YEARS = 1e14
@@ -77,22 +75,6 @@ def test_a_consumer_timeout_without_end():
     parallel.run(app.handle(lambda record: record.offset == 5 and parallel.stop()))
 
     assert app.committed == 6
-
-
-@pytest.mark.parametrize("timeout", [YEARS, float("inf")])
-def test_a_condition_is_waited_for_as_long_as_it_takes(timeout):
-    condition = SystemClock.condition(SystemClock.lock())
-    waits = threading.Event()
-
-    def wake():
-        waits.wait()
-        with condition:
-            condition.notify()
-
-    threading.Thread(target=wake).start()
-    with condition:
-        waits.set()
-        assert condition.wait(timeout)
 
 
 @pytest.mark.parametrize("delay", [10**400, float("inf"), float("nan"), -1, "5", None, Fraction(10**400)])

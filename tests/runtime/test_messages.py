@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from kafka_parallel import BatchFailed, ConfigurationError, RecordFailed, hookimpl
-from kafka_parallel._runtime.loop import reports
 from tests.runtime.app import App
 
 
@@ -37,9 +36,3 @@ class Refusing:
 def test_what_a_plugin_refuses_is_the_fault_of_the_caller():
     with pytest.raises(ConfigurationError, match=r"^set ordering='unordered'$"):
         App().parallel(plugins=[Refusing()]).run(lambda _: None)
-
-
-def test_a_second_signal_is_told(caplog):
-    reports.abandoning(["t[0]@1"])
-
-    assert "told to stop again: 1 running records are abandoned, uncommitted" in caplog.text

@@ -402,6 +402,12 @@ def test_a_pause_in_the_midst_of_our_resume_holds(taken, monkeypatch):
     assert consumer.paused() == {PARTITION}
 
 
+class State:
+    """The client's state of a partition; the takeover puts a class of its own in place of this one."""
+
+    paused = True
+
+
 class Changing(dict):
     """The client's states of its partitions, while a thread of it changes that: only a copy can be looked through."""
 
@@ -427,13 +433,14 @@ def take(consumer):
 
 def test_partitions_may_change_while_it_is_taken_over():
     """Kind: a live mapping of the client's, looked through by our thread."""
-    consumer, kind = consumer_with(Changing({PARTITION: SimpleNamespace(paused=True)}))
+    consumer, kind = consumer_with(Changing({PARTITION: State()}))
 
     takeover = take(consumer)
 
     assert takeover.pauses.of_user() == {PARTITION}
     takeover.undo()
     assert type(consumer) is kind
+    assert type(consumer._subscription.assignment[PARTITION]) is State
 
 
 def test_a_takeover_that_fails_in_the_middle_leaves_the_consumer_as_it_was():

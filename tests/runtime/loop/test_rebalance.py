@@ -1,12 +1,14 @@
-"""Which partitions a run takes for its own where no rebalance callback says so."""
+"""Partitions come and leave within one limit of time, with a rebalance callback or without."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
 from kafka import TopicPartition
+from kafka.errors import NodeNotReadyError
 
-from kafka_parallel._runtime.loop.rebalance import Rebalance
+from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, Rebalance
+from tests.runtime.app import PARTITION
 
 ZERO, ONE = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -62,3 +64,39 @@ def test_what_the_client_shows_while_it_joins_may_be_another_members_by_now():
 
     assert while_it_joined == []
     assert rebalance.heard == [("assigned", {ONE})]
+
+
+def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_on():
+    """The kind: a wait with a limit, as many times as there are partitions, inside of one callback."""
+
+    class Meanwhile:
+        """A clock, a queue that only lets time pass, and a client without a coordinator."""
+
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def wait_until(self, _, timeout: float) -> bool:
+            self.now += timeout
+            return False
+
+        def positions(self, partitions):
+            return dict.fromkeys(partitions, 7)
+
+        def committed(self, _, timeout: float) -> int:
+            self.now += timeout
+            raise NodeNotReadyError("no coordinator")
+
+        def seek(self, partition, offset: int) -> None:
+            pass
+
+    it, partitions = Meanwhile(), [PARTITION._replace(partition=number) for number in range(60)]
+    rebalance = Rebalance(
+        it, it, None, None, it, None, set(), hooks=None, delayed=(),
+        drain_timeout=1.0, session_timeout=1.0, is_abandoned=lambda: False,
+    )  # fmt: skip
+    rebalance._resume_at = dict.fromkeys(partitions, 3)
+
+    assert rebalance._go_on(frozenset(partitions)) == dict.fromkeys(partitions, 3)
+    assert it.now <= COMMIT_TIMEOUT + 0.1

@@ -1,12 +1,13 @@
-"""Which signals stop a run, and which stay as they were before it."""
+"""A request to stop has an origin and an urgency, and a signal also calls the program's own handler."""
 
 from __future__ import annotations
 
 import signal
+import threading
 
 import pytest
 
-from kafka_parallel._runtime.loop.shutdown import Shutdown, Signals
+from kafka_parallel._runtime.loop.shutdown import SIGNALS, Shutdown, Signals
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
@@ -51,3 +52,73 @@ def test_an_ignored_signal_stays_ignored(number):
 
     assert not shutdown.is_requested
     assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.fixture
+def before():
+    """The handlers of the program itself, which note the signals that they get."""
+    heard, kept = [], {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, lambda number, frame: heard.append(number))
+    yield heard
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_the_first_request_says_who_asked_and_the_last_how_long_it_may_take():
+    shutdown = Shutdown(30.0)
+    shutdown.request(requested_by="stop()")
+    shutdown.request(5.0, "the consumer's close()")
+
+    assert (shutdown.is_requested, shutdown.requested_by, shutdown.timeout) == (True, "stop()", 5.0)
+
+
+def test_a_request_without_a_time_leaves_the_time_as_it_was():
+    shutdown = Shutdown(30.0)
+    shutdown.request()
+
+    assert shutdown.timeout == 30.0
+
+
+def test_a_second_signal_waits_for_nothing_any_more():
+    shutdown = Shutdown(30.0)
+    shutdown.signalled("SIGTERM")
+    assert not shutdown.is_abandoned
+
+    shutdown.signalled("SIGINT")
+
+    assert shutdown.is_abandoned
+    assert shutdown.requested_by == "SIGTERM"
+
+
+def test_a_signal_after_stop_is_the_second_request():
+    shutdown = Shutdown(30.0)
+    shutdown.request()
+
+    shutdown.signalled("SIGTERM")
+
+    assert shutdown.is_abandoned
+
+
+def test_an_interrupt_raises_nothing_in_the_middle_of_the_loop(before):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    shutdown = Shutdown(30.0)
+
+    with Signals(shutdown):
+        signal.raise_signal(signal.SIGINT)
+
+    assert shutdown.is_requested
+
+
+def test_off_the_main_thread_no_signal_is_handled(before):
+    found, seen = [signal.getsignal(number) for number in SIGNALS], []
+
+    def enter():
+        with Signals(Shutdown(30.0)):
+            seen.extend(signal.getsignal(number) for number in SIGNALS)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+
+    assert seen == found

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from kafka_parallel._core.batch_chunk import BatchChunk
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.task import Task
+from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
@@ -70,3 +74,63 @@ def test_a_record_that_stops_the_consumer_is_heard_of():
     task, found, reason = queue.failure
     assert (task.offset, found, reason) == (0, error, "no plugin")
     assert committable(queue) == 0
+
+
+def test_after_the_end_nothing_is_given_out():
+    queue = queue_of("a", "b")
+    queue.close()
+
+    assert queue.next_chunk(9) is None
+    assert queue.next_chunk_nowait(9) is None
+
+
+def test_a_record_of_an_assignment_that_has_ended_is_not_run():
+    ran = []
+    queue = queue_of("a", attempt=ran.append)
+    chunk = queue.next_chunk(1)
+    queue.end_assignments(["p"])
+
+    run(queue, chunk)
+
+    assert ran == []
+
+
+def test_a_worker_waits_until_there_is_something_to_do():
+    queue, taken = queue_of(), []
+    worker = threading.Thread(target=lambda: taken.append(queue.next_chunk(1)))
+    worker.start()
+
+    queue.feed({"p": [Task(None, 0, "a", 1, 0.0)]}, {})
+    worker.join()
+
+    assert next(iter(taken[0])).offset == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "raised"),
+    [
+        (ValueError(), OSError(), 0),
+        (ValueError(), KeyboardInterrupt(), 1),
+        (KeyboardInterrupt(), SystemExit(), 0),
+    ],
+)
+def test_the_first_error_stops_the_consumer_unless_only_a_later_one_ends_the_program(first, second, raised):
+    queue = queue_of()
+    queue.fail(first)
+    queue.fail(second)
+
+    both = [first, second]
+    assert queue.failure[1] is both[raised]
+    assert [error for _, error, _ in queue.passed_over] == [both[1 - raised]]
+
+
+def test_a_batch_where_records_run_one_by_one_is_the_fault_of_the_executor():
+    queue = queue_of("a")
+
+    with pytest.raises(ValueError, match="records run one by one here"):
+        queue.run(BatchChunk(()), TaskBatch([Task(None, 0, "a", 1, 0.0)]))
+
+
+def test_a_plain_handler_is_not_awaited():
+    with pytest.raises(ValueError, match="the handler is a plain function"):
+        queue_of("a").run_async(None, None)

@@ -1,0 +1,66 @@
+"""A member that has joined its group anew without a word is noticed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from kafka_parallel._runtime.client.membership import Membership
+
+
+class World:
+    """A coordinator, and how often it was told that its member joined anew."""
+
+    def __init__(self, member_id=""):
+        self.coordinator = SimpleNamespace(_generation=SimpleNamespace(member_id=member_id), rejoining=False)
+        self.told = 0
+        self.membership = Membership(self.coordinator, self.tell)
+
+    def tell(self):
+        self.told += 1
+
+    def look(self, member_id, *, rejoining=False):
+        self.coordinator._generation.member_id = member_id
+        self.coordinator.rejoining = rejoining
+        self.membership.notice_changes()
+        return self.told
+
+
+def test_the_first_id_is_no_news():
+    assert World().look("m-1") == 0
+
+
+def test_another_id_is_told_once():
+    world = World("m-1")
+
+    assert world.look("m-2") == 1
+    assert world.look("m-2") == 1
+
+
+def test_the_same_id_is_no_news_after_a_time_without_one():
+    world = World("m-1")
+
+    assert world.look("") == 0
+    assert world.look("m-1") == 0
+
+
+def test_an_id_counts_once_the_member_has_joined_with_it():
+    world = World("m-1")
+
+    assert world.look("m-2", rejoining=True) == 0
+    assert world.look("m-2") == 1
+
+
+def test_a_client_without_a_group_never_joins():
+    membership = Membership(None, lambda: 1 / 0)
+
+    membership.notice_changes()
+
+
+def test_it_is_told_before_a_rebalance_acts():
+    world, acts = World("m-1"), []
+    act = world.membership.before(lambda partitions: acts.append((world.told, partitions)))
+    world.coordinator._generation.member_id = "m-2"
+
+    act(frozenset("p"))
+
+    assert acts == [(1, frozenset("p"))]
