@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.batch_queue import BatchLimits, BatchQueue
 from kafka_parallel._core.ordering import ReadyQueue
+from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.retries import Retries
 from kafka_parallel._core.task import LaneTable, Task
 
@@ -19,13 +20,15 @@ class Backlog:
     """Tasks on their way to a worker.
 
     :param batches: when a batch is given out; ``None`` if records run one by one.
+    :param parked: the lanes and tasks that may not start yet.
     :ivar ready: the tasks and lanes that may run now.
     :ivar retries: the tasks that wait for their next attempt.
     """
 
-    def __init__(self, batches: BatchLimits | None) -> None:
+    def __init__(self, batches: BatchLimits | None, parked: Parking) -> None:
         self.ready: ReadyQueue | BatchQueue = ReadyQueue() if batches is None else BatchQueue(batches)
         self.retries = Retries()
+        self._parked = parked
 
     def feed(self, assignment: Assignment, tasks: Sequence[Task], others: int) -> None:
         """Take in new tasks of *assignment*, in offset order, beside *others* that have some."""
@@ -55,7 +58,7 @@ class Backlog:
         found: dict[Assignment, list[Task]] = {assignment: [] for assignment in assignments}
         lanes = [lane for table in _tables(assignments) for lane in table.values()]
         in_lanes = (task for lane in lanes for task in lane.waiting)
-        for task in (*in_lanes, *self.ready.unordered_tasks(), *self.retries.tasks()):
+        for task in (*in_lanes, *self.ready.unordered_tasks(), *self._parked.unordered_tasks(), *self.retries.tasks()):
             if task.assignment in found:
                 found[task.assignment].append(task)
         return found
@@ -67,7 +70,7 @@ class Backlog:
             return task.offset > ceilings.get(task.assignment, task.offset)
 
         tables = _tables(ceilings)
-        loose = {task for task in self.ready.unordered_tasks() if is_above(task)}
+        loose = {task for task in (*self.ready.unordered_tasks(), *self._parked.unordered_tasks()) if is_above(task)}
         waiting = self.retries.take_out(is_above)
         dropped = [*loose, *waiting]
         for lane in [lane for table in tables for lane in table.values()]:
@@ -78,6 +81,7 @@ class Backlog:
             task.assignment.ledger.drop([task.offset])
         for lane in [task.lane for task in waiting if task.lane is not None]:
             self.ready.release(lane)
+        self._parked.forget_dropped(loose)
         self.ready.forget_dropped(tables, loose)
 
 

@@ -17,13 +17,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, cast
 
+from kafka_parallel._core.admission import Admission
 from kafka_parallel._core.assignment import Assignment, Assignments
 from kafka_parallel._core.backlog import Backlog
 from kafka_parallel._core.batch_chunk import BatchChunk
 from kafka_parallel._core.batch_groups import BatchedLane
 from kafka_parallel._core.batch_queue import BatchQueue
 from kafka_parallel._core.chunk import Settled, TaskChunk, count_of
-from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.in_flight_limits import Throttles
 from kafka_parallel._core.ordering import ReadyQueue
 from kafka_parallel._core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
 from kafka_parallel._core.task import Lane, Runnable, Task
@@ -56,6 +57,7 @@ class Dispatch:
     def __init__(self, backlog: Backlog, throttles: Throttles, assignments: Assignments[Any]) -> None:
         self._backlog = backlog
         self._throttles = throttles
+        self._admission = Admission(throttles)
         self._assignments = assignments
         self._chunks: dict[TaskChunk, None] = {}  # a set, in order of time
         self._several: dict[TaskChunk, None] = {}  # those of them that had more than one task
@@ -91,19 +93,12 @@ class Dispatch:
     def _next_chunk(self, limit: int, now: float, *, steals: bool) -> TaskChunk | None:
         ready = self._backlog.ready
         if isinstance(ready, BatchQueue):
-            batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)
+            batch = self._admission.take_allowed_batch(ready, self.in_flight, now)
             return BatchChunk(batch, now) if batch else None
-        room = limit if self._throttles.in_flight == UNBOUNDED else int(min(limit, self._room))
-        units = self._throttles.rates.take_allowed(ready, room, now)
+        units = self._admission.take_allowed(ready, limit, self.in_flight, now)
         if steals and not units:
             units = self._steal(ready, limit, now)
         return TaskChunk(units, now) if units else None
-
-    @property
-    def _room(self) -> float:
-        """The number of further tasks that plugins let be in flight."""
-        bound = self._throttles.in_flight
-        return bound if bound == UNBOUNDED else max(0.0, bound - self.in_flight)
 
     def _steal(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
         """Take away the units that a worker has not begun that has been at its chunk for a while.
@@ -112,13 +107,13 @@ class Dispatch:
         in flight no more, and as many of all tasks that may run are taken as plugins let start.
         """
         while (chunk := self._stuck(now)) is not None:
-            may_go_on = self.in_flight <= self._throttles.in_flight and not self._throttles.rates.is_set
+            may_go_on = self.in_flight <= self._throttles.in_flight and not self._admission.is_selective
             units = chunk.steal(limit)
             self.in_flight -= count_of(units)
             if not may_go_on:
                 for unit in units:
                     self._requeue_unit(unit)
-                units = self._throttles.rates.take_allowed(ready, int(min(limit, self._room)), now)
+                units = self._admission.take_allowed(ready, limit, self.in_flight, now)
             if units:
                 return units
         return []
@@ -269,7 +264,7 @@ class Dispatch:
         assignment = task.assignment
         if not assignment.live:
             return
-        due = max(due, self._throttles.rates.earliest_start_of(task))
+        due = max(due, self._admission.earliest_start_of(task))
         self._backlog.retries.schedule(task, due)
         if assignment.leaves_at is not None and due > assignment.leaves_at:
             self._backlog.drop_above({assignment: task.offset - 1})
@@ -355,7 +350,7 @@ class Dispatch:
     @property
     def ready(self) -> int:
         """The number of lanes and tasks without order that may run now."""
-        return len(self._backlog.ready) if self._room > 0 else 0
+        return len(self._backlog.ready) if self._admission.room(self.in_flight) > 0 else 0
 
     @property
     def overdue(self) -> int:
@@ -369,28 +364,12 @@ class Dispatch:
 
     def rate_limited(self, now: float) -> int:
         """How many tasks may run *now* but for a rate."""
-        return self._throttles.rates.waiting(len(self._backlog.ready), now)
-
-    @property
-    def _is_timed(self) -> bool:
-        """True if anything waits for a time: mostly nothing does, and then no search is needed."""
-        return bool(
-            self._backlog.retries.waiting or self._throttles.is_timed or isinstance(self._backlog.ready, BatchQueue)
-        )
+        return self._admission.waiting(len(self._backlog.ready), now)
 
     @property
     def next_due(self) -> float | None:
         """When something may run that may not run now, unless something finishes first; ``None`` if never."""
-        if not self._is_timed:
-            return None
-        dues: list[float | None] = [None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change]
-        if self._room > 0:
-            dues.append(self._throttles.rates.next_start(is_ready=bool(self._backlog.ready)))
-        if self._room > 0 and isinstance(self._backlog.ready, BatchQueue) and self._backlog.ready.next_due is not None:
-            dues.append(max(self._backlog.ready.next_due, self._throttles.rates.earliest_start))
-        if self._room > 0 and len(self._backlog.retries.running) < self._throttles.retries:
-            dues.append(self._backlog.retries.next_due)
-        return min((due for due in dues if due is not None), default=None)
+        return self._admission.next_due(self._backlog, self.in_flight)
 
     @property
     def steal_due(self) -> float | None:

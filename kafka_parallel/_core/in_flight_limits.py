@@ -5,7 +5,7 @@ Rule 2: a bound is data: the value of now, and at most one change that holds fro
 that time comes. A caller that asks is told the value of that moment.
 Rule 3: a bound of 0 closes: nothing is started and nothing is fetched until it changes.
 Rule 4: retries have a bound of their own, so that a flood of failing records leaves workers to fresh ones.
-Rule 5: how fast records start is bounded too, see ``rate_limits.py``.
+Rule 5: how fast records start is bounded too, see ``rate_limits.py``; ``admission.py`` asks all bounds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kafka_parallel._core.parking import Limit, Parking
 from kafka_parallel._core.rate_limits import RateLimits
 
 UNBOUNDED = float("inf")
@@ -31,13 +32,17 @@ class Throttles:
     """The bounds of all plugins.
 
     :ivar rates: how fast records may start.
+    :ivar limits: the bounds on some records that are set now.
+    :ivar parked: the lanes and tasks that wait until they may start.
     :ivar in_flight: how many records may be in flight.
     :ivar retries: how many of them may be retries.
     :ivar next_change: when the next change is due; infinite if none is.
     """
 
     def __init__(self) -> None:
-        self.rates = RateLimits()
+        self.parked = Parking()
+        self.limits: list[Limit] = []
+        self.rates = RateLimits(self.parked, self.limits)
         self._bounds: dict[str, _Bounds] = {}
         self.in_flight = self.retries = self.next_change = UNBOUNDED
 
@@ -72,11 +77,6 @@ class Throttles:
         self.in_flight = min((bounds.in_flight for bounds in all_bounds), default=UNBOUNDED)
         self.retries = min((bounds.retries for bounds in all_bounds), default=UNBOUNDED)
         self.next_change = min((bounds.later_from for bounds in all_bounds), default=UNBOUNDED)
-
-    @property
-    def is_timed(self) -> bool:
-        """True if a bound changes at some time, or records have a rate."""
-        return self.next_change != UNBOUNDED or self.rates.is_set
 
     @property
     def closed_by(self) -> str | None:

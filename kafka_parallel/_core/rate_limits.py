@@ -4,7 +4,7 @@ Rule 1: a rate is a rate and a burst. In any time of t seconds at most burst + r
 of each lane (an ordering key in its scope). Records without order have no rate of their own.
 Rule 2: a start counts, and a retry is one. A worker takes the records it starts at once, so that a record counted when
 it is taken starts then: one record, or if many are allowed, those of a millisecond.
-Rule 3: a lane that has to wait stays held and occupies no worker. Nothing else waits for it.
+Rule 3: a lane that has to wait is parked, see ``parking.py``.
 Rule 4: a lane's bucket that is full again is forgotten: a lane begins with a full one.
 Rule 5: a batch starts when its first record may, and all of its records count: it may exceed the burst, not the rate.
 Rule 6: every plugin has rate limits of its own, and all of them must allow a start.
@@ -17,13 +17,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
-from heapq import heapify, heappop, heappush
-from itertools import count, islice
+from itertools import islice
 from typing import TypeAlias
 
-from kafka_parallel._core.batch_queue import BatchQueue
-from kafka_parallel._core.ordering import ReadyQueue
-from kafka_parallel._core.task import Lane, Runnable, Task
+from kafka_parallel._core.parking import Limit, Parking
+from kafka_parallel._core.task import Task
 
 NEVER, ALWAYS = float("inf"), float("-inf")
 # How much a worker takes at once, in seconds of the rate.
@@ -77,13 +75,17 @@ class TokenBuckets:
 
 # see docs/decisions/0032-rate-is-data.md
 class RateLimits:
-    """The rate limits of all plugins, and the lanes that wait for theirs."""
+    """The rate limits of all plugins; a `Limit` of ``admission.py``.
 
-    def __init__(self) -> None:
+    :param parked: the lanes and tasks that wait for a start.
+    :param limits: this is one of them while any record has a rate limit.
+    """
+
+    def __init__(self, parked: Parking, limits: list[Limit]) -> None:
+        self._parked = parked
+        self._limits = limits
         self._overall: dict[str, TokenBuckets] = {}
         self._by_lane: dict[str, TokenBuckets] = {}
-        self._waiting: list[tuple[float, int, int, Lane]] = []
-        self._put_aside = count()
 
     # Settings of plugins
 
@@ -94,73 +96,42 @@ class RateLimits:
     def set_by_lane(self, name: str, rate: TokenBuckets | None, now: float) -> None:
         """Let *name* bound how fast the records of each lane start; ``None`` takes that back."""
         self._set(self._by_lane, name, rate, now)
-        self._waiting = [(ALWAYS, *entry[1:]) for entry in self._waiting]
-        heapify(self._waiting)
+        self._parked.look_again()
 
-    @staticmethod
-    def _set(table: dict[str, TokenBuckets], name: str, rate: TokenBuckets | None, now: float) -> None:
+    def _set(self, table: dict[str, TokenBuckets], name: str, rate: TokenBuckets | None, now: float) -> None:
         before = table.pop(name, None)
         if rate is not None:
             table[name] = rate
             if before is not None:
                 rate.continue_from(before, now)
+        if self in self._limits:
+            self._limits.remove(self)
+        if self._overall or self._by_lane:
+            self._limits.append(self)
 
     # Work
 
-    def take_allowed(self, ready: ReadyQueue, limit: int, now: float) -> list[Runnable]:
-        """Take at most *limit* tasks that may start *now* out of *ready*; put the lanes aside that may not."""
-        if not (self._overall or self._by_lane or self._waiting):  # `is_set` without a call: it runs for each chunk
-            return ready.pop_units(limit)
-        self._release_due(ready, now)
-        units: list[Runnable] = []
-        limit = min(limit, self._most_at_once)
-        while limit > 0 and self.earliest_start <= now and (taken := ready.pop_units(1)):
-            if self._starts(ready, taken[0], now):
-                units += taken
-                limit -= len(taken[0].tasks)
-        return units
-
-    def take_allowed_batch(self, ready: BatchQueue, limit: float, now: float) -> list[Runnable]:
-        """Take the units of one batch that may start *now*; put the lanes aside that may not."""
-        if not self.is_set:
-            return ready.pop_batch(limit, now)
-        self._release_due(ready, now)
-        while self.earliest_start <= now and (batch := ready.pop_batch(limit, now)):
-            if units := [unit for unit in batch if self._starts(ready, unit, now)]:
-                return units
-        return []
-
-    def _release_due(self, ready: ReadyQueue | BatchQueue, now: float) -> None:
-        while self._waiting and self._waiting[0][0] <= now:
-            ready.release(heappop(self._waiting)[-1])
-
-    @property
-    def _most_at_once(self) -> int:
-        """The most tasks that a worker takes at once."""
-        slowest = min((rate.per_second for rate in self._overall.values()), default=NEVER)
-        return 1 if self._by_lane else int(min(max(1.0, slowest * CHUNK_SECONDS), 1e9))
-
-    def _starts(self, ready: ReadyQueue | BatchQueue, unit: Runnable, now: float) -> bool:
-        """Count the start of *unit*, or give it back to *ready* and let its lane wait."""
-        first = unit.tasks[0]
-        opens = self._lane_start(first)
-        if unit.lane is not None and opens > now:
-            ready.requeue_unit(unit)
-            heappush(self._waiting, (opens, first.seq, next(self._put_aside), unit.lane))
-            return False
+    def count_starts(self, first: Task, count: int, now: float) -> None:
+        """Note that *first* starts, with those behind it in its lane: *count* records in all."""
         for rate in self._overall.values():
-            rate.count_starts(None, len(unit.tasks), now)
+            rate.count_starts(None, count, now)
+        if first.lane is None:
+            return
         for rate in self._by_lane.values():
-            if unit.lane is not None:
-                rate.count_starts(_place(first), len(unit.tasks), now)
-        return True
+            rate.count_starts(_place(first), count, now)
 
     # Questions
 
     @property
-    def is_set(self) -> bool:
-        """True if anything has a rate limit, or waits for the one it had."""
-        return bool(self._overall or self._by_lane or self._waiting)
+    def most_at_once(self) -> int:
+        """The most tasks that a worker takes at once."""
+        slowest = min((rate.per_second for rate in self._overall.values()), default=NEVER)
+        return 1 if self._by_lane else int(min(max(1.0, slowest * CHUNK_SECONDS), 1e9))
+
+    @property
+    def bounds_all(self) -> bool:
+        """True if there is a rate limit of all records together."""
+        return bool(self._overall)
 
     @property
     def earliest_start(self) -> float:
@@ -168,27 +139,10 @@ class RateLimits:
         return max((rate.earliest_start(None) for rate in self._overall.values()), default=ALWAYS)
 
     def earliest_start_of(self, task: Task) -> float:
-        """When *task* may start if nothing of its lane starts before; it may be long ago."""
-        return max(self.earliest_start, self._lane_start(task))
-
-    def _lane_start(self, task: Task) -> float:
+        """When *task* may start as far as its lane is concerned; it may be long ago."""
         if task.key is None or not self._by_lane:
             return ALWAYS
         return max(rate.earliest_start(_place(task)) for rate in self._by_lane.values())
-
-    def next_start(self, *, is_ready: bool) -> float | None:
-        """When something may start that waits for a rate limit; *is_ready* tells whether anything may run otherwise."""
-        if is_ready and self._overall:
-            return self.earliest_start
-        return max(self.earliest_start, self._waiting[0][0]) if self._waiting else None
-
-    def waiting(self, ready: int, now: float) -> int:
-        """How many records only wait for a rate limit, if *ready* lanes and tasks without order wait for no lane's."""
-        return len(self._waiting) + (ready if self.earliest_start > now else 0)
-
-    def lane_due(self, lane: Lane) -> float | None:
-        """When the records of *lane* may go on that waits for its rate; ``None`` if it does not."""
-        return next((opens for opens, *_, waiting in self._waiting if waiting is lane), None)
 
     def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:
         """Return, of *tasks* that no worker has, the first one of each assignment that cannot start before *end*.

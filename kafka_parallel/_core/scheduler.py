@@ -92,8 +92,8 @@ class Scheduler(Generic[P]):
         self, limits: BufferLimits, *, commits: CommitRules | None, batches: BatchLimits | None = None
     ) -> None:
         self._assignments: Assignments[P] = Assignments()
-        self._backlog = Backlog(batches)
         self.throttles = Throttles()
+        self._backlog = Backlog(batches, self.throttles.parked)
         self.dispatch = Dispatch(self._backlog, self.throttles, self._assignments)
         self.backpressure = Backpressure(self._assignments, self.throttles, limits, commits=commits is not None)
         self.commits = CommitSchedule(commits, self.backpressure, self.dispatch.totals)

@@ -67,7 +67,7 @@ def _found(
 
 def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Throttles, now: float) -> Standing:
     """Describe a record that could start but for its lane, its rate, or want of a worker."""
-    if lane is not None and (lane_due := throttles.rates.lane_due(lane)) is not None:
+    if lane is not None and (lane_due := throttles.parked.due_of(lane)) is not None:
         return Standing(offset, "rate", attempt, lane_due)
     if lane is not None and lane.held:
         return Standing(offset, "key", attempt)

@@ -6,6 +6,7 @@ import pytest
 
 from kafka_parallel._core.assignment import Assignments, Past
 from kafka_parallel._core.backlog import Backlog
+from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.task import Task
 
 NOW = 0.0
@@ -15,7 +16,7 @@ class World:
     """One partition and its backlog."""
 
     def __init__(self, *keys):
-        self.backlog = Backlog(None)
+        self.backlog = Backlog(None, Parking())
         self.assignment = Assignments().assign("p", start=0)
         self.tasks = [Task(None, offset, key, 1, NOW) for offset, key in enumerate(keys)]
 

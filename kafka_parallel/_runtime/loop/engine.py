@@ -92,7 +92,7 @@ class Engine:
         return None
 
     def statistics(self) -> Statistics:
-        """Return one consistent view."""
+        """Return one consistent view; each field of `Statistics` is filled in here and nowhere else."""
         return self._scheduler.ask(
             lambda scheduler: Statistics(
                 processed=scheduler.dispatch.totals.processed,

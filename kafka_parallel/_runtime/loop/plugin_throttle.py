@@ -1,4 +1,8 @@
-"""A plugin's throttle: checks its arguments, and hands them to the scheduler."""
+"""A plugin's throttle: checks its arguments, and hands them to the scheduler.
+
+The bounds on all records are in ``in_flight_limits.py`` and ``rate_limits.py`` of the core. A new bound on some of
+them, on those of a topic say, is described in ``admission.py``.
+"""
 
 from __future__ import annotations
 

@@ -339,31 +339,31 @@ BUGS = [
     ),
     Bug(
         "do not look again when a throttle is about to open",
-        where="kafka_parallel._core.dispatch:Dispatch.next_due",
-        old="None if self._throttles.next_change == UNBOUNDED else self._throttles.next_change",
+        where="kafka_parallel._core.admission:Admission.next_due",
+        old="None if throttles.next_change == UNBOUNDED else throttles.next_change",
         new="None",
     ),
     Bug(
         "never let a key start again that had to wait for its rate",
-        where="kafka_parallel._core.rate_limits:RateLimits._release_due",
-        old="self._waiting and self._waiting[0][0] <= now",
+        where="kafka_parallel._core.parking:Parking.release_due",
+        old="self.waiting and self.waiting[0][0] <= now",
         new="False",
     ),
     Bug(
         "do not look again when a rate is about to allow a start",
-        where="kafka_parallel._core.dispatch:Dispatch.next_due",
-        old="dues.append(self._throttles.rates.next_start(is_ready=bool(self._backlog.ready)))",
+        where="kafka_parallel._core.admission:Admission.next_due",
+        old="dues.append(self._next_start(is_ready=bool(ready)))",
         new="pass",
     ),
     Bug(
         "look again for the rate of all together, not for that of a key",
-        where="kafka_parallel._core.rate_limits:RateLimits.next_start",
-        old="max(self.earliest_start, self._waiting[0][0]) if self._waiting else None",
+        where="kafka_parallel._core.admission:Admission._next_start",
+        old="max(self._rates.earliest_start, waiting[0][0]) if waiting and waiting[0][0] != NEVER else None",
         new="None",
     ),
     Bug(
         "lose a record that has to wait for its rate",
-        where="kafka_parallel._core.rate_limits:RateLimits._starts",
+        where="kafka_parallel._core.parking:Parking.park",
         old="ready.requeue_unit(unit)",
         new="pass",
     ),
@@ -773,9 +773,9 @@ BUGS = [
     Bug(
         "do not count retries in batches",
         where="kafka_parallel._core.dispatch:Dispatch._next_chunk",
-        old="batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)",
+        old="batch = self._admission.take_allowed_batch(ready, self.in_flight, now)",
         new="""
-            batch = self._throttles.rates.take_allowed_batch(ready, self._room, now)
+            batch = self._admission.take_allowed_batch(ready, self.in_flight, now)
             self._backlog.retries.running.clear()
         """,
         executor="batch on thread-pool",
@@ -919,13 +919,11 @@ BUGS = [
     ),
     Bug(
         "look for what falls due only where something has a rate",
-        where="kafka_parallel._core.dispatch:Dispatch._is_timed",
+        where="kafka_parallel._core.admission:Admission.next_due",
         old="""
-            self._backlog.retries.waiting or self._throttles.is_timed or isinstance(
-                self._backlog.ready, BatchQueue
-            )
+            retries.waiting or throttles.next_change != UNBOUNDED or self.is_selective or _is_batched(ready)
         """,
-        new="self._throttles.is_timed or isinstance(self._backlog.ready, BatchQueue)",
+        new="throttles.next_change != UNBOUNDED or self.is_selective or _is_batched(ready)",
     ),
     Bug(
         "hand over what is done with the next chunk, but forget what stops the consumer",
