@@ -20,6 +20,6 @@ def test_the_default_back_off_is_shortened_for_the_run(kafka_broker, topic, give
     client.take_over(dict, lambda: None, lambda _: None)
     assert {config[SETTING] for config in _configs(consumer)} == {during}
 
-    client.give_back()
+    client.undo_takeover()
     assert {config[SETTING] for config in _configs(consumer)} == {given.get(SETTING, DEFAULT_MS)}
     consumer.close()

@@ -182,7 +182,7 @@ class Bursts:
         self.taken += [count] if count else []
         return range(count) if count else None
 
-    def take(self, limit):
+    def next_chunk(self, limit):
         self.left = self.bursts.pop(0) if self.bursts else 0
         return self.next_chunk_nowait(limit)
 

@@ -54,7 +54,7 @@ def test_handler_times_may_come_from_several_threads_at_once():
 class NoWork:
     """Has nothing to do, and never will."""
 
-    def take(self, limit, done=None):
+    def next_chunk(self, limit, done=None):
         return None
 
 

@@ -16,7 +16,7 @@ class Work:
     def __init__(self):
         self.chunks, self.finished, self.failures = queue.Queue(), queue.Queue(), []
 
-    def take(self, _, done=None):
+    def next_chunk(self, _, done=None):
         if done is not None:
             self.finish(done)
         return self.chunks.get(timeout=PATIENCE)
