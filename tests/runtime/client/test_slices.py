@@ -196,7 +196,7 @@ def test_there_is_no_time_for_slices_if_workers_ran_out_of_work(need_more):
             return need_more
 
     loop = Loop.__new__(Loop)
-    loop._queue = Queue()
+    loop._scheduler = Queue()
     loop._wait_for_workers(0.05)
 
     assert loop._is_ahead is not need_more
