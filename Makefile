@@ -39,7 +39,7 @@ docs: $(VENV)/ready  ## Build the documentation as a site into build/site and fo
 unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
 	$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 
-explore: $(VENV)/ready  ## Run every interleaving of a few threads on the work queue
+explore: $(VENV)/ready  ## Run every interleaving of a few threads on the locked scheduler
 	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration
 
 proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large scopes, five minutes each

@@ -1,4 +1,4 @@
-"""The work queue alone, on one thread: the cost of feeding, taking, running and finishing one record."""
+"""The locked scheduler alone, on one thread: the cost of feeding, taking, running and finishing one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every interleaving that makes a difference of a few threads on the work queue, by partial order reduction.
+"""Every interleaving that makes a difference of a few threads on the locked scheduler, by partial order reduction.
 
 Run with ``make explore``: frontrun puts its own locks in the place of the real ones, so these tests skip themselves in
 any other run. The attempts write their events down, outside of the queue. Waiting on a condition is beyond frontrun 0.7

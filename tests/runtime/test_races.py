@@ -1,4 +1,4 @@
-"""Real threads on one work queue keep order and lose nothing, switched as often as the interpreter can."""
+"""Real threads on one locked scheduler keep order and lose nothing, switched as often as the interpreter can."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ OURS, FOREIGN = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
 class Queue:
-    """A work queue that has one partition, and notes how long it was waited for."""
+    """A locked scheduler that has one partition, and notes how long it was waited for."""
 
     def __init__(self):
         self.waits = []
