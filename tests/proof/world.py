@@ -461,10 +461,10 @@ class World:
         roots = (self.dispatch._chunks, self.dispatch._overdue, self.scheduler._backlog.retries.waiting)
         holders = {task.lane for task in tasks_in(*roots)}
         holders |= {task.lane for task in self._in_hands()}
-        for partition, table in self.scheduler._assignments._lanes.items():
+        for scope, table in self.scheduler._assignments._scopes._lanes.items():
             for lane in table.values():
                 if lane.held and lane not in holders and not self.halted:
-                    raise ViolationError(f"key {lane.key} of {partition} is held, and nothing will let go of it")
+                    raise ViolationError(f"key {lane.key} of {scope} is held, and nothing will let go of it")
 
     @property
     def is_done(self) -> bool:
