@@ -89,7 +89,7 @@ def test_nothing_is_stolen_while_nothing_may_start():
     assert found.dispatch.in_flight == 2, "@2 has gone back: three were more than may be in flight"
 
 
-def test_what_a_stuck_worker_has_keeps_nobody_waiting_when_less_may_be_in_flight_than_that():
+def test_records_of_a_stuck_worker_block_no_other_when_fewer_may_be_in_flight():
     found = scheduler("p")
     feed(found, "p", *((offset, None) for offset in range(9)))
     next(iter(found.dispatch.next_chunk(9, 0.0)))

@@ -237,6 +237,19 @@ def test_a_deadline_that_passes_after_the_partition_left_asks_nobody():
     assert asked == []
 
 
+def run_one_and_get_it_again(queue):
+    """Run a record whose partition leaves meanwhile; return its task of the next assignment."""
+    chunk = queue.next_chunk_nowait(1)
+    for task in chunk:
+        queue.run(chunk, task)
+    queue.finish(chunk)
+    queue.assign(["p"], {}, {})
+    queue.learn_positions({"p": 0})
+    feed(queue, ["a"])
+    [again] = [task for unit in queue.next_chunk_nowait(1)._units for task in unit.tasks]
+    return again
+
+
 def test_an_end_while_on_error_decides_lets_it_finish_and_changes_nothing():
     """A verdict of before the end goes on: its dead letter is written, and its attempt is remembered."""
 
@@ -248,16 +261,9 @@ def test_an_end_while_on_error_decides_lets_it_finish_and_changes_nothing():
 
     queue, _ = queue_of(lambda record: refuse())
     queue._attempt._decide = decide
-    chunk = queue.next_chunk_nowait(1)
-    for task in chunk:
-        queue.run(chunk, task)
-    queue.finish(chunk)
-    queue.assign(["p"], {}, {})
-    queue.learn_positions({"p": 0})
-    feed(queue, ["a"])
+    again = run_one_and_get_it_again(queue)
 
     assert totals(queue).failed == 0
-    [again] = [task for unit in queue.next_chunk_nowait(1)._units for task in unit.tasks]
     assert again.attempt == 2
 
 
@@ -267,16 +273,9 @@ def test_a_handler_that_fails_after_the_end_was_no_attempt():
         refuse()
 
     queue, asked = queue_of(handler, Retry(0))
-    chunk = queue.next_chunk_nowait(1)
-    for task in chunk:
-        queue.run(chunk, task)
-    queue.finish(chunk)
-    queue.assign(["p"], {}, {})
-    queue.learn_positions({"p": 0})
-    feed(queue, ["a"])
+    again = run_one_and_get_it_again(queue)
 
     assert asked == []
-    [again] = [task for unit in queue.next_chunk_nowait(1)._units for task in unit.tasks]
     assert again.attempt == 1
 
 
