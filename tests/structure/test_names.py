@@ -13,7 +13,10 @@ MOST_TARGETS = 3
 # Where the records of one poll pass, from the loop to the handler and to the commit.
 ROOM = "kafka_parallel._runtime"
 WAY = [
-    *(f"{ROOM}.loop.{name}" for name in ("poll_loop", "intake", "positions", "locked_scheduler", "committer")),
+    *(
+        f"{ROOM}.loop.{name}"
+        for name in ("poll_loop", "intake", "positions", "locked_scheduler", "wakeups", "committer")
+    ),
     *(
         f"kafka_parallel._core.{name}"
         for name in (

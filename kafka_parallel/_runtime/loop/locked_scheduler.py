@@ -1,13 +1,10 @@
-"""The access to the scheduler, and the waits of threads.
+"""How threads use the scheduler: under one lock, each from its side.
 
 `LockedScheduler` owns the one lock of a consumer. **The lock guards the scheduler and the reasons to stop; nothing
 else.** Decisions are made under it, acts happen outside: no user code, no plugin, no Kafka call and no log line runs
 with it held, and no thread waits holding it.
 
-Two conditions share the lock. Workers without work wait on ``_work``, the loop and a rebalance on ``_progress``. Waking
-a thread costs more than handling a fast record, so no thread is woken without a reason: feeding wakes one worker, and a
-worker that leaves something behind wakes the next. One idle worker at a time keeps watch, with a time limit, for events
-that are not announced: a retry that falls due, and a chunk whose worker is stuck and has something to steal.
+Threads that wait for work or for progress are woken by `wakeups`, which shares the lock.
 
 A signal handler runs between any two steps of the main thread, also while that holds the lock. So its holder may take
 it again, to read; a change is put off until the loop's next round.
@@ -25,7 +22,8 @@ from kafka_parallel._core.scheduler import CommitSnapshot, Ended, Repeated, Sche
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.handlers.deadlines import OverdueError
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
-from kafka_parallel.errors import FATAL
+from kafka_parallel._runtime.loop.run_failure import RunFailure
+from kafka_parallel._runtime.loop.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from kafka_parallel._core.batch_queue import BatchLimits
@@ -56,7 +54,6 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     :param attempt_batch: runs one batch; never raises.
     :param coroutines: runs either if the handler is ``async def``.
     :param handled_log: the log of ended attempts, told to plugins after each hand-over; ``None`` if none hears it.
-    :ivar passed_over: the errors that would have stopped the consumer as well, if it were not for `failure`.
     """
 
     def __init__(
@@ -79,15 +76,10 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         self._handled_log = handled_log
         self._clock = clock
         self._lock = clock.lock()  # see docs/decisions/0053-reentrant-lock.md
-        self._work = clock.condition(self._lock)
-        self._progress = clock.condition(self._lock)
-        self._awaited: list[Callable[[], bool]] = []
+        self._wakeups = Wakeups(self._lock, clock, self._scheduler.dispatch, takes_batches=attempt_batch is not None)
         self._late_changes: deque[Callable[[Throttles, float], None]] = deque()
-        self._idle = 0
-        self._watch_until = float("inf")
         self._closed = False
-        self._failure: tuple[Task | None, BaseException, str] | None = None
-        self.passed_over: list[tuple[Task | None, BaseException, str]] = []
+        self._run_failure = RunFailure()
 
     # The executor's side: see `kafka_parallel.executors.Work`
 
@@ -106,7 +98,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         with self._lock:
             now = self._clock.monotonic()
             chunk = None if self._closed else self._scheduler.dispatch.next_chunk(limit, now, steals=False)
-            self._wake_watch()
+            self._wakeups.wake_watch()
             return chunk
 
     def _exchange(self, limit: int, done: TaskChunk, *, steals: bool) -> TaskChunk | None:
@@ -115,8 +107,8 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             now = self._clock.monotonic()
             self._take_in_outcomes(done, now)
             chunk = None if self._closed else self._scheduler.dispatch.next_chunk(limit, now, steals=steals)
-            self._wake_for_rest(limit)
-            self._notify_progress()
+            self._wakeups.wake_for_rest(limit)
+            self._wakeups.wake_satisfied()
         self.deliver_handled()
         return chunk
 
@@ -125,10 +117,10 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             while not self._closed:
                 chunk = self._scheduler.dispatch.next_chunk(limit, self._clock.monotonic())
                 if chunk is not None:
-                    self._wake_for_rest(limit)
+                    self._wakeups.wake_for_rest(limit)
                     return chunk
-                self._notify_progress()
-                self._wait_for_work()
+                self._wakeups.wake_satisfied()
+                self._wakeups.wait_for_work()
             return None
 
     def run(self, chunk: Any, task: Any) -> bool:
@@ -154,7 +146,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         """Let others take *units*, which were claimed and not begun."""
         with self._lock:
             chunk.unclaim(units)
-            self._wake_worker(1)
+            self._wakeups.wake_worker(1)
 
     def run_async(self, chunk: Any, task: Any) -> Awaitable[None] | None:
         """Do the same with an ``async def`` handler; return the rest of it, or ``None`` if it has ended."""
@@ -178,8 +170,8 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         with self._lock:
             self._take_in_outcomes(chunk, self._clock.monotonic())
             # A worker with nothing left takes the first task that may run now by itself.
-            self._wake_worker(1 if chunk.taken else 2)
-            self._notify_progress()
+            self._wakeups.wake_worker(1 if chunk.taken else 2)
+            self._wakeups.wake_satisfied()
         self.deliver_handled()
 
     def _collect(self) -> None:  # see docs/decisions/0031-anyone-collects.md
@@ -213,16 +205,8 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self._stop_by(task, failure.error, failure.reason)
 
     def _stop_by(self, task: Task | None, error: BaseException, reason: str) -> None:
-        """Note the error that stops the consumer: the first, unless only a later one must not be caught."""
-        new = (task, error, reason)
-        if self._failure is None:
-            self._failure = new
-        elif isinstance(error, FATAL) and not isinstance(self._failure[1], FATAL):
-            self.passed_over.append(self._failure)
-            self._failure = new
-        elif error is not self._failure[1]:
-            self.passed_over.append(new)
-        self._progress.notify_all()
+        self._run_failure.note(task, error, reason)
+        self._wakeups.wake_all_waiting()
 
     # Handlers that take too long
 
@@ -236,7 +220,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
                 return None
             chunk, failures = self._scheduler.dispatch.detach_stuck(running.item, self._clock.monotonic())
             self._fail_all(failures)
-            self._wake_worker(1)
+            self._wakeups.wake_worker(1)
             return chunk
 
     def expire(self, running: Running, chunk: Any, outcomes: Mapping[Task, BatchOutcome]) -> None:
@@ -251,57 +235,14 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
                 chunk.settle(running.item, outcomes[running.item])
             now = self._clock.monotonic()
             self._fail_all(self._scheduler.dispatch.expire(chunk, running, running.lanes, now))
-            self._changed()
+            self._wakeups.wake_changed()
         self.deliver_handled()
 
     def _returned(self, running: Running) -> None:
         """Note that an overdue handler has returned; waits until its chunk has been taken away."""
         with self._lock:
             self._scheduler.dispatch.returned(running, self._clock.monotonic())
-            self._changed()
-
-    def _changed(self) -> None:
-        """Wake the threads that may go on now."""
-        self._wake_worker(1)
-        self._notify_progress()
-
-    def _wait_for_work(self) -> None:  # see docs/decisions/0003-chained-wakeups.md
-        """Wait until woken; keep watch if something falls due before the present watch would look."""
-        due = self._next_watch()
-        watches = due < self._watch_until
-        if watches:
-            self._watch_until = due
-        self._idle += 1
-        self._work.wait(max(0.0, due - self._clock.monotonic()) if watches else None)
-        self._idle -= 1
-        if watches:
-            self._watch_until = float("inf")
-
-    def _next_watch(self) -> float:
-        dues = (self._scheduler.dispatch.next_due, self._scheduler.dispatch.steal_due)
-        return float("inf") if dues == (None, None) else min(due for due in dues if due is not None)
-
-    def _wake_worker(self, enough: int) -> None:
-        """Wake an idle worker if *enough* may run now, or if none watches for due events."""
-        if self._idle and (self._scheduler.dispatch.ready >= enough or self._next_watch() < self._watch_until):
-            self._work.notify()
-
-    def _wake_for_rest(self, limit: int) -> None:
-        """Wake an idle worker for the rest that one that took *limit* has left.
-
-        Of less than that it would have taken all too, or others may steal it; but it takes one batch only.
-        """
-        self._wake_worker(limit if self._attempt_batch is None else 1)
-
-    def _wake_watch(self) -> None:
-        """Wake an idle worker if none watches for due events: taking may have found tasks that wait for their rate."""
-        if self._idle and (due := self._scheduler.dispatch.next_due) is not None and due < self._watch_until:
-            self._work.notify()
-
-    def _notify_progress(self) -> None:
-        """Wake the threads whose condition holds now; mostly none waits."""
-        if self._awaited and any(predicate() for predicate in self._awaited):
-            self._progress.notify_all()
+            self._wakeups.wake_changed()
 
     # The loop's side
 
@@ -316,7 +257,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         """Take in new tasks; return from which offset on some have to be fetched again."""
         with self._lock:
             kept_out = self._scheduler.feed(fetched, leader_epochs)
-            self._wake_worker(1)
+            self._wakeups.wake_worker(1)
             return kept_out
 
     def decide_pauses(self, fed: Collection[P]) -> Decision[P]:
@@ -358,19 +299,9 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         Workers evaluate it under the lock whenever they finish something, so that no thread is woken in vain.
         """
         deadline = self._clock.monotonic() + timeout
-
-        def holds() -> bool:
-            return predicate(self._scheduler)
-
         with self._lock:
             self._collect()
-            self._awaited.append(holds)
-            try:
-                while not holds() and (left := deadline - self._clock.monotonic()) > 0:
-                    self._progress.wait(left)
-                return holds()
-            finally:
-                self._awaited.remove(holds)
+            return self._wakeups.wait_for_progress(lambda: predicate(self._scheduler), deadline)
 
     # A rebalance's side
 
@@ -383,7 +314,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         """Take in nothing more for *partitions* (all without it), which leave at *end*; return the repeats of that."""
         with self._lock:
             self._collect()
-            self._work.notify_all()
+            self._wakeups.wake_all_workers()
             return self._scheduler.drain(partitions, end, self._clock.monotonic())
 
     def end_assignments(self, partitions: Iterable[P]) -> dict[P, Ended]:
@@ -391,7 +322,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         with self._lock:
             self._collect()
             ended = self._scheduler.end_assignments(partitions)
-            self._changed()
+            self._wakeups.wake_changed()
             return ended
 
     # A plugin's side
@@ -403,14 +334,14 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             return
         with self._lock:
             change(self._scheduler.throttles, self._clock.monotonic())
-            self._work.notify_all()
-            self._notify_progress()
+            self._wakeups.wake_all_workers()
+            self._wakeups.wake_satisfied()
 
     def _change_late(self) -> None:
         """Make the changes that came in the middle of an act."""
         while self._late_changes:
             self._late_changes.popleft()(self._scheduler.throttles, self._clock.monotonic())
-            self._work.notify_all()
+            self._wakeups.wake_all_workers()
 
     # Anyone's side
 
@@ -420,13 +351,18 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             self._closed = True
             self._collect()
             self._scheduler.end_assignments(self._scheduler.assigned)
-            self._work.notify_all()
-            self._progress.notify_all()
+            self._wakeups.wake_all_workers()
+            self._wakeups.wake_all_waiting()
 
     @property
     def failure(self) -> tuple[Task | None, BaseException, str] | None:
         """The cause that stops the consumer: the record, the error and the reason; ``None`` while there is none."""
-        return self._failure
+        return self._run_failure.cause
+
+    @property
+    def passed_over(self) -> list[tuple[Task | None, BaseException, str]]:
+        """The errors that would have stopped the consumer as well, if it were not for `failure`."""
+        return self._run_failure.passed_over
 
     def ask(self, question: Callable[[Scheduler[P]], R]) -> R:
         """Answer *question* from one consistent state; it only reads.

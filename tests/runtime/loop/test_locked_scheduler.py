@@ -106,22 +106,27 @@ def test_a_worker_waits_until_there_is_something_to_do():
     assert next(iter(taken[0])).offset == 0
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "raised"),
-    [
-        (ValueError(), OSError(), 0),
-        (ValueError(), KeyboardInterrupt(), 1),
-        (KeyboardInterrupt(), SystemExit(), 0),
-    ],
-)
-def test_the_first_error_stops_the_consumer_unless_only_a_later_one_ends_the_program(first, second, raised):
-    queue = queue_of()
+def test_a_broken_executor_stops_the_consumer_and_later_errors_are_kept():
+    queue, first, second = queue_of(), ValueError(), OSError()
     queue.fail(first)
     queue.fail(second)
 
-    both = [first, second]
-    assert queue.failure[1] is both[raised]
-    assert [error for _, error, _ in queue.passed_over] == [both[1 - raised]]
+    assert queue.failure == (None, first, "the executor broke")
+    assert queue.passed_over == [(None, second, "the executor broke")]
+
+
+def test_a_thread_that_waits_for_the_end_of_a_record_hears_of_it():
+    queue, found = queue_of("a"), []
+    chunk = queue.next_chunk(1)
+    waiter = threading.Thread(
+        target=lambda: found.append(queue.wait_until(lambda scheduler: scheduler.dispatch.in_flight == 0, 60.0))
+    )
+    waiter.start()
+
+    queue.finish(run(queue, chunk))
+    waiter.join()
+
+    assert found == [True]
 
 
 def test_a_batch_where_records_run_one_by_one_is_the_fault_of_the_executor():

@@ -221,7 +221,7 @@ BUGS = [
     Bug(
         "wake no worker when records arrive",
         where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler.feed",
-        old="self._wake_worker(1)",
+        old="self._wakeups.wake_worker(1)",
         new="",
     ),
     Bug(
@@ -507,8 +507,8 @@ BUGS = [
     ),
     Bug(
         "let batches wait for each other while a worker is idle",
-        where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler._wake_for_rest",
-        old="limit if self._attempt_batch is None else 1",
+        where="kafka_parallel._runtime.loop.wakeups:Wakeups.wake_for_rest",
+        old="1 if self._takes_batches else limit",
         new="limit",
         executor="batch on thread-pool",
     ),
