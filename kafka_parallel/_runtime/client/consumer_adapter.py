@@ -22,10 +22,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka.errors import CoordinatorNotAvailableError
-
 from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.client import decoding, fetcher_patch
+from kafka_parallel._runtime.client.async_commits import send_commit
 from kafka_parallel._runtime.client.client_errors import FENCED
 from kafka_parallel._runtime.client.consumer_checks import (
     is_overridden,
@@ -33,16 +32,18 @@ from kafka_parallel._runtime.client.consumer_checks import (
     require_consumer,
     require_signatures,
 )
-from kafka_parallel._runtime.client.deserializers import PassThrough, check_deserializer, deserialized_record
+from kafka_parallel._runtime.client.coordinator import end_heartbeats, finish_joining, is_joining
+from kafka_parallel._runtime.client.extra_topics import ExtraTopics
 from kafka_parallel._runtime.client.fencing import is_fenced
 from kafka_parallel._runtime.client.forks import require_own_process
-from kafka_parallel._runtime.client.membership import Membership, finish_joining, is_joining
-from kafka_parallel._runtime.client.prefetched import forget_parsed
+from kafka_parallel._runtime.client.lazy_deserializers import LazyDeserializers
+from kafka_parallel._runtime.client.membership import Membership
+from kafka_parallel._runtime.client.prefetched import free_parking
 from kafka_parallel._runtime.client.rebalance_listener import Act, StartThread, chained_listener
 from kafka_parallel._runtime.client.reconnects import shorten_backoff
 from kafka_parallel._runtime.client.slices import Slices
 from kafka_parallel._runtime.client.takeover import Finished, Takeover, require_free
-from kafka_parallel._runtime.client.unreadable import Reading, Unreadable
+from kafka_parallel._runtime.client.unreadable import Reading, StandingPartitions, Unreadable
 from kafka_parallel.errors import ConfigurationError, MemberFenced, PluginError, StateError
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from kafka import OffsetAndMetadata, TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
 
-    from kafka_parallel._runtime.client.changes import Changes
     from kafka_parallel._runtime.client.pauses import Pauses
     from kafka_parallel.decoders import Decoder
 
@@ -59,7 +59,6 @@ log = get_logger(__name__)
 
 # The errors of a poll() of the user's that gets bytes instead of objects.
 BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
-DESERIALIZERS = ("key_deserializer", "value_deserializer")
 
 
 class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisions/0063-deserialise-in-the-worker.md
@@ -75,14 +74,15 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         require_signatures(consumer)
         self._is_poll_users = is_overridden(consumer, "poll")
         self._consumer = consumer
+        self._coordinator, self._fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+        self._subscription = consumer._subscription  # noqa: SLF001
         self._built_in = os.getpid()
         self._takeover: Takeover | None = None
         self._membership: Membership | None = None
-        self._is_lazy = True
-        self._also: frozenset[str] = frozenset()
-        self._deserializers: tuple[Any, Any] = (None, None)
+        self._extra_topics = ExtraTopics(consumer)
+        self._deserializers = LazyDeserializers(self._fetcher)
         self._reading = Reading()
-        self._unreadable: dict[TopicPartition, Unreadable] = {}
+        self._standing = StandingPartitions()
         self._slices = Slices()
         self.failure: Exception | None = None
         self.require_open()
@@ -139,11 +139,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     @property
     def is_joining(self) -> bool:
         """True from the begin of a join to its answer: `assignment` shows partitions that were given up for it."""
-        return is_joining(self._consumer)
-
-    @property
-    def _subscription(self) -> Any:
-        return getattr(self._consumer, "_subscription", None)
+        return is_joining(self._coordinator)
 
     # Taking over
 
@@ -151,31 +147,21 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Find out the parts there are to take over, and change nothing.
 
         :param lazy: whether the deserialisers shall leave ``poll()``.
-        :raises ConfigurationError: auto-commit cannot be switched off.
+        :raises ConfigurationError: auto-commit cannot be switched off, or a deserialiser cannot be called.
         """
-        self._is_lazy = lazy
         if not all(isinstance(config, dict) for config in self._configs):
             raise ConfigurationError(
                 "auto-commit of this KafkaConsumer cannot be switched off, and it would commit records that are still "
                 "being processed: build it with enable_auto_commit=False"
             )
-        for name in DESERIALIZERS:
-            check_deserializer(name, self._fetcher_config.get(name))
-        if lazy:
-            key, value = (self._fetcher_config.get(name) for name in DESERIALIZERS)
-            self._deserializers = (key, value)
+        self._deserializers.look_up(lazy=lazy)
 
     def read_also(self, topics: Collection[str]) -> None:
         """Subscribe to *topics* too when it is taken over.
 
         :raises ConfigurationError: the consumer has a pattern, or partitions assigned by hand.
         """
-        if self.pattern is not None or not self._consumer.subscription():
-            raise ConfigurationError(
-                f"the consumer shall read {', '.join(sorted(topics))} too, which only works with topics subscribed to "
-                "by name: subscribe to topics instead of a pattern or assigned partitions"
-            )
-        self._also = frozenset(topics)
+        self._extra_topics.choose(topics)
 
     def take_over(self, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]) -> None:
         """Take the consumer over until `close` or `undo_takeover`: guard it, and switch off record-losing features.
@@ -190,14 +176,13 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         for config in self._configs:
             takeover.changes.put(config, "enable_auto_commit", value=False)
         shorten_backoff(self._consumer, takeover.changes)
-        if self._is_lazy:
-            self._take_deserializers(takeover)
+        if self._deserializers.are_lazy:
+            self._deserializers.take_out(takeover.changes)
         takeover.changes.note(lambda: fetcher_patch.remove(self._fetcher))
         self._reading.put(self._fetcher)
         if problem := self._slices.put(self._fetcher):
             log.info("handlers may wait while a poll is decoded, about 3 ms per 500 records: %s", problem)
-        if self._also:
-            self._subscribe_too(takeover)
+        self._extra_topics.subscribe(takeover)
 
     @property
     def _taken(self) -> Takeover:
@@ -206,36 +191,13 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         return self._takeover
 
     @property
-    def _changes(self) -> Changes:
-        return self._taken.changes
-
-    @property
     def _pauses(self) -> Pauses:
         return self._taken.pauses
 
     @property
     def _configs(self) -> tuple[Any, Any]:
         """The places in which the client looks whether to commit by itself."""
-        return self._consumer.config, getattr(getattr(self._consumer, "_coordinator", None), "config", None)
-
-    def _take_deserializers(self, takeover: Takeover) -> None:
-        for name, deserializer in self.deserializers.items():
-            if deserializer is not None:
-                takeover.changes.put(self._fetcher_config, name, value=PassThrough())
-        if self._deserializers != (None, None):
-            forget_parsed(self._fetcher)
-
-    def _subscribe_too(self, takeover: Takeover) -> None:
-        subscribed = sorted(self._consumer.subscription())
-        listener = self._subscription.rebalance_listener
-        takeover.own.subscribe(sorted({*subscribed, *self._also}), listener=listener)
-        takeover.changes.note(lambda: self._subscribe_again(subscribed, listener))
-
-    def _subscribe_again(self, topics: list[str], listener: Any) -> None:
-        if getattr(self._consumer, "_closed", False):  # subscribe() would ask the cluster
-            self._subscription.change_subscription(topics)
-        else:
-            self._taken.own.subscribe(topics, listener=listener)
+        return self._consumer.config, getattr(self._coordinator, "config", None)
 
     def undo_takeover(self) -> None:
         """Leave the consumer as it was, open."""
@@ -249,32 +211,19 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         return decoding.put(decoder, self._fetcher)
 
     @property
-    def _fetcher_config(self) -> dict[str, Any]:
-        """The configuration in which ``poll()`` looks its deserialisers up."""
-        found: dict[str, Any] = getattr(self._fetcher, "config", {})
-        return found
-
-    @property
-    def _fetcher(self) -> Any:
-        return getattr(self._consumer, "_fetcher", None)
-
-    @property
     def has_raw_bytes(self) -> bool:
         """True if ``poll()`` hands out bytes."""
-        return self._is_lazy or all(self._fetcher_config.get(name) is None for name in DESERIALIZERS)
+        return self._deserializers.leave_bytes
 
     @property
     def deserializers(self) -> Mapping[str, Any]:
         """Those that were taken out of ``poll()``, by the name of their option."""
-        return dict(zip(DESERIALIZERS, self._deserializers, strict=True))
+        return self._deserializers.by_option
 
     @property
     def deserialize(self) -> Callable[[ConsumerRecord], ConsumerRecord] | None:
         """Turns a raw record into the one the user expects; ``None`` if they are the same."""
-        return None if self._deserializers == (None, None) else self._deserialize
-
-    def _deserialize(self, record: Any) -> Any:
-        return deserialized_record(*self._deserializers, record)
+        return self._deserializers.by_record
 
     def listen(
         self, start_thread: StartThread, assigned: Act, revoked: Act, lost: Act, joined_anew: Callable[[], None]
@@ -285,10 +234,10 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         :param joined_anew: called when the client was removed and has joined anew, perhaps without any of these.
         """
         users = getattr(self._subscription, "rebalance_listener", None)
-        membership = self._membership = Membership(getattr(self._consumer, "_coordinator", None), joined_anew)
+        membership = self._membership = Membership(self._coordinator, joined_anew)
         acts = membership.before(assigned), membership.before(revoked)
         listener = chained_listener(self._consumer, users, start_thread, *acts, lost)
-        self._changes.put(vars(self._subscription), "rebalance_listener", value=listener)
+        self._taken.changes.put(vars(self._subscription), "rebalance_listener", value=listener)
 
     # Acts
 
@@ -300,8 +249,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         :param in_slices: whether handlers are to have the interpreter between a few records and the next few.
         """
         self._slices.are_wanted = in_slices
-        self._free_parking()
-        finish_joining(self._consumer)
+        free_parking(self._fetcher)
+        finish_joining(self._coordinator)
         try:
             found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
                 timeout_ms=math.ceil(timeout * 1000), max_records=max_records
@@ -333,7 +282,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     def _require_membership(self) -> None:
         """Refuse to go on as a static member whose successor runs: 3.x does not say so, and delivers on."""
-        if self._instance_id is not None and is_fenced(self._consumer._coordinator):  # noqa: SLF001
+        if self._instance_id is not None and is_fenced(self._coordinator):
             raise self._fenced()
 
     @property
@@ -346,34 +295,15 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     def _stand(self, found: Unreadable) -> None:
         """Let only the partition of an unreadable record stand still; end the run by an error of other code."""
-        partition, offset, error = found
-        if not self._is_lazy or isinstance(error, PluginError):
-            self.failure = self.failure or error
-            return
-        self._pauses.stand(partition)
-        if (before := self._unreadable.get(partition)) is not None and before.offset == offset:
-            return
-        self._unreadable[partition] = found
-        log.error("%s[%d]@%d cannot be read by kafka-python: the partition stands still there, others go on; nothing "
-                  "at or above it is committed", partition.topic, partition.partition, offset,
-                  exc_info=error)  # fmt: skip
+        if self._deserializers.are_lazy and not isinstance(found.error, PluginError):
+            self._standing.stand(found, self._pauses)
+        else:
+            self.failure = self.failure or found.error
 
     @property
     def unreadable(self) -> dict[TopicPartition, Unreadable]:
         """The partitions that stand still, each at a record that cannot be read; from any thread."""
-        if self._takeover is None:
-            return {}
-        return {where: found for where, found in list(self._unreadable.items()) if self._pauses.stands(where)}
-
-    def _free_parking(self) -> None:
-        """Let 3.x take up records again that it parked for a paused partition.
-
-        It does so only while its slot for the current batch is ``None``, but a batch that was read to its end stays in
-        the slot: in 3.0.12 a resumed partition could wait for ever. The slot is only touched by ``poll()``'s caller.
-        """
-        fetcher = self._fetcher
-        if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:  # noqa: SLF001
-            fetcher._next_partition_records = None  # noqa: SLF001
+        return {} if self._takeover is None else self._standing.standing(self._pauses)
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout: float) -> None:
         """Commit and wait for the answer, *timeout* seconds at most."""
@@ -388,28 +318,12 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Commit without waiting for the answer.
 
         :param answered: called with ``None`` or the error, on any thread and perhaps twice; never if no answer comes.
-            Both ways of kafka-python to say it are used: callbacks wait for the next ``poll()``, which raises instead
-            of calling them once a static member is fenced; and the future is another one where it has to look for the
-            coordinator first, with the coordinator in it.
         """
-        coordinator: Any = getattr(self._consumer, "_coordinator", None)
-        if coordinator is not None and coordinator.coordinator_unknown():  # poll() looks for it, and it is asked again
-            answered(CoordinatorNotAvailableError())
-            return
 
-        def failed(error: BaseException) -> None:
+        def told(error: BaseException | None) -> None:
             answered(self._fenced() if isinstance(error, FENCED) else error)
 
-        def called_back(_: object, answer: object) -> None:
-            failed(answer) if isinstance(answer, BaseException) else answered(None)
-
-        try:
-            future = self._own.commit_async(dict(offsets), called_back)
-        except FENCED as error:
-            failed(error)
-            return
-        future.add_callback(lambda value: answered(None) if value is None else None)
-        future.add_errback(failed)
+        send_commit(self._own, self._coordinator, offsets, told)
 
     def take_answers_in(self) -> None:
         """Let the client read its answers, while ``poll()`` cannot: 3.x has a thread that does."""
@@ -456,19 +370,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Leave the group, close the connections, and give the consumer back as far as it can still be used."""
         takeover = self._taken
         try:
-            self._end_heartbeats(timeout)
+            end_heartbeats(self._coordinator, timeout)
             takeover.close(timeout * 1000)
         finally:
             takeover.undo()
-
-    def _end_heartbeats(self, timeout: float) -> None:
-        """Wait for the end of 2.x's heartbeat thread.
-
-        Before 2.3, close() waits for it with the lock in its hands that the thread needs to end. So it would end later:
-        where the interpreter was faster and killed it together with that lock, the consumer's ``__del__`` would wait
-        for the lock for ever.
-        """
-        coordinator: Any = getattr(self._consumer, "_coordinator", None)
-        heartbeats = getattr(coordinator, "_heartbeat_thread", None)
-        if heartbeats is not None:
-            heartbeats.close(timeout_ms=timeout * 1000)

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from kafka_parallel._runtime.client.client_errors import FENCED
+from kafka_parallel._runtime.client.coordinator import is_joining
 
 
 # see docs/decisions/0056-verdict-needs-a-live-assignment.md
@@ -23,7 +24,7 @@ def is_fenced(coordinator: Any) -> bool:
     with getattr(coordinator, "_lock", nullcontext()):  # 3.x stops its heartbeats while it joins, too
         return (
             coordinator.stable()
-            and not coordinator.rejoining
+            and not is_joining(coordinator)
             and not coordinator.rejoin_needed
             and not coordinator._heartbeat_enabled  # noqa: SLF001
         )

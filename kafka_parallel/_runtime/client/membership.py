@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel._runtime.client.coordinator import is_joining
+
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
@@ -54,22 +56,7 @@ class Membership:
     def _found(self) -> str:
         """The id of the member; empty while it has none, or has not joined with it yet."""
         generation = getattr(self._coordinator, "_generation", None)
-        if generation is None or self._coordinator.rejoining:
+        if generation is None or is_joining(self._coordinator):
             return ""
         found: str = generation.member_id
         return found
-
-
-def is_joining(consumer: Any) -> bool:
-    """Tell if a join waits for its answer: *consumer* shows partitions then that were given up for it."""
-    return bool(getattr(getattr(consumer, "_coordinator", None), "rejoining", False))
-
-
-def finish_joining(consumer: Any) -> None:
-    """Make *consumer* take up a join again that an earlier poll left half done.
-
-    If new metadata asked for the join and the poll's time was over before its answer came, both 2.3.3 and 3.0.12
-    consider the metadata dealt with and never look at the answer: the member stays without partitions for ever.
-    """
-    if is_joining(consumer) and not consumer._coordinator.rejoin_needed:  # noqa: SLF001
-        consumer._coordinator.request_rejoin()  # noqa: SLF001

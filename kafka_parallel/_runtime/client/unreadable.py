@@ -4,7 +4,7 @@ that is not installed.
 kafka-python raises from ``poll()``, whatever it has of other partitions, and its next poll() never returns: the batch
 it was reading is dead, and not dropped. So the error is caught where the batch is read, and the rest of this fetch is
 dropped: the position stays at the record, and ``poll()`` goes on with other partitions. The caller decides about the
-error.
+error; `StandingPartitions` notes it if only the record's partition shall stand still.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.client import fetcher_patch
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
+
+    from kafka_parallel._runtime.client.pauses import Pauses
+
+log = get_logger(__name__)
 
 
 class Unreadable(NamedTuple):
@@ -62,3 +67,25 @@ class Reading:
         found = self._found.copy()
         self._found.clear()
         return found
+
+
+class StandingPartitions:
+    """The partitions of one consumer that stand still, each at a record that cannot be read."""
+
+    def __init__(self) -> None:
+        self._found: dict[TopicPartition, Unreadable] = {}
+
+    def stand(self, found: Unreadable, pauses: Pauses) -> None:
+        """Let the partition of *found* stand still; log each record once."""
+        partition, offset, error = found
+        pauses.stand(partition)
+        if (before := self._found.get(partition)) is not None and before.offset == offset:
+            return
+        self._found[partition] = found
+        log.error("%s[%d]@%d cannot be read by kafka-python: the partition stands still there, others go on; nothing "
+                  "at or above it is committed", partition.topic, partition.partition, offset,
+                  exc_info=error)  # fmt: skip
+
+    def standing(self, pauses: Pauses) -> dict[TopicPartition, Unreadable]:
+        """The partitions that still do; from any thread."""
+        return {where: found for where, found in list(self._found.items()) if pauses.stands(where)}

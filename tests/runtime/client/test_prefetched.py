@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from kafka_parallel._runtime.client.prefetched import forget_parsed
+import pytest
+
+from kafka_parallel._runtime.client.prefetched import forget_parsed, free_parking
 
 
 class Parsed:
@@ -54,3 +56,19 @@ def test_nothing_is_added_to_a_fetcher_that_parses_nothing_in_advance():
     forget_parsed(fetcher)
 
     assert vars(fetcher) == {}
+
+
+@pytest.mark.parametrize(
+    ("parked", "current", "after"),
+    [({"p": ["record"]}, [], None), ({"p": ["record"]}, ["unread"], ["unread"]), ({}, [], [])],
+)
+def test_parked_records_are_freed_once_the_current_batch_is_read(parked, current, after):
+    fetcher = SimpleNamespace(_paused_partition_records=parked, _next_partition_records=current)
+
+    free_parking(fetcher)
+
+    assert fetcher._next_partition_records == after
+
+
+def test_2_x_parks_nothing():
+    free_parking(SimpleNamespace())

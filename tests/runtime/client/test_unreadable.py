@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 
-from kafka_parallel._runtime.client.unreadable import CaughtRecords, Reading, Unreadable
+from kafka_parallel._runtime.client.unreadable import CaughtRecords, Reading, StandingPartitions, Unreadable
 
 
 class Records:
@@ -82,3 +83,49 @@ def test_each_is_told_once():
 
     assert [found.offset for found in reading.taken_out()] == [2]
     assert reading.taken_out() == []
+
+
+class Pauses:
+    """Stands for the pauses of a consumer; *left* = partitions that went on or left."""
+
+    def __init__(self):
+        self.stood, self.left = [], set()
+
+    def stand(self, partition):
+        self.stood.append(partition)
+
+    def stands(self, partition):
+        return partition in self.stood and partition not in self.left
+
+
+ORDERS = TopicPartition("orders", 2)
+
+
+def test_a_partition_stands_still_at_its_unreadable_record():
+    standing, pauses, found = StandingPartitions(), Pauses(), Unreadable(ORDERS, 7, ValueError())
+
+    standing.stand(found, pauses)
+
+    assert pauses.stood == [ORDERS]
+    assert standing.standing(pauses) == {ORDERS: found}
+
+
+def test_a_partition_that_goes_on_is_not_told_of_any_more():
+    standing, pauses = StandingPartitions(), Pauses()
+    standing.stand(Unreadable(ORDERS, 7, ValueError()), pauses)
+
+    pauses.left.add(ORDERS)
+
+    assert standing.standing(pauses) == {}
+
+
+@pytest.mark.parametrize(("offsets", "lines"), [((7, 7), 1), ((7, 8), 2)])
+def test_a_record_is_logged_once_however_often_it_is_met(caplog, offsets, lines):
+    standing, pauses = StandingPartitions(), Pauses()
+    for offset in offsets:
+        standing.stand(Unreadable(ORDERS, offset, ValueError()), pauses)
+
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == lines
+    assert messages[0].startswith("orders[2]@7 cannot be read by kafka-python")
+    assert pauses.stood == [ORDERS, ORDERS]

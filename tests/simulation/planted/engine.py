@@ -291,8 +291,8 @@ BUGS = [
     ),
     Bug(
         "leave the deserialisers in poll()",
-        where="kafka_parallel._runtime.client.consumer_adapter:Client._take_deserializers",
-        old="takeover.changes.put(self._fetcher_config, name, value=PassThrough())",
+        where="kafka_parallel._runtime.client.lazy_deserializers:LazyDeserializers.take_out",
+        old="changes.put(self._config, name, value=PassThrough())",
         new="pass",
     ),
     Bug(
