@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._logs import get_logger
 from kafka_parallel._options import (
     REVOKE_TIMEOUT_MS,
     STOP_TIMEOUT_MS,
@@ -33,8 +32,6 @@ from kafka_parallel.values import Batch, State, Statistics
 
 if TYPE_CHECKING:
     import asyncio
-
-log = get_logger(__name__)
 
 # Built-in orderings by the name that users know; "unordered" needs no plugin.
 ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}

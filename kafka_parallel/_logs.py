@@ -2,6 +2,9 @@
 
 A handler or a filter of the application may raise (a filter reads a field that only its web requests have). With the
 standard loggers that comes out of the call that logs: in the middle of a commit, or between two steps of a stop.
+
+The library's own loggers are named by what their lines are about, and not by modules, which are private: an operator
+sets levels for them. docs/reference/log-lines.md has the lines of each.
 """
 
 from __future__ import annotations
@@ -9,12 +12,15 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
 else:
     _Adapter = logging.LoggerAdapter
+
+# The subjects of lines; each is a public name.
+Area = Literal["run", "plugins", "rebalance", "poll", "handlers", "commits", "outbox", "testing"]
 
 
 class QuietLogger(_Adapter):
@@ -38,3 +44,8 @@ class QuietLogger(_Adapter):
 def get_logger(name: str) -> QuietLogger:
     """The logger *name*, as ``logging.getLogger`` finds it."""
     return QuietLogger(logging.getLogger(name), {})
+
+
+def area_logger(area: Area) -> QuietLogger:
+    """The library's own logger for lines about *area*, ``kafka_parallel.<area>``."""
+    return get_logger(f"kafka_parallel.{area}")

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 # The modules of the library and of its plugins; the simulation is a tool of its own.
 SOURCES = {"kafka_parallel": ROOT / "kafka_parallel", "kafka_parallel_plugins": ROOT / "plugins/kafka_parallel_plugins"}
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR"}
-GETTERS = {"get_logger", "getLogger"}
+# The functions that make a logger, and how its name begins where it is not the module's.
+GETTERS = {"get_logger": "", "getLogger": "", "area_logger": "kafka_parallel."}
 
 
 class LogLine(NamedTuple):
@@ -32,9 +33,9 @@ def log_lines() -> list[LogLine]:
     return [line for module, path in _modules() for line in in_module(module, path.read_text())]
 
 
-def loggers() -> list[str]:
-    """The names of all loggers, in the order of the sources."""
-    return [module for module, path in _modules() if _logger_names(ast.parse(path.read_text()))]
+def loggers() -> set[str]:
+    """The names of all loggers."""
+    return {name for module, path in _modules() for name in _loggers(module, ast.parse(path.read_text())).values()}
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
@@ -48,9 +49,9 @@ def _modules() -> Iterator[tuple[str, Path]]:
 def in_module(module: str, source: str) -> list[LogLine]:
     """Every call that logs in the *source* of *module*."""
     tree = ast.parse(source)
-    names = _logger_names(tree)
+    names = _loggers(module, tree)
     calls = [
-        (node.lineno, LogLine(module, LEVELS[node.func.attr], _text(node.args)))
+        (node.lineno, LogLine(names[node.func.value.id], LEVELS[node.func.attr], _text(node.args)))
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -61,9 +62,10 @@ def in_module(module: str, source: str) -> list[LogLine]:
     return [line for _, line in sorted(calls, key=lambda call: call[0])]
 
 
-def _logger_names(tree: ast.Module) -> set[str]:
+def _loggers(module: str, tree: ast.Module) -> dict[str, str]:
+    """The loggers of *module*: the name of the variable -> the name of the logger."""
     return {
-        target.id
+        target.id: _named(module, node.value)
         for node in tree.body
         if isinstance(node, (ast.Assign, ast.AnnAssign))
         and isinstance(node.value, ast.Call)
@@ -71,6 +73,11 @@ def _logger_names(tree: ast.Module) -> set[str]:
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
+
+
+def _named(module: str, call: ast.Call) -> str:
+    (argument,) = call.args
+    return GETTERS[_called(call)] + argument.value if isinstance(argument, ast.Constant) else module
 
 
 def _called(call: ast.Call) -> str:
@@ -81,9 +88,3 @@ def _called(call: ast.Call) -> str:
 def _text(arguments: list[ast.expr]) -> str:
     first = arguments[0]
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else "%s"
-
-
-def public_parent(logger: str) -> str:
-    """The logger to name in a configuration: a plugin's, or the one of the whole library."""
-    parts = logger.split(".")
-    return ".".join(parts[: 2 if parts[0] == "kafka_parallel_plugins" else 1])

@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 import pluggy
 
 from kafka_parallel import hookspecs
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
 from kafka_parallel.errors import PluginError
 
-log = get_logger(__name__)
+log = area_logger("plugins")
 
 
 # see docs/decisions/0017-chains-composed-once.md

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._unfinished import is_async
 from kafka_parallel.errors import ConfigurationError, StateError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kafka_parallel._options import Options
     from kafka_parallel._plugins.manager import Plugins
 
-log = get_logger(__name__)
+log = area_logger("run")
 
 
 def check_thread(handler: Callable[[Any], Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 
 from kafka_parallel import hookspecs
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.implementations import function_of, mark_of, problem_of, raw_attribute, refuse_unfinished
 from kafka_parallel._plugins.loading import (
     AUTOLOAD_GROUP,
@@ -34,7 +34,7 @@ from kafka_parallel._showing import described, kind_of
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.errors import ConfigurationError, PluginError
 
-log = get_logger(__name__)
+log = area_logger("plugins")
 
 PLUGINS_VARIABLE = "KAFKA_PARALLEL_PLUGINS"
 NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.serializer import Serializer
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Header = tuple[str, bytes]
 
-log = get_logger(__name__)
+log = area_logger("outbox")
 
 # Errors that kafka-python 2.x raises instead of waking the thread of a producer that is closed at this moment.
 CLOSED_MEANWHILE = (AttributeError, OSError)

@@ -13,7 +13,6 @@ As TCP sends lost packets again, bytes that a fault holds back are not lost: the
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import struct
 import threading
@@ -21,11 +20,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from kafka_parallel._logs import area_logger
 from kafka_parallel.testing.server_config import HOST, free_ports
 
 __all__ = ["Fault", "TcpProxy"]
 
-log: logging.Logger = logging.getLogger(__name__)
+log = area_logger("testing")
 
 BLOCK = 16 * 1024
 # The interval at which a direction that is held back checks whether it may go on, in seconds.

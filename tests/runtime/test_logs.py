@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from kafka_parallel import RecordFailed
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger, get_logger
 from tests.runtime.app import App
 
 
@@ -75,6 +75,25 @@ def test_a_line_names_the_place_that_logged_it(caplog):
     assert line.getMessage() == "hello world"
     assert line.name == "some.logger"
     assert line.funcName == "test_a_line_names_the_place_that_logged_it"
+
+
+def test_a_line_of_the_library_is_named_by_its_subject(caplog):
+    with caplog.at_level(logging.INFO):
+        area_logger("commits").info("hello")
+
+    assert [line.name for line in caplog.records] == ["kafka_parallel.commits"]
+
+
+def test_an_operator_silences_one_subject(caplog):
+    caplog.set_level(logging.WARNING, "kafka_parallel.rebalance")
+    caplog.set_level(logging.INFO, "kafka_parallel")  # the last one is that of the handler, too
+
+    app = App(1)
+    app.parallel().run(app.handle(lambda _: None))
+
+    names = {line.name for line in caplog.records}
+    assert "kafka_parallel.run" in names
+    assert "kafka_parallel.rebalance" not in names
 
 
 def test_silence_is_kept_where_logging_is_told_to(logging_with, monkeypatch, capsys):

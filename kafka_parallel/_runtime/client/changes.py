@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 
-log = get_logger(__name__)
+log = area_logger("run")
 
 _MISSING = object()
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client import decoding, fetcher_patch
 from kafka_parallel._runtime.client.async_commits import send_commit
 from kafka_parallel._runtime.client.client_errors import FENCED
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.client.pauses import Pauses
     from kafka_parallel.decoders import Decoder
 
-log = get_logger(__name__)
+log = area_logger("poll")
 
 # The errors of a poll() of the user's that gets bytes instead of objects.
 BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)

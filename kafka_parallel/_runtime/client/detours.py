@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka.future import Future
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.refusals import refuse_change, refuse_offsets, refuse_reading
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.client.changes import Changes
     from kafka_parallel._runtime.client.own_calls import OwnCalls
 
-log = get_logger(__name__)
+log = area_logger("poll")
 
 
 class Finishing(Protocol):

@@ -13,7 +13,6 @@ from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 
-from kafka_parallel._logs import get_logger
 from kafka_parallel._runtime.client.changes import Changes
 from kafka_parallel._runtime.client.detours import Detours
 from kafka_parallel._runtime.client.guarded_class import GUARDED, guarded_class, is_guarded
@@ -21,8 +20,6 @@ from kafka_parallel._runtime.client.own_calls import OwnCalls
 from kafka_parallel._runtime.client.pauses import Pauses
 from kafka_parallel._runtime.client.refusals import refuse_change, refuse_closing, refuse_offsets
 from kafka_parallel.errors import ConfigurationError, StateError
-
-log = get_logger(__name__)
 
 # All that is finished: per partition the offset to commit and its leader epoch.
 Finished = Callable[[], Mapping[TopicPartition, tuple[int, int]]]

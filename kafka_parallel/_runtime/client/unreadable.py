@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client import fetcher_patch
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kafka_parallel._runtime.client.pauses import Pauses
 
-log = get_logger(__name__)
+log = area_logger("poll")
 
 
 class Unreadable(NamedTuple):

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.coroutines import beside
 
 if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.shutdown import Shutdown
 
-log = get_logger(__name__)
+log = area_logger("run")
 
 
 async def run_hosted(run: Callable[[], None], shutdown: Shutdown) -> None:

@@ -14,12 +14,12 @@ import sys
 import threading
 from collections.abc import Callable
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.clock import join
 from kafka_parallel._runtime.loop.shutdown import Shutdown
 from kafka_parallel.errors import StateError
 
-log = get_logger(__name__)
+log = area_logger("run")
 
 # The interval at which the main thread's life is checked, in seconds.
 LOOK_EVERY = 0.2

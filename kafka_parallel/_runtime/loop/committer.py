@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_lost, is_retriable
 from kafka_parallel._runtime.client.takeover import metadata_of
 from kafka_parallel._showing import described
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
-log = get_logger(__name__)
+log = area_logger("commits")
 
 Reason: TypeAlias = Literal["interval", "revoke", "stop"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described as where
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kafka_parallel._runtime.loop.assembly import Parts
 
-log = get_logger(__name__)
+log = area_logger("run")
 
 # The time that workers get to end once there is no work for them, in seconds.
 JOIN_TIMEOUT_MS = 1000.0

@@ -13,7 +13,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.task import Task
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.loop.key_identities import PLAIN, Identities
 from kafka_parallel._shapes_of_work import function_in
 from kafka_parallel._showing import kind_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
-log = get_logger(__name__)
+log = area_logger("poll")
 
 
 # see docs/decisions/0052-core-compares-no-keys.md

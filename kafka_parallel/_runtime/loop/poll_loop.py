@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kafka_parallel._core.backpressure import Decision
 from kafka_parallel._core.scheduler import CommitSnapshot
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.handlers.deadlines import described
 from kafka_parallel._runtime.loop import reports
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.shutdown import Shutdown
     from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 
-log = get_logger(__name__)
+log = area_logger("poll")
+commit_log = area_logger("commits")
 
 # The longest poll, in seconds: how late stop() may be noticed, and a commit that the work of handlers makes due.
 LONGEST_POLL = 0.1
@@ -174,7 +175,9 @@ class Loop:
     def _is_due(self, *, is_asked: bool = False, begins: bool = False) -> bool:
         due = self._scheduler.commit_due(is_asked=is_asked, begins=begins)
         if due is not None:
-            log.debug("a commit is due (%s): %d records were finished since the last one", due.reason, due.finished)
+            commit_log.debug(
+                "a commit is due (%s): %d records were finished since the last one", due.reason, due.finished
+            )
         return due is not None
 
     def _answered(self, answer: CommitResult | None) -> None:
@@ -372,7 +375,9 @@ class Loop:
                 self._rebalance.lost(self._committer.lost)  # later ones may still be ours
                 continue
             if self._clock.monotonic() >= deadline:
-                log.error("the last commit failed: the records finished since the one before will be processed again")
+                commit_log.error(
+                    "the last commit failed: the records finished since the one before will be processed again"
+                )
                 return
             # A plugin that fails is no matter of moments, and gets more and more time.
             wait = LONGEST_POLL * 2 ** min(self._committer.plugin_failures, 6)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.answers import done_offsets
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.positions import Positions
     from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 
-log = get_logger(__name__)
+log = area_logger("rebalance")
 
 # The length of one wait, in seconds, before the check for an order to abandon work.
 SLICE = 0.1

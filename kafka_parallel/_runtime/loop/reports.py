@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from kafka_parallel._core.standstill import Standing
     from kafka_parallel.values import Settings, Statistics
 
-log = get_logger(__name__)
+run_log = area_logger("run")
+rebalance_log = area_logger("rebalance")
+handlers_log = area_logger("handlers")
 
 # The most partitions that a line names; it counts the rest.
 MOST_NAMED = 20
@@ -24,23 +26,23 @@ def starting(settings: Settings, plugins: Iterable[str]) -> None:
     """Announce the run."""
     source = f"topics matching {settings.pattern.pattern!r}" if settings.pattern else named_topics(settings.topics)
     group = "no group (nothing is committed)" if settings.group_id is None else f"group {settings.group_id}"
-    log.info("starting: %s reads %s with %d workers; plugins: %s",
-             group, source, settings.workers, ", ".join(plugins))  # fmt: skip
+    run_log.info("starting: %s reads %s with %d workers; plugins: %s",
+                 group, source, settings.workers, ", ".join(plugins))  # fmt: skip
 
 
 def assigned(partitions: Collection[TopicPartition]) -> None:
     """Say which partitions came."""
-    log.info("assigned %s", named(partitions))
+    rebalance_log.info("assigned %s", named(partitions))
 
 
 def revoking(partitions: Collection[TopicPartition], timeout: float) -> None:
     """Say which partitions are about to leave, and how long their records may take."""
-    log.info("revoking %s: their running records get up to %g s to finish", named(partitions), timeout)
+    rebalance_log.info("revoking %s: their running records get up to %g s to finish", named(partitions), timeout)
 
 
 def left(partitions: Collection[TopicPartition]) -> None:
     """Say which partitions have left in good order."""
-    log.info("revoked %s", named(partitions))
+    rebalance_log.info("revoked %s", named(partitions))
 
 
 def lost(partitions: Collection[TopicPartition], gap: float, session_timeout: float) -> None:
@@ -49,8 +51,8 @@ def lost(partitions: Collection[TopicPartition], gap: float, session_timeout: fl
     :param gap: the longest time that the loop did not come round lately, in seconds.
     :param session_timeout: seconds without a heartbeat after which a member is removed.
     """
-    log.warning("lost %s: their new owners in the group process uncommitted records again%s",
-                named(partitions), _why_lost(gap, session_timeout))  # fmt: skip
+    rebalance_log.warning("lost %s: their new owners in the group process uncommitted records again%s",
+                          named(partitions), _why_lost(gap, session_timeout))  # fmt: skip
 
 
 def _why_lost(gap: float, session_timeout: float) -> str:
@@ -66,9 +68,9 @@ def _why_lost(gap: float, session_timeout: float) -> str:
 def stands_still(partition: TopicPartition, standing: Standing, seconds: float, now: float) -> None:
     """Say which partition stands where, for how long, and why."""
     above = f"; {standing.finished} records above it are done and cannot be committed" * bool(standing.finished)
-    log.warning("%s[%d] stands at offset %d for %.0f s: %s%s",
-                partition.topic, partition.partition, standing.offset, seconds, waits_for(standing, now),
-                above)  # fmt: skip
+    handlers_log.warning("%s[%d] stands at offset %d for %.0f s: %s%s",
+                         partition.topic, partition.partition, standing.offset, seconds, waits_for(standing, now),
+                         above)  # fmt: skip
 
 
 def waits_for(standing: Standing, now: float) -> str:
@@ -87,20 +89,22 @@ def waits_for(standing: Standing, now: float) -> str:
 def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str) -> None:
     """Say which finished records run again, because one below them waits for longer than the stop or revoke does."""
     for partition, (offset, records) in sorted(repeated.items()):
-        log.warning("%s[%d]@%d waits for longer than the %s: %d finished records above it will be processed again",
-                    partition.topic, partition.partition, offset, what, records)  # fmt: skip
+        rebalance_log.warning(
+            "%s[%d]@%d waits for longer than the %s: %d finished records above it will be processed again",
+            partition.topic, partition.partition, offset, what, records,
+        )  # fmt: skip
 
 
 def stopping(why: str | None, timeout: float) -> None:
     """Say that the way out has begun."""
-    log.info("stopping because of %s: running records get up to %g s to finish", why, timeout)
+    run_log.info("stopping because of %s: running records get up to %g s to finish", why, timeout)
 
 
 def still_stopping(records: Collection[str], left: float) -> None:
     """Name the records that a stop waits for."""
     more = f" and {len(records) - MOST_NAMED} more" * (len(records) > MOST_NAMED)
     names = ", ".join(list(records)[:MOST_NAMED])
-    log.info("still stopping, for %.0f s at most; still running: %s%s", left, names or "nothing", more)
+    run_log.info("still stopping, for %.0f s at most; still running: %s%s", left, names or "nothing", more)
 
 
 def and_unbegun(records: int) -> str:
@@ -111,15 +115,15 @@ def and_unbegun(records: int) -> str:
 def abandoning(records: Collection[str]) -> None:
     """Say that a second signal ends the wait."""
     names = ", ".join(list(records)[:MOST_NAMED])
-    log.warning("told to stop again: %d running records are abandoned, uncommitted, and will be processed again%s",
-                len(records), f": {names}" * bool(records))  # fmt: skip
+    run_log.warning("told to stop again: %d running records are abandoned, uncommitted, and will be processed again%s",
+                    len(records), f": {names}" * bool(records))  # fmt: skip
 
 
 def stopped(statistics: Statistics, error: BaseException | None) -> None:
     """Say how the run ended."""
-    log.info("stopped%s: %d records processed, %d attempts failed, %d records skipped, %d abandoned",
-             "" if error is None else f" by {type(error).__name__}",
-             statistics.processed, statistics.failed, statistics.skipped, statistics.abandoned)  # fmt: skip
+    run_log.info("stopped%s: %d records processed, %d attempts failed, %d records skipped, %d abandoned",
+                 "" if error is None else f" by {type(error).__name__}",
+                 statistics.processed, statistics.failed, statistics.skipped, statistics.abandoned)  # fmt: skip
 
 
 def named(partitions: Collection[TopicPartition]) -> str:

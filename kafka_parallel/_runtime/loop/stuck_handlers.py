@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.gaps import Gaps
 from kafka_parallel._core.unchanged import Unchanged
-from kafka_parallel._logs import get_logger
+from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described, timed_out
 from kafka_parallel._runtime.loop import reports
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
     from kafka_parallel.executors import Executor
 
-log = get_logger(__name__)
+log = area_logger("handlers")
 
 # Seconds between two reports of a partition that stands still.
 AGAIN_AFTER = 60.0

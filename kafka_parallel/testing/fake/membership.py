@@ -7,7 +7,6 @@ hands back to the same member keeps its position and its pause in 3.x, and forge
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,13 +20,14 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
+from kafka_parallel._logs import area_logger
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.commits import COMMIT_TIME, AsyncCommits, Callback, CommitFuture, Offsets
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
-log: logging.Logger = logging.getLogger(__name__)
+log = area_logger("testing")
 
 NOBODY = -1
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
