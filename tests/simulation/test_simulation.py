@@ -21,8 +21,9 @@ from kafka_parallel.testing import FakeCluster
 from kafka_parallel.testing.simulation import __main__ as command
 from kafka_parallel.testing.simulation import shrink
 from kafka_parallel.testing.simulation.checker import Checker, Violation
+from kafka_parallel.testing.simulation.committed import CommittedOffsets
+from kafka_parallel.testing.simulation.drawing import draw
 from kafka_parallel.testing.simulation.kinds import KINDS
-from kafka_parallel.testing.simulation.plan import draw
 from kafka_parallel.testing.simulation.scenario import Simulation
 from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, keep, resumed, run_batch
 from kafka_parallel.testing.simulation.world import StalledError, World
@@ -111,7 +112,7 @@ def test_the_checker_sees_a_commit_that_runs_ahead():
     class Offset:
         offset = record.offset + 1
 
-    checker.fetched("i", {partition: [record]}, {partition})
+    checker.holdings.fetched("i", {partition: [record]}, {partition})
     with pytest.raises(Violation, match="is not done"):
         cluster.on_commit("g", {partition: Offset})
     checker.started(checker.called("i", [record]), record, is_owner=True, is_prompt=True)
@@ -133,14 +134,14 @@ def test_a_world_in_which_nobody_can_act_is_a_stall():
 @pytest.fixture
 def broken(monkeypatch):
     """A checker that objects to each commit after the fourth record."""
-    judge = Checker._commit
+    judge = CommittedOffsets._commit
 
     def _commit(self, group, offsets):
         judge(self, group, offsets)
-        if len(self.done) > 4:
-            self.violate("on purpose")
+        if len(self._done) > 4:
+            self._violate("on purpose")
 
-    monkeypatch.setattr(Checker, "_commit", _commit)
+    monkeypatch.setattr(CommittedOffsets, "_commit", _commit)
 
 
 def test_a_failing_plan_is_made_smaller(broken, monkeypatch):

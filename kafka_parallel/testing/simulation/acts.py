@@ -81,12 +81,12 @@ class Acts:
         self._running[call] = None
         if plan.batch is not None and plan.is_punctual:
             self._note_wait(call, plan.batch["max_wait_ms"] / 1000)
-        self._checker.runs(self._name, len(self._running), plan.most_running)
+        self._checker.bounds.runs(self._name, len(self._running), plan.most_running)
         self.share.begins(call)
         if call.retries:
-            self._checker.retries(self._name, self.share.running(self._running), self.share.most)
+            self._checker.bounds.retries(self._name, self.share.running(self._running), self.share.most)
         if plan.batch is not None:
-            self._checker.batched(records, plan.batch)
+            self._checker.bounds.batched(records, plan.batch)
         for record in records:
             self._note_start(call, record, is_prompt=is_prompt)
         numbers = " ".join(f"{record.partition}@{record.offset} {record.key}" for record in records)
@@ -100,7 +100,7 @@ class Acts:
         found = dict(record.headers).get(PLACE)
         if found is None:
             return record
-        self._checker.seen(record)
+        self._checker.copies.seen(record)
         topic, partition, offset = found.decode().split()
         return record._replace(topic=topic, partition=int(partition), offset=int(offset))
 
@@ -109,7 +109,7 @@ class Acts:
         for record in call.records:
             ready = [lane for lane in call.lanes if lane[0] == place_of(record)[0]]
             since = max([self._all_busy_until, *(self._lane_busy_until.get(lane, 0.0) for lane in ready)])
-            self._checker.waited(self._name, record, self._world.now, since, longest, self._stops_at)
+            self._checker.bounds.waited(self._name, record, self._world.now, since, longest, self._stops_at)
 
     def _note_free(self, call: Call) -> None:
         """Note the workers and lanes that are free from now on."""
@@ -122,7 +122,7 @@ class Acts:
         plan, partition = self.plan, place_of(record)[0]
         is_owner = self._consumer.owns(partition) and self._checker.tenures.is_latest(self._name, partition)
         if record.topic != TOPIC and record.value not in {FORGED, FORGED.decode()}:
-            self._checker.due(record, self._world.wall())
+            self._checker.copies.due(record, self._world.wall())
         self._checker.started(
             call,
             record,
@@ -131,7 +131,7 @@ class Acts:
             is_exact=plan.batch is not None and self._is_prompt,
         )
         if plan.pace is not None and self._is_prompt and plan.is_paced:  # else something lets starts come together
-            self._checker.paced(self._name, record, self._world.now, **plan.pace)
+            self._checker.bounds.paced(self._name, record, self._world.now, **plan.pace)
 
     def _draw_seconds(self) -> float:
         chance, plan = self._world.random, self.plan

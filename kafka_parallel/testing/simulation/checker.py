@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from kafka import OffsetAndMetadata, TopicPartition
+from kafka import TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.simulation.calls import EPSILON, Call, Lane, LaneOrder, Place, place_of
+from kafka_parallel.testing.simulation.committed import CommittedOffsets
+from kafka_parallel.testing.simulation.copies import Copies
+from kafka_parallel.testing.simulation.handler_bounds import HandlerBounds
+from kafka_parallel.testing.simulation.holdings import Holdings
 from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.telling import Tellings
 from kafka_parallel.testing.simulation.tenure import Tenures
 
-# The seconds by which the start of a batch may be late.
-PUNCTUALLY = 0.25
-# Within how many seconds a request to stop must be noticed.
-PROMPTLY = 1.0
 # Not the number of any assignment.
 UNKNOWN = -1
 
@@ -32,14 +32,15 @@ class Checker:
 
     :param lane_of: the ordering key of a record; ``None`` = it needs no order.
     :param most_buffered: how many records one instance may hold.
-    :param most_bytes: how many bytes of keys, values and headers, and one record more.
-    :param most_uncommitted: how many records of a partition may have begun above the committed offset.
-    :ivar endless: how many handlers never return.
-    :ivar has_news: whether something was committed since `is_complete` was asked.
-    :param source: the topic to which that applies; retry topics are read from their beginning.
     :param reset: where a group without a committed offset begins: "earliest", or "latest": see ``starts.py``.
+    :param source: the topic to which that applies; retry topics are read from their beginning.
+    :param most_bytes: how many bytes of keys, values and headers one instance may hold, and one record more.
+    :param most_uncommitted: how many records of a partition may have begun above the committed offset.
     :param isolation: which records consumers get.
-    :ivar starts: where that is.
+    :param starts: where the group begins.
+    :ivar holdings, bounds, copies, committed, tenures: each judges a part of it.
+    :ivar endless: how many handlers never return.
+    :ivar done: the records that are done, each with how often.
     """
 
     def __init__(
@@ -56,36 +57,27 @@ class Checker:
     ) -> None:
         self._cluster = cluster
         self._lane_of = lane_of
-        self._most_buffered = most_buffered
-        self._most_bytes = most_bytes
         self._most_uncommitted = most_uncommitted
-        self._sizes: dict[Place, int] = {}
-        self._reset = reset
-        self._isolation: Isolation = isolation
-        self.starts = starts or Starts(is_prompt=False)
-        self._source = source
         self._orders: dict[tuple[str, Lane], LaneOrder] = {}
         self._calls: dict[tuple[str, Place], list[Call]] = defaultdict(list)
         self._answered: dict[tuple[str, Lane], list[int]] = defaultdict(list)
         self._tellings: dict[tuple[str, Place], Tellings] = defaultdict(Tellings)
         self._untold_answers: dict[tuple[str, Place], int] = defaultdict(int)
         self._periods: dict[tuple[str, TopicPartition], int] = {}
-        self._held: dict[str, set[Place]] = defaultdict(set)
-        self._committed: dict[TopicPartition, int] = {}
-        self._fetched: dict[tuple[str, TopicPartition], int] = {}
-        self._fetched_at: dict[tuple[str, Place], float] = {}
-        self._copies: dict[tuple[int, int], int] = defaultdict(int)
         self._finished_by: dict[str, set[Place]] = defaultdict(set)
         self._excused: dict[Place, int] = defaultdict(int)
         self._failures: dict[Place, dict[str, int]] = defaultdict(dict)
-        self._begun: dict[Hashable, list[float]] = defaultdict(list)
         self.done: dict[Place, int] = {}
+        self.starts = starts or Starts(is_prompt=False)
         self.tenures = Tenures()
+        self.holdings = Holdings(most_buffered, most_bytes, self.violate)
+        self.bounds = HandlerBounds(lane_of, self.holdings, self.violate)
+        self.copies = Copies(cluster, source, self.violate)
+        self.committed = CommittedOffsets(
+            cluster, source, self.starts, isolation, self.done, self.violate, is_latest=reset == "latest"
+        )
         self.endless = 0
         self.violation: Violation | None = None
-        self.has_news = True
-        cluster.on_commit = self._commit
-        cluster.on_reset = self._was_reset
 
     def violate(self, what: str) -> NoReturn:
         """Note the first violation, for the run of the world: code under test may catch an error raised here."""
@@ -100,41 +92,9 @@ class Checker:
         self.starts.falls(instance)
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
-        self._held[instance] = {place for place in self._held[instance] if place[0] not in partitions}
+        self.holdings.assigned(instance, partitions)
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] in partitions]:
             del self._answered[who, lane]  # the answered records may come again
-
-    def fetched(
-        self,
-        instance: str,
-        batch: Mapping[TopicPartition, Iterable[Any]],
-        owned: Collection[TopicPartition],
-        now: float = 0.0,
-    ) -> None:
-        """Note that *instance*, which owns *owned*, got records *now*."""
-        for partition, records in batch.items():
-            self._fetched.setdefault((instance, partition), next(iter(records)).offset)
-            self._fetched_at.update({(instance, (partition, record.offset)): now for record in records})
-            self._sizes.update({(partition, record.offset): _size(record) for record in records})
-        held = {place for place in self._held[instance] if place[0] in owned}
-        held |= {(partition, record.offset) for partition, records in batch.items() for record in records}
-        self._held[instance] = held
-
-    def fetches(self, instance: str) -> None:
-        """Note that *instance* asks for more: the records before are taken now, or given back."""
-        if (count := len(self._held[instance])) > self._most_buffered:
-            self.violate(f"{instance} holds {count} records, more than {self._most_buffered}")
-        sizes = [self._sizes[place] for place in self._held[instance]]
-        if sum(sizes) > self._most_bytes + max(sizes, default=0):
-            self.violate(f"{instance} holds {sum(sizes)} bytes, by more than a record more than {self._most_bytes}")
-
-    def sought(self, instance: str, partition: TopicPartition, offset: int) -> None:
-        """Note that *instance* gave back the records of *partition* from *offset* on."""
-        self._held[instance] = {place for place in self._held[instance] if place[0] != partition or place[1] < offset}
-
-    def refused(self, instance: str) -> None:
-        """Note that *instance* may not commit: it gives all up that it holds, whatever it is on its way to."""
-        self._held.pop(instance, None)
 
     # Acts of handlers
 
@@ -157,11 +117,12 @@ class Checker:
         """
         place, instance = place_of(record), call.instance
         partition = place[0]
-        self.starts.decide(partition, self._fetched[instance, partition])
+        self.starts.decide(partition, self.holdings.first_offset(instance, partition))
         self._calls[instance, place].append(call)
-        if is_prompt and is_owner and record.offset < self._committed.get(partition, 0):
-            self.violate(f"{partition} @{record.offset} began although {self._committed[partition]} was committed")
-        if (count := self._uncommitted(partition, record.offset)) > self._most_uncommitted:
+        committed = self.committed.offset(partition)
+        if is_prompt and is_owner and record.offset < committed:
+            self.violate(f"{partition} @{record.offset} began although {committed} was committed")
+        if (count := self.committed.uncommitted(partition, record.offset)) > self._most_uncommitted:
             self.violate(f"{partition} @{record.offset} began: a kill would repeat {count} records")
         lane = self._lane_of(record)
         if lane is None:
@@ -175,55 +136,6 @@ class Checker:
             order = self._orders[key] = LaneOrder(period if is_known else UNKNOWN)
         if wrong := order.begin(call, (partition, lane), record.offset, is_exact=is_exact):
             self.violate(f"{partition} @{record.offset} {wrong}")
-
-    def paced(
-        self,
-        instance: str,
-        record: Any,
-        now: float,
-        *,
-        records_per_second: float | None,
-        per_key_per_second: float | None,
-        burst: int,
-    ) -> None:
-        """Note that a handler began *now*: within no time may more have begun than the rates allow."""
-        partition, lane = TopicPartition(record.topic, record.partition), self._lane_of(record)
-        rates: dict[Hashable, float | None] = {(instance,): records_per_second}
-        if lane is not None:
-            rates[instance, partition, lane] = per_key_per_second
-        for place, rate in rates.items():
-            begun = self._begun[place]
-            begun.append(now)
-            for count, since in enumerate(reversed(begun), 1):
-                if rate is not None and count > burst + rate * (now - since) + 1e-6:
-                    self.violate(f"{count} records of {place} began in {now - since:.3f} s, at a rate of {rate}")
-
-    def runs(self, instance: str, handlers: int, most: int) -> None:
-        """Note how many handlers of *instance* run at once."""
-        if handlers > most:
-            self.violate(f"{instance} runs {handlers} handlers at once, more than {most}")
-
-    def retries(self, instance: str, running: int, most: int) -> None:
-        """Note how many retries of *instance* run at once."""
-        if running > most:
-            self.violate(f"{instance} runs {running} retries at once, more than {most}")
-
-    def batched(self, records: Sequence[Any], batch: Mapping[str, Any]) -> None:
-        """Note that a handler got *records* together, which *batch* must allow."""
-        lanes = {(record.partition, self._lane_of(record)) for record in records}
-        together = {"key": len(lanes), "partition": len({partition for partition, _ in lanes}), "mixed": 1}[batch["of"]]
-        if together > 1 or not 0 < len(records) <= batch["max_records"]:
-            self.violate(f"{len(records)} records of {lanes} are a batch, in spite of {batch}")
-        size = sum(map(_size, records))
-        if len(records) > 1 and size > batch["max_bytes"]:
-            self.violate(f"{len(records)} records of {size} bytes are a batch, in spite of {batch}")
-
-    def waited(self, instance: str, record: Any, now: float, since: float, longest: float, stops_at: float) -> None:
-        """Note that a record is in a batch *now*; since *since* it waits for nothing but company, until *stops_at*."""
-        due = min(self._fetched_at[instance, place_of(record)] + longest, stops_at + PROMPTLY)
-        late = now - max(since, due)
-        if late > PUNCTUALLY:
-            self.violate(f"{place_of(record)} waited {late:.3f} s longer for company than it may")
 
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
         """Note that *instance* makes its *attempt* at a record: it must be one more than have failed there.
@@ -314,7 +226,8 @@ class Checker:
                     self.done[done] -= 1
                     self._failures[done][instance] = self._failures[done].get(instance, 0) + failures
                     del call.finished[done]
-            self.done = {done: count for done, count in self.done.items() if count}
+            for done in [done for done, count in self.done.items() if not count]:
+                del self.done[done]
 
     def decided(self, instance: str, record: Any, *, is_skip: bool) -> None:
         """Note the verdict about a record that failed in *instance*, here or before it came to a handler."""
@@ -343,42 +256,10 @@ class Checker:
 
     def _finish(self, instance: str, place: Place) -> None:
         """Count it; *instance* forgets its earlier attempts."""
-        for held in self._held.values():
-            held.discard(place)
+        self.holdings.finished(place)
         self.done[place] = self.done.get(place, 0) + 1
         self._finished_by[instance].add(place)
         self._failures[place].pop(instance, None)
-
-    def seen(self, record: Any) -> None:
-        """Note that a handler got *record* of a retry topic: it must look as it did where it was first read."""
-        headers = dict(record.headers)
-        place = headers.get("kafka_original-partition"), headers.get("kafka_original-offset")
-        wanted = (-1, -1) if None in place else tuple(int.from_bytes(number or b"", "big") for number in place)
-        if (record.topic, record.partition, record.offset) != (self._source, *wanted):
-            self.violate(f"a handler saw {place_of(record)}, but that record was first read at {wanted}")
-
-    def due(self, record: Any, now: float) -> None:
-        """Note that a handler of a record of a retry topic begins *now*, in seconds since the Unix epoch."""
-        due_ms = int.from_bytes(dict(record.headers)["retry_topic-backoff-timestamp"], "big")
-        if now * 1000 < due_ms - 1:
-            self.violate(f"{record.topic} @{record.offset} began {due_ms - now * 1000:.0f} ms before it was due")
-
-    def wrote(self, place: tuple[int, int], value: bytes | None, *, is_whole: bool) -> None:
-        """Note that the broker acknowledged a copy of the record that was first read at *place*, with its *value*.
-
-        :param is_whole: the copy does not say that it is one without the value.
-        """
-        self._copies[place] += 1
-        log = self._cluster.logs[TopicPartition(self._source, place[0])]
-        for record in log.read(place[1], 1):
-            if is_whole and record.offset == place[1] and record.value != value:
-                self.violate(f"the copy of {place} has the value {value!r}, but the record {record.value!r}")
-
-    def handed_on(self, place: tuple[int, int]) -> None:
-        """Note that the record first read at *place* was skipped because a copy of it was written."""
-        self._copies[place] -= 1
-        if self._copies[place] < 0:
-            self.violate(f"{place} counts as finished, but no copy of it was acknowledged")
 
     def neglected(self, instance: str, records: Collection[Any]) -> None:
         """Note that handlers of *instance* were not told that their *records* are no longer wanted."""
@@ -419,98 +300,18 @@ class Checker:
     def cannot_commit(self, instance: str) -> None:
         """Note that *instance* will never commit its finished but uncommitted records: each of them may be repeated."""
         for place in self._finished_by.pop(instance, ()):
-            self._excused[place] += place[1] >= self._committed.get(place[0], 0)
+            self._excused[place] += place[1] >= self.committed.offset(place[0])
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
         self.starts.falls(instance)
         self._orders = {key: order for key, order in self._orders.items() if key[0] != instance}
-        self._held.pop(instance, None)
-
-    def _commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        for partition, committed in offsets.items():
-            before = self._committed.get(partition, 0)
-            self.starts.decide(partition, committed.offset)
-            log = self._cluster.logs[partition]
-            if committed.offset < before:
-                self.violate(f"{partition}: the commit went back from {before} to {committed.offset}")
-            if committed.offset > log.end:
-                self.violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
-            for record in self._read(partition, max(before, self._begin(partition))):
-                if record.offset >= committed.offset:
-                    break
-                if (partition, record.offset) not in self.done:
-                    self.violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
-            self._committed[partition] = committed.offset
-        self.has_news = True
-
-    def _was_reset(self, partition: TopicPartition, offset: int) -> None:
-        self.starts.reset(partition, offset)
-        self.has_news = True
-
-    def _uncommitted(self, partition: TopicPartition, offset: int) -> int:
-        """The number of records up to *offset* that would come again if no commit followed."""
-        start = max(self._committed.get(partition, 0), self._begin(partition))
-        return sum(record.offset <= offset for record in self._read(partition, start))
-
-    def confirmed(self, instance: str, partition: TopicPartition, offset: int) -> None:
-        """Note that *instance* takes *offset* for stored."""
-        if self._committed.get(partition, 0) < offset:
-            self.violate(f"{instance} takes {offset} of {partition} for committed, which no broker has stored")
-
-    def _begin(self, partition: TopicPartition) -> int:
-        """The first offset that has to be handled; the end of the log while that is not decided.
-
-        With "latest" it is decided by the first commit or the first handler. An instance that dies between a fetch and
-        either has done nothing yet, and the next start begins at a later end.
-        """
-        log = self._cluster.logs[partition]
-        may_skip = self._reset == "latest" and partition.topic == self._source
-        if not may_skip:
-            return max(log.start, self.starts.skipped(partition))
-        start = self.starts.get(partition)
-        return log.end if start is None else start
-
-    def _read(self, partition: TopicPartition, offset: int, limit: int | None = None) -> list[Any]:
-        """The records of *partition* from *offset* on that a consumer gets."""
-        log = self._cluster.logs[partition]
-        return log.read(offset, len(log.records) if limit is None else limit, self._isolation)
+        self.holdings.dropped(instance)
 
     @property
     def watched(self) -> Collection[TopicPartition]:
         """All partitions of the cluster."""
         return self._cluster.logs.keys()
-
-    # The rest
-
-    def is_complete(self, partitions: Iterable[TopicPartition]) -> bool:
-        """Tell whether every record of *partitions* is done, and all committed that can be read."""
-        self.has_news = False
-        ends = {partition: self._cluster.logs[partition].readable_end(self._isolation) for partition in partitions}
-        return all(
-            self._committed.get(partition, 0) >= end for partition, end in ends.items() if end > self._begin(partition)
-        )
-
-    def is_blocked(self, partitions: Iterable[TopicPartition], blocked: Mapping[Lane, int]) -> bool:
-        """Tell whether everything of *partitions* is committed up to the first record that cannot be handled.
-
-        :param blocked: lanes in which nothing can be handled from some offset on.
-        """
-        return all(self._is_blocked(partition, blocked) for partition in partitions)
-
-    def _is_blocked(self, partition: TopicPartition, blocked: Mapping[Lane, int]) -> bool:
-        log = self._cluster.logs[partition]
-        start = max(self._committed.get(partition, 0), self._begin(partition))
-        first = next(iter(self._read(partition, start, 1)), None)
-        if first is None:
-            return True
-        is_gone = any(offset < log.start for lane, offset in blocked.items() if lane[0] == partition)
-        return is_gone or bool(first.offset >= blocked.get((partition, self._lane_of(first)), log.end))
-
-    def state(self) -> str:
-        """The uncommitted offsets, for people."""
-        ends = {partition: log.end for partition, log in self._cluster.logs.items()}
-        return ", ".join(f"{p.topic}[{p.partition}] {self._committed.get(p, 0)} of {end}" for p, end in ends.items())
 
     @property
     def repeats(self) -> int:
@@ -521,9 +322,3 @@ class Checker:
     def needless_repeats(self) -> list[Place]:
         """The records that were finished more often than those who could not commit them explain."""
         return [place for place, count in self.done.items() if count - 1 > self._excused.get(place, 0)]
-
-
-def _size(record: Any) -> int:
-    """The bytes of its key, value and headers."""
-    sizes = (record.serialized_key_size, record.serialized_value_size, record.serialized_header_size)
-    return sum(max(0, size) for size in sizes)

@@ -53,13 +53,13 @@ class WatchedConsumer(FakeConsumer):
         """Fetch."""
         self._checker.tenures.goes_on(self._instance)
         if not self.is_leaving():  # on its way out it throws its records away
-            self._checker.fetches(self._instance)
+            self._checker.holdings.fetches(self._instance)
         batch = self._polled(*arguments, **options)
         batch = {
             partition: records if partition.topic == TOPIC else [_stamped(record) for record in records]
             for partition, records in batch.items()
         }
-        self._checker.fetched(self._instance, batch, self._states, self._clock.monotonic())
+        self._checker.holdings.fetched(self._instance, batch, self._states, self._clock.monotonic())
         self._stand()
         if self.wishes:
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
@@ -109,7 +109,7 @@ class WatchedConsumer(FakeConsumer):
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Jump: records from there on will be fetched again, so they are not held any more."""
         super().seek(partition, offset)
-        self._checker.sought(self._instance, partition, offset)
+        self._checker.holdings.sought(self._instance, partition, offset)
 
     def commit(self, *arguments: Any, **options: Any) -> None:
         """Commit; who is refused for good gives up all that it holds."""
@@ -127,7 +127,7 @@ class WatchedConsumer(FakeConsumer):
     def _refused(self, error: Exception) -> None:
         self._checker.starts.falls(self._instance)
         if not is_rebalancing(error) and not getattr(error, "retriable", False):
-            self._checker.refused(self._instance)
+            self._checker.holdings.dropped(self._instance)
 
     def close(self, *arguments: Any, **options: Any) -> None:
         """Leave the group: records not committed by now are left to others."""
@@ -157,7 +157,7 @@ class WatchedProducer(FakeProducer):
         headers = options["headers"]
         place, is_whole = place_of(headers, TOPIC), "kafka-parallel.value-omitted" not in dict(headers)
         if sent.succeeded() and place is not None:
-            self._checker.wrote(place, options["value"], is_whole=is_whole)
+            self._checker.copies.wrote(place, options["value"], is_whole=is_whole)
         return sent
 
 

@@ -30,5 +30,5 @@ class CommitWatch:
         finally:
             self._is_inside = False
         for partition, chosen in offsets.items():
-            self._checker.confirmed(self._name, partition, chosen.offset)
+            self._checker.committed.confirmed(self._name, partition, chosen.offset)
         return result

@@ -102,7 +102,7 @@ class Auditor:
         if isinstance(answer, Skip):
             place = (raw.partition, raw.offset) if raw.topic == self._source else place_of(raw.headers, self._source)
             if answer.reason != BY_LOT and place is not None:  # a forged record comes from nowhere
-                self._checker.handed_on(place)
+                self._checker.copies.handed_on(place)
         return answer
 
 

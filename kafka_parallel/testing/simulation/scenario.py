@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
@@ -17,45 +16,27 @@ from kafka_parallel._options import Options
 from kafka_parallel.errors import FATAL as FATAL_ERRORS
 from kafka_parallel.errors import CommitFailed, MemberFenced
 from kafka_parallel.testing.fake import FakeCluster
-from kafka_parallel.testing.simulation.acts import FORGED, TOPIC, Acts
+from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker, Violation
-from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer
-from kafka_parallel.testing.simulation.commit_watch import CommitWatch
+from kafka_parallel.testing.simulation.clients import GROUP
+from kafka_parallel.testing.simulation.drawing import draw
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
-from kafka_parallel.testing.simulation.hostile import (
-    Auditor,
-    Counter,
-    Gate,
-    Hostile,
-    Listener,
-    MisbehaviourError,
-    Watcher,
-)
+from kafka_parallel.testing.simulation.hostile import MisbehaviourError
 from kafka_parallel.testing.simulation.instance import LONGEST_END, Instance
-from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
-from kafka_parallel.testing.simulation.limits import LimitJudge
-from kafka_parallel.testing.simulation.meddling import Meddler
-from kafka_parallel.testing.simulation.odd_code import act_oddly, deserializer_of, is_odd_to
+from kafka_parallel.testing.simulation.instance_maker import DEAD, SESSION_TIMEOUT, STATIC_IDS, InstanceMaker
+from kafka_parallel.testing.simulation.odd_code import act_oddly, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
-from kafka_parallel.testing.simulation.plan import Event, Plan, Planned, draw
-from kafka_parallel.testing.simulation.process import Process
-from kafka_parallel.testing.simulation.refusal import Refusal
-from kafka_parallel.testing.simulation.shapes import Shapes
+from kafka_parallel.testing.simulation.plan import Event, Plan
+from kafka_parallel.testing.simulation.production import Production
 from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.world import World
 
-DEAD = "dead"
-SESSION_TIMEOUT = 10.0
 # Simulated seconds within which every run must have handled and committed everything.
 PATIENCE = 2000.0
 # The most instances that may be alive at once.
 MOST_INSTANCES = 4
 # With "latest", when it is known at the soonest whether there is anything to do: with the first positions.
 SETTLED = 2.0
-# The time that a transaction may stay open, in seconds.
-OPEN = (0.0, 0.0, 0.05, 1.0)
-# The number of group.instance.ids that static members have between them.
-STATIC_IDS = 3
 
 
 @dataclass(frozen=True)
@@ -113,10 +94,12 @@ class Simulation:
         self._faults = Faults(self.world, plan)
         self.cluster.on_call = self._faults.strike
         ordering = self._ordering if plan.lanes != "unordered" else "unordered"
-        self._options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
+        options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
+        self._maker = InstanceMaker(self.world, self.cluster, self.checker, plan, options, self._leaves)
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
-        self._is_produced = self._is_quiet = False
+        self._production = Production(self.world, self.cluster, plan)
+        self._is_quiet = False
         self.may_repeat = not plan.is_calm
         self._has_killed = False
         self._fenced_since: dict[str, float] = {}
@@ -149,7 +132,7 @@ class Simulation:
                 self.world.close()
 
     def _run(self) -> Run:
-        self.world.spawn(self._produce)
+        self.world.spawn(self._production.run)
         self._start()
         self.world.spawn(self._happen)
         self.world.run(until=self._is_over)
@@ -167,57 +150,11 @@ class Simulation:
             raise self.checker.violation
         if self.plan.reset == "latest" and self.world.now < SETTLED:
             return False  # whether there is anything to do shows with the first fetch
-        if not (self._is_produced and self._is_quiet and self.checker.has_news):
+        if not (self._production.is_over and self._is_quiet and self.checker.committed.has_news):
             return False
-        return self.checker.is_complete(self._watched)
+        return self.checker.committed.is_complete(self._watched)
 
     # What happens
-
-    def _produce(self) -> None:
-        if self.plan.reset == "latest":
-            self.world.sleep(self.plan.begins_at)
-        count, quiet = self.plan.partitions, self.plan.quiet
-        late = [planned for planned in self.plan.records if planned.partition % count in quiet]
-        self._append_all([planned for planned in self.plan.records if planned.partition % count not in quiet])
-        if late:
-            self.world.sleep(max(0.0, self.plan.lull - self.world.now))
-            self._append_all(late)
-        if self.plan.retry_topics:
-            self._forge()
-        self._is_produced = True
-
-    def _append_all(self, records: Iterable[Planned]) -> None:
-        for planned in records:
-            if planned.wait:
-                self.world.sleep(planned.wait)
-            if self.world.random.random() < self.plan.transactions:
-                self._append_transaction(planned)
-            else:
-                self._append(planned)
-
-    def _append(self, planned: Planned) -> None:
-        place = planned.partition % self.plan.partitions
-        self.cluster.append(TOPIC, planned.value, planned.key, partition=place, gap=planned.gap)
-
-    def _append_transaction(self, planned: Planned) -> None:
-        """Append it in a transaction; if that is aborted, once more without."""
-        place = TopicPartition(TOPIC, planned.partition % self.plan.partitions)
-        chance, log = self.world.random, self.cluster.logs[place]
-        commits = chance.random() < 0.5
-        log.begin_transaction()
-        self._append(planned)
-        self.world.sleep(chance.choice(OPEN))
-        log.end_transaction(commits=commits)
-        if not commits and chance.random() < 0.7:
-            self._append(planned)
-
-    def _forge(self) -> None:
-        """Write records into a retry topic whose headers must not be believed."""
-        random = self.world.random
-        for _ in range(random.randint(0, 3)):
-            name = random.choice(["retry_topic-backoff-timestamp", "retry_topic-attempts"])
-            value = random.choice([b"", b"\x7f" + b"\xff" * 7, b"\xff" * 4, b"\x01" * 30])
-            self.cluster.append(f"{TOPIC}-{GROUP}-retry-0", FORGED, None, headers=[(name, value)], partition=0)
 
     def _happen(self) -> None:
         for wait, event in self.plan.events:
@@ -231,7 +168,7 @@ class Simulation:
             if not any(instance.is_alive for instance in self._instances):
                 self._start()
             if self.world.now > PATIENCE:
-                raise Violation(f"not everything was committed after {PATIENCE} s: {self.checker.state()}")
+                raise Violation(f"not everything was committed after {PATIENCE} s: {self.checker.committed.state()}")
             self.world.sleep(1.0)
 
     def _bury(self) -> None:
@@ -269,7 +206,7 @@ class Simulation:
     def _restart_blocked(self) -> None:
         """Restart instances with handlers that never return, once they have done everything else."""
         blocked = {lane: at for instance in self._instances for lane, at in instance.acts.blocked().items()}
-        if blocked and self.checker.is_blocked(self._watched, blocked):
+        if blocked and self.checker.committed.is_blocked(self._watched, blocked, self._lane_of):
             for instance in self._instances:
                 if instance.is_alive and not instance.is_stopping and instance.acts.blocked():
                     self.world.note(f"{instance.name} is restarted: handlers never return")
@@ -299,91 +236,9 @@ class Simulation:
         if alive >= MOST_INSTANCES or (alive and self.plan.membership == "assigned"):
             return
         number = next(self._numbers)
-        name, process = f"i{number}", Process(self.world)
         if self.plan.membership == "static" and alive and number >= STATIC_IDS:
             self.may_repeat = True  # it may fence one that is alive
-        consumer = WatchedConsumer(
-            self.cluster, self.checker, self.plan.habits, name, process, self._consumer_config(number)
-        )
-        if self.plan.membership == "assigned":
-            consumer.assign([partition for partition in self.cluster.logs if partition.topic == TOPIC])
-        else:
-            consumer.subscribe([TOPIC])
-        kind = KINDS[self.plan.executor](self.world, process, self.plan)
-        acts = Acts(self.world, self.plan, self.checker, name, consumer, self._failing)
-        judge = None if self.plan.limit is None else LimitJudge(self.plan.limit)
-        plugins = self._plugins(name, acts, judge)
-        refusal = Refusal(self.checker, name) if self.plan.is_refused_first else None
-        instance = Instance(name, process, consumer, self._options, plugins, kind, acts, judge, refusal)
-        instance.watch_bounds(self.checker.violate)
-        consumer.is_leaving = lambda: instance.is_stopping
-        consumer.leaves = lambda: self._leaves(name)
-        if self.plan.is_meddled_with:
-            self._meddle_with(instance, process)
-        self._instances.append(instance)
-
-    def _meddle_with(self, instance: Instance, process: Process) -> None:
-        consumer, acts = instance.consumer, instance.acts
-        meddler = consumer.meddler = Meddler(
-            self.world, self.checker, instance.name, consumer, acts.stop, lambda: instance.is_stopping
-        )
-        if "process-pool" not in self.plan.executor:
-            acts.meddle = meddler.in_handler
-        meddler.begin(process)
-
-    def _consumer_config(self, number: int) -> dict[str, Any]:
-        chance, membership = self.world.random, self.plan.membership
-        return {
-            "client_id": f"i{number}",
-            "group_id": GROUP,
-            "group_instance_id": f"static-{number % STATIC_IDS}" if membership == "static" else None,
-            "partition_assignment_strategy": ["cooperative-sticky" if membership == "cooperative" else "range"],
-            "max_poll_records": chance.choice([1, 7, 500]),
-            "auto_commit_interval_ms": chance.choice([40, 200, 1000]),
-            "auto_offset_reset": self.plan.reset,
-            "isolation_level": self.plan.isolation,
-            "session_timeout_ms": SESSION_TIMEOUT * 1000,
-            "max_poll_interval_ms": self.plan.max_poll_interval * 1000,
-            "value_deserializer": deserializer_of(self.plan),
-        }
-
-    def _plugins(self, name: str, acts: Acts, judge: LimitJudge | None) -> list[object]:
-        plan, world = self.plan, self.world
-        plugins: list[object] = [CommitWatch(self.checker, name), Watcher(world, self.checker, plan, name, acts)]
-        if plan.hostile:
-            plugins += [Hostile(world, plan.hostile), Shapes(world, plan.seed, name, plan.hostile)]
-        plugins += self._last_resorts(judge)
-        plugins.append(Auditor(world, self.checker, plan, name, TOPIC, judge))
-        if plan.batch is not None and plan.kept_out:
-            plugins.append(Gate(world, self.checker, name, plan.kept_out))
-        plugins.extend(self._listeners(name, acts))
-        if plan.backoff is not None:
-            plugins.append(built_in("retry")(**plan.backoff, chance=world.random.random))
-        if plan.breaker is not None:
-            plugins.append(built_in("circuit-breaker")(**plan.breaker))
-        if plan.pace is not None:
-            plugins.append(built_in("rate-limit")(**plan.pace))
-        if plan.adaptive is not None:
-            plugins.append(built_in("adaptive-concurrency")(**plan.adaptive))
-        return plugins
-
-    def _last_resorts(self, judge: LimitJudge | None) -> list[object]:
-        """The plugin that writes failed records elsewhere, and the judge behind it."""
-        plan, found = self.plan, list[object]()
-        producer = partial(WatchedProducer, self.cluster, self.checker)
-        if plan.dead_letters:
-            limit = None if plan.limit is None else dlq_limit(plan.limit)
-            found.append(built_in("dlq")(topic=DEAD, limit=limit, make_producer=producer))
-        if plan.retry_topics:
-            settings = {"delays_ms": plan.retry_topics, "wall_clock": self.world.wall}
-            found.append(built_in("retry-topics")(**settings, make_producer=producer))
-        return found if judge is None else [*found, judge]
-
-    def _listeners(self, name: str, acts: Acts) -> list[object]:
-        plan = self.plan
-        listener, counter = Listener(self.checker, plan, name), Counter(self.checker, name, acts.share)
-        has_counter = plan.backoff is not None and not plan.hostile
-        return [*([listener] if plan.is_heard else []), *([counter] if has_counter else [])]
+        self._instances.append(self._maker.make(number, self._failing))
 
     def _leaves(self, name: str) -> None:
         """Excuse records left uncommitted at an instance's end: no member can commit while a dead one is waited for."""

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kafka_parallel.testing.simulation.plan import Plan, draw
+from kafka_parallel.testing.simulation.drawing import draw
+from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.scenario import Simulation
 
 # The time to look for smaller plans, in seconds.

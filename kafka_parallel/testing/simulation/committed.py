@@ -1,0 +1,138 @@
+"""The committed offsets of one group: never behind, never beyond the records that are done, and complete at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel.testing.fake import FakeCluster
+from kafka_parallel.testing.fake.log import Isolation
+from kafka_parallel.testing.simulation.calls import Lane, Place
+from kafka_parallel.testing.simulation.starts import Starts
+
+
+class CommittedOffsets:
+    """Judges each commit that the brokers of *cluster* store.
+
+    :param source: the topic to which *is_latest* applies; retry topics are read from their beginning.
+    :param starts: where the group begins, and what resets have skipped.
+    :param isolation: which records consumers get.
+    :param done: the records that are done.
+    :param violate: is called with what is wrong.
+    :param is_latest: whether a group without a committed offset begins at the end of the log: see ``starts.py``.
+    :ivar has_news: whether something was committed since `is_complete` was asked.
+    """
+
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        source: str,
+        starts: Starts,
+        isolation: Isolation,
+        done: Collection[Place],
+        violate: Callable[[str], object],
+        *,
+        is_latest: bool,
+    ) -> None:
+        self.has_news = True
+        self._cluster = cluster
+        self._source = source
+        self._starts = starts
+        self._isolation: Isolation = isolation
+        self._done = done
+        self._violate = violate
+        self._is_latest = is_latest
+        self._offsets: dict[TopicPartition, int] = {}
+        cluster.on_commit = self._commit
+        cluster.on_reset = self._was_reset
+
+    def offset(self, partition: TopicPartition) -> int:
+        """The committed offset of *partition*; 0 without one."""
+        return self._offsets.get(partition, 0)
+
+    def _commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        for partition, committed in offsets.items():
+            before = self.offset(partition)
+            self._starts.decide(partition, committed.offset)
+            log = self._cluster.logs[partition]
+            if committed.offset < before:
+                self._violate(f"{partition}: the commit went back from {before} to {committed.offset}")
+            if committed.offset > log.end:
+                self._violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
+            for record in self._read(partition, self._first_left(partition)):
+                if record.offset >= committed.offset:
+                    break
+                if (partition, record.offset) not in self._done:
+                    self._violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
+            self._offsets[partition] = committed.offset
+        self.has_news = True
+
+    def _was_reset(self, partition: TopicPartition, offset: int) -> None:
+        self._starts.reset(partition, offset)
+        self.has_news = True
+
+    def confirmed(self, instance: str, partition: TopicPartition, offset: int) -> None:
+        """Note that *instance* takes *offset* for stored."""
+        if self.offset(partition) < offset:
+            self._violate(f"{instance} takes {offset} of {partition} for committed, which no broker has stored")
+
+    def uncommitted(self, partition: TopicPartition, offset: int) -> int:
+        """The number of records up to *offset* that would come again if no commit followed."""
+        return sum(record.offset <= offset for record in self._read(partition, self._first_left(partition)))
+
+    def is_complete(self, partitions: Iterable[TopicPartition]) -> bool:
+        """Tell whether every record of *partitions* is done, and all committed that can be read."""
+        self.has_news = False
+        ends = {partition: self._cluster.logs[partition].readable_end(self._isolation) for partition in partitions}
+        return all(self.offset(partition) >= end for partition, end in ends.items() if end > self._begin(partition))
+
+    def is_blocked(
+        self,
+        partitions: Iterable[TopicPartition],
+        blocked: Mapping[Lane, int],
+        lane_of: Callable[[Any], Hashable | None],
+    ) -> bool:
+        """Tell whether everything of *partitions* is committed up to the first record that cannot be handled.
+
+        :param blocked: lanes in which nothing can be handled from some offset on.
+        :param lane_of: the ordering key of a record.
+        """
+        return all(self._is_blocked(partition, blocked, lane_of) for partition in partitions)
+
+    def _is_blocked(
+        self, partition: TopicPartition, blocked: Mapping[Lane, int], lane_of: Callable[[Any], Hashable | None]
+    ) -> bool:
+        log = self._cluster.logs[partition]
+        first = next(iter(self._read(partition, self._first_left(partition), 1)), None)
+        if first is None:
+            return True
+        is_gone = any(offset < log.start for lane, offset in blocked.items() if lane[0] == partition)
+        return is_gone or bool(first.offset >= blocked.get((partition, lane_of(first)), log.end))
+
+    def state(self) -> str:
+        """The committed offsets and the ends, for people."""
+        ends = {partition: log.end for partition, log in self._cluster.logs.items()}
+        return ", ".join(f"{p.topic}[{p.partition}] {self.offset(p)} of {end}" for p, end in ends.items())
+
+    def _first_left(self, partition: TopicPartition) -> int:
+        """The first offset whose record would be handled again if the group started now."""
+        return max(self.offset(partition), self._begin(partition))
+
+    def _begin(self, partition: TopicPartition) -> int:
+        """The first offset that has to be handled; the end of the log while that is not decided.
+
+        With "latest" it is decided by the first commit or the first handler. An instance that dies between a fetch and
+        either has done nothing yet, and the next start begins at a later end.
+        """
+        log = self._cluster.logs[partition]
+        if not (self._is_latest and partition.topic == self._source):
+            return max(log.start, self._starts.skipped(partition))
+        start = self._starts.get(partition)
+        return log.end if start is None else start
+
+    def _read(self, partition: TopicPartition, offset: int, limit: int | None = None) -> list[Any]:
+        """The records of *partition* from *offset* on that a consumer gets."""
+        log = self._cluster.logs[partition]
+        return log.read(offset, len(log.records) if limit is None else limit, self._isolation)
