@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 from kafka import TopicPartition
 from kafka.errors import NodeNotReadyError
 
+from kafka_parallel._core.buffer_limits import BufferLimits
+from kafka_parallel._core.commit_schedule import CommitRules
+from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.loop.committer import CommitResult
+from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, Rebalance
+from kafka_parallel.testing.fake.clock import ManualClock
 from tests.runtime.app import PARTITION
 
 ZERO, ONE = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -100,3 +107,340 @@ def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_
 
     assert rebalance._go_on(frozenset(partitions)) == dict.fromkeys(partitions, 3)
     assert it.now <= COMMIT_TIMEOUT + 0.1
+
+
+# Act by act, with the real scheduler
+
+
+class Hooks:
+    """Notes what plugins hear of, and answers for them."""
+
+    def __init__(self, acts):
+        self._acts = acts
+        self.answer, self.error = {}, None
+
+    def on_assign(self, partitions):
+        if self.error is not None:
+            raise self.error
+        self._acts.append(("on_assign", set(partitions)))
+        return [("plugin", self.answer)]
+
+    def on_revoke(self, partitions, *, lost):
+        self._acts.append(("on_revoke", set(partitions), lost))
+
+
+class Committer:
+    """Answers commits with *answers*, one after the other, then that they are done; an error is raised."""
+
+    def __init__(self, acts):
+        self._acts, self.answers, self.lost = acts, [], frozenset()
+
+    def commit(self, reason, timeout, partitions):
+        self._acts.append(("commit", reason, set(partitions)))
+        answer = self.answers.pop(0) if self.answers else CommitResult.DONE
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Client:
+    """A client with positions and committed offsets; an error instead of an offset is raised."""
+
+    is_joining = False
+    has_group_assignment = True
+
+    def __init__(self, acts):
+        self._acts, self.kept, self.stored = acts, {}, {}
+
+    def positions(self, partitions):
+        return {partition: self.kept[partition] for partition in partitions if partition in self.kept}
+
+    def committed(self, partition, timeout):
+        offset = self.stored.get(partition)
+        if isinstance(offset, Exception):
+            raise offset
+        return offset
+
+    def seek(self, partition, offset):
+        self._acts.append(("seek", partition, offset))
+
+    def seek_to_beginning(self, partition):
+        self._acts.append(("seek to the beginning", partition))
+
+    def resume(self, partitions):
+        self._acts.append(("resume", *partitions))
+
+
+class World:
+    """A rebalance with a scheduler on a clock that moves only while it waits.
+
+    :ivar acts: what was done and told, in order.
+    """
+
+    def __init__(self, *, delayed=()):
+        self.acts, self.clock, self.is_abandoned = [], ManualClock(), False
+        self.scheduler = LockedScheduler(
+            BufferLimits(100, 10**9, 100), commits=CommitRules(), attempt=lambda _: None, clock=self.clock
+        )
+        self.client, self.committer, self.hooks = Client(self.acts), Committer(self.acts), Hooks(self.acts)
+        stuck = SimpleNamespace(check=lambda: None, longest_gap=lambda _: 0.0)
+        positions = SimpleNamespace(report=lambda _: None)
+        self.rebalance = Rebalance(
+            self.client, self.scheduler, self.committer, stuck, self.clock, positions, set(), hooks=self.hooks,
+            delayed=delayed, drain_timeout=3.0, session_timeout=10.0, is_abandoned=lambda: self.is_abandoned,
+        )  # fmt: skip
+
+    @property
+    def ours(self):
+        return self.scheduler.ask(lambda scheduler: scheduler.assigned)
+
+    def assign(self, *partitions):
+        self.rebalance.assigned(frozenset(partitions))
+
+    def feed(self, partition, *offsets):
+        self.scheduler.learn_positions({partition: offsets[0]})
+        record = SimpleNamespace()
+        self.scheduler.feed({partition: [Task(record, offset, None, 1, 0.0) for offset in offsets]}, {})
+
+    def take(self):
+        chunk = self.scheduler.next_chunk_nowait(1)
+        return chunk, next(iter(chunk))
+
+    def acts_of(self, act, *partitions):
+        self.acts.clear()
+        act(frozenset(partitions))
+        return self.acts
+
+
+def test_partitions_begin_once():
+    world = World()
+    world.assign(ZERO)
+
+    assert world.acts_of(world.rebalance.assigned, ZERO, ONE) == [("on_assign", {ONE})]
+    assert world.ours == {ZERO, ONE}
+
+
+def test_partitions_leave_when_their_finished_records_are_committed():
+    world = World()
+    world.assign(ZERO, ONE)
+
+    assert world.acts_of(world.rebalance.revoked, ZERO) == [
+        ("commit", "revoke", {ZERO}), ("resume",), ("on_revoke", {ZERO}, False)
+    ]  # fmt: skip
+    assert world.ours == {ONE}, "the other one is not disturbed"
+
+
+def test_partitions_that_are_not_ours_leave_without_a_word():
+    world = World()
+
+    assert world.acts_of(world.rebalance.revoked, ZERO) == []
+    assert world.acts_of(world.rebalance.lost, ZERO) == []
+
+
+def test_running_records_get_the_time_that_was_set_and_no_more(caplog):
+    world = World()
+    world.assign(ZERO)
+    world.feed(ZERO, 0, 1)
+    world.take()
+
+    world.rebalance.revoked(frozenset([ZERO]))
+
+    assert world.clock.now == pytest.approx(3.0)
+    assert "1 records of t[0] were still running when the partition was revoked" in caplog.text
+
+
+def test_nothing_is_waited_for_once_the_work_is_abandoned():
+    world = World()
+    world.assign(ZERO)
+    world.feed(ZERO, 0)
+    world.take()
+    world.is_abandoned = True
+
+    world.rebalance.revoked(frozenset([ZERO]))
+
+    assert world.clock.now == 0.0
+
+
+def test_lost_partitions_are_not_committed():
+    world = World()
+    world.assign(ZERO)
+
+    assert world.acts_of(world.rebalance.lost, ZERO) == [("resume",), ("on_revoke", {ZERO}, True)]
+    assert world.ours == frozenset()
+    assert not world.rebalance.may_differ, "the client knows it too"
+
+
+def test_a_revoke_whose_commit_is_refused_is_a_loss():
+    world = World()
+    world.assign(ZERO, ONE)
+    world.committer.answers, world.committer.lost = [CommitResult.LOST], frozenset([ONE])
+
+    assert world.acts_of(world.rebalance.revoked, ZERO)[-1] == ("on_revoke", {ZERO, ONE}, True)
+    assert world.rebalance.may_differ, "the client may show them for some time"
+
+
+def test_a_commit_that_may_succeed_is_tried_again_before_a_partition_leaves():
+    world = World()
+    world.assign(ZERO)
+    world.committer.answers = [CommitResult.RETRY, CommitResult.RETRY]
+
+    acts = world.acts_of(world.rebalance.revoked, ZERO)
+
+    assert acts.count(("commit", "revoke", {ZERO})) == 3
+    assert acts[-1] == ("on_revoke", {ZERO}, False)
+
+
+def test_a_commit_that_never_succeeds_holds_a_rebalance_up_for_seconds_only():
+    world = World()
+    world.assign(ZERO)
+    world.committer.answers = [CommitResult.RETRY] * 1000
+
+    world.rebalance.revoked(frozenset([ZERO]))
+
+    assert world.clock.now == pytest.approx(COMMIT_TIMEOUT)
+    assert world.ours == frozenset()
+
+
+def test_all_that_was_held_is_lost_if_the_client_joined_anew():
+    world = World()
+    world.assign(ZERO, ONE)
+
+    world.rebalance.joined_anew()
+
+    assert world.ours == frozenset()
+    assert world.rebalance.may_differ
+
+
+# Errors: kafka-python would only log them
+
+
+def test_an_error_while_partitions_come_is_raised_by_the_loop_once(caplog):
+    world, error = World(), ValueError("on purpose")
+    world.hooks.error = error
+
+    world.assign(ZERO)
+
+    with pytest.raises(ValueError, match="on purpose"):
+        world.rebalance.raise_failure()
+    world.rebalance.raise_failure()
+    assert "taking t[0] failed" in caplog.text
+
+
+def test_an_error_while_partitions_leave_ends_their_assignments_all_the_same():
+    world = World()
+    world.assign(ZERO)
+    world.committer.answers = [ValueError("on purpose")]
+
+    assert world.acts_of(world.rebalance.revoked, ZERO)[-1] == ("on_revoke", {ZERO}, True)
+    assert world.ours == frozenset()
+    with pytest.raises(ValueError, match="on purpose"):
+        world.rebalance.raise_failure()
+
+
+def test_of_two_errors_the_first_is_raised_and_both_are_logged(caplog):
+    world = World()
+    for number in range(2):
+        world.hooks.error = ValueError(f"error {number}")
+        world.assign(ZERO)
+
+    with pytest.raises(ValueError, match="error 0"):
+        world.rebalance.raise_failure()
+    assert caplog.text.count("taking t[0] failed") == 2
+
+
+# Where a partition that comes back goes on
+
+
+def dropped_at(world, *, position, stored):
+    """Let a partition leave with records 3 and 4 dropped, and come back."""
+    world.assign(ZERO)
+    world.feed(ZERO, 3, 4)
+    world.rebalance.lost(frozenset([ZERO]))
+    world.client.kept, world.client.stored = {ZERO: position}, {ZERO: stored}
+    world.acts.clear()
+    world.assign(ZERO)
+    return [act for act in world.acts if act[0] == "seek"]
+
+
+def test_a_position_that_was_kept_is_taken_back_to_the_first_dropped_record():
+    assert dropped_at(World(), position=5, stored=None) == [("seek", ZERO, 3)]
+
+
+def test_records_that_others_have_committed_meanwhile_are_not_fetched_again():
+    assert dropped_at(World(), position=5, stored=4) == [("seek", ZERO, 4)]
+
+
+def test_a_client_that_forgot_its_position_reads_the_committed_offset_by_itself():
+    world = World()
+    world.assign(ZERO)
+    world.feed(ZERO, 3)
+    world.rebalance.lost(frozenset([ZERO]))
+    world.acts.clear()
+
+    world.assign(ZERO)
+
+    assert world.acts == [("on_assign", {ZERO})]
+
+
+def test_an_unknown_committed_offset_is_told(caplog):
+    assert dropped_at(World(), position=5, stored=ValueError("no authorisation")) == [("seek", ZERO, 3)]
+    assert "the committed offset of t[0] is not known" in caplog.text
+
+
+# Delayed topics
+
+
+@pytest.mark.parametrize(("stored", "act"), [(None, ("seek to the beginning", ZERO)), (7, ("seek", ZERO, 7))])
+def test_a_delayed_topic_goes_on_where_it_is_committed_or_at_its_beginning(stored, act):
+    world = World(delayed={"t"})
+    world.client.stored = {ZERO: stored}
+    world.assign(ZERO)
+    assert world.rebalance.unsettled == {ZERO}
+    world.acts.clear()
+
+    world.rebalance.locate_delayed_topics()
+
+    assert world.acts == [act]
+    assert world.rebalance.unsettled == set()
+
+
+def test_a_delayed_topic_is_not_read_until_its_committed_offset_is_known():
+    world = World(delayed={"t"})
+    world.client.stored = {ZERO: NodeNotReadyError("no coordinator")}
+    world.assign(ZERO)
+
+    world.rebalance.locate_delayed_topics()
+
+    assert world.rebalance.unsettled == {ZERO}
+
+
+def test_a_committed_offset_that_can_never_be_had_ends_the_run():
+    world = World(delayed={"t"})
+    world.client.stored = {ZERO: ValueError("no authorisation")}
+    world.assign(ZERO)
+
+    with pytest.raises(ValueError, match="no authorisation"):
+        world.rebalance.locate_delayed_topics()
+
+
+# Records that plugins know to be done
+
+
+def test_records_that_a_plugin_knows_to_be_done_are_not_handled():
+    world = World()
+    world.hooks.answer = {ZERO: [0]}
+    world.assign(ZERO)
+
+    world.feed(ZERO, 0, 1)
+
+    assert world.take()[1].offset == 1
+
+
+def test_an_answer_that_means_nothing_is_told_and_ignored(caplog):
+    world = World()
+    world.hooks.answer = {ONE: [0]}
+
+    world.assign(ZERO)
+
+    assert "on_assign of plugin 'plugin' answered" in caplog.text
+    assert world.ours == {ZERO}
