@@ -18,6 +18,7 @@ from kafka_parallel.errors import (
     StateError,
 )
 from kafka_parallel.executors import Chunk, Executor, Work
+from kafka_parallel.facts import Statistics
 from kafka_parallel.hookspecs import hookimpl
 from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
@@ -31,7 +32,6 @@ from kafka_parallel.values import (
     Retry,
     Settings,
     Skip,
-    Statistics,
 )
 
 __all__ = [

@@ -28,10 +28,15 @@ from kafka_parallel._runtime.loop.shutdown import Shutdown, Signals
 from kafka_parallel._showing import shown
 from kafka_parallel._suggestions import explains_options
 from kafka_parallel.errors import ConfigurationError, StateError
-from kafka_parallel.values import Batch, State, Statistics
+from kafka_parallel.values import Batch
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
+
+    from kafka import TopicPartition
+
+    from kafka_parallel.facts import PartitionProgress, RunningRecord, State, Statistics
 
 # Built-in orderings by the name that users know; "unordered" needs no plugin.
 ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
@@ -224,7 +229,30 @@ class ParallelConsumer:
         """
         if self._engine is None:
             raise StateError("statistics() before run() or start(): there is nothing to count yet")
-        return self._engine.statistics()
+        return self._engine.facts.statistics()
+
+    def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
+        """Return how far each assigned partition is, in one consistent view; from any thread, as `statistics`.
+
+        Ends of logs that the client does not hear of by fetching are asked for as long as this is called at least once
+        a minute; the answer to the first call may lack some.
+
+        :raises StateError: before `run` or `start`.
+        """
+        if self._engine is None:
+            raise StateError("progress() before run() or start(): no partition is assigned yet")
+        return self._engine.facts.progress()
+
+    def running(self, *, places: bool = False) -> Sequence[RunningRecord]:
+        """Return what workers are at, the one that has been running for the longest first; from any thread.
+
+        :param places: whether to look at which line each handler is. A worker process is asked for that by a signal,
+            and may take a second.
+        :raises StateError: before `run` or `start`.
+        """
+        if self._engine is None:
+            raise StateError("running() before run() or start(): no handler runs yet")
+        return self._engine.facts.running(places=places)
 
     def __enter__(self) -> ParallelConsumer:
         return self

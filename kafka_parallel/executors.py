@@ -127,9 +127,10 @@ class Executor(Protocol):
     One that calls ``Work.run_async`` says so with an attribute ``runs_coroutines`` that is true; without it,
     ``async def`` handlers are refused.
 
-    It may have two more methods. ``replace_worker() -> bool`` is called when a handler takes longer than its deadline:
-    start another worker in place of the one it keeps, and tell whether that was done. ``stack_of(task) -> str | None``
-    tells where a handler is that takes long, as ``traceback`` formats it. Both are called on the thread of run().
+    It may have three more methods. ``replace_worker() -> bool`` is called on the thread of run() when a handler takes
+    longer than its deadline: start another worker in place of the one it keeps, and tell whether that was done. The
+    others are called on any thread. ``stack_of(task) -> str | None`` tells where a handler is, as ``traceback`` formats
+    it. ``workers_of(tasks) -> Sequence[str | None]`` tells for each of some tasks the name of the worker that is at it.
     """
 
     def start(self, work: Work) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 from kafka_parallel._showing import shown
 from kafka_parallel._suggestions import explains_options
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.facts import Facts, NoFacts
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,8 +39,6 @@ __all__ = [
     "Settings",
     "Skip",
     "Stage",
-    "State",
-    "Statistics",
 ]
 
 
@@ -114,10 +113,6 @@ class Batch:
         if self.of not in ("key", "partition", "mixed"):
             raise ConfigurationError(f"Batch(of={shown(self.of)}): choose one of key, partition, mixed")
 
-
-State: TypeAlias = Literal["new", "starting", "running", "stopping", "stopped", "failed"]
-"""How far a run is: ``"new"`` before run() or start(), ``"starting"`` until the first poll, ``"running"``,
-``"stopping"`` while running records finish, and then ``"stopped"``, or ``"failed"`` if run() raises."""
 
 Stage: TypeAlias = Literal["prepare", "handle"]
 """How far an attempt got: ``"prepare"`` = the record could not be deserialised, or its ordering key not computed."""
@@ -235,6 +230,8 @@ class Settings:
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises the deserialiser's error.
     :ivar clock: the consumer's monotonic clock, in seconds.
+    :ivar facts: the counts of the run, the progress of its partitions and the work of its workers, to be asked for from
+        any thread; they know nothing in settings that were made by hand.
     """
 
     workers: int
@@ -249,6 +246,7 @@ class Settings:
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
+    facts: Facts = field(default_factory=NoFacts, repr=False)
 
     def reads(self, topic: str) -> bool:
         """Tell whether the consumer itself reads *topic*."""
@@ -257,52 +255,3 @@ class Settings:
             or topic in self.sources
             or (self.pattern is not None and self.pattern.match(topic) is not None)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """One consistent view of a consumer; totals count since run() began.
-
-    :ivar processed: records whose handler returned.
-    :ivar failed: attempts that raised.
-    :ivar retried: attempts that were scheduled again.
-    :ivar skipped: records finished by ``Skip``, dead letters included.
-    :ivar in_flight: records taken by a worker and not finished.
-    :ivar waiting: records waiting for a retry.
-    :ivar buffered: records taken from ``poll()`` and not finished; contains the two above.
-    :ivar buffered_bytes: bytes of the buffered records.
-    :ivar paused: partitions paused by back-pressure.
-    :ivar throttled: how many records plugins let be in flight: bounds by the plugin's name; 0 = nothing is started.
-    :ivar rate_limited: records that could start now if a rate limit allowed it: at most one per ordering key.
-    :ivar committed: newest offset that the broker confirmed, per partition of the current assignment.
-    :ivar uncommitted: offsets from the committed offset to the newest record taken from ``poll()``, per partition: a
-        crash repeats at most that many. Gaps between offsets count, and records that were not polled yet do not, so it
-        is not the consumer group's lag: see ``kafka-consumer-groups --describe`` for that.
-    :ivar commits: commits that the broker confirmed.
-    :ivar commit_failures: commits that failed.
-    :ivar overdue: handlers that still run although their records have failed by ``handler_timeout_ms``.
-    :ivar abandoned: records that workers were at, or had claimed with these, when their partition was taken away or the
-        consumer stopped.
-    :ivar unreadable: partitions that stand still because kafka-python cannot read a record, each with its offset.
-    :ivar state: how far the run is: see `ParallelConsumer.state`.
-    """
-
-    processed: int
-    failed: int
-    retried: int
-    skipped: int
-    in_flight: int
-    waiting: int
-    buffered: int
-    buffered_bytes: int
-    paused: frozenset[TopicPartition]
-    throttled: Mapping[str, int]
-    rate_limited: int
-    committed: Mapping[TopicPartition, int]
-    uncommitted: Mapping[TopicPartition, int]
-    commits: int
-    commit_failures: int
-    overdue: int
-    abandoned: int
-    unreadable: Mapping[TopicPartition, int]
-    state: State

@@ -6,7 +6,7 @@ Rule 2: a lane is released when the retry that holds it is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.batch_queue import BatchLimits, BatchQueue
@@ -56,12 +56,19 @@ class Backlog:
     def unstarted(self, assignments: Sequence[Assignment]) -> dict[Assignment, list[Task]]:
         """The tasks of *assignments* that no worker has: in lanes, without order, or waiting for a retry."""
         found: dict[Assignment, list[Task]] = {assignment: [] for assignment in assignments}
-        lanes = [lane for table in _tables(assignments) for lane in table.values()]
-        in_lanes = (task for lane in lanes for task in lane.waiting)
-        for task in (*in_lanes, *self.ready.unordered_tasks(), *self._parked.unordered_tasks(), *self.retries.tasks()):
+        for task in self.tasks_of(assignments):
             if task.assignment in found:
                 found[task.assignment].append(task)
         return found
+
+    def tasks_of(self, assignments: Iterable[Assignment]) -> Iterator[Task]:
+        """The same tasks one by one, those that wait for a retry first, and perhaps some of other assignments."""
+        yield from self.retries.tasks()
+        for lanes in _tables(assignments):
+            for lane in lanes.values():
+                yield from lane.waiting
+        yield from self.ready.unordered_tasks()
+        yield from self._parked.unordered_tasks()
 
     def drop_above(self, ceilings: Mapping[Assignment, int]) -> None:
         """Drop the tasks above the given offset that no worker has."""

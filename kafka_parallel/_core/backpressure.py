@@ -71,6 +71,8 @@ class Backpressure(Generic[P]):
         self._held: dict[P, float] = {}
         self._stretched: list[P] = []
         self._kept_out: dict[P, int] = {}
+        self._under_pressure = 0.0
+        self._under_pressure_since: float | None = None
 
     def learn_sizes(self, sizes: Iterable[int]) -> None:
         """Learn the *sizes* of the records of one poll."""
@@ -99,10 +101,22 @@ class Backpressure(Generic[P]):
             if partition not in held and self._may_resume(partition, assignment, total)
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
+        self._count_time(now)
         paused, left = self.paused, self._limits.bytes - total.bytes
         is_all_paused = bool(paused) and paused >= self._assignments.partitions
         most = min(room, self._span_left, max(1, room - reserve))
         return Decision(pause, resume, paused, held, is_all_paused, most, left, total)
+
+    def _count_time(self, now: float) -> None:
+        """Count the time until *now* if a partition was paused, and go on counting if one is."""
+        if (since := self._under_pressure_since) is not None:
+            self._under_pressure += now - since
+        self._under_pressure_since = now if self._paused else None
+
+    def time_under_pressure(self, now: float) -> float:
+        """The seconds until *now* in which at least one partition was paused."""
+        since = self._under_pressure_since
+        return self._under_pressure + (0.0 if since is None or not self._paused else now - since)
 
     # see docs/decisions/0007-count-from-confirmed-commit.md
     def fitting(self, assignment: Assignment, tasks: Sequence[Task]) -> Sequence[Task]:
@@ -203,6 +217,11 @@ class Backpressure(Generic[P]):
         """The load of all partitions together."""
         ledgers = [assignment.ledger for assignment in self._assignments.open.values()]
         return Load(sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
+
+    @property
+    def reasons(self) -> dict[P, str]:
+        """The partitions that are paused, each with the limit that it reached or the plugin that lets nothing start."""
+        return dict(self._paused)
 
     @property
     def paused(self) -> frozenset[P]:

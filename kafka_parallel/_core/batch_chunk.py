@@ -73,9 +73,19 @@ class BatchChunk(TaskChunk):
         """The batch, until it is settled."""
         return self._batch
 
+    @property
+    def held(self) -> list[Task]:
+        """The tasks of the batch, and those of it that are settled."""
+        batch, settled = self._batch, self._settled[:]
+        if batch is not None:
+            return [*batch.tasks]
+        ends = [first.tasks if isinstance(first, TaskBatch) else [end[0] for end in first] for first, _ in settled]
+        return [task for tasks in ends for task in tasks]
+
     def detach(self) -> tuple[TaskChunk, list[Runnable]]:
         """Take the batch away from a worker that is stuck in it."""
         stuck = BatchChunk(())
+        stuck.moved_at = self.moved_at
         stuck._batch, self._batch = self._batch, None
         stuck.taken = self.taken
         return stuck, []

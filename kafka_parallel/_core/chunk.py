@@ -41,14 +41,15 @@ class TaskChunk:
 
     :ivar taken: how many tasks are in it, settled or not; guarded by the scheduler's owner.
     :ivar since: when it was taken, in seconds of the monotonic clock; guarded likewise.
+    :ivar moved_at: when its worker was last seen to have ended a task, or took the chunk; guarded likewise.
     """
 
-    __slots__ = ("_claimed", "_settled", "_single", "_unit", "_units", "since", "taken")
+    __slots__ = ("_claimed", "_settled", "_single", "_unit", "_units", "moved_at", "since", "taken")
 
     def __init__(self, units: Iterable[Runnable], since: float = 0.0) -> None:
         self._units = list(units)
         self._units.reverse()
-        self.since = since
+        self.since = self.moved_at = since
         self.taken = count_of(self._units)
         self._unit: Unit | None = None
         self._single: Task | None = None
@@ -180,6 +181,15 @@ class TaskChunk:
         return [task for unit in units for task in [*unit.tasks]][1:]
 
     @property
+    def held(self) -> list[Task]:
+        """All tasks in it, as far as another thread can tell: looked for on the way that they go, so that none of them
+        overtakes the look."""
+        waiting = [*self._units]
+        claimed = [unit for unit in (self._single, self._unit, *self.claimed) if unit is not None]
+        settled = [end[0] for end in self._settled[:]]
+        return [*(task for unit in (*waiting, *claimed) for task in [*unit.tasks]), *settled]
+
+    @property
     def lane(self) -> Lane | None:
         """The lane of `current`."""
         unit = self._single or self._unit
@@ -193,6 +203,7 @@ class TaskChunk:
         """
         rest = _take_each(self._units)
         stuck = TaskChunk(())
+        stuck.moved_at = self.moved_at
         unit, self._unit = self._unit, None
         stuck._single, self._single = self._single, None
         if stuck._single is not None:

@@ -196,6 +196,8 @@ class Dispatch:
             if isinstance(outcome, Failure):
                 failures.append((task, outcome))
         self._count_out(chunk, count)
+        if settled:
+            chunk.moved_at = now
         return ended, failures
 
     def _finish_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
@@ -296,9 +298,14 @@ class Dispatch:
 
     # Handlers that take too long
 
-    def at_work(self) -> list[Task | TaskBatch]:
-        """The tasks and batches that workers are at."""
-        return [current for chunk in self._chunks if (current := chunk.current) is not None]
+    def at_work(self) -> dict[Task | TaskBatch, float]:
+        """The tasks and batches that workers are at, and when the worker of each was last seen to begin something."""
+        return {current: chunk.moved_at for chunk in self._chunks if (current := chunk.current) is not None}
+
+    def held(self) -> list[Task]:
+        """All tasks that workers have, or have ended and not handed over."""
+        overdue = (end[0] for ends in self._overdue.values() for end in ends)
+        return [*(task for chunk in self._chunks for task in chunk.held), *overdue]
 
     def behind(self) -> Counter[Assignment]:
         """Count, by assignment, the records claimed by workers together with their current one, and not begun."""
@@ -356,6 +363,11 @@ class Dispatch:
     def overdue(self) -> int:
         """The number of handlers that still run although their records failed by their deadline."""
         return len(self._overdue)
+
+    @property
+    def overdue_handlers(self) -> list[Any]:
+        """These handlers, as `expire` was told of them."""
+        return list(self._overdue)
 
     @property
     def waiting(self) -> int:

@@ -32,9 +32,10 @@ class OffsetLedger:
 
     :ivar sizes: how many bytes each record has that is neither finished nor dropped, by offset, in increasing order.
     :ivar bytes: how many these are in all.
+    :ivar dropped: how many offsets were dropped.
     """
 
-    __slots__ = ("_dropped_from", "_end", "_next", "_order", "bytes", "sizes")
+    __slots__ = ("_dropped_from", "_end", "_next", "_order", "bytes", "dropped", "sizes")
 
     def __init__(self) -> None:
         self._order: deque[int] = deque()
@@ -42,7 +43,7 @@ class OffsetLedger:
         self._next: int | None = None
         self._end: int | None = None
         self._dropped_from: int | None = None
-        self.bytes = 0
+        self.bytes = self.dropped = 0
 
     def begin_at(self, offset: int) -> None:
         """Note that the first offset to come is *offset*: those below it are not this consumer's business."""
@@ -95,6 +96,7 @@ class OffsetLedger:
         """Give up unfinished *offsets*: they are not buffered any more and never counted as finished."""
         for offset in offsets:
             self.bytes -= self.sizes.pop(offset)
+            self.dropped += 1
             if self._dropped_from is None or offset < self._dropped_from:
                 self._dropped_from = offset
         self._forget_finished()
@@ -112,6 +114,11 @@ class OffsetLedger:
         if self._dropped_from is not None and candidate is not None:
             return min(candidate, self._dropped_from)
         return candidate
+
+    @property
+    def head(self) -> int | None:
+        """The lowest offset that is neither finished nor dropped; ``None`` if there is none."""
+        return self._order[0] if self._order else None
 
     @property
     def next(self) -> int | None:

@@ -31,6 +31,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.progress import AssignmentProgress, progress
 from kafka_parallel._core.standstill import Standing, standing
 from kafka_parallel._core.task import Task
 
@@ -303,6 +304,10 @@ class Scheduler(Generic[P]):
         live = self._assignments.live
         committed = {p: assignment.committed for p, assignment in live if assignment.committed is not None}
         return committed, {p: self.backpressure.load(assignment).span for p, assignment in live}
+
+    def progress(self) -> dict[P, AssignmentProgress]:
+        """How far each partition is."""
+        return progress(self._assignments, self.backpressure, self.dispatch, self._backlog)
 
     def unfinished(self) -> dict[P, int]:
         """The lowest unfinished offset of each partition that has one."""

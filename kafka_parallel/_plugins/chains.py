@@ -19,6 +19,7 @@ import pluggy
 from kafka_parallel import hookspecs
 from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
+from kafka_parallel._plugins.plugin_errors import PluginErrors
 from kafka_parallel.errors import PluginError
 
 log = area_logger("plugins")
@@ -285,9 +286,13 @@ def call_each(hook: pluggy.HookCaller, arguments: Callable[[str], Mapping[str, o
 
 
 class Observers:
-    """The plugins that hear one hook; one that raises, or leaves its work to an await, is logged and hears no more."""
+    """The plugins that hear one hook; one that raises, or leaves its work to an await, is logged and hears no more.
 
-    def __init__(self, hook: pluggy.HookCaller) -> None:
+    :param errors: told of each that raises.
+    """
+
+    def __init__(self, hook: pluggy.HookCaller, errors: PluginErrors) -> None:
+        self._errors = errors
         self._name = hook.name
         self._names = tuple(inspect.signature(getattr(hookspecs, hook.name)).parameters)
         self._impls = [(impl.plugin_name, function_of(impl, self._names)) for impl in reversed(hook.get_hookimpls())]
@@ -307,6 +312,7 @@ class Observers:
         except Exception:
             with suppress(ValueError):  # another thread was told at the same time, and it raised there too
                 self._impls.remove(impl)
+            self._errors.count(plugin, self._name)
             log.exception("plugin %r failed in %s and will not be called for it again", plugin, self._name)
             return None
         return answer

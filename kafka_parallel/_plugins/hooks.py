@@ -20,6 +20,7 @@ from kafka_parallel._plugins.chains import (
     surround_async,
     surround_steps,
 )
+from kafka_parallel._plugins.plugin_errors import PluginErrors
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -35,16 +36,18 @@ class Hooks:
     """The hooks of one run; made when all plugins are loaded, those that provide the usual choices included.
 
     :param settings: the settings of the run, passed to plugins.
+    :ivar errors: counts the hooks that raise.
     """
 
     def __init__(self, plugins: Plugins, settings: Settings) -> None:
         self._hook = hook = plugins.hook
         self._settings = settings
-        self._assign = Observers(hook.on_assign)
-        self._revoke = Observers(hook.on_revoke)
-        self._backpressure = Observers(hook.on_backpressure)
-        self._handled = Observers(hook.on_handled)
-        self._stop = Observers(hook.on_stop)
+        self.errors = PluginErrors()
+        self._assign = Observers(hook.on_assign, self.errors)
+        self._revoke = Observers(hook.on_revoke, self.errors)
+        self._backpressure = Observers(hook.on_backpressure, self.errors)
+        self._handled = Observers(hook.on_handled, self.errors)
+        self._stop = Observers(hook.on_stop, self.errors)
 
     # They may stop the start: run() raises the error of one of them.
 

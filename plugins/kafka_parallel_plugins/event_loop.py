@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -171,6 +171,11 @@ class EventLoop:
             if run.current is task:
                 return coroutine_stack(running.get_coro())
         return None
+
+    def workers_of(self, tasks: Sequence[Any]) -> list[str | None]:
+        """The name of the asyncio task that is at each of *tasks*; ``None`` if it has just ended."""
+        found = {id(run.current): running.get_name() for running, run in self._running.copy().items()}
+        return [found.get(id(task)) for task in tasks]
 
     def _spawn(self, target: Callable[[], None], name: str) -> Any:
         thread = self._new_thread(target=target, name=name, daemon=True)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from kafka_parallel import Executor, Settings, Work, hookimpl
@@ -90,6 +91,12 @@ class Threads:
         ident = next((ident for ident, at in self._at.copy().items() if at is task), None)
         frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, whatever its name says
         return None if frame is None else "".join(traceback.format_stack(frame))
+
+    def workers_of(self, tasks: Sequence[Any]) -> list[str | None]:
+        """The name of the thread that is at each of *tasks*; ``None`` if it has just ended."""
+        names = {thread.ident: thread.name for thread in list(self._threads)}
+        found = {id(task): names.get(ident) for ident, task in self._at.copy().items()}
+        return [found.get(id(task)) for task in tasks]
 
     def join(self, timeout_ms: float) -> bool:
         """Wait up to *timeout_ms* for the threads to end; tell whether they did."""

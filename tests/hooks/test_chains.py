@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kafka_parallel import Skip, hookimpl, hookspecs
 from kafka_parallel._plugins.chains import Observers, surround, surround_async, surround_steps
+from kafka_parallel._plugins.plugin_errors import PluginErrors
 
 NAMES = ("record", "context")
 
@@ -177,7 +178,7 @@ def test_an_observer_that_raises_hears_no_more_of_that_hook(caplog):
         def on_stop(self):
             heard.append("hears")
 
-    observers = Observers(manager(Hears(), Raises()).hook.on_stop)
+    observers = Observers(manager(Hears(), Raises()).hook.on_stop, PluginErrors())
 
     with caplog.at_level(logging.ERROR):
         observers.notify(context=None, error=None)
@@ -196,7 +197,7 @@ def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neit
             together.wait(10)
             raise RuntimeError("no")
 
-    observers = Observers(manager(Raises()).hook.on_handled)
+    observers = Observers(manager(Raises()).hook.on_handled, PluginErrors())
 
     def tell():
         observers.notify(handled=[], context=None)

@@ -17,6 +17,7 @@ import pytest
 from kafka_parallel import PluginError, Skip, hookimpl
 from kafka_parallel._plugins.chains import Observers, decision, surround, surround_async, surround_steps
 from kafka_parallel._plugins.manager import HOOKS, Plugins
+from kafka_parallel._plugins.plugin_errors import PluginErrors
 from tests.hooks.test_chains import NAMES, manager
 
 WRAPPED = ["on_record", "on_commit", "on_error"]
@@ -108,7 +109,7 @@ def test_the_mark_may_stand_above_or_below_staticmethod_and_classmethod(kind, ab
     heard, made = [], hookimpl(kind(on_stop)) if above else kind(hookimpl(on_stop))
     plugins = Plugins([type("P", (), {"on_stop": made})()], BARE)
 
-    Observers(plugins.hook.on_stop).notify(context=None, error=None)
+    Observers(plugins.hook.on_stop, PluginErrors()).notify(context=None, error=None)
 
     assert heard == [True]
 
@@ -142,7 +143,7 @@ def test_a_private_name_with_a_specname_is_heard():
             self.heard += 1
 
     one = P()
-    Observers(Plugins([one], BARE).hook.on_stop).notify(context=None, error=None)
+    Observers(Plugins([one], BARE).hook.on_stop, PluginErrors()).notify(context=None, error=None)
 
     assert one.heard == 1
 
@@ -188,7 +189,7 @@ def test_arguments_may_have_defaults_or_be_keyword_only():
         def other(self, *, error, context="none"):
             heard.append((error, context))
 
-    Observers(Plugins([P()], BARE).hook.on_stop).notify(context=1, error=2)
+    Observers(Plugins([P()], BARE).hook.on_stop, PluginErrors()).notify(context=1, error=2)
 
     assert heard == [(2, 1), (2, 1)]
 
@@ -407,7 +408,7 @@ def test_an_observer_that_leaves_its_work_to_an_await_hears_no_more(caplog):
             calls.append(True)
             return coroutine()
 
-    observers = Observers(manager(Lazy()).hook.on_stop)
+    observers = Observers(manager(Lazy()).hook.on_stop, PluginErrors())
     with caplog.at_level(logging.ERROR):
         observers.notify(context=None, error=None)
         observers.notify(context=None, error=None)

@@ -26,6 +26,7 @@ from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client import decoding, fetcher_patch
 from kafka_parallel._runtime.client.async_commits import send_commit
 from kafka_parallel._runtime.client.client_errors import FENCED
+from kafka_parallel._runtime.client.client_partitions import ClientPartitions
 from kafka_parallel._runtime.client.consumer_checks import (
     is_overridden,
     records_of,
@@ -65,6 +66,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     """One ``KafkaConsumer``, taken over.
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `undo_takeover` or `close`.
+    :ivar partitions: what any thread may know of its partitions.
     :ivar failure: the error of the user's deserialiser or a plugin's decoder in ``poll()``: never call that again.
     :raises ConfigurationError: it is no consumer, its methods do not accept a run's arguments, or it is closed.
     """
@@ -85,6 +87,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._standing = StandingPartitions()
         self._slices = Slices()
         self.failure: Exception | None = None
+        self.partitions = ClientPartitions(consumer)
         self.require_open()
 
     def require_open(self) -> None:
@@ -117,8 +120,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Topics subscribed to, or of the partitions assigned by the user."""
         if self.pattern is not None:
             return frozenset()
-        subscribed = self._consumer.subscription() or ()
-        return frozenset(subscribed) or frozenset(partition.topic for partition in self.assignment())
+        return frozenset(self._consumer.subscription() or (partition.topic for partition in self.assignment()))
 
     @property
     def pattern(self) -> re.Pattern[str] | None:

@@ -150,7 +150,7 @@ class BatchAttempts:
             return self._run(variables, records)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
         decide = partial(self._timed_out, run, [*run.done], [*run.failures])
-        with self._deadlines.running(batch, run.tasks, decide):
+        with self._deadlines.watched(batch, run.tasks, decide):
             return self._run(variables, records)
 
     def _run(self, variables: contextvars.Context, records: list[Any]) -> Any:

@@ -88,7 +88,7 @@ class Deadlines:
         self._clock = clock
         self._table: dict[Running, None] = {}
 
-    def running(self, item: Task | TaskBatch, tasks: Sequence[Task], decide: Decide) -> Running:
+    def watched(self, item: Task | TaskBatch, tasks: Sequence[Task], decide: Decide) -> Running:
         """Make the context manager for a handler that is about to be called with *tasks*.
 
         It raises `OverdueError` at its end if the handler took too long.

@@ -107,7 +107,7 @@ class Attempts:
 
     def _in_time(self, call: Callable[[Task, Any], object], deadlines: Deadlines) -> Callable[[Task, Any], object]:
         def call_in_time(task: Task, record: Any) -> object:
-            with deadlines.running(task, (task,), partial(self._timed_out, task, record)) as running:
+            with deadlines.watched(task, (task,), partial(self._timed_out, task, record)) as running:
                 task.started_at = running.since
                 return call(task, record)
 

@@ -16,12 +16,14 @@ from kafka_parallel._runtime.clock import Clock, SystemClock
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler, is_remote
 from kafka_parallel._runtime.handlers.handler_calls import HandlerCalls
 from kafka_parallel._runtime.handlers.originals import Originals
+from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop.committer import Committer
 from kafka_parallel._runtime.loop.intake import Intake
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel._runtime.loop.poll_loop import Loop
 from kafka_parallel._runtime.loop.positions import Positions
 from kafka_parallel._runtime.loop.rebalance import Rebalance
+from kafka_parallel._runtime.loop.run_facts import RunFacts, Sources
 from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 from kafka_parallel._unfinished import is_async
 from kafka_parallel.errors import ConfigurationError
@@ -62,6 +64,7 @@ class Parts:
         check_handler(handler)
         self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
         self.clock: Clock = clock or SystemClock()
+        self.facts = RunFacts()
         client.prepare(lazy=options.lazy_deserialization)
         self.settings = self._make_settings(event_loop)
         self._originals = Originals()
@@ -89,6 +92,7 @@ class Parts:
         self._positions = Positions(client, self.scheduler, self._unsettled)
         self.rebalance = self._make_rebalance()
         self.loop = self._make_loop(ordering)
+        self.facts.begin(self._sources())
 
     def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None) -> Settings:
         return Settings(
@@ -103,6 +107,20 @@ class Parts:
             consumer_config=self.client.config,
             deserialize=self.client.deserialize or (lambda record: record),
             clock=self.clock.monotonic,
+            facts=self.facts,
+        )
+
+    def _sources(self) -> Sources:
+        return Sources(
+            self.clock,
+            self.client,
+            self.scheduler,
+            self.committer,
+            self.rebalance,
+            self.loop,
+            Whereabouts(self.executor),
+            self.hooks.errors,
+            self.options.workers,
         )
 
     def _read_delayed_topics(self) -> Callable[[Any, float], float]:

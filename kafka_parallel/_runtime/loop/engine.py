@@ -8,10 +8,8 @@ from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described as where
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
-from kafka_parallel._runtime.loop.run_state import RunState
 from kafka_parallel._showing import described
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
-from kafka_parallel.values import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +30,7 @@ class Engine:
     """Begins, loops, and leaves in good order.
 
     :param parts: the parts that do it all; used for one run.
+    :ivar facts: what there is to know about it.
     :ivar state: how far it is.
     """
 
@@ -48,7 +47,8 @@ class Engine:
         self._rebalance = parts.rebalance
         self._loop = parts.loop
         self._shutdown = parts.shutdown
-        self.state = RunState()
+        self.facts = parts.facts
+        self.state = parts.facts.run_state
 
     def run_until_over(self) -> None:
         """Begin, loop, leave; raise the error that stopped it.
@@ -78,7 +78,7 @@ class Engine:
 
     def _end(self, error: BaseException | None) -> None:
         self.state.conclude(error)
-        reports.stopped(self.statistics(), error)
+        reports.stopped(self.facts.statistics(), error)
 
     def _loop_until_over(self) -> BaseException | None:
         """Return the error that ended the loop, if there was one."""
@@ -90,32 +90,6 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - raised by run(), after leaving in good order
             return error
         return None
-
-    def statistics(self) -> Statistics:
-        """Return one consistent view; each field of `Statistics` is filled in here and nowhere else."""
-        return self._scheduler.ask(
-            lambda scheduler: Statistics(
-                processed=scheduler.dispatch.totals.processed,
-                failed=scheduler.dispatch.totals.failed,
-                retried=scheduler.dispatch.totals.retried,
-                skipped=scheduler.dispatch.totals.skipped,
-                in_flight=scheduler.dispatch.in_flight,
-                waiting=scheduler.dispatch.waiting,
-                buffered=scheduler.backpressure.total().records,
-                buffered_bytes=scheduler.backpressure.total().bytes,
-                paused=scheduler.backpressure.paused,
-                throttled=scheduler.throttles.bounds,
-                rate_limited=scheduler.dispatch.rate_limited(self._clock.monotonic()),
-                committed=scheduler.committed_and_uncommitted()[0],
-                uncommitted=scheduler.committed_and_uncommitted()[1],
-                commits=self._committer.commits,
-                commit_failures=self._committer.failures,
-                overdue=scheduler.dispatch.overdue,
-                abandoned=scheduler.dispatch.totals.abandoned,
-                unreadable={partition: found.offset for partition, found in self._client.unreadable.items()},
-                state=self.state.state,
-            )
-        )
 
     # Beginning
 

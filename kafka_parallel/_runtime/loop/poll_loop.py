@@ -59,6 +59,7 @@ class Loop:
     :param intake: takes in the records of a poll.
     :param positions: looks at where the client is.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
+    :ivar polled_at: when it came out of ``poll()``, in seconds of the monotonic clock; ``None`` before the first time.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Loop:
         self._hooks = hooks
         self._max_poll_records = client.config["max_poll_records"]
         self._idle_timeout = idle_timeout
+        self.polled_at: float | None = None
         self._fed: Collection[TopicPartition] = ()
         self._may_poll = True
         self._is_commit_asked = False
@@ -141,7 +143,8 @@ class Loop:
         self._positions.distrust()
         self._feed(fetched if decision.room else self._refetch(fetched), decision.bytes_left)
         self._positions.trust()
-        self._positions.report_if_due(self._clock.monotonic())
+        self.polled_at = now = self._clock.monotonic()
+        self._positions.report_if_due(now)
         self._rebalance.raise_failure()
 
     # Back-pressure
@@ -351,6 +354,7 @@ class Loop:
         try:
             self._client.pause(self._client.assignment())
             self._refetch(self._client.poll(timeout, 1))
+            self.polled_at = self._clock.monotonic()
         except MemberFenced:
             self._may_poll = False
             self._lose_all()

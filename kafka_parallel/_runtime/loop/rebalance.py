@@ -47,6 +47,7 @@ class Rebalance:
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
+    :ivar counts: how often partitions were assigned, revoked and lost.
     :ivar failure: the error of a rebalance, until the loop raises it.
     :ivar may_differ: whether the client may have partitions that are not ours.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
@@ -80,6 +81,7 @@ class Rebalance:
         self._session_timeout = session_timeout
         self._is_abandoned = is_abandoned
         self._resume_at: dict[TopicPartition, int | None] = {}
+        self.counts = {"assigned": 0, "revoked": 0, "lost": 0}
         self.failure: Exception | None = None
         self.may_differ = False
         self.unsettled = unsettled
@@ -98,6 +100,7 @@ class Rebalance:
         done = self._ask_done(new)
         starts = self._go_on(new)
         self._scheduler.assign(new, done, starts)
+        self.counts["assigned"] += 1
         reports.assigned(new)
         for partition in new - starts.keys():
             if partition.topic in self._delayed:
@@ -246,6 +249,7 @@ class Rebalance:
 
     def _end(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         self.unsettled -= partitions
+        self.counts["lost" if lost else "revoked"] += 1
         ended = self._scheduler.end_assignments(partitions)
         self._client.resume([partition for partition, how in ended.items() if how.was_paused])
         for partition, how in ended.items():

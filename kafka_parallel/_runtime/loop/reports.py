@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from kafka_parallel._core.scheduler import Repeated
     from kafka_parallel._core.standstill import Standing
-    from kafka_parallel.values import Settings, Statistics
+    from kafka_parallel.facts import Statistics
+    from kafka_parallel.values import Settings
 
 run_log = area_logger("run")
 rebalance_log = area_logger("rebalance")

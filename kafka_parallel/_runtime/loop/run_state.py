@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from kafka_parallel.values import State
+    from kafka_parallel.facts import State
 
 
 class _Now(NamedTuple):

@@ -16,6 +16,7 @@ from kafka_parallel._core.gaps import Gaps
 from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described, timed_out
+from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop import reports
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class StuckHandlers:
     ) -> None:
         self._scheduler = scheduler
         self._executor = executor
+        self._whereabouts = Whereabouts(executor)
         self._clock = clock
         self._deadlines = deadlines
         self._long_running: Unchanged[Task | TaskBatch, None] | None = None
@@ -124,6 +126,5 @@ class StuckHandlers:
 
     def _stack_of(self, item: Task | TaskBatch) -> str:
         """The stack of *item*, as text to be put behind a sentence."""
-        stack_of: Callable[[Any], str | None] | None = getattr(self._executor, "stack_of", None)
-        found = stack_of(item) if stack_of is not None else None
+        found = self._whereabouts.stack_of(item)
         return f"; it is at\n{found.rstrip()}" if found else ""

@@ -177,6 +177,11 @@ class FakeConsumer:
         self._cluster.on_call("position", "before")
         return self._fetcher.find(partition)
 
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """The end of the log of *partition* when it was fetched last; ``None`` before that."""
+        self._require(partition in self._states, "Partition is not assigned")
+        return self._states[partition].highwater
+
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on at *offset*."""
         self._require(partition in self._states, "Unassigned partition")

@@ -81,6 +81,7 @@ class Fetcher:
             offset = self.find(partition)
             if state.paused or max_records <= 0 or partition in found:
                 continue
+            state.highwater = log.end
             part = Parsed(partition, offset, log.read(offset, MOST, self._isolation), self._deserializing())
             if records := part.take(max_records):
                 found[partition] = records

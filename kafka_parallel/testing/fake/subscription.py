@@ -16,10 +16,12 @@ class PartitionState:
     """One assigned partition, with the names kafka-python uses.
 
     :ivar paused: whether the user paused it.
+    :ivar highwater: the end of its log when it was fetched last; ``None`` before that.
     """
 
     def __init__(self) -> None:
         self.paused = False
+        self.highwater: int | None = None
         self._position: OffsetAndMetadata | None = None
 
     @property

@@ -87,7 +87,7 @@ class Instance:
             return
         if self._engine._scheduler._lock.holder is getcurrent():  # noqa: SLF001 - the one lock there is
             raise Violation("code of the user runs under the lock")
-        self._engine.statistics()
+        self._engine.facts.statistics()
 
     def watch_bounds(self, violate: Callable[[str], object]) -> None:
         """Call *violate* if more is handed out than plugins let be in flight."""

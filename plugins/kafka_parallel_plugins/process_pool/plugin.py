@@ -123,11 +123,17 @@ class Processes:
 
         :param task: one, or a batch of them.
         """
+        process = self._process_of(task)
+        return "" if process is None else process.stack()
+
+    def workers_of(self, tasks: Sequence[Any]) -> list[str | None]:
+        """The id of the process that has each of *tasks*; ``None`` if it has just ended."""
+        return [None if (process := self._process_of(task)) is None else str(process.pid) for task in tasks]
+
+    def _process_of(self, task: Any) -> Process | None:
         record = self._program.see(task.tasks[0].record)
-        for worker in self._workers:
-            if worker.process.is_at(record.topic, record.partition, record.offset):
-                return worker.process.stack()
-        return ""
+        processes = [worker.process for worker in self._workers]
+        return next((found for found in processes if found.is_at(record.topic, record.partition, record.offset)), None)
 
     def _new_process(self) -> Process:
         return Process(self._program, self._handler_timeout, self._sizer.saw)

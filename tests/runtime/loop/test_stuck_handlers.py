@@ -55,7 +55,7 @@ class World:
 
     def enter_handler(self):
         """Let the handler begin under its deadline."""
-        self.deadlines.running(self.task, [self.task], self._decide).__enter__()
+        self.deadlines.watched(self.task, [self.task], self._decide).__enter__()
 
     def _decide(self, error):
         self.decided.append(error)

@@ -1,0 +1,181 @@
+"""The facts of one run, for plugins and programs: see `kafka_parallel.facts`.
+
+Things that belong together are read in one visit to the lock; the executor is asked outside of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kafka_parallel._core.progress import began_at
+from kafka_parallel._runtime.loop.run_state import RunState
+from kafka_parallel.facts import PartitionProgress, RunningRecord, Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kafka import TopicPartition
+
+    from kafka_parallel._core.progress import AssignmentProgress
+    from kafka_parallel._core.scheduler import Scheduler
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._core.task_batch import TaskBatch
+    from kafka_parallel._plugins.plugin_errors import PluginErrors
+    from kafka_parallel._runtime.client.consumer_adapter import Client
+    from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
+    from kafka_parallel._runtime.loop.committer import Committer
+    from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+    from kafka_parallel._runtime.loop.poll_loop import Loop
+    from kafka_parallel._runtime.loop.rebalance import Rebalance
+    from kafka_parallel.facts import State
+
+
+class Sources(NamedTuple):
+    """The parts of a run that are asked.
+
+    :ivar workers: most handlers that may run at once.
+    :ivar errors: counts those of plugins.
+    """
+
+    clock: Clock
+    client: Client
+    scheduler: LockedScheduler[TopicPartition]
+    committer: Committer
+    rebalance: Rebalance
+    loop: Loop
+    whereabouts: Whereabouts
+    errors: PluginErrors
+    workers: int
+
+
+class RunFacts:
+    """The facts of one run; any thread may ask.
+
+    :ivar run_state: how far it is.
+    """
+
+    def __init__(self) -> None:
+        self.run_state = RunState()
+        self._sources: Sources | None = None
+
+    def begin(self, sources: Sources) -> None:
+        """Ask *sources* from now on; plugins that provide some of them may ask already before."""
+        self._sources = sources
+
+    @property
+    def state(self) -> State:
+        """How far the run is."""
+        return self.run_state.state
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that run() raised or is about to raise."""
+        return self.run_state.error
+
+    def statistics(self) -> Statistics:
+        """Return one consistent view; each field of `Statistics` is filled in here and nowhere else."""
+        if (sources := self._sources) is None:
+            return Statistics(state=self.state)
+        return sources.scheduler.ask(lambda scheduler: self._counted(sources, scheduler))
+
+    def _counted(self, sources: Sources, scheduler: Scheduler[TopicPartition]) -> Statistics:
+        now = sources.clock.monotonic()
+        committed, uncommitted = scheduler.committed_and_uncommitted()
+        total = scheduler.backpressure.total()
+        polled_at = sources.loop.polled_at
+        return Statistics(
+            processed=scheduler.dispatch.totals.processed,
+            failed=scheduler.dispatch.totals.failed,
+            retried=scheduler.dispatch.totals.retried,
+            skipped=scheduler.dispatch.totals.skipped,
+            in_flight=scheduler.dispatch.in_flight,
+            waiting=scheduler.dispatch.waiting,
+            buffered=total.records,
+            buffered_bytes=total.bytes,
+            paused=scheduler.backpressure.paused,
+            throttled=scheduler.throttles.bounds,
+            rate_limited=scheduler.dispatch.rate_limited(now),
+            committed=committed,
+            uncommitted=uncommitted,
+            commits=sources.committer.commits,
+            commit_failures=sources.committer.failures,
+            overdue=scheduler.dispatch.overdue,
+            abandoned=scheduler.dispatch.totals.abandoned,
+            unreadable={partition: found.offset for partition, found in sources.client.unreadable.items()},
+            state=self.state,
+            longest_running_ms=max((now - since for _, since in _at_work(scheduler)), default=0.0) * 1000,
+            since_poll_ms=None if polled_at is None else (now - polled_at) * 1000,
+            backpressure_ms=scheduler.backpressure.time_under_pressure(now) * 1000,
+            rebalances=dict(sources.rebalance.counts),
+            workers=sources.workers,
+            plugin_errors=sources.errors.counts,
+        )
+
+    def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
+        """Return how far each partition is."""
+        if (sources := self._sources) is None:
+            return {}
+        ends = sources.client.partitions.highwaters()  # before: then no position is behind an end that is newer
+        found = sources.scheduler.ask(lambda scheduler: scheduler.progress())
+        others = (
+            {"user": sources.client.partitions.paused_by_user(), "unreadable": sources.client.unreadable}
+            if found
+            else {}
+        )
+        return {
+            partition: _progress(seen, ends.get(partition), [why for why, held in others.items() if partition in held])
+            for partition, seen in found.items()
+        }
+
+    def running(self, *, places: bool = False) -> Sequence[RunningRecord]:
+        """Return what workers are at, the one that has been running for the longest first."""
+        if (sources := self._sources) is None:
+            return ()
+        now = sources.clock.monotonic()
+        at_work = sorted(sources.scheduler.ask(_at_work), key=lambda found: found[1])
+        items = [item for item, _ in at_work]
+        workers = sources.whereabouts.workers_of(items)
+        found_at = [sources.whereabouts.place_of(item) if places else None for item in items]
+        return [
+            _running(item, (now - since) * 1000, worker, place)
+            for (item, since), worker, place in zip(at_work, workers, found_at, strict=True)
+        ]
+
+
+def _at_work(scheduler: Scheduler[TopicPartition]) -> list[tuple[Task | TaskBatch, float]]:
+    """The records and batches that workers are at, and since when, handlers that are overdue included."""
+    at_work = [(item, began_at(item, seen_at)) for item, seen_at in scheduler.dispatch.at_work().items()]
+    return at_work + [(running.item, running.since) for running in scheduler.dispatch.overdue_handlers]
+
+
+def _progress(seen: AssignmentProgress, end: int | None, others: Sequence[str]) -> PartitionProgress:
+    """Put together what the scheduler and the client know of a partition; an end below its position is too old."""
+    if end is not None and seen.position is not None:
+        end = max(end, seen.position)
+    return PartitionProgress(
+        position=seen.position,
+        log_end=end,
+        committed=seen.committed,
+        unfinished=seen.unfinished,
+        span=seen.span,
+        head_offset=seen.head_offset,
+        head_timestamp_ms=None if seen.head is None else seen.head.record.timestamp,
+        paused_by=(*([] if seen.paused_for is None else [seen.paused_for]), *others),
+    )
+
+
+def _running(item: Task | TaskBatch, running_ms: float, worker: str | None, place: str | None) -> RunningRecord:
+    first = item.tasks[0]
+    key: Any = first.record.key
+    return RunningRecord(
+        topic=first.record.topic,
+        partition=first.record.partition,
+        offset=first.offset,
+        key=key if isinstance(key, bytes) else None,
+        attempt=first.attempt,
+        running_ms=max(0.0, running_ms),
+        worker=worker,
+        place=place,
+        batch_size=len(item.tasks),
+    )
