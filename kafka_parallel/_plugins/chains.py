@@ -12,41 +12,45 @@ import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import pluggy
 
 from kafka_parallel import hookspecs
 from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
-from kafka_parallel._plugins.plugin_errors import PluginErrors
+from kafka_parallel._plugins.plugin_errors import HookOfPlugin, PluginErrors
 from kafka_parallel.errors import PluginError
 
 log = area_logger("plugins")
 
 
 # see docs/decisions/0017-chains-composed-once.md
-def surround(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+def surround(
+    hook: pluggy.HookCaller, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None
+) -> Call:
     """Compose the implementations of *hook* around *innermost*.
 
     :param innermost: called with one positional argument for each of *names*.
     :param names: the arguments of the hook, in the order the composed function takes them.
+    :param errors: told of the errors that are the implementations' own.
     :returns: *innermost* itself if no plugin implements the hook.
     :raises PluginError: an implementation is ``async def``, and nothing here can await it.
     """
     _refuse_coroutines(hook)
-    answers = _answers(hook, names)
+    errors = errors or PluginErrors()
+    answers = _answers(hook, names, errors)
     composed = _first_answer(answers, innermost) if answers else innermost
-    return _wrap_all(hook, composed, names, _wrap)
+    return _wrap_all(hook, composed, names, errors, _wrap)
 
 
-def decision(hook: pluggy.HookCaller) -> Call:
+def decision(hook: pluggy.HookCaller, errors: PluginErrors | None = None) -> Call:
     """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last."""
 
     def undecided(record: Any, error: Any, context: Any) -> None:
         """Leave it undecided."""
 
-    composed = surround(hook, undecided, ("record", "error", "context"))
+    composed = surround(hook, undecided, ("record", "error", "context"), errors)
 
     def decide(record: Any, error: Any, context: Any) -> Any:
         return composed(record, error, context)
@@ -54,15 +58,22 @@ def decision(hook: pluggy.HookCaller) -> Call:
     return decide
 
 
-def surround_async(hook: pluggy.HookCaller, innermost: Call, names: Sequence[str]) -> Call:
+def surround_async(
+    hook: pluggy.HookCaller, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None
+) -> Call:
     """Compose the same around an ``async def`` *innermost*; wrappers are entered before and left after it has run."""
-    answers = _answers(hook, names)
+    errors = errors or PluginErrors()
+    answers = _answers(hook, names, errors)
     composed = _first_answer_async(answers, innermost) if answers else innermost
-    return _wrap_all(hook, composed, names, _wrap_async)
+    return _wrap_all(hook, composed, names, errors, _wrap_async)
 
 
 def surround_steps(
-    hook: pluggy.HookCaller, names: Sequence[str], *, answered: Callable[[], None] | None = None
+    hook: pluggy.HookCaller,
+    names: Sequence[str],
+    errors: PluginErrors | None = None,
+    *,
+    answered: Callable[[], None] | None = None,
 ) -> Callable[..., Steps] | None:
     """Compose the same for when something else runs between entering and leaving: a function that makes `Steps`.
 
@@ -73,18 +84,18 @@ def surround_steps(
     if not hook.get_hookimpls():
         return None
     _refuse_coroutines(hook)
-    found = [
-        (wrapper_of(impl, names), _who(hook, impl)) for impl in reversed(hook.get_hookimpls()) if _is_wrapper(impl)
-    ]
-    answers = _answers(hook, names)
+    errors = errors or PluginErrors()
+    wrappers = [impl for impl in reversed(hook.get_hookimpls()) if _is_wrapper(impl)]
+    found = [(wrapper_of(impl, names), _who(hook, impl, errors)) for impl in wrappers]
+    answers = _answers(hook, names, errors)
     return lambda *args: Steps(found, answers, answered or _nothing, args)
 
 
 class Steps:
     """The implementations of a hook around something that runs between `enter` and `leave`, each called once.
 
-    :param wrappers: the outermost first, each with its name.
-    :param answers: the other implementations, each with its judge.
+    :param wrappers: the outermost first.
+    :param answers: the other implementations.
     :param answered: called when one of these has answered.
     :param args: the arguments of the hook.
     :ivar result: of the outermost, if the inside did not run.
@@ -92,8 +103,8 @@ class Steps:
 
     def __init__(
         self,
-        wrappers: Sequence[tuple[Call, str]],
-        answers: Sequence[tuple[Call, Call]],
+        wrappers: Sequence[tuple[Call, HookOfPlugin]],
+        answers: Sequence[Answer],
         answered: Callable[[], None],
         args: Sequence[Any],
     ) -> None:
@@ -101,7 +112,7 @@ class Steps:
         self._answers = answers
         self._answered = answered
         self._args = args
-        self._entered: list[tuple[Generator[None, Any, Any], str]] = []
+        self._entered: list[tuple[Generator[None, Any, Any], HookOfPlugin]] = []
         self.result: Any = None
 
     def enter(self) -> bool:
@@ -141,10 +152,9 @@ class Steps:
             del error  # or it would hold itself, by its traceback
 
     def _answer(self) -> Any:
-        for answer, judge in self._answers:
-            result = answer(*self._args)
+        for answer in self._answers:
+            result = answer.asked(self._args)
             if result is not None:
-                result = judge(result)
                 self._answered()
                 return result
         return None
@@ -163,43 +173,73 @@ def _is_wrapper(impl: pluggy.HookImpl) -> bool:
     return impl.wrapper or impl.hookwrapper
 
 
-def _who(hook: pluggy.HookCaller, impl: pluggy.HookImpl) -> str:
-    return f"{impl.plugin_name!r} in {hook.name}"
+def _who(hook: pluggy.HookCaller, impl: pluggy.HookImpl, errors: PluginErrors) -> HookOfPlugin:
+    return HookOfPlugin(impl.plugin_name, hook.name, errors)
 
 
-def _answers(hook: pluggy.HookCaller, names: Sequence[str]) -> list[tuple[Call, Call]]:
-    """The implementations that are asked instead of the innermost function, in that order, each with its judge."""
+class Answer(NamedTuple):
+    """An implementation that is asked instead of the innermost function.
+
+    :ivar function: the implementation.
+    :ivar judge: passes its answer on, or raises.
+    :ivar who: its plugin.
+    """
+
+    function: Call
+    judge: Call
+    who: HookOfPlugin
+
+    def asked(self, args: Sequence[Any]) -> Any:
+        """Return its answer; ``None`` leaves it to the others."""
+        try:
+            result = self.function(*args)
+            return None if result is None else self.judge(result)
+        except Exception:
+            self.who.raised()
+            raise
+
+
+def _answers(hook: pluggy.HookCaller, names: Sequence[str], errors: PluginErrors) -> list[Answer]:
+    """The implementations that are asked instead of the innermost function, in that order."""
     return [
-        (function_of(impl, names), partial(checked_answer, hook.name, impl.plugin_name))
+        Answer(function_of(impl, names), partial(checked_answer, hook.name, impl.plugin_name), _who(hook, impl, errors))
         for impl in reversed(hook.get_hookimpls())
         if not _is_wrapper(impl)
     ]
 
 
 def _wrap_all(
-    hook: pluggy.HookCaller, composed: Call, names: Sequence[str], wrap: Callable[[Call, Call, str], Call]
+    hook: pluggy.HookCaller,
+    composed: Call,
+    names: Sequence[str],
+    errors: PluginErrors,
+    wrap: Callable[[Call, Call, HookOfPlugin], Call],
 ) -> Call:
     """Put the wrappers of *hook* around *composed*, the last registered outermost."""
     for impl in hook.get_hookimpls():
         if _is_wrapper(impl):
-            composed = wrap(wrapper_of(impl, names), composed, _who(hook, impl))
+            composed = wrap(wrapper_of(impl, names), composed, _who(hook, impl, errors))
     return composed
 
 
-def _first_answer_async(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
+def _first_answer_async(answers: Sequence[Answer], innermost: Call) -> Call:
     async def call(*args: Any) -> Any:
-        for answer, judge in answers:
-            result = answer(*args)
-            if inspect.isawaitable(result):
-                result = await result
-            if result is not None:
-                return judge(result)
+        for answer, judge, who in answers:
+            try:
+                result = answer(*args)
+                if inspect.isawaitable(result):
+                    result = await result
+                if result is not None:
+                    return judge(result)
+            except Exception:
+                who.raised()
+                raise
         return await innermost(*args)
 
     return call
 
 
-def _wrap_async(wrapper: Call, inner: Call, who: str) -> Call:
+def _wrap_async(wrapper: Call, inner: Call, who: HookOfPlugin) -> Call:
     async def call(*args: Any) -> Any:
         around = _entered(wrapper, args, who)
         try:
@@ -215,18 +255,22 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _first_answer(answers: Sequence[tuple[Call, Call]], innermost: Call) -> Call:
+def _first_answer(answers: Sequence[Answer], innermost: Call) -> Call:
     def call(*args: Any) -> Any:
-        for answer, judge in answers:
-            result = answer(*args)
-            if result is not None:
-                return judge(result)
+        for answer, judge, who in answers:
+            try:
+                result = answer(*args)
+                if result is not None:
+                    return judge(result)
+            except Exception:
+                who.raised()
+                raise
         return innermost(*args)
 
     return call
 
 
-def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
+def _wrap(wrapper: Call, inner: Call, who: HookOfPlugin) -> Call:
     def call(*args: Any) -> Any:
         around = _entered(wrapper, args, who)
         try:
@@ -237,22 +281,29 @@ def _wrap(wrapper: Call, inner: Call, who: str) -> Call:
             around.send(result)
         except StopIteration as end:
             return end.value
+        except Exception:
+            who.raised()
+            raise
         return _yielded_twice(around, who)
 
     return call
 
 
-def _entered(wrapper: Call, args: Sequence[Any], who: str) -> Generator[None, Any, Any]:
+def _entered(wrapper: Call, args: Sequence[Any], who: HookOfPlugin) -> Generator[None, Any, Any]:
     """Start a wrapper; it is at its yield now."""
     around: Generator[None, Any, Any] = wrapper(*args)
     try:
         next(around)
     except StopIteration:
+        who.raised()
         raise RuntimeError(f"plugin {who} did not yield: a wrapper must yield exactly once") from None
+    except Exception:
+        who.raised()
+        raise
     return around
 
 
-def _left(around: Generator[None, Any, Any], who: str, result: Any, error: BaseException | None = None) -> Any:
+def _left(around: Generator[None, Any, Any], who: HookOfPlugin, result: Any, error: BaseException | None = None) -> Any:
     """Resume a wrapper at its yield with *result*, or with *error*; return its result, let out its error.
 
     Python makes a RuntimeError of a StopIteration that a generator lets out; here it stays a StopIteration.
@@ -264,16 +315,27 @@ def _left(around: Generator[None, Any, Any], who: str, result: Any, error: BaseE
     except RuntimeError as raised:
         if isinstance(error, StopIteration) and raised.__cause__ is error:
             raise error from error.__cause__
+        _note(who, raised, error)
+        raise
+    except Exception as raised:
+        _note(who, raised, error)
         raise
     return _yielded_twice(around, who)
 
 
-def _yielded_twice(around: Generator[None, Any, Any], who: str) -> NoReturn:
+def _note(who: HookOfPlugin, raised: Exception, error: BaseException | None) -> None:
+    """Count *raised*, unless it is the *error* of the inside that a wrapper lets through."""
+    if raised is not error:
+        who.raised()
+
+
+def _yielded_twice(around: Generator[None, Any, Any], who: HookOfPlugin) -> NoReturn:
+    who.raised()
     around.close()
     raise RuntimeError(f"plugin {who} yielded twice: a wrapper must yield exactly once")
 
 
-def call_each(hook: pluggy.HookCaller, arguments: Callable[[str], Mapping[str, object]]) -> None:
+def call_each(hook: pluggy.HookCaller, errors: PluginErrors, arguments: Callable[[str], Mapping[str, object]]) -> None:
     """Call every implementation of a hook that may stop the start; the first registered is called first.
 
     :param arguments: the arguments for the plugin of that name, by the names of the hook's arguments.
@@ -281,8 +343,12 @@ def call_each(hook: pluggy.HookCaller, arguments: Callable[[str], Mapping[str, o
     """
     for impl in hook.get_hookimpls():
         given = arguments(impl.plugin_name)
-        answer = function_of(impl, tuple(given))(*given.values())
-        refuse_unfinished(hook.name, impl.plugin_name, answer)
+        try:
+            answer = function_of(impl, tuple(given))(*given.values())
+            refuse_unfinished(hook.name, impl.plugin_name, answer)
+        except Exception:
+            errors.count(impl.plugin_name, hook.name)
+            raise
 
 
 class Observers:

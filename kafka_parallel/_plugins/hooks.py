@@ -54,11 +54,13 @@ class Hooks:
     def on_throttle(self, throttle_of: Callable[[str], Throttle]) -> None:
         """Give each plugin its throttle, the one of its name."""
         context = self._settings
-        call_each(self._hook.on_throttle, lambda plugin: {"throttle": throttle_of(plugin), "context": context})
+        call_each(
+            self._hook.on_throttle, self.errors, lambda plugin: {"throttle": throttle_of(plugin), "context": context}
+        )
 
     def on_start(self) -> None:
         """Tell that the run starts."""
-        call_each(self._hook.on_start, lambda _: {"context": self._settings})
+        call_each(self._hook.on_start, self.errors, lambda _: {"context": self._settings})
 
     # They hear: one that raises is logged and hears no more.
 
@@ -96,17 +98,18 @@ class Hooks:
 
     def around_record(self, innermost: Call, *, is_async: bool) -> Call:
         """Compose `on_record` around *innermost*, a function of a record and its context."""
-        return (surround_async if is_async else surround)(self._hook.on_record, innermost, ("record", "context"))
+        compose = surround_async if is_async else surround
+        return compose(self._hook.on_record, innermost, ("record", "context"), self.errors)
 
     def around_batch(self) -> Callable[..., Steps] | None:
         """Compose `on_record` for the records of a batch, each of them entered before and left after the handler."""
-        return surround_steps(self._hook.on_record, ("record", "context"))
+        return surround_steps(self._hook.on_record, ("record", "context"), self.errors)
 
     def around_commit(self, answered: Callable[[], None]) -> Callable[..., Steps] | None:
         """Compose `on_commit`; *answered* is called when a plugin has stored the offsets itself."""
-        return surround_steps(self._hook.on_commit, ("offsets", "context"), answered=answered)
+        return surround_steps(self._hook.on_commit, ("offsets", "context"), self.errors, answered=answered)
 
     @cached_property
     def on_error(self) -> Call:
         """The function that asks the plugins for a verdict about a failed attempt."""
-        return decision(self._hook.on_error)
+        return decision(self._hook.on_error, self.errors)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import kafka
@@ -46,6 +47,15 @@ class FakeWorld:
         self.append(topic, count)
         log.end_transaction(commits=commits)
 
+    @contextmanager
+    def open_transaction(self, topic: str, count: int = 1) -> Iterator[None]:
+        """Append *count* records in a transaction that is committed at the end."""
+        log = self._cluster.logs[TopicPartition(topic, 0)]
+        log.begin_transaction()
+        self.append(topic, count)
+        yield
+        log.end_transaction(commits=True)
+
     def delete_before(self, topic: str, offset: int) -> None:
         self._cluster.logs[TopicPartition(topic, 0)].delete_before(offset)
 
@@ -82,6 +92,22 @@ class RealWorld:
         self._producer.flush()
 
     def append_transaction(self, topic: str, count: int = 1, *, commits: bool = True) -> None:
+        producer = self._begin_transaction(topic, count)
+        if commits:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+        producer.close()
+
+    @contextmanager
+    def open_transaction(self, topic: str, count: int = 1) -> Iterator[None]:
+        """Append *count* records in a transaction that is committed at the end."""
+        producer = self._begin_transaction(topic, count)
+        yield
+        producer.commit_transaction()
+        producer.close()
+
+    def _begin_transaction(self, topic: str, count: int) -> Any:
         if kafka.__version__.startswith("2.2."):
             pytest.skip("2.2's commit_transaction() never returns on this broker")
         producer = KafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=topic)
@@ -90,11 +116,7 @@ class RealWorld:
         for _ in range(count):
             producer.send(topic, b"v", b"k", partition=0)
         producer.flush()  # without it, 2.x's abort_transaction() never returns
-        if commits:
-            producer.commit_transaction()
-        else:
-            producer.abort_transaction()
-        producer.close()
+        return producer
 
     def delete_before(self, topic: str, offset: int) -> None:
         admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)

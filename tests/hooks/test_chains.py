@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 import pluggy
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel import Skip, hookimpl, hookspecs
-from kafka_parallel._plugins.chains import Observers, surround, surround_async, surround_steps
+from kafka_parallel._plugins.chains import Observers, call_each, surround, surround_async, surround_steps
 from kafka_parallel._plugins.plugin_errors import PluginErrors
 
 NAMES = ("record", "context")
@@ -211,3 +212,98 @@ def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neit
 
     assert told == [True, True]
     observers.notify(handled=[], context=None)
+
+
+# Errors of plugins
+
+
+class Own:
+    """Raises before or after the handler, or makes another error of the handler's."""
+
+    def __init__(self, moment):
+        self._moment = moment
+
+    @hookimpl(wrapper=True)
+    def on_record(self, record):
+        if self._moment == "before":
+            raise ValueError("own")
+        try:
+            result = yield
+        except LookupError as error:
+            if self._moment == "instead":
+                raise ValueError("own") from error
+            raise
+        if self._moment == "after":
+            raise ValueError("own")
+        return result
+
+
+class AnswersBadly:
+    def __init__(self, answer):
+        self._answer = answer
+
+    @hookimpl
+    def on_record(self, record):
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def called(hook, errors, way, inside):
+    """Call *inside* within the implementations of *hook*, in one of the ways in which they are called."""
+    if way == "plain":
+        return surround(hook, inside, NAMES, errors)("record", "context")
+    if way == "async":
+
+        async def inside_async(*args):
+            return inside(*args)
+
+        return asyncio.run(surround_async(hook, inside_async, NAMES, errors)("record", "context"))
+    steps = surround_steps(hook, NAMES, errors)("record", "context")
+    if not steps.enter():
+        return steps.result
+    try:
+        result = inside("record", "context")
+    except LookupError as error:
+        return steps.leave(None, error)
+    return steps.leave(result)
+
+
+def fails(*_):
+    raise LookupError("the handler's")
+
+
+@pytest.mark.parametrize("way", ["plain", "async", "steps"])
+@pytest.mark.parametrize(
+    ("plugin_", "inside", "count"),
+    [
+        (Own("before"), print, 1),
+        (Own("after"), print, 1),
+        (Own("instead"), fails, 1),
+        (Own("never"), fails, 0),
+        (Own("never"), print, 0),
+        (AnswersBadly(ValueError("own")), print, 1),
+        (AnswersBadly("no answer"), print, 1),
+        (AnswersBadly(None), fails, 0),
+    ],
+    ids=["before", "after", "another", "lets through", "no error", "raises", "a bad answer", "no answer"],
+)
+def test_the_own_errors_of_a_plugin_are_counted_and_those_it_lets_through_are_not(way, plugin_, inside, count):
+    errors = PluginErrors()
+    with suppress(Exception):
+        called(manager(plugin_).hook.on_record, errors, way, inside)
+
+    assert errors.counts == ({("plugin-0", "on_record"): count} if count else {})
+
+
+def test_a_start_that_a_plugin_refuses_is_counted():
+    class Refuses:
+        @hookimpl
+        def on_start(self, context):
+            raise ValueError("own")
+
+    errors = PluginErrors()
+    with pytest.raises(ValueError, match="own"):
+        call_each(manager(Refuses()).hook.on_start, errors, lambda _: {"context": None})
+
+    assert errors.counts == {("plugin-0", "on_start"): 1}

@@ -7,8 +7,11 @@ statements and read here by single ones, so no lock is needed. The consumer's ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._core.log_ends import FetchedEnd
+from kafka_parallel._runtime.client.end_offsets import Answered, ask_for_ends
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -23,10 +26,13 @@ class ClientPartitions:
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
 
-    def highwaters(self) -> dict[TopicPartition, int]:
-        """The end of each log of which a fetch has told: the high watermark."""
-        found = {partition: getattr(state, "highwater", None) for partition, state in self._states().items()}
-        return {partition: highwater for partition, highwater in found.items() if highwater is not None}
+    def fetched_ends(self) -> dict[TopicPartition, FetchedEnd]:
+        """The end of each log as the last fetch told it: the high watermark."""
+        return {partition: _fetched_end(state) for partition, state in self._states().items()}
+
+    def ask_for_ends(self, partitions: Iterable[TopicPartition], answered: Answered) -> None:
+        """Ask the cluster where the logs of *partitions* end, without waiting; only for the thread that polls."""
+        ask_for_ends(self._consumer, partitions, answered)
 
     def paused_by_user(self) -> set[TopicPartition]:
         """The partitions that the user has paused."""
@@ -35,3 +41,9 @@ class ClientPartitions:
     def _states(self) -> Mapping[TopicPartition, Any]:
         subscription = getattr(self._consumer, "_subscription", None)
         return dict(getattr(subscription, "assignment", {}))  # a thread of the client may change it meanwhile
+
+
+def _fetched_end(state: Any) -> FetchedEnd:
+    highwater, position = getattr(state, "highwater", None), getattr(state, "position", None)
+    is_at_end = highwater is not None and position is not None and position.offset >= highwater
+    return FetchedEnd(highwater, is_at_end and not state.paused)

@@ -120,7 +120,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Topics subscribed to, or of the partitions assigned by the user."""
         if self.pattern is not None:
             return frozenset()
-        return frozenset(self._consumer.subscription() or (partition.topic for partition in self.assignment()))
+        subscribed = self._consumer.subscription() or ()
+        return frozenset(subscribed) or frozenset(partition.topic for partition in self.assignment())
 
     @property
     def pattern(self) -> re.Pattern[str] | None:

@@ -20,6 +20,7 @@ from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop.committer import Committer
 from kafka_parallel._runtime.loop.intake import Intake
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+from kafka_parallel._runtime.loop.log_end_watch import LogEndWatch
 from kafka_parallel._runtime.loop.poll_loop import Loop
 from kafka_parallel._runtime.loop.positions import Positions
 from kafka_parallel._runtime.loop.rebalance import Rebalance
@@ -90,6 +91,7 @@ class Parts:
         self.committer = Committer(client, self.scheduler, self.clock, self.hooks)
         self._unsettled: set[TopicPartition] = set()
         self._positions = Positions(client, self.scheduler, self._unsettled)
+        self._log_ends = LogEndWatch(client.partitions, self.clock)
         self.rebalance = self._make_rebalance()
         self.loop = self._make_loop(ordering)
         self.facts.begin(self._sources())
@@ -117,6 +119,7 @@ class Parts:
             self.scheduler,
             self.committer,
             self.rebalance,
+            self._log_ends,
             self.loop,
             Whereabouts(self.executor),
             self.hooks.errors,
@@ -194,6 +197,7 @@ class Parts:
                 client, self.scheduler, clock, ordering=ordering, delayed=self.settings.sources, delay_ms=self._delay_ms
             ),
             self._positions,
+            self._log_ends,
             self.committer,
             self.rebalance,
             self._stuck_handlers,

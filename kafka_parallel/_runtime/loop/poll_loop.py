@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.committer import Committer
     from kafka_parallel._runtime.loop.intake import Intake
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+    from kafka_parallel._runtime.loop.log_end_watch import LogEndWatch
     from kafka_parallel._runtime.loop.positions import Positions
     from kafka_parallel._runtime.loop.rebalance import Rebalance
     from kafka_parallel._runtime.loop.shutdown import Shutdown
@@ -58,6 +59,7 @@ class Loop:
 
     :param intake: takes in the records of a poll.
     :param positions: looks at where the client is.
+    :param log_ends: looks at where the logs end.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
     :ivar polled_at: when it came out of ``poll()``, in seconds of the monotonic clock; ``None`` before the first time.
     """
@@ -68,6 +70,7 @@ class Loop:
         scheduler: LockedScheduler[TopicPartition],
         intake: Intake,
         positions: Positions,
+        log_ends: LogEndWatch,
         committer: Committer,
         rebalance: Rebalance,
         stuck_handlers: StuckHandlers,
@@ -81,6 +84,7 @@ class Loop:
         self._scheduler = scheduler
         self._intake = intake
         self._positions = positions
+        self._log_ends = log_ends
         self._committer = committer
         self._rebalance = rebalance
         self._stuck_handlers = stuck_handlers
@@ -145,6 +149,7 @@ class Loop:
         self._positions.trust()
         self.polled_at = now = self._clock.monotonic()
         self._positions.report_if_due(now)
+        self._log_ends.look_if_due(now)
         self._rebalance.raise_failure()
 
     # Back-pressure

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
     from kafka_parallel._runtime.loop.committer import Committer
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+    from kafka_parallel._runtime.loop.log_end_watch import LogEndWatch
     from kafka_parallel._runtime.loop.poll_loop import Loop
     from kafka_parallel._runtime.loop.rebalance import Rebalance
     from kafka_parallel.facts import State
@@ -43,6 +44,7 @@ class Sources(NamedTuple):
     scheduler: LockedScheduler[TopicPartition]
     committer: Committer
     rebalance: Rebalance
+    log_ends: LogEndWatch
     loop: Loop
     whereabouts: Whereabouts
     errors: PluginErrors
@@ -116,7 +118,7 @@ class RunFacts:
         """Return how far each partition is."""
         if (sources := self._sources) is None:
             return {}
-        ends = sources.client.partitions.highwaters()  # before: then no position is behind an end that is newer
+        ends = sources.log_ends.known()  # before: then no position is behind an end that is newer
         found = sources.scheduler.ask(lambda scheduler: scheduler.progress())
         others = (
             {"user": sources.client.partitions.paused_by_user(), "unreadable": sources.client.unreadable}

@@ -20,6 +20,7 @@ from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.commits import AsyncCommits, CommitFuture
 from kafka_parallel.testing.fake.fetcher import Fetcher
 from kafka_parallel.testing.fake.membership import Membership
+from kafka_parallel.testing.fake.questions import Questions
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
 # kafka-python before 2.3 knows no static members; the fake has them with all of them.
@@ -61,7 +62,8 @@ class FakeConsumer:
             self._net = self._callbacks
         self._client = AsyncCommits(self._clock, has_io_thread=self._is_3)
         self._subscription = Subscription(topics)
-        self._fetcher = Fetcher(cluster, self._subscription, dict(self.config))
+        self._questions = Questions(self._clock, has_io_thread=self._is_3)
+        self._fetcher = Fetcher(cluster, self._subscription, dict(self.config), self._questions)
         self._coordinator = self._join_group()
         self._next_auto_commit = self._clock.monotonic() + self.config["auto_commit_interval_ms"] / 1000
         self._iterated: Iterator[ConsumerRecord] = iter(())
@@ -148,6 +150,7 @@ class FakeConsumer:
 
     def _poll_once(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         self._client.poll()
+        self._questions.read()
         if not self._coordinator.poll():
             return {}
         if self._subscription.is_by_group and self.config["group_id"] is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -12,10 +13,13 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka_parallel._runtime.client.deserializers import deserialized_record
 from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.log import Isolation
+from kafka_parallel.testing.fake.questions import Questions
 from kafka_parallel.testing.fake.subscription import Subscription, find_position
 
 # The most records of a partition in one fetch.
 MOST = 1000
+# By the number that they have in the protocol.
+ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
 
 
 class Parsed:
@@ -51,6 +55,7 @@ class Fetcher:
     """Reads the assigned partitions that are not paused.
 
     :param config: the consumer's configuration, its own copy; deserialisers are looked up in it at each fetch.
+    :param questions: those that are on their way.
     :ivar _next_partition_records: the records that were fetched and had no room in the last answer; they keep their
         deserialisers, and are handed out first if the position has not changed.
     """
@@ -60,11 +65,42 @@ class Fetcher:
         cluster: FakeCluster,
         subscription: Subscription,
         config: dict[str, Any],
+        questions: Questions,
     ) -> None:
         self.config = config
         self._cluster = cluster
         self._subscription = subscription
         self._next_partition_records: Any = None
+        self._isolation_level = ISOLATIONS.index(config["isolation_level"])
+        self._questions = questions
+        if questions.has_io_thread:
+            self._manager = questions
+
+    def _group_list_offset_requests(
+        self, timestamps: Mapping[TopicPartition, int]
+    ) -> dict[int, dict[TopicPartition, tuple[int, int]]]:
+        """The questions to each broker: the one there is leads all partitions there are."""
+        led = {
+            partition: (timestamp, -1) for partition, timestamp in timestamps.items() if partition in self._cluster.logs
+        }
+        return {0: led} if led else {}
+
+    def _send_list_offsets_requests(self, timestamps: Mapping[TopicPartition, int]) -> Any:
+        """Ask for the ends of logs; in 3.x it is a coroutine, and the manager makes a future of it."""
+        if self._questions.has_io_thread:
+            return self._ends_async(timestamps)
+        return self._questions.ask(self._ends, timestamps)
+
+    async def _ends_async(self, timestamps: Mapping[TopicPartition, int]) -> Any:
+        return self._ends(timestamps)
+
+    def _ends(self, timestamps: Mapping[TopicPartition, int]) -> Any:
+        """The ends by partition, and the partitions whose leader is not known."""
+        self._cluster.on_call("end_offsets", "before")
+        logs = {partition: log for partition in timestamps if (log := self._cluster.logs.get(partition)) is not None}
+        isolation = ISOLATIONS[self._isolation_level]
+        ends = {partition: SimpleNamespace(offset=log.readable_end(isolation)) for partition, log in logs.items()}
+        return ends, timestamps.keys() - logs.keys()
 
     def fetched_records(self, max_records: int) -> tuple[dict[TopicPartition, list[ConsumerRecord]], bool]:
         """Return at most *max_records* records and move the positions behind them; and that this was all there is.
