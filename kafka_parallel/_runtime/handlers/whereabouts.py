@@ -9,6 +9,7 @@ import os
 import re
 import sysconfig
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
 # A line of a stack, as `traceback` and `faulthandler` write it.
 FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
-# `faulthandler` begins with the innermost frame, `traceback` ends with it.
+# `faulthandler` writes the stacks of all threads, each from the innermost frame on; `traceback` ends with it.
 INNERMOST_FIRST = "(most recent call first)"
-# Code that handlers only pass through on their way to what they wait for.
-NOT_USERS = tuple(
-    os.path.join(sysconfig.get_paths()[name], "") for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+# The thread that took the signal: in a worker process, the one that runs the handler.
+CURRENT = "Current thread"
+# Code that handlers only pass through on their way to what they wait for, and the way to them.
+INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
+NOT_USERS = tuple(os.path.join(sysconfig.get_paths()[name], "") for name in INSTALLED)
+OURS = {"kafka_parallel", "kafka_parallel_plugins"}
 
 
 class Whereabouts:
@@ -52,12 +55,22 @@ class Whereabouts:
 
 
 def place_in(stack: str) -> str | None:
-    """The innermost line of *stack* that is neither the standard library's nor an installed package's.
+    """The innermost line of *stack* that is neither the standard library's nor an installed package's nor ours.
 
     If all are, it is the innermost.
     """
-    places = [(found["file"], found["line"]) for found in FRAME.finditer(stack)]
-    if INNERMOST_FIRST not in stack:
-        places.reverse()
-    users = [place for place in places if not place[0].startswith(NOT_USERS)]
-    return next((":".join(place) for place in users or places), None)
+    threads = stack.split("\n\n") if INNERMOST_FIRST in stack else [stack]
+    threads.sort(key=lambda thread: CURRENT not in thread)
+    places = [place for thread in threads for place in _places(thread)]
+    users = (place for place in places if _is_users(place[0]))
+    return next((":".join(place) for place in (*users, *places)), None)
+
+
+def _places(thread: str) -> list[tuple[str, str]]:
+    """The lines in the stack of one *thread*, the innermost first."""
+    places = [(found["file"], found["line"]) for found in FRAME.finditer(thread)]
+    return places if INNERMOST_FIRST in thread else places[::-1]
+
+
+def _is_users(file: str) -> bool:
+    return not (file.startswith(NOT_USERS) or OURS.intersection(Path(file).parts))

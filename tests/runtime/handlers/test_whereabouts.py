@@ -45,14 +45,20 @@ def test_the_place_is_the_users_line_and_not_the_one_it_waits_in(waiting):
     assert place_in("".join(traceback.format_stack(waiting))) == f"{HERE}:{wanted_line()}"
 
 
-def test_a_stack_of_another_process_has_the_innermost_frame_first(waiting):
+def test_of_the_threads_of_another_process_it_is_the_one_that_runs_the_handler(waiting):
     with tempfile.TemporaryFile("w+") as told:
         faulthandler.dump_traceback(told, all_threads=True)
         told.seek(0)
-        stack = told.read()
-    of_thread = next(found for found in stack.split("\n\n") if f"line {wanted_line()} in handle" in found)
+        threads = told.read().split("\n\n")
+    [of_handler] = [found for found in threads if f"line {wanted_line()} in handle" in found]
+    [of_test] = [found for found in threads if "Current thread" in found]
+    watch = of_handler.replace(HERE, "/app/plugins/kafka_parallel_plugins/process_pool/child.py")
+    current = of_handler.replace("Thread", "Current thread", 1)
+    other = place_in("\n\n".join([of_handler, of_test]))
 
-    assert place_in(of_thread) == f"{HERE}:{wanted_line()}"
+    assert place_in("\n\n".join([watch, current])) == f"{HERE}:{wanted_line()}"
+    assert other.startswith(f"{HERE}:")
+    assert other != f"{HERE}:{wanted_line()}"
 
 
 def test_without_a_line_of_the_user_it_is_the_innermost():
