@@ -24,6 +24,7 @@ from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel._runtime.loop.assembly import Parts
 from kafka_parallel._runtime.loop.background import Background
 from kafka_parallel._runtime.loop.engine import Engine
+from kafka_parallel._runtime.loop.explain_signal import ExplainSignal
 from kafka_parallel._runtime.loop.shutdown import Shutdown, Signals
 from kafka_parallel._showing import shown
 from kafka_parallel._suggestions import explains_options
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from kafka import TopicPartition
 
+    from kafka_parallel.explanations import Explanation
     from kafka_parallel.facts import PartitionProgress, RunningRecord, State, Statistics
 
 # Built-in orderings by the name that users know; "unordered" needs no plugin.
@@ -78,6 +80,8 @@ class ParallelConsumer:
         not returned. An ``async def`` handler is cancelled, a process is killed; a thread cannot be stopped: it is
         replaced, and other records of its key wait until it returns. Looked at some ten times a second.
     :param stuck_after_ms: milliseconds after which a warning says where a handler is that still runs; ``None`` = never.
+    :param explain_signal: a signal at which run() on the main thread logs the sentences of `explain`, such as
+        ``signal.SIGUSR1``; ``None`` = none.
     :raises ConfigurationError: for an option or a consumer that cannot work.
     :raises PluginError: for a plugin that cannot be found, loaded or combined with the others.
     """
@@ -99,6 +103,7 @@ class ParallelConsumer:
         lazy_deserialization: bool = True,
         handler_timeout_ms: float | None = None,
         stuck_after_ms: float | None = STUCK_AFTER_MS,
+        explain_signal: int | None = None,
     ) -> None:
         self._options = Options(
             ordering=ordering,
@@ -114,6 +119,7 @@ class ParallelConsumer:
             lazy_deserialization=lazy_deserialization,
             handler_timeout_ms=handler_timeout_ms,
             stuck_after_ms=stuck_after_ms,
+            explain_signal=explain_signal,
         )
         self._client = Client(consumer)
         chosen = {"ordering": self._ordering_plugin(), "executor": executor}
@@ -141,7 +147,8 @@ class ParallelConsumer:
         self._check_handler(handler)
         check_thread(handler)
         engine = self._begin(handler, batch)
-        with Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext():
+        stops = Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext()
+        with stops, ExplainSignal(self._options.explain_signal, engine.facts.explain):
             engine.run_until_over()
 
     def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
@@ -253,6 +260,16 @@ class ParallelConsumer:
         if self._engine is None:
             raise StateError("running() before run() or start(): no handler runs yet")
         return self._engine.facts.running(places=places)
+
+    def explain(self, *, keys: bool = False) -> Sequence[Explanation]:
+        """Return why the run does not go on, the worst reason first; one that says so if it does; from any thread.
+
+        :param keys: whether sentences may show the keys of records, which may be personal data.
+        :raises StateError: before `run` or `start`.
+        """
+        if self._engine is None:
+            raise StateError("explain() before run() or start(): there is nothing to explain yet")
+        return self._engine.facts.explain(keys=keys)
 
     def __enter__(self) -> ParallelConsumer:
         return self

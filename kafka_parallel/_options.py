@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Options:
     lazy_deserialization: bool = True
     handler_timeout_ms: float | None = None
     stuck_after_ms: float | None = STUCK_AFTER_MS
+    explain_signal: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("workers", "max_buffered_bytes", "max_uncommitted"):
@@ -78,6 +80,7 @@ class Options:
             )
         for name in ("install_signal_handlers", "lazy_deserialization"):
             _require_flag(name, getattr(self, name))
+        _require_signal(self.explain_signal)
 
     @property
     def buffered_records(self) -> int:
@@ -96,6 +99,17 @@ def _require_list(plugins: object) -> None:
     if isinstance(plugins, (str, bytes)) or not isinstance(plugins, Sequence):
         raise ConfigurationError(
             f"plugins={_names_in(plugins)}: give a list of plugins, even for a single one{_as_list(plugins)}"
+        )
+
+
+def _require_signal(number: object) -> None:
+    if number is None:
+        return
+    known = isinstance(number, int) and not isinstance(number, bool) and number in signal.valid_signals()
+    if not known or number in {signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSTOP}:
+        raise ConfigurationError(
+            f"explain_signal={shown(number)}: give a signal that a program may handle and that does not end it, such "
+            "as signal.SIGUSR1"
         )
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
+    from kafka_parallel.explanations import Explanation
+
 __all__ = ["Facts", "NoFacts", "PartitionProgress", "RunningRecord", "State", "Statistics"]
 
 State: TypeAlias = Literal["new", "starting", "running", "stopping", "stopped", "failed"]
@@ -195,6 +197,12 @@ class Facts(Protocol):
             take a second.
         """
 
+    def explain(self, *, keys: bool = False) -> Sequence[Explanation]:
+        """Return why the run does not go on, the worst reason first; one that says so if it does.
+
+        :param keys: whether sentences may show the keys of records, which may be personal data.
+        """
+
 
 class NoFacts:
     """The facts where there is no run: those of `Settings` that were made by hand."""
@@ -212,4 +220,8 @@ class NoFacts:
 
     def running(self, *, places: bool = False) -> Sequence[RunningRecord]:  # noqa: ARG002 - the protocol's
         """Nothing runs, and there are no *places*."""
+        return ()
+
+    def explain(self, *, keys: bool = False) -> Sequence[Explanation]:  # noqa: ARG002 - the protocol's
+        """There is nothing to explain, with *keys* or without."""
         return ()

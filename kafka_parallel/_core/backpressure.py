@@ -57,6 +57,7 @@ class Backpressure(Generic[P]):
     """The paused partitions, and the reason of each.
 
     :param commits: false for a consumer without a group.
+    :ivar limits: the limits of the buffer.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Backpressure(Generic[P]):
     ) -> None:
         self._assignments = assignments
         self._throttles = throttles
-        self._limits = limits
+        self.limits = limits
         self._commits = commits
         self._rules = PauseRules(limits)
         self._paused: dict[P, str] = {}
@@ -102,7 +103,7 @@ class Backpressure(Generic[P]):
         )
         self._paused = {partition: why for partition, why in self._paused.items() if partition not in resume} | pause
         self._count_time(now)
-        paused, left = self.paused, self._limits.bytes - total.bytes
+        paused, left = self.paused, self.limits.bytes - total.bytes
         is_all_paused = bool(paused) and paused >= self._assignments.partitions
         most = min(room, self._span_left, max(1, room - reserve))
         return Decision(pause, resume, paused, held, is_all_paused, most, left, total)
@@ -127,7 +128,7 @@ class Backpressure(Generic[P]):
             return tasks
         if base is None or base >= (assignment.ledger.end or 0):  # all before is committed, and no part of the span
             base = tasks[0].offset
-        end = base + self._limits.uncommitted
+        end = base + self.limits.uncommitted
         if tasks[-1].offset < end:
             return tasks
         first = bisect_left(tasks, end, key=attrgetter("offset"))
@@ -174,14 +175,14 @@ class Backpressure(Generic[P]):
         if not self._commits:
             return False
         return any(
-            finished >= self._limits.uncommitted // 2 or (partition in self._kept_out and not assignment.ledger.sizes)
+            finished >= self.limits.uncommitted // 2 or (partition in self._kept_out and not assignment.ledger.sizes)
             for partition, assignment in self._assignments.select(self._stretched)
             if (finished := (assignment.ledger.committable or 0) - (self._base(assignment) or 0)) > 0
         )
 
     def _find_stretched(self, partitions: Iterable[P]) -> list[P]:
         """Find those of *partitions* whose span is half of the limit or more. Only new records can widen one."""
-        half, found = self._limits.uncommitted // 2, self._assignments.select(dict.fromkeys(partitions))
+        half, found = self.limits.uncommitted // 2, self._assignments.select(dict.fromkeys(partitions))
         return [partition for partition, assignment in found if self._load(partition, assignment).span >= half]
 
     @property
@@ -190,7 +191,7 @@ class Backpressure(Generic[P]):
 
         One that is not stretched has room for at least half of the limit.
         """
-        most, stretched = self._limits.uncommitted, self._assignments.select(self._stretched)
+        most, stretched = self.limits.uncommitted, self._assignments.select(self._stretched)
         spans = [self._load(p, assignment).span for p, assignment in stretched if p not in self._paused]
         left = min([most - most // 2, *(most - span for span in spans)])
         is_alone = len(self._assignments.partitions) - len(self._paused) <= 1
@@ -222,6 +223,11 @@ class Backpressure(Generic[P]):
     def reasons(self) -> dict[P, str]:
         """The partitions that are paused, each with the limit that it reached or the plugin that lets nothing start."""
         return dict(self._paused)
+
+    @property
+    def held_until(self) -> dict[P, float]:
+        """The partitions whose next record is not due, each with the time of that."""
+        return dict(self._held)
 
     @property
     def paused(self) -> frozenset[P]:

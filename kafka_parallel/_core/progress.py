@@ -7,7 +7,7 @@ and these would be missing then from both the records that are left in the log a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -83,3 +83,19 @@ def began_at(item: Task | TaskBatch, seen_at: float) -> float:
     :param seen_at: when its worker was last seen to begin something. Plugins that measure know it better.
     """
     return max(seen_at, getattr(item.tasks[0], "started_at", seen_at))
+
+
+def at_work(dispatch: Dispatch) -> list[tuple[Task | TaskBatch, float]]:
+    """The records and batches that workers are at, and since when, handlers that are overdue included."""
+    current = [(item, began_at(item, seen_at)) for item, seen_at in dispatch.at_work().items()]
+    return current + [(running.item, running.since) for running in dispatch.overdue_handlers]
+
+
+def handler_of(
+    partition: Hashable, offset: int, running: Iterable[tuple[Task | TaskBatch, float]]
+) -> tuple[Task | TaskBatch, float] | None:
+    """Find which of the *running* handlers is at a record."""
+    for item, since in running:
+        if any(task.offset == offset and task.assignment.partition == partition for task in item.tasks):
+            return item, since
+    return None

@@ -24,6 +24,9 @@ class Standing(NamedTuple):
     :ivar attempt: the number of the attempt that runs or comes next; 1 unless it failed before.
     :ivar due: when that may start, in seconds of the monotonic clock; ``None`` if nothing but time is not enough.
     :ivar plugin: which plugin lets nothing start.
+    :ivar behind: the offset of the record of its key that it waits for; ``None`` without one.
+    :ivar error: the class of the error by which it failed last; ``None`` unless it waits for another attempt.
+    :ivar since: since when it is known to be so, in seconds of the monotonic clock; ``None`` if that is not noted.
     :ivar finished: how many records above it are finished and cannot be committed.
     """
 
@@ -32,6 +35,9 @@ class Standing(NamedTuple):
     attempt: int = 1
     due: float | None = None
     plugin: str | None = None
+    behind: int | None = None
+    error: str | None = None
+    since: float | None = None
     finished: int = 0
 
 
@@ -57,12 +63,21 @@ def _found(
         return Standing(offset, "handler", running.attempt)
     retry = next(((due, task) for due, *_, task in backlog.retries.waiting if is_it(task)), None)
     if retry is not None:
-        return Standing(offset, "retry", retry[1].attempt, retry[0])
+        due, waiting = retry
+        return Standing(offset, "retry", waiting.attempt, due, error=waiting.failed_by, since=waiting.failing_since)
     if throttles.closed_by is not None:
         return Standing(offset, "throttle", plugin=throttles.closed_by)
     in_lanes = ((lane, task) for lane in assignment.lanes.values() for task in lane.waiting)
     lane, task = next(((lane, task) for lane, task in in_lanes if is_it(task)), (None, None))
-    return _found_in_line(offset, lane, 1 if task is None else task.attempt, throttles, now)
+    line = _found_in_line(offset, lane, 1 if task is None else task.attempt, throttles, now)
+    return line._replace(behind=_ahead(lane, dispatch, backlog)) if line.reason == "key" and lane else line
+
+
+def _ahead(lane: Lane, dispatch: Dispatch, backlog: Backlog) -> int | None:
+    """The record that holds *lane*: it runs, runs although it is overdue, or waits for its next attempt."""
+    running = (task for item in dispatch.at_work() for task in item.tasks)
+    overdue = (task for found in dispatch.overdue_handlers for task in found.item.tasks)
+    return next((task.offset for task in (*running, *overdue, *backlog.retries.tasks()) if task.lane is lane), None)
 
 
 def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Throttles, now: float) -> Standing:

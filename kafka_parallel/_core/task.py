@@ -35,12 +35,13 @@ class Task:
     :ivar failing_since: the same moment in seconds of the monotonic clock.
     :ivar started_at: when its newest attempt began, in seconds of the monotonic clock; not set unless plugins are told
         of it.
+    :ivar failed_by: the name of the class of the newest failure's error; ``None`` before that.
     :ivar error: why it cannot run at all (its ordering key could not be computed); raised instead of the handler.
     """
 
     __slots__ = (
-        "assignment", "attempt", "error", "failing_since", "first_failed_at_ms", "key", "lane", "offset", "queued_at",
-        "record", "seq", "size", "started_at",
+        "assignment", "attempt", "error", "failed_by", "failing_since", "first_failed_at_ms", "key", "lane", "offset",
+        "queued_at", "record", "seq", "size", "started_at",
     )  # fmt: skip
 
     def __init__(self, record: Any, offset: int, key: Hashable | None, size: int, queued_at: float) -> None:
@@ -53,6 +54,7 @@ class Task:
         self.attempt = 1
         self.first_failed_at_ms: float | None = None
         self.failing_since: float | None = None
+        self.failed_by: str | None = None
         self.error: BaseException | None = None
         self.lane: Lane | None = None
         self.assignment: Assignment

@@ -30,6 +30,10 @@ class Unchanged(Generic[T, S]):
         self._told: dict[T, float] = {}
         self._next_look = float("-inf")
 
+    def since(self) -> dict[T, float]:
+        """Since when each thing is known to be in its state, as of the latest look."""
+        return {thing: since for thing, (_, since) in self._since.items()}
+
     def is_due(self, now: float) -> bool:
         """Tell whether it is time to look again: eight times before anything can be too long."""
         return now >= self._next_look

@@ -27,6 +27,7 @@ from kafka_parallel._runtime.client import decoding, fetcher_patch
 from kafka_parallel._runtime.client.async_commits import send_commit
 from kafka_parallel._runtime.client.client_errors import FENCED
 from kafka_parallel._runtime.client.client_partitions import ClientPartitions
+from kafka_parallel._runtime.client.connections import Connections
 from kafka_parallel._runtime.client.consumer_checks import (
     is_overridden,
     records_of,
@@ -87,7 +88,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._standing = StandingPartitions()
         self._slices = Slices()
         self.failure: Exception | None = None
-        self.partitions = ClientPartitions(consumer)
+        self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)
         self.require_open()
 
     def require_open(self) -> None:

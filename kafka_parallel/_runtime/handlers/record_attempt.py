@@ -181,6 +181,7 @@ class Attempts:
             stage = "handle" if self._was_handed_over(task, record) else "prepare"
         if isinstance(error, BatchFailed):  # of a batch each record comes here with its own error
             error = _without_batch(error)
+        task.failed_by = type(error).__name__
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel.facts import RunningRecord
+
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
     from kafka_parallel._core.task_batch import TaskBatch
@@ -38,6 +40,11 @@ class Whereabouts:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
+    def running_record(self, item: Task | TaskBatch, since: float, now: float) -> RunningRecord:
+        """Describe the handler of *item*, with its worker and its place."""
+        (worker,) = self.workers_of([item])
+        return running_record(item, (now - since) * 1000, worker, self.place_of(item))
+
     def stack_of(self, item: Task | TaskBatch) -> str | None:
         """The stack of *item*, as text; ``None`` if it cannot be told."""
         stack_of: Callable[[Any], str | None] | None = getattr(self._executor, "stack_of", None)
@@ -52,6 +59,23 @@ class Whereabouts:
         """The name of the worker that is at each of *items*."""
         workers_of: Callable[[Any], Sequence[str | None]] | None = getattr(self._executor, "workers_of", None)
         return [None] * len(items) if workers_of is None else workers_of(items)
+
+
+def running_record(item: Task | TaskBatch, running_ms: float, worker: str | None, place: str | None) -> RunningRecord:
+    """Describe a record, or a batch by its first one."""
+    first = item.tasks[0]
+    key: Any = first.record.key
+    return RunningRecord(
+        topic=first.record.topic,
+        partition=first.record.partition,
+        offset=first.offset,
+        key=key if isinstance(key, bytes) else None,
+        attempt=first.attempt,
+        running_ms=max(0.0, running_ms),
+        worker=worker,
+        place=place,
+        batch_size=len(item.tasks),
+    )
 
 
 def place_in(stack: str) -> str | None:

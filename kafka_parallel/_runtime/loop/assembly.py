@@ -18,6 +18,7 @@ from kafka_parallel._runtime.handlers.handler_calls import HandlerCalls
 from kafka_parallel._runtime.handlers.originals import Originals
 from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop.committer import Committer
+from kafka_parallel._runtime.loop.explainer import Explainer
 from kafka_parallel._runtime.loop.intake import Intake
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel._runtime.loop.log_end_watch import LogEndWatch
@@ -113,6 +114,11 @@ class Parts:
         )
 
     def _sources(self) -> Sources:
+        whereabouts = Whereabouts(self.executor)
+        explainer = Explainer(
+            self.client, self.scheduler, self.committer, self.rebalance, self.loop, self._stuck_handlers,
+            self.shutdown, whereabouts, self.clock,
+        )  # fmt: skip
         return Sources(
             self.clock,
             self.client,
@@ -121,9 +127,10 @@ class Parts:
             self.rebalance,
             self._log_ends,
             self.loop,
-            Whereabouts(self.executor),
+            whereabouts,
             self.hooks.errors,
             self.options.workers,
+            explainer,
         )
 
     def _read_delayed_topics(self) -> Callable[[Any, float], float]:

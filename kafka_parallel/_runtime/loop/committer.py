@@ -153,6 +153,12 @@ class Committer:
         """True while a commit was sent whose answer was not taken in yet."""
         return self._on_its_way is not None
 
+    @property
+    def sent_at(self) -> float | None:
+        """When the commit on its way was sent, in seconds of the monotonic clock; ``None`` without one."""
+        commit = self._on_its_way
+        return None if commit is None else commit.sent_at
+
     def look_within(self, now: float) -> float:
         """The seconds until the next look for the answer: few after it was sent, more when it takes long."""
         commit = self._on_its_way

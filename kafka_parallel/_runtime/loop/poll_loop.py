@@ -6,6 +6,7 @@ wait through the client, the scheduler and the clock they were given, so a test 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -61,6 +62,7 @@ class Loop:
     :param positions: looks at where the client is.
     :param log_ends: looks at where the logs end.
     :param idle_timeout: seconds without a record and without work after which the loop ends.
+    :ivar thread_id: the thread that it runs on; ``None`` before it begins.
     :ivar polled_at: when it came out of ``poll()``, in seconds of the monotonic clock; ``None`` before the first time.
     """
 
@@ -94,6 +96,7 @@ class Loop:
         self._max_poll_records = client.config["max_poll_records"]
         self._idle_timeout = idle_timeout
         self.polled_at: float | None = None
+        self.thread_id: int | None = None
         self._fed: Collection[TopicPartition] = ()
         self._may_poll = True
         self._is_commit_asked = False
@@ -102,6 +105,7 @@ class Loop:
 
     def start_idle_timer(self) -> None:
         """Start to count the time without a record: making workers ready may have taken longer than that."""
+        self.thread_id = threading.get_ident()
         self._last_activity = self._clock.monotonic()
 
     @property

@@ -16,6 +16,7 @@ from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.committer import CommitResult, Committer
 from kafka_parallel._runtime.loop.finishing import wait_drained
+from kafka_parallel._runtime.loop.sentences import named
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -50,6 +51,8 @@ class Rebalance:
     :ivar counts: how often partitions were assigned, revoked and lost.
     :ivar failure: the error of a rebalance, until the loop raises it.
     :ivar may_differ: whether the client may have partitions that are not ours.
+    :ivar draining: partitions that leave when their running records have finished, or by that time, in seconds of the
+        monotonic clock; ``None`` while none do.
     :ivar unsettled: partitions of delayed topics of which it is not known yet where to go on.
     """
 
@@ -84,6 +87,7 @@ class Rebalance:
         self.counts = {"assigned": 0, "revoked": 0, "lost": 0}
         self.failure: Exception | None = None
         self.may_differ = False
+        self.draining: tuple[frozenset[TopicPartition], float] | None = None
         self.unsettled = unsettled
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
@@ -121,6 +125,8 @@ class Rebalance:
             self._failed("revoking", ours, error)
             self._end(ours, lost=True)
             return
+        finally:
+            self.draining = None
         if answer is CommitResult.LOST:
             self.lost_unsaid(ours | self._committer.lost)
         else:
@@ -136,7 +142,7 @@ class Rebalance:
     def _failed(self, act: str, partitions: frozenset[TopicPartition], error: Exception) -> None:
         """Keep the first *error* for the loop, which raises it, and say each: after this one, others may follow."""
         log.error("%s %s failed: their uncommitted records are processed again, and run() ends with the error",
-                  act, reports.named(partitions), exc_info=error)  # fmt: skip
+                  act, named(partitions), exc_info=error)  # fmt: skip
         if self.failure is None:
             self.failure = error
 
@@ -234,6 +240,7 @@ class Rebalance:
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         deadline = self._clock.monotonic() + self._drain_timeout
+        self.draining = partitions, deadline
         reports.will_repeat(self._scheduler.drain(partitions, deadline), "revoke")
         wait_drained(
             self._scheduler, self._clock, partitions, deadline, SLICE, self._is_abandoned, self._stuck_handlers.check

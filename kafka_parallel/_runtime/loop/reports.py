@@ -6,21 +6,20 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
+from kafka_parallel._runtime.loop.sentences import MOST_NAMED, above, named, shortened, waits_for
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel._core.scheduler import Repeated
     from kafka_parallel._core.standstill import Standing
+    from kafka_parallel._runtime.loop.sentences import Where
     from kafka_parallel.facts import Statistics
     from kafka_parallel.values import Settings
 
 run_log = area_logger("run")
 rebalance_log = area_logger("rebalance")
 handlers_log = area_logger("handlers")
-
-# The most partitions that a line names; it counts the rest.
-MOST_NAMED = 20
 
 
 def starting(settings: Settings, plugins: Iterable[str]) -> None:
@@ -66,25 +65,11 @@ def _why_lost(gap: float, session_timeout: float) -> str:
     )
 
 
-def stands_still(partition: TopicPartition, standing: Standing, seconds: float, now: float) -> None:
+def stands_still(partition: TopicPartition, standing: Standing, seconds: float, now: float, where: Where) -> None:
     """Say which partition stands where, for how long, and why."""
-    above = f"; {standing.finished} records above it are done and cannot be committed" * bool(standing.finished)
     handlers_log.warning("%s[%d] stands at offset %d for %.0f s: %s%s",
-                         partition.topic, partition.partition, standing.offset, seconds, waits_for(standing, now),
-                         above)  # fmt: skip
-
-
-def waits_for(standing: Standing, now: float) -> str:
-    """The reason for which the record waits that holds a commit point."""
-    when = "" if standing.due is None else f" in {max(0.0, standing.due - now):.0f} s"
-    return {
-        "handler": f"its handler runs (attempt {standing.attempt})",
-        "retry": f"it failed, and attempt {standing.attempt} is due{when}",
-        "throttle": f"plugin {standing.plugin!r} lets no record start",
-        "key": "another record of its key runs or waits for its next attempt",
-        "rate": f"a plugin bounds how fast records start, and it may start{when}",
-        "worker": "it waits for a worker, and all of them are busy",
-    }[standing.reason]
+                         partition.topic, partition.partition, standing.offset, seconds,
+                         waits_for(standing, now, where), above(standing))  # fmt: skip
 
 
 def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str) -> None:
@@ -127,16 +112,6 @@ def stopped(statistics: Statistics, error: BaseException | None) -> None:
                  statistics.processed, statistics.failed, statistics.skipped, statistics.abandoned)  # fmt: skip
 
 
-def named(partitions: Collection[TopicPartition]) -> str:
-    """Name *partitions*, the first ones of many."""
-    return _shortened([f"{partition.topic}[{partition.partition}]" for partition in sorted(partitions)])
-
-
 def named_topics(topics: Collection[str]) -> str:
     """Name *topics*, the first ones of many."""
-    return _shortened(sorted(topics))
-
-
-def _shortened(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
-    return f"{', '.join(names[:MOST_NAMED])}{more}"
+    return shortened(sorted(topics))

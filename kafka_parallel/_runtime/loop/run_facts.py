@@ -5,11 +5,12 @@ Things that belong together are read in one visit to the lock; the executor is a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kafka_parallel._core.progress import began_at
+from kafka_parallel._core.progress import at_work
+from kafka_parallel._runtime.handlers.whereabouts import running_record
 from kafka_parallel._runtime.loop.run_state import RunState
-from kafka_parallel.facts import PartitionProgress, RunningRecord, Statistics
+from kafka_parallel.facts import PartitionProgress, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,18 +19,18 @@ if TYPE_CHECKING:
 
     from kafka_parallel._core.progress import AssignmentProgress
     from kafka_parallel._core.scheduler import Scheduler
-    from kafka_parallel._core.task import Task
-    from kafka_parallel._core.task_batch import TaskBatch
     from kafka_parallel._plugins.plugin_errors import PluginErrors
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
     from kafka_parallel._runtime.loop.committer import Committer
+    from kafka_parallel._runtime.loop.explainer import Explainer
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
     from kafka_parallel._runtime.loop.log_end_watch import LogEndWatch
     from kafka_parallel._runtime.loop.poll_loop import Loop
     from kafka_parallel._runtime.loop.rebalance import Rebalance
-    from kafka_parallel.facts import State
+    from kafka_parallel.explanations import Explanation
+    from kafka_parallel.facts import RunningRecord, State
 
 
 class Sources(NamedTuple):
@@ -37,6 +38,7 @@ class Sources(NamedTuple):
 
     :ivar workers: most handlers that may run at once.
     :ivar errors: counts those of plugins.
+    :ivar explainer: says why it does not go on.
     """
 
     clock: Clock
@@ -49,6 +51,7 @@ class Sources(NamedTuple):
     whereabouts: Whereabouts
     errors: PluginErrors
     workers: int
+    explainer: Explainer
 
 
 class RunFacts:
@@ -106,7 +109,7 @@ class RunFacts:
             abandoned=scheduler.dispatch.totals.abandoned,
             unreadable={partition: found.offset for partition, found in sources.client.unreadable.items()},
             state=self.state,
-            longest_running_ms=max((now - since for _, since in _at_work(scheduler)), default=0.0) * 1000,
+            longest_running_ms=max((now - since for _, since in at_work(scheduler.dispatch)), default=0.0) * 1000,
             since_poll_ms=None if polled_at is None else (now - polled_at) * 1000,
             backpressure_ms=scheduler.backpressure.time_under_pressure(now) * 1000,
             rebalances=dict(sources.rebalance.counts),
@@ -135,20 +138,19 @@ class RunFacts:
         if (sources := self._sources) is None:
             return ()
         now = sources.clock.monotonic()
-        at_work = sorted(sources.scheduler.ask(_at_work), key=lambda found: found[1])
-        items = [item for item, _ in at_work]
+        found = sorted(sources.scheduler.ask(lambda scheduler: at_work(scheduler.dispatch)), key=lambda found: found[1])
+        items = [item for item, _ in found]
         workers = sources.whereabouts.workers_of(items)
         found_at = [sources.whereabouts.place_of(item) if places else None for item in items]
         return [
-            _running(item, (now - since) * 1000, worker, place)
-            for (item, since), worker, place in zip(at_work, workers, found_at, strict=True)
+            running_record(item, (now - since) * 1000, worker, place)
+            for (item, since), worker, place in zip(found, workers, found_at, strict=True)
         ]
 
-
-def _at_work(scheduler: Scheduler[TopicPartition]) -> list[tuple[Task | TaskBatch, float]]:
-    """The records and batches that workers are at, and since when, handlers that are overdue included."""
-    at_work = [(item, began_at(item, seen_at)) for item, seen_at in scheduler.dispatch.at_work().items()]
-    return at_work + [(running.item, running.since) for running in scheduler.dispatch.overdue_handlers]
+    def explain(self, *, keys: bool = False) -> Sequence[Explanation]:
+        """Return why the run does not go on, the worst reason first."""
+        sources = self._sources
+        return [] if sources is None else sources.explainer.explain(self.state, self.error, keys=keys)
 
 
 def _progress(seen: AssignmentProgress, end: int | None, others: Sequence[str]) -> PartitionProgress:
@@ -164,20 +166,4 @@ def _progress(seen: AssignmentProgress, end: int | None, others: Sequence[str]) 
         head_offset=seen.head_offset,
         head_timestamp_ms=None if seen.head is None else seen.head.record.timestamp,
         paused_by=(*([] if seen.paused_for is None else [seen.paused_for]), *others),
-    )
-
-
-def _running(item: Task | TaskBatch, running_ms: float, worker: str | None, place: str | None) -> RunningRecord:
-    first = item.tasks[0]
-    key: Any = first.record.key
-    return RunningRecord(
-        topic=first.record.topic,
-        partition=first.record.partition,
-        offset=first.offset,
-        key=key if isinstance(key, bytes) else None,
-        attempt=first.attempt,
-        running_ms=max(0.0, running_ms),
-        worker=worker,
-        place=place,
-        batch_size=len(item.tasks),
     )

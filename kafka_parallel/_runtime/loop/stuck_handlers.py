@@ -13,11 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.gaps import Gaps
+from kafka_parallel._core.progress import at_work, handler_of
 from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described, timed_out
 from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.sentences import Where
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -83,12 +85,25 @@ class StuckHandlers:
         """Name the records whose handlers run."""
         return [described(item) for item in self._scheduler.ask(lambda scheduler: scheduler.dispatch.at_work())]
 
+    def standing_since(self) -> dict[TopicPartition, float]:
+        """Since when each partition is known to stand, in seconds of the monotonic clock; any thread may ask."""
+        return {} if self._standstills is None else self._standstills.since()
+
     def _look_at_partitions(self, standstills: Unchanged[TopicPartition, int], now: float) -> None:
         offsets = self._scheduler.ask(lambda scheduler: scheduler.unfinished())
         for partition, seconds in standstills.look(offsets, now).items():
             standing = self._scheduler.ask(partial(self._standing, partition, now))
             if standing is not None:
-                reports.stands_still(partition, standing, seconds, now)
+                reports.stands_still(partition, standing, seconds, now, self._where(partition, standing, now))
+
+    def _where(self, partition: TopicPartition, standing: Standing, now: float) -> Where:
+        """Find the handler of the record at which a partition stands; its key may be personal data."""
+        if standing.reason != "handler":
+            return Where()
+        found = handler_of(
+            partition, standing.offset, self._scheduler.ask(lambda scheduler: at_work(scheduler.dispatch))
+        )
+        return Where(None if found is None else self._whereabouts.running_record(*found, now))
 
     @staticmethod
     def _standing(partition: TopicPartition, now: float, scheduler: Scheduler[TopicPartition]) -> Standing | None:

@@ -17,6 +17,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from kafka_parallel.testing.fake.brokers import Brokers
 from kafka_parallel.testing.fake.clock import ThreadClock, Timeline
 from kafka_parallel.testing.fake.group import Group
 from kafka_parallel.testing.fake.log import Headers, PartitionLog
@@ -36,6 +37,7 @@ class FakeCluster:
     """One broker that is leader and coordinator of everything. Every method may be called from any thread.
 
     :param clock: the time; the machine's by default, a `ManualClock` for tests of one thread.
+    :ivar brokers: its brokers; a test may make some unreachable.
     :ivar on_call: called with the name of each call of a client that asks a broker and its moment, "before" or "after"
         it took effect; an error that it raises is the call's answer. `fail` is the simple way to use it, and names
         them.
@@ -48,6 +50,7 @@ class FakeCluster:
         self.clock: Timeline = clock or ThreadClock()
         self.logs: dict[TopicPartition, PartitionLog] = {}
         self.groups: dict[str, Group] = {}
+        self.brokers = Brokers()
         self.on_call: Callable[[str, Moment], None] = self._fail_if_due
         self.on_commit: Callable[[str, Mapping[TopicPartition, OffsetAndMetadata]], None] = lambda *_: None
         self.on_reset: Callable[[TopicPartition, int], None] = lambda *_: None

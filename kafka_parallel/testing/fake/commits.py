@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import FencedInstanceIdError
 
+from kafka_parallel.testing.fake.brokers import Brokers
 from kafka_parallel.testing.fake.clock import Timeline
 
 Offsets: TypeAlias = "Mapping[TopicPartition, OffsetAndMetadata]"
@@ -76,15 +77,21 @@ class AsyncCommits:
     """The asynchronous commits of one consumer; stands also for ``consumer._client`` of 2.x.
 
     :param has_io_thread: whether answers are read by themselves (3.x).
+    :ivar cluster: the brokers that it may be connected to.
     """
 
-    def __init__(self, clock: Timeline, *, has_io_thread: bool) -> None:
+    def __init__(self, clock: Timeline, brokers: Brokers, *, has_io_thread: bool) -> None:
+        self.cluster = brokers
         self._clock = clock
         self._has_io_thread = has_io_thread
         self._sent = self._stored = 0
         self._unread: list[tuple[CommitFuture, Callback | None, Offsets, Exception | None]] = []
         self._uncalled: list[tuple[Callback | None, Offsets, Exception | None]] = []
         self._is_fenced = False
+
+    def is_disconnected(self, node_id: int) -> bool:
+        """Tell whether there is no connection to a broker."""
+        return node_id in self.cluster.unreachable
 
     def send(self, store: Callable[[], None], offsets: Offsets, callback: Callback | None) -> CommitFuture:
         """Send *offsets*, which *store* stores in its turn, or raises the coordinator's answer."""

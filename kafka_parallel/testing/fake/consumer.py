@@ -60,7 +60,7 @@ class FakeConsumer:
         self._callbacks: InPoll | OnIoThread = OnIoThread(self._clock) if self._is_3 else InPoll()
         if isinstance(self._callbacks, OnIoThread):
             self._net = self._callbacks
-        self._client = AsyncCommits(self._clock, has_io_thread=self._is_3)
+        self._client = AsyncCommits(self._clock, cluster.brokers, has_io_thread=self._is_3)
         self._subscription = Subscription(topics)
         self._questions = Questions(self._clock, has_io_thread=self._is_3)
         self._fetcher = Fetcher(cluster, self._subscription, dict(self.config), self._questions)

@@ -112,7 +112,9 @@ class Fetcher:
         max_records -= sum(map(len, found.values()))
         for partition, state in self._subscription.assignment.items():
             log = self._cluster.logs.get(partition)
-            if log is None or (state.paused and state.has_valid_position):
+            if log is None or not self._cluster.brokers.can_fetch(partition):
+                continue
+            if state.paused and state.has_valid_position:
                 continue
             offset = self.find(partition)
             if state.paused or max_records <= 0 or partition in found:

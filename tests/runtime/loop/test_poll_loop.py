@@ -127,6 +127,7 @@ class World:
             self.scheduler,
             self.intake,
             Noting(self.acts, "go_back", of_unbegun=dict),
+            Noting(self.acts),
             self.committer,
             self.rebalance,
             Noting(self.acts, at_work=list),

@@ -45,7 +45,7 @@ class World:
         )
         self.queue.assign([P], {}, {})
         self.queue.learn_positions({P: 0})
-        record = SimpleNamespace(topic="t", partition=0)
+        record = SimpleNamespace(topic="t", partition=0, key=None)
         self.queue.feed({P: [Task(record, offset, "a", 1, 0.0) for offset in range(2)]}, {})
         self.deadlines = None if timeout is None else Deadlines(timeout, self.clock)
         self.watch = StuckHandlers(self.queue, SimpleNamespace(**executor), self.clock, self.deadlines, stuck_after)

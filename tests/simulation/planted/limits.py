@@ -26,8 +26,8 @@ BUGS = [
     Bug(
         "count no offsets that hold no record",
         where="kafka_parallel._core.backpressure:Backpressure.fitting",
-        old="base + self._limits.uncommitted",
-        new="tasks[0].offset + self._limits.uncommitted",
+        old="base + self.limits.uncommitted",
+        new="tasks[0].offset + self.limits.uncommitted",
     ),
     Bug(
         "let a partition's records go ahead of its own",
