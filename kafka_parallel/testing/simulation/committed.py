@@ -82,6 +82,11 @@ class CommittedOffsets:
         """The number of records up to *offset* that would come again if no commit followed."""
         return sum(record.offset <= offset for record in self._read(partition, self._first_left(partition)))
 
+    def left(self, partition: TopicPartition) -> int:
+        """The number of records of *partition* that are not done."""
+        records = self._read(partition, self._first_left(partition))
+        return sum((partition, record.offset) not in self._done for record in records)
+
     def is_complete(self, partitions: Iterable[TopicPartition]) -> bool:
         """Tell whether every record of *partitions* is done, and all committed that can be read."""
         self.has_news = False

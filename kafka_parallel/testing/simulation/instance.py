@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent
+from kafka import TopicPartition
 
 from kafka_parallel._options import Options
 from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
@@ -13,6 +14,7 @@ from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel._runtime.loop.assembly import Parts
 from kafka_parallel._runtime.loop.engine import Engine
 from kafka_parallel._runtime.loop.shutdown import Shutdown
+from kafka_parallel.facts import PartitionProgress
 from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.bounds import watch_bounds
 from kafka_parallel.testing.simulation.checker import Violation
@@ -88,6 +90,10 @@ class Instance:
         if self._engine._scheduler._lock.holder is getcurrent():  # noqa: SLF001 - the one lock there is
             raise Violation("code of the user runs under the lock")
         self._engine.facts.statistics()
+
+    def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
+        """How far its partitions are, as it says; nothing before it runs and on its way out."""
+        return self._engine.facts.progress() if self._engine.state.state == "running" else {}
 
     def watch_bounds(self, violate: Callable[[str], object]) -> None:
         """Call *violate* if more is handed out than plugins let be in flight."""

@@ -28,6 +28,7 @@ from kafka_parallel.testing.simulation.odd_code import act_oddly, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
 from kafka_parallel.testing.simulation.plan import Event, Plan
 from kafka_parallel.testing.simulation.production import Production
+from kafka_parallel.testing.simulation.rest import REST, ProgressJudge
 from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.world import World
 
@@ -99,7 +100,8 @@ class Simulation:
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
         self._production = Production(self.world, self.cluster, plan)
-        self._is_quiet = False
+        self._progress_judge = ProgressJudge(self.cluster, self.checker, TOPIC, is_exact=not plan.commit_faults)
+        self._is_quiet = self._has_rested = False
         self.may_repeat = not plan.is_calm
         self._has_killed = False
         self._fenced_since: dict[str, float] = {}
@@ -136,6 +138,8 @@ class Simulation:
         self._start()
         self.world.spawn(self._happen)
         self.world.run(until=self._is_over)
+        self.world.spawn(self._judge_rest)
+        self.world.run(until=self._is_judged)
         for instance in self._instances:
             instance.stop()
         self.world.run(until=lambda: not any(instance.is_alive for instance in self._instances))
@@ -153,6 +157,18 @@ class Simulation:
         if not (self._production.is_over and self._is_quiet and self.checker.committed.has_news):
             return False
         return self.checker.committed.is_complete(self._watched)
+
+    def _judge_rest(self) -> None:
+        self.world.sleep(REST)
+        for instance in self._instances:
+            if instance.is_alive and not self.may_repeat:
+                self._progress_judge.at_rest(instance)
+        self._has_rested = True
+
+    def _is_judged(self) -> bool:
+        if self.checker.violation is not None:
+            raise self.checker.violation
+        return self._has_rested
 
     # What happens
 
@@ -209,6 +225,7 @@ class Simulation:
         if blocked and self.checker.committed.is_blocked(self._watched, blocked, self._lane_of):
             for instance in self._instances:
                 if instance.is_alive and not instance.is_stopping and instance.acts.blocked():
+                    self._progress_judge.at_standstill(instance)
                     self.world.note(f"{instance.name} is restarted: handlers never return")
                     instance.stop()
 
