@@ -53,7 +53,8 @@ class Program(NamedTuple):
     :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.
     :ivar is_timed: whether plugins hear how long records take; then reports should say so.
     :ivar see: makes of the raw record of a task the one that is sent for it, which may name another place: a record of
-        a retry topic is handled as that of its source. Only ``stack_of`` needs it, which is asked about tasks.
+        a retry topic is handled as that of its source. Only ``stack_of`` and ``workers_of`` need it, which are asked
+        about tasks.
     """
 
     payload: bytes

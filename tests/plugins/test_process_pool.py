@@ -585,6 +585,7 @@ def test_it_can_be_told_where_a_handler_is():
 
     stack = pool.processes.stack_of(task(0))
     again = pool.processes.stack_of(task(0))
+    workers = pool.processes.workers_of([task(0), task(77)])
     parallel.stop()
     parallel.join()
 
@@ -592,6 +593,8 @@ def test_it_can_be_told_where_a_handler_is():
     assert "in stay" in stack
     assert again.count("in stay") == stack.count("in stay")
     assert pool.processes.stack_of(task(77)) == ""
+    assert workers[0] in {str(worker.process.pid) for worker in pool.processes._workers}
+    assert workers[1] is None
 
 
 @pytest.mark.parametrize("batch", [None, Batch(max_wait_ms=0)])
