@@ -246,7 +246,7 @@ class Settings:
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
-    facts: Facts = field(default_factory=NoFacts, repr=False)
+    facts: Facts = field(default_factory=NoFacts, repr=False, compare=False)
 
     def reads(self, topic: str) -> bool:
         """Tell whether the consumer itself reads *topic*."""

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kafka.errors import KafkaError
-
 from kafka_parallel._logs import area_logger
 
 if TYPE_CHECKING:
@@ -43,13 +41,17 @@ def ask_for_ends(consumer: Any, partitions: Iterable[TopicPartition], answered: 
         log.debug("the ends of some logs are not known, and are asked for again: %r", error)
         answered({})
 
-    fetcher = copy(consumer._fetcher)  # noqa: SLF001 - it has the client's connections, and an isolation of its own
-    fetcher._isolation_level = READ_UNCOMMITTED  # noqa: SLF001
-    by_leader = fetcher._group_list_offset_requests(dict.fromkeys(partitions, LATEST))  # noqa: SLF001
+    try:
+        fetcher = copy(consumer._fetcher)  # noqa: SLF001 - it has the client's connections, and an isolation of its own
+        fetcher._isolation_level = READ_UNCOMMITTED  # noqa: SLF001
+        by_leader = fetcher._group_list_offset_requests(dict.fromkeys(partitions, LATEST))  # noqa: SLF001
+    except Exception as error:  # noqa: BLE001 - a number that is not known must not stop the run
+        failed(error)
+        return
     for led in by_leader.values():
         try:
             future = _send(fetcher, dict.fromkeys(led, LATEST))
-        except KafkaError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             failed(error)
             continue
         future.add_callback(succeeded)

@@ -62,6 +62,15 @@ def test_an_error_of_sending_is_one_too():
     assert answers == [{}]
 
 
+def test_a_client_that_cannot_be_asked_does_not_stop_the_run(caplog):
+    caplog.set_level(logging.DEBUG, logger="kafka_parallel")
+    answers = []
+    ask_for_ends(SimpleNamespace(_fetcher=SimpleNamespace()), [P], answers.append)
+
+    assert answers == [{}]
+    assert "_group_list_offset_requests" in caplog.text
+
+
 def test_each_broker_is_asked_by_itself():
     def send(timestamps):
         if P in timestamps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -206,7 +207,9 @@ def test_a_plugin_may_ask_in_each_hook_and_after_the_end():
 
 
 def test_settings_made_by_hand_know_nothing():
-    facts = Settings(workers=1, group_id=None, topics=frozenset(), pattern=None).facts
+    settings = Settings(workers=1, group_id=None, topics=frozenset(), pattern=None)
+    facts = settings.facts
+    assert settings == replace(settings, facts=RunFacts()), "facts are no setting"
 
     assert (facts.state, facts.error, facts.statistics()) == ("new", None, Statistics())
     assert (dict(facts.progress()), list(facts.running())) == ({}, [])
