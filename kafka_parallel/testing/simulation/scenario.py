@@ -100,7 +100,8 @@ class Simulation:
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
         self._production = Production(self.world, self.cluster, plan)
-        self._progress_judge = ProgressJudge(self.cluster, self.checker, TOPIC, is_exact=not plan.commit_faults)
+        trouble = plan.commit_faults or plan.hiccups  # a commit may have been stored although it failed
+        self._progress_judge = ProgressJudge(self.cluster, self.checker, TOPIC, is_exact=not trouble)
         self._is_quiet = self._has_rested = False
         self.may_repeat = not plan.is_calm
         self._has_killed = False
