@@ -20,6 +20,8 @@ from typing import IO, Any, TypeAlias
 
 import click
 
+__all__ = ()
+
 Place: TypeAlias = "tuple[int, int]"
 """Partition and offset of a letter in its dead letter topic."""
 Ends: TypeAlias = "Mapping[str, Mapping[str, int]]"

@@ -13,6 +13,8 @@ import click
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
+__all__ = ()
+
 NO_BROKER = 3
 # Settings of the command's own: a consumer without a group that commits nothing, and bytes as they are.
 OURS = frozenset({"group_id", "enable_auto_commit", "auto_offset_reset", "key_deserializer", "value_deserializer"})

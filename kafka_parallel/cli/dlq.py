@@ -10,6 +10,8 @@ from kafka_parallel.cli.dlq_replay import replay
 from kafka_parallel.cli.dlq_show import show
 from kafka_parallel.cli.dlq_stats import stats
 
+__all__ = ()
+
 dlq = click.Group(
     "dlq",
     commands=[ls, show, stats, replay, purge],

@@ -15,6 +15,8 @@ from kafka_parallel.cli.output import show_json, show_table
 if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
 
+__all__ = ()
+
 # As kafka-parallel, Spring Kafka (old and new), KIP-1191, Spring Cloud Stream, SmallRye and fastkafka2 name them.
 USUAL_NAMES = r"(-dlq|-dlt|\.DLT|\.DLQ|\.dlq|\.dead)$|^(dlq\.|error\.|dead-letter-topic-)"
 

@@ -17,6 +17,8 @@ from kafka_parallel.cli.output import show_table
 if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
 
+__all__ = ()
+
 # How many records are looked at before anything is deleted.
 LOOKED_AT = 100
 

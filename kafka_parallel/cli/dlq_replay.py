@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kafka_parallel.cli.bookmark import Place
     from kafka_parallel.cli.connection import Connection
 
+__all__ = ()
+
 
 class Rate(click.FloatRange):
     """Records per second. A lower rate would make a batch take hours."""

@@ -15,6 +15,8 @@ from kafka_parallel.cli.output import moment, printable, show_json
 if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
 
+__all__ = ()
+
 
 @click.command()
 @click.argument("dead_letter_topic")

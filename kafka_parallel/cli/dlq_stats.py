@@ -15,6 +15,8 @@ from kafka_parallel.cli.output import moment, show_json, show_table
 if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
 
+__all__ = ()
+
 UNKNOWN = "unknown"
 KINDS: dict[str, Callable[[Letter], str]] = {
     "exception": lambda letter: letter.says.exception or UNKNOWN,

@@ -20,6 +20,8 @@ from kafka_parallel.dlq import DeadLetter, parse
 if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
 
+__all__ = ()
+
 # How long nothing may come before the end is reached, in seconds.
 PATIENCE = 30.0
 

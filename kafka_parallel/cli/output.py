@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+__all__ = ()
+
 
 def printable(value: object, most: int = 200) -> str:
     """Show *value* without characters that a terminal would obey, cut to *most* characters."""

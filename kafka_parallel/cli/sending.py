@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kafka_parallel.cli.connection import Connection
     from kafka_parallel.outbox import Pending
 
+__all__ = ()
+
 BATCH = 100
 REPLAYED = "kafka-parallel.replayed"
 VALUE_OMITTED = "kafka-parallel.value-omitted"

@@ -27,6 +27,8 @@ from kafka_parallel.testing.jars import kafka_version, read_lock
 from kafka_parallel.testing.probe import wait_until_ready
 from kafka_parallel.testing.server_config import HOST, cluster_id, free_ports, server_properties
 
+__all__ = ()
+
 IMAGE_VARIABLE = "KAFKA_PARALLEL_IMAGE"
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 LABEL = "kafka-parallel"

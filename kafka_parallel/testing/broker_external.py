@@ -13,6 +13,8 @@ from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.faults import NotAvailableError
 from kafka_parallel.testing.probe import wait_until_ready
 
+__all__ = ()
+
 SERVERS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 
 

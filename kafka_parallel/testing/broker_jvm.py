@@ -19,6 +19,8 @@ from kafka_parallel.testing.server_config import (
 )
 from kafka_parallel.testing.zookeeper import ZooKeeper
 
+__all__ = ()
+
 # After a kill the controller refuses the new process until the session of the old one ends, nine seconds by default.
 AFTER_KILL = ["--override", "broker.session.timeout.ms=2000", "--override", "broker.heartbeat.interval.ms=500"]
 

@@ -15,6 +15,8 @@ from typing import TypeAlias
 
 from kafka_parallel.testing.faults import NotAvailableError, needs_extra
 
+__all__ = ()
+
 Progress: TypeAlias = Callable[[int], None]
 """Told how many bytes more there are; any thread."""
 

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from kafka_parallel.errors import BrokerError
 
+__all__ = ["NotAvailableError"]
+
 Started = TypeVar("Started")
 
 LOG_TAIL_LINES = 15

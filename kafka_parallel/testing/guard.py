@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+__all__ = ()
+
 PARENT_CHECK_S = 0.5
 FAREWELL_S = 30.0
 

@@ -17,6 +17,8 @@ from typing import Any
 from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing import guard
 
+__all__ = ()
+
 LEAVE_S = 40.0
 
 # Options for the user's own Java programs would change ours.

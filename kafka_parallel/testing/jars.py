@@ -25,6 +25,8 @@ from kafka_parallel.errors import BrokerError
 from kafka_parallel.testing.download import Progress, download, progress_bar
 from kafka_parallel.testing.faults import needs_extra
 
+__all__ = ()
+
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 VERSION_VARIABLE = "KAFKA_PARALLEL_KAFKA_VERSION"
 CENTRAL = "https://repo1.maven.org/maven2"

@@ -17,6 +17,8 @@ from kafka_parallel.testing.faults import broker_failed, needs_extra, needs_posi
 from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.jars import fetch_jars, kafka_version, lock_file, read_lock
 
+__all__ = ()
+
 # Started often and living for seconds: a small heap, one collector thread, no time spent on the second compiler.
 # Performance data would be a file outside our folder, which would be left after a kill.
 JVM_FLAGS = [

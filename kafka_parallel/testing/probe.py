@@ -12,6 +12,8 @@ import struct
 import time
 from collections.abc import Callable
 
+__all__ = ()
+
 # Metadata, version 4, correlation id 1, no client id; no topics, none to be created. Spoken by Kafka 0.11 and later.
 _HEADER = struct.pack(">hhih", 3, 4, 1, -1)
 _REQUEST = _HEADER + struct.pack(">ib", 0, 0)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 from kafka_parallel.errors import BrokerError
 
+__all__ = ()
+
 HOST = "127.0.0.1"
 
 # Outside the ranges from which Linux (32768-) and macOS (49152-) give ports to outgoing connections: a client that

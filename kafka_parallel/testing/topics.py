@@ -11,6 +11,8 @@ from typing import Any
 
 from kafka_parallel.errors import BrokerError
 
+__all__ = ()
+
 LEADERS_S = 10.0
 PAUSE_S = 0.01
 

@@ -10,6 +10,8 @@ from kafka_parallel.testing.faults import broker_failed
 from kafka_parallel.testing.guarded import Guarded
 from kafka_parallel.testing.server_config import HOST, free_ports
 
+__all__ = ()
+
 
 class ZooKeeper:
     """One ZooKeeper node in a JVM, its folder and its port.

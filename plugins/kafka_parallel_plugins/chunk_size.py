@@ -12,6 +12,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 
+__all__ = ()
+
 # The work that one chunk should hold, in seconds: a handler of 1 ms or more gets one record at a time.
 CHUNK_SECONDS = 0.001
 LARGEST_CHUNK = 256

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+__all__ = ()
+
 # The attributes in which coroutines, generators, async generators and hand-driven wrappers keep the object they wait
 # for.
 INNER = ("cr_await", "gi_yieldfrom", "ag_await", "coroutine")

@@ -28,6 +28,8 @@ from kafka_parallel_plugins import exact_timers
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 from kafka_parallel_plugins.coroutine_stack import coroutine_stack
 
+__all__ = ["AsyncIO"]
+
 log = get_logger(__name__)
 
 # The interval, in seconds, at which unwanted handlers are cancelled and a blocked loop is looked for.

@@ -12,6 +12,8 @@ import select
 import selectors
 import sys
 
+__all__ = ()
+
 # select() accepts only file descriptors below this number (FD_SETSIZE).
 MOST_FILES = 1024
 

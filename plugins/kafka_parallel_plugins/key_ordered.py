@@ -12,6 +12,8 @@ from kafka_parallel.plugin_support import is_async, makes_generator, shown
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
+__all__ = ["KeyOrdered"]
+
 NULL_KEYS = ("unordered", "partition")
 
 

@@ -10,6 +10,8 @@ from kafka_parallel import Settings, hookimpl
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
+__all__ = ["PartitionQueue"]
+
 WHOLE_PARTITION = "partition"
 
 

@@ -17,6 +17,8 @@ from typing import Any
 from kafka_parallel import Executor, Settings, Work, hookimpl
 from kafka_parallel_plugins.chunk_size import CHUNK_SECONDS, ChunkSizer
 
+__all__ = ["ThreadPool"]
+
 
 class ThreadPool:
     """Provides the executor ``thread-pool``."""

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from kafka import TopicPartition
 
+__all__ = ()
+
 
 class Broker(NamedTuple):
     """One broker, with the name that kafka-python 3.x gives its number."""

@@ -14,6 +14,8 @@ from typing import Any
 
 from kafka_parallel.testing.fake.clock import Timeline
 
+__all__ = ()
+
 # The interval at which poll() checks whether the I/O thread is done, in seconds.
 TICK = 0.02
 

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from kafka_parallel._runtime.clock import Clock, SystemClock
 
+__all__ = ["ManualClock", "ThreadClock", "Timeline"]
+
 
 class Timeline(Clock, Protocol):
     """A clock that one can also wait on."""

@@ -22,6 +22,8 @@ from kafka_parallel.testing.fake.clock import ThreadClock, Timeline
 from kafka_parallel.testing.fake.group import Group
 from kafka_parallel.testing.fake.log import Headers, PartitionLog
 
+__all__ = ["FakeCluster"]
+
 # Kafka's default of offset.metadata.max.bytes.
 MOST_METADATA = 4096
 

@@ -18,6 +18,8 @@ from kafka.errors import FencedInstanceIdError
 from kafka_parallel.testing.fake.brokers import Brokers
 from kafka_parallel.testing.fake.clock import Timeline
 
+__all__ = ()
+
 Offsets: TypeAlias = "Mapping[TopicPartition, OffsetAndMetadata]"
 Callback: TypeAlias = "Callable[[Any, Any], None]"
 

@@ -23,6 +23,8 @@ from kafka_parallel.testing.fake.membership import Membership
 from kafka_parallel.testing.fake.questions import Questions
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
+__all__ = ["FakeConsumer"]
+
 # kafka-python before 2.3 knows no static members; the fake has them with all of them.
 DEFAULTS: dict[str, Any] = {"group_instance_id": None, **KafkaConsumer.DEFAULT_CONFIG}
 # The wait of poll() between two looks, in seconds.

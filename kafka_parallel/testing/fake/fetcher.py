@@ -16,6 +16,8 @@ from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.fake.questions import Questions
 from kafka_parallel.testing.fake.subscription import Subscription, find_position
 
+__all__ = ()
+
 # The most records of a partition in one fetch.
 MOST = 1000
 # By the number that they have in the protocol.

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, RebalanceInProgressError
 
+__all__ = ()
+
 
 @dataclass
 class Member:

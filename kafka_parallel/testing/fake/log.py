@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+__all__ = ()
+
 Headers = Sequence[tuple[str, bytes]]
 Isolation: TypeAlias = Literal["read_uncommitted", "read_committed"]
 

@@ -27,6 +27,8 @@ from kafka_parallel.testing.fake.cluster import FakeCluster
 from kafka_parallel.testing.fake.commits import COMMIT_TIME, AsyncCommits, Callback, CommitFuture, Offsets
 from kafka_parallel.testing.fake.subscription import PartitionState, Subscription
 
+__all__ = ()
+
 log = area_logger("testing")
 
 NOBODY = -1

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from kafka_parallel.testing.fake.cluster import FakeCluster
     from kafka_parallel.testing.fake.log import Headers
 
+__all__ = ["FakeProducer"]
+
 
 class FakeProducer:
     """Appends to the fake cluster. Any number of threads may use it at once.

@@ -15,6 +15,8 @@ from kafka.future import Future
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.commits import AnswerLostError
 
+__all__ = ()
+
 # The time that a question takes to the broker and its answer back, in seconds.
 QUESTION_TIME = 0.005
 

@@ -11,6 +11,8 @@ from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from kafka_parallel.testing.fake.log import Isolation, PartitionLog
 
+__all__ = ()
+
 
 class PartitionState:
     """One assigned partition, with the names kafka-python uses.

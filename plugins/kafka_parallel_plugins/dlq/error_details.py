@@ -9,6 +9,8 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, replace
 
+__all__ = ()
+
 STACK_TRACES = ("full", "redacted", "off")
 STACK_TRACE_BYTES = 8 * 1024
 SHORT_STACK_TRACE_BYTES = 1024

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Header = tuple[str, bytes]
 
+__all__ = ()
+
 DIALECTS = ("kafka", "spring", "connect")
 KAFKA = "__dlq.errors."
 SPRING = "kafka_dlt-"

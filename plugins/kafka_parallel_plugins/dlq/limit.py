@@ -22,6 +22,8 @@ from kafka_parallel.plugin_support import shown
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext
 
+__all__ = ["DlqLimit"]
+
 
 @dataclass(frozen=True)
 class DlqLimit:

@@ -14,6 +14,8 @@ from kafka_parallel.dlq.null_headers import restored
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings
 
+__all__ = ()
+
 
 def origin(context: RecordContext, settings: Settings) -> RecordContext:
     """Return *context* as if the record had failed where it was first read; unchanged if that is here or unknown."""

@@ -11,6 +11,8 @@ from kafka_parallel.plugin_support import shown
 if TYPE_CHECKING:
     from kafka_parallel import Settings
 
+__all__ = ()
+
 SUFFIX = "-dlq"
 
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")

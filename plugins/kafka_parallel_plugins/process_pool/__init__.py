@@ -4,3 +4,5 @@
 the outcomes it owes, `messages` the messages between the two, and `child` the code inside the process. Nothing is
 imported here: the child would have to wait for it.
 """
+
+__all__ = ()

@@ -30,6 +30,8 @@ from kafka_parallel_plugins.process_pool.messages import (
     raised,
 )
 
+__all__ = ()
+
 # The time for which outcomes may be kept back, in seconds: others may wait for them.
 REPORT_EVERY = 0.005
 

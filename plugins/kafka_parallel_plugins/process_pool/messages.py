@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+__all__ = ()
+
 # In the shared number: which message, which of its units, which record of that. The message is named because the child
 # may still write when the parent has sent the next one.
 FIELD_BITS = 20

@@ -21,6 +21,8 @@ from kafka_parallel.plugin_support import shown
 from kafka_parallel_plugins.chunk_size import ChunkSizer
 from kafka_parallel_plugins.process_pool.process import Process
 
+__all__ = ["ProcessPool"]
+
 # The work that is sent at once, in seconds: a round trip costs about 0.3 ms, in which the process waits and this one
 # takes a core away. Longer records are sent one at a time, and those that wait behind a much longer one are asked back.
 CHUNK_SECONDS = 0.02

@@ -24,6 +24,8 @@ from kafka_parallel_plugins.process_pool import child
 from kafka_parallel_plugins.process_pool.messages import END, FIELD, GIVE_BACK, READY, Place, Progress, place_of
 from kafka_parallel_plugins.process_pool.sent_units import SentUnits
 
+__all__ = ()
+
 # The child starts from nothing: no thread, lock or connection of ours is in it in some half-way state, as after a fork.
 # "forkserver" would do as well, but a SIGTERM to all processes of a service kills the server, and with it the news of
 # how a child ended.

@@ -13,6 +13,8 @@ from kafka_parallel.errors import HandlerError, RemoteTraceback
 from kafka_parallel.executors import Report
 from kafka_parallel_plugins.process_pool.messages import Done, Place, Raised
 
+__all__ = ()
+
 
 class SentUnits:
     """The units of one message to a process; they are named by their place in it."""

@@ -13,6 +13,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
+__all__ = ()
+
 SUB_BITS = 6
 SUBS = 1 << SUB_BITS
 EXACT = SUBS << 1

@@ -12,6 +12,8 @@ from kafka_parallel_plugins.timing_metrics.snapshot import CommitTimings, distri
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
+__all__ = ()
+
 
 class CommitTimes:
     """Counts and times commits. Any thread may call every method."""

@@ -18,6 +18,8 @@ from kafka_parallel_plugins.timing_metrics.buckets import Buckets
 if TYPE_CHECKING:
     from kafka_parallel import Handled
 
+__all__ = ()
+
 
 class Recorder:
     """The measurements of one thread on one topic."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+__all__ = ()
+
 OUTCOMES = ("handled", "failed", "retried", "skipped", "halted")
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from kafka_parallel_plugins.timing_metrics.buckets import Buckets, merge, quantile
 from kafka_parallel_plugins.timing_metrics.recorders import Recorder
 
+__all__ = ["CommitTimings", "Distribution", "Snapshot", "TopicTimings"]
+
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
