@@ -111,17 +111,8 @@ class CircuitBreaker:
         probe_after_ms: float = 5_000,
         probes: int = 1,
     ) -> None:
-        if not _is_number(failure_ratio) or not 0 <= failure_ratio < 1:
-            raise _wrong("failure_ratio", failure_ratio, "from 0 to below 1")
-        if not _is_number(probe_after_ms) or not 0 < probe_after_ms < float("inf"):
-            raise _wrong("probe_after_ms", probe_after_ms, "above 0 milliseconds, finite")
-        for name, count in (("window", window), ("probes", probes)):
-            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-                raise _wrong(name, count, "an integer of at least 1")
-        self._open_on = tuple(open_on) if isinstance(open_on, Collection) else (open_on,)
-        for found in self._open_on:
-            if not isinstance(found, type) or not issubclass(found, Exception):
-                raise _wrong("open_on", found, "one or more classes of exceptions, derived from Exception")
+        _check(failure_ratio, probe_after_ms, window=window, probes=probes)
+        self._open_on = _classes(open_on)
         self._circuit = Circuit(failure_ratio, window, probe_after_ms / 1000, probes)
         self._delay_ms, self._probes = probe_after_ms, probes
         self._lock = threading.Lock()
@@ -212,6 +203,24 @@ class CircuitBreaker:
         if left > 0:
             self._throttle.limit(0)
         self._throttle.limit(self._probes + older, delay_ms=max(0.0, left) * 1000)
+
+
+def _check(failure_ratio: float, probe_after_ms: float, **counts: object) -> None:
+    if not _is_number(failure_ratio) or not 0 <= failure_ratio < 1:
+        raise _wrong("failure_ratio", failure_ratio, "from 0 to below 1")
+    if not _is_number(probe_after_ms) or not 0 < probe_after_ms < float("inf"):
+        raise _wrong("probe_after_ms", probe_after_ms, "above 0 milliseconds, finite")
+    for name, count in counts.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise _wrong(name, count, "an integer of at least 1")
+
+
+def _classes(open_on: object) -> tuple[type[Exception], ...]:
+    classes = tuple(open_on) if isinstance(open_on, Collection) else (open_on,)
+    for found in classes:
+        if not isinstance(found, type) or not issubclass(found, Exception):
+            raise _wrong("open_on", found, "one or more classes of exceptions, derived from Exception")
+    return classes
 
 
 def _is_number(value: object) -> bool:

@@ -201,10 +201,7 @@ class EventLoop:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
-            left = asyncio.all_tasks(loop)  # tasks that handlers have begun and not waited for
-            for task in left:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            _cancel_all(loop)
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         except BaseException as error:  # noqa: BLE001 - raised by run()
@@ -342,6 +339,14 @@ class EventLoop:
             return "an unknown place"
         found = traceback.extract_stack(frame)[-1]
         return f"{found.filename}:{found.lineno} in {found.name}"
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel the tasks that handlers have begun and not waited for, and let them end."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 def _was_cancelled(task: asyncio.Task[Any] | None, run: ChunkRun) -> bool:

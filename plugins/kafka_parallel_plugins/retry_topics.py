@@ -25,14 +25,23 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kafka import KafkaProducer
 
 from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
 from kafka_parallel.dlq import parse
 from kafka_parallel.dlq.null_headers import marked, restored
-from kafka_parallel.outbox import FAILURES, Outbox, Outgoing, Producer, check_overrides, open_outbox, producer_config
+from kafka_parallel.outbox import (
+    FAILURES,
+    Outbox,
+    Outgoing,
+    Producer,
+    Written,
+    check_overrides,
+    open_outbox,
+    producer_config,
+)
 from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
@@ -53,6 +62,7 @@ ORIGINAL = "kafka_original-"
 OURS = (ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP)
 NAME = "retry-topics"
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+Header: TypeAlias = "tuple[str, bytes | None]"
 
 
 # see docs/decisions/0025-retry-topics-same-consumer.md
@@ -141,17 +151,19 @@ class RetryTopics:
         source, step = self._next(raw.topic)
         if step == len(self._delays_ms) or context.stage != "handle" or not isinstance(error, self._retry_on):
             return None
-        topic = self._topics[source, step]
+        topic, name = self._topics[source, step], type(error).__name__
         try:
             written = self._outbox.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
         except FAILURES as failure:
-            return Halt(
-                f"{type(error).__name__}, and retry topic {topic!r} did not acknowledge the record ({failure!r})"
-            )
+            return Halt(f"{name}, and retry topic {topic!r} did not acknowledge the record ({failure!r})")
+        return self._put_off(raw, name, step, written)
+
+    def _put_off(self, raw: ConsumerRecord, name: str, step: int, written: Written) -> Skip:
+        """Say that the record *raw*, which failed with the error called *name*, comes again from a retry topic."""
         place = f"{written.topic}[{written.partition}]@{written.offset}"
         log.info("%s[%d]@%d failed with %s: it will be processed again in %g ms, from %s",
-                 raw.topic, raw.partition, raw.offset, type(error).__name__, self._delays_ms[step], place)  # fmt: skip
-        return Skip(f"{type(error).__name__}: to be tried again from {place}")
+                 raw.topic, raw.partition, raw.offset, name, self._delays_ms[step], place)  # fmt: skip
+        return Skip(f"{name}: to be tried again from {place}")
 
     @hookimpl
     def on_stop(self) -> None:
@@ -185,21 +197,26 @@ class RetryTopics:
         )
 
     def _headers(self, raw: ConsumerRecord, step: int) -> list[tuple[str, bytes]]:
-        is_first = raw.topic not in self._steps
-        says = parse(
-            (name, value) for name, value in raw.headers if not is_first and name.startswith((ORIGINAL, *OURS))
-        )
-        timestamp = (None if is_first else says.timestamp_ms) or max(raw.timestamp or 0, 0)
-        headers = raw.headers if is_first else restored(raw.headers)
-        kept = [(name, value) for name, value in headers if name not in OURS]
-        if is_first:
-            kept = [(name, value) for name, value in kept if not name.startswith(ORIGINAL)] + _place(raw)
+        kept, written_at_ms = _first(raw) if raw.topic not in self._steps else _repeated(raw)
+        timestamp = written_at_ms or max(raw.timestamp or 0, 0)
         return [
             *marked(kept),
             (ATTEMPTS, (step + 2).to_bytes(4, "big")),
             (ORIGINAL_TIMESTAMP, _big_integer(timestamp)),
             (BACKOFF_TIMESTAMP, _big_integer(round(self._wall() * 1000 + self._delays_ms[step]))),
         ]
+
+
+def _first(raw: ConsumerRecord) -> tuple[list[Header], int | None]:
+    """The headers of a record that was never in a retry topic: with its place; and no other time than its own."""
+    kept = [(name, value) for name, value in raw.headers if name not in OURS and not name.startswith(ORIGINAL)]
+    return kept + _place(raw), None
+
+
+def _repeated(raw: ConsumerRecord) -> tuple[list[Header], int | None]:
+    """The headers of a record of a retry topic, and the time that it had where it was first read."""
+    says = parse((name, value) for name, value in raw.headers if name.startswith((ORIGINAL, *OURS)))
+    return [(name, value) for name, value in restored(raw.headers) if name not in OURS], says.timestamp_ms
 
 
 def _check_name(name: object) -> None:
@@ -228,7 +245,7 @@ def _topic(name: str, topic: str, number: int, group: str) -> str:
     return made
 
 
-def _place(raw: ConsumerRecord) -> list[tuple[str, bytes | None]]:
+def _place(raw: ConsumerRecord) -> list[Header]:
     return [
         (ORIGINAL + "topic", raw.topic.encode()),
         (ORIGINAL + "partition", raw.partition.to_bytes(4, "big")),
@@ -243,6 +260,15 @@ def _big_integer(number: int) -> bytes:
 
 
 def _check(delays_ms: object, retry_on: object, timeout_ms: object) -> None:
+    _check_delays(delays_ms)
+    if not _is_duration(timeout_ms, least=1):
+        raise ConfigurationError(f"timeout_ms of plugin {NAME} is {shown(timeout_ms)}: set a finite number, 1 or more")
+    for found in retry_on if isinstance(retry_on, Sequence) else (retry_on,):
+        if not isinstance(found, type) or not issubclass(found, Exception):
+            raise ConfigurationError(f"retry_on of plugin {NAME} has {shown(found)}: give subclasses of Exception")
+
+
+def _check_delays(delays_ms: object) -> None:
     if isinstance(delays_ms, (str, bytes)) or not isinstance(delays_ms, Sequence) or not delays_ms:
         raise ConfigurationError(
             f"delays_ms of plugin {NAME} is {shown(delays_ms)}: give one delay for each further attempt"
@@ -252,11 +278,6 @@ def _check(delays_ms: object, retry_on: object, timeout_ms: object) -> None:
             raise ConfigurationError(
                 f"delays_ms of plugin {NAME} has {shown(delay_ms)}: a delay is 0 or more milliseconds, finite"
             )
-    if not _is_duration(timeout_ms, least=1):
-        raise ConfigurationError(f"timeout_ms of plugin {NAME} is {shown(timeout_ms)}: set a finite number, 1 or more")
-    for found in retry_on if isinstance(retry_on, Sequence) else (retry_on,):
-        if not isinstance(found, type) or not issubclass(found, Exception):
-            raise ConfigurationError(f"retry_on of plugin {NAME} has {shown(found)}: give subclasses of Exception")
 
 
 def _is_duration(value: object, least: float) -> bool:

@@ -87,15 +87,7 @@ class DeadLetterQueue:
         producer_config: Mapping[str, Any] | None = None,
         make_producer: Callable[..., Producer] = KafkaProducer,
     ) -> None:
-        is_number = isinstance(timeout_ms, int | float) and not isinstance(timeout_ms, bool)
-        if not is_number or not 0 < timeout_ms < float("inf"):
-            raise ConfigurationError(f"timeout_ms of plugin dlq is {shown(timeout_ms)}: set a finite number above 0")
-        if stack_trace not in STACK_TRACES:
-            raise ConfigurationError(
-                f"stack_trace of plugin dlq is {shown(stack_trace)}: known are {', '.join(STACK_TRACES)}"
-            )
-        if limit is not None and not isinstance(limit, DlqLimit):
-            raise ConfigurationError(f"limit of plugin dlq is {shown(limit)}: give a DlqLimit")
+        _check(timeout_ms, stack_trace, limit)
         check_overrides("dlq", producer_config or {})
         self._dialects, self._kept = _dialects(dialects), _names(headers)
         self._stack_trace = stack_trace
@@ -197,20 +189,12 @@ class DeadLetterQueue:
         except FAILURES as failure:
             if not is_too_large(failure):
                 raise
-        raw, letter = context.raw, whole
-        while True:
-            try:
-                written = outbox.write_alone(letter)
-            except FAILURES as failure:
-                smaller = next(letters, None)
-                if smaller is None or not is_too_large(failure):
-                    raise
-                letter = smaller
-                continue
-            if letter.value is not raw.value:
-                log.error("%s[%d]@%d is too large for topic %s: its dead letter has no value, only the record has",
-                          raw.topic, raw.partition, raw.offset, topic)  # fmt: skip
-            return written
+        raw = context.raw
+        letter, written = _write_largest(outbox, whole, letters)
+        if letter.value is not raw.value:
+            log.error("%s[%d]@%d is too large for topic %s: its dead letter has no value, only the record has",
+                      raw.topic, raw.partition, raw.offset, topic)  # fmt: skip
+        return written
 
     def _letters(
         self, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
@@ -223,6 +207,30 @@ class DeadLetterQueue:
         if raw.value is not None:
             omitted = (VALUE_OMITTED, str(len(raw.value)).encode())
             yield Outgoing(topic, raw.partition, raw.key, None, [*headers, omitted])
+
+
+def _check(timeout_ms: float, stack_trace: object, limit: object) -> None:
+    is_number = isinstance(timeout_ms, int | float) and not isinstance(timeout_ms, bool)
+    if not is_number or not 0 < timeout_ms < float("inf"):
+        raise ConfigurationError(f"timeout_ms of plugin dlq is {shown(timeout_ms)}: set a finite number above 0")
+    if stack_trace not in STACK_TRACES:
+        raise ConfigurationError(
+            f"stack_trace of plugin dlq is {shown(stack_trace)}: known are {', '.join(STACK_TRACES)}"
+        )
+    if limit is not None and not isinstance(limit, DlqLimit):
+        raise ConfigurationError(f"limit of plugin dlq is {shown(limit)}: give a DlqLimit")
+
+
+def _write_largest(outbox: Outbox, letter: Outgoing, smaller: Iterator[Outgoing]) -> tuple[Outgoing, Written]:
+    """Write *letter*, or the first of the *smaller* ones that the topic takes; return it with the broker's answer."""
+    while True:
+        try:
+            return letter, outbox.write_alone(letter)
+        except FAILURES as failure:
+            following = next(smaller, None)
+            if following is None or not is_too_large(failure):
+                raise
+            letter = following
 
 
 def _dialects(given: Collection[str]) -> tuple[str, ...]:

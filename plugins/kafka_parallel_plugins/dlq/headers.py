@@ -98,6 +98,10 @@ class Letterhead:
         yield SPRING + "original-timestamp-type", kind.encode()
         if self.group_id is not None:
             yield SPRING + "original-consumer-group", self.group_id.encode()
+        yield from self._spring_exception(details)
+
+    @staticmethod
+    def _spring_exception(details: ErrorDetails) -> Iterable[Header]:
         yield SPRING + "exception-fqcn", details.name
         yield SPRING + "exception-cause-fqcn", details.cause
         yield SPRING + "exception-message", details.message

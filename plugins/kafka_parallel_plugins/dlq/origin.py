@@ -26,11 +26,6 @@ def origin(context: RecordContext, settings: Settings) -> RecordContext:
     says = parse([(name, value) for name, value in raw.headers if name.startswith(("kafka_original-", "retry_topic-"))])
     if says.partition is None or says.offset is None:
         return context
-    first = raw._replace(
-        topic=source,
-        partition=says.partition,
-        offset=says.offset,
-        timestamp=says.timestamp_ms,
-        headers=restored(raw.headers),
-    )
+    place = {"topic": source, "partition": says.partition, "offset": says.offset, "timestamp": says.timestamp_ms}
+    first = raw._replace(**place, headers=restored(raw.headers))
     return context._replace(raw=first, attempt=context.attempt - 1 + (says.attempts or 1))

@@ -84,20 +84,26 @@ class Processes:
         self._pid = os.getpid()
         atexit.register(self._kill_at_exit)
         try:
-            for _ in range(self._number):
-                self._workers.append(Worker(self._new_process, self._start_timeout, self._is_ending))
-            deadline = time.monotonic() + self._start_timeout
-            for worker in self._workers:
-                worker.process.wait_until_ready(deadline)
+            self._start_processes()
         except BaseException:
             for worker in self._workers:
                 worker.process.close()
             raise
         for number, worker in enumerate(self._workers):
-            name = f"kafka-parallel-{number}"
-            thread = threading.Thread(target=self._pull, args=(work, worker), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._start_thread(f"kafka-parallel-{number}", work, worker)
+
+    def _start_thread(self, name: str, work: Work, worker: Worker) -> None:
+        thread = threading.Thread(target=self._pull, args=(work, worker), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _start_processes(self) -> None:
+        """Start all at once, and wait until the last one is ready."""
+        for _ in range(self._number):
+            self._workers.append(Worker(self._new_process, self._start_timeout, self._is_ending))
+        deadline = time.monotonic() + self._start_timeout
+        for worker in self._workers:
+            worker.process.wait_until_ready(deadline)
 
     def join(self, timeout_ms: float) -> bool:
         """Wait up to *timeout_ms* for processes and threads to end, then kill the rest; tell whether they did.
@@ -153,15 +159,8 @@ class Processes:
 
     def _pull(self, work: Work, worker: Worker) -> None:
         self._here.worker = worker
-        limit = 1
         try:
-            while True:
-                chunk = work.next_chunk_nowait(limit)
-                if chunk is None:  # it has been idle, so others may be as well: little at first leaves some for them
-                    limit, chunk = 1, work.next_chunk(1)
-                if chunk is None:
-                    break
-                limit = min(2 * limit, self._limit)
+            for chunk in self._chunks(work):
                 worker.revive()
                 self._run(work, worker, chunk)
                 worker.revive()
@@ -170,6 +169,18 @@ class Processes:
                 work.fail(error)
         finally:
             worker.process.end()
+
+    def _chunks(self, work: Work) -> Iterator[Any]:
+        """Take one chunk after the other, each with up to twice as many tasks as the last one was allowed."""
+        limit = 1
+        while True:
+            chunk = work.next_chunk_nowait(limit)
+            if chunk is None:  # it has been idle, so others may be as well: little at first leaves some for them
+                limit, chunk = 1, work.next_chunk(1)
+            if chunk is None:
+                return
+            limit = min(2 * limit, self._limit)
+            yield chunk
 
     @property
     def _limit(self) -> int:
@@ -232,15 +243,18 @@ class Worker:
                 raise WorkerDied(
                     f"{MOST_FAILED_STARTS} worker processes in a row ended before they had begun a record", None
                 )
-            self.process.close()
-            self._refuse_at_the_end()
-            self.process = self._new()
-            self._refuse_at_the_end()
-            try:
-                self.process.wait_until_ready(time.monotonic() + self._start_timeout)
-            except ConfigurationError:
-                if self._failures + 1 >= MOST_FAILED_STARTS:
-                    raise
+            self._replace()
+
+    def _replace(self) -> None:
+        self.process.close()
+        self._refuse_at_the_end()
+        self.process = self._new()
+        self._refuse_at_the_end()
+        try:
+            self.process.wait_until_ready(time.monotonic() + self._start_timeout)
+        except ConfigurationError:
+            if self._failures + 1 >= MOST_FAILED_STARTS:
+                raise
 
     def _refuse_at_the_end(self) -> None:
         if self._is_ending.is_set():

@@ -256,24 +256,31 @@ class Process:
             return batch.died(at, WorkerDied("it had begun nothing", self._process.exitcode))
         if cause == "unwanted" and wants(at.unit):  # it had gone on to this one when it was killed for another
             return batch.interrupted(at)
-        record = records[at.unit][at.record]
-        name = f"{record.topic}[{record.partition}]@{record.offset}"
-        if self._program.is_batch and len(records[at.unit]) > 1:
-            name += f" and {len(records[at.unit]) - 1} more"
+        name = self._named(records[at.unit], at.record)
         if cause == "timeout":
             return batch.died(at, HandlerTimeout(
                 f"the handler of record {name} took longer than handler_timeout_ms={(self._timeout or 0) * 1000:g}: "
                 "its process was killed"
             ))  # fmt: skip
+        return batch.died(at, self._death(name, is_unwanted=not wants(at.unit)))
+
+    def _named(self, unit: list[Any], place: int) -> str:
+        """The record of *unit* at *place*, and how many others a batch has, for a message."""
+        record = unit[place]
+        name = f"{record.topic}[{record.partition}]@{record.offset}"
+        return f"{name} and {len(unit) - 1} more" if self._program.is_batch and len(unit) > 1 else name
+
+    def _death(self, name: str, *, is_unwanted: bool) -> WorkerDied:
+        """The error of the record *name*, at which it died, with the last words of a crash."""
         error = WorkerDied(
             f"the process that ran {self._program.name} on {name} ended with {_ending(self._process.exitcode)}",
             self._process.exitcode,
-            is_unwanted=not wants(at.unit),
+            is_unwanted=is_unwanted,
         )
         with self._stack_lock:
             if crash := self._read_stacks(0.0):
                 error.__cause__ = RemoteTraceback(crash)
-        return batch.died(at, error)
+        return error
 
     # Position
 

@@ -45,13 +45,20 @@ def console() -> Console:
 
 def tables(snapshot: Snapshot) -> Iterator[Table]:
     """Return a table of durations and one of counts."""
+    yield _durations_table(snapshot)
+    yield _counts_table(snapshot)
+
+
+def _durations_table(snapshot: Snapshot) -> Table:
     durations = _table("milliseconds", "", "count", "p50", "p95", "p99", "max")
     for topic, timings in snapshot.topics.items():
         for name, spread in _durations(timings):
             durations.add_row(f"{topic} {name}", *_cells(spread))
     durations.add_row("commit", *_cells(snapshot.commits.duration_ms))
-    yield durations
+    return durations
 
+
+def _counts_table(snapshot: Snapshot) -> Table:
     counts = _table("counts", "", *OUTCOMES)
     for topic, timings in snapshot.topics.items():
         counts.add_row(topic, *(str(getattr(timings, name)) for name in OUTCOMES))
@@ -59,7 +66,7 @@ def tables(snapshot: Snapshot) -> Iterator[Table]:
         f"commits {snapshot.commits.count}, failures {snapshot.commits.failures}; "
         f"back-pressure {snapshot.backpressure_ms:.0f} ms"
     )
-    yield counts
+    return counts
 
 
 def _table(title: str, first: str, *numbers: str) -> Table:

@@ -272,9 +272,7 @@ BUGS = [
         "count a record as finished although its retry topic did not acknowledge it",
         where="kafka_parallel_plugins.retry_topics:RetryTopics.on_error",
         old="""
-            Halt(
-                f"{type(error).__name__}, and retry topic {topic!r} did not acknowledge the record ({failure!r})"
-            )
+            Halt(f"{name}, and retry topic {topic!r} did not acknowledge the record ({failure!r})")
         """,
         new="""
             Skip(
