@@ -1,4 +1,4 @@
-"""CI runs exactly `make test`, on every version of Python that the package names."""
+"""CI runs exactly `make test`, on every version of Python that the package names; Read the Docs builds `make docs`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
+SITE = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text())
 JOBS = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
 
 
@@ -37,3 +38,21 @@ def test_the_tests_run_on_every_version_of_python_that_the_package_names():
 
     assert len(named) > 3
     assert sorted(JOBS["test"]["strategy"]["matrix"]["python"]) == sorted(named)
+
+
+# The site
+
+
+def test_the_site_is_built_of_the_same_sources_and_warnings_fail():
+    (command,) = re.findall(r"-m sphinx (.*)", MAKEFILE)
+
+    assert "--fail-on-warning" in command
+    assert SITE["sphinx"] == {"configuration": "docs/conf.py", "fail_on_warning": True}
+
+
+def test_the_site_is_built_on_a_python_that_the_tests_run_on():
+    assert SITE["build"]["tools"]["python"] in JOBS["test"]["strategy"]["matrix"]["python"]
+
+
+def test_the_site_has_the_package_and_the_tools_of_the_documentation():
+    assert any("--group docs" in step and "[demo]" in step for step in SITE["build"]["jobs"]["install"])
