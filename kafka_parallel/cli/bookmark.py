@@ -23,7 +23,7 @@ import click
 __all__ = ()
 
 Place: TypeAlias = "tuple[int, int]"
-"""Partition and offset of a letter in its dead letter topic."""
+"""Partition and offset of a letter in its dead-letter topic."""
 Ends: TypeAlias = "Mapping[str, Mapping[str, int]]"
 """The ends of the target partitions before a batch was sent: topic -> partition, as text -> offset."""
 BEGIN = '{"bookmark_of": '
@@ -34,7 +34,7 @@ class Bookmark:
     """The bookmark of one replay.
 
     :param path: the file; created if it is not there.
-    :param topic: the dead letter topic.
+    :param topic: the dead-letter topic.
     :param cluster: the id of its cluster: a topic of that name elsewhere is another one.
     :ivar identity: the header value of the records of this replay.
     :ivar sent: the letters that are known to have been sent.

@@ -39,7 +39,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg] # only generic since c
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per topic.")
 @with_connection
 def ls(connection: Connection, pattern: re.Pattern[str], *, as_json: bool) -> None:
-    """List dead letter topics and how many records they hold."""
+    """List dead-letter topics and how many records they hold."""
     with closing(connection.consumer()) as consumer:
         names = sorted(name for name in consumer.topics() if pattern.search(name))
         found = {name: spans(consumer, name) for name in names}

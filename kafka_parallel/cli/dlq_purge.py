@@ -66,7 +66,7 @@ def _require_dead_letters(connection: Connection, topic: str) -> None:
     for letter in islice(read(connection, topic, Selection()), LOOKED_AT):
         if not letter.says.dialects:
             raise click.UsageError(
-                f"{letter.place} has no header that tells of a failure, so {topic!r} may be no dead letter topic: "
+                f"{letter.place} has no header that tells of a failure, so {topic!r} may be no dead-letter topic: "
                 "nothing was deleted; add --unchecked if it is one"
             )
 

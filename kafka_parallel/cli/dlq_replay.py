@@ -108,7 +108,7 @@ def _plan(
     :raises click.UsageError: a letter is from a topic that is not allowed, or a topic is not there.
     """
     if topic in allowed:
-        raise click.UsageError(f"--to {topic} is the dead letter topic itself: nothing would get out of it")
+        raise click.UsageError(f"--to {topic} is the dead-letter topic itself: nothing would get out of it")
     places, counts, empty = [], Counter[str](), 0
     for letter in read(connection, topic, selection):
         place = (letter.record.partition, letter.record.offset)
@@ -122,7 +122,7 @@ def _plan(
     _require_topics(connection, counts)
     show_table(("to", "records"), [*sorted(counts.items()), ("total", len(places))])
     if empty:
-        click.echo(f"{empty} letters are left out: their value was too large for the dead letter topic")
+        click.echo(f"{empty} letters are left out: their value was too large for the dead-letter topic")
     return places
 
 

@@ -46,7 +46,7 @@ class Selection:
     :ivar topic: the topic of the record that failed, as the letter says.
     :ivar since: letters written at that time or later.
     :ivar until: letters written before that time.
-    :ivar offsets: first and last offset in the dead letter topic, per partition.
+    :ivar offsets: first and last offset in the dead-letter topic, per partition.
     """
 
     exception: str | None = None

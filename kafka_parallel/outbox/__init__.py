@@ -1,6 +1,6 @@
 """For plugins that write records: one producer with the consumer's connection, and an answer for each record.
 
-A record that a plugin hands on (to a dead letter topic, to a retry topic) is finished only after the broker has
+A record that a plugin hands on (to a dead-letter topic, to a retry topic) is finished only after the broker has
 acknowledged it. `open_outbox` connects, `Outbox.write` waits for the answer.
 """
 

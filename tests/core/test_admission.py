@@ -1,4 +1,4 @@
-"""What may start: that a new bound needs nothing but the methods of `Limit`, for records with and without order.
+"""Admission: a new bound needs nothing but the methods of `Limit`, for records with and without order.
 
 Kind: the rules of one core module, with a limit of the test's own: so many records of one partition at once.
 """

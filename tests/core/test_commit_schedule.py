@@ -1,4 +1,4 @@
-"""Whether a commit is due, why, and which offsets it holds. Kind: the rules of one core module."""
+"""The moment when a commit is due, the reason for it, and its offsets. Kind: the rules of one core module."""
 
 from __future__ import annotations
 

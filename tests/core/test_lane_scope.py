@@ -1,4 +1,4 @@
-"""How far a lane reaches: that all of the core follows the one function that says it. Kind: rules, and a model."""
+"""All of the core follows the one function that says how far a lane reaches. Kind: rules, and a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast records start: what a rate limit allows, who waits for it, and who does not."""
+"""The starts that a rate limit allows, the records that wait for it, and those that do not."""
 
 from __future__ import annotations
 

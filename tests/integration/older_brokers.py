@@ -1,4 +1,4 @@
-"""What is other on the brokers of ``make older-brokers``."""
+"""The differences of the brokers of ``make older-brokers``."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_what_must_not_be_sent_is_refused_and_nothing_is(cluster):
         return cluster.run("replay", cluster.dlq, *arguments, "--execute", code=2)
 
     assert "'payroll', which is not allowed by --to" in refused("--to", cluster.name)
-    assert "dead letter topic itself" in refused("--to", cluster.dlq)
+    assert "dead-letter topic itself" in refused("--to", cluster.dlq)
     assert "there is no topic 'payroll'" in refused("--to", cluster.name, "--to", "payroll")
     assert "Missing option '--to'" in refused()
     book = cluster.directory / "book"
@@ -207,7 +207,7 @@ def test_what_is_no_dead_letter_is_not_purged(cluster):
 
     for arguments in (("--all",), ("--all", "--execute"), ("--until", "2100-01-01", "--execute")):
         errors = cluster.run("purge", cluster.name, *arguments, code=2)
-        assert f"@0 has no header that tells of a failure, so '{cluster.name}' may be no dead letter topic" in errors
+        assert f"@0 has no header that tells of a failure, so '{cluster.name}' may be no dead-letter topic" in errors
     assert len(dead_letters(cluster.bootstrap, cluster.name)) == 5
 
     assert "5 offsets were deleted" in cluster.run("purge", cluster.name, "--all", "--unchecked", "--execute")

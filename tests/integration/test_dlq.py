@@ -1,4 +1,4 @@
-"""A failed record is in the dead letter topic before it is committed, or run() stops and it is not committed."""
+"""A failed record is in the dead-letter topic before it is committed, or run() stops and it is not committed."""
 
 from __future__ import annotations
 

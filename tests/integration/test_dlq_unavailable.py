@@ -1,4 +1,4 @@
-"""A dead letter topic that cannot be written, for each reason there is: no record counts as finished meanwhile.
+"""A dead-letter topic that cannot be written, for each reason there is: no record counts as finished meanwhile.
 
 The other reasons, a topic that is missing or too small, are in test_dlq.py.
 """
@@ -46,7 +46,7 @@ def _forgotten(caplog):
 
 
 class Case:
-    """A topic, its dead letter topic, and a consumer all of whose records fail."""
+    """A topic, its dead-letter topic, and a consumer all of whose records fail."""
 
     def __init__(self, broker, test):
         self.bootstrap, self.broker, self.name = broker.bootstrap_servers, broker, topic_name(test)

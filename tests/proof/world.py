@@ -513,7 +513,7 @@ class World:
 
 
 def _where(claims: Any) -> Any:
-    """How far a chunk's iterator is."""
+    """The position of a chunk's iterator."""
     frame = getattr(claims, "gi_frame", None)
     return None if frame is None else (frame.f_lasti, [frame.f_locals.get(name) for name in ("unit", "task")])
 

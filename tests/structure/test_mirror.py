@@ -13,7 +13,7 @@ WITHOUT_RULES = {"kafka_parallel._runtime.handlers.attempt_protocols"}
 
 
 def mirror_of(name):
-    """Where the tests of the module called *name* are."""
+    """The file with the tests of the module called *name*."""
     *folders, module = name.removeprefix("kafka_parallel.").split(".")
     return TESTS.joinpath(*(folder.lstrip("_") for folder in folders), f"test_{module}.py")
 

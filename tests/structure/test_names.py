@@ -1,4 +1,4 @@
-"""Whether a name leads to one place: the way of a poll's records has few targets for each call, and classes differ."""
+"""A name leads to one place: each call on the way of a poll's records has few targets, and class names differ."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ written twice (its answer was lost, or the process died before the commit), but 
 A dead letter that is too large for its topic is tried again with less: a short stack trace, none, no value. So a record
 that only just fitted into its own topic does not stop the consumer.
 
-The producer is opened in ``on_start``, and dead letter topics that are known by then are looked up. That costs one
+The producer is opened in ``on_start``, and dead-letter topics that are known by then are looked up. That costs one
 connection even if nothing ever fails; opened at the first failure instead, a misspelt topic or a missing permission
 would turn the first bad record into a halt, at night, rather than stop a deployment.
 """
@@ -55,7 +55,7 @@ STACK_TRACE_LADDER = (STACK_TRACE_BYTES, SHORT_STACK_TRACE_BYTES, 0)
 
 
 class DeadLetterQueue:
-    """Writes failed records to a dead letter topic: original bytes, key and headers, plus headers that say why.
+    """Writes failed records to a dead-letter topic: original bytes, key and headers, plus headers that say why.
 
     Every error is answered; plugins that would rather retry are asked before this one, whatever the order they are
     named in.

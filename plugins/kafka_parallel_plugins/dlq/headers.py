@@ -10,7 +10,7 @@ Several dialects can be written side by side, so that readers of each find their
   that only a connector can fill. UTF-8 text, numbers in decimal.
 - ``kafka-parallel.*``: facts for which none of them has a name.
 
-A record can arrive with such headers already: replayed from a dead letter topic, or forged. They are kept under
+A record can arrive with such headers already: replayed from a dead-letter topic, or forged. They are kept under
 ``kafka-parallel.prev.<name>``, which no reader takes for ours. Only one generation is kept, or a record that goes round
 and round would grow until no topic takes it.
 """

@@ -1,6 +1,6 @@
-"""When so many records fail that the dead letter topic is the wrong place for them.
+"""When so many records fail that the dead-letter topic is the wrong place for them.
 
-A dead letter topic is for the few. If a deployment broke the handler, every record fails, and without a limit the whole
+A dead-letter topic is for the few. If a deployment broke the handler, every record fails, and without a limit the whole
 topic drains into its dead letters. Above the limit the consumer stops instead, and the records stay where they are.
 (The idea is that of ``DlqLimit`` in Sentry's arroyo.)
 

@@ -21,7 +21,7 @@ _LOOKS_BEYOND = re.compile(r"\$|\\[ZzbB]|\(\?[=!]")
 
 
 class DeadLetterTopics:
-    """Names the dead letter topic of a topic: one for all, or ``<topic>-dlq`` each.
+    """Names the dead-letter topic of a topic: one for all, or ``<topic>-dlq`` each.
 
     :param fixed: the one name, or ``None``.
     :raises ConfigurationError: *fixed* is not a legal topic name, or is that of an internal topic.
@@ -37,7 +37,7 @@ class DeadLetterTopics:
         return self.fixed or topic + SUFFIX
 
     def check(self, settings: Settings) -> list[str]:
-        """Return the dead letter topics that are known before the first record.
+        """Return the dead-letter topics that are known before the first record.
 
         :raises ConfigurationError: the consumer reads one of them itself, or a name is not legal.
         """
@@ -78,7 +78,7 @@ def _check_name(name: str) -> None:
 
 
 def _extends_to_dead_letters(pattern: re.Pattern[str]) -> bool:
-    """Tell whether *pattern*, matching a topic, surely matches the topic's dead letter topic as well.
+    """Tell whether *pattern*, matching a topic, surely matches the topic's dead-letter topic as well.
 
     A subscription matches from the start of the name only, so a longer name matches too unless the pattern looks beyond
     the part it consumed. Patterns that do are left to the check of every single dead letter.

@@ -1,4 +1,4 @@
-"""How far a run is, and which lines it leaves in the log. Kind: something happened and nothing said so."""
+"""The state of a run, and the lines it leaves in the log. Kind: something happened and nothing said so."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def main(name: str, most: str, *first: str) -> None:
 
 
 def _runner(executor: str) -> Callable[[int], object]:
-    """What runs one seed; imported after the bug is planted."""
+    """The function that runs one seed; imported after the bug is planted."""
     from kafka_parallel.testing.simulation.drawing import draw
     from kafka_parallel.testing.simulation.scenario import Simulation
     from tests.cli.replaying import Replaying
