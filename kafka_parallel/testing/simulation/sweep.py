@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import logging
 from asyncio import CancelledError
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from kafka_parallel.errors import KafkaParallelError
+from kafka_parallel.testing.simulation import watchdog
 from kafka_parallel.testing.simulation.scenario import Simulation
 
 BATCH = 100
-# A seed takes a hundredth of a second. One that takes this long hangs: all stacks are written, and the run ends.
-WATCHDOG = 60.0
 
 
 class SweepError(KafkaParallelError):
@@ -117,12 +115,12 @@ def run_batch(first: int, count: int) -> dict[str, Any]:
     logging.disable(logging.CRITICAL)
     records, repeats, failed = 0, 0, {}
     for seed in range(first, first + count):
-        faulthandler.dump_traceback_later(WATCHDOG, exit=True)
+        watchdog.watch()
         try:
             run = Simulation(seed).run()
         except (Exception, CancelledError) as error:  # noqa: BLE001 - any failure is a finding
             failed[seed] = f"{type(error).__name__}: {error}"
         else:
             records, repeats = records + run.records, repeats + run.repeats
-    faulthandler.cancel_dump_traceback_later()
+    watchdog.cancel()
     return {"records": records, "repeats": repeats, "failed": failed}

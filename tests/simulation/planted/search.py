@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,8 @@ ENOUGH = 10_000
 # The longest search, in seconds: ten minutes of one core where nothing else runs, and several times that otherwise.
 PATIENCE = 3600
 ROOT = Path(__file__).parents[3]
-# The output of faulthandler for a seed that hangs.
-HANGS = "Timeout ("
+# The exit code of a seed that hangs: the signal of its watchdog ends it.
+HANGS = -signal.SIGVTALRM
 
 
 class Outcome(NamedTuple):
@@ -63,7 +64,7 @@ def search(bug: Bug, folder: Path, most: int = ENOUGH, first: int | None = None,
 def _outcome(code: int | None, seeds: list[int], said: str, patience: float) -> Outcome:
     if code is None:
         return Outcome(None, len(seeds), f"it was ended after {patience:g} s")
-    if said.startswith(FOUND) or HANGS in said:
+    if said.startswith(FOUND) or code == HANGS:
         return Outcome(seeds[-1], len(seeds), said)
     if code == INTERRUPTED:
         raise KeyboardInterrupt

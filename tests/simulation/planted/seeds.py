@@ -6,7 +6,6 @@ seeds to try first.
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
 import signal
@@ -19,8 +18,6 @@ from pathlib import Path
 from tests.planting.hook import plant
 from tests.simulation.planted import BUGS
 
-# The longest run of one seed, in seconds: one that takes longer hangs, shows where, and the bug is found.
-WATCHDOG = 60
 FOUND = "the bug is found: "
 INTERRUPTED = 130
 
@@ -30,6 +27,7 @@ def main(name: str, most: str, *first: str) -> None:
     (bug,) = (bug for bug in BUGS if bug.name == name)
     plant(bug.change)
     run = _runner(bug.executor)
+    watch = _watch()
     logging.disable(logging.CRITICAL)
     # Else the end of the whole search would be taken for a bug, or this would go on without it.
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
@@ -38,11 +36,18 @@ def main(name: str, most: str, *first: str) -> None:
         if os.getppid() != parent:
             sys.exit(INTERRUPTED)
         print(seed, flush=True)
-        faulthandler.dump_traceback_later(WATCHDOG, exit=True)
+        watch()  # one that hangs shows where, and the bug is found
         try:
             run(seed)
         except BaseException as error:  # an error that a handler raises to end the process must not get out either
             sys.exit(f"{FOUND}{type(error).__name__}: {error}")
+
+
+def _watch() -> Callable[[], None]:
+    """The watchdog of one seed; imported after the bug is planted."""
+    from kafka_parallel.testing.simulation.watchdog import watch
+
+    return watch
 
 
 def _runner(executor: str) -> Callable[[int], object]:
