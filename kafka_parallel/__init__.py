@@ -24,6 +24,7 @@ from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
     BackpressureEvent,
     Batch,
+    BatchContext,
     CommitContext,
     DelayedTopics,
     Halt,
@@ -37,6 +38,7 @@ from kafka_parallel.values import (
 __all__ = [
     "BackpressureEvent",
     "Batch",
+    "BatchContext",
     "BatchFailed",
     "Chunk",
     "CommitContext",

@@ -8,7 +8,8 @@ There are six kinds of hook, and each hook says which it is:
 - *prepare*: each plugin is called once at the start; an error stops the start, and run() raises it.
 - *contribute*: each plugin is asked, and all answers are put together; an error is logged and stops nothing.
 - *observe*: each plugin is called, and its answer is dropped; an error is logged and stops nothing.
-- *provide*: each plugin is asked once at the start, never per record; one may answer, and two stop the start.
+- *provide*: each plugin is asked once at the start, never per record; one may answer, and two stop the start. Child
+  wrappers alone may be several.
 
 Order among plugins of the same kind is that of pluggy: last registered, first called. Only hooks that surround or
 decide can be wrapped. An implementation is a function or a method; one of which a call runs nothing (``async def``, a
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from kafka_parallel.throttle import Throttle
     from kafka_parallel.values import (
         BackpressureEvent,
+        BatchContext,
+        ChildWrapper,
         CommitContext,
         DelayedTopics,
         Halt,
@@ -48,6 +51,7 @@ __all__ = [
     "hookspec",
     "on_assign",
     "on_backpressure",
+    "on_batch",
     "on_commit",
     "on_error",
     "on_handled",
@@ -56,6 +60,7 @@ __all__ = [
     "on_start",
     "on_stop",
     "on_throttle",
+    "provide_child_wrapper",
     "provide_decoder",
     "provide_executor",
     "provide_ordering",
@@ -81,6 +86,27 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
 
     :param record: the record as the handler sees it (deserialised).
     :param context: attempt, assignment, times and the raw record.
+    """
+
+
+# see docs/decisions/0069-child-wrappers.md
+@hookspec(firstresult=True)
+def on_batch(records: Sequence[ConsumerRecord], context: BatchContext) -> Any:
+    """Surround: a handler that takes a list is called; the handler is the innermost implementation.
+
+    It is called once per batch, inside of the wrappers of ``on_record``, which surround each record of it. Those have
+    context variables of their own; a variable that is set here is seen by the handler. Records that wrappers of
+    ``on_record`` answered or failed are not in the list. Handlers of single records never come here.
+
+    A wrapper sees the error of the handler, a `BatchFailed` too, and may raise one itself. An implementation that is
+    not a wrapper and returns `Skip` answers instead of the handler: all records of the list are finished without it.
+    Beside an ``async def`` handler it may be ``async def`` too.
+
+    Runs on: the thread that runs the handler, or that waits for the process that does.
+    If it raises: the records failed, exactly as if their handler had raised.
+
+    :param records: the records that the handler is about to get. It gets a list of its own.
+    :param context: the attempt at each of them.
     """
 
 
@@ -264,6 +290,31 @@ def provide_executor(settings: Settings) -> Executor | None:
 
     Runs on: asked once on the caller of run().
     If it raises: the start fails.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+# see docs/decisions/0069-child-wrappers.md
+@hookspec
+def provide_child_wrapper(settings: Settings) -> ChildWrapper | None:
+    """Provide: a wrapper of the handler that runs where the handler does, in another process.
+
+    It is asked for if the executor runs handlers in other processes, as ``process-pool`` does, and takes the place of
+    ``on_record`` and ``on_batch`` of its plugin there: this process calls neither, so records still travel many at
+    once. Everything else of the plugin stays here, ``on_error`` too.
+
+    The answer is pickled, and called in the other process with the arguments of ``on_record``, or of ``on_batch`` if
+    the handler takes lists: ``wrapper(record, context)`` returns the context manager to run the handler in. All answers
+    are used, the wrapper of the plugin that was registered last outermost. An error of a wrapper when it is called, of
+    ``__enter__`` or of ``__exit__`` fails the record (the batch) as an error of the handler does; an ``__exit__`` that
+    returns true makes a failed record a handled one.
+
+    In the context there, ``assignment`` is ``None``, and ``queued_at`` and ``failing_since`` are times of the clock of
+    this process, which is the other's as well if both are of one machine and the clock is the system's.
+
+    Runs on: asked once on the caller of run(); the wrapper runs on the main thread of the other process.
+    If it raises: the start fails. So it does if the answer is no function, or cannot be pickled.
 
     :param settings: the settings of the consumer.
     """

@@ -22,6 +22,7 @@ from kafka_parallel.facts import Facts, NoFacts
 if TYPE_CHECKING:
     import asyncio
     import re
+    from contextlib import AbstractContextManager
 
     from kafka import TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BackpressureEvent",
     "Batch",
+    "BatchContext",
+    "ChildWrapper",
     "CommitContext",
     "DelayedTopics",
     "Halt",
@@ -137,7 +140,7 @@ class RecordContext(NamedTuple):
     :ivar failing_since: the same moment on the consumer's monotonic clock, to compute with.
     :ivar stage: ``"handle"``; in ``on_error`` ``"prepare"`` if the record never got to its handler because it could not
         be deserialised or its ordering key not be computed.
-    :ivar assignment: under which the record was taken; ``None`` in a context that was made by hand.
+    :ivar assignment: under which the record was taken; ``None`` in another process, and in a context made by hand.
     """
 
     raw: ConsumerRecord
@@ -154,9 +157,25 @@ class RecordContext(NamedTuple):
         """True while the outcome counts: false once its partition has left or the consumer has stopped.
 
         Its record runs elsewhere then, or again here. ``on_error`` is not asked any more; a wrapper of ``on_record``
-        that counts or writes something after the handler has to look here first.
+        that counts or writes something after the handler has to look here first. In another process it is always true:
+        a process whose result is no longer wanted is ended.
         """
         return self.assignment is None or self.assignment.live
+
+
+@dataclass(frozen=True, slots=True)
+class BatchContext:
+    """One call of a handler that takes a list of records.
+
+    :ivar attempts: the attempt at each record, in the order of the list.
+    """
+
+    attempts: tuple[RecordContext, ...]
+
+
+ChildWrapper: TypeAlias = "Callable[[Any, Any], AbstractContextManager[object]]"
+"""Answer of ``provide_child_wrapper``: a function that returns the context manager to run the handler in, called with
+the arguments of ``on_record``, or with those of ``on_batch`` if the handler takes lists."""
 
 
 Handled: TypeAlias = "tuple[ConsumerRecord, int, float, float, float, BaseException | None]"

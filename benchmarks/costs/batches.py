@@ -14,7 +14,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
-from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, of_list
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
@@ -56,7 +56,7 @@ def _queue(batch: int) -> LockedScheduler[TopicPartition]:
         attempt=attempts,
         clock=clock,
         batches=BatchLimits(batch, 1 << 40, NEVER, "mixed") if is_batch else None,
-        attempt_batch=BatchAttempts(handle, None, attempts) if is_batch else None,
+        attempt_batch=BatchAttempts(of_list(handle), None, attempts) if is_batch else None,
     )
     queue.assign([PARTITION], {}, {})
     queue.learn_positions({PARTITION: 0})

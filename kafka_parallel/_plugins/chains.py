@@ -18,7 +18,14 @@ import pluggy
 
 from kafka_parallel import hookspecs
 from kafka_parallel._logs import area_logger
-from kafka_parallel._plugins.implementations import Call, checked_answer, function_of, refuse_unfinished, wrapper_of
+from kafka_parallel._plugins.implementations import (
+    Call,
+    Hook,
+    checked_answer,
+    function_of,
+    refuse_unfinished,
+    wrapper_of,
+)
 from kafka_parallel._plugins.plugin_errors import HookOfPlugin, PluginErrors
 from kafka_parallel.errors import PluginError
 
@@ -26,9 +33,7 @@ log = area_logger("plugins")
 
 
 # see docs/decisions/0017-chains-composed-once.md
-def surround(
-    hook: pluggy.HookCaller, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None
-) -> Call:
+def surround(hook: Hook, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None) -> Call:
     """Compose the implementations of *hook* around *innermost*.
 
     :param innermost: called with one positional argument for each of *names*.
@@ -58,9 +63,7 @@ def decision(hook: pluggy.HookCaller, errors: PluginErrors | None = None) -> Cal
     return decide
 
 
-def surround_async(
-    hook: pluggy.HookCaller, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None
-) -> Call:
+def surround_async(hook: Hook, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None) -> Call:
     """Compose the same around an ``async def`` *innermost*; wrappers are entered before and left after it has run."""
     errors = errors or PluginErrors()
     answers = _answers(hook, names, errors)
@@ -69,7 +72,7 @@ def surround_async(
 
 
 def surround_steps(
-    hook: pluggy.HookCaller,
+    hook: Hook,
     names: Sequence[str],
     errors: PluginErrors | None = None,
     *,
@@ -160,7 +163,7 @@ class Steps:
         return None
 
 
-def _refuse_coroutines(hook: pluggy.HookCaller) -> None:
+def _refuse_coroutines(hook: Hook) -> None:
     for impl in hook.get_hookimpls():
         if inspect.iscoroutinefunction(impl.function):
             raise PluginError(
@@ -173,7 +176,7 @@ def _is_wrapper(impl: pluggy.HookImpl) -> bool:
     return impl.wrapper or impl.hookwrapper
 
 
-def _who(hook: pluggy.HookCaller, impl: pluggy.HookImpl, errors: PluginErrors) -> HookOfPlugin:
+def _who(hook: Hook, impl: pluggy.HookImpl, errors: PluginErrors) -> HookOfPlugin:
     return HookOfPlugin(impl.plugin_name, hook.name, errors)
 
 
@@ -199,7 +202,7 @@ class Answer(NamedTuple):
             raise
 
 
-def _answers(hook: pluggy.HookCaller, names: Sequence[str], errors: PluginErrors) -> list[Answer]:
+def _answers(hook: Hook, names: Sequence[str], errors: PluginErrors) -> list[Answer]:
     """The implementations that are asked instead of the innermost function, in that order."""
     return [
         Answer(function_of(impl, names), partial(checked_answer, hook.name, impl.plugin_name), _who(hook, impl, errors))
@@ -209,7 +212,7 @@ def _answers(hook: pluggy.HookCaller, names: Sequence[str], errors: PluginErrors
 
 
 def _wrap_all(
-    hook: pluggy.HookCaller,
+    hook: Hook,
     composed: Call,
     names: Sequence[str],
     errors: PluginErrors,

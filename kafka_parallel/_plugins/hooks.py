@@ -7,7 +7,7 @@ comes. How implementations are called is in ``chains.py``, which shapes and answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from kafka_parallel._plugins.chains import (
     surround_async,
     surround_steps,
 )
+from kafka_parallel._plugins.implementations import HookWithout
 from kafka_parallel._plugins.plugin_errors import PluginErrors
 
 if TYPE_CHECKING:
@@ -36,12 +37,16 @@ class Hooks:
     """The hooks of one run; made when all plugins are loaded, those that provide the usual choices included.
 
     :param settings: the settings of the run, passed to plugins.
+    :param wrapped_elsewhere: the plugins whose wrappers run in the handler's process, in the place of ``on_record`` and
+        ``on_batch`` here.
     :ivar errors: counts the hooks that raise.
     """
 
-    def __init__(self, plugins: Plugins, settings: Settings) -> None:
+    def __init__(self, plugins: Plugins, settings: Settings, wrapped_elsewhere: Collection[str] = ()) -> None:
         self._hook = hook = plugins.hook
         self._settings = settings
+        self._record = HookWithout(hook.on_record, wrapped_elsewhere)
+        self._batch = HookWithout(hook.on_batch, wrapped_elsewhere)
         self.errors = PluginErrors()
         self._assign = Observers(hook.on_assign, self.errors)
         self._revoke = Observers(hook.on_revoke, self.errors)
@@ -94,16 +99,26 @@ class Hooks:
     @property
     def surrounds_records(self) -> bool:
         """True if any plugin implements `on_record`; without one, the handler is called directly."""
-        return bool(self._hook.on_record.get_hookimpls())
+        return bool(self._record.get_hookimpls())
+
+    @property
+    def surrounds_batches(self) -> bool:
+        """True if any plugin implements `on_batch`; without one, the handler of a list is called directly."""
+        return bool(self._batch.get_hookimpls())
 
     def around_record(self, innermost: Call, *, is_async: bool) -> Call:
         """Compose `on_record` around *innermost*, a function of a record and its context."""
         compose = surround_async if is_async else surround
-        return compose(self._hook.on_record, innermost, ("record", "context"), self.errors)
+        return compose(self._record, innermost, ("record", "context"), self.errors)
 
-    def around_batch(self) -> Callable[..., Steps] | None:
+    def around_record_of_batch(self) -> Callable[..., Steps] | None:
         """Compose `on_record` for the records of a batch, each of them entered before and left after the handler."""
-        return surround_steps(self._hook.on_record, ("record", "context"), self.errors)
+        return surround_steps(self._record, ("record", "context"), self.errors)
+
+    def around_batch(self, innermost: Call, *, is_async: bool) -> Call:
+        """Compose `on_batch` around *innermost*, a function of records and the context of their call."""
+        compose = surround_async if is_async else surround
+        return compose(self._batch, innermost, ("records", "context"), self.errors)
 
     def around_commit(self, answered: Callable[[], None]) -> Callable[..., Steps] | None:
         """Compose `on_commit`; *answered* is called when a plugin has stored the offsets itself."""

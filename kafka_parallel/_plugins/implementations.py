@@ -8,7 +8,7 @@ seen, else when it answers.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from types import MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,14 +25,18 @@ if TYPE_CHECKING:
 Call: TypeAlias = "Callable[..., Any]"
 
 # Something happens inside of these: the handler, the commit, the other plugins' decision.
-WRAPPED = frozenset({"on_record", "on_commit", "on_error"})
+WRAPPED = frozenset({"on_record", "on_batch", "on_commit", "on_error"})
 # An answer to these may be awaited, beside an ``async def`` handler.
-AWAITED = frozenset({"on_record"})
+AWAITED = frozenset({"on_record", "on_batch"})
 # The answers that an implementation that is no wrapper may give, beside None, and how it is written.
 ANSWERS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "on_record": (
         lambda answer: isinstance(answer, Skip),
         "None lets the handler have the record, Skip(reason) finishes it without",
+    ),
+    "on_batch": (
+        lambda answer: isinstance(answer, Skip),
+        "None lets the handler have the records, Skip(reason) finishes them without",
     ),
     "on_commit": (
         lambda answer: answer is True,
@@ -41,6 +45,27 @@ ANSWERS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "on_error": (lambda answer: isinstance(answer, (Retry, Skip, Halt)), "it must be Retry, Skip, Halt or None"),
 }
 _MARK = "kafka_parallel_impl"
+
+
+class HookWithout:
+    """A hook as it is without some plugins.
+
+    pluggy has the same, for plugins that can be hashed.
+
+    :param names: of these plugins.
+    """
+
+    def __init__(self, hook: pluggy.HookCaller, names: Collection[str]) -> None:
+        self.name = hook.name
+        self._hook = hook
+        self._names = names
+
+    def get_hookimpls(self) -> list[pluggy.HookImpl]:
+        """The implementations, in pluggy's order."""
+        return [impl for impl in self._hook.get_hookimpls() if impl.plugin_name not in self._names]
+
+
+Hook: TypeAlias = "pluggy.HookCaller | HookWithout"
 
 
 # see docs/decisions/0058-plugins-judged-twice.md

@@ -111,6 +111,20 @@ class Plugins:
 
         :raises PluginError: if two plugins answer, naming both, or if one raises.
         """
+        answers = self.all_provided(hook, settings)
+        if len(answers) > 1:
+            names = " and ".join(self.describe(name) for name, _ in answers)
+            raise PluginError(f"{names} both answer {hook.name}: only one may; leave one of them out")
+        if not answers and default is not None:
+            self.load(default)
+            return self.provided(hook, settings)
+        return answers[0] if answers else None
+
+    def all_provided(self, hook: pluggy.HookCaller, settings: object) -> list[tuple[str, Any]]:
+        """Ask a provide-hook; return each answer with its plugin's name, in the order of loading.
+
+        :raises PluginError: if one raises.
+        """
         answers = []
         for impl in hook.get_hookimpls():
             try:
@@ -123,13 +137,7 @@ class Plugins:
             refuse_unfinished(hook.name, impl.plugin_name, answer)
             if answer is not None:
                 answers.append((impl.plugin_name, answer))
-        if len(answers) > 1:
-            names = " and ".join(self.describe(name) for name, _ in answers)
-            raise PluginError(f"{names} both answer {hook.name}: only one may; leave one of them out")
-        if not answers and default is not None:
-            self.load(default)
-            return self.provided(hook, settings)
-        return answers[0] if answers else None
+        return answers
 
     def implementing(self, hook: str) -> list[str]:
         """The names of the plugins that implement *hook*."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from kafka_parallel._plugins.manager import Plugins
     from kafka_parallel.decoders import Decoder
     from kafka_parallel.executors import Executor
-    from kafka_parallel.values import Settings
+    from kafka_parallel.values import ChildWrapper, Settings
 
 Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
 
@@ -85,6 +86,17 @@ class Provided:
                 "object whose start() is a plain method"
             )
         return executor  # type: ignore[no-any-return]
+
+    def child_wrappers(self) -> dict[str, ChildWrapper]:
+        """The wrappers that run in the handler's process, by the name of their plugins, the innermost first."""
+        found = dict(self._plugins.all_provided(self._plugins.hook.provide_child_wrapper, self._settings))
+        for name, wrapper in found.items():
+            who = f"{self._plugins.describe(name)} provided the child wrapper {shown(wrapper)}"
+            if not callable(wrapper):
+                raise PluginError(f"{who}, which is no function")
+            if is_async(wrapper) or inspect.isgeneratorfunction(wrapper):
+                raise PluginError(f"{who}, which returns no context manager: write @contextlib.contextmanager above it")
+        return found
 
     def decoder(self) -> tuple[str, Decoder] | None:
         """The decoder that replaces kafka-python's, and the name of its plugin."""

@@ -50,8 +50,8 @@ class Attempts:
     def __call__(self, task):
         return self._run(task)
 
-    def see(self, record):
-        return record
+    def sent(self, task):
+        return task.record
 
 
 class Case:

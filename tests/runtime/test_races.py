@@ -13,7 +13,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
-from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, of_list
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel.values import Retry
@@ -108,7 +108,7 @@ def run(queue, fed, chunk_of=64):
 def queue_for(handler, batches=None):
     clock = SystemClock()
     attempt = Attempts(handler, None, lambda **_: Retry(0), None, clock)
-    together = None if batches is None else BatchAttempts(handler.together, None, attempt)
+    together = None if batches is None else BatchAttempts(of_list(handler.together), None, attempt)
     limits = BufferLimits(RECORDS * 2, 1 << 30, RECORDS * 2)
     return LockedScheduler(
         limits, commits=CommitRules(), attempt=attempt, clock=clock, batches=batches, attempt_batch=together

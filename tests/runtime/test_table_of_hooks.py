@@ -18,9 +18,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kafka_parallel import ParallelConsumer, PluginError, Skip, hookimpl
+from kafka_parallel import Batch, ParallelConsumer, PluginError, Skip, hookimpl
 from kafka_parallel._plugins.manager import HOOKS
 from tests.runtime.app import GROUP, PARTITION, App
+from tests.runtime.elsewhere import Elsewhere
 
 RECORDS = 3
 PATIENCE = 60.0
@@ -64,7 +65,8 @@ ACTS = {"None": nothing, **ANSWERS, **ERRORS}
 IS_WORK = {"a coroutine", "a generator", "a context manager"}
 ENDS_ALL = {"GeneratorExit", "OwnError", "KeyboardInterrupt", "SystemExit", "CancelledError"}
 OBSERVED = {"on_handled", "on_backpressure", "on_assign", "on_revoke", "on_stop"}
-WRAPPED = {"on_record", "on_error", "on_commit"}
+WRAPPED = {"on_record", "on_batch", "on_error", "on_commit"}
+RUNS_HANDLERS = {"on_record", "on_batch"}
 
 
 def plain(act):
@@ -156,6 +158,28 @@ NEVER = [unmarked_generator, async_generator, partial, instance]
 AROUND = [wrapper, wrapper_after, old_wrapper, old_wrapper_after]
 
 
+def each(one, *, is_async):
+    """Make a handler of single records one of lists."""
+
+    def handle(records):
+        for record in records:
+            one(record)
+
+    async def handle_async(records):
+        for record in records:
+            await one(record)
+
+    return handle_async if is_async else handle
+
+
+HANDLED = []
+
+
+def handle_elsewhere(record):
+    """A handler that can be sent."""
+    HANDLED.append(record.offset)
+
+
 class RunOf:
     """An application with one plugin, run to its end within a watchdog."""
 
@@ -185,18 +209,26 @@ class RunOf:
 
         consumer = app.consumer(consumer_timeout_ms=150)
         options = {"workers": 2, "max_buffered_records": 2, "install_signal_handlers": False}
-        if hook not in ("provide_executor",):
-            options["executor"] = executor
         plugins = [SimpleNamespace(**{hook: implementation}), Witness()]
+        if hook == "provide_child_wrapper":
+            plugins.append(Elsewhere())
+        elif hook != "provide_executor":
+            options["executor"] = executor
         self.parallel = ParallelConsumer(consumer, plugins=plugins, **options)
-        thread = threading.Thread(target=self._run, args=[app.handle(act)], daemon=True)
+        one = app.handle(act)
+        if hook == "provide_child_wrapper":
+            one, app.handled = handle_elsewhere, HANDLED
+            HANDLED.clear()
+        self.batch = Batch(max_records=2, max_wait_ms=5) if hook == "on_batch" else None
+        handler = one if self.batch is None else each(one, is_async=executor == "asyncio")
+        thread = threading.Thread(target=self._run, args=[handler], daemon=True)
         thread.start()
         thread.join(PATIENCE)
         assert not thread.is_alive(), "it hangs"
 
     def _run(self, handler):
         try:
-            self.parallel.run(handler)
+            self.parallel.run(handler, batch=self.batch)
         except BaseException as error:
             self.error = error
 
@@ -224,7 +256,7 @@ def expected(hook, shape, act):
         return "all"
     if hook in OBSERVED or hook == "on_commit":  # offsets that were not committed at first are, later
         return "ends" if act in ENDS_ALL else "all"
-    if hook == "on_record":
+    if hook in RUNS_HANDLERS:
         return "ends"
     is_asked = hook not in ("on_start", "on_throttle")
     return "all" if act in ANSWERS and act not in IS_WORK and not is_asked else "refused"
@@ -241,7 +273,7 @@ def cells(executors):
         pytest.param(*cell, executor, id=f"{cell[0]}-{cell[1].__name__}-{cell[2]}-{executor}")
         for executor in executors
         for cell in CELLS
-        if executor == "thread-pool" or cell[0] in ("on_record", "on_error", "on_handled")
+        if executor == "thread-pool" or cell[0] in ("on_record", "on_batch", "on_error", "on_handled")
     ]
 
 
@@ -251,7 +283,7 @@ def test_what_becomes_of_the_records(hook, shape, act, executor, caplog):
         run = RunOf(hook, shape(at_first(ACTS[act]) if hook == "on_commit" else ACTS[act]), executor)
 
     run.check_promises()
-    is_awaited = (hook, act, executor) == ("on_record", "a coroutine", "asyncio")
+    is_awaited = hook in RUNS_HANDLERS and (act, executor) == ("a coroutine", "asyncio")
     ending = "all" if is_awaited else expected(hook, shape, act)
     assert run.ending == ending, f"{run.error!r} {run.app.handled} {run.app.committed}"
     if is_awaited:

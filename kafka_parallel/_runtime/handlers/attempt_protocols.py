@@ -19,8 +19,8 @@ class Attempt(Protocol):
     def __call__(self, task: Task) -> Outcome:
         """Run it here and now."""
 
-    def see(self, record: Any) -> Any:
-        """Return the raw record that is to be sent elsewhere for *record*."""
+    def sent(self, task: Task) -> Any:
+        """Return what is to be sent elsewhere for *task*: its raw record, or a stand-in of it."""
 
     def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
         """Tell how it ended if it was run elsewhere and raised *error*."""

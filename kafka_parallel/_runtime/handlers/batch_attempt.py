@@ -2,7 +2,8 @@
 
 Each record is deserialised and enters its wrappers of ``on_record`` by itself; one that fails in this, or that a
 wrapper answers, is not in the list that the handler gets, and neither are those that have to run behind a failed one.
-Then the handler is called once, and each record leaves its wrappers with the handler's result or its own error.
+Then the handler is called once, inside the wrappers of ``on_batch``, and each record leaves its own wrappers with the
+result or with its own error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
 from kafka_parallel._runtime.handlers.record_attempt import Attempts, context_of
 from kafka_parallel._unfinished import require_finished
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
+from kafka_parallel.values import BatchContext
 
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
@@ -96,28 +98,39 @@ class BatchRun:
         return dict.fromkeys(range(count), error)
 
 
+def of_list(handler: Callable[[list[Any]], Any]) -> Callable[[BatchRun], Any]:
+    """Make *handler* a function of a `BatchRun`: it gets a list of its own, which it may change."""
+    return lambda run: handler([*run.records])
+
+
+def inside(surrounded: Callable[[Sequence[Any], BatchContext], Any]) -> Callable[[BatchRun], Any]:
+    """Do the same with a handler inside the wrappers of ``on_batch``."""
+    return lambda run: surrounded(tuple(run.records), BatchContext(tuple(map(context_of, run.tasks))))
+
+
 class BatchAttempts:
     """Runs batches.
 
-    :param handler: the user's function of a list of records.
+    :param call: calls the user's handler with the records of a `BatchRun`; see `of_list` and `inside`.
     :param around: the wrappers of ``on_record``, see `Entered`; ``None`` if there are none.
     :param attempts: deserialises, and knows the meaning of a failure.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
-    :param sends_raw: whether *handler* gets the raw records, because it sends them on to where they are made anew.
+    :param may_skip: whether a plugin may answer in the handler's place.
+    :ivar call: the same.
     """
 
     def __init__(
         self,
-        handler: Callable[[list[Any]], Any],
+        call: Callable[[BatchRun], Any],
         around: Callable[..., Any] | None,
         attempts: Attempts,
         deadlines: Deadlines | None = None,
         *,
-        sends_raw: bool = False,
+        may_skip: bool = False,
     ) -> None:
         self._deadlines = deadlines
-        self._sends_raw = sends_raw
-        self._handler = handler
+        self.may_skip = may_skip
+        self.call = call
         self._around = around
         self._attempts = attempts
         self._is_bare = around is None and attempts.hands_over_as_is
@@ -143,19 +156,16 @@ class BatchAttempts:
 
     def _call(self, batch: TaskBatch, run: BatchRun) -> Any:
         variables = self.variables.copy()
-        records = [*run.records]  # the handler may change its list
-        if self._sends_raw:
-            records = [self._attempts.see(task.record) for task in run.tasks]
         if self._deadlines is None:
-            return self._run(variables, records)
+            return self._run(variables, run)
         # Copies: by the time it is late, the handler may have returned, and its records left their wrappers.
         decide = partial(self._timed_out, run, [*run.done], [*run.failures])
         with self._deadlines.watched(batch, run.tasks, decide):
-            return self._run(variables, records)
+            return self._run(variables, run)
 
-    def _run(self, variables: contextvars.Context, records: list[Any]) -> Any:
-        returned = variables.run(self._handler, records)
-        require_finished(returned)
+    def _run(self, variables: contextvars.Context, run: BatchRun) -> Any:
+        returned = variables.run(self.call, run)
+        require_finished(returned, may_skip=self.may_skip)
         return returned
 
     def _timed_out(

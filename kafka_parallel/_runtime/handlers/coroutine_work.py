@@ -75,21 +75,18 @@ class CoroutineWork:
 class CoroutineBatches:
     """Runs batches.
 
-    :param batches: lets records enter and leave their wrappers, and tells the outcome of each.
-    :param handler: the user's coroutine function of a list of records.
+    :param batches: lets records enter and leave their wrappers, calls the handler, and tells the outcome of each.
     :param attempts: decides beside the event loop.
-    :param timeout: seconds that *handler* may take; ``None`` = any time.
+    :param timeout: seconds that the handler may take; ``None`` = any time.
     """
 
     def __init__(
         self,
         batches: BatchAttempts,
-        handler: Callable[[list[Any]], Any],
         attempts: CoroutineAttempts,
         timeout: float | None,
     ) -> None:
         self._batches = batches
-        self._handler = handler
         self._attempts = attempts
         self._timeout = timeout
 
@@ -104,10 +101,10 @@ class CoroutineBatches:
         if run.tasks:
             result: Any = None
             error: BaseException | None = None
-            call = partial(self._handler, [*run.records])  # it may change its list
+            call = partial(self._batches.call, run)
             try:
                 result = await within(self._timeout, batch, self._batches.variables.copy(), call)
-                require_finished(result)
+                require_finished(result, may_skip=self._batches.may_skip)
             except asyncio.CancelledError as raised:
                 if was_cancelled() or not any(map(wants, batch.tasks)):
                     run.leave_wrappers(None, raised)

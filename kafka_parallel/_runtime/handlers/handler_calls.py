@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, inside, of_list
+from kafka_parallel._runtime.handlers.child_calls import SentRecord
 from kafka_parallel._runtime.handlers.compatibility import is_remote
 from kafka_parallel._runtime.handlers.deadlines import Deadlines
 from kafka_parallel._runtime.handlers.handled_log import HandledLog
-from kafka_parallel._runtime.handlers.record_attempt import Attempts, ObservedAttempts
+from kafka_parallel._runtime.handlers.record_attempt import Attempts, ObservedAttempts, context_of
 from kafka_parallel._runtime.handlers.remote_run import program
 from kafka_parallel._unfinished import finishing, finishing_async, is_async
 
 if TYPE_CHECKING:
+    from kafka_parallel._core.task import Task
     from kafka_parallel._plugins.hooks import Hooks
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._runtime.handlers.batch_attempt import BatchRun
     from kafka_parallel._runtime.handlers.coroutine_work import CoroutineWork
     from kafka_parallel._runtime.handlers.originals import Originals
     from kafka_parallel.executors import Executor, Program
-    from kafka_parallel.values import RecordContext, Settings
+    from kafka_parallel.values import BatchContext, ChildWrapper, RecordContext, Settings
 
 
 class HandlerCalls:
     """The parts that are needed to call *handler*.
 
     :param originals: makes of a raw record the one that stands for it.
+    :param child_wrappers: those that are sent along with the handler, by the name of their plugins.
     :param is_batch: whether it takes a list of records.
     :ivar handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
@@ -43,10 +47,12 @@ class HandlerCalls:
         settings: Settings,
         clock: Clock,
         originals: Originals,
+        child_wrappers: Mapping[str, ChildWrapper],
         *,
         is_batch: bool,
     ) -> None:
         self._originals = originals
+        self._child_wrappers = child_wrappers
         self._handler = handler
         self._executor = executor
         self._client = client
@@ -69,6 +75,7 @@ class HandlerCalls:
             self._handler,
             self._client,
             self._originals.see,
+            self._child_wrappers,
             is_surrounded=self._hooks.surrounds_records,
             is_batch=self._is_batch,
             is_timed=self.handled_log is not None,
@@ -85,7 +92,7 @@ class HandlerCalls:
             self._clock,
             self.deadlines,
             self.handled_log,
-            self._originals.see,
+            self._sent,
         )
 
     @cached_property
@@ -93,10 +100,8 @@ class HandlerCalls:
         """Runs a batch; ``None`` if records run one by one."""
         if not self._is_batch:
             return None
-        around = self._hooks.around_batch()
-        if is_remote(self._executor):
-            return BatchAttempts(self._executor.call, around, self.attempt, sends_raw=True)
-        return BatchAttempts(self._handler, around, self.attempt, self.deadlines)
+        around, may_skip = self._hooks.around_record_of_batch(), self._hooks.surrounds_batches
+        return BatchAttempts(self._call_of_batch, around, self.attempt, self.deadlines, may_skip=may_skip)
 
     @property
     def coroutines(self) -> CoroutineWork | None:
@@ -116,7 +121,7 @@ class HandlerCalls:
             if self.handled_log is None
             else ObservedCoroutineAttempts(self.attempt, call, timeout, self._clock, self.handled_log)
         )
-        batches = None if together is None else CoroutineBatches(together, self._handler, attempts, timeout)
+        batches = None if together is None else CoroutineBatches(together, attempts, timeout)
         return CoroutineWork(attempts, batches)
 
     @cached_property
@@ -130,6 +135,37 @@ class HandlerCalls:
         """The call inside the wrappers; if the handler runs elsewhere the raw record is sent there."""
         executor = self._executor
         if is_remote(executor):
-            return lambda _, context: executor.call(self._originals.see(context.raw))
-        handler = (finishing_async if is_async(self._handler) else finishing)(self._handler)
+            return lambda _, context: executor.call(self._sent_of(context))
+        handler = self._finishing
         return lambda record, _: handler(record)
+
+    @property
+    def _call_of_batch(self) -> Callable[[BatchRun], Any]:
+        """The call of a handler of lists, inside the wrappers of ``on_batch`` if there are any."""
+        if self._hooks.surrounds_batches:
+            is_coroutine = is_async(self._handler)
+            return inside(self._hooks.around_batch(self._innermost_of_batch(), is_async=is_coroutine))
+        executor, sent = self._executor, self._sent
+        if is_remote(executor):
+            return lambda run: executor.call([sent(task) for task in run.tasks])
+        return of_list(self._handler)
+
+    def _innermost_of_batch(self) -> Callable[[Sequence[Any], BatchContext], Any]:
+        """The same as `_innermost`, for a list; a handler gets one of its own."""
+        executor, sent_of = self._executor, self._sent_of
+        if is_remote(executor):
+            return lambda _, context: executor.call([sent_of(attempt) for attempt in context.attempts])
+        handler = self._finishing
+        return lambda records, _: handler([*records])
+
+    @property
+    def _finishing(self) -> Callable[[Any], Any]:
+        return (finishing_async if is_async(self._handler) else finishing)(self._handler)
+
+    def _sent(self, task: Task) -> Any:
+        """Make of *task* what is sent for it: its raw record alone, if no wrapper there wants to know more."""
+        return self._sent_of(context_of(task)) if self._child_wrappers else self._originals.see(task.record)
+
+    def _sent_of(self, context: RecordContext) -> Any:
+        record = self._originals.see(context.raw)
+        return SentRecord(record, context) if self._child_wrappers else record

@@ -40,7 +40,7 @@ class Attempts:
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
-    :ivar see: makes of a raw record the one that stands for it where it is deserialised elsewhere.
+    :ivar sent: makes of a task what is sent for it where its handler runs elsewhere.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Attempts:
         clock: Clock,
         deadlines: Deadlines | None = None,
         handled_log: HandledLog | None = None,
-        see: Callable[[Any], Any] = lambda record: record,
+        sent: Callable[[Task], Any] = lambda task: task.record,
     ) -> None:
-        self.see = see
+        self.sent = sent
         self._handler = handler
         self._surrounded = surrounded
         self._decide = decide

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka_parallel._core.outcome import Failure, NoVerdict
 from kafka_parallel._runtime.client.deserializers import from_fields
+from kafka_parallel._runtime.handlers.child_calls import wrapped
 from kafka_parallel._showing import name_of, shown
 from kafka_parallel._unfinished import finishing
-from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.errors import ConfigurationError, PluginError
 from kafka_parallel.executors import Exchange, Program, Report
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.task import Task, Unit
     from kafka_parallel._runtime.handlers.attempt_protocols import Attempt
     from kafka_parallel._runtime.handlers.handled_log import HandledLog
+    from kafka_parallel.values import ChildWrapper
 
 
 class Source(Protocol):
@@ -56,6 +58,7 @@ def program(
     handler: Callable[[Any], Any],
     source: Source,
     see: Callable[[Any], Any],
+    wrappers: Mapping[str, ChildWrapper],
     *,
     is_surrounded: bool,
     is_batch: bool,
@@ -64,8 +67,10 @@ def program(
     """Put together the program that has to be sent.
 
     :param see: makes of a raw record the one that is sent for it.
+    :param wrappers: those around the handler there, by the name of their plugins, the innermost first.
 
     :raises ConfigurationError: if some of it cannot be sent.
+    :raises PluginError: if a wrapper cannot be sent.
     """
     if not source.has_raw_bytes:
         raise ConfigurationError(
@@ -75,8 +80,23 @@ def program(
     name = f"the handler {name_of(handler)!r}"
     for what, sent in {name: handler, **source.deserializers}.items():
         _require_picklable(what, sent)
-    payload = _pickled((finishing(handler), from_fields(source.deserializers)))
-    return Program(payload, name, is_surrounded, is_batch, is_timed, see)
+    for plugin, wrapper in wrappers.items():
+        _require_picklable_wrapper(plugin, wrapper)
+    call, prepare = finishing(handler), from_fields(source.deserializers)
+    if wrappers:
+        make_raw = from_fields(dict.fromkeys(source.deserializers))
+        call, prepare = wrapped(call, prepare, make_raw, wrappers, is_batch=is_batch)
+    return Program(_pickled((call, prepare)), name, is_surrounded, is_batch, is_timed, see)
+
+
+def _require_picklable_wrapper(plugin: str, wrapper: object) -> None:
+    try:
+        _pickled(wrapper)
+    except Exception as error:
+        raise PluginError(
+            f"the child wrapper {shown(wrapper)} of plugin {plugin!r} cannot be sent to another process ({error}): "
+            "make it a function at the top level of a module, or an object that can be pickled"
+        ) from error
 
 
 def _require_picklable(what: str, sent: object) -> None:
@@ -148,8 +168,8 @@ class RemoteRun:
     def _send(self, units: Sequence[Unit], exchange: Exchange) -> list[Unit]:
         """Return the units that have to be sent again: a record was skipped, and there are some behind it."""
         left: list[Unit] = []
-        see = self._attempt.see
-        records = [[see(task.record) for task in unit.tasks] for unit in units]
+        sent = self._attempt.sent
+        records = [[sent(task) for task in unit.tasks] for unit in units]
         news = exchange(records, lambda place: self._is_wanted(units[place]))
         for reports in news if self._handled_log is None else self._heard(self._handled_log, units, news):
             unbegun = [units[report.unit] for report in reports if report.is_unbegun]

@@ -79,9 +79,10 @@ class Parts:
         check_plugins(plugins, options, client.group_id, usual_executor)
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
-        self.hooks = Hooks(plugins, self.settings)
+        child_wrappers = provided.child_wrappers() if is_remote(self.executor) else {}
+        self.hooks = Hooks(plugins, self.settings, child_wrappers.keys())
         self._calls = HandlerCalls(
-            handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals,
+            handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals, child_wrappers,
             is_batch=batch is not None,
         )  # fmt: skip
         if is_remote(self.executor):

@@ -31,8 +31,8 @@ class Deciding:
     def __call__(self, task):
         return self.failed_elsewhere(task, task.error, "prepare")
 
-    def see(self, record):
-        return record
+    def sent(self, task):
+        return task.record
 
     def failed_elsewhere(self, task, error, stage):
         self.failed.append((task.offset, error, stage))

@@ -19,7 +19,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import NoVerdict
 from kafka_parallel._core.task import Task
-from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, of_list
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, timed_out
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
@@ -196,7 +196,7 @@ def queue_of(handler, answer=Skip("no"), keys=("a",), deadlines=None, batches=No
     clock = clock or ManualClock()
     asked = Asked(answer)
     attempts = Attempts(handler, None, asked, None, clock, deadlines)
-    together = None if batches is None else BatchAttempts(handler, None, attempts, deadlines)
+    together = None if batches is None else BatchAttempts(of_list(handler), None, attempts, deadlines)
     queue = LockedScheduler(
         LIMITS, commits=CommitRules(), attempt=attempts, clock=clock, batches=batches, attempt_batch=together
     )

@@ -92,9 +92,9 @@ BUGS = [
     ),
     Bug(
         "send the record of the retry topic to a process",
-        where="kafka_parallel._runtime.handlers.remote_run:RemoteRun._send",
-        old="self._attempt.see",
-        new="lambda record: record",
+        where="kafka_parallel._runtime.handlers.handler_calls:HandlerCalls._sent",
+        old="self._originals.see(task.record)",
+        new="task.record",
         executor="process-pool",
     ),
 ]
