@@ -5,6 +5,9 @@ standard loggers that comes out of the call that logs: in the middle of a commit
 
 The library's own loggers are named by what their lines are about, and not by modules, which are private: an operator
 sets levels for them. docs/reference/log-lines.md has the lines of each.
+
+The fields in ``extra=`` are put into the log record after it was made. ``logging`` refuses fields that its factory of
+log records has set already, as the plugin ``log-context`` and applications do with those of the current record.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -22,11 +27,26 @@ else:
 # The subjects of lines; each is a public name.
 Area = Literal["run", "plugins", "rebalance", "poll", "handlers", "commits", "outbox", "testing"]
 
+_extra: ContextVar[Mapping[str, object] | None] = ContextVar("kafka_parallel._logs._extra", default=None)
+
+
+class _ExtraFilter(logging.Filter):
+    """Puts the fields of the line that is being written into its log record, whatever its factory has set."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every line pass."""
+        vars(record).update(_extra.get() or {})
+        return True
+
+
+_EXTRA_FILTER = _ExtraFilter()
+
 
 class QuietLogger(_Adapter):
     """A logger whose calls never raise: a traceback on standard error tells of a handler or a filter that does.
 
     ``logging`` treats errors of its own handlers in the same way, and ``logging.raiseExceptions`` switches it off.
+    Fields in ``extra=`` are set even if the factory of log records has set fields of these names.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
@@ -34,16 +54,21 @@ class QuietLogger(_Adapter):
         if not self.isEnabledFor(level):
             return
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line is the caller's, not this one's
+        token = _extra.set(kwargs.pop("extra", None))
         try:
             self.logger.log(level, msg, *args, **kwargs)
         except Exception:  # noqa: BLE001 - the application's handlers are at fault, and a consumer goes on without them
             if logging.raiseExceptions and sys.stderr:
                 traceback.print_exc()
+        finally:
+            _extra.reset(token)
 
 
 def get_logger(name: str) -> QuietLogger:
     """The logger *name*, as ``logging.getLogger`` finds it."""
-    return QuietLogger(logging.getLogger(name), {})
+    logger = logging.getLogger(name)
+    logger.addFilter(_EXTRA_FILTER)
+    return QuietLogger(logger, {})
 
 
 def area_logger(area: Area) -> QuietLogger:

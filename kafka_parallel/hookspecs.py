@@ -89,7 +89,7 @@ def on_record(record: ConsumerRecord, context: RecordContext) -> Any:
     """
 
 
-# see docs/decisions/0069-child-wrappers.md
+# see docs/decisions/0070-child-wrappers.md
 @hookspec(firstresult=True)
 def on_batch(records: Sequence[ConsumerRecord], context: BatchContext) -> Any:
     """Surround: a handler that takes a list is called; the handler is the innermost implementation.
@@ -295,7 +295,7 @@ def provide_executor(settings: Settings) -> Executor | None:
     """
 
 
-# see docs/decisions/0069-child-wrappers.md
+# see docs/decisions/0070-child-wrappers.md
 @hookspec
 def provide_child_wrapper(settings: Settings) -> ChildWrapper | None:
     """Provide: a wrapper of the handler that runs where the handler does, in another process.

@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
+from kafka_parallel.logs import RecordInfo
 from kafka_parallel.plugin_support import get_logger, shown
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class RetryWithBackoff:
         self._never_retry = _classes("never_retry", never_retry)
         self._max_share = max_share
         self._clock: Callable[[], float] | None = None
+        self._group: str | None = None
 
     @hookimpl
     def on_throttle(self, throttle: Throttle, context: Settings) -> None:
@@ -97,8 +99,8 @@ class RetryWithBackoff:
 
     @hookimpl
     def on_start(self, context: Settings) -> None:
-        """Take the consumer's clock."""
-        self._clock = context.clock
+        """Take the consumer's clock, and its group for log lines."""
+        self._clock, self._group = context.clock, context.group_id
 
     @hookimpl
     def on_error(self, error: BaseException, context: RecordContext) -> Retry | None:
@@ -111,12 +113,14 @@ class RetryWithBackoff:
         delay_ms = self._wait_ms(context.attempt)
         reason = self._exhausted(context, delay_ms)
         raw, name = context.raw, type(error).__name__
+        fields = RecordInfo.of(raw, self._group, context.attempt).fields()
         if reason is not None:
             log.warning("%s[%d]@%d failed with %s: it is not tried again after %s",
-                        raw.topic, raw.partition, raw.offset, name, reason)  # fmt: skip
+                        raw.topic, raw.partition, raw.offset, name, reason, extra=fields)  # fmt: skip
             return None
         log.info("%s[%d]@%d failed with %s (attempt %d of %d): it will be processed again in %.0f ms",
-                 raw.topic, raw.partition, raw.offset, name, context.attempt, self._max_attempts, delay_ms)  # fmt: skip
+                 raw.topic, raw.partition, raw.offset, name, context.attempt, self._max_attempts, delay_ms,
+                 extra=fields)  # fmt: skip
         return Retry(delay_ms)
 
     def _is_worth_it(self, error: BaseException, context: RecordContext) -> bool:

@@ -32,6 +32,7 @@ from kafka import KafkaProducer
 from kafka_parallel import ConfigurationError, DelayedTopics, Halt, Settings, Skip, StateError, hookimpl
 from kafka_parallel.dlq import parse
 from kafka_parallel.dlq.null_headers import marked, restored
+from kafka_parallel.logs import RecordInfo
 from kafka_parallel.outbox import (
     FAILURES,
     Outbox,
@@ -109,6 +110,7 @@ class RetryTopics:
         self._steps: dict[str, tuple[str, int]] = {}
         self._topics: dict[tuple[str, int], str] = {}
         self._outbox: Outbox | None = None
+        self._group: str | None = None
 
     @hookimpl
     def provide_topics(self, settings: Settings) -> DelayedTopics:
@@ -135,6 +137,7 @@ class RetryTopics:
 
         :raises ConfigurationError: one of them cannot be reached.
         """
+        self._group = context.group_id
         config = producer_config(NAME, context.consumer_config, self._overrides, self._timeout_ms)
         topics = sorted(self._steps)
         self._outbox = open_outbox(NAME, self._make_producer, config, topics, self._timeout_ms, context.clock)
@@ -156,13 +159,15 @@ class RetryTopics:
             written = self._outbox.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
         except FAILURES as failure:
             return Halt(f"{name}, and retry topic {topic!r} did not acknowledge the record ({failure!r})")
-        return self._put_off(raw, name, step, written)
+        return self._put_off(context, name, step, written)
 
-    def _put_off(self, raw: ConsumerRecord, name: str, step: int, written: Written) -> Skip:
-        """Say that the record *raw*, which failed with the error called *name*, comes again from a retry topic."""
+    def _put_off(self, context: RecordContext, name: str, step: int, written: Written) -> Skip:
+        """Say that the record of *context*, which failed with the error *name*, comes again from a retry topic."""
+        raw = context.raw
         place = f"{written.topic}[{written.partition}]@{written.offset}"
         log.info("%s[%d]@%d failed with %s: it will be processed again in %g ms, from %s",
-                 raw.topic, raw.partition, raw.offset, name, self._delays_ms[step], place)  # fmt: skip
+                 raw.topic, raw.partition, raw.offset, name, self._delays_ms[step], place,
+                 extra=RecordInfo.of(raw, self._group, context.attempt).fields())  # fmt: skip
         return Skip(f"{name}: to be tried again from {place}")
 
     @hookimpl

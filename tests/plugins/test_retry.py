@@ -183,7 +183,7 @@ def test_the_defaults_outlast_an_outage_of_a_minute(chance):
     """The kind: defaults that give good records up. A restart of a database takes a minute."""
     clock = ManualClock()
     plugin = RetryWithBackoff(chance=lambda: chance)
-    plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=4))
+    plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=4, group_id="g"))
     attempt, since, last = 1, clock.monotonic(), 0.0
     while True:
         last = clock.monotonic() - since
@@ -201,7 +201,7 @@ def test_no_record_is_lost_to_dead_letters_by_an_outage_of_a_minute():
     """The same with the consumer's own queue: 300 records of 30 keys, on a clock that the test moves."""
     clock, dead, done = ManualClock(), [], set()
     plugin = RetryWithBackoff()
-    plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=8))
+    plugin.on_start(SimpleNamespace(clock=clock.monotonic, workers=8, group_id="g"))
 
     def handle(record):
         if clock.monotonic() < 60:

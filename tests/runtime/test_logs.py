@@ -96,6 +96,43 @@ def test_an_operator_silences_one_subject(caplog):
     assert "kafka_parallel.rebalance" not in names
 
 
+def test_extra_fields_are_set_whatever_the_factory_of_log_records_has_set(caplog):
+    standard = logging.getLogRecordFactory()
+
+    def own(*args, **kwargs):
+        record = standard(*args, **kwargs)
+        record.kafka_topic = "the application's"
+        return record
+
+    logging.setLogRecordFactory(own)
+    try:
+        get_logger("some.logger").warning("about a record", extra={"kafka_topic": "t", "kafka_offset": 7})
+        get_logger("some.logger").warning("about none")
+    finally:
+        logging.setLogRecordFactory(standard)
+
+    about, none = caplog.records
+    assert (about.kafka_topic, about.kafka_offset) == ("t", 7)
+    assert (none.kafka_topic, hasattr(none, "kafka_offset")) == ("the application's", False)
+
+
+def test_extra_fields_are_those_of_their_own_line_alone(caplog):
+    class Says(logging.Handler):
+        def emit(self, record):
+            if record.getMessage() == "outer":
+                get_logger("some.logger").warning("inner")
+
+    logger, says = logging.getLogger("some.logger"), Says()
+    logger.addHandler(says)
+    try:
+        get_logger("some.logger").warning("outer", extra={"kafka_offset": 7})
+    finally:
+        logger.removeHandler(says)
+
+    found = {line.getMessage(): getattr(line, "kafka_offset", None) for line in caplog.records}
+    assert found == {"outer": 7, "inner": None}
+
+
 def test_silence_is_kept_where_logging_is_told_to(logging_with, monkeypatch, capsys):
     monkeypatch.setattr(logging, "raiseExceptions", False)
     logging_with(Raising("hello"))

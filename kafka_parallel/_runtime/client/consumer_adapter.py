@@ -85,7 +85,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._extra_topics = ExtraTopics(consumer)
         self._deserializers = LazyDeserializers(self._fetcher)
         self._reading = Reading()
-        self._standing = StandingPartitions()
+        self._standing = StandingPartitions(self.group_id)
         self._slices = Slices()
         self.failure: Exception | None = None
         self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)

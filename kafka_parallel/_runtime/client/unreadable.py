@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client import fetcher_patch
+from kafka_parallel.logs import RecordInfo
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -70,9 +71,13 @@ class Reading:
 
 
 class StandingPartitions:
-    """The partitions of one consumer that stand still, each at a record that cannot be read."""
+    """The partitions of one consumer that stand still, each at a record that cannot be read.
 
-    def __init__(self) -> None:
+    :param group: the consumer group, for log lines.
+    """
+
+    def __init__(self, group: str | None) -> None:
+        self._group = group
         self._found: dict[TopicPartition, Unreadable] = {}
 
     def stand(self, found: Unreadable, pauses: Pauses) -> None:
@@ -84,7 +89,8 @@ class StandingPartitions:
         self._found[partition] = found
         log.error("%s[%d]@%d cannot be read by kafka-python: the partition stands still there, others go on; nothing "
                   "at or above it is committed", partition.topic, partition.partition, offset,
-                  exc_info=error)  # fmt: skip
+                  exc_info=error,
+                  extra=RecordInfo(partition.topic, partition.partition, offset, self._group).fields())  # fmt: skip
 
     def standing(self, pauses: Pauses) -> dict[TopicPartition, Unreadable]:
         """The partitions that still do; from any thread."""

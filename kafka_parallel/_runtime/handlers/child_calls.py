@@ -24,7 +24,7 @@ Make: TypeAlias = "Callable[[tuple[Any, ...]], Any]"
 SENT = slice(RecordContext._fields.index("raw") + 1, RecordContext._fields.index("assignment"))
 
 
-# see docs/decisions/0069-child-wrappers.md
+# see docs/decisions/0070-child-wrappers.md
 class SentRecord:
     """A record on its way with the facts about its attempt: what is sent is ``tuple()`` of this.
 

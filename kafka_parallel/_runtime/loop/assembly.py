@@ -171,6 +171,7 @@ class Parts:
             self.clock,
             self._calls.deadlines,
             None if stuck_after is None else stuck_after / 1000,
+            self.client.group_id,
         )
 
     def _make_rebalance(self) -> Rebalance:

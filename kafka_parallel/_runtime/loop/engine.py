@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described as where
+from kafka_parallel._runtime.handlers.log_fields import fields_of
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
 from kafka_parallel._showing import described
@@ -192,7 +193,9 @@ class Engine:
         failure = self._scheduler.failure
         for task, cause, reason in self._scheduler.passed_over:
             what = "a plugin or the executor" if task is None else where(task)
-            log.error("%s would have stopped the consumer as well: %s (%s)", what, described(cause), reason)
+            fields = None if task is None else fields_of(task, self._settings.group_id)
+            log.error("%s would have stopped the consumer as well: %s (%s)", what, described(cause), reason,
+                      extra=fields)  # fmt: skip
         if failure is None:
             return None
         task, cause, reason = failure

@@ -19,6 +19,7 @@ from kafka_parallel._shapes_of_work import function_in
 from kafka_parallel._showing import kind_of
 from kafka_parallel._unfinished import work_in
 from kafka_parallel.errors import FATAL, ConfigurationError
+from kafka_parallel.logs import RecordInfo
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -143,7 +144,8 @@ class Intake:
             raise
         except BaseException:
             log.exception("the delay of %s[%d]@%d cannot be computed: the record is processed at once",
-                          record.topic, record.partition, record.offset)  # fmt: skip
+                          record.topic, record.partition, record.offset,
+                          extra=RecordInfo.of(record, self._client.group_id).fields())  # fmt: skip
             return 0.0
 
 

@@ -328,7 +328,7 @@ class Loop:
         """
         deadline = self._clock.monotonic() + self._shutdown.timeout
         self._positions.report()
-        reports.will_repeat(self._scheduler.drain(None, deadline), "stop")
+        reports.will_repeat(self._scheduler.drain(None, deadline), "stop", self._client.group_id)
         self._client.pause(self._client.assignment())
         self._told_at = self._clock.monotonic()
         waits, is_abandoned = partial(self._stay, deadline), lambda: self._shutdown.is_abandoned

@@ -241,7 +241,7 @@ class Rebalance:
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         deadline = self._clock.monotonic() + self._drain_timeout
         self.draining = partitions, deadline
-        reports.will_repeat(self._scheduler.drain(partitions, deadline), "revoke")
+        reports.will_repeat(self._scheduler.drain(partitions, deadline), "revoke", self._client.group_id)
         wait_drained(
             self._scheduler, self._clock, partitions, deadline, SLICE, self._is_abandoned, self._stuck_handlers.check
         )

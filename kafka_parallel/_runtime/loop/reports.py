@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.loop.sentences import MOST_NAMED, above, named, shortened, waits_for
+from kafka_parallel.logs import RecordInfo
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -65,19 +66,22 @@ def _why_lost(gap: float, session_timeout: float) -> str:
     )
 
 
-def stands_still(partition: TopicPartition, standing: Standing, seconds: float, now: float, where: Where) -> None:
+def stands_still(
+    partition: TopicPartition, standing: Standing, seconds: float, now: float, where: Where, group: str | None
+) -> None:
     """Say which partition stands where, for how long, and why."""
     handlers_log.warning("%s[%d] stands at offset %d for %.0f s: %s%s",
                          partition.topic, partition.partition, standing.offset, seconds,
-                         waits_for(standing, now, where), above(standing))  # fmt: skip
+                         waits_for(standing, now, where), above(standing),
+                         extra=fields_of(partition, standing.offset, group, standing.attempt))  # fmt: skip
 
 
-def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str) -> None:
+def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str, group: str | None) -> None:
     """Say which finished records run again, because one below them waits for longer than the stop or revoke does."""
     for partition, (offset, records) in sorted(repeated.items()):
         rebalance_log.warning(
             "%s[%d]@%d waits for longer than the %s: %d finished records above it will be processed again",
-            partition.topic, partition.partition, offset, what, records,
+            partition.topic, partition.partition, offset, what, records, extra=fields_of(partition, offset, group),
         )  # fmt: skip
 
 
@@ -110,6 +114,13 @@ def stopped(statistics: Statistics, error: BaseException | None) -> None:
     run_log.info("stopped%s: %d records processed, %d attempts failed, %d records skipped, %d abandoned",
                  "" if error is None else f" by {type(error).__name__}",
                  statistics.processed, statistics.failed, statistics.skipped, statistics.abandoned)  # fmt: skip
+
+
+def fields_of(
+    partition: TopicPartition, offset: int, group: str | None, attempt: int | None = None
+) -> dict[str, str | int | None]:
+    """The fields of a log line about the record at *offset*."""
+    return RecordInfo(partition.topic, partition.partition, offset, group, attempt).fields()
 
 
 def named_topics(topics: Collection[str]) -> str:

@@ -17,6 +17,7 @@ from kafka_parallel._core.progress import at_work, handler_of
 from kafka_parallel._core.unchanged import Unchanged
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described, timed_out
+from kafka_parallel._runtime.handlers.log_fields import fields_of
 from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.sentences import Where
@@ -47,6 +48,7 @@ class StuckHandlers:
     :param executor: asked for stacks (``stack_of``) and for another worker (``replace_worker``), if it has these.
     :param deadlines: the handlers that run under a deadline; ``None`` if there is none, or the executor sees to it.
     :param stuck_after: seconds after which it is said that a record takes long; ``None`` = never.
+    :param group: the consumer group, for log lines.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class StuckHandlers:
         clock: Clock,
         deadlines: Deadlines | None,
         stuck_after: float | None,
+        group: str | None = None,
     ) -> None:
+        self._group = group
         self._scheduler = scheduler
         self._executor = executor
         self._whereabouts = Whereabouts(executor)
@@ -94,7 +98,8 @@ class StuckHandlers:
         for partition, seconds in standstills.look(offsets, now).items():
             standing = self._scheduler.ask(partial(self._standing, partition, now))
             if standing is not None:
-                reports.stands_still(partition, standing, seconds, now, self._where(partition, standing, now))
+                where = self._where(partition, standing, now)
+                reports.stands_still(partition, standing, seconds, now, where, self._group)
 
     def _where(self, partition: TopicPartition, standing: Standing, now: float) -> Where:
         """Find the handler of the record at which a partition stands; its key may be personal data."""
@@ -117,7 +122,8 @@ class StuckHandlers:
             at_work = self._scheduler.ask(lambda scheduler: scheduler.dispatch.at_work())
             for item, seconds in self._long_running.look(dict.fromkeys(at_work), now).items():
                 log.warning("%s has been running for %.1f s; nothing at or above it can be committed until it ends%s",
-                            described(item), seconds, self._stack_of(item))  # fmt: skip
+                            described(item), seconds, self._stack_of(item),
+                            extra=fields_of(item, self._group))  # fmt: skip
 
     # see docs/decisions/0030-deadline-takes-the-chunk.md
     def _give_up(self, deadlines: Deadlines, running: Running) -> None:
@@ -130,7 +136,7 @@ class StuckHandlers:
         worker = "was replaced" if self._replace_worker() else "was not replaced, so one worker less is left"
         means = "it failed" if any(task.assignment.live for task in running.item.tasks) else LEFT
         log.error("%s: %s; its thread cannot be stopped and %s, and records of its key wait until it returns%s",
-                  error, means, worker, stack)  # fmt: skip
+                  error, means, worker, stack, extra=fields_of(running.item, self._group))  # fmt: skip
         self._clock.start_thread(
             lambda: self._scheduler.expire(running, chunk, running.decide(error)), "kafka-parallel-deadline"
         )

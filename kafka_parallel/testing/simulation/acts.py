@@ -11,6 +11,7 @@ from kafka_parallel import BatchFailed
 from kafka_parallel.errors import FATAL
 from kafka_parallel.testing.simulation.calls import Call, Lane, place_of
 from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.current_record import check_current, has_current_record
 from kafka_parallel.testing.simulation.limits import RetryShare
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.user_code import BY_NAME
@@ -56,6 +57,7 @@ class Acts:
     def __init__(self, world: World, plan: Plan, checker: Checker, name: str, consumer: Owner, failing: float) -> None:
         self.plan = plan
         self.share = RetryShare(plan)
+        self._has_current_record = has_current_record(plan)
         self._failing = failing
         self._world = world
         self._checker = checker
@@ -77,6 +79,7 @@ class Acts:
         """
         world, plan = self._world, self.plan
         records = [self._where_it_was_read(record) for record in records]
+        self._check_current(records)
         call = self._checker.called(self._name, records, world.now)
         self._running[call] = None
         if plan.batch is not None and plan.is_punctual:
@@ -103,6 +106,10 @@ class Acts:
         self._checker.copies.seen(record)
         topic, partition, offset = found.decode().split()
         return record._replace(topic=topic, partition=int(partition), offset=int(offset))
+
+    def _check_current(self, records: Sequence[Any]) -> None:
+        if self._has_current_record:
+            check_current(self._checker, records, is_batch=self.plan.batch is not None)
 
     def _note_wait(self, call: Call, longest: float) -> None:
         """Tell the checker how long records waited for company: not for a worker, and not for others of their lane."""
@@ -163,6 +170,7 @@ class Acts:
         if self._is_prompt and self._world.now - unwanted_since > PROMPTLY:
             self._checker.neglected(self._name, call.records)
         self._note_free(call)
+        self._check_current(call.records)
         chance, plan = self._world.random, self.plan
         failed = [at for at, _ in enumerate(call.records) if chance.random() < self._failing]
         if failed and plan.batch is not None and chance.random() < 0.2:

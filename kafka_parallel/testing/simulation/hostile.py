@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
@@ -191,8 +192,9 @@ class Gate:
 class Hostile:
     """Raises, sleeps and answers junk in every hook, by lot."""
 
-    def __init__(self, world: World, likelihood: float) -> None:
+    def __init__(self, world: World, seed: int, likelihood: float) -> None:
         self._world = world
+        self._chance = random.Random(f"on_batch {seed}")
         self._likelihood = likelihood
 
     def _misbehave(self, where: str, junk: Any = None) -> Any:
@@ -215,6 +217,19 @@ class Hostile:
         result = yield
         self._misbehave("on_record, after the handler")
         return result
+
+    @hookimpl(wrapper=True)
+    def on_batch(self) -> Generator[None, Any, Any]:
+        """Misbehave before and after, by a lot of its own."""
+        self._misbehave_in_batch("before")
+        result = yield
+        self._misbehave_in_batch("after")
+        return result
+
+    def _misbehave_in_batch(self, moment: str) -> None:
+        if self._chance.random() < self._likelihood:
+            self._world.note(f"a plugin misbehaves in on_batch, {moment} the handler")
+            self._raise()
 
     @hookimpl(tryfirst=True)
     def on_error(self) -> Any:

@@ -22,6 +22,7 @@ from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.refusal import Refusal
 from kafka_parallel.testing.simulation.shapes import Shapes
+from kafka_parallel.testing.simulation.shipped_plugins import shipped_plugins
 from kafka_parallel.testing.simulation.world import World
 
 DEAD = "dead"
@@ -111,21 +112,13 @@ class InstanceMaker:
         plan, world = self._plan, self._world
         plugins: list[object] = [CommitWatch(self._checker, name), Watcher(world, self._checker, plan, name, acts)]
         if plan.hostile:
-            plugins += [Hostile(world, plan.hostile), Shapes(world, plan.seed, name, plan.hostile)]
+            plugins += [Hostile(world, plan.seed, plan.hostile), Shapes(world, plan.seed, name, plan.hostile)]
         plugins += self._last_resorts(judge)
         plugins.append(Auditor(world, self._checker, plan, name, TOPIC, judge))
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self._checker, name, plan.kept_out))
         plugins.extend(self._listeners(name, acts))
-        if plan.backoff is not None:
-            plugins.append(built_in("retry")(**plan.backoff, chance=world.random.random))
-        if plan.breaker is not None:
-            plugins.append(built_in("circuit-breaker")(**plan.breaker))
-        if plan.pace is not None:
-            plugins.append(built_in("rate-limit")(**plan.pace))
-        if plan.adaptive is not None:
-            plugins.append(built_in("adaptive-concurrency")(**plan.adaptive))
-        return plugins
+        return [*plugins, *shipped_plugins(plan, world, self._checker)]
 
     def _last_resorts(self, judge: LimitJudge | None) -> list[object]:
         """The plugin that writes failed records elsewhere, and the judge behind it."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaProducer
 
 from kafka_parallel import ConfigurationError, Halt, Retry, Settings, Skip, StateError, hookimpl
+from kafka_parallel.logs import RecordInfo
 from kafka_parallel.outbox import (
     FAILURES,
     Outbox,
@@ -174,7 +175,8 @@ class DeadLetterQueue:
                 "of this size"
             )
         place = f"{written.topic}[{written.partition}]@{written.offset}"
-        log.warning("%s[%d]@%d failed with %s: dead letter %s", raw.topic, raw.partition, raw.offset, name, place)
+        log.warning("%s[%d]@%d failed with %s: dead letter %s", raw.topic, raw.partition, raw.offset, name, place,
+                    extra=self._log_fields(context))  # fmt: skip
         return Skip(f"{name}: dead letter {place}")
 
     # see docs/decisions/0024-own-producer-for-large-letters.md
@@ -193,8 +195,12 @@ class DeadLetterQueue:
         letter, written = _write_largest(outbox, whole, letters)
         if letter.value is not raw.value:
             log.error("%s[%d]@%d is too large for topic %s: its dead letter has no value, only the record has",
-                      raw.topic, raw.partition, raw.offset, topic)  # fmt: skip
+                      raw.topic, raw.partition, raw.offset, topic, extra=self._log_fields(context))  # fmt: skip
         return written
+
+    def _log_fields(self, context: RecordContext) -> dict[str, str | int | None]:
+        group = None if self._running is None else self._running[0].group_id
+        return RecordInfo.of(context.raw, group, context.attempt).fields()
 
     def _letters(
         self, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext

@@ -102,7 +102,7 @@ ORDERS = TopicPartition("orders", 2)
 
 
 def test_a_partition_stands_still_at_its_unreadable_record():
-    standing, pauses, found = StandingPartitions(), Pauses(), Unreadable(ORDERS, 7, ValueError())
+    standing, pauses, found = StandingPartitions("g"), Pauses(), Unreadable(ORDERS, 7, ValueError())
 
     standing.stand(found, pauses)
 
@@ -111,7 +111,7 @@ def test_a_partition_stands_still_at_its_unreadable_record():
 
 
 def test_a_partition_that_goes_on_is_not_told_of_any_more():
-    standing, pauses = StandingPartitions(), Pauses()
+    standing, pauses = StandingPartitions("g"), Pauses()
     standing.stand(Unreadable(ORDERS, 7, ValueError()), pauses)
 
     pauses.left.add(ORDERS)
@@ -121,11 +121,13 @@ def test_a_partition_that_goes_on_is_not_told_of_any_more():
 
 @pytest.mark.parametrize(("offsets", "lines"), [((7, 7), 1), ((7, 8), 2)])
 def test_a_record_is_logged_once_however_often_it_is_met(caplog, offsets, lines):
-    standing, pauses = StandingPartitions(), Pauses()
+    standing, pauses = StandingPartitions("g"), Pauses()
     for offset in offsets:
         standing.stand(Unreadable(ORDERS, offset, ValueError()), pauses)
 
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == lines
     assert messages[0].startswith("orders[2]@7 cannot be read by kafka-python")
+    first = caplog.records[0]
+    assert (first.kafka_topic, first.kafka_partition, first.kafka_offset, first.kafka_group) == ("orders", 2, 7, "g")
     assert pauses.stood == [ORDERS, ORDERS]

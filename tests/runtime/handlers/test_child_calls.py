@@ -118,7 +118,7 @@ def run(app, *plugins, handler=handle, batch=None, **options):
 
 
 def acts():
-    """What happened, without records and contexts."""
+    """The acts in order, without records and contexts."""
     return [told if isinstance(told, str) else told[:2] for told in TOLD]
 
 

@@ -13,7 +13,7 @@ from kafka_parallel._core.outcome import NoVerdict
 from kafka_parallel._core.task import Task
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.clock import SystemClock
-from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts
+from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, of_list
 from kafka_parallel._runtime.handlers.coroutine_attempt import CoroutineAttempts
 from kafka_parallel._runtime.handlers.coroutine_work import CoroutineBatches, CoroutineWork
 from kafka_parallel._runtime.handlers.record_attempt import Attempts
@@ -124,7 +124,7 @@ class Batches:
         self.asked = []
         attempts = Attempts(handler, None, self.decide, None, SystemClock())
         coroutines = CoroutineAttempts(attempts, lambda _, record: handler(record), timeout, SystemClock())
-        batches = CoroutineBatches(BatchAttempts(handler, None, attempts), handler, coroutines, timeout)
+        batches = CoroutineBatches(BatchAttempts(of_list(handler), None, attempts), coroutines, timeout)
         self.work = CoroutineWork(coroutines, batches)
 
     def decide(self, record, error, context):

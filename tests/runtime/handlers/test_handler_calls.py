@@ -71,7 +71,7 @@ def calls_of(
     settings = SimpleNamespace(handler_timeout_ms=timeout_ms)
     hooks = Hooks(Plugins(list(plugins), {"KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD": "1"}), settings)
     originals = Originals() if see is None else Originals({"orders-retry"}, see)
-    return HandlerCalls(handler, executor, client, hooks, settings, ManualClock(), originals, is_batch=is_batch)
+    return HandlerCalls(handler, executor, client, hooks, settings, ManualClock(), originals, {}, is_batch=is_batch)
 
 
 def task_of(record):

@@ -21,6 +21,8 @@ class World:
     :param refused: from which offset on a partition's records find no room in the queue.
     """
 
+    group_id = "g"
+
     def __init__(self, ordering=None, delay=None, refused=None):
         self.now, self.tasks, self.epochs, self.sought, self.held = 10.0, {}, {}, [], {}
         self._refused = refused or {}
@@ -155,6 +157,8 @@ def test_a_record_whose_delay_cannot_be_told_is_taken_in_at_once(delay, caplog):
 
     assert world.take(record(7)) == [7]
     assert "the delay of t[0]@7 cannot be computed" in caplog.text
+    (line,) = caplog.records
+    assert (line.kafka_topic, line.kafka_partition, line.kafka_offset, line.kafka_group) == ("t", 0, 7, "g")
 
 
 def test_the_records_of_other_topics_wait_for_nothing():

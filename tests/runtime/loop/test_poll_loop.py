@@ -28,6 +28,7 @@ class Client:
     :param acts: notes the calls, those of the other parts too.
     """
 
+    group_id = "g"
     config = {"max_poll_records": 7, "max_poll_interval_ms": 300_000}  # noqa: RUF012 - nothing changes it
     failure = None
     has_group_assignment = True

@@ -148,6 +148,7 @@ class Client:
 
     is_joining = False
     has_group_assignment = True
+    group_id = "g"
 
     def __init__(self, acts):
         self._acts, self.kept, self.stored = acts, {}, {}

@@ -36,14 +36,14 @@ BUGS = [
     Bug(
         "take a batch whose handler returns its work for one that is done",
         where="kafka_parallel._runtime.handlers.batch_attempt:BatchAttempts._run",
-        old="require_finished(returned)",
+        old="require_finished(returned, may_skip=self.may_skip)",
         new="",
         executor="batch on thread-pool",
     ),
     Bug(
         "take a batch whose coroutine returns its work for one that is done",
         where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineBatches.run_batch",
-        old="require_finished(result)",
+        old="require_finished(result, may_skip=self._batches.may_skip)",
         new="",
         executor="batch on asyncio",
     ),

@@ -1,0 +1,73 @@
+"""The record that is being handled, for the lines that a handler writes to its log.
+
+The plugin ``log-context`` sets `current` around each attempt and puts `fields` into log records. Without the plugin
+nothing is set.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+__all__ = ["FIELDS", "RecordInfo", "current", "fields"]
+
+FIELDS = (
+    "kafka_topic",
+    "kafka_partition",
+    "kafka_offset",
+    "kafka_group",
+    "kafka_attempt",
+    "kafka_key",
+    "kafka_batch_size",
+)
+"""The names of the fields in a log record, in the order of the fields of `RecordInfo`."""
+
+
+class RecordInfo(NamedTuple):
+    """The record, or the batch, that is being handled.
+
+    :ivar topic: where it was read: for a record of a retry topic that topic; ``None`` if a batch has several.
+    :ivar partition: the same.
+    :ivar offset: of the record, or of the first record of a batch; ``None`` if the batch is empty.
+    :ivar group: the consumer group; ``None`` if there is none, or if it is not known.
+    :ivar attempt: 1 for the first attempt; of a batch that of its first record; ``None`` if there was none yet.
+    :ivar key: as text, if that was asked for; ``None`` if not, or if there is none, or a batch has several.
+    :ivar batch_size: how many records the batch has; ``None`` without batches.
+    """
+
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    group: str | None = None
+    attempt: int | None = None
+    key: str | None = None
+    batch_size: int | None = None
+
+    @classmethod
+    def of(cls, record: ConsumerRecord, group: str | None, attempt: int | None = None) -> RecordInfo:
+        """Describe *record* by its place.
+
+        :param record: as Kafka delivered it.
+        :param group: the consumer group.
+        :param attempt: the number of the attempt.
+        """
+        return cls(record.topic, record.partition, record.offset, group, attempt)
+
+    def fields(self) -> dict[str, str | int | None]:
+        """Return the same as fields of a log record: `FIELDS` are their names."""
+        return dict(zip(FIELDS, self, strict=True))
+
+
+current: ContextVar[RecordInfo | None] = ContextVar("kafka_parallel.logs.current", default=None)
+"""The record that is being handled; ``None`` where none is, and in threads that a handler has started."""
+
+_OUTSIDE: dict[str, str | int | None] = dict.fromkeys(FIELDS)
+
+
+def fields() -> dict[str, str | int | None]:
+    """Return the fields of the record that is being handled; each of them is ``None`` where there is none."""
+    info = current.get()
+    return _OUTSIDE.copy() if info is None else info.fields()

@@ -1,0 +1,73 @@
+"""Sets the current record for the lines that are logged meanwhile, in this library's own variable and in structlog's.
+
+An error of structlog reaches no record: it is logged once, and structlog is left alone from then on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Token
+from typing import Any, TypeAlias
+
+from kafka_parallel.logs import RecordInfo, current
+from kafka_parallel.plugin_support import get_logger
+
+log = get_logger("kafka_parallel_plugins.log_context")
+
+Bound: TypeAlias = "tuple[Token[RecordInfo | None], Any]"
+
+
+class Binding:
+    """Sets and resets the current record; any thread may do so, in its own context.
+
+    :param structlog: whether to bind the fields in structlog too; ``None`` = as soon as it is imported.
+    """
+
+    def __init__(self, structlog: bool | None) -> None:  # noqa: FBT001 - the plugin's setting
+        self._structlog = structlog
+
+    def bind(self, info: RecordInfo) -> Bound:
+        """Set the current record; return what `unbind` needs, in the same context."""
+        token = current.set(info)
+        if self._structlog is False or "structlog" not in sys.modules:
+            return token, None
+        return token, self._bind_in_structlog(info)
+
+    def unbind(self, bound: Bound) -> None:
+        """Set the record again that was the current one before."""
+        token, tokens = bound
+        if tokens is not None:
+            self._unbind_in_structlog(tokens)
+        current.reset(token)
+
+    @contextmanager
+    def bound(self, info: RecordInfo) -> Iterator[None]:
+        """Set the current record for the time of a ``with`` block."""
+        bound = self.bind(info)
+        try:
+            yield
+        finally:
+            self.unbind(bound)
+
+    def _bind_in_structlog(self, info: RecordInfo) -> Any:
+        known = {name: value for name, value in info.fields().items() if value is not None}
+        try:
+            from structlog.contextvars import bind_contextvars
+
+            return bind_contextvars(**known)
+        except Exception:  # noqa: BLE001 - structlog is at fault, or what stands in for it
+            self._give_up()
+
+    def _unbind_in_structlog(self, tokens: Any) -> None:
+        try:
+            from structlog.contextvars import reset_contextvars
+
+            reset_contextvars(**tokens)
+        except Exception:  # noqa: BLE001 - as above
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._structlog = False
+        log.exception("structlog failed: its lines have no fields of the record from now on")
