@@ -36,7 +36,7 @@ class PreparedFetcher(Fetcher):
     """
 
     def __init__(self, consumer: FakeConsumer, cluster: FakeCluster, records: int, partitions: int) -> None:
-        super().__init__(cluster, consumer._subscription, dict(consumer.config))  # noqa: SLF001
+        super().__init__(cluster, consumer._subscription, dict(consumer.config), consumer._questions)  # noqa: SLF001
         template = cluster.append(TOPIC, b"value", b"key", partition=0)
         self._batches = list(_batches(template, records + partitions * BATCH, partitions))[::-1]
         self._measured = records // BATCH
