@@ -310,6 +310,10 @@ def provide_child_wrapper(settings: Settings) -> ChildWrapper | None:
     ``__enter__`` or of ``__exit__`` fails the record (the batch) as an error of the handler does; an ``__exit__`` that
     returns true makes a failed record a handled one.
 
+    A wrapper that has a method ``tell(context)`` is asked here, on the thread that sends the record, for a fact that
+    only this process knows. It is pickled and the third argument of the call there; for a list that is a tuple of such
+    facts. It must not raise: run() may end with its error.
+
     In the context there, ``assignment`` is ``None``, and ``queued_at`` and ``failing_since`` are times of the clock of
     this process, which is the other's as well if both are of one machine and the clock is the system's.
 

@@ -173,7 +173,7 @@ class BatchContext:
     attempts: tuple[RecordContext, ...]
 
 
-ChildWrapper: TypeAlias = "Callable[[Any, Any], AbstractContextManager[object]]"
+ChildWrapper: TypeAlias = "Callable[..., AbstractContextManager[object]]"
 """Answer of ``provide_child_wrapper``: a function that returns the context manager to run the handler in, called with
 the arguments of ``on_record``, or with those of ``on_batch`` if the handler takes lists."""
 
@@ -246,6 +246,7 @@ class Settings:
     :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
     :ivar handler_timeout_ms: milliseconds a handler may take, for executors that can stop one; ``None`` = as long as it
         likes.
+    :ivar batch: how records are put together if the handler takes lists; ``None`` = it takes single records.
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises the deserialiser's error.
     :ivar clock: the consumer's monotonic clock, in seconds.
@@ -261,6 +262,7 @@ class Settings:
     is_ordered: bool = True
     has_raw_bytes: bool = True
     handler_timeout_ms: float | None = None
+    batch: Batch | None = None
     event_loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, inside, of_list
-from kafka_parallel._runtime.handlers.child_calls import SentRecord
+from kafka_parallel._runtime.handlers.child_calls import SentRecord, tellers
 from kafka_parallel._runtime.handlers.compatibility import is_remote
 from kafka_parallel._runtime.handlers.deadlines import Deadlines
 from kafka_parallel._runtime.handlers.handled_log import HandledLog
@@ -53,6 +53,7 @@ class HandlerCalls:
     ) -> None:
         self._originals = originals
         self._child_wrappers = child_wrappers
+        self._tellers = tellers(child_wrappers)
         self._handler = handler
         self._executor = executor
         self._client = client
@@ -168,4 +169,6 @@ class HandlerCalls:
 
     def _sent_of(self, context: RecordContext) -> Any:
         record = self._originals.see(context.raw)
-        return SentRecord(record, context) if self._child_wrappers else record
+        if not self._child_wrappers:
+            return record
+        return SentRecord(record, context, tuple([tell(context) for tell in self._tellers]))

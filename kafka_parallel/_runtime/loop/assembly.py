@@ -68,7 +68,7 @@ class Parts:
         self.clock: Clock = clock or SystemClock()
         self.facts = RunFacts()
         client.prepare(lazy=options.lazy_deserialization)
-        self.settings = self._make_settings(event_loop)
+        self.settings = self._make_settings(event_loop, batch)
         self._originals = Originals()
         self._delay_ms = self._read_delayed_topics()
         provided = Provided(plugins, self.settings)
@@ -98,7 +98,7 @@ class Parts:
         self.loop = self._make_loop(ordering)
         self.facts.begin(self._sources())
 
-    def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None) -> Settings:
+    def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None, batch: Batch | None) -> Settings:
         return Settings(
             workers=self.options.workers,
             group_id=self.client.group_id,
@@ -106,6 +106,7 @@ class Parts:
             pattern=self.client.pattern,
             is_ordered=self.options.ordering != "unordered",
             handler_timeout_ms=self.options.handler_timeout_ms,
+            batch=batch,
             event_loop=event_loop,
             has_raw_bytes=self.client.has_raw_bytes,
             consumer_config=self.client.config,

@@ -117,6 +117,30 @@ def run(app, *plugins, handler=handle, batch=None, **options):
     return None
 
 
+class Telling(Wrapper):
+    """Knows something here that it does not there."""
+
+    def __reduce__(self):
+        return Telling, ()
+
+    def tell(self, context):
+        return os.getpid(), context.raw.offset
+
+    def __call__(self, record, context, told):
+        TOLD.append(("told", told))
+        return contextlib.nullcontext()
+
+
+@pytest.mark.parametrize("batch", [None, Batch(max_records=3)])
+def test_a_wrapper_is_told_what_only_this_process_knows(batch):
+    app = App(3)
+
+    assert run(app, Plugin(), Other(Telling()), handler=handle if batch is None else handle_list, batch=batch) is None
+
+    facts = [(os.getpid(), offset) for offset in range(3)]
+    assert [entry[1] for entry in TOLD if entry[0] == "told"] == (facts if batch is None else [tuple(facts)])
+
+
 def acts():
     """The acts in order, without records and contexts."""
     return [told if isinstance(told, str) else told[:2] for told in TOLD]
