@@ -1,0 +1,241 @@
+"""No error of the observability library reaches a record or a commit, and no mistake of the user stays unsaid."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.trace import NonRecordingSpan, Tracer
+
+from kafka_parallel import ConfigurationError, PluginError
+from kafka_parallel_plugins.opentelemetry import OpenTelemetry
+from tests.plugins.test_opentelemetry import again
+from tests.plugins.traces import current, traceparent
+from tests.runtime.app import App
+
+
+class Raises:
+    """Anything that is done with it raises."""
+
+    def __getattribute__(self, name):
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        raise RuntimeError(f"no {name}")
+
+
+class Hostile(Tracer):
+    def __init__(self, span):
+        self.span = span
+
+    def start_span(self, *args, **kwargs):
+        if isinstance(self.span, Exception):
+            raise self.span
+        return self.span
+
+    start_as_current_span = start_span
+
+
+class SomeSpan(NonRecordingSpan):
+    """It records, and one method of it raises, or returns something of another type."""
+
+    def __init__(self, broken, answer=None):
+        self._broken = broken
+        self._answer = answer
+
+    def __getattribute__(self, name):
+        if name == object.__getattribute__(self, "_broken"):
+            if (answer := object.__getattribute__(self, "_answer")) is None:
+                raise RuntimeError("broken")
+            return lambda *args, **kwargs: answer
+        if name == "is_recording":
+            return lambda: True
+        return object.__getattribute__(self, name)
+
+
+class Provider:
+    def __init__(self, tracer):
+        self.tracer = tracer
+
+    def get_tracer(self, *args, **kwargs):
+        if isinstance(self.tracer, Exception):
+            raise self.tracer
+        return self.tracer
+
+
+class MeterProvider:
+    """Its instruments raise, or are of another type."""
+
+    def __init__(self, meter):
+        self.meter = meter
+
+    def get_meter(self, *args, **kwargs):
+        if isinstance(self.meter, Exception):
+            raise self.meter
+        return self.meter
+
+
+class Meter:
+    def __init__(self, instrument):
+        self.create_histogram = self.create_counter = self.create_observable_gauge = lambda *args, **kwargs: instrument
+
+
+SPANS = {
+    "start_span raises": RuntimeError("no span"),
+    "no span": None,
+    "a text": "span",
+    "an object that raises": Raises(),
+    **{
+        f"{name} raises": SomeSpan(name)
+        for name in ("is_recording", "get_span_context", "set_attributes", "set_status", "record_exception", "end")
+    },
+    "get_span_context answers a text": SomeSpan("get_span_context", "no context"),
+}
+METERS = {
+    "get_meter raises": RuntimeError("no meter"),
+    "no meter": None,
+    "no instruments": Meter(None),
+    "instruments that raise": Meter(Raises()),
+}
+
+
+def run_with_failures(plugin, executor="thread-pool"):
+    """Run 20 records, some of which fail twice; return the app."""
+    app = App(20, executor)
+
+    def handle(record):
+        if record.offset % 5 == 0 and record.offset not in failed:
+            failed.add(record.offset)
+            raise ValueError("no amount")
+
+    failed = set()
+    app.error = app.run(handle, plugins=[again(3), plugin])
+    return app
+
+
+def check_unharmed(app, caplog):
+    assert app.error is None
+    assert (sorted(app.handled), app.committed) == (list(range(20)), 20)
+    assert len([line for line in caplog.records if line.name.startswith("kafka_parallel_plugins.opentelemetry")]) == 1
+
+
+@pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
+@pytest.mark.parametrize("span", SPANS.values(), ids=SPANS)
+def test_a_hostile_tracer_is_logged_once_and_harms_no_record(span, executor, caplog):
+    app = run_with_failures(OpenTelemetry(tracer_provider=Provider(Hostile(span))), executor)
+
+    check_unharmed(app, caplog)
+
+
+@pytest.mark.parametrize("meter", METERS.values(), ids=METERS)
+def test_a_hostile_meter_is_logged_once_and_harms_no_record(meter, caplog):
+    check_unharmed(run_with_failures(OpenTelemetry(meter_provider=MeterProvider(meter))), caplog)
+
+
+def test_a_tracer_provider_that_raises_is_logged_once(caplog):
+    check_unharmed(run_with_failures(OpenTelemetry(tracer_provider=Provider(RuntimeError("none")))), caplog)
+
+
+class Exporter(SpanExporter):
+    """Raises, or blocks until it is told to go on."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.exports = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def export(self, spans):
+        self.exports.set()
+        if self.error is not None:
+            raise self.error
+        assert self.may_go_on.wait(60)
+
+    def shutdown(self):
+        pass
+
+
+def provider_with(processor):
+    provider = TracerProvider()
+    provider.add_span_processor(processor)
+    return provider
+
+
+def test_an_exporter_that_raises_harms_no_record(caplog):
+    app = run_with_failures(OpenTelemetry(tracer_provider=provider_with(SimpleSpanProcessor(Exporter(OSError())))))
+
+    assert (app.error, app.committed) == (None, 20)
+
+
+def test_an_exporter_that_blocks_harms_no_record_behind_a_batch_processor():
+    exporter = Exporter()
+    processor = BatchSpanProcessor(exporter, max_queue_size=4, max_export_batch_size=1, schedule_delay_millis=1)
+
+    app = run_with_failures(OpenTelemetry(tracer_provider=provider_with(processor)))
+
+    assert exporter.exports.wait(60)
+    assert (app.error, sorted(app.handled), app.committed) == (None, list(range(20)), 20)
+    exporter.may_go_on.set()
+    processor.shutdown()
+
+
+class TestNoSdk:
+    def test_it_works_and_passes_the_context_on(self):
+        app = App(0)
+        app.cluster.append("t", b"1", partition=0, headers=[traceparent(5, 7)])
+        app.cluster.append("t", b"2", partition=0)
+        seen = {}
+
+        error = app.run(lambda record: seen.update({record.value: current()}), plugins=[OpenTelemetry()])
+
+        assert error is None
+        assert seen == {b"1": (5, 7), b"2": (0, 0)}
+        assert app.committed == 2
+
+    def test_an_sdk_that_is_set_up_after_the_start_is_found(self):
+        """In a process of its own: the global provider can be set once."""
+        code = """if True:
+            from opentelemetry import trace
+            from opentelemetry.sdk.trace import TracerProvider
+            from tests.runtime.app import App
+            from kafka_parallel_plugins.opentelemetry import OpenTelemetry, telemetry
+            telemetry.LOOK_EVERY = 0
+            app, seen = App(50), []
+            def handle(record):
+                seen.append(trace.get_current_span().is_recording())
+                if record.offset == 10:
+                    trace.set_tracer_provider(TracerProvider())
+            assert app.run(handle, plugins=[OpenTelemetry()], workers=1, max_buffered_records=5) is None
+            assert not any(seen[:10]) and all(seen[-10:]), seen
+        """
+        assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("settings", "says"),
+        [
+            ({"parent": "child"}, "parent of plugin opentelemetry is 'child': known are creation, link"),
+            ({"keys": "yes"}, "keys of plugin opentelemetry is 'yes': write True or False"),
+            ({"commit_spans": 1}, "commit_spans of plugin opentelemetry is 1: write True or False"),
+        ],
+    )
+    def test_a_setting_that_cannot_work(self, settings, says):
+        with pytest.raises(ConfigurationError, match=says):
+            OpenTelemetry(**settings)
+
+    def test_an_unknown_setting(self):
+        with pytest.raises(ConfigurationError, match=r"it has no 'spans'; it has parent, keys, sizes, partitions"):
+            App(0).parallel(plugins=[("opentelemetry", {"spans": True})])
+
+    def test_a_missing_package(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "opentelemetry.trace", None)
+
+        with pytest.raises(PluginError, match=r"pip install 'kafka-parallel\[otel\]'"):
+            App(0).parallel(plugins=["opentelemetry"])
+
+    def test_a_tracer_provider_cannot_be_sent_to_processes(self):
+        with pytest.raises(ConfigurationError, match="cannot be sent to the processes"):
+            OpenTelemetry(tracer_provider=TracerProvider()).provide_child_wrapper(None)
