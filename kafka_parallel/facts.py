@@ -180,6 +180,18 @@ class Facts(Protocol):
     def error(self) -> BaseException | None:
         """The error that run() raised or is about to raise; ``None`` unless it has failed."""
 
+    @property
+    def has_joined(self) -> bool:
+        """True once the first rebalance is over, with partitions or without, or partitions were chosen by hand."""
+
+    @property
+    def is_rebalancing(self) -> bool:
+        """True while a rebalance waits for running records, for a commit, or for a plugin."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """True as soon as a stop was asked for, or the run ends by itself; it remains so."""
+
     def statistics(self) -> Statistics:
         """Return the counts of the run."""
 
@@ -209,6 +221,7 @@ class NoFacts:
 
     state: State = "new"
     error = None
+    has_joined = is_rebalancing = is_stopping = False
 
     def statistics(self) -> Statistics:
         """Nothing was counted."""

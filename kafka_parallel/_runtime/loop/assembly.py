@@ -129,6 +129,7 @@ class Parts:
             self.rebalance,
             self._log_ends,
             self.loop,
+            self.shutdown,
             whereabouts,
             self.hooks.errors,
             self.options.workers,

@@ -132,7 +132,8 @@ class Engine:
             start_thread = self._clock.start_thread
             acts = rebalance.assigned, rebalance.revoked, rebalance.lost, rebalance.joined_anew
             self._client.listen(start_thread, *acts)
-            self._rebalance.assigned(self._client.assignment())
+            if has_joined := self._client.assignment():  # the user has polled before
+                self._rebalance.assigned(has_joined)
 
     def _use_decoder(self) -> None:
         if self._decoder is None:

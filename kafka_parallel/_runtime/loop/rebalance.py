@@ -7,7 +7,8 @@ never disturbed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
@@ -50,6 +51,8 @@ class Rebalance:
     :param positions: looks at where the client is.
     :ivar counts: how often partitions were assigned, revoked and lost.
     :ivar failure: the error of a rebalance, until the loop raises it.
+    :ivar has_joined: whether the first rebalance is over, with partitions or without.
+    :ivar is_under_way: whether an act waits for running records, for a commit, or for a plugin; any thread may look.
     :ivar may_differ: whether the client may have partitions that are not ours.
     :ivar draining: partitions that leave when their running records have finished, or by that time, in seconds of the
         monotonic clock; ``None`` while none do.
@@ -86,15 +89,27 @@ class Rebalance:
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.counts = {"assigned": 0, "revoked": 0, "lost": 0}
         self.failure: Exception | None = None
+        self.has_joined = self.is_under_way = False
         self.may_differ = False
         self.draining: tuple[frozenset[TopicPartition], float] | None = None
         self.unsettled = unsettled
 
     def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin assignments of those *partitions* that are not ours yet."""
-        new = partitions - self._scheduler.ask(lambda scheduler: scheduler.assigned)
-        if not new:
-            return
+        if new := partitions - self._scheduler.ask(lambda scheduler: scheduler.assigned):
+            with self._under_way():
+                self._try_to_begin(new)
+        self.has_joined = True
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self.is_under_way = True
+        try:
+            yield
+        finally:
+            self.is_under_way = False
+
+    def _try_to_begin(self, new: frozenset[TopicPartition]) -> None:
         try:
             self._begin_assignments(new)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it
@@ -113,9 +128,11 @@ class Rebalance:
 
     def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Let running records of *partitions* finish within the bound, commit, and end their assignments."""
-        ours = partitions & self._scheduler.ask(lambda scheduler: scheduler.assigned)
-        if not ours:
-            return
+        if ours := partitions & self._scheduler.ask(lambda scheduler: scheduler.assigned):
+            with self._under_way():
+                self._let_go(ours)
+
+    def _let_go(self, ours: frozenset[TopicPartition]) -> None:
         reports.revoking(ours, self._drain_timeout)
         try:
             self._positions.report(ours)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.loop.log_end_watch import LogEndWatch
     from kafka_parallel._runtime.loop.poll_loop import Loop
     from kafka_parallel._runtime.loop.rebalance import Rebalance
+    from kafka_parallel._runtime.loop.shutdown import Shutdown
     from kafka_parallel.explanations import Explanation
     from kafka_parallel.facts import RunningRecord, State
 
@@ -48,6 +49,7 @@ class Sources(NamedTuple):
     rebalance: Rebalance
     log_ends: LogEndWatch
     loop: Loop
+    shutdown: Shutdown
     whereabouts: Whereabouts
     errors: PluginErrors
     workers: int
@@ -77,6 +79,22 @@ class RunFacts:
     def error(self) -> BaseException | None:
         """The error that run() raised or is about to raise."""
         return self.run_state.error
+
+    @property
+    def has_joined(self) -> bool:
+        """True once the first rebalance is over."""
+        return self._sources is not None and self._sources.rebalance.has_joined
+
+    @property
+    def is_rebalancing(self) -> bool:
+        """True while a rebalance waits for something of ours."""
+        return self._sources is not None and self._sources.rebalance.is_under_way
+
+    @property
+    def is_stopping(self) -> bool:
+        """True as soon as a stop was asked for, or the run ends by itself."""
+        is_asked = self._sources is not None and self._sources.shutdown.is_requested
+        return is_asked or self.state in {"stopping", "stopped", "failed"}
 
     def statistics(self) -> Statistics:
         """Return one consistent view; each field of `Statistics` is filled in here and nowhere else."""

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from kafka_parallel import Batch, Settings, StateError, Statistics, hookimpl
+from kafka_parallel import Batch, ParallelConsumer, Settings, StateError, Statistics, hookimpl
 from kafka_parallel._runtime.loop.run_facts import RunFacts
 from kafka_parallel.facts import PartitionProgress
+from kafka_parallel.testing import FakeConsumer
 from tests.runtime.app import PARTITION, TOPIC, App
 from tests.runtime.loop.test_run_state import PATIENCE, until
 
@@ -242,3 +243,98 @@ def test_statistics_count_rebalances_workers_polls_and_broken_hooks():
     assert "Breaks" in plugin
     assert seen.longest_running_ms > 0
     assert after.longest_running_ms == 0
+
+
+# The group
+
+
+class Facts:
+    """A plugin that keeps the facts."""
+
+    @hookimpl
+    def on_start(self, context):
+        self.found = context.facts
+
+
+@pytest.mark.parametrize("habits", ["2.x", "3.x"])
+@pytest.mark.parametrize("members_before", [0, 1])
+def test_it_has_joined_after_the_first_rebalance_with_partitions_or_without(habits, members_before):
+    app, plugin, is_over = App(1), Facts(), threading.Event()
+    owners = [app.consumer(habits=habits) for _ in range(members_before)]
+
+    def poll_until_over():
+        while not is_over.wait(0.01):
+            for owner in owners:
+                owner.poll(10)
+
+    polling = threading.Thread(target=poll_until_over)
+    polling.start()
+    parallel = app.parallel({"consumer_timeout_ms": float("inf"), "habits": habits}, plugins=[plugin])
+    parallel.start(lambda _: None)
+    try:
+        until("joined", lambda: plugin.found.has_joined)
+    finally:
+        is_over.set()
+        polling.join()
+        parallel.stop()
+        assert parallel.join(PATIENCE * 1000)
+        for owner in owners:
+            owner.close()
+
+
+def test_partitions_chosen_by_hand_count_as_joined():
+    plugin, app = Facts(), App(1)
+    consumer = FakeConsumer(cluster=app.cluster, consumer_timeout_ms=100)
+    consumer.assign([PARTITION])
+
+    ParallelConsumer(consumer, plugins=[plugin], install_signal_handlers=False).run(lambda _: None)
+
+    assert plugin.found.has_joined
+
+
+def test_a_start_that_is_not_finished_has_not_joined():
+    seen = []
+
+    class Looks:
+        @hookimpl
+        def on_start(self, context):
+            seen.append((context.facts.has_joined, context.facts.is_rebalancing, context.facts.is_stopping))
+
+    assert App(1).run(plugins=[Looks()]) is None
+    assert seen == [(False, False, False)]
+
+
+def test_a_rebalance_that_waits_for_a_handler_is_seen():
+    held, plugin = Held(1, 0, plugins=[Facts()], revoke_timeout_ms=PATIENCE * 1000), None
+    plugin = held.options["plugins"][0]
+    with held:
+        assert not plugin.found.is_rebalancing
+        second = held.app.consumer()
+        joining = threading.Thread(target=lambda: second.poll(1000))
+        joining.start()
+        until("it waits", lambda: plugin.found.is_rebalancing)
+        held.go_on.set()
+        joining.join()
+        until("it is over", lambda: not plugin.found.is_rebalancing)
+        second.close()
+
+
+def test_a_stop_is_seen_before_the_loop_has_noticed_it():
+    go_on, plugin, inside = threading.Event(), Facts(), threading.Event()
+
+    class Blocks:
+        @hookimpl
+        def on_commit(self):
+            inside.set()
+            go_on.wait(PATIENCE)
+
+    parallel = App(1).parallel({"consumer_timeout_ms": float("inf")}, plugins=[plugin, Blocks()])
+    parallel.start(lambda _: None)
+    assert inside.wait(PATIENCE)
+    assert not plugin.found.is_stopping
+    parallel.stop()
+    assert plugin.found.is_stopping
+    assert parallel.state == "running"
+    go_on.set()
+    assert parallel.join(PATIENCE * 1000)
+    assert plugin.found.is_stopping
