@@ -1,0 +1,91 @@
+"""How does a file tell that the consumer lives? It is replaced once a second while it does, and its age is the answer.
+
+For probes that run a command in the container, where no port may be open. Only the file's age counts. So where its
+contents cannot be written because the disk is full, its time is set instead: no restart empties a disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from kafka_parallel.plugin_support import get_logger
+
+__all__ = ()
+
+log = get_logger("kafka_parallel_plugins.health")
+
+# Seconds between two replacements.
+INTERVAL = 1.0
+# The disk, or this user's share of it, is full.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class HealthFile:
+    """Replaces the file at *path* again and again, on a daemon thread of its own: a disk may block.
+
+    :param alive: returns the contents while the consumer lives, ``None`` otherwise.
+    :raises OSError: there can be no such file.
+    """
+
+    def __init__(self, path: Path, alive: Callable[[], bytes | None]) -> None:
+        self._path = path
+        self._scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._alive = alive
+        self._is_over = threading.Event()
+        self._is_broken = False
+        self._try_out()
+        threading.Thread(target=self._replace_until_over, name="kafka-parallel-health-file", daemon=True).start()
+
+    def _try_out(self) -> None:
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(self._path))
+        try:
+            self._scratch.touch()
+            self._scratch.unlink()
+        except OSError as error:
+            if error.errno not in FULL:  # that may change while the consumer runs, and is no reason not to run
+                raise
+
+    def close(self) -> None:
+        """Touch the file no more."""
+        self._is_over.set()
+
+    def _replace_until_over(self) -> None:
+        while not self._is_over.wait(INTERVAL):
+            contents = self._alive()
+            if contents is not None and not self._is_over.is_set():
+                self.replace(contents)
+
+    def replace(self, contents: bytes) -> None:
+        """Replace the file in one step, or at least make it young; log the first of several failures."""
+        try:
+            self._write(contents)
+        except OSError as error:
+            self._make_young(error)
+        else:
+            self._is_broken = False
+
+    def _write(self, contents: bytes) -> None:
+        try:
+            self._scratch.write_bytes(contents)
+            self._scratch.replace(self._path)
+        except OSError:
+            with suppress(OSError):  # the error that counts is the one above
+                self._scratch.unlink()
+            raise
+
+    def _make_young(self, error: OSError) -> None:
+        try:
+            os.utime(self._path)
+        except OSError:
+            consequence = "it grows old, and probes that look at its age will fail"
+        else:
+            consequence = "only its time is set, which is enough for probes"
+        if not self._is_broken:
+            self._is_broken = True
+            log.warning("the health file %s cannot be written (%r): %s", self._path, error, consequence)
