@@ -69,9 +69,12 @@ class Skip:
     """Answer of ``on_error``: the record counts as finished although its handler failed.
 
     :ivar reason: why, for those who read the log.
+    :ivar written_to: the topic that has the record instead, acknowledged by the broker: a dead letter topic, or a topic
+        of ``Settings.sources``, from which it is tried again; ``None`` = no topic has it.
     """
 
     reason: str
+    written_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,9 @@ class Settings:
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises the deserialiser's error.
     :ivar clock: the consumer's monotonic clock, in seconds.
+    :ivar executor: the name of the plugin that provides the executor; empty in the provide-hooks.
+    :ivar ordering: the name of the plugin that provides the ordering, ``"function"`` for one of the user, or
+        ``"unordered"``; empty in the provide-hooks.
     :ivar facts: the counts of the run, the progress of its partitions and the work of its workers, to be asked for from
         any thread; they know nothing in settings that were made by hand.
     """
@@ -267,6 +273,8 @@ class Settings:
     consumer_config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     deserialize: Callable[[ConsumerRecord], ConsumerRecord] = field(default=lambda record: record, repr=False)
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
+    executor: str = ""
+    ordering: str = ""
     facts: Facts = field(default_factory=NoFacts, repr=False, compare=False)
 
     def reads(self, topic: str) -> bool:

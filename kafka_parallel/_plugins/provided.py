@@ -26,12 +26,15 @@ class Provided:
     """Asks the provide-hooks.
 
     :param settings: passed to the plugins.
+    :ivar executor_name: the plugin that provided the executor, once it was asked for.
+    :ivar ordering_name: the same of the ordering; ``"function"`` and ``"unordered"`` come from no plugin.
     :raises PluginError: in every method, if a plugin fails, two answer, or the answer cannot be used.
     """
 
     def __init__(self, plugins: Plugins, settings: Settings) -> None:
         self._plugins = plugins
         self._settings = settings
+        self.executor_name = self.ordering_name = ""
 
     def delayed_topics(self) -> DelayedTopics | None:
         """The topics that some plugin wants to be read too."""
@@ -46,14 +49,17 @@ class Provided:
     def ordering(self, chosen: OrderingOption, deserialize: Callable[[Any], Any] | None) -> Ordering | None:
         """The function from a raw record to its ordering key; ``None`` for no order at all."""
         if chosen == "unordered":
+            self.ordering_name = chosen
             return None
         if chosen is not None and not isinstance(chosen, str):
+            self.ordering_name = "function"
             return chosen if deserialize is None else lambda record: chosen(deserialize(record))
         default = "key-ordered" if chosen is None else None
         provided = self._plugins.provided(self._plugins.hook.provide_ordering, self._settings, default)
         if provided is None:
             raise PluginError(f"ordering={chosen!r}: {self._plugins.describe(str(chosen))} provides no ordering")
         name, ordering = provided
+        self.ordering_name = name
         if not callable(ordering):
             raise PluginError(
                 f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}, which is no function"
@@ -76,6 +82,7 @@ class Provided:
         if provided is None:
             raise PluginError(f"executor={chosen!r}: that plugin provides no executor")
         name, executor = provided
+        self.executor_name = name
         if not (hasattr(executor, "start") and hasattr(executor, "join")):
             raise PluginError(
                 f"{self._plugins.describe(name)} provided {shown(executor)}, which has no start() and join()"

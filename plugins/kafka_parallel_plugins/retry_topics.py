@@ -168,7 +168,7 @@ class RetryTopics:
         log.info("%s[%d]@%d failed with %s: it will be processed again in %g ms, from %s",
                  raw.topic, raw.partition, raw.offset, name, self._delays_ms[step], place,
                  extra=RecordInfo.of(raw, self._group, context.attempt).fields())  # fmt: skip
-        return Skip(f"{name}: to be tried again from {place}")
+        return Skip(f"{name}: to be tried again from {place}", written_to=written.topic)
 
     @hookimpl
     def on_stop(self) -> None:

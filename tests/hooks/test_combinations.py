@@ -158,3 +158,37 @@ def test_dead_letters_without_a_group_are_warned_of(caplog):
     said = [line for line in warnings(caplog) if "dlq" in line]
     assert len(said) == 1
     assert said[0].endswith("each start writes the same dead letters again: give the KafkaConsumer a group_id")
+
+
+class Choices:
+    """Keeps the choices that a plugin is told."""
+
+    @hookimpl
+    def on_start(self, context):
+        self.told = (context.executor, context.ordering)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, ("thread-pool", "key-ordered")),
+        ({"ordering": "partition"}, ("thread-pool", "partition-queue")),
+        ({"ordering": "unordered"}, ("thread-pool", "unordered")),
+        ({"ordering": lambda record: record.key}, ("thread-pool", "function")),
+        ({"plugins": ["partition-queue"]}, ("thread-pool", "partition-queue")),
+    ],
+)
+def test_plugins_are_told_which_plugins_provide_the_choices(options, told):
+    choices = Choices()
+
+    assert App().run(**{**options, "plugins": [*options.get("plugins", ()), choices]}) is None
+
+    assert choices.told == told
+
+
+def test_plugins_are_told_which_executor_a_coroutine_handler_has():
+    choices = Choices()
+
+    assert App(executor="asyncio").run(plugins=[choices]) is None
+
+    assert choices.told == ("asyncio", "key-ordered")

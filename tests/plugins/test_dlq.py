@@ -117,7 +117,7 @@ class TestDeadLetter:
 
         verdict = plugin.bury(ValueError("no amount"), context(headers=[("trace", b"1")]))
 
-        assert verdict == Skip("ValueError: dead letter orders-dlq[1]@0")
+        assert verdict == Skip("ValueError: dead letter orders-dlq[1]@0", written_to="orders-dlq")
         [(topic, sent)] = producer.sent
         assert (topic, sent["key"], sent["value"], sent["partition"]) == ("orders-dlq", b"k", b"v", 1)
         assert sent["headers"][0] == ("trace", b"1")

@@ -60,8 +60,8 @@ def test_each_failure_moves_a_record_to_the_next_topic_and_then_the_next_plugin_
     ]
 
     assert answers[:2] == [
-        Skip("ValueError: to be tried again from orders-billing-retry-0[1]@0"),
-        Skip("ValueError: to be tried again from orders-billing-retry-1[1]@1"),
+        Skip("ValueError: to be tried again from orders-billing-retry-0[1]@0", written_to="orders-billing-retry-0"),
+        Skip("ValueError: to be tried again from orders-billing-retry-1[1]@1", written_to="orders-billing-retry-1"),
     ]
     assert answers[2] is None
     assert [topic for topic, _ in producer.sent] == ["orders-billing-retry-0", "orders-billing-retry-1"]

@@ -80,6 +80,7 @@ class Parts:
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
         child_wrappers = provided.child_wrappers() if is_remote(self.executor) else {}
+        self.settings = replace(self.settings, executor=provided.executor_name, ordering=provided.ordering_name)
         self.hooks = Hooks(plugins, self.settings, child_wrappers.keys())
         self._calls = HandlerCalls(
             handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals, child_wrappers,

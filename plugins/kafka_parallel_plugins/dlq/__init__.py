@@ -177,7 +177,7 @@ class DeadLetterQueue:
         place = f"{written.topic}[{written.partition}]@{written.offset}"
         log.warning("%s[%d]@%d failed with %s: dead letter %s", raw.topic, raw.partition, raw.offset, name, place,
                     extra=self._log_fields(context))  # fmt: skip
-        return Skip(f"{name}: dead letter {place}")
+        return Skip(f"{name}: dead letter {place}", written_to=written.topic)
 
     # see docs/decisions/0024-own-producer-for-large-letters.md
     def _write_what_fits(
