@@ -11,7 +11,7 @@ KAFKA2_TESTS := tests/contract tests/runtime/client tests/plugins/test_fast_deco
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts))
 
-.PHONY: setup test lint docs unit broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
+.PHONY: setup test lint docs prometheus unit broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -36,6 +36,10 @@ docs: $(VENV)/ready  ## Build the documentation as a site into build/site and fo
 	$(BIN)/python -m docs._site.picture
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --jobs auto --doctree-dir build/doctrees docs build/site
 	$(BIN)/python -m docs._site.crawl build/site
+
+prometheus:  ## Install Debian's Prometheus, if it is missing, for the tests that use it; needs root or sudo
+	command -v promtool >/dev/null || { SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && \
+		$$SUDO apt-get install -qy --no-install-recommends prometheus; }
 
 unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
 	$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration

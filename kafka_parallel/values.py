@@ -69,7 +69,7 @@ class Skip:
     """Answer of ``on_error``: the record counts as finished although its handler failed.
 
     :ivar reason: why, for those who read the log.
-    :ivar written_to: the topic that has the record instead, acknowledged by the broker: a dead letter topic, or a topic
+    :ivar written_to: the topic that has the record instead, acknowledged by the broker: a dead-letter topic, or a topic
         of ``Settings.sources``, from which it is tried again; ``None`` = no topic has it.
     """
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ELSEWHERE = {*sys.stdlib_module_names, "kafka", "click"}
 CLIENT = (kafka, kafka.errors, kafka.consumer.fetcher)
+# Classes of packages that only an extra needs, so the documentation is built without them.
+OF_EXTRAS = {"CollectorRegistry"}
 
 
 def setup(app: Sphinx) -> None:
@@ -58,4 +60,4 @@ def is_elsewhere(target: str, user: str | None) -> bool:
         return hasattr(importlib.import_module(module), name)
     used = getattr(sys.modules.get(user or ""), name, None)
     is_imported = getattr(used, "__module__", "").split(".")[0] in ELSEWHERE
-    return not module and (is_imported or any(hasattr(each, name) for each in CLIENT))
+    return not module and (is_imported or name in OF_EXTRAS or any(hasattr(each, name) for each in CLIENT))
