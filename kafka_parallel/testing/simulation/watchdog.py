@@ -9,8 +9,6 @@ from __future__ import annotations
 import faulthandler
 import signal
 
-__all__ = ["cancel", "watch"]
-
 # A seed takes a twentieth of a second of processor time.
 LONGEST = 60.0
 
