@@ -19,8 +19,9 @@ def command() -> click.Group:
     import click
 
     from kafka_parallel.cli.dlq import dlq
+    from kafka_parallel.cli.top import top
 
-    return click.Group("kafka-parallel", commands=[dlq], help="Tools for consumers that use kafka-parallel.")
+    return click.Group("kafka-parallel", commands=[dlq, top], help="Tools for consumers that use kafka-parallel.")
 
 
 def main() -> None:

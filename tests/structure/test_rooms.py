@@ -21,7 +21,7 @@ LONGEST = 400
 # Names that more than one module has: fakes have those of their originals, and `logs` is what a user looks for.
 SHARED_NAMES = {
     "clock", "cluster", "consumer", "dlq", "event_loop", "faults", "logs", "membership", "process", "producer",
-    "topics",
+    "top", "topics",
 }  # fmt: skip
 
 
