@@ -18,6 +18,7 @@ from kafka_parallel_plugins.health.health_checks import (
     readiness,
     startup,
 )
+from kafka_parallel_plugins.health.vital_signs import VitalSigns
 
 P0, P1 = TopicPartition("orders", 0), TopicPartition("orders", 1)
 LIMITS = Limits(poll=60.0, rebalance=300.0, partition=None, handler=None, ready_when_throttled=True)
@@ -181,3 +182,28 @@ def test_a_partition_that_left_and_came_back_begins_anew():
     assert standstills.look(Statistics(), {P0: PARKED}, (), 0.0) == {P0: 0.0}
     assert standstills.look(Statistics(), {}, (), 50.0) == {}
     assert standstills.look(Statistics(), {P0: PARKED}, (), 60.0) == {P0: 0.0}
+
+
+class Parked:
+    """The facts of a consumer whose one partition is fetched no more."""
+
+    state, error, has_joined, is_rebalancing, is_stopping = "running", None, True, False, False
+
+    def statistics(self):
+        return Statistics(since_poll_ms=1.0)
+
+    def progress(self):
+        return {P0: PARKED}
+
+    def running(self):
+        return ()
+
+
+@pytest.mark.parametrize(("watches", "found"), [(True, ["partition"]), (False, [])])
+def test_a_partition_is_watched_only_where_that_was_asked_for(watches, found):
+    now = [0.0]
+    signs = VitalSigns(Parked(), lambda: now[0], watches_partitions=watches)
+
+    assert failed(liveness(signs.observe().result(), STRICT)) == []
+    now[0] += 91.0
+    assert failed(liveness(signs.observe().result(), STRICT)) == found
