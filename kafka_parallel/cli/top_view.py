@@ -86,9 +86,10 @@ def _sentences(reasons: Sequence[Mapping[str, Any]], width: int, most: int | Non
 
 
 def _topics(topics: Sequence[Mapping[str, Any]], count: int) -> Table:
-    table = _table("topics", count, len(topics), "topic", "rec/s", "failed/s", "p50", "p99", "running", "lag")
+    table = _table("topics", count, len(topics), "topic", "rec/s", "failed/s", "p50", "p99", "running", "oldest", "lag")
     for topic in topics:
-        table.add_row(_text(topic["topic"]), *_pace(topic), number(topic["running"]), number(topic["lag"]))
+        oldest = duration(topic["longest_running_ms"] or None)
+        table.add_row(_text(topic["topic"]), *_pace(topic), number(topic["running"]), oldest, number(topic["lag"]))
     return table
 
 

@@ -198,6 +198,12 @@ def test_the_numbers_of_a_partition_are_in_its_row():
     assert " ".join(row.split()) == "orders[3] 12.5 8.00 ms 1.50 s 9958 41 handler for 1.02 min"
 
 
+def test_the_numbers_of_a_topic_are_in_its_row():
+    [row] = [line for line in shown(frame()).splitlines() if line.startswith("orders ")]
+
+    assert " ".join(row.split()) == "orders 12.5 0 8.00 ms 1.50 s 1 1.02 min 9958"
+
+
 @pytest.mark.parametrize(
     ("changes", "reasons", "text"),
     [
