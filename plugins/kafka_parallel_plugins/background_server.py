@@ -27,6 +27,7 @@ MOST_CONNECTIONS = 64
 CLOSE_TIMEOUT = 5.0
 
 
+# see docs/decisions/0071-probes-on-own-threads.md
 class Inquiry(Generic[T]):
     """A question whose answer may never come, for threads that may not wait for it.
 
