@@ -95,6 +95,7 @@ def _versions() -> dict[str, str]:
     return {"version": importlib.metadata.version("kafka-parallel"), "kafka_python": kafka.__version__}
 
 
+# see docs/decisions/0072-metrics-are-pulled.md
 class MetricsCollector:
     """The collector of one registry. Any thread may call every method."""
 
