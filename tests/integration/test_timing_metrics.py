@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
-from kafka_parallel import Skip, hookimpl
+from kafka_parallel import Batch, Skip, hookimpl
 from kafka_parallel_plugins.timing_metrics import TimingMetrics
 from tests.integration.kafka_app import consume, produce
 from tests.integration.until_committed import UntilCommitted
@@ -39,3 +42,36 @@ def test_every_record_is_in_the_numbers_once(kafka_broker, topic):
     assert timings.end_to_end_ms.count == timings.handled
     assert 0 < timings.end_to_end_ms.p50 <= timings.end_to_end_ms.max
     assert (snapshot.commits.count, snapshot.commits.failures) == (statistics.commits, statistics.commit_failures)
+
+
+def handle(record):
+    time.sleep(0.05 if record.key == b"slow" else 0.001)
+
+
+async def handle_async(record):
+    await asyncio.sleep(0.05 if record.key == b"slow" else 0.001)
+
+
+def handle_batch(records):
+    time.sleep(sum(0.05 if record.key == b"slow" else 0.001 for record in records))
+
+
+@pytest.mark.parametrize(
+    ("handler", "batch"),
+    [(handle, None), (handle_async, None), (handle_batch, Batch(max_records=10, of="key"))],
+    ids=["threads", "async", "batch"],
+)
+def test_the_slow_key_is_found(kafka_broker, topic, handler, batch):
+    bootstrap, name = kafka_broker.bootstrap_servers, topic(3)
+    produced = produce(bootstrap, name, 200, keys=[b"slow", b"a", b"b", None])
+    metrics = TimingMetrics(keys=True)
+
+    UntilCommitted(consume(bootstrap, name, "g-" + name), plugins=[metrics]).run(handler, batch)
+
+    last_minute = metrics.snapshot().last_minute
+    (partition,) = {where for where, offsets in produced.keys.items() if b"slow" in offsets.values()}
+    slowest = last_minute.slowest_keys[0]
+    assert (slowest.topic, slowest.partition, slowest.key) == (name, partition, b"slow")
+    assert slowest.share > 0.5
+    assert last_minute.slowest_partitions[0].partition == partition
+    assert {taker.key for taker in last_minute.slowest_keys} == {b"slow", b"a", b"b"}

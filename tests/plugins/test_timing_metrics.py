@@ -4,100 +4,18 @@ import subprocess
 import sys
 import threading
 
-import pluggy
 import pytest
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from kafka_parallel import (
-    BackpressureEvent,
-    ConfigurationError,
-    Halt,
-    RecordContext,
-    Retry,
-    Settings,
-    Skip,
-    hookimpl,
-    hookspecs,
-)
+from kafka_parallel import ConfigurationError, Halt, Retry, Skip
 from kafka_parallel_plugins.timing_metrics import Distribution, TimingMetrics
 from kafka_parallel_plugins.timing_metrics.buckets import RELATIVE_ERROR
+from kafka_parallel_plugins.timing_metrics.time_takers import hash_of
+from tests.plugins.timing_consumer import Consumer
 
 NOTHING = Distribution(0, 0.0, 0.0, 0.0, 0.0)
 P0, P1 = TopicPartition("orders", 0), TopicPartition("orders", 1)
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-class Consumer:
-    """Calls a plugin as a consumer would; handlers, commits and decisions are functions that may move the clock."""
-
-    def __init__(self, **settings):
-        self.clock = Clock()
-        self.metrics = TimingMetrics(wall_clock=lambda: 1_000_000 + self.clock.now, **settings)
-        self.manager = pluggy.PluginManager("kafka_parallel")
-        self.manager.add_hookspecs(hookspecs)
-        self.inner = Inner()
-        self.manager.register(self.inner)
-        self.manager.register(self.metrics)
-        self.manager.check_pending()
-        self.settings = Settings(4, "g", frozenset({"orders"}), None, clock=self.clock)
-        self.manager.hook.on_start(context=self.settings)
-
-    def handle(self, takes=0.0, *, topic="orders", waited=0.0, attempt=1, timestamp_ms=None, error=None, answer=None):
-        raw = ConsumerRecord(topic, 0, -1, 5, timestamp_ms, 0, b"k", b"v", [], None, 1, 1, -1)
-        queued_at, started = self.clock.now - waited, self.clock.now
-        self.clock.now += takes
-        self.tell((raw, attempt, queued_at, started, self.clock.now, error))
-        if isinstance(error, Exception):
-            self.inner.answer = answer
-            context = RecordContext(raw, attempt, 1, queued_at, None)
-            return self.manager.hook.on_error(record=raw, error=error, context=context)
-        return None
-
-    def tell(self, *handled):
-        self.manager.hook.on_handled(handled=handled, context=self.settings)
-
-    def commit(self, takes=0.0, error=None):
-        self.inner.act = lambda: self.spend(takes, error)
-        return self.manager.hook.on_commit(offsets={}, context=None)
-
-    def pressure(self, paused=(), resumed=()):
-        event = BackpressureEvent(dict.fromkeys(paused, "records"), frozenset(resumed), 0, 0)
-        self.manager.hook.on_backpressure(event=event, context=self.settings)
-
-    def stop(self):
-        self.manager.hook.on_stop(context=self.settings, error=None)
-
-    def spend(self, seconds, error=None):
-        self.clock.now += seconds
-        if error is not None:
-            raise error
-        return "done"
-
-    @property
-    def orders(self):
-        return self.metrics.snapshot().topics["orders"]
-
-
-class Inner:
-    """The innermost implementation of each hook."""
-
-    @hookimpl
-    def on_commit(self):
-        return self.act()
-
-    @hookimpl
-    def on_error(self):
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
 
 
 def only(milliseconds, count=1):
@@ -353,18 +271,18 @@ class TestLog:
         caplog.set_level("INFO")
         consumer = Consumer(log_interval_ms=1_000)
         consumer.handle(takes=0.01)
-        consumer.commit(takes=0.002)
+        consumer.commit(takes=0.007)
 
         consumer.stop()
 
-        nothing = "p50 0.0 p95 0.0 p99 0.0 max 0.0 ms"
-        assert caplog.messages == [
-            (
-                f"orders: handled 1, failed 0, retried 0, skipped 0, halted 0; queue {nothing}; "
-                f"handler p50 10.0 p95 10.0 p99 10.0 max 10.0 ms; end-to-end {nothing}"
-            ),
-            "commits 1, failures 0, p50 2.0 p95 2.0 p99 2.0 max 2.0 ms; back-pressure 0 ms",
-        ]
+        nothing, ten = "p50 0 ms p95 0 ms p99 0 ms max 0 ms", "p50 10.0 ms p95 10.0 ms p99 10.0 ms max 10.0 ms"
+        assert caplog.messages[0] == (
+            f"orders: handled 1, failed 0, retried 0, skipped 0, halted 0; queue {nothing}; "
+            f"handler {ten}; end-to-end {nothing}"
+        )
+        assert caplog.messages[2] == (
+            "commits 1, failures 0, p50 7.00 ms p95 7.00 ms p99 7.00 ms max 7.00 ms; back-pressure 0 ms"
+        )
 
     def test_without_an_interval_it_stays_silent(self, caplog, capfd):
         caplog.set_level("INFO")
@@ -375,6 +293,22 @@ class TestLog:
 
         assert caplog.messages == []
         assert capfd.readouterr() == ("", "")
+
+    def test_the_last_minute_has_lines_of_its_own(self, caplog):
+        caplog.set_level("INFO")
+        consumer = Consumer(log_interval_ms=1_000_000)
+        consumer.handle(takes=30.0)
+        consumer.handle(takes=10.0, topic="bills", partition=2)
+
+        consumer.stop()
+
+        assert "orders, last 40.0 s: handled 0.025/s; queue p50 0 ms" in caplog.text
+        assert "handler p50 30.0 s p95 30.0 s p99 30.0 s max 30.0 s" in caplog.text
+        (line,) = [line for line in caplog.messages if line.startswith("time of handlers")]
+        assert line == (
+            "time of handlers in the last 40.0 s: orders[0] 30.0 s (75 %), bills[2] 10.0 s (25 %), "
+            f"orders[0] key #{hash_of(b'k')} 30.0 s (75 %), bills[2] key #{hash_of(b'k')} 10.0 s (25 %)"
+        )
 
     @pytest.mark.parametrize("interval", [0, -1, float("inf"), float("nan"), "5"])
     def test_an_interval_that_is_no_time_is_refused(self, interval):
@@ -393,12 +327,69 @@ class TestReport:
         consumer.stop()
 
         out, err = capfd.readouterr()
-        rows = {line.split("│")[1].strip(): line for line in err.splitlines() if line.startswith("│")}
+        rows = {}
+        for line in err.splitlines():
+            if line.startswith("│"):
+                name, *cells = (cell.strip() for cell in line.strip("│").split("│"))
+                rows.setdefault(name, cells)
         assert out == ""
-        assert rows["orders handler"].count("250.00") == 3
-        assert rows["commit"].count("7.00") == 4
-        assert rows["orders"].replace("│", "").split() == ["orders", "1", "1", "0", "1", "0"]
+        assert rows["orders handler"].count("250 ms") == 3
+        assert rows["commit"].count("7.00 ms") == 4
+        assert rows["orders"] == ["1", "1", "0", "1", "0"]
+        assert rows["orders[0]"][1] == rows[f"orders[0] key #{hash_of(b'k')}"][1] == "100 %"
         assert "commits 1, failures 0; back-pressure 0 ms" in err
+
+    def test_no_number_is_cut_at_80_columns(self, capfd, monkeypatch):
+        pytest.importorskip("rich")
+        monkeypatch.setenv("COLUMNS", "80")
+        consumer, topic = Consumer(report=True), "t" * 249
+        consumer.handle(takes=1.234, topic=topic)
+        recorder = consumer.metrics._recorders.mine(topic)
+        for name in ("retried", "skipped", "halted"):
+            setattr(recorder.periods[-1], name, 9_876_543_210)
+        recorder.periods[-1].handler.counts[1] = 9_876_543_209
+
+        consumer.stop()
+
+        err = capfd.readouterr().err
+        assert err.count("9876543210") == 6
+        assert "1.23 s" in err
+        assert "…" not in err
+        assert max(map(len, err.splitlines())) <= 80
+        assert err.count("t" * 10) > 20
+
+    def test_a_narrow_terminal_cuts_no_number_either(self, capfd, monkeypatch):
+        pytest.importorskip("rich")
+        monkeypatch.setenv("COLUMNS", "20")
+        consumer = Consumer(report=True)
+        consumer.handle(takes=1.234)
+
+        consumer.stop()
+
+        err = capfd.readouterr().err
+        assert "…" not in err
+        assert "end-to-end" in err
+
+    def test_a_key_that_looks_like_markup_is_shown_as_it_is(self, capfd):
+        pytest.importorskip("rich")
+        consumer = Consumer(report=True, keys=True)
+        consumer.handle(takes=1.0, key=b"[bold]x[/nonsense]\x1b[2J")
+
+        consumer.stop()
+
+        assert r"key b'[bold]x[/nonsense]\x1b[2J'" in capfd.readouterr().err
+
+    def test_a_share_of_less_than_a_hundredth_is_not_told(self, capfd):
+        pytest.importorskip("rich")
+        consumer = Consumer(report=True)
+        consumer.handle(takes=1.0)
+        consumer.handle(takes=0.005, partition=7)
+
+        consumer.stop()
+
+        err = capfd.readouterr().err
+        assert "orders[0]" in err
+        assert "orders[7]" not in err
 
     def test_without_rich_the_extra_is_named(self):
         script = (

@@ -1,9 +1,9 @@
-"""Times of waiting and handling, and the loop's time lost to commits and back-pressure, for many records at once.
+"""Times of waiting and handling, by topic and by slow key, and the loop's time lost to commits and back-pressure.
 
 Cost around a handler that does nothing, with CPython 3.11 on a shared machine: 0.5 µs per record on threads and 0.7 µs
 with ``async def`` handlers, on one thread without a broker; 0.2 µs and 0.3 µs of that are the consumer's own cost of
-``on_handled``. A snapshot takes half a millisecond per topic and thread. Resolution: quantiles are within 0.8 % of the
-exact ones, or 1 µs if that is more.
+``on_handled``. A snapshot takes a millisecond or two per topic and thread. Resolution: quantiles are within 0.8 % of
+the exact ones, or 1 µs if that is more.
 """
 
 from __future__ import annotations
@@ -18,27 +18,39 @@ from kafka_parallel import ConfigurationError, Retry, Settings, Skip, hookimpl
 from kafka_parallel.errors import FATAL
 from kafka_parallel.plugin_support import get_logger, shown
 from kafka_parallel_plugins.timing_metrics import report as reports
-from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime
-from kafka_parallel_plugins.timing_metrics.recorders import Recorders
+from kafka_parallel_plugins.timing_metrics.last_minute import last_minute
+from kafka_parallel_plugins.timing_metrics.loop_times import CommitTimes, PausedTime, RunTime
+from kafka_parallel_plugins.timing_metrics.recorders import PERIOD, Recorders
 from kafka_parallel_plugins.timing_metrics.snapshot import (
     CommitTimings,
     Distribution,
+    LastMinute,
     Snapshot,
+    TimeTaker,
     TopicTimings,
     topic_timings,
 )
+from kafka_parallel_plugins.timing_metrics.time_takers import batch_sizes, has_batch
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel import BackpressureEvent, Handled, RecordContext
 
-__all__ = ["CommitTimings", "Distribution", "Snapshot", "TimingMetrics", "TopicTimings"]
+__all__ = [
+    "CommitTimings",
+    "Distribution",
+    "LastMinute",
+    "Snapshot",
+    "TimeTaker",
+    "TimingMetrics",
+    "TopicTimings",
+]
 
 log = get_logger(__name__)
 
 
-# see docs/decisions/0054-measured-per-chunk.md
+# see docs/decisions/0054-measured-per-chunk.md and docs/decisions/0073-time-is-sampled.md
 class TimingMetrics:
     """Times records per topic, commits and back-pressure; read it at any time with `snapshot`.
 
@@ -47,6 +59,8 @@ class TimingMetrics:
     :param log_interval_ms: milliseconds between two log lines with the numbers (level INFO) while records arrive; the
         last one is written at the end; ``None`` = never. The worker that hands over first when it is due writes it.
     :param report: print the numbers as tables on standard error when the consumer stops; needs the extra ``metrics``.
+    :param keys: whether snapshots, the report and the log show the keys of records that took the most of the time,
+        which may be personal data; else a hash that tells them apart.
     :param wall_clock: returns seconds since the Unix epoch, compared with the timestamps of records.
     :raises ConfigurationError: a setting cannot work, or rich is needed and not installed.
     """
@@ -56,37 +70,53 @@ class TimingMetrics:
         *,
         log_interval_ms: float | None = None,
         report: bool = False,
+        keys: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(keys, bool):
+            raise ConfigurationError(f"timing-metrics: keys={shown(keys)}: it must be True or False")
+        self._with_keys = keys
         self._log_interval = _seconds(log_interval_ms)
         self._console = reports.console() if report else None
         self._wall_clock = wall_clock
         self._clock: Callable[[], float] = time.monotonic
-        self._recorders = Recorders()
+        self._recorders = Recorders(with_keys=keys)
         self._commits = CommitTimes()
         self._paused = PausedTime()
+        self._runs = RunTime()
+        self._has_batches = False
         self._log_lock = Lock()
         self._log_due = float("inf")
 
     def snapshot(self) -> Snapshot:
         """Return all numbers up to now; a record handled meanwhile may be in one of them and not yet in another."""
-        topics = {topic: topic_timings(recorders) for topic, recorders in self._recorders.by_topic().items()}
-        paused = self._paused.seconds(self._clock())
-        return Snapshot(MappingProxyType(topics), self._commits.timings(), paused * 1000)
+        since, now = self._runs.span(self._clock())
+        by_topic = self._recorders.by_topic()
+        return Snapshot(
+            MappingProxyType({topic: topic_timings(periods, now - since) for topic, periods in by_topic.items()}),
+            self._commits.timings(),
+            self._paused.seconds(now) * 1000,
+            last_minute(by_topic, self._runs.running(), since=since, now=now, with_keys=self._with_keys),
+        )
 
     @hookimpl
     def on_start(self, context: Settings) -> None:
         """Take over the consumer's clock."""
         self._clock = context.clock
-        self._log_due = self._clock() + self._log_interval
+        now = self._clock()
+        self._runs.note_start(context.facts, now)
+        self._log_due = now + self._log_interval
 
     @hookimpl
     def on_handled(self, handled: Sequence[Handled]) -> None:
         """Count the attempts that have ended."""
         now = self._clock()
         since_epoch = self._wall_clock() - now
+        if not self._has_batches and has_batch(handled):
+            self._has_batches = True
+        batches = batch_sizes(handled) if self._has_batches else None
         for topic, attempts in _by_topic(handled).items():
-            self._recorders.mine(topic).add_all(attempts, since_epoch)
+            self._recorders.mine(topic).add_all(attempts, since_epoch, now // PERIOD, batches)
         if now >= self._log_due:
             self._log_if_due(now)
 
@@ -97,10 +127,10 @@ class TimingMetrics:
         try:
             answer = yield
         finally:
-            recorder = self._recorders.mine(context.raw.topic)
-            recorder.retried += isinstance(answer, Retry)
-            recorder.skipped += isinstance(answer, Skip)
-            recorder.halted += not isinstance(answer, Retry | Skip)
+            period = self._recorders.mine(context.raw.topic).period(self._clock() // PERIOD)
+            period.retried += isinstance(answer, Retry)
+            period.skipped += isinstance(answer, Skip)
+            period.halted += not isinstance(answer, Retry | Skip)
         return answer
 
     @hookimpl(wrapper=True)
@@ -128,13 +158,15 @@ class TimingMetrics:
         self._paused.note_resumed(partitions, self._clock())
 
     @hookimpl
-    def on_stop(self) -> None:
+    def on_stop(self, context: Settings) -> None:
         """Log and print the reports that were asked for."""
-        self._paused.stop(self._clock())
+        now = self._clock()
+        self._paused.stop(now)
+        self._runs.note_stop(context.facts, now)
         if self._log_interval != float("inf"):
             self._log()
         if self._console is not None:
-            self._console.print(*reports.tables(self.snapshot()), sep="\n")
+            reports.print_tables(self.snapshot(), self._console)
 
     def _log_if_due(self, now: float) -> None:
         with self._log_lock:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from operator import add
 
 __all__ = ()
 
@@ -33,6 +33,13 @@ class Buckets:
     def __init__(self) -> None:
         self.counts = [0] * EXACT
         self.largest = 0
+
+    @classmethod
+    def merged(cls, parts: Iterable[Buckets]) -> Buckets:
+        """Add up *parts* in a new object."""
+        made = cls()
+        made.counts, made.largest = merge(parts)
+        return made
 
     def add_all(self, durations: Iterable[float]) -> None:
         """Count durations in seconds; one below 0, from clocks that disagree, counts as 0.
@@ -65,9 +72,13 @@ def _bucket_of(microseconds: int) -> tuple[int, int]:
 
 def merge(parts: Iterable[Buckets]) -> tuple[list[int], int]:
     """Add up the counts of *parts*; return them and the longest duration in microseconds."""
-    parts = list(parts)
-    counts = [sum(column) for column in zip_longest(*(list(part.counts) for part in parts), fillvalue=0)]
-    return counts, max((part.largest for part in parts), default=0)
+    total, largest = [0] * EXACT, 0
+    for part in parts:
+        largest = max(largest, part.largest)
+        counts = part.counts.copy()
+        total.extend([0] * (len(counts) - len(total)))
+        total[: len(counts)] = map(add, total, counts)
+    return total, largest
 
 
 def quantile(counts: Sequence[int], share: float) -> float:

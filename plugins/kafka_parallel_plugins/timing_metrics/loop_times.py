@@ -1,4 +1,4 @@
-"""The loop's time in commits and under back-pressure: rare events, so one lock is enough."""
+"""The time of runs, and the loop's in commits and under back-pressure: rare events, so one lock is enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,44 @@ from kafka_parallel_plugins.timing_metrics.snapshot import CommitTimings, distri
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
+    from kafka_parallel.facts import Facts, RunningRecord
+
 __all__ = ()
+
+
+class RunTime:
+    """When consumers began and ended to run; usually there is one. Any thread may call every method."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._facts: list[Facts] = []
+        self._since: float | None = None
+        self._until: float | None = None
+
+    def note_start(self, facts: Facts, now: float) -> None:
+        """Note that the consumer of *facts* runs from *now* on."""
+        with self._lock:
+            self._facts.append(facts)
+            self._since = now if self._since is None else self._since
+            self._until = None
+
+    def note_stop(self, facts: Facts, now: float) -> None:
+        """Note that the consumer of *facts* has stopped."""
+        with self._lock:
+            self._facts = [others for others in self._facts if others is not facts]
+            self._until = None if self._facts else now
+
+    def span(self, now: float) -> tuple[float, float]:
+        """Return when the first began to run, and when the last stopped: *now* unless all have."""
+        with self._lock:
+            since = now if self._since is None else self._since
+            return since, now if self._until is None else self._until
+
+    def running(self) -> list[RunningRecord]:
+        """Return the records that handlers are at."""
+        with self._lock:
+            all_facts = self._facts.copy()
+        return [record for facts in all_facts for record in facts.running()]
 
 
 class CommitTimes:

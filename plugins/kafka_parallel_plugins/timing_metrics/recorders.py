@@ -4,39 +4,54 @@ Every thread has a recorder of its own for each topic, and only that thread writ
 So there is no lock per record, and no lost count on a free-threaded build either, where two threads that increment
 one number would lose some. Recorders are kept by thread id: a new thread that gets the id of one that ended
 goes on with its recorder.
+
+A recorder has a period for each of the last seconds, so that the last minute can be told from all that was before: the
+oldest period is added to the one that holds everything older.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING
 
 from kafka_parallel.errors import FATAL
 from kafka_parallel_plugins.timing_metrics.buckets import Buckets
+from kafka_parallel_plugins.timing_metrics.time_takers import Ticks, TimeTakers, sample
 
 if TYPE_CHECKING:
     from kafka_parallel import Handled
 
 __all__ = ()
 
+# Seconds of one period.
+PERIOD = 10
+# How many whole periods the last minute has, beside the one that goes on.
+PERIODS = 6
+OUTCOMES = ("failed", "retried", "skipped", "halted")
 
-class Recorder:
-    """The measurements of one thread on one topic."""
 
-    __slots__ = ("end_to_end", "failed", "halted", "handler", "queue", "retried", "skipped")
+class Period:
+    """The measurements of one thread on one topic, in some seconds.
 
-    def __init__(self) -> None:
+    :param number: which seconds: those from *number* x `PERIOD` on.
+    """
+
+    __slots__ = ("end_to_end", "failed", "halted", "handler", "number", "queue", "retried", "skipped", "takers")
+
+    def __init__(self, number: float) -> None:
+        self.number = number
         self.queue = Buckets()
         self.handler = Buckets()
         self.end_to_end = Buckets()
+        self.takers = TimeTakers()
         self.failed = 0
         self.retried = 0
         self.skipped = 0
         self.halted = 0
 
-    def add_all(self, handled: Sequence[Handled], since_epoch: float) -> None:
-        """Count attempts at records of the topic; interrupted ones are left out.
+    def add_all(self, handled: Sequence[Handled], since_epoch: float) -> Sequence[float]:
+        """Count attempts at records of the topic; interrupted ones are left out. Return how long they took.
 
         :param since_epoch: seconds from the Unix epoch to the zero of the clock that the attempts were timed with.
         """
@@ -59,12 +74,65 @@ class Recorder:
         self.handler.add_all(handler)
         self.end_to_end.add_all(end_to_end)
         self.failed += failed
+        return handler
+
+
+def _together(older: Period, newer: Period) -> Period:
+    """Add up two periods, without the keys and partitions."""
+    made = Period(older.number)
+    made.queue = Buckets.merged((older.queue, newer.queue))
+    made.handler = Buckets.merged((older.handler, newer.handler))
+    made.end_to_end = Buckets.merged((older.end_to_end, newer.end_to_end))
+    for name in OUTCOMES:
+        setattr(made, name, getattr(older, name) + getattr(newer, name))
+    return made
+
+
+class Recorder:
+    """The measurements of one thread on one topic: that thread writes, any other may read meanwhile.
+
+    :param with_keys: whether keys are kept as they are, or only their hash.
+    :ivar periods: all before the last minute in one, then those of the last minute, the oldest first. It is replaced as
+        a whole, so that a reader finds each attempt in one period.
+    """
+
+    __slots__ = ("_ticks", "_with_keys", "periods")
+
+    def __init__(self, *, with_keys: bool) -> None:
+        self._with_keys = with_keys
+        self._ticks = Ticks()
+        self.periods: tuple[Period, ...] = (Period(float("-inf")),)
+
+    def period(self, number: float) -> Period:
+        """Return the period to write to, the one of *number* or a later one."""
+        if self.periods[-1].number < number:
+            self._begin(number)
+        return self.periods[-1]
+
+    def _begin(self, number: float) -> None:
+        before, *recent = self.periods
+        while recent and recent[0].number < number - PERIODS:
+            before = _together(before, recent.pop(0))
+        self.periods = (before, *recent, Period(number))
+
+    def add_all(
+        self, handled: Sequence[Handled], since_epoch: float, number: float, batches: Mapping[float, int] | None
+    ) -> None:
+        """Count attempts in the period *number*, and sample the partitions and keys that took the time."""
+        period = self.period(number)
+        durations = period.add_all(handled, since_epoch)
+        if batches is not None or not self._ticks.skips(sum(durations)):
+            sample(handled, batches, self._ticks, period.takers, with_keys=self._with_keys)
 
 
 class Recorders:
-    """All recorders. Any thread may call every method."""
+    """All recorders. Any thread may call every method.
 
-    def __init__(self) -> None:
+    :param with_keys: whether keys are kept as they are, or only their hash.
+    """
+
+    def __init__(self, *, with_keys: bool = False) -> None:
+        self._with_keys = with_keys
         self._recorders: dict[tuple[int, str], Recorder] = {}
 
     def mine(self, topic: str) -> Recorder:
@@ -73,11 +141,11 @@ class Recorders:
         try:
             return self._recorders[key]
         except KeyError:
-            return self._recorders.setdefault(key, Recorder())
+            return self._recorders.setdefault(key, Recorder(with_keys=self._with_keys))
 
-    def by_topic(self) -> dict[str, list[Recorder]]:
-        """Return the recorders of all threads for each topic, topics in alphabetical order."""
-        found: dict[str, list[Recorder]] = {}
+    def by_topic(self) -> dict[str, list[Period]]:
+        """Return the periods of all threads for each topic, topics in alphabetical order."""
+        found: dict[str, list[Period]] = {}
         for (_, topic), recorder in sorted(self._recorders.copy().items(), key=lambda item: item[0][1]):
-            found.setdefault(topic, []).append(recorder)
+            found.setdefault(topic, []).extend(recorder.periods)
         return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kafka_parallel_plugins.timing_metrics.buckets import Buckets, merge, quantile
-from kafka_parallel_plugins.timing_metrics.recorders import Recorder
+from kafka_parallel_plugins.timing_metrics.recorders import Period
 
-__all__ = ["CommitTimings", "Distribution", "Snapshot", "TopicTimings"]
+__all__ = ["CommitTimings", "Distribution", "LastMinute", "Snapshot", "TimeTaker", "TopicTimings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class TopicTimings:
     :ivar retried: failures answered with ``Retry``.
     :ivar skipped: failures answered with ``Skip``, dead letters included.
     :ivar halted: failures answered with ``Halt``, not answered, or answered by a plugin that raised.
+    :ivar per_second: attempts that succeeded, per second of the time that the snapshot, or its last minute, is about.
     """
 
     queue_ms: Distribution
@@ -54,6 +55,7 @@ class TopicTimings:
     retried: int
     skipped: int
     halted: int
+    per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +73,60 @@ class CommitTimings:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeTaker:
+    """A partition or a key at which handlers were in the last minute.
+
+    :ivar topic: the topic.
+    :ivar partition: the partition; each has keys of its own.
+    :ivar took_ms: milliseconds that handlers took, at least: attempts that ended in the last minute, and as much of
+        those that still run as is within it. The record of a batch has its share of the time of the batch.
+    :ivar share: the same as a share of the time of all handlers, from 0.0 to 1.0.
+    :ivar error_ms: how many milliseconds more it may have been, because only the heaviest keys are watched; 0 for a
+        partition. Sampling adds about a millisecond for each time that handlers came to it.
+    :ivar key: the key of the record, as bytes, a long one by its beginning; which may be personal data, so it is
+        ``None`` unless ``keys=True`` was set, and ``repr`` does not show it.
+    :ivar key_hash: 8 digits that are the same for a key in every process; ``None`` for a partition.
+    """
+
+    topic: str
+    partition: int
+    took_ms: float
+    share: float
+    error_ms: float = 0.0
+    key: bytes | None = field(default=None, repr=False)
+    key_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastMinute:
+    """The 60 to 70 seconds before the snapshot, or before the consumer stopped: whole periods of 10, and the last one.
+
+    :ivar seconds: how many seconds it is about; fewer than 60 only if the consumer has not run for that long.
+    :ivar topics: per topic that had an attempt, in alphabetical order.
+    :ivar slowest_partitions: those that took the most of the handlers' time, the worst first; at most 10.
+    :ivar slowest_keys: the same of record keys. One that is not there took no more than 1/64 of its topic's time.
+    """
+
+    seconds: float = 0.0
+    topics: Mapping[str, TopicTimings] = field(default_factory=dict)
+    slowest_partitions: Sequence[TimeTaker] = ()
+    slowest_keys: Sequence[TimeTaker] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything since the first ``on_start``.
 
     :ivar topics: per topic, in alphabetical order.
     :ivar commits: over all partitions.
     :ivar backpressure_ms: for how many milliseconds at least one partition was paused.
+    :ivar last_minute: the same of the last minute, and the partitions and keys that took the time.
     """
 
     topics: Mapping[str, TopicTimings]
     commits: CommitTimings
     backpressure_ms: float
+    last_minute: LastMinute = field(default_factory=LastMinute)
 
 
 def distribution(parts: Iterable[Buckets]) -> Distribution:
@@ -92,18 +137,20 @@ def distribution(parts: Iterable[Buckets]) -> Distribution:
     return Distribution(sum(counts), p50, p95, p99, largest / 1000)
 
 
-def topic_timings(recorders: list[Recorder]) -> TopicTimings:
-    """Add up the records of all threads for a topic."""
+def topic_timings(periods: Sequence[Period], seconds: float) -> TopicTimings:
+    """Add up the records of all threads for a topic, in so many *seconds*."""
     # Each failure is counted after its duration: read the other way round, or handled could come out below 0
-    failed = sum(recorder.failed for recorder in recorders)
-    handler = distribution(recorder.handler for recorder in recorders)
+    failed = sum(period.failed for period in periods)
+    handler = distribution(period.handler for period in periods)
+    handled = handler.count - failed
     return TopicTimings(
-        queue_ms=distribution(recorder.queue for recorder in recorders),
+        queue_ms=distribution(period.queue for period in periods),
         handler_ms=handler,
-        end_to_end_ms=distribution(recorder.end_to_end for recorder in recorders),
-        handled=handler.count - failed,
+        end_to_end_ms=distribution(period.end_to_end for period in periods),
+        handled=handled,
         failed=failed,
-        retried=sum(recorder.retried for recorder in recorders),
-        skipped=sum(recorder.skipped for recorder in recorders),
-        halted=sum(recorder.halted for recorder in recorders),
+        retried=sum(period.retried for period in periods),
+        skipped=sum(period.skipped for period in periods),
+        halted=sum(period.halted for period in periods),
+        per_second=handled / seconds if seconds > 0 else 0.0,
     )
