@@ -30,7 +30,6 @@ from kafka_parallel._runtime.client.client_partitions import ClientPartitions
 from kafka_parallel._runtime.client.connections import Connections
 from kafka_parallel._runtime.client.consumer_checks import (
     is_overridden,
-    records_of,
     require_consumer,
     require_signatures,
 )
@@ -40,6 +39,7 @@ from kafka_parallel._runtime.client.fencing import is_fenced
 from kafka_parallel._runtime.client.forks import require_own_process
 from kafka_parallel._runtime.client.lazy_deserializers import LazyDeserializers
 from kafka_parallel._runtime.client.membership import Membership
+from kafka_parallel._runtime.client.polled_records import BYTES_ERRORS, UsersPoll, records_of
 from kafka_parallel._runtime.client.prefetched import free_parking
 from kafka_parallel._runtime.client.rebalance_listener import Act, StartThread, chained_listener
 from kafka_parallel._runtime.client.reconnects import shorten_backoff
@@ -59,9 +59,6 @@ if TYPE_CHECKING:
 
 log = area_logger("poll")
 
-# The errors of a poll() of the user's that gets bytes instead of objects.
-BYTES_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
-
 
 class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisions/0063-deserialise-in-the-worker.md
     """One ``KafkaConsumer``, taken over.
@@ -75,7 +72,6 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     def __init__(self, consumer: Any) -> None:
         require_consumer(consumer)
         require_signatures(consumer)
-        self._is_poll_users = is_overridden(consumer, "poll")
         self._consumer = consumer
         self._coordinator, self._fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
         self._subscription = consumer._subscription  # noqa: SLF001
@@ -87,6 +83,9 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._reading = Reading()
         self._standing = StandingPartitions(self.group_id)
         self._slices = Slices()
+        kind = type(consumer).__qualname__
+        self._users_poll = UsersPoll(kind, lambda: self._states) if is_overridden(consumer, "poll") else None
+        self._is_polling = False
         self.failure: Exception | None = None
         self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)
         self.require_open()
@@ -177,6 +176,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         :raises ConfigurationError: its class cannot be guarded.
         """
         self._takeover = takeover = Takeover(self._consumer, finished, ask, stop)
+        if self._users_poll is not None:
+            takeover.jumped = self._users_poll.sought
         for config in self._configs:
             takeover.changes.put(config, "enable_auto_commit", value=False)
         shorten_backoff(self._consumer, takeover.changes)
@@ -187,6 +188,11 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         if problem := self._slices.put(self._fetcher):
             log.info("handlers may wait while a poll is decoded, about 3 ms per 500 records: %s", problem)
         self._extra_topics.subscribe(takeover)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """True from `take_over` on."""
+        return self._takeover is not None
 
     @property
     def _taken(self) -> Takeover:
@@ -255,34 +261,28 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._slices.are_wanted = in_slices
         free_parking(self._fetcher)
         finish_joining(self._coordinator)
+        if self._users_poll is not None:
+            self._users_poll.note_positions()
         try:
+            self._is_polling = True
             found: dict[TopicPartition, list[ConsumerRecord]] = self._own.poll(
                 timeout_ms=math.ceil(timeout * 1000), max_records=max_records
             )
         except FENCED as error:
             raise self._fenced() from error
         except BYTES_ERRORS as error:
-            self._blame_bytes(error)
+            if self._users_poll is not None and self.deserialize is not None:
+                raise self._users_poll.refusal_of_bytes(error) from error
             raise
         finally:
+            self._is_polling = False
             if self._membership is not None:
                 self._membership.notice_changes()
         found = records_of(found, type(self._consumer).__qualname__)
         for unreadable in self._reading.taken_out():
             self._stand(unreadable)
         self._require_membership()
-        return found
-
-    def _blame_bytes(self, error: Exception) -> None:
-        """Name the remedy if a ``poll()`` of the user's fails that looks into records that are not deserialised.
-
-        :raises ConfigurationError: it may be that.
-        """
-        if self.deserialize is not None and self._is_poll_users:
-            raise ConfigurationError(
-                f"poll() of this {type(self._consumer).__qualname__} raised {error!r}: it gets keys and values as "
-                "bytes, which workers deserialise later; if it looks into them, pass lazy_deserialization=False"
-            ) from error
+        return found if self._users_poll is None else self._users_poll.arranged(found)
 
     def _require_membership(self) -> None:
         """Refuse to go on as a static member whose successor runs: 3.x does not say so, and delivers on."""
@@ -303,6 +303,11 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
             self._standing.stand(found, self._pauses)
         else:
             self.failure = self.failure or found.error
+
+    @property
+    def has_moved_nothing(self) -> bool:
+        """True for a callback in the client's own ``poll()``; one of the user's may call that more than once."""
+        return self._is_polling and self._users_poll is None
 
     @property
     def unreadable(self) -> dict[TopicPartition, Unreadable]:
@@ -351,9 +356,14 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
         Any thread may ask: each position is read once, and a reset replaces it whole.
         """
-        states: Mapping[TopicPartition, Any] = getattr(self._subscription, "assignment", {})
+        states = self._states
         found = {partition: getattr(states.get(partition), "position", None) for partition in partitions}
         return {partition: position.offset for partition, position in found.items() if position is not None}
+
+    @property
+    def _states(self) -> Mapping[TopicPartition, Any]:
+        found: Mapping[TopicPartition, Any] = getattr(self._subscription, "assignment", {})
+        return found
 
     def committed(self, partition: TopicPartition, timeout: float) -> int | None:
         """The offset that the group has committed for *partition*; ``None`` if there is none."""
@@ -363,18 +373,23 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     def seek_to_beginning(self, partition: TopicPartition) -> None:
         """Fetch *partition* from its first record on."""
         self._own.seek_to_beginning(partition)
-        self._pauses.mended(partition)
+        self._taken.sought(partition)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Fetch *partition* from *offset* on."""
         self._own.seek(partition, offset)
-        self._pauses.mended(partition)  # its unreadable record is met again, after those that have to be fetched again
+        self._taken.sought(partition)  # its unreadable record is met again, after those that have to be fetched again
 
     def close(self, timeout: float) -> None:
-        """Leave the group, close the connections, and give the consumer back as far as it can still be used."""
-        takeover = self._taken
+        """Leave the group, close the connections, and give the consumer back as far as it can still be used.
+
+        A consumer that was not taken over yet is none of our business, and stays open. A second call does nothing.
+        """
+        if (takeover := self._takeover) is None:
+            return
         try:
-            end_heartbeats(self._coordinator, timeout)
-            takeover.close(timeout * 1000)
+            if not getattr(self._consumer, "_closed", False):
+                end_heartbeats(self._coordinator, timeout)
+                takeover.close(timeout * 1000)
         finally:
             takeover.undo()

@@ -89,25 +89,3 @@ def is_overridden(consumer: Any, name: str) -> bool:
     """Tell whether the method *name* of a *consumer* is the user's, replaced in a subclass or on the object."""
     owners = [kind for kind in type(consumer).__mro__ if name in vars(kind)]
     return name in vars(consumer) or not owners or owners[0] not in _classes
-
-
-def records_of(polled: Any, kind: str) -> dict[TopicPartition, list[Any]]:
-    """Return the result of a ``poll()``, perhaps the user's own, as lists that are not empty.
-
-    :raises ConfigurationError: it cannot be read so; names *kind*, the class.
-    """
-    if not isinstance(polled, dict):
-        raise ConfigurationError(
-            f"poll() of this {kind} returned {kind_of(polled)} instead of a dict of lists of records, as "
-            "kafka-python's does: return {} if there are none"
-        )
-    if all(type(records) is list and records for records in polled.values()):
-        return polled
-    try:
-        listed = {partition: list(records) for partition, records in polled.items()}
-    except TypeError as error:
-        raise ConfigurationError(
-            f"poll() of this {kind} returned a dict of something else than lists of records ({error}): return "
-            "lists, as kafka-python's poll() does"
-        ) from error
-    return {partition: records for partition, records in listed.items() if records}

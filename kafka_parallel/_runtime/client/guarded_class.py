@@ -59,6 +59,9 @@ class GuardedRun(Protocol):
     def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
 
+    def sought(self, *partitions: TopicPartition) -> None:
+        """Note a jump in *partitions* (all without any)."""
+
     def set_closed(self, value: bool) -> None:  # noqa: FBT001 - what an attribute is set to
         """Note that the consumer is closed, if it is the run that closes it; else ask the run to stop."""
 
@@ -154,7 +157,7 @@ class Guard:
     def seek(self, partition: TopicPartition, offset: int) -> Any:
         """Go on at *offset*, also behind a record that cannot be read."""
         result = self._takeover.own.seek(partition, offset)
-        self._takeover.pauses.mended(partition)
+        self._takeover.sought(partition)
         return result
 
     def seek_to_beginning(self, *partitions: TopicPartition) -> Any:

@@ -41,6 +41,7 @@ class Takeover:
     :ivar calls: tells the run's calls from all others.
     :ivar pauses: the pauses, ours and the user's.
     :ivar changes: the changes made; others may add to them.
+    :ivar jumped: is called after each jump in a partition.
     :raises StateError: another ParallelConsumer runs this consumer.
     :raises ConfigurationError: it cannot be taken over.
     """
@@ -49,6 +50,7 @@ class Takeover:
         self, consumer: Any, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]
     ) -> None:
         self.stop = stop
+        self.jumped: Callable[[], None] = lambda: None
         self.changes = Changes()
         self._consumer = consumer
         self._finished = finished
@@ -121,8 +123,13 @@ class Takeover:
     def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
         result = getattr(self.own, method)(*partitions)
-        self.pauses.mended(*partitions)
+        self.sought(*partitions)
         return result
+
+    def sought(self, *partitions: TopicPartition) -> None:
+        """Note a jump in *partitions* (all without any)."""
+        self.pauses.mended(*partitions)
+        self.jumped()
 
     def set_closed(self, value: bool) -> None:  # noqa: FBT001 - what an attribute is set to
         """Note that the consumer is closed, if it is the run that closes it; else ask the run to stop.

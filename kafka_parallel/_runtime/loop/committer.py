@@ -188,6 +188,9 @@ class Committer:
             self._client.commit_async(commit.offsets, commit.answered)
         except Exception as error:  # noqa: BLE001 - an answer like any other
             commit.answered(error)
+        except BaseException as error:
+            commit.answered(KafkaTimeoutError(f"{type(error).__name__} was raised while it was sent"))
+            raise
         return None
 
     def take_answer(self) -> CommitResult | None:
@@ -244,6 +247,9 @@ class Committer:
             self._client.commit(commit.offsets, timeout)
         except Exception as error:  # noqa: BLE001 - an answer like any other
             return self._ended(commit, error)
+        except BaseException as error:
+            commit.leave(error)
+            raise
         return self._ended(commit, None)
 
     def _await_earlier(self, timeout: float) -> CommitResult | None:

@@ -50,6 +50,9 @@ class Engine:
         self._shutdown = parts.shutdown
         self.facts = parts.facts
         self.state = parts.facts.run_state
+        # Closing comes twice: a signal handler may raise as it begins, and then the member must leave all the same.
+        self._ways_out = [self._drain_and_commit, self._end_workers, self._close_client, self._close_client]
+        self._has_told = False
 
     def run_until_over(self) -> None:
         """Begin, loop, leave; raise the error that stopped it.
@@ -57,10 +60,24 @@ class Engine:
         A start that is refused, by a plugin's ``on_start`` say, leaves the consumer open and as it was. An error that
         ends the program (SystemExit, KeyboardInterrupt) is no refusal: then the consumer leaves its group as always.
         """
+        try:
+            self._run()
+        except BaseException as error:
+            if self.state.has_ended:
+                raise
+            raise self._interrupted(error)  # noqa: B904 - the same error, or a graver one
+
+    # see docs/decisions/0071-signal-handlers-may-raise.md
+    def _interrupted(self, error: BaseException) -> BaseException:
+        """Do the rest of the way out: a signal handler of the application raised *error* between two acts of it."""
+        error = self._leave(error) or error
+        self._end(error)
+        return error
+
+    def _run(self) -> None:
         error: BaseException | None = None
         refused: BaseException | None = None
         self.state.become("starting")
-        reports.starting(self._settings, self._plugins.names())
         try:
             self._prepare()
         except Exception as refusal:  # noqa: BLE001 - raised again below
@@ -96,6 +113,7 @@ class Engine:
 
     def _prepare(self) -> None:
         """Take the steps that may refuse the start."""
+        reports.starting(self._settings, self._plugins.names())
         self._client.take_over(self._finished, self._loop.ask_for_commit, self._asked_to_close)
         self._tell_plugins()
         self._use_decoder()
@@ -157,7 +175,8 @@ class Engine:
 
         A plugin that raises an error that must not be caught (SystemExit) must not keep the member in its group either.
         """
-        for act in (self._drain_and_commit, self._end_workers, self._close_client):
+        while self._ways_out:
+            act = self._ways_out.pop(0)
             try:
                 act()
             except BaseException as raised:  # noqa: BLE001 - raised by run(), after leaving in good order
@@ -168,7 +187,10 @@ class Engine:
         return self._tell_of_end(error)
 
     def _tell_of_end(self, error: BaseException | None) -> BaseException | None:
-        """Tell plugins; return the error for run() to raise then."""
+        """Tell plugins, once; return the error for run() to raise then."""
+        if self._has_told:
+            return error
+        self._has_told = True
         try:
             self._hooks.on_stop(error)
         except BaseException as raised:  # noqa: BLE001 - raised by run(), after its end was noted
@@ -176,6 +198,8 @@ class Engine:
         return error
 
     def _drain_and_commit(self) -> None:
+        if not self._client.is_taken_over:  # the program ends before anything has begun
+            return
         running, unbegun = self._loop.drain_and_commit()
         if running or unbegun:
             log.warning("%d records were still running at the end%s: they will be processed again",

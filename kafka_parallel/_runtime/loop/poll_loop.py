@@ -15,6 +15,7 @@ from kafka_parallel._core.backpressure import Decision
 from kafka_parallel._core.scheduler import CommitSnapshot
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_retriable
+from kafka_parallel._runtime.client.polled_records import HeldBack
 from kafka_parallel._runtime.handlers.deadlines import described
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.committer import CommitResult
@@ -147,8 +148,8 @@ class Loop:
         self._apply(decision)
         self._commit_starts(self._positions.of_unbegun())
         self._commit_if_due()
-        fetched = self._poll(decision)
         self._positions.distrust()
+        fetched = self._poll(decision)
         self._feed(fetched if decision.room else self._refetch(fetched), decision.bytes_left)
         self._positions.trust()
         self.polled_at = now = self._clock.monotonic()
@@ -212,10 +213,11 @@ class Loop:
                 self._wait_for_workers(min(KEEP_ALIVE, self._committer.look_within(self._clock.monotonic())))
                 return self._client.poll(0, 1)
             return self._fetch(decision)
-        except BaseException as error:
-            self._positions.distrust()
-            if not isinstance(error, Exception) or isinstance(error, MemberFenced):
-                raise
+        except MemberFenced:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised again, or tried again
+            if isinstance(error, HeldBack):
+                self._scheduler.learn_positions(error.places)  # the next start begins there
             if not is_retriable(error):
                 self._end_by(error)
             self._positions.go_back()
@@ -354,22 +356,22 @@ class Loop:
     def _keep_alive(self, timeout: float = 0.0) -> None:
         """Stay in the group while work is finished; a partition that comes meanwhile is paused before it is fetched.
 
-        :param timeout: how long the client may take part in a rebalance; a step that it cannot do at once waits for the
-            next.
+        :param timeout: how long the client may take part in a rebalance; a step that takes longer waits for the next.
         """
         if not self._may_poll:
             self._scheduler.wait_until(lambda _: False, timeout)
             return
         try:
             self._client.pause(self._client.assignment())
+            self._positions.distrust()
             self._refetch(self._client.poll(timeout, 1))
+            self._positions.trust_as_before()
             self.polled_at = self._clock.monotonic()
         except MemberFenced:
             self._may_poll = False
             self._lose_all()
             raise
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
-            self._positions.distrust()
             self._may_poll = is_retriable(error)  # after an error for good the client may never return
             log.warning("poll() failed while the last records were finished: %r", error)
             self._scheduler.wait_until(lambda _: False, timeout)

@@ -1,9 +1,10 @@
 """The client's position in each partition, told to the scheduler when that may be believed.
 
 A position says "everything below has been handed out, or never will be". It may be committed only if the records below
-it have been taken in as well. So positions are not looked at between a poll and the end of taking in its records, nor
-after a poll or an intake that failed. Rebalance callbacks may look: they run inside of ``poll()``, after all that
-earlier polls brought was taken in and before that one hands out anything.
+it have been taken in as well. So positions are not believed from the begin of a poll to the end of taking in its
+records, nor after a poll or an intake that failed. An application's signal handler may raise between any two steps: so
+trust ends before the client moves, and comes back last. Rebalance callbacks may look: they run inside of the client's
+``poll()``, after all that earlier polls brought was taken in and before that one hands out anything.
 """
 
 from __future__ import annotations
@@ -36,15 +37,20 @@ class Positions:
         self._scheduler = scheduler
         self._unsettled = unsettled
         self._next_look = float("-inf")
-        self._can_be_believed = True
+        self._can_be_believed = self._could_be_believed = True
 
     def distrust(self) -> None:
-        """Do not look from now on: the client may have passed records that were not taken in."""
+        """Believe none from now on, before a poll: the client may pass records that are not taken in."""
+        self._could_be_believed = self._can_be_believed
         self._can_be_believed = False
 
     def trust(self) -> None:
-        """Look again: all that the client passed was taken in, or will be fetched again."""
+        """Believe them again: all that the client passed was taken in, or will be fetched again."""
         self._can_be_believed = True
+
+    def trust_as_before(self) -> None:
+        """Believe them as before the latest `distrust`: all that was passed since will be fetched again."""
+        self._can_be_believed = self._could_be_believed
 
     def of_unbegun(self) -> dict[TopicPartition, int]:
         """The positions of partitions of which the scheduler does not know where they begin."""
@@ -62,7 +68,15 @@ class Positions:
         if self._can_be_believed:
             if partitions is None:
                 partitions = self._scheduler.ask(lambda scheduler: scheduler.assigned)
-            self._scheduler.learn_positions(self._client.positions(partitions.difference(self._unsettled)))
+            self._learn(partitions)
+
+    def report_in_callback(self, partitions: frozenset[TopicPartition]) -> None:
+        """Tell the same of *partitions* that leave, in a rebalance callback or between two polls."""
+        if self._can_be_believed or (self._could_be_believed and self._client.has_moved_nothing):
+            self._learn(partitions)
+
+    def _learn(self, partitions: frozenset[TopicPartition]) -> None:
+        self._scheduler.learn_positions(self._client.positions(partitions.difference(self._unsettled)))
 
     def go_back(self) -> None:
         """Have everything fetched again that a failed poll passed and did not hand out."""

@@ -135,7 +135,7 @@ class Rebalance:
     def _let_go(self, ours: frozenset[TopicPartition]) -> None:
         reports.revoking(ours, self._drain_timeout)
         try:
-            self._positions.report(ours)
+            self._positions.report_in_callback(ours)
             self._drain(ours)
             answer = self._commit(ours)
         except Exception as error:  # noqa: BLE001 - kafka-python would only log it; the loop raises it

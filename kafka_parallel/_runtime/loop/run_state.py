@@ -31,6 +31,11 @@ class RunState:
         """The error that run() raised or is about to raise; ``None`` unless it has failed."""
         return self._now.error
 
+    @property
+    def has_ended(self) -> bool:
+        """True once the run has ended, in whatever way."""
+        return self._now.state in {"stopped", "failed"}
+
     def become(self, state: State) -> None:
         """Note that the run has come to *state*."""
         self._now = _Now(state, None)

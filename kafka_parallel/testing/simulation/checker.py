@@ -78,6 +78,7 @@ class Checker:
         )
         self.endless = 0
         self.violation: Violation | None = None
+        self.interrupted: set[str] = set()
 
     def violate(self, what: str) -> NoReturn:
         """Note the first violation, for the run of the world: code under test may catch an error raised here."""

@@ -8,11 +8,13 @@ from typing import Any, Literal, Protocol
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from kafka_parallel._runtime.client.consumer_checks import usable
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.fake.membership import is_rebalancing
 from kafka_parallel.testing.simulation.acts import PLACE, TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
+from kafka_parallel.testing.simulation.interruption import Interruption
 from kafka_parallel.testing.simulation.plan import LONGEST
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.user_code import BY_NAME
@@ -27,6 +29,7 @@ class Pausing(Protocol):
         """Tell whether a pause of the user holds *partition*, as far as this client remembers it."""
 
 
+@usable
 class WatchedConsumer(FakeConsumer):
     """Tells the checker the fetched records."""
 
@@ -47,6 +50,7 @@ class WatchedConsumer(FakeConsumer):
         self._wished: list[TopicPartition] = []
         self.wishes: list[str] = []
         self.is_leaving: Callable[[], bool] = lambda: False
+        self.interruption: Interruption | None = None
         self.leaves: Callable[[], None] = lambda: None
 
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
@@ -64,6 +68,8 @@ class WatchedConsumer(FakeConsumer):
         if self.wishes:
             self._wished = [p for p in self._wished or sorted(self._states)[:1] if p in self._states]
             getattr(self, self.wishes.pop(0))(*self._wished)
+        if self.interruption is not None:
+            self.interruption.begin()
         return batch
 
     def _polled(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
@@ -102,6 +108,8 @@ class WatchedConsumer(FakeConsumer):
 
     @property
     def _can_commit(self) -> bool:
+        if self._instance in self._checker.interrupted:
+            return False  # in the middle of its first poll, say, before it knows where it begins
         if not self._subscription.is_by_group:
             return not self._cluster.group(GROUP).members
         return self._coordinator.is_current()
@@ -142,6 +150,15 @@ class WatchedConsumer(FakeConsumer):
             return True
         group = self._cluster.group(GROUP)
         return self._coordinator.is_current() and partition in group.members[self.name].assigned
+
+
+class Rearranging(WatchedConsumer):
+    """An application's subclass: its poll() returns the records in another order, and under another partition."""
+
+    def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
+        """Return all records under one partition, the newest first."""
+        records = [record for found in super().poll(*arguments, **options).values() for record in found]
+        return {TopicPartition(records[0].topic, records[0].partition): records[::-1]} if records else {}
 
 
 class WatchedProducer(FakeProducer):

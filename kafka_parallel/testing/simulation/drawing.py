@@ -65,7 +65,8 @@ def draw(seed: int) -> Plan:
         plan = replace(plan, is_unreadable=True)
     plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
     plan = _skewed(_taken_over(plan))
-    return _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
+    plan = _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
+    return _interrupted(_rearranged(plan), is_calm=is_calm)
 
 
 def _taken_over(plan: Plan) -> Plan:
@@ -151,6 +152,22 @@ def _with_kills(plan: Plan) -> Plan:
     events = list(plan.events)
     for _ in range(chance.randint(1, 2)):
         events.insert(chance.randint(0, len(events)), (chance.choice([0.02, 0.1, 0.5]), "kill"))
+    return replace(plan, events=tuple(events))
+
+
+def _rearranged(plan: Plan) -> Plan:
+    """Let the application's poll() change the order of records in some plans; by a chance of its own, as above."""
+    return replace(plan, is_rearranged=random.Random(f"rearranged {plan.seed}").random() < 0.1)
+
+
+def _interrupted(plan: Plan, *, is_calm: bool) -> Plan:
+    """Let a signal handler of the application raise in some plans; by a chance of its own, as above."""
+    chance = random.Random(f"interrupts {plan.seed}")
+    if is_calm or chance.random() < 0.85:
+        return plan
+    events = list(plan.events)
+    for _ in range(chance.randint(1, 3)):
+        events.insert(chance.randint(0, len(events)), (chance.choice([0.005, 0.05, 0.5]), "interrupt"))
     return replace(plan, events=tuple(events))
 
 

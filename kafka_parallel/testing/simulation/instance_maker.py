@@ -10,7 +10,7 @@ from kafka_parallel._options import Options
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import TOPIC, Acts
 from kafka_parallel.testing.simulation.checker import Checker
-from kafka_parallel.testing.simulation.clients import GROUP, WatchedConsumer, WatchedProducer
+from kafka_parallel.testing.simulation.clients import GROUP, Rearranging, WatchedConsumer, WatchedProducer
 from kafka_parallel.testing.simulation.commit_watch import CommitWatch
 from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Gate, Hostile, Listener, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
@@ -76,7 +76,8 @@ class InstanceMaker:
 
     def _consumer(self, number: int, process: Process) -> WatchedConsumer:
         settings = self._consumer_config(number)
-        consumer = WatchedConsumer(self._cluster, self._checker, self._plan.habits, f"i{number}", process, settings)
+        kind = Rearranging if self._plan.is_rearranged else WatchedConsumer
+        consumer = kind(self._cluster, self._checker, self._plan.habits, f"i{number}", process, settings)
         if self._plan.membership == "assigned":
             consumer.assign([partition for partition in self._cluster.logs if partition.topic == TOPIC])
         else:

@@ -22,6 +22,7 @@ Event: TypeAlias = Literal[
     "delete records",
     "pause",
     "expire",
+    "interrupt",
 ]
 
 OddPlace: TypeAlias = Literal["handler", "deserializer", "ordering"]
@@ -74,6 +75,7 @@ class Plan:
     :ivar is_heard: whether a plugin hears of attempts that have ended.
     :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
     :ivar is_refused_first: whether each first start is refused, and another one follows on the same consumer.
+    :ivar is_rearranged: whether the application has a consumer class whose polls change the order of records.
     :ivar begins_at: when the first record is written if the group begins at the end of the log, in seconds.
     :ivar quiet: partitions whose records come after all others, and not before `lull` seconds.
     :ivar transactions: how likely a record belongs to a transaction of its own, from 0 to 1.
@@ -118,6 +120,7 @@ class Plan:
     is_heard: bool = False
     is_meddled_with: bool = False
     is_refused_first: bool = False
+    is_rearranged: bool = False
     begins_at: float = 0.3
     quiet: frozenset[int] = frozenset()
     lull: float = 0.0
@@ -152,7 +155,7 @@ class Plan:
         return (
             not any(likely)
             and not (self.is_unreadable or self.oddity)
-            and not self._has(FREEZES | {"expire", "delete records"})
+            and not self._has(FREEZES | {"expire", "delete records", "interrupt"})
         )
 
     @property

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
@@ -24,6 +25,7 @@ from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import MisbehaviourError
 from kafka_parallel.testing.simulation.instance import LONGEST_END, Instance
 from kafka_parallel.testing.simulation.instance_maker import DEAD, SESSION_TIMEOUT, STATIC_IDS, InstanceMaker
+from kafka_parallel.testing.simulation.interruption import Interruption, SignalRaised, own_tracing
 from kafka_parallel.testing.simulation.odd_code import act_oddly, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
 from kafka_parallel.testing.simulation.plan import Event, Plan
@@ -128,7 +130,7 @@ class Simulation:
         :raises Violation: if a promise was broken.
         :raises StalledError: if it does not come to an end.
         """
-        with _no_collection():
+        with _no_collection(), own_tracing():
             try:
                 return self._run()
             finally:
@@ -242,6 +244,7 @@ class Simulation:
             (isinstance(error, RecordFailed) and plan.may_halt)
             or (isinstance(error, (*FATAL, CommitFailed)) and plan.is_fatal)
             or (isinstance(error, CommitFailed) and plan.membership == "assigned" and plan.commit_faults > 0)
+            or isinstance(error, SignalRaised)
             or (isinstance(error, MemberFenced) and plan.membership == "static")
             or (isinstance(error, (*FATAL_ERRORS, MisbehaviourError)) and plan.hostile > 0)
         )
@@ -303,6 +306,13 @@ class Simulation:
             self.may_repeat = True
             self.cluster.group(GROUP).leave(instance.consumer.name)
 
+    def _interrupt(self) -> None:
+        """Let the application's signal handler raise, in the middle of anything after the next poll."""
+        for instance in self._chosen():
+            steps = self.world.random.choice([3, 10, 30, 300])
+            raises = partial(self.checker.interrupted.add, instance.name)
+            instance.consumer.interruption = Interruption(self.world.random.randint(0, steps), raises)
+
     def _rebalance(self) -> None:
         self.cluster.group(GROUP).rebalance()
 
@@ -327,5 +337,5 @@ class Simulation:
     _events: dict[Event, Callable[[Simulation], None]] = {  # noqa: RUF012 - a table of this class's methods
         "start": _start, "stop": _stop, "kill": _kill, "freeze": _freeze,
         "freeze in rebalance": _freeze_in_rebalance, "expire": _expire, "rebalance": _rebalance,
-        "add partition": _add_partition, "delete records": _delete_records, "pause": _pause,
+        "interrupt": _interrupt, "add partition": _add_partition, "delete records": _delete_records, "pause": _pause,
     }  # fmt: skip

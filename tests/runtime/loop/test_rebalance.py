@@ -185,7 +185,7 @@ class World:
         )
         self.client, self.committer, self.hooks = Client(self.acts), Committer(self.acts), Hooks(self.acts)
         stuck = SimpleNamespace(check=lambda: None, longest_gap=lambda _: 0.0)
-        positions = SimpleNamespace(report=lambda _: None)
+        positions = SimpleNamespace(report_in_callback=lambda _: None)
         self.rebalance = Rebalance(
             self.client, self.scheduler, self.committer, stuck, self.clock, positions, set(), hooks=self.hooks,
             delayed=delayed, drain_timeout=3.0, session_timeout=10.0, is_abandoned=lambda: self.is_abandoned,

@@ -18,6 +18,30 @@ BUGS = [
         new="self._positions.look",
     ),
     Bug(
+        "believe positions until a poll has returned",
+        where="kafka_parallel._runtime.loop.poll_loop:Loop._go_round",
+        old="""
+            self._positions.distrust()
+            fetched = self._poll(decision)
+        """,
+        new="""
+            fetched = self._poll(decision)
+            self._positions.distrust()
+        """,
+    ),
+    Bug(
+        "take records in the order in which a poll of the user's returned them",
+        where="kafka_parallel._runtime.client.polled_records:_by_place",
+        old="sorted(own, key=_offset)",
+        new="own",
+    ),
+    Bug(
+        "take records under the partition under which a poll of the user's returned them",
+        where="kafka_parallel._runtime.client.polled_records:UsersPoll.arranged",
+        old="_by_place(record for records in found.values() for record in records)",
+        new="{partition: sorted(records, key=_offset) for partition, records in found.items()}",
+    ),
+    Bug(
         "go on at the position that the last assignment left",
         where="kafka_parallel._runtime.loop.rebalance:Rebalance._go_on",
         old="_or(known[partition], position)",
