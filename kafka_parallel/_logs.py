@@ -13,9 +13,9 @@ log records has set already, as the plugin ``log-context`` and applications do w
 from __future__ import annotations
 
 import logging
-import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,17 +51,22 @@ class QuietLogger(_Adapter):
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Log *msg* with *args* if *level* is enabled; *kwargs* are those of ``logging.Logger.log``."""
-        if not self.isEnabledFor(level):
-            return
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line is the caller's, not this one's
         token = _extra.set(kwargs.pop("extra", None))
         try:
-            self.logger.log(level, msg, *args, **kwargs)
+            if self.isEnabledFor(level):
+                self.logger.log(level, msg, *args, **kwargs)
         except Exception:  # noqa: BLE001 - the application's handlers are at fault, and a consumer goes on without them
-            if logging.raiseExceptions and sys.stderr:
-                traceback.print_exc()
+            if logging.raiseExceptions:
+                _print_exception()
         finally:
             _extra.reset(token)
+
+
+def _print_exception() -> None:
+    """Show the current exception, unless there is no place for it: a daemon has closed standard error, say."""
+    with suppress(Exception):
+        traceback.print_exc()
 
 
 def get_logger(name: str) -> QuietLogger:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from kafka_parallel._showing import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 __all__ = [
     "FATAL",
@@ -34,7 +35,22 @@ FATAL = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 
 
 class KafkaParallelError(Exception):
-    """Everything this library raises on purpose."""
+    """Everything this library raises on purpose.
+
+    It can be pickled, with all that it says; its ``__cause__`` stays behind, as with every exception.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., KafkaParallelError], tuple[Any, ...]]:
+        """Let it be sent to another process; made anew from its message, it would need other arguments."""
+        return _made_again, (type(self), self.args, vars(self).copy())
+
+
+def _made_again(
+    kind: type[KafkaParallelError], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> KafkaParallelError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(attributes)
+    return error
 
 
 class ConfigurationError(KafkaParallelError, ValueError):

@@ -76,7 +76,10 @@ class Chunk(Protocol):
 
 
 class Work(Protocol):
-    """The source of tasks for workers. Every method may be called from any thread."""
+    """The source of tasks for workers. Every method may be called from any thread.
+
+    In a process that a handler has forked, a call of a method ends the process.
+    """
 
     def next_chunk(self, limit: int, done: Any = None) -> Chunk | None:
         """Wait for work and take at most *limit* tasks; ``None`` means there will never be more: end the worker.

@@ -14,13 +14,16 @@ remembered by the asyncio task it hit, so one that was cancelled runs no other r
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from kafka_parallel import Executor, Settings, StateError, Work, hookimpl
 from kafka_parallel.plugin_support import get_logger
@@ -38,6 +41,18 @@ LOOK_EVERY = 0.25
 CANCEL_EVERY = 5.0
 # The time that one step of a handler may take before it is reported to block the loop, in seconds.
 BLOCKED_AFTER = 1.0
+
+
+_loops: WeakSet[EventLoop] = WeakSet()
+
+
+def _give_up_all() -> None:
+    for loop in list(_loops):
+        loop.stop_turning_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_give_up_all)
 
 
 class AsyncIO:
@@ -151,8 +166,21 @@ class EventLoop:
         if self._users_loop is None:
             self._turning = self._spawn(self._turn, "kafka-parallel-event-loop")
         self._loop.call_soon_threadsafe(self._look)
+        if hasattr(os, "register_at_fork"):  # not on Windows
+            _loops.add(self)
         self._spawn(self._pull, "kafka-parallel-pull")
         self._spawn(self._watch, "kafka-parallel-watch")
+
+    def stop_turning_in_child(self) -> None:
+        """In a process that a handler has forked: let no other handler go on, and end when this one gives up control.
+
+        `Work.finish` ends such a process.
+        """
+        if self._ident != threading.get_ident():
+            return
+        if self._users_loop is None or asyncio.current_task(self._loop) in self._running:
+            getattr(self._loop, "_ready", deque()).clear()
+            self._loop.call_soon(self._work.finish, None)
 
     def join(self, timeout_ms: float) -> bool:
         """Wait up to *timeout_ms* until all handlers have ended; unwanted ones are cancelled."""

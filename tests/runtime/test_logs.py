@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 
 import pytest
 
-from kafka_parallel import RecordFailed
-from kafka_parallel._logs import area_logger, get_logger
+from kafka_parallel import RecordFailed, hookimpl
+from kafka_parallel._logs import QuietLogger, area_logger, get_logger
 from tests.runtime.app import App
 
 
@@ -140,3 +142,53 @@ def test_silence_is_kept_where_logging_is_told_to(logging_with, monkeypatch, cap
     get_logger("kafka_parallel").info("hello")
 
     assert capsys.readouterr().err == ""
+
+
+class Gone(io.StringIO):
+    """Standard error that was closed, or that fails."""
+
+    def write(self, _):
+        raise OSError("no such device")
+
+
+@pytest.mark.parametrize("how", ["closed", "fails", "none"])
+@pytest.mark.parametrize("word", ["starting", "failed", "stopping", "stopped"])
+def test_standard_error_that_cannot_be_written_changes_nothing(logging_with, monkeypatch, word, how):
+    stream = Gone() if how == "fails" else io.StringIO()
+    if how == "closed":
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", None if how == "none" else stream)
+    handler, app = logging_with(Raising(word)), App(5)
+    parallel = app.parallel(plugins=[FailsFirst()])
+
+    parallel.run(app.handle(lambda _: None))
+
+    assert handler.raised
+    assert app.committed == 5
+    assert parallel.state == "stopped"
+
+
+class FailsFirst:
+    """Has a line be logged in the middle of a commit."""
+
+    has_failed = False
+
+    @hookimpl(wrapper=True)
+    def on_commit(self):
+        if not self.has_failed:
+            self.has_failed = True
+            raise ValueError("on purpose")
+        return (yield)
+
+
+class Odd(logging.Logger):
+    """A logger of the application's class, which raises as it is asked for its level."""
+
+    def isEnabledFor(self, level):  # noqa: N802 - logging's name
+        raise KeyError("tenant")
+
+
+def test_a_logger_that_cannot_tell_its_level_raises_nothing(capsys):
+    QuietLogger(Odd("odd"), {}).error("text")
+
+    assert "KeyError: 'tenant'" in capsys.readouterr().err

@@ -41,5 +41,7 @@ def send_commit(
     except FENCED as error:
         answered(error)
         return
+    if future is None:  # the method of a subclass that returns nothing: the callback has to do
+        return
     future.add_callback(lambda value: answered(None) if value is None else None)
     future.add_errback(answered)

@@ -36,7 +36,7 @@ from kafka_parallel._runtime.client.consumer_checks import (
 from kafka_parallel._runtime.client.coordinator import end_heartbeats, finish_joining, is_joining
 from kafka_parallel._runtime.client.extra_topics import ExtraTopics
 from kafka_parallel._runtime.client.fencing import is_fenced
-from kafka_parallel._runtime.client.forks import require_own_process
+from kafka_parallel._runtime.client.forks import ParentsConsumer, require_own_process
 from kafka_parallel._runtime.client.lazy_deserializers import LazyDeserializers
 from kafka_parallel._runtime.client.membership import Membership
 from kafka_parallel._runtime.client.polled_records import BYTES_ERRORS, UsersPoll, records_of
@@ -379,6 +379,11 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Fetch *partition* from *offset* on."""
         self._own.seek(partition, offset)
         self._taken.sought(partition)  # its unreadable record is met again, after those that have to be fetched again
+
+    def leave_to_parent(self) -> None:
+        """Let nothing use the connections of the parent in a process that was forked from it."""
+        if self._takeover is not None:
+            self._takeover.own = ParentsConsumer()
 
     def close(self, timeout: float) -> None:
         """Leave the group, close the connections, and give the consumer back as far as it can still be used.

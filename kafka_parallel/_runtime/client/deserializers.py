@@ -64,7 +64,12 @@ def _deserialized_fields(key: Any, value: Any, fields: tuple[Any, ...]) -> Any:
 
 def deserialized_record(key: Any, value: Any, record: Any) -> Any:
     """Return *record* with its objects; *key* and *value* are the deserialisers, ``None`` for bytes."""
-    return record._replace(key=deserialized(key, record, record.key), value=deserialized(value, record, record.value))
+    headers = [*record.headers] if record.headers else record.headers  # the handler may change its list
+    return record._replace(
+        key=deserialized(key, record, record.key),
+        value=deserialized(value, record, record.value),
+        headers=headers,
+    )
 
 
 def deserialized(deserializer: Any, record: Any, data: bytes | None) -> Any:

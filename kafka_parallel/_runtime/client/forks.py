@@ -10,10 +10,20 @@ import os
 import time
 from typing import Any
 
-from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.errors import ConfigurationError, StateError
 
 _forked_at: list[float] = []
 os.register_at_fork(after_in_child=lambda: _forked_at.append(time.time()))
+
+
+class ParentsConsumer:
+    """In the place of a consumer's methods in a forked child, where it is not to be used."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise StateError(
+            f"{name}() of a KafkaConsumer whose run was forked: its connections are the parent's ({os.getppid()}, this "
+            f"is {os.getpid()}); build a KafkaConsumer in the child"
+        )
 
 
 def require_own_process(consumer: Any, built_in: int) -> None:

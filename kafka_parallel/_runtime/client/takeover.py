@@ -67,7 +67,7 @@ class Takeover:
         with _exchange:
             require_free(consumer)
             found = {name: getattr(consumer, name) for name in GUARDED if hasattr(consumer, name)}
-            self.own = SimpleNamespace(**{name: self.calls.ours(name, method) for name, method in found.items()})
+            self.own: Any = SimpleNamespace(**{name: self.calls.ours(name, method) for name, method in found.items()})
             states = getattr(consumer, "_subscription", None)
             self.pauses = Pauses(self.own, lambda: getattr(states, "assignment", {}))
             self._guard(consumer)

@@ -38,3 +38,6 @@ class Coroutines(Protocol):
 
     def begin_task(self, chunk: Any, task: Any, wants: Callable[[Any], bool]) -> Awaitable[None] | None:
         """Run it on the running event loop; return its rest, or ``None`` if it has ended."""
+
+    def decide_at_once(self) -> None:
+        """Decide about failures on the event loop's thread from now on: in a forked child, where that is the end."""

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, NotRun, NoVerdict
+from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
 from kafka_parallel._runtime.handlers.record_attempt import Attempts, context_of
 from kafka_parallel._unfinished import require_finished
@@ -196,7 +197,7 @@ class BatchAttempts:
                 run.outcomes[task] = NotRun
             elif is_bare and task.error is None:
                 tasks.append(task)
-                records.append(task.record)
+                records.append(with_own_headers(task.record) if task.record.headers else task.record)
             elif not self._has_entered(run, task) and task.lane is not None:
                 cut.add(task.lane)
         return run

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel._core.outcome import Failure, Outcome
+from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.coroutines import (
     HandlerExit,
     InContext,
@@ -43,6 +44,7 @@ class CoroutineAttempts:
         its record; see `called`.
     :param timeout: seconds that a handler may take; ``None`` = any time.
     :param clock: starts threads.
+    :ivar decides_at_once: whether failures are decided on the event loop's thread: it ends a forked child.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class CoroutineAttempts:
         self._call = call
         self._timeout = timeout
         self._clock = clock
+        self.decides_at_once = False
         self._variables = contextvars.copy_context()
 
     def begin_attempt(self, task: Task, wants: Callable[[Task], bool]) -> Awaitable[Outcome] | None:
@@ -65,6 +68,8 @@ class CoroutineAttempts:
         try:
             if task.error is not None or self._must_prepare:
                 record = self._attempts.prepare(task)
+            elif record.headers:
+                record = with_own_headers(record)
             if self._timeout is not None:
                 call = partial(self._call, task, record)
                 return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
@@ -110,6 +115,8 @@ class CoroutineAttempts:
 
     def beside(self, decide: Callable[[], T]) -> Awaitable[T]:
         """Decide on a thread beside the event loop: ``on_error`` may block."""
+        if self.decides_at_once:
+            decide()
         return beside(self._clock.start_thread, decide)
 
 

@@ -50,6 +50,10 @@ class CoroutineWork:
         chunk.settle(task, None)
         return None
 
+    def decide_at_once(self) -> None:
+        """Decide about failures on the event loop's thread from now on."""
+        self._attempts.decides_at_once = True
+
     async def _settle(self, chunk: Any, task: Task, rest: Awaitable[Outcome], wants: Wants) -> None:
         """Wait for the end of a handler; one that was cancelled because it is not wanted does not count."""
         outcome: Outcome = NoVerdict

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.outcome import Failure, NoVerdict, Outcome
+from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
 from kafka_parallel._runtime.handlers.verdict import counts
 from kafka_parallel._showing import shown
@@ -74,6 +75,8 @@ class Attempts:
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
+            elif record.headers:
+                record = with_own_headers(record)
             self._call(task, record)
         except OverdueError:
             raise
@@ -149,7 +152,9 @@ class Attempts:
         """Return the record as the handler sees it; raise the error of the deserialiser or the ordering."""
         if task.error is not None:
             raise task.error
-        return task.record if self._deserialize is None else self._deserialize(task.record)
+        if self._deserialize is not None:
+            return self._deserialize(task.record)
+        return with_own_headers(task.record) if task.record.headers else task.record
 
     def _was_handed_over(self, task: Task, record: Any) -> bool:
         """Tell whether the record got as far as the handler and its wrappers: deserialising makes a new one."""

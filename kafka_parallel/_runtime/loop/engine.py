@@ -8,6 +8,7 @@ from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.handlers.deadlines import described as where
 from kafka_parallel._runtime.handlers.log_fields import fields_of
 from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.forked_child import give_up_if_forked
 from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
 from kafka_parallel._showing import described
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
@@ -74,10 +75,18 @@ class Engine:
         self._end(error)
         return error
 
+    def give_up_in_child(self) -> None:
+        """Go no way on, and none out, in a process that was forked from this one: the group and the client are its."""
+        self._ways_out.clear()
+        self._has_told = True
+        self._scheduler.end_workers_in_child()
+        self._client.leave_to_parent()
+
     def _run(self) -> None:
         error: BaseException | None = None
         refused: BaseException | None = None
         self.state.become("starting")
+        give_up_if_forked(self)
         try:
             self._prepare()
         except Exception as refusal:  # noqa: BLE001 - raised again below

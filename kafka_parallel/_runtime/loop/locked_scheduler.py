@@ -22,8 +22,10 @@ from kafka_parallel._core.scheduler import CommitSnapshot, Ended, Repeated, Sche
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.handlers.deadlines import OverdueError
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
+from kafka_parallel._runtime.loop.forked_child import end_child, end_child_by
 from kafka_parallel._runtime.loop.run_failure import RunFailure
 from kafka_parallel._runtime.loop.wakeups import Wakeups
+from kafka_parallel.errors import StateError
 
 if TYPE_CHECKING:
     from kafka_parallel._core.batch_queue import BatchLimits
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Hashable)
 R = TypeVar("R")
+
+FORKED = (
+    "run() in a process that was forked in the middle of it: the run goes on in the parent; call os._exit() in the "
+    "child, or have multiprocessing start it"
+)
 
 
 class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner.md
@@ -80,6 +87,19 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         self._late_changes: deque[Callable[[Throttles, float], None]] = deque()
         self._closed = False
         self._run_failure = RunFailure()
+
+    def end_workers_in_child(self) -> None:
+        """Let no worker go on in a process that its handler has forked, and wait for no lock of the parent's."""
+        self._lock = self._clock.lock()
+        self._closed = True
+        methods = dict.fromkeys(
+            ("next_chunk", "next_chunk_nowait", "run", "run_remote", "run_async", "finish", "_returned"), end_child
+        )
+        vars(self).update(methods)
+        vars(self._attempt)["failed"] = end_child_by
+        if self._coroutines is not None:
+            self._coroutines.decide_at_once()
+        self._run_failure.note(None, StateError(FORKED), "it was forked")
 
     # The executor's side: see `kafka_parallel.executors.Work`
 

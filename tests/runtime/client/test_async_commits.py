@@ -98,3 +98,13 @@ def test_a_fenced_member_that_refuses_to_send_gives_its_error_as_the_answer():
 def test_any_other_error_of_sending_is_raised():
     with pytest.raises(ValueError, match="no offsets"):
         sent(Consumer(refuses=ValueError("no offsets")))
+
+
+def test_a_subclass_that_returns_nothing_answers_by_its_callback():
+    consumer = Consumer()
+    consumer.future = None
+    answers = sent(consumer)
+
+    consumer.callback({"p": 5}, None)
+
+    assert answers == [None]

@@ -194,3 +194,15 @@ def test_a_poll_of_the_user_that_looks_into_records_is_told_how_to():
         app.handle(lambda _: None)
     )
     assert app.committed == 6
+
+
+class ReturnsNothing(FakeConsumer):
+    def commit_async(self, offsets=None, callback=None):
+        super().commit_async(offsets, callback)
+
+
+def test_a_commit_async_of_the_user_that_returns_nothing_commits_all_the_same():
+    app, error, _ = run(ReturnsNothing, auto_commit_interval_ms=20)
+
+    assert error is None
+    assert app.committed == 6
