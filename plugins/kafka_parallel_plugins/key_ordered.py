@@ -50,7 +50,10 @@ class KeyOrdered:
 
     @hookimpl
     def provide_ordering(self, settings: Settings) -> Callable[[ConsumerRecord], Hashable | None]:
-        """Provide the function from a raw record to its ordering key."""
+        """Provide the function from a raw record to its ordering key.
+
+        :raises ConfigurationError: there are no bytes of keys to compare.
+        """
         key = self._of_record(settings)
         if self._null_keys == "unordered":
             return key
@@ -64,5 +67,16 @@ class KeyOrdered:
     def _of_record(self, settings: Settings) -> Callable[[ConsumerRecord], Hashable | None]:
         chosen = self._key
         if chosen is None:
+            _require_bytes(settings)
             return attrgetter("key")
         return lambda record: chosen(settings.deserialize(record))
+
+
+def _require_bytes(settings: Settings) -> None:
+    """Refuse keys that were made objects of: two of equal bytes may be equal to nothing but themselves."""
+    if not settings.has_raw_bytes and settings.consumer_config.get("key_deserializer") is not None:
+        raise ConfigurationError(
+            'ordering="key" compares the bytes of keys, and lazy_deserialization=False with a key_deserializer makes '
+            "objects of them in poll(): leave lazy_deserialization out, or order by equal objects with "
+            "ordering=lambda record: record.key"
+        )

@@ -197,7 +197,7 @@ class BatchAttempts:
                 run.outcomes[task] = NotRun
             elif is_bare and task.error is None:
                 tasks.append(task)
-                records.append(with_own_headers(task.record) if task.record.headers else task.record)
+                records.append(with_own_headers(task.record) if getattr(task.record, "headers", None) else task.record)
             elif not self._has_entered(run, task) and task.lane is not None:
                 cut.add(task.lane)
         return run

@@ -68,7 +68,7 @@ class CoroutineAttempts:
         try:
             if task.error is not None or self._must_prepare:
                 record = self._attempts.prepare(task)
-            elif record.headers:
+            elif getattr(record, "headers", None):
                 record = with_own_headers(record)
             if self._timeout is not None:
                 call = partial(self._call, task, record)

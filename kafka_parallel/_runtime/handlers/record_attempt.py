@@ -75,7 +75,7 @@ class Attempts:
         try:
             if task.error is not None or self._deserialize is not None:
                 record = self.prepare(task)
-            elif record.headers:
+            elif getattr(record, "headers", None):
                 record = with_own_headers(record)
             self._call(task, record)
         except OverdueError:
@@ -154,7 +154,7 @@ class Attempts:
             raise task.error
         if self._deserialize is not None:
             return self._deserialize(task.record)
-        return with_own_headers(task.record) if task.record.headers else task.record
+        return with_own_headers(task.record) if getattr(task.record, "headers", None) else task.record
 
     def _was_handed_over(self, task: Task, record: Any) -> bool:
         """Tell whether the record got as far as the handler and its wrappers: deserialising makes a new one."""
