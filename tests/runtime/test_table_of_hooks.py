@@ -178,12 +178,16 @@ HANDLED = []
 def handle_elsewhere(record):
     """A handler that can be sent."""
     HANDLED.append(record.offset)
+    RunOf.current.stop_behind(record)
 
 
 class RunOf:
-    """An application with one plugin, run to its end within a watchdog."""
+    """An application with one plugin, run to its end within a watchdog: it stops at the last record."""
+
+    current: RunOf
 
     def __init__(self, hook, implementation, executor):
+        RunOf.current = self
         self.app = app = App(RECORDS, executor)
         self.decided = []
         self.has_begun = False
@@ -206,8 +210,9 @@ class RunOf:
                 app.cluster.group(GROUP).rebalance()
             if hook == "on_error":
                 raise LookupError("the handler's own")
+            self.stop_behind(record)
 
-        consumer = app.consumer(consumer_timeout_ms=150)
+        consumer = app.consumer(consumer_timeout_ms=float("inf"))
         options = {"workers": 2, "max_buffered_records": 2, "install_signal_handlers": False}
         plugins = [SimpleNamespace(**{hook: implementation}), Witness()]
         if hook == "provide_child_wrapper":
@@ -231,6 +236,11 @@ class RunOf:
             self.parallel.run(handler, batch=self.batch)
         except BaseException as error:
             self.error = error
+
+    def stop_behind(self, record):
+        """Stop if *record* is the last: all have the same key, so those before it are done."""
+        if record.offset == RECORDS - 1:
+            self.parallel.stop()
 
     def check_promises(self):
         """Nothing is committed that was neither handled nor decided; no commit is counted that is none."""
