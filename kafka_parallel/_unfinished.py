@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
@@ -18,8 +19,11 @@ from kafka_parallel._shapes_of_work import MANAGING, UnfinishedWork, function_in
 from kafka_parallel.errors import HandlerUnfinished
 from kafka_parallel.values import Halt, Retry, Skip
 
+# The classes whose items are looked at, and how many: work is returned in lists of a few futures.
+CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
+MOST_ITEMS = 100
 # The classes of most results.
-PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
+PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -89,10 +93,24 @@ def unfinished(returned: Any, *, may_skip: bool = False) -> HandlerUnfinished | 
             f"the handler returned {type(returned).__name__}(...): that is an answer of on_error; raise an error, and "
             "let the plugin 'retry', or one with an on_error of your own, decide"
         )
+    if type(returned) in CONTAINERS:
+        return _inside(returned)
     found = work_in(returned) or function_in(returned)
     if found is None:
         return None
     return HandlerUnfinished(f"the handler returned {found.name} instead of doing its work: {found.advice}")
+
+
+def _inside(returned: Any) -> HandlerUnfinished | None:
+    """The failure of a record whose handler *returned* some work in a list or the like; only one level is looked at."""
+    items = returned.values() if type(returned) is dict else returned
+    found = [what for item in itertools.islice(items, MOST_ITEMS) if (what := work_in(item)) is not None]
+    if not found:
+        return None
+    return HandlerUnfinished(
+        f"the handler returned a {type(returned).__name__} with {found[0].name} in it instead of doing its work: "
+        f"{found[0].advice}"
+    )
 
 
 def work_in(returned: object) -> UnfinishedWork | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kafka_parallel_plugins.process_pool import process
 from tests.plugins import cpu_handlers
 from tests.runtime.app import App
 
@@ -79,6 +80,7 @@ def test_a_process_that_a_handler_forks_answers_its_own_signals(told):
 
 FORKING = """
 import multiprocessing, os, sys, threading
+from kafka_parallel_plugins.process_pool import process
 from tests.plugins import cpu_handlers
 from tests.plugins.cpu_handlers import noted
 from tests.runtime.app import TOPIC, App
@@ -113,3 +115,51 @@ def test_a_child_of_the_app_that_ends_normally_leaves_the_processes_alone(tmp_pa
     )
 
     assert done.stdout == "True\n", done.stderr
+
+
+def leave_one_running(record):
+    """Start a program that outlives this process, and has copies of what it inherited."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.execvp("sleep", ["sleep", "1000"])
+    Path(os.environ[cpu_handlers.LOG]).write_text(str(child))
+
+
+def test_a_program_that_outlives_the_process_does_not_hold_the_end_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(process, "END_TIMEOUT", 10_000.0)
+    monkeypatch.setattr(process, "KILL_TIMEOUT", 10_000.0)
+    app = App(1)
+
+    error = app.run_coroutine(leave_one_running, executor="process-pool", workers=1)
+
+    os.kill(int((tmp_path / "log").read_text()), signal.SIGKILL)
+    assert error is None
+    assert app.committed == 1
+
+
+IGNORING = """
+import os, signal
+from tests.plugins import test_descendants
+from tests.runtime.app import App
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    app = App(4)
+    options = {"plugins": [("retry", {"max_attempts": 3, "delay_ms": 1})], "workers": 1}
+    print(repr(app.run_coroutine(test_descendants.die_once, executor="process-pool", **options)), app.committed)
+"""
+
+
+def die_once(record):
+    """Die at the first record, the first time."""
+    log = Path(os.environ[cpu_handlers.LOG])
+    if record.offset == 0 and not log.read_text():
+        log.write_text("died")
+        os._exit(1)
+
+
+def test_a_process_is_replaced_where_the_application_ignores_the_end_of_children():
+    done = subprocess.run([sys.executable, "-c", IGNORING], capture_output=True, text=True, timeout=PATIENCE)
+
+    assert done.stdout.splitlines()[-1:] == ["None 4"], done.stderr

@@ -13,6 +13,7 @@ from kafka.serializer import Deserializer
 from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
 from kafka_parallel._runtime.client.signatures import misfit
 from kafka_parallel._showing import shown
+from kafka_parallel._unfinished import is_async, makes_generator
 from kafka_parallel.errors import ConfigurationError
 
 
@@ -35,7 +36,15 @@ def check_deserializer(name: str, deserializer: Any) -> None:
 
     :raises ConfigurationError: they cannot.
     """
-    if deserializer is None or _fits(deserializer):
+    if deserializer is None:
+        return
+    called = getattr(deserializer, "deserialize", deserializer)
+    if is_async(called) or makes_generator(called):
+        raise ConfigurationError(
+            f"{name}={shown(deserializer)} of the KafkaConsumer: a call of it runs nothing, and each record would get "
+            "an object that has yet to be run instead of its data; it must have no async and no yield"
+        )
+    if _fits(deserializer):
         return
     raise ConfigurationError(
         f"{name}={shown(deserializer)} of the KafkaConsumer cannot be called: give a function of the bytes, or an "

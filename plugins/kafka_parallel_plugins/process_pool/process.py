@@ -39,6 +39,8 @@ ASK_BACK_AFTER = 0.01
 END_TIMEOUT = 1.0
 # The time that a killed child may take to be gone, in seconds.
 KILL_TIMEOUT = 5.0
+# The interval at which the end of a child is looked for that does not show, in seconds.
+LOOK_FOR_END = 0.02
 # The time that a stack may take to be written, and that the writer may pause in between, in seconds.
 STACK_TIMEOUT, STACK_PAUSE = 1.0, 0.05
 
@@ -88,7 +90,17 @@ class Process:
     @property
     def is_alive(self) -> bool:
         """True while it can be used."""
-        return not self._work.closed and self._process.is_alive()
+        return not self._work.closed and self._lives()
+
+    def _lives(self) -> bool:
+        """Tell whether it has not ended; an application that ignores SIGCHLD leaves no status of it behind."""
+        return self._process.is_alive() and (os.name != "posix" or _exists(self.pid))
+
+    def _wait_for_end(self, timeout: float) -> None:
+        """Wait *timeout* seconds at most; a program that the handler left running keeps the sentinel open."""
+        end = time.monotonic() + timeout
+        while self._lives() and (left := end - time.monotonic()) > 0:
+            wait([self._process.sentinel], min(LOOK_FOR_END, left))
 
     @property
     def has_begun(self) -> bool:
@@ -110,7 +122,7 @@ class Process:
             said = None if is_late else self._work.recv_bytes()
         if said == READY:
             return
-        self._process.join(0 if is_late else END_TIMEOUT)
+        self._wait_for_end(0 if is_late else END_TIMEOUT)
         exitcode = self._process.exitcode
         self.close()
         raise ConfigurationError(self._why_not_ready(said, exitcode, is_late=is_late))
@@ -130,7 +142,7 @@ class Process:
         """Have it end by itself; kill it if it does not."""
         with contextlib.suppress(OSError):  # it is dead: nothing to be told
             self._work.send_bytes(END)
-        self._process.join(END_TIMEOUT)
+        self._wait_for_end(END_TIMEOUT)
         self.close()
 
     def kill(self) -> None:
@@ -139,7 +151,7 @@ class Process:
 
     def wait_until_gone(self) -> None:
         """Wait for the end of a killed process. It comes at once, unless the machine is overloaded."""
-        self._process.join(KILL_TIMEOUT)
+        self._wait_for_end(KILL_TIMEOUT)
 
     def close(self) -> None:
         """Make sure that it is gone, and release its pipes."""
@@ -214,7 +226,7 @@ class Process:
         at = self._at
         if at is not None and batch.is_running(at) and not wants(at.unit):
             raise _MustDie("unwanted")
-        if not self._process.is_alive() and not self._work.poll():
+        if not self._lives() and not self._work.poll():
             raise EOFError  # a process that the handler started may hold the other end of the pipe
 
     @property
@@ -231,7 +243,7 @@ class Process:
         Only then is its position known: it may have gone on between a look at it and its end.
         """
         if cause == "died":
-            self._process.join(END_TIMEOUT)  # so that it is its own end that is told, not ours
+            self._wait_for_end(END_TIMEOUT)  # so that it is its own end that is told, not ours
         self.kill()
         self.wait_until_gone()
         return [*self._last_words(batch), *self._what_is_left(batch, records, wants, cause)]
@@ -316,6 +328,14 @@ class Process:
 class _MustDie(Exception):  # noqa: N818 - a reason, not an error
     def __init__(self, cause: Cause) -> None:
         self.cause = cause
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _ending(exitcode: int | None) -> str:
