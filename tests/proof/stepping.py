@@ -27,7 +27,7 @@ MODULES = (chunk, batch_chunk)
 SHARED = {"_units", "_settled", "tasks"}
 # The attributes that only the worker writes and others look at for diagnosis, and those that only the holder of the
 # lock touches.
-NOT_SHARED = {"_single", "_unit", "_batch", "_claimed", "since", "taken"}
+NOT_SHARED = {"_single", "_unit", "_batch", "_claimed", "moved_at", "since", "taken"}
 # The operations on a container that was handed on under another name.
 OPERATIONS = {"append", "clear", "extend", "insert", "pop", "popleft", "remove"}
 # Functions that run before any other thread can know the object, or ask nothing that may change.
