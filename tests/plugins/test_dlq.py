@@ -87,6 +87,11 @@ def context(*, topic="orders", partition=1, offset=5, key=b"k", value=b"v", head
     return RecordContext(raw=raw, attempt=attempt, assignment_id=1, queued_at=0.0, first_failed_at_ms=12_500.0)
 
 
+def stop(plugin):
+    """End the run that *plugin* is in, if it is in one."""
+    plugin.on_stop(plugin._running and plugin._running[0])
+
+
 def started(start=None, producer=None, **plugin_settings):
     """Return a started plugin and its producer, with *producer* describing the fake one."""
     start = start or settings()
@@ -264,7 +269,7 @@ class TestTooLarge:
         producer.failures["get"] = [MessageSizeTooLargeError()]
 
         assert isinstance(plugin.bury(ValueError("x" * 2000), context()), Skip)
-        plugin.on_stop()
+        stop(plugin)
 
         headers = dict(producer.sent[-1][1]["headers"])
         assert len(headers["kafka_dlt-exception-stacktrace"]) > 2000
@@ -465,7 +470,7 @@ class TestStart:
             force_close=lambda: acts.append("force_close"), join=lambda timeout: acts.append("join")
         )
 
-        plugin.on_stop()
+        stop(plugin)
 
         assert acts == ["close", "force_close", "join", "close"]
 
@@ -475,7 +480,7 @@ class TestStart:
         plugin, producer = started(timeout_ms=5_000)
         producer.failures["close"] = [missed]
 
-        plugin.on_stop()
+        stop(plugin)
 
         assert producer.closed == [5.0]
 
@@ -503,8 +508,8 @@ class TestStart:
     def test_the_stop_closes_the_producer_once(self):
         plugin, producer = started(timeout_ms=5_000)
 
-        plugin.on_stop()
-        plugin.on_stop()
+        stop(plugin)
+        stop(plugin)
 
         assert producer.closed == [5.0]
 

@@ -113,6 +113,11 @@ class DeadLetterQueue:
 
         :raises ConfigurationError: with the topic and the remedy.
         """
+        if self._running is not None:
+            raise ConfigurationError(
+                "plugin dlq: this DeadLetterQueue is in another run, whose group its dead letters name: give each "
+                'consumer one of its own, as plugins=[("dlq", {"topic": ...})] does'
+            )
         if not context.has_raw_bytes:
             raise ConfigurationError(
                 "plugin dlq writes the bytes of a record, but with lazy_deserialization=False the consumer has only "
@@ -155,9 +160,9 @@ class DeadLetterQueue:
         return self._write(outbox, letterhead, topic, error, origin(context, settings))
 
     @hookimpl
-    def on_stop(self) -> None:
-        """Close the producer."""
-        if self._running is not None:
+    def on_stop(self, context: Settings) -> None:
+        """Close the producer, unless it is that of another run."""
+        if self._running is not None and self._running[0] is context:
             _, outbox, _ = self._running
             self._running = None
             outbox.close()
