@@ -6,19 +6,22 @@ KAFKA2 ?= 2.3.3
 VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
+UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 KAFKA2_TESTS := tests/contract tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,order rebalance membership positions takeover detours failure fast_decoder slices dlq facts))
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts))
 
-.PHONY: setup test lint docs prometheus unit broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
+.PHONY: setup test lint docs prometheus unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
 
 help:  ## List the targets
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
 setup: $(VENV)/ready  ## Make a virtual environment with all that development needs
 
-test: lint docs unit broker kafka2 dist  ## Run all checks and tests
+# Most of the time of tests is waiting, so targets run beside each other; each shows its output as a whole when it ends.
+test:  ## Run all checks and tests, three targets at a time
+	$(MAKE) --jobs 3 --keep-going --output-sync=target broker lint unit docs kafka2 explore dist
 
 lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/ruff check .
@@ -41,8 +44,11 @@ prometheus:  ## Install Debian's Prometheus, if it is missing, for the tests tha
 	command -v promtool >/dev/null || { SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && \
 		$$SUDO apt-get install -qy --no-install-recommends prometheus; }
 
-unit: $(VENV)/ready explore  ## Run the tests that need no Kafka
-	$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
+unit: $(VENV)/ready  ## Run the tests that need no Kafka; of many alike a sample, by recent changes and by lot
+	$(BIN)/pytest $(UNIT)
+
+unit-all: $(VENV)/ready  ## The same without a sample
+	KAFKA_PARALLEL_TESTS=all $(BIN)/pytest $(UNIT)
 
 explore: $(VENV)/ready  ## Run every interleaving of a few threads on the locked scheduler
 	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration
@@ -53,8 +59,8 @@ proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large sco
 broker: $(VENV)/ready  ## Run the tests on a real Kafka; "make faults" has more
 	$(BIN)/pytest -n 5 --dist worksteal -m "broker and not distribution" --ignore tests/faults
 
-kafka2: $(VENV2)/ready  ## Run the tests that depend most on the client again, on kafka-python 2.x
-	$(VENV2)/bin/pytest -q -n 5 --dist worksteal $(KAFKA2_TESTS)
+kafka2: $(VENV2)/ready  ## Run the tests that depend most on the client again, on kafka-python 2.x, handlers on threads
+	$(VENV2)/bin/pytest -q -n 5 --dist worksteal -k "not asyncio and not process-pool" $(KAFKA2_TESTS)
 
 kafka2-all: $(VENV2)/ready  ## The same with all tests that depend on the client: KAFKA2=2.2.9 is the oldest
 	$(VENV2)/bin/pytest -q -n 3 --dist worksteal $(KAFKA2_TESTS) $(KAFKA2_MORE)
@@ -67,7 +73,7 @@ older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and o
 faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
 	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -n 2 --dist worksteal -m broker tests/faults
 
-weekly: faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
+weekly: unit-all faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
 
 dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the wheel alone on a real Kafka
 	rm -rf dist

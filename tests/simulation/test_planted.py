@@ -9,38 +9,31 @@ from __future__ import annotations
 
 import ast
 import os
-import random
-import subprocess
 
 import pytest
 
+from tests.lot import changed, lot
 from tests.planting.change import planted
 from tests.planting.scopes import path_of
 from tests.simulation.planted import BUGS
 from tests.simulation.planted.notes import NOTES, Missed, Notes
-from tests.simulation.planted.search import PATIENCE, ROOT, Outcome, search
+from tests.simulation.planted.search import PATIENCE, Outcome, search
 
-# How many recent commits tell which bugs are looked for first; how many of these, and how many of the others.
-COMMITS, OF_CHANGED, OF_OTHERS = 10, 16, 8
+# How many bugs are looked for in the files that were changed lately, and how many in others.
+OF_CHANGED, OF_OTHERS = 16, 8
 NOTED = Notes()
 
 
-def in_changed_files(bugs):
-    """Those of *bugs* in files that the last commits changed; none where there is no history."""
-    log = ["git", "log", f"-{COMMITS}", "--name-only", "--format="]
-    changed = {ROOT / name for name in subprocess.run(log, cwd=ROOT, capture_output=True, text=True).stdout.split()}
-    return [bug for bug in bugs if path_of(bug.change.module) in changed]
-
-
-def chosen(seed):
-    """The bugs to look for: those asked for, else a few of each sort, by a lot that every worker draws alike."""
+def chosen():
+    """The bugs to look for: those asked for, else a few of each sort."""
     if word := os.environ.get("KAFKA_PARALLEL_PLANTED"):
         found = [bug for bug in BUGS if word in bug.name]
         return found or pytest.fail(f"KAFKA_PARALLEL_PLANTED: no planted bug has {word!r} in its name", pytrace=False)
     known = [bug for bug in BUGS if bug.name in NOTED.found] if NOTED.exist else BUGS
-    lot, first = random.Random(seed), in_changed_files(known)
+    first = [bug for bug in known if path_of(bug.change.module) in changed()]
     others = [bug for bug in known if bug not in first]
-    return lot.sample(first, min(len(first), OF_CHANGED)) + lot.sample(others, min(len(others), OF_OTHERS))
+    by_lot = lot()
+    return by_lot.sample(first, min(len(first), OF_CHANGED)) + by_lot.sample(others, min(len(others), OF_OTHERS))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
@@ -64,7 +57,7 @@ def test_for_every_bug_that_no_seed_finds_the_reason_is_noted():
 
 
 @pytest.mark.timeout(PATIENCE + 60)
-@pytest.mark.parametrize("bug", chosen(os.environ.get("PYTEST_XDIST_TESTRUNUID")), ids=lambda bug: bug.name)
+@pytest.mark.parametrize("bug", chosen(), ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug, tmp_path):
     outcome = search(bug, tmp_path, first=NOTED.found.get(bug.name))
 

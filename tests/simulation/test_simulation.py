@@ -27,6 +27,7 @@ from kafka_parallel.testing.simulation.kinds import KINDS
 from kafka_parallel.testing.simulation.scenario import Simulation
 from kafka_parallel.testing.simulation.sweep import Sweep, SweepError, keep, resumed, run_batch
 from kafka_parallel.testing.simulation.world import StalledError, World
+from tests.lot import draws_all, lot
 
 # Fresh seeds for ten seconds in each run of the tests, in parts that are run side by side; `make simulate` runs more.
 PARTS, SECONDS = 4, 5.0
@@ -40,6 +41,16 @@ REGRESSIONS = Path(__file__).with_name("regressions.txt")
 def plan_of(seed, kind):
     """The plan of a seed, with handlers of one kind."""
     return replace(draw(seed), executor=kind)
+
+
+def cases(seeds):
+    """The seeds with the kinds of handlers they are run with: their own and one by lot, or all of them."""
+    by_lot = lot()
+    for seed in seeds:
+        others = [kind for kind in KINDS if kind != draw(seed).executor]
+        yield from (
+            (seed, kind) for kind in (draw(seed).executor, *(others if draws_all() else [by_lot.choice(others)]))
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +71,7 @@ def test_fresh_seeds_hold(part):
     assert not failed, shrink.report(min(failed))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", [int(seed) for seed in REGRESSIONS.read_text().split()])
+@pytest.mark.parametrize(("seed", "kind"), list(cases(map(int, REGRESSIONS.read_text().split()))))
 def test_a_seed_that_once_failed_holds(seed, kind):
     Simulation(seed, plan_of(seed, kind)).run()
 
