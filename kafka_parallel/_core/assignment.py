@@ -16,7 +16,7 @@ from collections.abc import Collection, Hashable, ItemsView, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from kafka_parallel._core.fairness import Turn
-from kafka_parallel._core.lane_scope import Lanes, LaneScopes, lane_scope
+from kafka_parallel._core.lane_scope import LaneScope, LaneScopes, by_partition
 from kafka_parallel._core.offsets import OffsetLedger
 
 P = TypeVar("P", bound=Hashable)
@@ -56,11 +56,11 @@ class Assignment:
         "ledger", "live", "partition", "restart_at", "scope", "turn",
     )  # fmt: skip
 
-    def __init__(self, partition: Hashable, number: int, lanes: Lanes) -> None:
+    def __init__(self, partition: Hashable, number: int, scope: Hashable, lanes: dict[Hashable, Any]) -> None:
         self.partition = partition
         self.id = number
         self.ledger = OffsetLedger()
-        self.scope = lane_scope(partition)
+        self.scope = scope
         self.lanes = lanes
         self.live = True
         self.leaves_at: float | None = None
@@ -143,15 +143,19 @@ class Assignment:
 class Assignments(Generic[P]):
     """The assignments that are live now.
 
+    :param lane_scope: how far their lanes reach, see ``lane_scope.py``.
     :ivar open: those that were fed and may have something left to finish. Of a thousand partitions most have nothing,
         and every round of the loop looks at each of these.
     :ivar unbegun: those of which it is not known where they begin.
+    :ivar leaving: those that take in nothing more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lane_scope: LaneScope = by_partition) -> None:
+        self._lane_scope = lane_scope
         self._current: dict[P, Assignment] = {}
         self.open: dict[P, Assignment] = {}
         self.unbegun: dict[P, Assignment] = {}
+        self.leaving: dict[P, Assignment] = {}
         self._last_id = 0
         self._attempts: dict[P, dict[int, Past]] = {}
         self._scopes = LaneScopes()
@@ -165,8 +169,8 @@ class Assignments(Generic[P]):
         if partition in self._current:
             raise ValueError(f"{partition} is already assigned")
         self._last_id += 1
-        lanes = self._scopes.begin(lane_scope(partition))
-        found = self._current[partition] = Assignment(partition, self._last_id, lanes)
+        scope = self._lane_scope(partition)
+        found = self._current[partition] = Assignment(partition, self._last_id, scope, self._scopes.begin(scope))
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
         if start is None:
@@ -183,11 +187,18 @@ class Assignments(Generic[P]):
             assignment.begin_at(position)
         assignment.ledger.advance_to(position)
 
+    def begin_leaving(self, partition: P, end: float) -> Assignment:
+        """Take in nothing more of *partition*, which leaves at *end*."""
+        assignment = self.leaving[partition] = self._current[partition]
+        assignment.leaves_at = end
+        return assignment
+
     def end_assignment(self, partition: P) -> Assignment | None:
         """End the assignment of *partition* and keep its attempts for its next one here."""
         ended = self._current.pop(partition, None)
         self.open.pop(partition, None)
         self.unbegun.pop(partition, None)
+        self.leaving.pop(partition, None)
         if ended is not None:
             ended.live = False
             self._attempts[partition] = ended.attempts

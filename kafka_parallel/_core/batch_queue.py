@@ -1,7 +1,7 @@
 """The records that may run together now, for a handler that takes many at once.
 
-Rule 1: a batch holds records of one group: of the whole consumer (``"mixed"``), of one partition, or of one lane
-(records of a partition that need no order are a group too).
+Rule 1: a batch holds records of one group: of the whole consumer (``"mixed"``), of one partition (of all that share
+their lanes, see ``lane_scope.py``), or of one lane (records of a partition that need no order are a group too).
 Rule 2: a group may give out a batch when it is full (by records or by bytes), when a record of it has waited long
 enough, or when one's partition is about to leave. Time is an argument.
 Rule 3: of several groups that may, the one with the oldest record goes first; within a group the earliest arrival does,
@@ -199,7 +199,7 @@ class BatchQueue(TaskQueue):
     # Groups
 
     def _group_of(self, task: Task) -> Group:
-        key = None if self._limits.scope == "mixed" else task.assignment.partition
+        key = None if self._limits.scope == "mixed" else task.assignment.scope
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group()

@@ -248,7 +248,7 @@ class Dispatch:
         elif assignment.live:
             self.totals.failed += 1
             assignment.halted.add(task.offset)
-            self._backlog.drop_above({assignment: task.offset})
+            self._backlog.stop_at(task)
 
     def _count_attempt(self, task: Task) -> None:
         """Note that *task* was tried in vain and will be tried again, maybe under a later assignment."""
@@ -268,8 +268,8 @@ class Dispatch:
             return
         due = max(due, self._admission.earliest_start_of(task))
         self._backlog.retries.schedule(task, due)
-        if assignment.leaves_at is not None and due > assignment.leaves_at:
-            self._backlog.drop_above({assignment: task.offset - 1})
+        if self._assignments.leaving:
+            self._backlog.drop_late(task, due)
 
     def _release(self, lane: Lane | None, last: Task, outcome: BatchOutcome) -> None:
         """Let go of the *lane* of a unit, unless its last task runs again or stopped the consumer.

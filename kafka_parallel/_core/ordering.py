@@ -1,7 +1,8 @@
 """The records that may run now.
 
-Rule 1: a lane is one ordering key in one scope: the partition, see ``lane_scope.py``. At most one unit of a lane is out
-at any time, and a unit is the lane's oldest tasks in offset order. So records of one key run in order, one at a time.
+Rule 1: a lane is one ordering key in one scope: the partition, unless ``lane_scope.py`` says otherwise. At most one
+unit of a lane is out at any time, and a unit is the lane's oldest tasks in order of arrival. So records of one key run
+in order, one at a time.
 Rule 2: a lane belongs to its scope, not to an assignment. A unit that still runs when its assignment ends keeps the
 lane held, and records of a later assignment of the same scope and key wait for it.
 Rule 3: a lane that waits for a retry stays held by it. Nothing else waits for that retry.

@@ -31,6 +31,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.lane_scope import LaneScope, by_partition
 from kafka_parallel._core.progress import AssignmentProgress, progress
 from kafka_parallel._core.standstill import Standing, standing
 from kafka_parallel._core.task import Task
@@ -83,6 +84,7 @@ class Scheduler(Generic[P]):
     :param limits: the limits of the buffer.
     :param commits: when commits are due; ``None`` for a consumer without a group.
     :param batches: when a batch is given out; ``None`` if records run one by one.
+    :param lane_scope: how far a lane reaches: partitions for which it returns the same share their lanes.
     :ivar throttles: the bounds set by plugins.
     :ivar dispatch: gives tasks to workers, and takes in their outcomes.
     :ivar backpressure: which partitions pause and resume.
@@ -90,9 +92,14 @@ class Scheduler(Generic[P]):
     """
 
     def __init__(
-        self, limits: BufferLimits, *, commits: CommitRules | None, batches: BatchLimits | None = None
+        self,
+        limits: BufferLimits,
+        *,
+        commits: CommitRules | None,
+        batches: BatchLimits | None = None,
+        lane_scope: LaneScope = by_partition,
     ) -> None:
-        self._assignments: Assignments[P] = Assignments()
+        self._assignments: Assignments[P] = Assignments(lane_scope)
         self.throttles = Throttles()
         self._backlog = Backlog(batches, self.throttles.parked)
         self.dispatch = Dispatch(self._backlog, self.throttles, self._assignments)
@@ -181,9 +188,9 @@ class Scheduler(Generic[P]):
         :returns: partitions in which finished records stand above dropped ones, and will run again.
         """
         self.dispatch.reclaim()
-        leaving = [assignment for _, assignment in self._assignments.select(partitions)]
-        for assignment in leaving:
-            assignment.leaves_at = end
+        leaving = [
+            self._assignments.begin_leaving(partition, end) for partition, _ in self._assignments.select(partitions)
+        ]
         unstarted = self._backlog.unstarted(leaving)
         ceilings = {assignment: self._highest_started(assignment, idle) for assignment, idle in unstarted.items()}
         needed = [task for idle in unstarted.values() for task in idle if task.offset <= ceilings[task.assignment]]
@@ -192,6 +199,7 @@ class Scheduler(Generic[P]):
                 ceilings[task.assignment] = min(ceilings[task.assignment], task.offset - 1)
         if self.throttles.is_closed_until(end):
             ceilings = dict.fromkeys(ceilings, -1)
+        ceilings = self._backlog.with_those_behind(ceilings, end)
         repeated = {
             cast("P", assignment.partition): self._repeated(assignment, ceilings[assignment], idle)
             for assignment, idle in unstarted.items()

@@ -11,6 +11,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.chunk import TaskChunk
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.dispatch import STEAL_AFTER
+from kafka_parallel._core.lane_scope import by_partition
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.rate_limits import TokenBuckets
 from kafka_parallel._core.scheduler import Repeated, Scheduler
@@ -22,8 +23,8 @@ LIMITS = BufferLimits(1000, 100_000, 1000)
 LIMIT = 8
 
 
-def scheduler(*partitions, limits=LIMITS):
-    found = Scheduler(limits, commits=CommitRules())
+def scheduler(*partitions, limits=LIMITS, lane_scope=by_partition):
+    found = Scheduler(limits, commits=CommitRules(), lane_scope=lane_scope)
     found.assign(partitions)
     return found
 
@@ -359,11 +360,13 @@ class Walk(RuleBasedStateMachine):
     """Random walks; the model knows offsets and keys and nothing of lanes, ledgers or chunks."""
 
     PARTITIONS = ("p", "q")
+    LANE_SCOPE = staticmethod(by_partition)
 
     def __init__(self):
         super().__init__()
         self.now = 0.0
-        self.found = scheduler(*self.PARTITIONS, limits=BufferLimits(1000, 100_000, LIMIT))
+        limits = BufferLimits(1000, 100_000, LIMIT)
+        self.found = scheduler(*self.PARTITIONS, limits=limits, lane_scope=self.LANE_SCOPE)
         self.new = set()
         self.next = dict.fromkeys(self.PARTITIONS, 0)
         self.fed = {partition: {} for partition in self.PARTITIONS}

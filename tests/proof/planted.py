@@ -7,6 +7,9 @@ from tests.proof.stepping import Bug
 LOST, LEAVES = "a retry, and the partition is lost", "a retry, and the partition leaves in good order"
 BACKLOG, DEADLINE = "two workers, a key with a backlog", "a deadline, and a retry"
 SENT, BATCHES = "sent away: a retry, and units come back", "batches: a retry and a skip"
+BOTH_LEAVE = "one order for two partitions, and both leave"
+ONE_LEAVES = "one order for two partitions, and one leaves before a retry"
+STOPS = "one order for two partitions, and a failure stops us"
 
 BUGS = [
     Bug(
@@ -88,6 +91,34 @@ BUGS = [
         old="is_unfinished(outcome)",
         new="isinstance(outcome, Failure)",
         scope="a retry in front of a backlog",
+    ),
+    Bug(
+        "let a record overtake a dropped one of another partition",
+        where="kafka_parallel._core.dropping:_lower",
+        old="is_blocked and task.assignment.draining",
+        new="False",
+        scope=BOTH_LEAVE,
+    ),
+    Bug(
+        "wait for a retry of a partition that stays",
+        where="kafka_parallel._core.backlog:Backlog.with_those_behind",
+        old="*(task.lane for task in self.retries.after(end))",
+        new="*()",
+        scope=ONE_LEAVES,
+    ),
+    Bug(
+        "wait for a record of another partition that stopped us",
+        where="kafka_parallel._core.backlog:Backlog.with_those_behind",
+        old="*self._stopped",
+        new="*()",
+        scope=STOPS,
+    ),
+    Bug(
+        "count the records of a shared lane where it began",
+        where="kafka_parallel._core.batch_queue:BatchQueue._group_of",
+        old="task.assignment.scope",
+        new="task.assignment.partition",
+        scope="batches: one order for two partitions",
     ),
     Bug(
         "forget what stands behind a failed record",

@@ -25,8 +25,18 @@ SMALL = [
     Scope("sent away: the partition is lost", ONE, kind="remote", workers=1, retry=1, lose=1),
     Scope("batches: a retry and a skip", {"p": "aab"}, kind="batch", workers=1, retry=1, skip=1, limit=3),
     Scope("batches: a retry, and the partition is lost", {"p": "aa"}, kind="batch", workers=1, retry=1, lose=1),
+    Scope("one order for two partitions", {"p": "ab", "q": "a"}, shares_lanes=True),
+    Scope("one order for two partitions, and one leaves before a retry", {"p": "a", "q": "ab"}, workers=1,
+          limit=1, shares_lanes=True, retry=1, drain=1),
+    Scope("one order for two partitions, and both leave", {"p": "a", "q": "ab"}, workers=1, limit=1, shares_lanes=True,
+          retry=1, stop=1),
+    Scope("one order for two partitions, and one is lost", {"p": "a", "q": "a"}, limit=1, shares_lanes=True, lose=1),
+    Scope("one order for two partitions, and a failure stops us", {"p": "a", "q": "ab"}, workers=1, limit=1,
+          shares_lanes=True, fail=1),
+    Scope("batches: one order for two partitions", {"p": "a", "q": "ab"}, kind="batch", of="partition",
+          shares_lanes=True, retry=1),
     Scope("batches: a failure that stops us", {"p": "aab"}, kind="batch", workers=2, fail=1, limit=3),
-]
+]  # fmt: skip
 
 _FULL = Scope("", TWO)
 # Two partitions of three records and two keys each, two workers; the faults come in pairs.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka_parallel._core.batch_queue import BatchLimits
+from kafka_parallel._core.batch_queue import BatchLimits, BatchQueue
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.outcome import Failure, NoVerdict
@@ -43,6 +43,8 @@ class Scope:
     :ivar poll: how many records a poll brings of a partition.
     :ivar limit: how many tasks a worker takes.
     :ivar kind: how workers work off a chunk: record by record, sent away as a whole, or as a batch.
+    :ivar of: which records may be in a batch together.
+    :ivar shares_lanes: whether all partitions share their lanes.
     """
 
     name: str
@@ -51,10 +53,13 @@ class Scope:
     poll: int = 3
     limit: int = 2
     kind: str = "single"
+    of: Any = "mixed"
+    shares_lanes: bool = False
     retry: int = 0
     skip: int = 0
     fail: int = 0
     drain: int = 0
+    stop: int = 0
     lose: int = 0
     commit: int = 0
     deadline: int = 0
@@ -88,9 +93,12 @@ class World:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        batches = BatchLimits(scope.limit, 1 << 20, 0.0, "mixed") if scope.kind == "batch" else None
+        batches = BatchLimits(scope.limit, 1 << 20, 0.0, scope.of) if scope.kind == "batch" else None
         self.scheduler: Scheduler[str] = Scheduler(
-            BufferLimits(1000, 1 << 20, 1000), commits=CommitRules(), batches=batches
+            BufferLimits(1000, 1 << 20, 1000),
+            commits=CommitRules(),
+            batches=batches,
+            lane_scope=self._lane_scope,
         )
         self.dispatch = self.scheduler.dispatch
         self.workers = [Worker() for _ in range(scope.workers)]
@@ -101,12 +109,16 @@ class World:
         self.broker = dict.fromkeys(scope.keys, 0)
         self.done: dict[str, set[int]] = {partition: set() for partition in scope.keys}
         self.begun: dict[tuple[int, str], int] = {}
+        self.arrived: list[Task] = []
         self.late: dict[str, dict[str, Any]] = {}
         self.commit: tuple[Any, str] | None = None
         self.draining: set[str] = set()
         self.halted = False
         for partition in scope.keys:
             self._assign(partition)
+
+    def _lane_scope(self, partition: str) -> str:
+        return "all" if self.scope.shares_lanes else partition
 
     # Possible acts
 
@@ -166,6 +178,10 @@ class World:
     def _of_loop(self) -> Iterator[tuple[tuple[Any, ...], bool]]:
         if any(worker.chunk is not None and worker.chunk.is_collectable for worker in self.workers):
             yield ("collect",), True
+        if self.halted and self.scope.shares_lanes and not self.draining:
+            yield ("stop", NEVER), True
+        if self.left["stop"] and not self.draining:
+            yield ("stop", 0.5), False
         for partition, keys in self.scope.keys.items():
             yield from self._of_partition(partition, len(keys))
         if self.commit is None and self.left["commit"] and self.scheduler.snapshot().offsets:
@@ -220,6 +236,7 @@ class World:
         act.switch()
         if act.dead:
             del self.going[actor]
+            self._forget_arrived()
 
     def _assign(self, partition: str) -> None:
         self.scheduler.assign([partition])
@@ -233,6 +250,8 @@ class World:
         keys = self.scope.keys[partition]
         tasks = [Task(None, at, None if keys[at] == "-" else keys[at], 1, NOW) for at in range(first, last)]
         self.scheduler.feed({partition: tasks}, {})
+        if self.scope.shares_lanes:
+            self.arrived += [task for task in tasks if task.key is not None and hasattr(task, "assignment")]
 
     def _take(self, number: int, now: float) -> None:
         worker = self.workers[number]
@@ -263,10 +282,10 @@ class World:
     def _check_order(self, worker: Worker, task: Task) -> None:
         partition = task.assignment.partition
         others = [other.tasks for other in self.workers if other is not worker and other.runs]
-        if any(
-            other.key == task.key and other.assignment.partition == partition for found in others for other in found
-        ):
+        if any(other.key == task.key and other.assignment.scope == task.assignment.scope
+               for found in others for other in found):  # fmt: skip
             raise ViolationError(f"two handlers are at key {task.key} of {partition} at once")
+        self._check_arrival(worker, task)
         beside = {other.offset for other in worker.tasks} if self.scope.kind == "batch" else set()
         keys = self.scope.keys[partition]
         for before in range(task.offset):
@@ -276,6 +295,13 @@ class World:
         if self.scope.kind != "batch" and self.begun.get(place, -1) > task.offset:
             raise ViolationError(f"{task} began after one above it of its key")
         self.begun[place] = task.offset
+
+    def _check_arrival(self, worker: Worker, task: Task) -> None:
+        """Check that nothing of the same key came earlier, to another partition, that is not done."""
+        arrived = self.arrived if task in self.arrived else []  # else it is repeated
+        for other in arrived[: arrived.index(task)] if arrived else ():
+            if other.key == task.key and other not in worker.tasks:
+                raise ViolationError(f"{task} began before {other} of its key, which came first, was done")
 
     def _settle(self, number: int, outcome: str, place: int) -> None:
         worker = self.workers[number]
@@ -310,6 +336,17 @@ class World:
         for task in tasks:
             self.done[task.assignment.partition].add(task.offset)
 
+    def _forget_arrived(self) -> None:
+        """Forget the records that no other waits for: those that are done, and dropped ones if a partition stays."""
+        waits = self.draining == self.scope.keys.keys()
+        self.arrived = [
+            task
+            for task in self.arrived
+            if task.assignment.live
+            and task.offset not in self.done[str(task.assignment.partition)]
+            and (waits or task.offset in task.assignment.ledger.sizes)
+        ]
+
     def _finish(self, number: int) -> None:
         worker = self.workers[number]
         if worker.phase == "end":
@@ -334,6 +371,12 @@ class World:
         self.left["drain"] -= 1
         self.draining.add(partition)
         self.scheduler.drain([partition], end, NOW)
+
+    def _stop(self, end: float) -> None:
+        """Let all partitions leave together."""
+        self.left["stop"] -= 1
+        self.draining.update(self.position)
+        self.scheduler.drain(None, end, NOW)
 
     def _end(self, partition: str) -> None:
         resume_at = self._give_up(partition)
@@ -418,6 +461,8 @@ class World:
             self._check_offset(partition, assignment.ledger.committable)
         self._check_places()
         self._check_lanes()
+        self._check_leaving()
+        self._check_tallies()
 
     def _check_offset(self, partition: str, offset: int | None) -> None:
         undone = [at for at in range(offset or 0) if at not in self.done[partition]]
@@ -466,6 +511,25 @@ class World:
                 if lane.held and lane not in holders and not self.halted:
                     raise ViolationError(f"key {lane.key} of {scope} is held, and nothing will let go of it")
 
+    def _check_leaving(self) -> None:
+        """Nothing of a partition that leaves waits for a record that does not run before it has left."""
+        backlog = self.scheduler._backlog
+        late = {task.lane: due for due, *_, task in backlog.retries.waiting}
+        late.update(dict.fromkeys(backlog._stopped, NEVER))
+        for lane, due in late.items():
+            for task in () if lane is None else lane.waiting:
+                leaves_at = task.assignment.leaves_at
+                if leaves_at is not None and (due > leaves_at or due == NEVER):
+                    raise ViolationError(f"{task} leaves at {leaves_at}, and waits for a record until {due}")
+
+    def _check_tallies(self) -> None:
+        """A group of records counts as many as may run."""
+        ready = self.scheduler._backlog.ready
+        for key, group in ready._groups.items() if isinstance(ready, BatchQueue) else ():
+            runnable = sum(1 if isinstance(entry, Task) else len(entry.waiting) for entry in group._entries)
+            if group.tasks != runnable:
+                raise ViolationError(f"group {key} counts {group.tasks}, and {runnable} may run")
+
     @property
     def is_done(self) -> bool:
         """Tell whether all possible work was done."""
@@ -491,6 +555,7 @@ class World:
         )
         parts: list[Any] = [self.scheduler, [*self.left.values()], [*self.position.items()], [*self.broker.items()]]
         parts += [[sorted(done) for done in self.done.values()], sorted(self.begun.items()), self.commit]
+        parts += [self.arrived]
         parts += [sorted(self.draining), self.halted]
         order = {number: place for place, (number, _) in enumerate(workers)}
         for number, worker in workers:
@@ -522,5 +587,5 @@ def _always(_: Any) -> bool:
     return True
 
 
-BUDGETS = ("retry", "skip", "fail", "drain", "lose", "commit", "deadline", "give_back")
+BUDGETS = ("retry", "skip", "fail", "drain", "stop", "lose", "commit", "deadline", "give_back")
 Doing = Callable[..., None]
