@@ -12,7 +12,7 @@ __all__ = ["Cause", "Explanation"]
 
 Cause: TypeAlias = Literal[
     "loop", "broker", "rebalance", "commit", "throttle", "unreadable",
-    "handler", "retry", "key", "rate", "worker",
+    "handler", "retry", "key", "rate", "limit", "worker",
     "uncommitted", "records", "bytes", "not due", "user",
     "leader", "unassigned", "idle", "flowing", "stopping", "not running",
 ]  # fmt: skip
@@ -25,7 +25,7 @@ are on their way and nothing stands still; ``"stopping"`` and ``"not running"``.
 
 The record that holds a commit point: ``"unreadable"`` for kafka-python; ``"handler"`` = it runs; ``"retry"`` = it waits
 for its next attempt; ``"key"`` = it waits for another record of its ordering key; ``"rate"`` = a plugin bounds how
-fast records start; ``"worker"`` = all workers are busy.
+fast records start; ``"limit"`` = another limit on some records is reached; ``"worker"`` = all workers are busy.
 
 A partition that is not fetched: ``"uncommitted"``, ``"records"``, ``"bytes"`` = the limit of that name is reached;
 ``"not due"`` = its next record has to wait; ``"user"`` = the program paused it; ``"leader"`` = the broker that has it

@@ -2,16 +2,11 @@
 
 Rule 1: a bound on all records together is looked at first: how many are in flight, how fast they start. While it allows
 nothing, nothing is taken out and workers wait.
-Rule 2: a bound on some of them is a `Limit`, and is asked for each unit that is taken out. A unit that it holds back is
-parked (``parking.py``), and the next one is tried. Without a limit, none is asked: this runs once per chunk.
-Rule 3: a limit answers with a time. If a record may start only after another one has ended, that is `NEVER`, and the
-limit has all parked ones asked again when the other one ends.
-Rule 4: a retry waits for its own time (``retries.py``) and for a place in the share of retries; then it is taken out
+Rule 2: a bound on some of them is a `Limit` (``start_limit.py``), asked for each unit that is taken out. A unit that it
+holds back is parked (``parking.py``), and the next one is tried. Without a limit, none is asked: this runs once per
+chunk.
+Rule 3: a retry waits for its own time (``retries.py``) and for a place in the share of retries; then it is taken out
 as any other record is.
-
-A new bound on some records is a class with the methods of `Limit`, in `Throttles.limits` while it is set, and a method
-of the throttle that plugins hold (``throttle.py``, ``_runtime/loop/plugin_throttle.py``). One that counts what is in
-flight is told of an end in ``dispatch.py``, where `Retries` is, and then calls `Parking.look_again`.
 """
 
 from __future__ import annotations
@@ -20,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel._core.batch_queue import BatchQueue
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
-from kafka_parallel._core.parking import NEVER
+from kafka_parallel._core.start_limit import NEVER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kafka_parallel._core.backlog import Backlog
     from kafka_parallel._core.ordering import ReadyQueue
     from kafka_parallel._core.task import Runnable, Task
@@ -75,11 +72,22 @@ class Admission:
         first = tasks[0]
         for limit in self._limits:
             if (start := limit.earliest_start_of(first)) > now:
-                self._parked.park(ready, unit, start)
+                self._parked.park(ready, unit, start, limit)
                 return False
         for limit in self._limits:
-            limit.count_starts(first, len(tasks), now)
+            limit.count_starts(tasks, now)
         return True
+
+    def count_ends(self, tasks: Sequence[Task]) -> None:
+        """Note that *tasks* are in flight no more: they ended, or went back to their lane."""
+        opened = [limit.count_ends(tasks) for limit in self._limits]
+        if any(opened):
+            self._parked.look_again()
+
+    @property
+    def counts_ends(self) -> bool:
+        """True if `count_ends` has to be told."""
+        return bool(self._limits)
 
     def room(self, in_flight: int) -> float:
         """The number of further tasks that may be in flight."""
@@ -98,9 +106,10 @@ class Admission:
         starts = [limit.earliest_start_of(task) for limit in self._limits]
         return max((self._rates.earliest_start, *(start for start in starts if start != NEVER)))
 
-    def waiting(self, ready: int, now: float) -> int:
-        """The number of records that wait for a limit only, if *ready* lanes and tasks without order are not parked."""
-        return len(self._parked.waiting) + (ready if self._rates.earliest_start > now else 0)
+    def rate_limited(self, ready: int, now: float) -> int:
+        """The number of records that wait for a rate only, if *ready* lanes and tasks without order are not parked."""
+        parked = sum(entry.limit is self._rates for entry in self._parked.waiting)
+        return parked + (ready if self._rates.earliest_start > now else 0)
 
     def next_due(self, backlog: Backlog, in_flight: int) -> float | None:
         """When something of *backlog* may start that may not now, unless something ends first; ``None`` if never."""
@@ -121,7 +130,8 @@ class Admission:
         if is_ready and self._rates.bounds_all:
             return self._rates.earliest_start
         waiting = self._parked.waiting
-        return max(self._rates.earliest_start, waiting[0][0]) if waiting and waiting[0][0] != NEVER else None
+        due = waiting[0].due if waiting else None
+        return None if due is None else max(self._rates.earliest_start, due)
 
 
 def _is_batched(ready: ReadyQueue | BatchQueue) -> bool:

@@ -53,7 +53,7 @@ class Backlog:
 
     def retry_due(self, now: float, most: float) -> None:
         """Let the tasks run again whose time has come, while no more than *most* do."""
-        for task in self.retries.due(now, most):
+        for task in self.retries.let_go_on(now, most):
             self.ready.make_ready(task)
 
     def unstarted(self, assignments: Sequence[Assignment]) -> dict[Assignment, list[Task]]:

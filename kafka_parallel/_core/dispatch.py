@@ -111,8 +111,7 @@ class Dispatch:
             units = chunk.steal(limit)
             self.in_flight -= count_of(units)
             if not may_go_on:
-                for unit in units:
-                    self._requeue_unit(unit)
+                self._hand_back(units)
                 units = self._admission.take_allowed(ready, limit, self.in_flight, now)
             if units:
                 return units
@@ -143,8 +142,8 @@ class Dispatch:
 
     def _finish_last(self, chunk: TaskChunk, task: Task, lane: Lane | None) -> None:
         """Take in that *task* was handled and nothing of *chunk* is left, as each time if handlers are slow."""
-        if self._backlog.retries.running:
-            self._backlog.retries.stop_counting((task,))
+        if self._counts_ends:
+            self._end((task,))
         if task.assignment.live:
             self.totals.processed += task.assignment.finish_offset(task.offset)
         self._count_out(chunk, 1)
@@ -153,8 +152,8 @@ class Dispatch:
 
     def _finish_batch(self, chunk: TaskChunk, batch: TaskBatch) -> None:
         """Take in that all of *batch* was handled, which *chunk* held."""
-        if self._backlog.retries.running:
-            self._backlog.retries.stop_counting(batch.tasks)
+        if self._counts_ends:
+            self._end(batch.tasks)
         for assignment, tasks in groupby(batch.tasks, attrgetter("assignment")):
             self._finish_all(assignment, [task.offset for task in tasks])
         self._count_out(chunk, len(batch.tasks))
@@ -182,8 +181,8 @@ class Dispatch:
             if back:
                 self._count_out(chunk, len(back))
                 self._requeue(lane, back)
-        if self._backlog.retries.running:
-            self._backlog.retries.stop_counting(end[0] for end in settled if end[1] is not NotRun)
+        if self._counts_ends:
+            self._end([end[0] for end in settled if end[1] is not NotRun])
         failures: list[tuple[Task, Failure]] = []
         count = len(settled)
         for task, outcome in self._finish_handled(settled):
@@ -199,6 +198,16 @@ class Dispatch:
         if settled:
             chunk.moved_at = now
         return ended, failures
+
+    @property
+    def _counts_ends(self) -> bool:
+        """True if something is bounded that ends with an attempt: usually nothing is, and no end costs anything."""
+        return bool(self._backlog.retries.running) or self._admission.counts_ends
+
+    def _end(self, tasks: Sequence[Task]) -> None:
+        """Tell of attempts that have ended; those that go back unbegun are told of in `_requeue`."""
+        self._backlog.retries.stop_counting(tasks)
+        self._admission.count_ends(tasks)
 
     def _finish_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""
@@ -225,14 +234,9 @@ class Dispatch:
 
         Each by its own assignment: behind a record of an ended one may stand those of the next.
         """
+        self._admission.count_ends(tasks)
         self._backlog.retries.stop_counting(task for task in tasks if not task.assignment.live)
         self._backlog.ready.requeue(lane, [task for task in tasks if task.assignment.live])
-
-    def _requeue_unit(self, unit: Runnable) -> None:
-        """Return a *unit* that no chunk holds any more and of which nothing was begun, and let go of its lane."""
-        self._requeue(unit.lane, unit.tasks)
-        if unit.lane is not None:
-            self._backlog.ready.release(unit.lane)
 
     def _apply_outcome(self, task: Task, outcome: BatchOutcome, now: float) -> None:
         """Take in that *task* was not handled."""
@@ -376,7 +380,7 @@ class Dispatch:
 
     def rate_limited(self, now: float) -> int:
         """How many tasks may run *now* but for a rate."""
-        return self._admission.waiting(len(self._backlog.ready), now)
+        return self._admission.rate_limited(len(self._backlog.ready), now)
 
     @property
     def next_due(self) -> float | None:

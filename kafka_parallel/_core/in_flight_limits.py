@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_parallel._core.parking import Limit, Parking
+from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.rate_limits import RateLimits
+from kafka_parallel._core.start_limit import Limit
 
 UNBOUNDED = float("inf")
 
@@ -32,7 +33,7 @@ class Throttles:
     """The bounds of all plugins.
 
     :ivar rates: how fast records may start.
-    :ivar limits: the bounds on some records that are set now.
+    :ivar limits: the bounds on some records that are set now, see ``start_limit.py``; `set_limit` changes them.
     :ivar parked: the lanes and tasks that wait until they may start.
     :ivar in_flight: how many records may be in flight.
     :ivar retries: how many of them may be retries.
@@ -45,6 +46,14 @@ class Throttles:
         self.rates = RateLimits(self.parked, self.limits)
         self._bounds: dict[str, _Bounds] = {}
         self.in_flight = self.retries = self.next_change = UNBOUNDED
+
+    def set_limit(self, limit: Limit, *, is_set: bool = True) -> None:
+        """Set *limit*, or take it back; what is parked is asked anew."""
+        if limit in self.limits:
+            self.limits.remove(limit)
+        if is_set:
+            self.limits.append(limit)
+        self.parked.look_again()
 
     def limit(self, name: str, in_flight: float, since: float | None = None) -> None:
         """Let *name* bound the records in flight: at once, or from the time *since* on.

@@ -10,49 +10,61 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
+from kafka_parallel._core.start_limit import AT_ONCE, NEVER
 from kafka_parallel._core.task import Lane, Task
 
 if TYPE_CHECKING:
     from kafka_parallel._core.batch_queue import BatchQueue
     from kafka_parallel._core.ordering import ReadyQueue
+    from kafka_parallel._core.start_limit import Limit
     from kafka_parallel._core.task import Runnable
 
-AT_ONCE, NEVER = float("-inf"), float("inf")
 
+class Parked(NamedTuple):
+    """A lane or a record without order that waits.
 
-class Limit(Protocol):
-    """A bound on some records: see ``admission.py``."""
+    :ivar until: when it is asked again; `NEVER` = when a record ends.
+    :ivar seq: its place in the order of arrival.
+    :ivar number: the how-manieth it is: no two are equal, so lanes and tasks are not compared.
+    :ivar what: the lane or the task.
+    :ivar limit: the one that holds it back.
+    """
 
-    def earliest_start_of(self, task: Task) -> float:
-        """When *task* may start if nothing else starts before; it may be long ago, or `NEVER` while it is not known."""
+    until: float
+    seq: int
+    number: int
+    what: Lane | Task
+    limit: Limit
 
-    def count_starts(self, first: Task, count: int, now: float) -> None:
-        """Note that *first* starts, with those behind it in its lane: *count* records in all."""
+    @property
+    def due(self) -> float | None:
+        """When it may start; ``None`` if that is not known."""
+        return None if self.until == NEVER else self.until
 
 
 class Parking:
     """Lanes and records that wait until they may start.
 
-    :ivar waiting: a heap: until when, the place in the order of arrival, a number, and the lane or task.
+    :ivar waiting: a heap.
     """
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[float, int, int, Lane | Task]] = []
+        self.waiting: list[Parked] = []
         self._parked = count()
 
-    def park(self, ready: ReadyQueue | BatchQueue, unit: Runnable, until: float) -> None:
-        """Let *unit*, which was taken out of *ready*, wait *until* then."""
+    def park(self, ready: ReadyQueue | BatchQueue, unit: Runnable, until: float, limit: Limit) -> None:
+        """Let *unit*, which was taken out of *ready*, wait *until* then, as *limit* says."""
         if unit.lane is not None:
             ready.requeue_unit(unit)
         for parked in unit.tasks if unit.lane is None else (unit.lane,):
-            heappush(self.waiting, (until, unit.tasks[0].seq, next(self._parked), parked))
+            heappush(self.waiting, Parked(until, unit.tasks[0].seq, next(self._parked), parked, limit))
 
     def release_due(self, ready: ReadyQueue | BatchQueue, now: float) -> None:
         """Give those back to *ready* that need not wait any longer."""
-        while self.waiting and self.waiting[0][0] <= now:
-            parked = heappop(self.waiting)[-1]
+        while self.waiting and self.waiting[0].until <= now:
+            parked = heappop(self.waiting).what
             if isinstance(parked, Lane):
                 ready.release(parked)
             else:
@@ -60,19 +72,19 @@ class Parking:
 
     def look_again(self) -> None:
         """Ask all again whether they may start: a limit was changed, or something ended that they wait for."""
-        self.waiting = [(AT_ONCE, *entry[1:]) for entry in self.waiting]
+        self.waiting = [entry._replace(until=AT_ONCE) for entry in self.waiting]
         heapify(self.waiting)
 
-    def due_of(self, parked: Lane | Task) -> float | None:
-        """Until when a lane or a record waits; ``None`` if it is not parked."""
-        return next((until for until, *_, waiting in self.waiting if waiting is parked), None)
+    def entry_of(self, task: Task) -> Parked | None:
+        """The entry of a record without order, or of the lane that it stands in; ``None`` if that is not parked."""
+        return next((entry for entry in self.waiting if entry.what is task or entry.what is task.lane), None)
 
     def unordered_tasks(self) -> list[Task]:
         """Return the parked records without order."""
-        return [entry[-1] for entry in self.waiting if isinstance(entry[-1], Task)]
+        return [entry.what for entry in self.waiting if isinstance(entry.what, Task)]
 
     def forget_dropped(self, loose: set[Task]) -> None:
         """Forget *loose* tasks."""
         if loose:
-            self.waiting = [entry for entry in self.waiting if entry[-1] not in loose]
+            self.waiting = [entry for entry in self.waiting if entry.what not in loose]
             heapify(self.waiting)

@@ -16,14 +16,14 @@ as one number: the time at which the bucket will be full again. So nothing has t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
-from kafka_parallel._core.parking import Limit, Parking
+from kafka_parallel._core.parking import Parking
+from kafka_parallel._core.start_limit import AT_ONCE, NEVER, Limit
 from kafka_parallel._core.task import Task
 
-NEVER, ALWAYS = float("inf"), float("-inf")
 # How much a worker takes at once, in seconds of the rate.
 CHUNK_SECONDS = 0.001
 # The number of buckets checked per start for whether they can be forgotten: more than a start can add.
@@ -51,7 +51,7 @@ class TokenBuckets:
 
     def earliest_start(self, place: Place) -> float:
         """When the next record of *place* may start; it may be long ago."""
-        return self._full_at.get(place, ALWAYS) - self._tolerance
+        return self._full_at.get(place, AT_ONCE) - self._tolerance
 
     def count_starts(self, place: Place, count: int, now: float) -> None:
         """Note that *count* records of *place* start."""
@@ -75,11 +75,13 @@ class TokenBuckets:
 
 # see docs/decisions/0032-rate-is-data.md
 class RateLimits:
-    """The rate limits of all plugins; a `Limit` of ``admission.py``.
+    """The rate limits of all plugins; a `Limit`.
 
     :param parked: the lanes and tasks that wait for a start.
     :param limits: this is one of them while any record has a rate limit.
     """
+
+    name = "a rate limit"
 
     def __init__(self, parked: Parking, limits: list[Limit]) -> None:
         self._parked = parked
@@ -111,14 +113,18 @@ class RateLimits:
 
     # Work
 
-    def count_starts(self, first: Task, count: int, now: float) -> None:
-        """Note that *first* starts, with those behind it in its lane: *count* records in all."""
+    def count_starts(self, tasks: Sequence[Task], now: float) -> None:
+        """Note that *tasks* start, which are of one lane if they are several."""
         for rate in self._overall.values():
-            rate.count_starts(None, count, now)
-        if first.lane is None:
+            rate.count_starts(None, len(tasks), now)
+        if tasks[0].lane is None:
             return
         for rate in self._by_lane.values():
-            rate.count_starts(_place(first), count, now)
+            rate.count_starts(_place(tasks[0]), len(tasks), now)
+
+    def count_ends(self, _tasks: Sequence[Task]) -> bool:
+        """Do nothing: a rate is about starts."""
+        return False
 
     # Questions
 
@@ -136,12 +142,12 @@ class RateLimits:
     @property
     def earliest_start(self) -> float:
         """When the next record may start as far as all together are concerned; it may be long ago."""
-        return max((rate.earliest_start(None) for rate in self._overall.values()), default=ALWAYS)
+        return max((rate.earliest_start(None) for rate in self._overall.values()), default=AT_ONCE)
 
     def earliest_start_of(self, task: Task) -> float:
         """When *task* may start as far as its lane is concerned; it may be long ago."""
         if task.key is None or not self._by_lane:
-            return ALWAYS
+            return AT_ONCE
         return max(rate.earliest_start(_place(task)) for rate in self._by_lane.values())
 
     def late(self, tasks: Iterable[Task], now: float, end: float) -> list[Task]:

@@ -30,7 +30,7 @@ class Retries:
         """Let *task* wait until *due*."""
         heappush(self.waiting, (due, task.seq, next(self._added), task))
 
-    def due(self, now: float, most: float) -> list[Task]:
+    def let_go_on(self, now: float, most: float) -> list[Task]:
         """Let the tasks go on whose time has come, earliest first, while no more than *most* run."""
         found = []
         while self.waiting and self.waiting[0][0] <= now and len(self.running) < most:

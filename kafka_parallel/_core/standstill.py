@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.task import Lane, Task
 
-Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "rate", "worker"]
+Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "limit", "rate", "worker"]
 
 
 class Standing(NamedTuple):
@@ -20,13 +20,14 @@ class Standing(NamedTuple):
     :ivar offset: its offset.
     :ivar reason: ``"handler"`` = it runs; ``"retry"`` = its next attempt is not due; ``"throttle"`` = a plugin lets
         nothing start; ``"key"`` = another record of its key has not returned; ``"rate"`` = records start at a rate;
-        ``"worker"`` = all workers are busy.
+        ``"limit"`` = another limit on some records holds it back; ``"worker"`` = all workers are busy.
     :ivar attempt: the number of the attempt that runs or comes next; 1 unless it failed before.
     :ivar due: when that may start, in seconds of the monotonic clock; ``None`` if nothing but time is not enough.
     :ivar plugin: which plugin lets nothing start.
     :ivar behind: the offset of the record of its key that it waits for; ``None`` without one.
     :ivar error: the class of the error by which it failed last; ``None`` unless it waits for another attempt.
     :ivar since: since when it is known to be so, in seconds of the monotonic clock; ``None`` if that is not noted.
+    :ivar limit: the name of the limit that holds it back.
     :ivar finished: how many records above it are finished and cannot be committed.
     """
 
@@ -38,6 +39,7 @@ class Standing(NamedTuple):
     behind: int | None = None
     error: str | None = None
     since: float | None = None
+    limit: str | None = None
     finished: int = 0
 
 
@@ -67,10 +69,11 @@ def _found(
         return Standing(offset, "retry", waiting.attempt, due, error=waiting.failed_by, since=waiting.failing_since)
     if throttles.closed_by is not None:
         return Standing(offset, "throttle", plugin=throttles.closed_by)
-    in_lanes = ((lane, task) for lane in assignment.lanes.values() for task in lane.waiting)
-    lane, task = next(((lane, task) for lane, task in in_lanes if is_it(task)), (None, None))
-    line = _found_in_line(offset, lane, 1 if task is None else task.attempt, throttles, now)
-    return line._replace(behind=_ahead(lane, dispatch, backlog)) if line.reason == "key" and lane else line
+    task = next((task for task in backlog.unstarted([assignment])[assignment] if is_it(task)), None)
+    if task is None:
+        return Standing(offset, "worker")
+    line = _found_in_line(task, throttles, now)
+    return line._replace(behind=_ahead(task.lane, dispatch, backlog)) if line.reason == "key" and task.lane else line
 
 
 def _ahead(lane: Lane, dispatch: Dispatch, backlog: Backlog) -> int | None:
@@ -80,11 +83,14 @@ def _ahead(lane: Lane, dispatch: Dispatch, backlog: Backlog) -> int | None:
     return next((task.offset for task in (*running, *overdue, *backlog.retries.tasks()) if task.lane is lane), None)
 
 
-def _found_in_line(offset: int, lane: Lane | None, attempt: int, throttles: Throttles, now: float) -> Standing:
-    """Describe a record that could start but for its lane, its rate, or want of a worker."""
-    if lane is not None and (lane_due := throttles.parked.due_of(lane)) is not None:
-        return Standing(offset, "rate", attempt, lane_due)
-    if lane is not None and lane.held:
+def _found_in_line(task: Task, throttles: Throttles, now: float) -> Standing:
+    """Describe a record that could start but for a limit, its lane, or want of a worker."""
+    offset, attempt = task.offset, task.attempt
+    if (parked := throttles.parked.entry_of(task)) is not None:
+        if parked.limit is throttles.rates:
+            return Standing(offset, "rate", attempt, parked.due)
+        return Standing(offset, "limit", attempt, parked.due, limit=parked.limit.name)
+    if task.lane is not None and task.lane.held:
         return Standing(offset, "key", attempt)
     opens = throttles.rates.earliest_start
     return Standing(offset, "rate", attempt, opens) if opens > now else Standing(offset, "worker", attempt)

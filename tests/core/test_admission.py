@@ -1,45 +1,33 @@
-"""Admission: a new bound needs nothing but the methods of `Limit`, for records with and without order.
-
-Kind: the rules of one core module, with a limit of the test's own: so many records of one partition at once.
-"""
+"""Admission: the rules for records with and without order, and for batches. Kind: rules of one core module."""
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import partial
 
 import pytest
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
-from kafka_parallel._core.parking import NEVER
 from kafka_parallel._core.scheduler import Scheduler
+from kafka_parallel._core.start_limit import AT_ONCE
 from kafka_parallel._core.task import Task
 from kafka_parallel.values import Retry
+from tests.core.test_start_limit import AtMostPerGroup
 
 
-class AtMost:
-    """At most so many records of one partition at once."""
-
-    def __init__(self, found, partition, most):
-        self._found, self._partition, self._most = found, partition, most
-        self.running = Counter()
-        found.throttles.limits.append(self)
+class AtMostOfP(AtMostPerGroup):
+    """At most so many records of partition p at once."""
 
     def earliest_start_of(self, task):
-        is_full = self.running[self._partition] >= self._most
-        return NEVER if is_full and task.assignment.partition == self._partition else 0.0
+        return super().earliest_start_of(task) if task.assignment.partition == "p" else AT_ONCE
 
-    def count_starts(self, first, count, now):
-        self.running[first.assignment.partition] += count
 
-    def end(self, partition):
-        self.running[partition] -= 1
-        self._found.throttles.parked.look_again()
-
-    def remove(self):
-        self._found.throttles.limits.remove(self)
-        self._found.throttles.parked.look_again()
+def most(found, number):
+    """Let at most *number* records of p run at once; return the way to take that back."""
+    limit = AtMostOfP(number, lambda partition: partition)
+    found.throttles.set_limit(limit)
+    return partial(found.throttles.set_limit, limit, is_set=False)
 
 
 def scheduler(batches=None):
@@ -68,7 +56,7 @@ def take(found, limit=1):
 @pytest.mark.parametrize("key", [None, "k"], ids=["without order", "by key"])
 def test_what_may_not_start_yet_lets_everything_else_pass(key):
     found = scheduler()
-    AtMost(found, "p", 1)
+    most(found, 1)
     feed(found, "p", (0, None), (1, key), (2, key))
     feed(found, "q", (0, None))
 
@@ -80,13 +68,12 @@ def test_what_may_not_start_yet_lets_everything_else_pass(key):
 @pytest.mark.parametrize("key", [None, "k"], ids=["without order", "by key"])
 def test_it_starts_in_its_old_order_after_the_record_that_it_waits_for(key):
     found = scheduler()
-    limit = AtMost(found, "p", 1)
+    most(found, 1)
     feed(found, "p", (0, None), (1, key), (2, key))
     chunk, _ = take(found)
     assert take(found)[1] == []
 
     found.dispatch.take_in_outcomes(chunk, 0.0)
-    limit.end("p")
 
     assert take(found)[1] == ["p1"]
     assert take(found)[1] == []
@@ -94,22 +81,22 @@ def test_it_starts_in_its_old_order_after_the_record_that_it_waits_for(key):
 
 def test_nothing_has_to_be_looked_at_in_time_for_what_waits_for_another_record():
     found = scheduler()
-    AtMost(found, "p", 1)
+    most(found, 1)
     feed(found, "p", (0, None), (1, None))
     take(found)
     assert take(found)[1] == []
 
     assert found.dispatch.next_due is None
-    assert found.dispatch.rate_limited(0.0) == 1
+    assert found.dispatch.rate_limited(0.0) == 0
 
 
 def test_a_limit_that_is_removed_holds_nothing_back():
     found = scheduler()
-    limit = AtMost(found, "p", 0)
+    remove = most(found, 0)
     feed(found, "p", (0, None), (1, "k"))
     assert take(found)[1] == []
 
-    limit.remove()
+    remove()
 
     assert take(found, 9)[1] == ["p0", "p1"]
 
@@ -117,7 +104,7 @@ def test_a_limit_that_is_removed_holds_nothing_back():
 @pytest.mark.parametrize("key", [None, "k"], ids=["without order", "by key"])
 def test_a_parked_record_leaves_with_its_partition(key):
     found = scheduler()
-    limit = AtMost(found, "p", 0)
+    remove = most(found, 0)
     feed(found, "p", (0, key), (1, key))
     assert take(found)[1] == []
 
@@ -126,7 +113,7 @@ def test_a_parked_record_leaves_with_its_partition(key):
     found.end_assignments(["p"])
     found.assign(["p"])
     found.learn_positions({"p": 0})
-    limit.remove()
+    remove()
 
     assert take(found)[1] == []
     feed(found, "p", (0, key))
@@ -136,13 +123,12 @@ def test_a_parked_record_leaves_with_its_partition(key):
 
 def test_a_retry_comes_at_its_time_although_its_limit_was_full_when_it_failed():
     found = scheduler()
-    limit = AtMost(found, "p", 1)
+    most(found, 1)
     feed(found, "p", (0, None))
     chunk = found.dispatch.next_chunk(1, 0.0)
     chunk.settle(next(iter(chunk)), Retry(5))
 
     found.dispatch.take_in_outcomes(chunk, 0.0)
-    limit.end("p")
 
     assert found.dispatch.next_due == pytest.approx(0.005)
     assert found.dispatch.next_chunk(1, 0.01) is not None
@@ -152,14 +138,14 @@ def test_a_retry_comes_at_its_time_although_its_limit_was_full_when_it_failed():
 @pytest.mark.parametrize("key", [None, "k"], ids=["without order", "by key"])
 def test_a_batch_leaves_out_what_may_not_start(scope, key):
     found = scheduler(BatchLimits(10, 1000, 0.0, scope))
-    limit = AtMost(found, "p", 0)
+    remove = most(found, 0)
     feed(found, "p", (0, key), (1, key))
     feed(found, "q", (0, None))
 
     assert [task.offset for task in next(iter(take_batch(found))).tasks] == [0]
     assert take_batch(found) is None
 
-    limit.remove()
+    remove()
     assert [task.offset for task in next(iter(take_batch(found))).tasks] == [0, 1]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel._core.parking import NEVER, Parking
+from kafka_parallel._core.parking import Parking
+from kafka_parallel._core.rate_limits import RateLimits
+from kafka_parallel._core.start_limit import NEVER
 from tests.core.test_ordering import filled, offsets
 
 
@@ -13,7 +15,7 @@ def parked(*keys, until):
     queue, _ = filled(*keys)
     parking = Parking()
     for unit, time in zip([queue.pop_units(1)[0] for _ in until], until, strict=True):
-        parking.park(queue, unit, time)
+        parking.park(queue, unit, time, RateLimits(parking, []))
     return queue, parking
 
 
@@ -51,16 +53,18 @@ def test_one_that_waits_for_another_record_goes_back_when_all_are_asked_again(ke
     assert offsets(queue.pop_units(9)) == [[0], [1]]
 
 
-def test_it_tells_until_when_one_waits():
+def test_it_tells_until_when_one_waits_and_for_which_limit():
     queue, _ = filled("a", None)
     lane, loose = (queue.pop_units(1)[0] for _ in range(2))
     parking = Parking()
-    assert parking.due_of(lane.lane) is None
+    limits = RateLimits(parking, []), RateLimits(parking, [])
+    assert parking.entry_of(lane) is None
 
-    parking.park(queue, lane, 1.0)
-    parking.park(queue, loose, 2.0)
+    parking.park(queue, lane, 1.0, limits[0])
+    parking.park(queue, loose, NEVER, limits[1])
 
-    assert (parking.due_of(lane.lane), parking.due_of(loose)) == (1.0, 2.0)
+    entries = parking.entry_of(lane), parking.entry_of(loose)
+    assert [(entry.due, entry.limit) for entry in entries] == [(1.0, limits[0]), (None, limits[1])]
 
 
 def test_a_dropped_record_is_forgotten():

@@ -17,8 +17,8 @@ def test_retries_are_due_in_order_of_time():
     retries.schedule(early, due=3.0)
 
     assert retries.next_due == 3.0
-    assert retries.due(2.9, most=9) == []
-    assert retries.due(5.0, most=9) == [early, late]
+    assert retries.let_go_on(2.9, most=9) == []
+    assert retries.let_go_on(5.0, most=9) == [early, late]
     assert retries.waiting == []
 
 
@@ -37,12 +37,12 @@ def test_no_more_go_on_than_may_run_until_some_have_ended():
     for one in tasks:
         retries.schedule(one, due=1.0)
 
-    assert retries.due(1.0, most=2) == tasks[:2]
-    assert retries.due(9.0, most=2) == []
+    assert retries.let_go_on(1.0, most=2) == tasks[:2]
+    assert retries.let_go_on(9.0, most=2) == []
 
     retries.stop_counting(tasks[:1])
 
-    assert retries.due(9.0, most=2) == tasks[2:]
+    assert retries.let_go_on(9.0, most=2) == tasks[2:]
 
 
 def test_what_was_no_retry_may_end_as_well():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kafka_parallel._core.rate_limits import TokenBuckets
+from kafka_parallel._runtime.loop.sentences import waits_for
 from kafka_parallel.values import Retry, Skip
 from tests.core.test_scheduler import feed, run, scheduler
+from tests.core.test_start_limit import AtMostPerGroup
 
 
 def standing(found, now=0.0):
@@ -69,6 +71,20 @@ def test_a_record_that_its_pace_lets_start_later(by):
     assert found.dispatch.next_chunk(1, 0.5) is None
 
     assert standing(found, 0.5)[:4] == (1, "rate", 1, 2.0)
+
+
+@pytest.mark.parametrize("key", [None, "a"], ids=["without order", "by key"])
+def test_a_record_that_a_limit_holds_back_until_another_one_ends(key):
+    found = scheduler("p", "q")
+    found.throttles.set_limit(AtMostPerGroup(1, lambda _: "all"))
+    feed(found, "q", (0, None))
+    feed(found, "p", (0, key))
+    found.dispatch.next_chunk(1, 0.0)
+    assert found.dispatch.next_chunk(1, 0.0) is None
+
+    found = standing(found)
+    assert (found.reason, found.due, found.limit) == ("limit", None, "a limit of 1 per group")
+    assert waits_for(found, 0.0) == "a limit of 1 per group holds it back"
 
 
 def test_a_record_behind_one_of_its_key_that_an_earlier_assignment_left_running():

@@ -76,6 +76,7 @@ def waits_for(standing: Standing, now: float, where: Where = Where()) -> str:  #
         "throttle": f"plugin {standing.plugin!r} lets no record start",
         "key": f"another record of its key{ahead} runs or waits for its next attempt",
         "rate": f"a plugin bounds how fast records start, and it may start{when}",
+        "limit": f"{standing.limit} holds it back" + f", and it may start{when}" * bool(when),
         "worker": "it waits for a worker, and all of them are busy",
     }[standing.reason]
 

@@ -344,7 +344,7 @@ BUGS = [
     Bug(
         "never let a key start again that had to wait for its rate",
         where="kafka_parallel._core.parking:Parking.release_due",
-        old="self.waiting and self.waiting[0][0] <= now",
+        old="self.waiting and self.waiting[0].until <= now",
         new="False",
     ),
     Bug(
@@ -356,7 +356,7 @@ BUGS = [
     Bug(
         "look again for the rate of all together, not for that of a key",
         where="kafka_parallel._core.admission:Admission._next_start",
-        old="max(self._rates.earliest_start, waiting[0][0]) if waiting and waiting[0][0] != NEVER else None",
+        old="None if due is None else max(self._rates.earliest_start, due)",
         new="None",
     ),
     Bug(
@@ -709,7 +709,7 @@ BUGS = [
     ),
     Bug(
         "let one retry more run than may",
-        where="kafka_parallel._core.retries:Retries.due",
+        where="kafka_parallel._core.retries:Retries.let_go_on",
         old="len(self.running) < most",
         new="len(self.running) <= most",
     ),
@@ -730,13 +730,13 @@ BUGS = [
     ),
     Bug(
         "do not count retries of records without a key",
-        where="kafka_parallel._core.retries:Retries.due",
+        where="kafka_parallel._core.retries:Retries.let_go_on",
         old="self.running.add(task)",
         new="task.lane is None or self.running.add(task)",
     ),
     Bug(
         "do not count retries of records with a key",
-        where="kafka_parallel._core.retries:Retries.due",
+        where="kafka_parallel._core.retries:Retries.let_go_on",
         old="self.running.add(task)",
         new="task.lane is not None or self.running.add(task)",
         executor="asyncio",
