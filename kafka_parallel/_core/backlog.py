@@ -44,7 +44,11 @@ class Backlog:
 
     @staticmethod
     def _recalled(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:
-        """Tell *tasks* of their earlier attempts, and finish those that were handled elsewhere; return the others."""
+        """Tell *tasks* of their earlier attempts, and finish those that were handled elsewhere; return the others.
+
+        Nothing else is told of these duplicates. A hook about them would return them from here, as `kept_out` does of
+        `Scheduler.feed`, to `Intake.accept` (``_runtime/loop/intake.py``), which runs without the lock.
+        """
         for task in tasks:
             if task.offset in assignment.attempts:
                 task.recall(assignment.attempts[task.offset])
