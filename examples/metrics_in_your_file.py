@@ -32,7 +32,7 @@ class SlowestByTopic:
                 self.slowest[record.topic] = max(seconds, self.slowest.get(record.topic, 0.0))
 
     @hookimpl
-    def on_stop(self, context, error):
+    def on_stop(self, settings, error):
         for topic, count in self.records.items():
             print(f"{topic}: {count} records, the slowest took {self.slowest[topic] * 1000:.1f} ms")
 

@@ -129,7 +129,7 @@ def on_error(record: ConsumerRecord, error: BaseException, context: RecordContex
 
 # see docs/decisions/0054-measured-per-chunk.md
 @hookspec
-def on_handled(handled: Sequence[Handled], context: Settings) -> None:
+def on_handled(handled: Sequence[Handled], settings: Settings) -> None:
     """Observe: attempts have ended, well or not; many are told at once, and each of them once.
 
     This is the hook for measuring. ``on_record`` is a call per record; this is one for all that a worker hands over
@@ -150,7 +150,7 @@ def on_handled(handled: Sequence[Handled], context: Settings) -> None:
 
     :param handled: the attempts that have ended since the last call; those of one worker in the order in which they
         ended.
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     """
 
 
@@ -175,21 +175,21 @@ def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitC
 
 
 @hookspec
-def on_backpressure(event: BackpressureEvent, context: Settings) -> None:
+def on_backpressure(event: BackpressureEvent, settings: Settings) -> None:
     """Observe: partitions were paused or resumed.
 
     Runs on: the loop. Return promptly: nothing is fetched meanwhile.
     If it raises: the exception is logged and the plugin does not hear this hook again.
 
     :param event: which partitions, why, and how full the buffer is.
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     """
 
 
 # see docs/decisions/0022-throttles-are-data.md
 # see docs/decisions/0032-rate-is-data.md
 @hookspec
-def on_throttle(throttle: Throttle, context: Settings) -> None:
+def on_throttle(throttle: Throttle, settings: Settings) -> None:
     """Prepare: the plugin gets a throttle of its own, which bounds the records in flight and their rate.
 
     It may be used from any thread until ``on_stop``. The smallest bound of all plugins counts; at 0 nothing is
@@ -200,37 +200,37 @@ def on_throttle(throttle: Throttle, context: Settings) -> None:
     If it raises: the start fails and run() raises it; nothing was taken yet.
 
     :param throttle: the plugin's throttle.
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     """
 
 
 # see docs/decisions/0019-on-start-may-stop.md
 @hookspec
-def on_start(context: Settings) -> None:
+def on_start(settings: Settings) -> None:
     """Prepare: run() is about to take the first record.
 
     Runs on: the caller of run() or the thread of start().
     If it raises: the start fails and run() raises it; nothing was taken yet.
 
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     """
 
 
 @hookspec
-def on_stop(context: Settings, error: BaseException | None) -> None:
+def on_stop(settings: Settings, error: BaseException | None) -> None:
     """Observe: the last commit was made and the consumer has left its group. Close the resources that on_start opened.
 
     Runs on: the thread of run().
     If it raises: the exception is logged; the other plugins are still told.
 
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     :param error: the error that run() is about to raise, or ``None``.
     """
 
 
 @hookspec
 def on_assign(
-    partitions: frozenset[TopicPartition], context: Settings
+    partitions: frozenset[TopicPartition], settings: Settings
 ) -> Mapping[TopicPartition, Collection[int]] | None:
     """Contribute: partitions were assigned. Answers name offsets that are done already and must not be handled again.
 
@@ -240,19 +240,19 @@ def on_assign(
     If it raises: the exception is logged and the plugin does not hear this hook again.
 
     :param partitions: the partitions that are ours from now on, in addition to those we had.
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     """
 
 
 @hookspec
-def on_revoke(partitions: frozenset[TopicPartition], context: Settings, lost: bool) -> None:  # noqa: FBT001
+def on_revoke(partitions: frozenset[TopicPartition], settings: Settings, lost: bool) -> None:  # noqa: FBT001
     """Observe: partitions are not ours any more; the records that finished in time have been committed.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
     If it raises: the exception is logged and the plugin does not hear this hook again.
 
     :param partitions: the partitions that left.
-    :param context: the settings of the consumer.
+    :param settings: the settings of the consumer.
     :param lost: true if they were taken away without a chance to commit.
     """
 

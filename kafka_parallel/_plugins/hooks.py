@@ -58,28 +58,29 @@ class Hooks:
 
     def on_throttle(self, throttle_of: Callable[[str], Throttle]) -> None:
         """Give each plugin its throttle, the one of its name."""
-        context = self._settings
         call_each(
-            self._hook.on_throttle, self.errors, lambda plugin: {"throttle": throttle_of(plugin), "context": context}
+            self._hook.on_throttle,
+            self.errors,
+            lambda plugin: {"throttle": throttle_of(plugin), "settings": self._settings},
         )
 
     def on_start(self) -> None:
         """Tell that the run starts."""
-        call_each(self._hook.on_start, self.errors, lambda _: {"context": self._settings})
+        call_each(self._hook.on_start, self.errors, lambda _: {"settings": self._settings})
 
     # They hear: one that raises is logged and hears no more.
 
     def on_assign(self, partitions: frozenset[TopicPartition]) -> list[tuple[str, Any]]:
         """Tell which partitions came; return the plugins' answers, each with the plugin's name."""
-        return self._assign.notify(partitions=partitions, context=self._settings)
+        return self._assign.notify(partitions=partitions, settings=self._settings)
 
     def on_revoke(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         """Tell which partitions left."""
-        self._revoke.notify(partitions=partitions, context=self._settings, lost=lost)
+        self._revoke.notify(partitions=partitions, settings=self._settings, lost=lost)
 
     def on_backpressure(self, event: BackpressureEvent) -> None:
         """Tell which partitions were paused and resumed."""
-        self._backpressure.notify(event=event, context=self._settings)
+        self._backpressure.notify(event=event, settings=self._settings)
 
     @property
     def hears_handled(self) -> bool:
@@ -88,11 +89,11 @@ class Hooks:
 
     def on_handled(self, handled: Sequence[Handled]) -> None:
         """Tell which attempts have ended."""
-        self._handled.notify(handled=handled, context=self._settings)
+        self._handled.notify(handled=handled, settings=self._settings)
 
     def on_stop(self, error: BaseException | None) -> None:
         """Tell that the run has ended, and with which error."""
-        self._stop.notify(context=self._settings, error=error)
+        self._stop.notify(settings=self._settings, error=error)
 
     # They surround something, and may answer in its place.
 

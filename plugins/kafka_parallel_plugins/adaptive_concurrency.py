@@ -152,15 +152,15 @@ class AdaptiveConcurrency:
         self._told = 0
 
     @hookimpl
-    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+    def on_throttle(self, throttle: Throttle, settings: Settings) -> None:
         """Take the throttle and the clock, and begin with the smallest limit.
 
         :raises ConfigurationError: ``min_in_flight`` is more than the consumer has workers.
         """
-        most = context.workers if self._most is None else self._most
+        most = settings.workers if self._most is None else self._most
         if most < self._least:
-            raise _wrong("min_in_flight", self._least, f"at most workers={context.workers}, or set max_in_flight")
-        self._throttle, self._clock = throttle, context.clock
+            raise _wrong("min_in_flight", self._least, f"at most workers={settings.workers}, or set max_in_flight")
+        self._throttle, self._clock = throttle, settings.clock
         self._gradient = Gradient(self._least, most)
         self._told = self._gradient.target
         throttle.limit(self._told)

@@ -121,10 +121,10 @@ class CircuitBreaker:
         self._clock: Callable[[], float]
 
     @hookimpl
-    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+    def on_throttle(self, throttle: Throttle, settings: Settings) -> None:
         """Take the throttle and the clock."""
         self._throttle = throttle
-        self._clock = context.clock
+        self._clock = settings.clock
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:

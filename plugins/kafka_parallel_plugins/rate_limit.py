@@ -51,12 +51,12 @@ class RateLimit:
         self._overall, self._per_key, self._burst = records_per_second, per_key_per_second, burst
 
     @hookimpl
-    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+    def on_throttle(self, throttle: Throttle, settings: Settings) -> None:
         """Say how fast.
 
         :raises ConfigurationError: there is a limit per key, and no record has an ordering key.
         """
-        if self._per_key is not None and not context.is_ordered:
+        if self._per_key is not None and not settings.is_ordered:
             raise _wrong("per_key_per_second", self._per_key, "left out with ordering='unordered': nothing has a key")
         if self._overall is not None:
             throttle.limit_rate(self._overall, burst=self._burst_at(self._overall))

@@ -93,14 +93,14 @@ class RetryWithBackoff:
         self._group: str | None = None
 
     @hookimpl
-    def on_throttle(self, throttle: Throttle, context: Settings) -> None:
+    def on_throttle(self, throttle: Throttle, settings: Settings) -> None:
         """Leave the other workers to records that did not fail."""
-        throttle.limit_retries(max(1, int(context.workers * self._max_share)))
+        throttle.limit_retries(max(1, int(settings.workers * self._max_share)))
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Take the consumer's clock, and its group for log lines."""
-        self._clock, self._group = context.clock, context.group_id
+        self._clock, self._group = settings.clock, settings.group_id
 
     @hookimpl
     def on_error(self, error: BaseException, context: RecordContext) -> Retry | None:

@@ -132,15 +132,15 @@ class RetryTopics:
         return DelayedTopics(sources, self._delay_ms, self._original)
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Connect, and look the retry topics up.
 
         :raises ConfigurationError: one of them cannot be reached.
         """
-        self._group = context.group_id
-        config = producer_config(NAME, context.consumer_config, self._overrides, self._timeout_ms)
+        self._group = settings.group_id
+        config = producer_config(NAME, settings.consumer_config, self._overrides, self._timeout_ms)
         topics = sorted(self._steps)
-        self._outbox = open_outbox(NAME, self._make_producer, config, topics, self._timeout_ms, context.clock)
+        self._outbox = open_outbox(NAME, self._make_producer, config, topics, self._timeout_ms, settings.clock)
 
     @hookimpl(trylast=True)
     def on_error(self, error: BaseException, context: RecordContext) -> Skip | Halt | None:

@@ -182,8 +182,8 @@ def test_an_observer_that_raises_hears_no_more_of_that_hook(caplog):
     observers = Observers(manager(Hears(), Raises()).hook.on_stop, PluginErrors())
 
     with caplog.at_level(logging.ERROR):
-        observers.notify(context=None, error=None)
-        observers.notify(context=None, error=None)
+        observers.notify(settings=None, error=None)
+        observers.notify(settings=None, error=None)
 
     assert heard == ["raises", "hears", "hears"]
     assert "plugin 'plugin-1' failed in on_stop and will not be called for it again" in caplog.text
@@ -201,7 +201,7 @@ def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neit
     observers = Observers(manager(Raises()).hook.on_handled, PluginErrors())
 
     def tell():
-        observers.notify(handled=[], context=None)
+        observers.notify(handled=[], settings=None)
         told.append(True)
 
     threads = [threading.Thread(target=tell) for _ in range(2)]
@@ -211,7 +211,7 @@ def test_one_that_raises_on_two_threads_at_once_is_logged_on_both_and_stops_neit
         thread.join(10)
 
     assert told == [True, True]
-    observers.notify(handled=[], context=None)
+    observers.notify(handled=[], settings=None)
 
 
 # Errors of plugins
@@ -299,11 +299,11 @@ def test_the_own_errors_of_a_plugin_are_counted_and_those_it_lets_through_are_no
 def test_a_start_that_a_plugin_refuses_is_counted():
     class Refuses:
         @hookimpl
-        def on_start(self, context):
+        def on_start(self, settings):
             raise ValueError("own")
 
     errors = PluginErrors()
     with pytest.raises(ValueError, match="own"):
-        call_each(manager(Refuses()).hook.on_start, errors, lambda _: {"context": None})
+        call_each(manager(Refuses()).hook.on_start, errors, lambda _: {"settings": None})
 
     assert errors.counts == {("plugin-0", "on_start"): 1}

@@ -42,8 +42,8 @@ def test_a_hook_that_hears_is_told_with_the_settings_and_one_that_raises_hears_n
 
     class Hears:
         @hookimpl
-        def on_revoke(self, partitions, lost, context):
-            told.append((partitions, lost, context))
+        def on_revoke(self, partitions, lost, settings):
+            told.append((partitions, lost, settings))
             raise ValueError("once")
 
     found = composed(Hears())
@@ -56,8 +56,8 @@ def test_a_hook_that_hears_is_told_with_the_settings_and_one_that_raises_hears_n
 def test_a_hook_that_may_stop_the_start_lets_its_error_out():
     class Refuses:
         @hookimpl
-        def on_start(self, context):
-            raise ValueError(context)
+        def on_start(self, settings):
+            raise ValueError(settings)
 
     with pytest.raises(ValueError, match="the settings"):
         composed(Refuses()).on_start()

@@ -110,7 +110,7 @@ def test_the_mark_may_stand_above_or_below_staticmethod_and_classmethod(kind, ab
     heard, made = [], hookimpl(kind(on_stop)) if above else kind(hookimpl(on_stop))
     plugins = Plugins([type("P", (), {"on_stop": made})()], BARE)
 
-    Observers(plugins.hook.on_stop, PluginErrors()).notify(context=None, error=None)
+    Observers(plugins.hook.on_stop, PluginErrors()).notify(settings=None, error=None)
 
     assert heard == [True]
 
@@ -144,7 +144,7 @@ def test_a_private_name_with_a_specname_is_heard():
             self.heard += 1
 
     one = P()
-    Observers(Plugins([one], BARE).hook.on_stop, PluginErrors()).notify(context=None, error=None)
+    Observers(Plugins([one], BARE).hook.on_stop, PluginErrors()).notify(settings=None, error=None)
 
     assert one.heard == 1
 
@@ -183,14 +183,14 @@ def test_arguments_may_have_defaults_or_be_keyword_only():
 
     class P:
         @hookimpl
-        def on_stop(self, error, context=None):
-            heard.append((error, context))
+        def on_stop(self, error, settings=None):
+            heard.append((error, settings))
 
         @hookimpl(specname="on_stop")
-        def other(self, *, error, context="none"):
-            heard.append((error, context))
+        def other(self, *, error, settings="none"):
+            heard.append((error, settings))
 
-    Observers(Plugins([P()], BARE).hook.on_stop, PluginErrors()).notify(context=1, error=2)
+    Observers(Plugins([P()], BARE).hook.on_stop, PluginErrors()).notify(settings=1, error=2)
 
     assert heard == [(2, 1), (2, 1)]
 
@@ -199,7 +199,9 @@ def test_a_keyword_that_the_hook_does_not_give_is_refused():
     def on_stop(*, reason):
         """Never called."""
 
-    with pytest.raises(PluginError, match="on_stop needs reason, which this hook does not give: it has context, error"):
+    with pytest.raises(
+        PluginError, match="on_stop needs reason, which this hook does not give: it has settings, error"
+    ):
         load(on_stop=hookimpl(on_stop))
 
 
@@ -411,8 +413,8 @@ def test_an_observer_that_leaves_its_work_to_an_await_hears_no_more(caplog):
 
     observers = Observers(manager(Lazy()).hook.on_stop, PluginErrors())
     with caplog.at_level(logging.ERROR):
-        observers.notify(context=None, error=None)
-        observers.notify(context=None, error=None)
+        observers.notify(settings=None, error=None)
+        observers.notify(settings=None, error=None)
 
     assert calls == [True]
     assert "on_stop of plugin 'plugin-0' answered a coroutine of 'coroutine', and nothing runs or" in caplog.text

@@ -120,8 +120,8 @@ def test_a_consumer_tells_it_what_outlived_its_partition():
 
     class Measures(AdaptiveConcurrency):
         @hookimpl
-        def on_throttle(self, throttle, context):
-            super().on_throttle(throttle, context)
+        def on_throttle(self, throttle, settings):
+            super().on_throttle(throttle, settings)
             ended = self._gradient.ended
             self._gradient.ended = lambda *called, **how: times.append(how["counts"]) or ended(*called, **how)
 

@@ -46,9 +46,9 @@ class Throttle:
 def test_the_order_of_the_names_decides_nothing(names):
     plugins = Plugins([made(name) for name in names], {NO_AUTOLOAD_VARIABLE: "1"})
     start = unordered()
-    plugins.hook.on_throttle(throttle=Throttle(), context=start)
+    plugins.hook.on_throttle(throttle=Throttle(), settings=start)
     [delayed] = plugins.hook.provide_topics(settings=start)
-    plugins.hook.on_start(context=dataclasses.replace(start, sources=delayed.sources))
+    plugins.hook.on_start(settings=dataclasses.replace(start, sources=delayed.sources))
 
     def decide(error, **changes):
         answer = plugins.hook.on_error(record=None, error=error, context=context()._replace(**changes))
@@ -72,7 +72,7 @@ def test_a_plugin_of_the_user_is_asked_before_retry_if_it_is_named_later():
 
     def first(*plugins):
         found = Plugins(plugins, {NO_AUTOLOAD_VARIABLE: "1"})
-        found.hook.on_start(context=unordered())
+        found.hook.on_start(settings=unordered())
         return found.hook.on_error(record=None, error=ValueError(), context=context())
 
     assert first(made("retry"), Mine()).reason == "mine"

@@ -33,8 +33,8 @@ class Mine:
         return Retry(delay_ms=100) if context.attempt < 3 else Skip("gave up")
 
     @hookimpl
-    def on_backpressure(self, event: BackpressureEvent, context: Settings) -> None:
-        print(event.buffered_records, context.group_id)
+    def on_backpressure(self, event: BackpressureEvent, settings: Settings) -> None:
+        print(event.buffered_records, settings.group_id)
 
 
 def main(consumer: Any) -> int:

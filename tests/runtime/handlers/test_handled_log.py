@@ -27,7 +27,7 @@ class Listener:
         self.told, self.threads, self.has_stopped = [], set(), False
 
     @hookimpl
-    def on_handled(self, handled, context):
+    def on_handled(self, handled, settings):
         assert handled
         assert not self.has_stopped
         self.told += handled

@@ -24,11 +24,11 @@ class Notes:
             raise self._raises[act]
 
     @hookimpl
-    def on_throttle(self, throttle, context):
+    def on_throttle(self, throttle, settings):
         self.note("on_throttle")
 
     @hookimpl
-    def on_start(self, context):
+    def on_start(self, settings):
         self.note("on_start")
 
     @hookimpl
@@ -36,7 +36,7 @@ class Notes:
         self.note("on_assign")
 
     @hookimpl
-    def on_stop(self, context, error):
+    def on_stop(self, settings, error):
         self.note("on_stop")
         self.error = error
 
@@ -117,7 +117,7 @@ class Leaving:
     """A plugin that ends the program where the run ends."""
 
     @hookimpl
-    def on_stop(self, context, error):
+    def on_stop(self, settings, error):
         raise SystemExit(3)
 
 

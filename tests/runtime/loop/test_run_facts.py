@@ -174,24 +174,24 @@ class Asks:
         self.ask("provide_decoder", settings)
 
     @hookimpl
-    def on_start(self, context):
-        self.ask("on_start", context)
+    def on_start(self, settings):
+        self.ask("on_start", settings)
 
     @hookimpl
-    def on_assign(self, partitions, context):
-        self.ask("on_assign", context)
+    def on_assign(self, partitions, settings):
+        self.ask("on_assign", settings)
 
     @hookimpl
-    def on_handled(self, handled, context):
-        self.ask("on_handled", context)
+    def on_handled(self, handled, settings):
+        self.ask("on_handled", settings)
 
     @hookimpl
-    def on_revoke(self, partitions, context, lost):
-        self.ask("on_revoke", context)
+    def on_revoke(self, partitions, settings, lost):
+        self.ask("on_revoke", settings)
 
     @hookimpl
-    def on_stop(self, context, error):
-        self.ask("on_stop", context)
+    def on_stop(self, settings, error):
+        self.ask("on_stop", settings)
 
 
 def test_a_plugin_may_ask_in_each_hook_and_after_the_end():

@@ -716,8 +716,8 @@ BUGS = [
     Bug(
         "round the share of retries",
         where="kafka_parallel_plugins.retry:RetryWithBackoff.on_throttle",
-        old="int(context.workers * self._max_share)",
-        new="round(context.workers * self._max_share)",
+        old="int(settings.workers * self._max_share)",
+        new="round(settings.workers * self._max_share)",
     ),
     Bug(
         "count a retry as running only until a worker has it",
