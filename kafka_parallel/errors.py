@@ -105,7 +105,7 @@ class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened
         self.failed: dict[int, Exception] = dict(failed)
 
     def __reduce__(self) -> tuple[type[BatchFailed], tuple[dict[int, Exception]]]:
-        """Let it be sent from another process, whatever is in it."""
+        """Let the error be sent from another process, whatever is in it."""
         return type(self), ({index: _sendable(error) for index, error in self.failed.items()},)
 
 
@@ -153,7 +153,7 @@ class HandlerError(KafkaParallelError):
         self.text = text
 
     def __reduce__(self) -> tuple[type[HandlerError], tuple[str, str]]:
-        """Let it be sent from another process."""
+        """Let the error be sent from another process."""
         return type(self), (self.type_name, self.text)
 
 

@@ -101,7 +101,7 @@ class BatchedLane(Lane):
 
 
 class LaneGroup(Tally):
-    """The group of one lane."""
+    """A batch group that holds exactly one lane."""
 
     __slots__ = ("_lane",)
 

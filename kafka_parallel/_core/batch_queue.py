@@ -24,7 +24,7 @@ from kafka_parallel._core.fairness import Arrivals, Turn
 from kafka_parallel._core.ordering import TaskQueue, forget_idle
 from kafka_parallel._core.task import Lane, LaneTable, Runnable, Task
 
-Scope: TypeAlias = Literal["key", "partition", "mixed"]
+BatchOf: TypeAlias = Literal["key", "partition", "mixed"]
 NEVER = float("inf")
 
 
@@ -35,13 +35,13 @@ class BatchLimits(NamedTuple):
     :ivar records: most records of a batch.
     :ivar bytes: most bytes of a batch; a record that is larger is a batch of its own.
     :ivar wait: seconds that the oldest record of a batch waits for others.
-    :ivar scope: which records may be in a batch together.
+    :ivar of: which records may be in a batch together.
     """
 
     records: int
     bytes: float
     wait: float
-    scope: Scope
+    of: BatchOf
 
 
 class BatchQueue(TaskQueue):
@@ -77,7 +77,7 @@ class BatchQueue(TaskQueue):
         """Take in *tasks* of one partition, which have their numbers."""
         group = self._group_of(tasks[0])
         enter = group.enter_older if is_ahead else group.enter_newest
-        if self._limits.scope == "key":
+        if self._limits.of == "key":
             self._enter_lanes([task for task in tasks if task.key is not None], table)
             tasks = [task for task in tasks if task.key is None]
         count, size = self._enter_group(tasks, table, enter)
@@ -199,7 +199,7 @@ class BatchQueue(TaskQueue):
     # Groups
 
     def _group_of(self, task: Task) -> Group:
-        key = None if self._limits.scope == "mixed" else task.assignment.scope
+        key = None if self._limits.of == "mixed" else task.assignment.scope
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group()
@@ -207,7 +207,7 @@ class BatchQueue(TaskQueue):
 
     def _new_lane(self, task: Task, table: LaneTable) -> BatchedLane:
         lane = task.lane = table[task.key] = BatchedLane(task, table)
-        lane.group = LaneGroup(lane) if self._limits.scope == "key" else self._group_of(task)
+        lane.group = LaneGroup(lane) if self._limits.of == "key" else self._group_of(task)
         return lane
 
     # The next group

@@ -35,7 +35,7 @@ FIRST_BACKOFF = 0.1
 # Kafka 2.1 (KIP-211).
 RENEWAL = 30.0
 
-Reason: TypeAlias = Literal["start", "asked", "interval", "room"]
+DueReason: TypeAlias = Literal["start", "asked", "interval", "room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Due(NamedTuple):
     :ivar finished: how many records were finished since the last commit that succeeded.
     """
 
-    reason: Reason
+    reason: DueReason
     finished: int
 
 
@@ -96,7 +96,7 @@ class CommitSchedule(Generic[P]):
         self._counted_at_due = self._totals.processed + self._totals.skipped
         return Due(reason, self._counted_at_due - self._counted_at_commit)
 
-    def _reason(self, now: float, due_at: float, *, is_asked: bool, begins: bool) -> Reason | None:
+    def _reason(self, now: float, due_at: float, *, is_asked: bool, begins: bool) -> DueReason | None:
         if begins:
             return "start"
         if is_asked:

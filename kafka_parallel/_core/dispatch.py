@@ -370,7 +370,7 @@ class Dispatch:
 
     @property
     def overdue_handlers(self) -> list[Any]:
-        """These handlers, as `expire` was told of them."""
+        """The handlers that still run although their records failed by their deadline."""
         return list(self._overdue)
 
     @property

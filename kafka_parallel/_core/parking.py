@@ -62,7 +62,7 @@ class Parking:
             heappush(self.waiting, Parked(until, unit.tasks[0].seq, next(self._parked), parked, limit))
 
     def release_due(self, ready: ReadyQueue | BatchQueue, now: float) -> None:
-        """Give those back to *ready* that need not wait any longer."""
+        """Give the parked lanes and records back to *ready* whose time has come."""
         while self.waiting and self.waiting[0].until <= now:
             parked = heappop(self.waiting).what
             if isinstance(parked, Lane):

@@ -290,7 +290,7 @@ class Scheduler(Generic[P]):
 
     @property
     def unbegun(self) -> frozenset[P]:
-        """Those of them of which it is not known where they begin."""
+        """The assigned partitions of which the first offset is not known yet."""
         return frozenset(self._assignments.unbegun)
 
     def expected(self) -> dict[P, int]:
@@ -299,7 +299,7 @@ class Scheduler(Generic[P]):
         return {partition: offset for partition, offset in found if offset is not None}
 
     def foreign(self, partitions: Iterable[P]) -> list[P]:
-        """Those of *partitions* that are not ours."""
+        """Those of *partitions* that are not assigned to this consumer."""
         return [partition for partition in partitions if self._assignments.get(partition) is None]
 
     @property

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.task import Lane, Task
 
-Reason: TypeAlias = Literal["handler", "retry", "throttle", "key", "limit", "rate", "worker"]
+Obstacle: TypeAlias = Literal["handler", "retry", "throttle", "key", "limit", "rate", "worker"]
 
 
 class Standing(NamedTuple):
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
     """
 
     offset: int
-    reason: Reason
+    reason: Obstacle
     attempt: int = 1
     due: float | None = None
     plugin: str | None = None

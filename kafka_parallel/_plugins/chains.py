@@ -53,7 +53,7 @@ def decision(hook: pluggy.HookCaller, errors: PluginErrors | None = None) -> Cal
     """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last."""
 
     def undecided(record: Any, error: Any, context: Any) -> None:
-        """Leave it undecided."""
+        """Answer nothing: no plugin has decided."""
 
     composed = surround(hook, undecided, ("record", "error", "context"), errors)
 
@@ -193,7 +193,7 @@ class Answer(NamedTuple):
     who: HookOfPlugin
 
     def asked(self, args: Sequence[Any]) -> Any:
-        """Return its answer; ``None`` leaves it to the others."""
+        """Return the answer of this plugin; ``None`` asks the next one."""
         try:
             result = self.function(*args)
             return None if result is None else self.judge(result)

@@ -113,7 +113,7 @@ def unknown_choice(option: str, name: str) -> str:
 
 
 def installed() -> set[str]:
-    """The names of all plugins that are there."""
+    """The names of all built-in and installed plugins."""
     return {
         point.name for group in (NAMED_GROUP, AUTOLOAD_GROUP) for point in importlib.metadata.entry_points(group=group)
     }

@@ -7,7 +7,7 @@ from collections import Counter
 
 
 class PluginErrors:
-    """Counts them by plugin and hook; any thread may count and ask."""
+    """Counts errors by plugin and hook; any thread may count and ask."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -39,5 +39,5 @@ class HookOfPlugin:
         return f"{self._plugin!r} in {self._hook}"
 
     def raised(self) -> None:
-        """Note that it raised an error of its own."""
+        """Note that the plugin raised an error of its own."""
         self._errors.count(self._plugin, self._hook)

@@ -12,7 +12,7 @@ class Thread(Protocol):
     """Something that was started."""
 
     def is_alive(self) -> bool:
-        """Tell whether it still runs."""
+        """Tell whether the thread still runs."""
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""The commands about dead letters, put together."""
+"""The command group ``kafka-parallel dlq``."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg] # only generic since c
     name = "regex"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> re.Pattern[str]:
-        """Compile it."""
+        """Compile the pattern."""
         try:
             return re.compile(value)
         except re.error as error:

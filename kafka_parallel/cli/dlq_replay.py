@@ -35,7 +35,7 @@ class Rate(click.FloatRange):
         super().__init__(0.01, 1_000_000)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Read it; "nan" is in no range and out of none."""
+        """Read a number within the range; "nan" is refused, because it compares with none."""
         found = float(super().convert(value, param, ctx))
         if math.isnan(found):
             self.fail(f"{value!r} is no number", param, ctx)

@@ -34,7 +34,7 @@ class Letter(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Its place, for people."""
+        """The topic, partition and offset of the letter, as text."""
         return f"{self.record.topic}[{self.record.partition}]@{self.record.offset}"
 
 

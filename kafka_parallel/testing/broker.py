@@ -35,7 +35,7 @@ class Backend(Protocol):
         """The address for clients: ``host:port``."""
 
     def stop(self) -> None:
-        """End it; a second call does nothing."""
+        """Stop the broker; a second call does nothing."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class ExternalBroker:
     bootstrap_servers: str
 
     def stop(self) -> None:
-        """Leave it running."""
+        """Do nothing: the external broker keeps running."""
 
 
 def start_external_broker(config: Mapping[str, str], timeout_ms: int) -> ExternalBroker:

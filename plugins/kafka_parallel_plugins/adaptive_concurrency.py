@@ -75,7 +75,7 @@ class Gradient:
 
     @property
     def target(self) -> int:
-        """The same without the looks at half of it."""
+        """The limit without the measurements at half load."""
         return round(self._target)
 
     def began(self) -> None:

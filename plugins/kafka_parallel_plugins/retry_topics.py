@@ -190,7 +190,7 @@ class RetryTopics:
         return most if due_ms is None else min(due_ms - now_ms, most)
 
     def _original(self, raw: ConsumerRecord) -> ConsumerRecord:
-        """The record as it was where it was first read."""
+        """The record with the topic, partition and offset of its first attempt."""
         says = parse((name, value) for name, value in raw.headers if name.startswith((ORIGINAL, *OURS)))
         is_known = says.partition is not None and says.offset is not None
         return raw._replace(

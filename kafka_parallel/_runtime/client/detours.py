@@ -40,7 +40,7 @@ class Finishing(Protocol):
         """The offsets that are safe to commit now."""
 
     def ask(self) -> None:
-        """Ask the run to commit it."""
+        """Ask the run to commit the finished offsets."""
 
 
 class FinishedOffsets(dict["TopicPartition", "OffsetAndMetadata"]):
@@ -56,7 +56,7 @@ class Detours:
         self._calls = calls
 
     def close(self, consumer: Any, changes: Changes) -> None:
-        """Close them until *changes* are taken back."""
+        """Close the detours until *changes* are taken back."""
         for part, wrap, names in (
             ("_fetcher", self._reading, ("fetched_records",)),
             ("_coordinator", self._reading, ("poll",)),

@@ -35,7 +35,7 @@ class ExtraTopics:  # see docs/decisions/0025-retry-topics-same-consumer.md
         self._topics = frozenset(topics)
 
     def subscribe(self, takeover: Takeover) -> None:
-        """Subscribe to them too, until *takeover* is undone."""
+        """Subscribe to the extra topics too, until *takeover* is undone."""
         if not self._topics:
             return
         subscribed = sorted(self._consumer.subscription())

@@ -24,7 +24,7 @@ class StandIn:
 
 # see docs/decisions/0042-decoder-on-one-object.md
 def put(fetcher: Any, kind: type[StandIn], **attributes: Any) -> str:
-    """Let *fetcher* use *kind* with *attributes*, or leave it as it is and return why."""
+    """Replace the fetcher's class NAME by a subclass with *kind* as its first base, or return the reason not to."""
     if not kafka.__version__.startswith(tuple(f"{known}." for known in KNOWN)):
         return f"kafka-python {kafka.__version__} is not known to read batches as {', '.join(KNOWN)} do"
     base = getattr(fetcher, NAME, None)

@@ -21,7 +21,7 @@ PURPOSES = {
 
 
 class OwnCalls:
-    """Tells the run's calls of one consumer from all others."""
+    """Tells the calls that the run makes on its consumer from those of user code."""
 
     def ours(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         """Return *method*, called *name*, for the run to call."""

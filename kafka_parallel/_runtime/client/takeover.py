@@ -59,7 +59,7 @@ class Takeover:
         try:
             self._take()
         except BaseException:
-            self.changes.undo()  # nothing else can: there is no takeover
+            self.changes.undo()  # if this constructor raises, the caller has no Takeover to undo
             raise
 
     def _take(self) -> None:
@@ -95,7 +95,7 @@ class Takeover:
         return metadata_of(self._finished())
 
     def ask(self) -> None:
-        """Ask the run to commit it."""
+        """Ask the run to commit the finished offsets."""
         self._ask()
 
     def ask_for_commit(self, offsets: Any, method: str) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -146,7 +146,7 @@ class Takeover:
         self.own.close(autocommit=False, timeout_ms=timeout_ms)
 
     def undo(self) -> None:
-        """Leave the consumer as it was; once."""
+        """Take back all changes of the consumer; a second call does nothing."""
         self.changes.undo()
 
 

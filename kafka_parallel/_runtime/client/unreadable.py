@@ -26,7 +26,7 @@ log = area_logger("poll")
 
 
 class Unreadable(NamedTuple):
-    """Its place and why it cannot be read; *offset* is the record's, or that of the first one of its batch."""
+    """The place of an unreadable record, and its error; *offset* is the record's, or that of the first of its batch."""
 
     partition: TopicPartition
     offset: int

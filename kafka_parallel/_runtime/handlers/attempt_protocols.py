@@ -23,7 +23,7 @@ class Attempt(Protocol):
         """Return what is to be sent elsewhere for *task*: its raw record, or a stand-in of it."""
 
     def failed_elsewhere(self, task: Task, error: BaseException, stage: Stage) -> Outcome:
-        """Tell how it ended if it was run elsewhere and raised *error*."""
+        """Return the outcome of a task that ran in another process and raised *error*."""
 
 
 class AttemptBatch(Protocol):

@@ -39,7 +39,7 @@ class HandlerExit(BaseException):
 class InContext:
     """Awaits *coroutine* with the variables of *context*; variables that it sets are seen nowhere else.
 
-    :ivar is_closed: whether Python ended it because its task was thrown away.
+    :ivar is_closed: true if the coroutine was closed (GeneratorExit) because its task was garbage-collected.
     :ivar coroutine: the awaitable it waits for, under a name that tools can follow as they follow ``cr_await``.
     """
 

@@ -45,10 +45,10 @@ class ChunkOwner(Protocol):
         """Tell whether the result of *task* is still wanted."""
 
     def unclaim(self, chunk: TaskChunk, units: Sequence[Unit]) -> None:
-        """Let others take *units*."""
+        """Let other workers take *units*, which were claimed and not begun."""
 
     def finish(self, chunk: TaskChunk) -> None:
-        """Take the outcomes so far."""
+        """Hand over the outcomes that the chunk has so far."""
 
     def fail(self, error: BaseException) -> None:
         """Stop the consumer with *error*."""
@@ -192,7 +192,7 @@ class RemoteRun:
             since = handled_log.now()
 
     def _is_wanted(self, unit: Unit) -> bool:
-        """A unit that was reported to its end is over anyway."""
+        """Tell whether *unit* may run on; true of one of which nothing is left."""
         return not unit.tasks or self._owner.wants(unit.tasks[0])
 
     def _goes_on(self, unit: Unit, report: Report) -> bool:

@@ -43,7 +43,7 @@ class Background:
         self._watch = threading.Thread(target=self._watch_main_thread, name="kafka-parallel-main-watch", daemon=True)
 
     def start(self) -> None:
-        """Start it."""
+        """Start the thread."""
         atexit.register(self._stop_at_exit)
         self._thread.start()
         self._watch.start()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = area_logger("commits")
 
-Reason: TypeAlias = Literal["interval", "revoke", "stop"]
+CommitReason: TypeAlias = Literal["interval", "revoke", "stop"]
 
 # The interval between looks for the answer of a commit on its way, in seconds, before one that waits is sent.
 SETTLE_SLICE = 0.005
@@ -88,7 +88,7 @@ class Commit:
 
     @property
     def is_answered(self) -> bool:
-        """True once the answer is there."""
+        """True once the broker has answered, or the client has given up."""
         return bool(self.answers)
 
     def enter(self, surround: Callable[..., Steps] | None) -> bool:
@@ -220,7 +220,7 @@ class Committer:
         return self.take_answer()
 
     def commit(
-        self, reason: Reason, timeout: float, partitions: Iterable[TopicPartition] | None = None
+        self, reason: CommitReason, timeout: float, partitions: Iterable[TopicPartition] | None = None
     ) -> CommitResult:
         """Commit the finished offsets of *partitions* (all without it), waiting *timeout* seconds at most for the
         answer.
@@ -236,7 +236,7 @@ class Committer:
         snapshot = self._scheduler.snapshot(partitions, renews=reason != "revoke")
         return self._commit(snapshot, reason, max(0.0, end - self._clock.monotonic()))
 
-    def _commit(self, snapshot: CommitSnapshot[TopicPartition], reason: Reason, timeout: float) -> CommitResult:
+    def _commit(self, snapshot: CommitSnapshot[TopicPartition], reason: CommitReason, timeout: float) -> CommitResult:
         if not snapshot.offsets:
             return CommitResult.DONE
         commit = self._entered(snapshot, reason, timeout)
@@ -263,7 +263,7 @@ class Committer:
     # Common to all
 
     def _entered(
-        self, snapshot: CommitSnapshot[TopicPartition], reason: Reason, timeout: float
+        self, snapshot: CommitSnapshot[TopicPartition], reason: CommitReason, timeout: float
     ) -> Commit | CommitResult:
         held = self._scheduler.ask(lambda scheduler: scheduler.live_assignments)
         commit = Commit(snapshot, held, CommitContext(reason, timeout * 1000), self._clock.monotonic())

@@ -44,7 +44,7 @@ class Identity:
 
 
 class _Ref(ref[Identity]):
-    """Knows under which hash it is listed."""
+    """A weak reference to a key, with the hash under which the key is listed."""
 
     __slots__ = ("hash",)
     hash: int

@@ -163,7 +163,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         RemoteRun(self, chunk, self._attempt, self._handled_log).exchange_all(exchange)
 
     def unclaim(self, chunk: TaskChunk, units: Sequence[Unit]) -> None:
-        """Let others take *units*, which were claimed and not begun."""
+        """Let other workers take *units*, which were claimed and not begun."""
         with self._lock:
             chunk.unclaim(units)
             self._wakeups.wake_worker(1)
@@ -186,7 +186,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         return bool(task.assignment.live)
 
     def finish(self, chunk: TaskChunk) -> None:
-        """Hand over the outcomes *chunk* has so far."""
+        """Hand over the outcomes that *chunk* has so far."""
         with self._lock:
             self._take_in_outcomes(chunk, self._clock.monotonic())
             # A worker with nothing left takes the first task that may run now by itself.

@@ -111,7 +111,7 @@ class Loop:
 
     @property
     def is_over(self) -> bool:
-        """True if there is a reason to leave."""
+        """True if there is a reason to end the loop."""
         return self.over_by is not None
 
     @property

@@ -42,7 +42,7 @@ class ManualClock:
         self.now: float = now
 
     def monotonic(self) -> float:
-        """Seconds since it was made."""
+        """Seconds since the clock was made."""
         return self.now
 
     def wall(self) -> float:
@@ -79,7 +79,7 @@ class _Ended:
 
     @staticmethod
     def is_alive() -> bool:
-        """Tell that it does not run."""
+        """Return false: the thread was never started."""
         return False
 
 

@@ -108,11 +108,11 @@ class FakeConsumer:
         self._coordinator.leave()
 
     def assignment(self) -> set[TopicPartition]:
-        """The partitions it has."""
+        """The partitions that are assigned to the consumer."""
         return set(self._states)
 
     def subscription(self) -> set[str] | None:
-        """The topics it asked for."""
+        """The topics that the consumer subscribes to."""
         if self._subscription.subscribed_pattern is not None:
             return {topic for topic in self._cluster.topics() if self._subscription.wants(topic)}
         return set(self._subscription.topics) or None
@@ -259,9 +259,10 @@ class FakeConsumer:
         now = self._clock.monotonic()
         if now >= self._next_auto_commit:
             self._next_auto_commit = now + self.config["auto_commit_interval_ms"] / 1000
-            self._auto_commit(lambda: FakeConsumer.commit_async(self))  # whatever took the method's place
+            self._auto_commit(lambda: FakeConsumer.commit_async(self))
 
     def _auto_commit(self, commit: Callable[[], Any]) -> None:
+        # callers go through the class: a method replaced on the object must not get in between
         if self.config["group_id"] is not None and self._coordinator.config["enable_auto_commit"]:
             commit()
 
@@ -281,7 +282,7 @@ class FakeConsumer:
         self._closed = True
         if autocommit:
             with suppress(KafkaError):
-                self._auto_commit(lambda: FakeConsumer.commit(self))  # whatever took the method's place
+                self._auto_commit(lambda: FakeConsumer.commit(self))
         self._coordinator.give_up_all()
         self._coordinator.leave()
 

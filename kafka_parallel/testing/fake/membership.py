@@ -134,7 +134,7 @@ class Membership:
         return Generation(self.generation, f"{self._name}-{self._times_new}" if self._times_new else "")
 
     def stable(self) -> bool:
-        """Tell whether it takes itself for a member of a generation."""
+        """Tell whether the member believes that it belongs to a generation of the group."""
         return self.generation != NOBODY
 
     @property

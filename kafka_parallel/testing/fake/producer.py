@@ -94,7 +94,7 @@ class Sent:
         return not self.failed()
 
     def failed(self) -> bool:
-        """Tell whether it was not."""
+        """Tell whether the record was refused."""
         return isinstance(self._answer, Exception)
 
     def get(self, timeout: float | None = None) -> Any:
@@ -110,7 +110,7 @@ class Sent:
         return self
 
     def add_errback(self, function: Any, *arguments: Any) -> Sent:
-        """Call *function* with the error if it was not."""
+        """Call *function* with the error if the record was refused."""
         if self.failed():
             function(*arguments, self._answer)
         return self

@@ -296,7 +296,7 @@ def handled_log():
 def tasks(count):
     found = [Task(offset, offset, None, 1, 1.0) for offset in range(count)]
     for task in found:
-        task.assignment = Assignment("p", 1, {})
+        task.assignment = Assignment("p", 1, "p", {})
     return found
 
 

@@ -42,8 +42,8 @@ def test_a_key_is_shown_on_request_only():
 def test_a_plugin_may_ask():
     class Asks:
         @hookimpl
-        def on_start(self, context):
-            self.facts = context.facts
+        def on_start(self, settings):
+            self.facts = settings.facts
             assert self.facts.explain()[0].cause == "not running"
 
     plugin = Asks()

@@ -513,7 +513,7 @@ BUGS = [
     Bug(
         "put records of several keys into a batch of one",
         where="kafka_parallel._core.batch_queue:BatchQueue._new_lane",
-        old='LaneGroup(lane) if self._limits.scope == "key" else self._group_of(task)',
+        old='LaneGroup(lane) if self._limits.of == "key" else self._group_of(task)',
         new="self._group_of(task)",
         executor="batch on thread-pool",
     ),
