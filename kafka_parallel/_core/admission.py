@@ -84,11 +84,6 @@ class Admission:
         if any(opened):
             self._parked.look_again()
 
-    @property
-    def counts_ends(self) -> bool:
-        """True if `count_ends` has to be told."""
-        return bool(self._limits)
-
     def room(self, in_flight: int) -> float:
         """The number of further tasks that may be in flight."""
         bound = self._throttles.in_flight

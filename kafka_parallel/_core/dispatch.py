@@ -58,6 +58,7 @@ class Dispatch:
         self._backlog = backlog
         self._throttles = throttles
         self._admission = Admission(throttles)
+        self._limits = throttles.limits
         self._assignments = assignments
         self._chunks: dict[TaskChunk, None] = {}  # a set, in order of time
         self._several: dict[TaskChunk, None] = {}  # those of them that had more than one task
@@ -142,7 +143,7 @@ class Dispatch:
 
     def _finish_last(self, chunk: TaskChunk, task: Task, lane: Lane | None) -> None:
         """Take in that *task* was handled and nothing of *chunk* is left, as each time if handlers are slow."""
-        if self._counts_ends:
+        if self._backlog.retries.running or self._limits:
             self._end((task,))
         if task.assignment.live:
             self.totals.processed += task.assignment.finish_offset(task.offset)
@@ -152,7 +153,7 @@ class Dispatch:
 
     def _finish_batch(self, chunk: TaskChunk, batch: TaskBatch) -> None:
         """Take in that all of *batch* was handled, which *chunk* held."""
-        if self._counts_ends:
+        if self._backlog.retries.running or self._limits:
             self._end(batch.tasks)
         for assignment, tasks in groupby(batch.tasks, attrgetter("assignment")):
             self._finish_all(assignment, [task.offset for task in tasks])
@@ -181,7 +182,7 @@ class Dispatch:
             if back:
                 self._count_out(chunk, len(back))
                 self._requeue(lane, back)
-        if self._counts_ends:
+        if self._backlog.retries.running or self._limits:
             self._end([end[0] for end in settled if end[1] is not NotRun])
         failures: list[tuple[Task, Failure]] = []
         count = len(settled)
@@ -199,13 +200,11 @@ class Dispatch:
             chunk.moved_at = now
         return ended, failures
 
-    @property
-    def _counts_ends(self) -> bool:
-        """True if something is bounded that ends with an attempt: usually nothing is, and no end costs anything."""
-        return bool(self._backlog.retries.running) or self._admission.counts_ends
-
     def _end(self, tasks: Sequence[Task]) -> None:
-        """Tell of attempts that have ended; those that go back unbegun are told of in `_requeue`."""
+        """Tell of attempts that have ended; those that go back unbegun are told of in `_requeue`.
+
+        It is called if some retry runs or some limit is set: usually neither is, and an end costs no call.
+        """
         self._backlog.retries.stop_counting(tasks)
         self._admission.count_ends(tasks)
 

@@ -1,4 +1,4 @@
-"""Which records are dropped with others: none overtakes a dropped one. Kind: the rules of one core module."""
+"""Records that are dropped with others: none overtakes a dropped one. Kind: the rules of one core module."""
 
 from __future__ import annotations
 
