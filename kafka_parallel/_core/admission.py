@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel._core.batch_queue import BatchQueue
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
-from kafka_parallel._core.start_limit import NEVER
+from kafka_parallel._core.times import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Admission:
 
     def take_allowed(self, ready: ReadyQueue, limit: int, in_flight: int, now: float) -> list[Runnable]:
         """Take at most *limit* tasks out of *ready* that may start *now*, beside those *in_flight*."""
-        if self._throttles.in_flight != UNBOUNDED:
+        if self._throttles.most_in_flight != UNBOUNDED:
             limit = int(min(limit, self.room(in_flight)))
         if not (self._limits or self._parked.waiting):  # `is_selective` without a call: this runs for each chunk
             return ready.pop_units(limit)
@@ -86,7 +86,7 @@ class Admission:
 
     def room(self, in_flight: int) -> float:
         """The number of further tasks that may be in flight."""
-        bound = self._throttles.in_flight
+        bound = self._throttles.most_in_flight
         return bound if bound == UNBOUNDED else max(0.0, bound - in_flight)
 
     @property
@@ -109,14 +109,14 @@ class Admission:
     def next_due(self, backlog: Backlog, in_flight: int) -> float | None:
         """When something of *backlog* may start that may not now, unless something ends first; ``None`` if never."""
         ready, retries, throttles = backlog.ready, backlog.retries, self._throttles
-        if not (retries.waiting or throttles.next_change != UNBOUNDED or self.is_selective or _is_batched(ready)):
+        if not (retries.waiting or throttles.next_change != NEVER or self.is_selective or _is_batched(ready)):
             return None  # the usual case: nothing waits for a time
-        dues: list[float | None] = [None if throttles.next_change == UNBOUNDED else throttles.next_change]
+        dues: list[float | None] = [None if throttles.next_change == NEVER else throttles.next_change]
         if self.room(in_flight) > 0:
             dues.append(self._next_start(is_ready=bool(ready)))
             if isinstance(ready, BatchQueue) and ready.next_due is not None:
                 dues.append(max(ready.next_due, self._rates.earliest_start))
-            if len(retries.running) < throttles.retries:
+            if len(retries.running) < throttles.most_retries:
                 dues.append(retries.next_due)
         return min((due for due in dues if due is not None), default=None)
 

@@ -144,8 +144,8 @@ class Assignments(Generic[P]):
     """The assignments that are live now.
 
     :param lane_scope: how far their lanes reach, see ``lane_scope.py``.
-    :ivar open: those that were fed and may have something left to finish. Of a thousand partitions most have nothing,
-        and every round of the loop looks at each of these.
+    :ivar with_unfinished: those that were fed and may have something left to finish. Of a thousand partitions most have
+        nothing, and every round of the loop looks at each of these.
     :ivar unbegun: those of which it is not known where they begin.
     :ivar leaving: those that take in nothing more.
     """
@@ -153,7 +153,7 @@ class Assignments(Generic[P]):
     def __init__(self, lane_scope: LaneScope = by_partition) -> None:
         self._lane_scope = lane_scope
         self._current: dict[P, Assignment] = {}
-        self.open: dict[P, Assignment] = {}
+        self.with_unfinished: dict[P, Assignment] = {}
         self.unbegun: dict[P, Assignment] = {}
         self.leaving: dict[P, Assignment] = {}
         self._last_id = 0
@@ -196,7 +196,7 @@ class Assignments(Generic[P]):
     def end_assignment(self, partition: P) -> Assignment | None:
         """End the assignment of *partition* and keep its attempts for its next one here."""
         ended = self._current.pop(partition, None)
-        self.open.pop(partition, None)
+        self.with_unfinished.pop(partition, None)
         self.unbegun.pop(partition, None)
         self.leaving.pop(partition, None)
         if ended is not None:
@@ -207,9 +207,11 @@ class Assignments(Generic[P]):
         return ended
 
     def close_finished(self) -> None:
-        """Take those out of `open` of which nothing is left to finish."""
-        for partition in [partition for partition, assignment in self.open.items() if not assignment.ledger.sizes]:
-            del self.open[partition]
+        """Take those out of `with_unfinished` of which nothing is left to finish."""
+        for partition in [
+            partition for partition, assignment in self.with_unfinished.items() if not assignment.ledger.sizes
+        ]:
+            del self.with_unfinished[partition]
 
     def failed_late(self, partition: Any, offset: int, past: Past) -> None:
         """Note an attempt at a record that is heard of after its assignment ended, for when the record comes again.

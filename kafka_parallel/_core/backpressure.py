@@ -89,7 +89,7 @@ class Backpressure(Generic[P]):
         total = self.total()
         room, reserve = self._rules.room(total) if closed_by is None else 0, self._reserve
         pause: dict[P, str] = {}
-        candidates = [*fed, *held, *(() if room > reserve else self._assignments.open)]
+        candidates = [*fed, *held, *(() if room > reserve else self._assignments.with_unfinished)]
         for partition, assignment in self._assignments.select(dict.fromkeys(candidates) if room else None):
             reason = closed_by or ("not due" if partition in held else None)
             reason = reason or self._rules.pause_reason(self._load(partition, assignment), total, reserve)
@@ -166,7 +166,7 @@ class Backpressure(Generic[P]):
     def _reserve(self) -> int:
         """The records kept free for partitions that hold nothing; a partition that is alone needs none."""
         assigned = len(self._assignments.live)
-        return self._rules.reserve(assigned - len(self._assignments.open)) if assigned > 1 else 0
+        return self._rules.reserve(assigned - len(self._assignments.with_unfinished)) if assigned > 1 else 0
 
     # see docs/decisions/0007-count-from-confirmed-commit.md
     def commit_makes_room(self) -> bool:
@@ -216,7 +216,7 @@ class Backpressure(Generic[P]):
 
     def total(self) -> Load:
         """The load of all partitions together."""
-        ledgers = [assignment.ledger for assignment in self._assignments.open.values()]
+        ledgers = [assignment.ledger for assignment in self._assignments.with_unfinished.values()]
         return Load(sum(ledger.records for ledger in ledgers), sum(ledger.bytes for ledger in ledgers))
 
     @property

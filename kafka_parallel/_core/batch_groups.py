@@ -14,8 +14,7 @@ from typing import cast
 
 from kafka_parallel._core.ordering import ByAge
 from kafka_parallel._core.task import Lane, LaneTable, Runnable, Task, Unit
-
-NEVER = float("inf")
+from kafka_parallel._core.times import NEVER
 
 
 # see docs/decisions/0029-batch-is-a-chunk.md

@@ -23,9 +23,9 @@ from kafka_parallel._core.batch_groups import BatchedLane, Group, LaneGroup
 from kafka_parallel._core.fairness import Arrivals, Turn
 from kafka_parallel._core.ordering import TaskQueue, forget_idle
 from kafka_parallel._core.task import Lane, LaneTable, Runnable, Task
+from kafka_parallel._core.times import NEVER
 
 BatchOf: TypeAlias = Literal["key", "partition", "mixed"]
-NEVER = float("inf")
 
 
 # see docs/decisions/0029-batch-is-a-chunk.md

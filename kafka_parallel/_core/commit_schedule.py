@@ -21,6 +21,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+from kafka_parallel._core.times import NEVER
+
 if TYPE_CHECKING:
     from kafka_parallel._core.assignment import Assignment
     from kafka_parallel._core.backpressure import Backpressure
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Hashable)
 
-NEVER = float("inf")
 FIRST_BACKOFF = 0.1
 # After how many seconds an unchanged offset is committed again. A broker forgets the offset of a group that does not
 # commit it again, after offsets.retention.minutes (1 at least), if the group has no members: with assign(), or before
@@ -129,7 +130,7 @@ class CommitSchedule(Generic[P]):
         return {partition: assignment for partition, assignment in begun if assignment.committed is None}
 
     @staticmethod
-    def held(found: list[tuple[P, Assignment]], renewed_at: float | None) -> dict[P, Assignment]:
+    def select_to_commit(found: list[tuple[P, Assignment]], renewed_at: float | None) -> dict[P, Assignment]:
         """Return those of the assignments *found* whose offsets a commit holds.
 
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be

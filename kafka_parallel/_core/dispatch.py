@@ -71,7 +71,7 @@ class Dispatch:
         """Take at most *limit* tasks that may run now, from another chunk if it *steals*; or a whole batch."""
         self._throttles.advance(now)
         if self._backlog.retries.waiting:
-            self._backlog.retry_due(now, self._throttles.retries)
+            self._backlog.retry_due(now, self._throttles.most_retries)
         chunk = self._next_chunk(limit, now, steals=steals)
         if chunk is not None:
             self._hand_out(chunk)
@@ -108,7 +108,7 @@ class Dispatch:
         in flight no more, and as many of all tasks that may run are taken as plugins let start.
         """
         while (chunk := self._stuck(now)) is not None:
-            may_go_on = self.in_flight <= self._throttles.in_flight and not self._admission.is_selective
+            may_go_on = self.in_flight <= self._throttles.most_in_flight and not self._admission.is_selective
             units = chunk.steal(limit)
             self.in_flight -= count_of(units)
             if not may_go_on:
@@ -120,7 +120,7 @@ class Dispatch:
 
     def _stuck(self, now: float) -> TaskChunk | None:  # see docs/decisions/0031-anyone-collects.md
         """The first chunk from which an idle worker may take now."""
-        if self._throttles.in_flight == 0:
+        if self._throttles.most_in_flight == 0:
             return None
         return next((chunk for chunk in self._several if chunk.unclaimed and chunk.since + STEAL_AFTER <= now), None)
 
@@ -392,6 +392,6 @@ class Dispatch:
 
         While nothing may start, when that changes counts, not this.
         """
-        if not self._several or self._throttles.in_flight == 0:
+        if not self._several or self._throttles.most_in_flight == 0:
             return None
         return min((chunk.since + STEAL_AFTER for chunk in self._several if chunk.unclaimed), default=None)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.rate_limits import RateLimits
 from kafka_parallel._core.start_limit import Limit
+from kafka_parallel._core.times import NEVER
 
 UNBOUNDED = float("inf")
 
@@ -25,7 +26,7 @@ class _Bounds:
     in_flight: float = UNBOUNDED
     retries: float = UNBOUNDED
     later: float = UNBOUNDED
-    later_from: float = UNBOUNDED
+    later_from: float = NEVER
 
 
 # see docs/decisions/0022-throttles-are-data.md
@@ -35,8 +36,8 @@ class Throttles:
     :ivar rates: how fast records may start.
     :ivar limits: the bounds on some records that are set now, see ``start_limit.py``; `set_limit` changes them.
     :ivar parked: the lanes and tasks that wait until they may start.
-    :ivar in_flight: how many records may be in flight.
-    :ivar retries: how many of them may be retries.
+    :ivar most_in_flight: how many records may be in flight.
+    :ivar most_retries: how many of them may be retries.
     :ivar next_change: when the next change is due; infinite if none is.
     """
 
@@ -45,7 +46,8 @@ class Throttles:
         self.limits: list[Limit] = []
         self.rates = RateLimits(self.parked, self.limits)
         self._bounds: dict[str, _Bounds] = {}
-        self.in_flight = self.retries = self.next_change = UNBOUNDED
+        self.most_in_flight = self.most_retries = UNBOUNDED
+        self.next_change = NEVER
 
     def set_limit(self, limit: Limit, *, is_set: bool = True) -> None:
         """Set *limit*, or take it back; what is parked is asked anew."""
@@ -62,7 +64,7 @@ class Throttles:
         """
         bounds = self._bounds.setdefault(name, _Bounds())
         if since is None:
-            bounds.in_flight, bounds.later_from = in_flight, UNBOUNDED
+            bounds.in_flight, bounds.later_from = in_flight, NEVER
         else:
             bounds.later, bounds.later_from = in_flight, since
         self._sum_up()
@@ -78,14 +80,14 @@ class Throttles:
             return
         for bounds in self._bounds.values():
             if bounds.later_from <= now:
-                bounds.in_flight, bounds.later_from = bounds.later, UNBOUNDED
+                bounds.in_flight, bounds.later_from = bounds.later, NEVER
         self._sum_up()
 
     def _sum_up(self) -> None:
         all_bounds = self._bounds.values()
-        self.in_flight = min((bounds.in_flight for bounds in all_bounds), default=UNBOUNDED)
-        self.retries = min((bounds.retries for bounds in all_bounds), default=UNBOUNDED)
-        self.next_change = min((bounds.later_from for bounds in all_bounds), default=UNBOUNDED)
+        self.most_in_flight = min((bounds.in_flight for bounds in all_bounds), default=UNBOUNDED)
+        self.most_retries = min((bounds.retries for bounds in all_bounds), default=UNBOUNDED)
+        self.next_change = min((bounds.later_from for bounds in all_bounds), default=NEVER)
 
     @property
     def closed_by(self) -> str | None:

@@ -26,7 +26,7 @@ LOOK, PATIENCE = 5.0, 10.0
 # The time that a thread that has asked counts as one that wants to know, in seconds.
 WANTED = 60.0
 
-NEVER = float("-inf")
+LONG_AGO = float("-inf")
 
 
 class FetchedEnd(NamedTuple):
@@ -47,7 +47,7 @@ class Known(NamedTuple):
     at: float
 
 
-NOTHING = Known(None, NEVER)
+NOTHING = Known(None, LONG_AGO)
 
 
 # see docs/decisions/0068-facts-are-read.md
@@ -63,7 +63,7 @@ class LogEnds(Generic[P]):
         self._asked: dict[P, tuple[float, float]] = {}
         self._round_at: float | None = None
         self._looked_at: float | None = None
-        self._wanted_at = NEVER
+        self._wanted_at = LONG_AGO
         self._is_wanted_anew = False
 
     def want(self, now: float) -> None:
@@ -91,7 +91,7 @@ class LogEnds(Generic[P]):
         ages = {
             partition: now - max(fetched.at, self._answers.get(partition, NOTHING).at)
             for partition, fetched in self._fetched.items()
-            if now - self._asked.get(partition, (NEVER, NEVER))[1] >= PATIENCE
+            if now - self._asked.get(partition, (LONG_AGO, LONG_AGO))[1] >= PATIENCE
         }
         if max(ages.values(), default=0.0) < ASK_AFTER:
             return []

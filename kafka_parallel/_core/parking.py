@@ -12,8 +12,8 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafka_parallel._core.start_limit import AT_ONCE, NEVER
 from kafka_parallel._core.task import Lane, Task
+from kafka_parallel._core.times import AT_ONCE, NEVER
 
 if TYPE_CHECKING:
     from kafka_parallel._core.batch_queue import BatchQueue

@@ -64,7 +64,7 @@ def progress(
 
 def _heads(assignments: Assignments[P], dispatch: Dispatch, backlog: Backlog) -> Mapping[Assignment, Task]:
     """Find the tasks of the lowest unfinished offsets; mostly workers have them, so the backlog is not looked at."""
-    wanted = {assignment: assignment.ledger.head for assignment in assignments.open.values()}
+    wanted = {assignment: assignment.ledger.head for assignment in assignments.with_unfinished.values()}
     wanted = {assignment: offset for assignment, offset in wanted.items() if offset is not None}
     found: dict[Assignment, Task] = {}
     if not wanted:

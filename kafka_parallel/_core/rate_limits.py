@@ -21,11 +21,12 @@ from itertools import islice
 from typing import TypeAlias
 
 from kafka_parallel._core.parking import Parking
-from kafka_parallel._core.start_limit import AT_ONCE, NEVER, Limit
+from kafka_parallel._core.start_limit import Limit
 from kafka_parallel._core.task import Task
+from kafka_parallel._core.times import AT_ONCE, NEVER
 
 # How much a worker takes at once, in seconds of the rate.
-CHUNK_SECONDS = 0.001
+TAKEN_SECONDS = 0.001
 # The number of buckets checked per start for whether they can be forgotten: more than a start can add.
 SWEPT = 2
 
@@ -132,7 +133,7 @@ class RateLimits:
     def most_at_once(self) -> int:
         """The most tasks that a worker takes at once."""
         slowest = min((rate.per_second for rate in self._overall.values()), default=NEVER)
-        return 1 if self._by_lane else int(min(max(1.0, slowest * CHUNK_SECONDS), 1e9))
+        return 1 if self._by_lane else int(min(max(1.0, slowest * TAKEN_SECONDS), 1e9))
 
     @property
     def bounds_all(self) -> bool:

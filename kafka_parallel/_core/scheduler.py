@@ -30,11 +30,12 @@ from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
-from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.in_flight_limits import Throttles
 from kafka_parallel._core.lane_scope import LaneScope, by_partition
 from kafka_parallel._core.progress import AssignmentProgress, progress
 from kafka_parallel._core.standstill import Standing, standing
 from kafka_parallel._core.task import Task
+from kafka_parallel._core.times import NEVER
 
 P = TypeVar("P", bound=Hashable)
 
@@ -162,11 +163,11 @@ class Scheduler(Generic[P]):
         for partition, tasks in fetched.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and assignment.takes_records:
-                self._assignments.open[partition] = assignment
+                self._assignments.with_unfinished[partition] = assignment
                 fitting = self.backpressure.fitting(assignment, tasks)
                 if len(fitting) < len(tasks):
                     kept_out[partition] = tasks[len(fitting)].offset
-                self._backlog.feed(assignment, fitting, len(self._assignments.open) - 1)
+                self._backlog.feed(assignment, fitting, len(self._assignments.with_unfinished) - 1)
                 for offset, leader_epoch in leader_epochs.get(partition, ()):
                     assignment.saw_leader_epoch(offset, leader_epoch)
         self.backpressure.learn_sizes([task.size for tasks in fetched.values() for task in tasks])
@@ -176,9 +177,7 @@ class Scheduler(Generic[P]):
 
     # see docs/decisions/0006-fill-holes-before-leaving.md
     # see docs/decisions/0023-no-wait-for-late-work.md
-    def drain(
-        self, partitions: Iterable[P] | None = None, end: float = UNBOUNDED, now: float = 0.0
-    ) -> dict[P, Repeated]:
+    def drain(self, partitions: Iterable[P] | None = None, end: float = NEVER, now: float = 0.0) -> dict[P, Repeated]:
         """Take in nothing more for *partitions* (all without it), which leave at *end*.
 
         Records that need not run any more are dropped, and so are those that cannot run before *end*: a retry that
@@ -260,7 +259,7 @@ class Scheduler(Generic[P]):
 
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due.
         """
-        held = self.commits.held(self._assignments.select(partitions), renewed_at)
+        held = self.commits.select_to_commit(self._assignments.select(partitions), renewed_at)
         return CommitSnapshot({p: self._position(assignment) for p, assignment in held.items()}, held)
 
     @staticmethod
@@ -319,7 +318,9 @@ class Scheduler(Generic[P]):
 
     def unfinished(self) -> dict[P, int]:
         """The lowest unfinished offset of each partition that has one."""
-        heads = {p: next(iter(assignment.ledger.sizes), None) for p, assignment in self._assignments.open.items()}
+        heads = {
+            p: next(iter(assignment.ledger.sizes), None) for p, assignment in self._assignments.with_unfinished.items()
+        }
         return {partition: offset for partition, offset in heads.items() if offset is not None}
 
     def standing(self, partition: P, now: float) -> Standing | None:

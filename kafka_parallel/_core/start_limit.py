@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from kafka_parallel._core.task import Task
 
-# Minus infinity is a start that is not held back, infinity one of which no time is known.
-AT_ONCE, NEVER = float("-inf"), float("inf")
-
 
 # see docs/decisions/0067-one-admission.md
 class Limit(Protocol):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
+from kafka_parallel._core.times import NEVER
+
 T = TypeVar("T", bound=Hashable)
 S = TypeVar("S")
-
-NEVER = float("inf")
 
 
 class Unchanged(Generic[T, S]):

@@ -10,8 +10,8 @@ from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.scheduler import Scheduler
-from kafka_parallel._core.start_limit import AT_ONCE
 from kafka_parallel._core.task import Task
+from kafka_parallel._core.times import AT_ONCE
 from kafka_parallel.values import Retry
 from tests.core.test_start_limit import AtMostPerGroup
 

@@ -157,9 +157,9 @@ def test_the_leader_epoch_of_a_commit_is_that_of_the_newest_record_below_it():
 
 def test_those_with_nothing_left_are_looked_at_no_more():
     assignments, done, busy = assigned("p", "q", start=0)
-    assignments.open.update(p=done, q=busy)
+    assignments.with_unfinished.update(p=done, q=busy)
     busy.ledger.add_offsets([0], [1])
 
     assignments.close_finished()
 
-    assert assignments.open == {"q": busy}
+    assert assignments.with_unfinished == {"q": busy}

@@ -15,10 +15,10 @@ def test_the_smallest_bound_counts():
     throttles.limit("one", 5)
     throttles.limit("two", 3)
 
-    assert throttles.in_flight == 3
+    assert throttles.most_in_flight == 3
     assert throttles.bounds == {"one": 5, "two": 3}
     throttles.limit("two", UNBOUNDED)
-    assert throttles.in_flight == 5
+    assert throttles.most_in_flight == 5
     assert throttles.bounds == {"one": 5}
 
 
@@ -29,14 +29,14 @@ def test_a_change_holds_when_its_time_has_come_and_is_taken_back_by_a_bound_that
 
     assert (throttles.closed_by, throttles.next_change) == ("breaker", 10.0)
     throttles.advance(9.9)
-    assert throttles.in_flight == 0
+    assert throttles.most_in_flight == 0
     throttles.advance(10.0)
-    assert (throttles.in_flight, throttles.closed_by, throttles.next_change) == (2, None, UNBOUNDED)
+    assert (throttles.most_in_flight, throttles.closed_by, throttles.next_change) == (2, None, UNBOUNDED)
 
     throttles.limit("breaker", 0, since=20.0)
     throttles.limit("breaker", 4)
     throttles.advance(30.0)
-    assert throttles.in_flight == 4
+    assert throttles.most_in_flight == 4
 
 
 BOUND = st.one_of(st.none(), st.integers(0, 5))
@@ -60,7 +60,7 @@ def test_any_history_is_that_of_the_plain_model(calls):
     throttles.advance(now)
 
     held = [[bound for at, bound in history if at <= now] for history in model.values()]
-    assert throttles.in_flight == min((bounds[-1] for bounds in held if bounds), default=UNBOUNDED)
+    assert throttles.most_in_flight == min((bounds[-1] for bounds in held if bounds), default=UNBOUNDED)
 
 
 def test_no_more_is_taken_than_a_throttle_allows():

@@ -6,7 +6,7 @@ import pytest
 
 from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.rate_limits import RateLimits
-from kafka_parallel._core.start_limit import NEVER
+from kafka_parallel._core.times import NEVER
 from tests.core.test_ordering import filled, offsets
 
 

@@ -16,7 +16,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.dispatch import STEAL_AFTER
 from kafka_parallel._core.scheduler import Scheduler
-from kafka_parallel._core.start_limit import AT_ONCE, NEVER
+from kafka_parallel._core.times import AT_ONCE, NEVER
 from kafka_parallel.values import Retry
 from tests.core.test_scheduler import Walk, feed, run, scheduler, tasks_of
 from tests.proof.state import tasks_in

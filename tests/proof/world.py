@@ -113,7 +113,7 @@ class World:
         self.late: dict[str, dict[str, Any]] = {}
         self.commit: tuple[Any, str] | None = None
         self.draining: set[str] = set()
-        self.halted = False
+        self.halted = self.stopped = False
         for partition in scope.keys:
             self._assign(partition)
 
@@ -192,7 +192,8 @@ class World:
 
     def _of_partition(self, partition: str, end: int) -> Iterator[tuple[tuple[Any, ...], bool]]:
         if partition not in self.position:
-            yield ("assign", partition), True
+            if not self.stopped:
+                yield ("assign", partition), True
             return
         if partition in self.draining:
             yield ("end", partition), True
@@ -373,7 +374,8 @@ class World:
         self.scheduler.drain([partition], end, NOW)
 
     def _stop(self, end: float) -> None:
-        """Let all partitions leave together."""
+        """Let all partitions leave together, for good."""
+        self.stopped = True
         self.left["stop"] -= 1
         self.draining.update(self.position)
         self.scheduler.drain(None, end, NOW)
@@ -535,6 +537,8 @@ class World:
         """Tell whether all possible work was done."""
         is_idle = all(worker.phase == "idle" for worker in self.workers) and not self.going and not self.late
         live = dict(self.scheduler._assignments.live)
+        if self.stopped:
+            return is_idle and not live
         if not (is_idle and live.keys() == self.scope.keys.keys() and not self.draining):
             return False
         if self.halted:
@@ -556,7 +560,7 @@ class World:
         parts: list[Any] = [self.scheduler, [*self.left.values()], [*self.position.items()], [*self.broker.items()]]
         parts += [[sorted(done) for done in self.done.values()], sorted(self.begun.items()), self.commit]
         parts += [self.arrived]
-        parts += [sorted(self.draining), self.halted]
+        parts += [sorted(self.draining), self.halted, self.stopped]
         order = {number: place for place, (number, _) in enumerate(workers)}
         for number, worker in workers:
             parts += [worker.phase, worker.chunk, worker.units, worker.item, worker.runs, _where(worker.claims)]

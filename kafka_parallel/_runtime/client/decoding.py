@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kafka_parallel.decoders import Decoded, Decoder
 
 # The most records that are decoded ahead of poll(): a compressed batch can hold a million.
-CHUNK = 500
+SLICE_RECORDS = 500
 READ_COMMITTED = 1
 
 
@@ -98,7 +98,7 @@ class DecodedRecords(fetcher_patch.StandIn):
             bytes(batch._buffer),
         )
         while (left := batch.records_count - batch._next_record_index) > 0:
-            found = self._asked(raw, batch._pos, min(left, CHUNK))
+            found = self._asked(raw, batch._pos, min(left, SLICE_RECORDS))
             if not found.records:
                 return
             batch._pos = found.position

@@ -20,7 +20,7 @@ def watch_bounds(scheduler: Scheduler[Any], violate: Callable[[str], object]) ->
 
     def watched_take(limit: int, now: float, *, steals: bool = True) -> Any:
         chunk = take(limit, now, steals=steals)
-        if chunk is not None and dispatch.in_flight > throttles.in_flight:
+        if chunk is not None and dispatch.in_flight > throttles.most_in_flight:
             violate(
                 f"{chunk.taken} more were handed out: {dispatch.in_flight} are in flight, {throttles.bounds} may be"
             )

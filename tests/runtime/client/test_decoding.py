@@ -106,7 +106,7 @@ def test_no_more_is_decoded_at_once_than_a_chunk(fetcher):
     part = story(fetcher.PartitionRecords, DATA, [10])
 
     assert len(part[0]) == 10
-    assert asked == [decoding.CHUNK, decoding.CHUNK, 100]
+    assert asked == [decoding.SLICE_RECORDS, decoding.SLICE_RECORDS, 100]
 
 
 @pytest.mark.parametrize(

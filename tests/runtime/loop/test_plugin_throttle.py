@@ -27,31 +27,31 @@ def plugin():
 def test_a_bound_holds_at_once(plugin):
     plugin.throttle.limit(3)
 
-    assert plugin.throttles.in_flight == 3
+    assert plugin.throttles.most_in_flight == 3
 
 
 def test_none_takes_a_bound_away(plugin):
     plugin.throttle.limit(3)
     plugin.throttle.limit(None)
 
-    assert plugin.throttles.in_flight == UNBOUNDED
+    assert plugin.throttles.most_in_flight == UNBOUNDED
 
 
 def test_a_bound_with_a_delay_holds_when_that_is_over(plugin):
     plugin.throttle.limit(0)
     plugin.throttle.limit(None, delay_ms=2000)
-    assert plugin.throttles.in_flight == 0
+    assert plugin.throttles.most_in_flight == 0
 
     plugin.throttles.advance(NOW + 1.9)
-    assert plugin.throttles.in_flight == 0
+    assert plugin.throttles.most_in_flight == 0
     plugin.throttles.advance(NOW + 2.0)
-    assert plugin.throttles.in_flight == UNBOUNDED
+    assert plugin.throttles.most_in_flight == UNBOUNDED
 
 
 def test_retries_are_bounded_apart(plugin):
     plugin.throttle.limit_retries(2)
 
-    assert (plugin.throttles.retries, plugin.throttles.in_flight) == (2, UNBOUNDED)
+    assert (plugin.throttles.most_retries, plugin.throttles.most_in_flight) == (2, UNBOUNDED)
 
 
 @pytest.mark.parametrize("bound", [-1, 1.5, True, "3"])
@@ -88,4 +88,4 @@ def test_a_refused_bound_changes_nothing(plugin):
     with pytest.raises(ConfigurationError):
         plugin.throttle.limit(-1)
 
-    assert plugin.throttles.in_flight == 3
+    assert plugin.throttles.most_in_flight == 3

@@ -56,7 +56,7 @@ BUGS = [
         "B2.7 do not count retries that wait as buffered",
         where="kafka_parallel._core.backpressure:Backpressure.total",
         old="(ledger.records for ledger in ledgers)",
-        new="(one.ledger.records - len(one.attempts) for one in self._assignments.open.values())",
+        new="(one.ledger.records - len(one.attempts) for one in self._assignments.with_unfinished.values())",
     ),
     Bug(
         "B2.7 do not count the oldest record as buffered, which runs",
@@ -332,13 +332,13 @@ BUGS = [
     Bug(
         "count a retry that was settled as running",
         where="kafka_parallel._core.dispatch:Dispatch._take_in_settled",
-        old="self._backlog.retries.stop_counting(end[0] for end in settled if end[1] is not NotRun)",
+        old="self._end([end[0] for end in settled if end[1] is not NotRun])",
         new="pass",
     ),
     Bug(
         "do not look again when a throttle is about to open",
         where="kafka_parallel._core.admission:Admission.next_due",
-        old="None if throttles.next_change == UNBOUNDED else throttles.next_change",
+        old="None if throttles.next_change == NEVER else throttles.next_change",
         new="None",
     ),
     Bug(
@@ -374,8 +374,8 @@ BUGS = [
     Bug(
         "count what is taken as started while it waits behind another record",
         where="kafka_parallel._core.rate_limits",
-        old="CHUNK_SECONDS = 0.001",
-        new="CHUNK_SECONDS = 1.0",
+        old="TAKEN_SECONDS = 0.001",
+        new="TAKEN_SECONDS = 1.0",
     ),
     Bug(
         "begin a rate anew with each partition that comes",
@@ -750,7 +750,7 @@ BUGS = [
     Bug(
         "count a retry that was handled as one that runs",
         where="kafka_parallel._core.dispatch:Dispatch._finish_last",
-        old="self._backlog.retries.stop_counting((task,))",
+        old="self._end((task,))",
         new="pass",
     ),
     Bug(
@@ -919,9 +919,9 @@ BUGS = [
         "look for what falls due only where something has a rate",
         where="kafka_parallel._core.admission:Admission.next_due",
         old="""
-            retries.waiting or throttles.next_change != UNBOUNDED or self.is_selective or _is_batched(ready)
+            retries.waiting or throttles.next_change != NEVER or self.is_selective or _is_batched(ready)
         """,
-        new="throttles.next_change != UNBOUNDED or self.is_selective or _is_batched(ready)",
+        new="throttles.next_change != NEVER or self.is_selective or _is_batched(ready)",
     ),
     Bug(
         "hand over what is done with the next chunk, but forget what stops the consumer",
