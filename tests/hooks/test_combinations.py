@@ -164,8 +164,8 @@ class Choices:
     """Keeps the choices that a plugin is told."""
 
     @hookimpl
-    def on_start(self, context):
-        self.told = (context.executor, context.ordering)
+    def on_start(self, settings):
+        self.told = (settings.executor, settings.ordering)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class Consumer:
             4, "billing", frozenset(topics), None, sources={"orders-retry": "orders"}, consumer_config=config,
             clock=self.clock, facts=self.facts, executor="thread-pool", ordering="key",
         )  # fmt: skip
-        self.manager.hook.on_start(context=self.settings)
+        self.manager.hook.on_start(settings=self.settings)
 
     def attempt(self, takes=0.0, *, topic="orders", waited=0.0, number=1, timestamp_ms=None, error=None):
         raw = ConsumerRecord(topic, 0, -1, 5, timestamp_ms, 0, b"k", b"v", [], None, 1, 1, -1)
@@ -104,7 +104,7 @@ class Consumer:
         self.tell(self.attempt(*args, **kwargs))
 
     def tell(self, *handled):
-        self.manager.hook.on_handled(handled=handled, context=self.settings)
+        self.manager.hook.on_handled(handled=handled, settings=self.settings)
 
     def fail(self, error, answer, *, topic="orders", live=True):
         self.inner.answer = answer
@@ -123,7 +123,7 @@ class Consumer:
         return self.manager.hook.on_commit(offsets={}, context=CommitContext(reason, 1000))
 
     def stop(self):
-        self.manager.hook.on_stop(context=self.settings, error=None)
+        self.manager.hook.on_stop(settings=self.settings, error=None)
 
     def value(self, name, **labels):
         """The value of one sample in the text that is served; ``None`` if there is none."""

@@ -108,7 +108,7 @@ class Health:
             file.close()
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Begin to answer.
 
         :raises ConfigurationError: the port is in use, the host is not this machine's, the file cannot be written.
@@ -118,11 +118,11 @@ class Health:
                 "this object of plugin health belongs to another consumer that runs: give each its own"
             )
         self.close()
-        self._facts = context.facts
-        longest = context.consumer_config.get("max_poll_interval_ms", 0) / 1000  # then the group gives up on it
+        self._facts = settings.facts
+        longest = settings.consumer_config.get("max_poll_interval_ms", 0) / 1000  # then the group gives up on it
         self._limits = replace(self._limits, rebalance=max(self._limits.poll, longest))
         watches = self._limits.partition is not None
-        signs = VitalSigns(context.facts, context.clock, watches_partitions=watches)
+        signs = VitalSigns(settings.facts, settings.clock, watches_partitions=watches)
         if self._path is not None:
             self._file = self._open_file(self._path, signs)
         if self._port is not None:

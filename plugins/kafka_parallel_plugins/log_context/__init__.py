@@ -56,7 +56,7 @@ class LogContext:
         self._group: str | None = None
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Add the fields to log records, as long as this consumer runs.
 
         :raises ConfigurationError: another consumer uses this very object.
@@ -67,7 +67,7 @@ class LogContext:
                     "plugin log-context is given to two consumers as one object: make one for each, or give its name"
                 )
             self._is_in_use = True
-        self._group = context.group_id
+        self._group = settings.group_id
         INSTALLATION.add_user()
 
     @hookimpl

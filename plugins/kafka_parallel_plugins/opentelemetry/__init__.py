@@ -98,16 +98,16 @@ class OpenTelemetry:
         return ChildSpans(self._options(settings), self._told)
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Make the tracer and the instruments."""
         from kafka_parallel_plugins.opentelemetry.telemetry import Telemetry
 
-        self._is_batch = context.batch is not None
+        self._is_batch = settings.batch is not None
         if self._is_batch:
             self._durations = "calls" if self._is_remote else "none"
         with self._once.during("make a tracer and a meter"):
             self._telemetry = Telemetry(
-                self._options(context), context, self._once, (self._tracer_provider, self._meter_provider),
+                self._options(settings), settings, self._once, (self._tracer_provider, self._meter_provider),
                 commit_spans=self._commit_spans, partitions=self._partitions,
             )  # fmt: skip
 

@@ -77,7 +77,7 @@ class Prometheus:
         return None if self._server is None else self._server.port
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Register with the registry, and listen.
 
         :raises ConfigurationError: the registry has metrics of these names, or the port cannot be listened at.
@@ -89,9 +89,9 @@ class Prometheus:
 
         if self._settings is not None:
             raise StateError("this plugin object counts for another consumer already: make one for each consumer")
-        self._settings, self._clock = context, context.clock
+        self._settings, self._clock = settings, settings.clock
         consumer = ObservedConsumer(
-            context, self._attempts, self._events, has_partitions=self._has_partitions, wall_clock=self._wall_clock
+            settings, self._attempts, self._events, has_partitions=self._has_partitions, wall_clock=self._wall_clock
         )
         collector = _registered(self._registry)
         collector.observe(consumer)
@@ -145,9 +145,9 @@ class Prometheus:
         return result
 
     @hookimpl
-    def on_stop(self, context: Settings) -> None:
+    def on_stop(self, settings: Settings) -> None:
         """Stop listening, and leave the counters in the registry as long as this object exists."""
-        if context is not self._settings:
+        if settings is not self._settings:
             return  # the start of another consumer was refused
         server, self._server = self._server, None
         self._settings = None

@@ -67,7 +67,7 @@ class Top:
         return self._path
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Begin to listen.
 
         :raises ConfigurationError: the folder of the socket is not this user's alone, or the path is too long.
@@ -79,7 +79,7 @@ class Top:
         folder = top_sockets.folder(os.environ)
         top_sockets.require_private(folder)
         self._path = path = top_sockets.free_path(folder, os.getpid())
-        maker = FrameMaker(context, self._times, self._shows_keys, time.time)
+        maker = FrameMaker(settings, self._times, self._shows_keys, time.time)
         self._inquiry = Inquiry(maker.make, "kafka-parallel-top-facts")
         try:
             self._server = BackgroundServer(

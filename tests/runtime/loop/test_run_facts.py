@@ -252,8 +252,8 @@ class Facts:
     """A plugin that keeps the facts."""
 
     @hookimpl
-    def on_start(self, context):
-        self.found = context.facts
+    def on_start(self, settings):
+        self.found = settings.facts
 
 
 @pytest.mark.parametrize("habits", ["2.x", "3.x"])
@@ -297,8 +297,8 @@ def test_a_start_that_is_not_finished_has_not_joined():
 
     class Looks:
         @hookimpl
-        def on_start(self, context):
-            seen.append((context.facts.has_joined, context.facts.is_rebalancing, context.facts.is_stopping))
+        def on_start(self, settings):
+            seen.append((settings.facts.has_joined, settings.facts.is_rebalancing, settings.facts.is_stopping))
 
     assert App(1).run(plugins=[Looks()]) is None
     assert seen == [(False, False, False)]
