@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from kafka import TopicPartition
 
-from kafka_parallel._core.standstill import Reason, Standing
+from kafka_parallel._core.standstill import Obstacle, Standing
 from kafka_parallel._runtime.loop import sentences
 from kafka_parallel._runtime.loop.sentences import Where
 from kafka_parallel.facts import RunningRecord
@@ -41,7 +41,7 @@ def test_a_batch_says_how_large_it_is():
     )
 
 
-@pytest.mark.parametrize("reason", get_args(Reason))
+@pytest.mark.parametrize("reason", get_args(Obstacle))
 def test_each_reason_has_a_sentence(reason):
     assert sentences.waits_for(Standing(0, reason, due=5.0, plugin="x"), 0.0)
 
