@@ -237,7 +237,7 @@ class TestBackpressure:
         consumer.spend(0.5)
 
         if end == "revoke":
-            consumer.manager.hook.on_revoke(partitions=frozenset({P0}), context=consumer.settings, lost=True)
+            consumer.manager.hook.on_revoke(partitions=frozenset({P0}), settings=consumer.settings, lost=True)
         else:
             consumer.stop()
         consumer.spend(9.0)

@@ -48,7 +48,7 @@ class Consumer:
         self.manager.check_pending()
         self.facts = Running()
         self.settings = Settings(4, "g", frozenset({"orders"}), None, clock=self.clock, facts=self.facts)
-        self.manager.hook.on_start(context=self.settings)
+        self.manager.hook.on_start(settings=self.settings)
 
     def handle(
         self,
@@ -74,7 +74,7 @@ class Consumer:
         return None
 
     def tell(self, *handled):
-        self.manager.hook.on_handled(handled=handled, context=self.settings)
+        self.manager.hook.on_handled(handled=handled, settings=self.settings)
 
     def commit(self, takes=0.0, error=None):
         self.inner.act = lambda: self.spend(takes, error)
@@ -82,10 +82,10 @@ class Consumer:
 
     def pressure(self, paused=(), resumed=()):
         event = BackpressureEvent(dict.fromkeys(paused, "records"), frozenset(resumed), 0, 0)
-        self.manager.hook.on_backpressure(event=event, context=self.settings)
+        self.manager.hook.on_backpressure(event=event, settings=self.settings)
 
     def stop(self):
-        self.manager.hook.on_stop(context=self.settings, error=None)
+        self.manager.hook.on_stop(settings=self.settings, error=None)
 
     def spend(self, seconds, error=None):
         self.clock.now += seconds

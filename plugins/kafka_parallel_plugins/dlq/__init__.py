@@ -108,7 +108,7 @@ class DeadLetterQueue:
         )
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Refuse topics that the consumer reads itself, connect, and look the topics up.
 
         :raises ConfigurationError: with the topic and the remedy.
@@ -118,18 +118,18 @@ class DeadLetterQueue:
                 "plugin dlq: this DeadLetterQueue is in another run, whose group its dead letters name: give each "
                 'consumer one of its own, as plugins=[("dlq", {"topic": ...})] does'
             )
-        if not context.has_raw_bytes:
+        if not settings.has_raw_bytes:
             raise ConfigurationError(
                 "plugin dlq writes the bytes of a record, but with lazy_deserialization=False the consumer has only "
                 "its objects: leave lazy_deserialization on"
             )
-        if context.group_id is None:
+        if settings.group_id is None:
             log.warning("plugin dlq: without a group_id nothing is committed, and each start writes the same dead "
                         "letters again: give the KafkaConsumer a group_id")  # fmt: skip
-        topics = self._topics.check(context)
-        config = producer_config("dlq", context.consumer_config, self._overrides, self._timeout_ms)
-        outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms, context.clock)
-        self._running = (context, outbox, Letterhead(self._dialects, self._kept, context.group_id))
+        topics = self._topics.check(settings)
+        config = producer_config("dlq", settings.consumer_config, self._overrides, self._timeout_ms)
+        outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms, settings.clock)
+        self._running = (settings, outbox, Letterhead(self._dialects, self._kept, settings.group_id))
 
     @hookimpl(wrapper=True)
     def on_error(
@@ -160,9 +160,9 @@ class DeadLetterQueue:
         return self._write(outbox, letterhead, topic, error, origin(context, settings))
 
     @hookimpl
-    def on_stop(self, context: Settings) -> None:
+    def on_stop(self, settings: Settings) -> None:
         """Close the producer, unless it is that of another run."""
-        if self._running is not None and self._running[0] is context:
+        if self._running is not None and self._running[0] is settings:
             _, outbox, _ = self._running
             self._running = None
             outbox.close()

@@ -84,12 +84,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid or 0
 
     @property
     def is_alive(self) -> bool:
-        """True while it can be used."""
+        """True while the process can be sent records."""
         return not self._work.closed and self._lives()
 
     def _lives(self) -> bool:
@@ -104,7 +104,7 @@ class Process:
 
     @property
     def has_begun(self) -> bool:
-        """True once it has got as far as a record."""
+        """True once the process has begun its first record."""
         return bool(self._begun.value)
 
     # Beginning and end
@@ -139,14 +139,14 @@ class Process:
         )
 
     def end(self) -> None:
-        """Have it end by itself; kill it if it does not."""
+        """Ask the process to end, and kill it if it does not."""
         with contextlib.suppress(OSError):  # it is dead: nothing to be told
             self._work.send_bytes(END)
         self._wait_for_end(END_TIMEOUT)
         self.close()
 
     def kill(self) -> None:
-        """Kill it now."""
+        """Kill the process now."""
         self._process.kill()
 
     def wait_until_gone(self) -> None:
@@ -154,7 +154,7 @@ class Process:
         self._wait_for_end(KILL_TIMEOUT)
 
     def close(self) -> None:
-        """Make sure that it is gone, and release its pipes."""
+        """Wait until the process is gone, and close its pipes."""
         self.kill()
         self.wait_until_gone()
         for ours in (self._work, self._control):
@@ -297,7 +297,7 @@ class Process:
     # Position
 
     def is_at(self, topic: str, partition: int, offset: int) -> bool:
-        """Tell whether it has this record now, begun or not."""
+        """Tell whether the process has this record now, begun or not."""
         return any(
             record.offset == offset and record.partition == partition and record.topic == topic
             for unit in self._records

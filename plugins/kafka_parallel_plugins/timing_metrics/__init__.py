@@ -100,11 +100,11 @@ class TimingMetrics:
         )
 
     @hookimpl
-    def on_start(self, context: Settings) -> None:
+    def on_start(self, settings: Settings) -> None:
         """Take over the consumer's clock."""
-        self._clock = context.clock
+        self._clock = settings.clock
         now = self._clock()
-        self._runs.note_start(context.facts, now)
+        self._runs.note_start(settings.facts, now)
         self._log_due = now + self._log_interval
 
     @hookimpl
@@ -158,11 +158,11 @@ class TimingMetrics:
         self._paused.note_resumed(partitions, self._clock())
 
     @hookimpl
-    def on_stop(self, context: Settings) -> None:
+    def on_stop(self, settings: Settings) -> None:
         """Log and print the reports that were asked for."""
         now = self._clock()
         self._paused.stop(now)
-        self._runs.note_stop(context.facts, now)
+        self._runs.note_stop(settings.facts, now)
         if self._log_interval != float("inf"):
             self._log()
         if self._console is not None:
