@@ -10,6 +10,7 @@ import pytest
 from kafka_parallel import ConfigurationError, PluginError, hookimpl
 from kafka_parallel._plugins import loading
 from kafka_parallel._plugins.manager import Plugins
+from kafka_parallel.values import Settings
 
 GROUPS = {"named": "kafka_parallel", "autoload": "kafka_parallel.autoload"}
 
@@ -237,4 +238,4 @@ def test_two_answers_to_a_question_that_is_asked_once_are_refused():
     plugins = Plugins(["key-ordered", "partition-queue"], {})
 
     with pytest.raises(PluginError, match=r"'key-ordered' \(kafka-parallel .*'partition-queue' .* both answer"):
-        plugins.provided(plugins.hook.provide_ordering, None)
+        plugins.provided(plugins.hook.provide_ordering, Settings(1, "g", frozenset({"orders"}), None))
