@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, NotRun, NoVerdict
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
+from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.record_attempt import Attempts, context_of
 from kafka_parallel._unfinished import require_finished
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
@@ -87,7 +88,7 @@ class BatchRun:
     def _errors(self, error: BaseException | None) -> dict[int, BaseException]:
         if error is None:
             return {}
-        count = len(self.tasks)
+        count, error = len(self.tasks), tamed(error)
         if isinstance(error, BatchFailed):
             highest = max(error.failed)
             if highest < count:
@@ -150,7 +151,7 @@ class BatchAttempts:
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()
                 error = raised
             run.leave_wrappers(result, error)
-            if isinstance(error, OverdueError):
+            if type(error) is OverdueError:
                 raise error
         self.note_end(run)
         return self.decide(run)

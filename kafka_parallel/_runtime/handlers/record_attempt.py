@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel._core.outcome import Failure, NoVerdict, Outcome
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
+from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.verdict import counts
 from kafka_parallel._showing import shown
 from kafka_parallel._unfinished import require_finished
@@ -176,6 +177,7 @@ class Attempts:
         :param record: as far as it got: as the handler saw it, or the raw one.
         :param stage: how far that was; found out by itself if the record was made here.
         """
+        error = tamed(error)
         if isinstance(error, FATAL):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if not counts(task, error):
@@ -190,7 +192,8 @@ class Attempts:
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
-            return Failure(broken, "a plugin raised in on_error", is_fatal=isinstance(broken, FATAL))
+            raised = tamed(broken)
+            return Failure(raised, "a plugin raised in on_error", is_fatal=isinstance(raised, FATAL))
         return _outcome(answer, error)
 
 

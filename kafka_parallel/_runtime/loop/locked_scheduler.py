@@ -21,6 +21,7 @@ from kafka_parallel._core.outcome import NoVerdict
 from kafka_parallel._core.scheduler import CommitSnapshot, Ended, Repeated, Scheduler
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel._runtime.handlers.deadlines import OverdueError
+from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
 from kafka_parallel._runtime.loop.forked_child import end_child, end_child_by
 from kafka_parallel._runtime.loop.run_failure import RunFailure
@@ -218,7 +219,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     def fail(self, error: BaseException, reason: str = "the executor broke") -> None:
         """Stop the consumer because the executor itself broke, or a plugin on its worker."""
         with self._lock:
-            self._stop_by(None, error, reason)
+            self._stop_by(None, tamed(error), reason)
 
     def _fail_all(self, failures: Iterable[tuple[Task, Failure]]) -> None:
         for task, failure in failures:
