@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+import yaml
 
 from kafka_parallel.facts import PartitionProgress
 from tests.deploy.shipped import ALERTS, RECORDING, alerts
@@ -51,3 +52,26 @@ def test_every_alert_says_how_grave_it_is_and_what_to_look_at():
     for rule in alerts():
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert {*rule["annotations"]} == {"summary", "description"}
+
+
+# Samples of every 15 s: a service that times out, with a trial of 45 s after each minute; and one that failed once.
+TRIALS, ONCE = "0x3 " + "4 4 4 4 0 0 0 " * 8, "0x3 4 4 0x40"
+
+
+@pytest.mark.parametrize(("paused", "fires"), [(TRIALS, True), (ONCE, False)], ids=["trials", "once"])
+def test_the_trials_of_a_circuit_breaker_do_not_end_its_alert(tmp_path, paused, fires):
+    labels = 'group="billing", client_id="billing-1", reason="circuit-breaker"'
+    name = 'alertname="KafkaParallelThrottleClosed", alertstate="firing"'
+    sample = {"labels": f'{{__name__="ALERTS", {name}, severity="critical", {labels}}}', "value": 1}
+    moments = [
+        {"expr": f"ALERTS{{{name}}}", "eval_time": f"{seconds}s", "exp_samples": [sample] if fires else []}
+        for seconds in range(300, 600, 15)
+    ]
+    series = [{"series": f"kafka_parallel_paused_partitions{{{labels}}}", "values": paused}]
+    file = tmp_path / "test.yml"
+    tests = [{"interval": "15s", "input_series": series, "promql_expr_test": moments}]
+    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": tests}))
+
+    done = subprocess.run([tool("promtool"), "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr

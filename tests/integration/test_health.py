@@ -87,7 +87,7 @@ def test_a_rebalance_that_waits_for_slow_handlers_is_no_reason_to_restart(kafka_
         begun.set()
         go_on.wait(60)
 
-    slow = {"health": {"poll_stall_ms": 500}, "revoke_timeout_ms": 60_000}
+    slow = {"health": {"poll_stall_ms": 1_000}, "revoke_timeout_ms": 60_000}
     with member(bootstrap, name, handle, **slow) as (first, plugin):
         assert begun.wait(60)
         wait_until_ready(plugin)

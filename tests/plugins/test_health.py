@@ -138,7 +138,7 @@ def test_lag_is_no_reason_to_restart(health):
 
 
 def test_a_rebalance_that_waits_is_no_reason_to_restart(health):
-    plugin, app, begun, go_on = health(poll_stall_ms=50), App(1), threading.Event(), threading.Event()
+    plugin, app, begun, go_on = health(poll_stall_ms=1_000), App(1), threading.Event(), threading.Event()
 
     def handle(_):
         begun.set()
@@ -149,7 +149,7 @@ def test_a_rebalance_that_waits_is_no_reason_to_restart(health):
         second = app.consumer()
         joining = threading.Thread(target=lambda: second.poll(1000))
         joining.start()
-        until("the loop stays in poll()", lambda: (parallel.statistics().since_poll_ms or 0) > 500)
+        until("the loop stays in poll()", lambda: (parallel.statistics().since_poll_ms or 0) > 1_500)
         assert failing(plugin, "/livez") == []
         go_on.set()
         joining.join()
@@ -192,7 +192,7 @@ def test_a_handler_that_is_stuck_leaves_it_alive_else(health):
 
 
 def test_a_loop_that_does_not_come_round_fails_it(health):
-    plugin, go_on = health(poll_stall_ms=100), threading.Event()
+    plugin, go_on = health(poll_stall_ms=1_000), threading.Event()
 
     class Blocks:
         @hookimpl
@@ -338,6 +338,32 @@ def test_a_host_that_is_not_ours_refuses_the_start(health, host):
 
     assert isinstance(error, ConfigurationError)
     assert host in str(error)
+    assert "Unknown error" not in str(error)
+
+
+def test_two_consumers_of_a_process_need_a_file_each(health, tmp_path):
+    (tmp_path / "folder").mkdir()
+    first, second = health(file=tmp_path / "alive"), health(file=tmp_path / "folder" / ".." / "alive")
+    with running(first):
+        error = refused(second)
+
+        assert isinstance(error, ConfigurationError)
+        assert "a file of its own" in str(error)
+        assert second.address is None
+
+
+def test_the_next_run_gets_the_file_of_the_one_that_ended(health, tmp_path):
+    for plugin in (health(file=tmp_path / "alive"), health(file=tmp_path / "alive")):
+        with running(plugin):
+            until_ready(plugin)
+
+
+def test_a_handler_may_not_stall_before_its_time_is_over(health):
+    error = refused(health(handler_stall_ms=5_000), handler_timeout_ms=6_000)
+
+    assert isinstance(error, ConfigurationError)
+    assert "handler_stall_ms=5000" in str(error)
+    assert "handler_timeout_ms=6000" in str(error)
 
 
 def test_two_consumers_of_a_process_need_a_port_each(health):
@@ -392,8 +418,9 @@ def test_a_file_that_cannot_be_written_refuses_the_start(health, tmp_path, place
     "settings",
     [
         {"port": -1}, {"port": 65_536}, {"port": True}, {"port": "8080"}, {"port": None}, {"host": ""}, {"host": None},
-        {"file": 3}, {"poll_stall_ms": 0}, {"poll_stall_ms": None}, {"handler_stall_ms": float("inf")},
-        {"partition_stall_ms": 59_999}, {"partition_stall_ms": "1"}, {"ready_when_throttled": 1},
+        {"file": 3}, {"poll_stall_ms": 0}, {"poll_stall_ms": 60}, {"poll_stall_ms": None},
+        {"handler_stall_ms": float("inf")}, {"partition_stall_ms": 59_999}, {"partition_stall_ms": "1"},
+        {"ready_when_throttled": 1},
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_work_is_refused_by_its_name(settings):

@@ -220,6 +220,11 @@ class TestBadInput:
             ({"parent": "child"}, "parent of plugin opentelemetry is 'child': known are creation, link"),
             ({"keys": "yes"}, "keys of plugin opentelemetry is 'yes': write True or False"),
             ({"commit_spans": 1}, "commit_spans of plugin opentelemetry is 1: write True or False"),
+            (
+                {"tracer_provider": object()},
+                "tracer_provider .* is an object without get_tracer: give a TracerProvider",
+            ),
+            ({"meter_provider": object()}, "meter_provider .* is an object without get_meter: give a MeterProvider"),
         ],
     )
     def test_a_setting_that_cannot_work(self, settings, says):

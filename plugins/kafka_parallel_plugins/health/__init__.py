@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 import threading
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
@@ -36,6 +37,8 @@ __all__ = ["Health"]
 
 # Below this a broker that is down would count as a partition that stands still: for 30 s its log end still counts.
 SHORTEST_PARTITION_STALL_MS = 60_000
+# Below this a round that is a little longer than usual would count: a smaller number was meant in seconds.
+SHORTEST_POLL_STALL_MS = 1_000
 
 # Servers of runs that have ended, by port: they answer that they have, until another run needs the port.
 _ended: dict[int, ProbeServer] = {}
@@ -47,11 +50,13 @@ class Health:
 
     :param port: the port to listen at; 0 = any free one, see `address`; ``None`` = none, for the file alone.
     :param host: the address to listen at; ``"0.0.0.0"`` for probes from outside of the container.
-    :param file: a file that is replaced once a second while ``/livez`` would be 200; ``None`` = none.
-    :param poll_stall_ms: milliseconds without a poll after which ``/livez`` fails.
+    :param file: a file that is replaced once a second while ``/livez`` would be 200; ``None`` = none. Each consumer
+        needs one of its own.
+    :param poll_stall_ms: milliseconds without a poll after which ``/livez`` fails; at least 1,000.
     :param partition_stall_ms: milliseconds after which ``/livez`` fails if a partition has lag, is not paused, has
         nothing running and finished nothing; at least 60,000; ``None`` = never.
-    :param handler_stall_ms: milliseconds of one handler after which ``/livez`` fails; ``None`` = never.
+    :param handler_stall_ms: milliseconds of one handler after which ``/livez`` fails; ``None`` = never; not below the
+        consumer's ``handler_timeout_ms``, which ends the attempt and not the process.
     :param ready_when_throttled: whether ``/readyz`` is 200 while a plugin lets no record start.
     :raises ConfigurationError: a setting cannot work.
     """
@@ -79,7 +84,7 @@ class Health:
             raise _wrong("ready_when_throttled", ready_when_throttled, "True or False")
         self._port, self._host = port, host
         self._path = None if file is None else Path(file)
-        poll = _seconds("poll_stall_ms", poll_stall_ms)
+        poll = _seconds("poll_stall_ms", poll_stall_ms, SHORTEST_POLL_STALL_MS)
         self._limits = Limits(
             poll=poll,
             rebalance=poll,
@@ -111,12 +116,14 @@ class Health:
     def on_start(self, settings: Settings) -> None:
         """Begin to answer.
 
-        :raises ConfigurationError: the port is in use, the host is not this machine's, the file cannot be written.
+        :raises ConfigurationError: the port is in use, the host is not this machine's, the file cannot be written or
+            is another consumer's, a handler would stall before its time is over.
         """
         if self._facts is not None and self._facts.state in GOES_ON:
             raise ConfigurationError(
                 "this object of plugin health belongs to another consumer that runs: give each its own"
             )
+        self._refuse_a_stall_before_the_timeout(settings.handler_timeout_ms)
         self.close()
         self._facts = settings.facts
         longest = settings.consumer_config.get("max_poll_interval_ms", 0) / 1000  # then the group gives up on it
@@ -140,6 +147,15 @@ class Health:
             with _ended_lock:
                 _ended[self._port] = self._server
 
+    def _refuse_a_stall_before_the_timeout(self, handler_timeout_ms: float | None) -> None:
+        stall = self._limits.handler
+        if stall is not None and handler_timeout_ms is not None and stall * 1000 < handler_timeout_ms:
+            raise ConfigurationError(
+                f"handler_stall_ms={stall * 1000:.0f} of plugin health is below "
+                f"handler_timeout_ms={handler_timeout_ms:.0f}: a handler that may still run would have the process "
+                "restarted; set handler_stall_ms above handler_timeout_ms"
+            )
+
     def _listen(self, port: int, signs: VitalSigns, *, watches: bool) -> ProbeServer:
         with _ended_lock:
             ended = _ended.pop(port, None)
@@ -148,14 +164,13 @@ class Health:
         try:
             return ProbeServer(signs, self._limits, self._host, port, watches=watches)
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
             hint = (
                 "give each consumer and each program of this machine a port of its own"
                 if error.errno == errno.EADDRINUSE
                 else "host must be an address of this machine, and port one that this user may open"
             )
             raise ConfigurationError(
-                f"health cannot listen at host={self._host!r}, port={port} ({why}): {hint}"
+                f"health cannot listen at host={self._host!r}, port={port} ({_reason(error)}): {hint}"
             ) from error
 
     def _open_file(self, path: Path, signs: VitalSigns) -> HealthFile:
@@ -172,10 +187,19 @@ class Health:
         try:
             return HealthFile(path, alive)
         except OSError as error:
-            raise ConfigurationError(
-                f"health cannot write file={str(path)!r} ({error.strerror}): name a file in a folder that exists and "
-                "that this user may write to"
-            ) from error
+            hint = (
+                "give each consumer a file of its own, or one that is dead looks alive"
+                if error.errno == errno.EBUSY
+                else "name a file in a folder that exists and that this user may write to"
+            )
+            raise ConfigurationError(f"health cannot write file={str(path)!r} ({error.strerror}): {hint}") from error
+
+
+def _reason(error: OSError) -> str:
+    """The cause alone: the text of asyncio repeats the address, and the number of a name's lookup is no ``errno``."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _seconds(name: str, milliseconds: float, least: float = 0) -> float:

@@ -25,11 +25,16 @@ INTERVAL = 1.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+# The files that consumers of this process replace: two of them would keep a dead one's file young.
+_in_use: set[Path] = set()
+_in_use_lock = threading.Lock()
+
+
 class HealthFile:
     """Replaces the file at *path* again and again, on a daemon thread of its own: a disk may block.
 
     :param alive: returns the contents while the consumer lives, ``None`` otherwise.
-    :raises OSError: there can be no such file.
+    :raises OSError: there can be no such file, or another consumer of this process replaces it.
     """
 
     def __init__(self, path: Path, alive: Callable[[], bytes | None]) -> None:
@@ -39,7 +44,15 @@ class HealthFile:
         self._is_over = threading.Event()
         self._is_broken = False
         self._try_out()
+        self._claimed = path.resolve()
+        self._claim()
         threading.Thread(target=self._replace_until_over, name="kafka-parallel-health-file", daemon=True).start()
+
+    def _claim(self) -> None:
+        with _in_use_lock:
+            if self._claimed in _in_use:
+                raise OSError(errno.EBUSY, "another consumer of this process replaces it", str(self._path))
+            _in_use.add(self._claimed)
 
     def _try_out(self) -> None:
         if self._path.is_dir():
@@ -53,7 +66,10 @@ class HealthFile:
 
     def close(self) -> None:
         """Touch the file no more."""
-        self._is_over.set()
+        with _in_use_lock:
+            if not self._is_over.is_set():
+                _in_use.discard(self._claimed)
+            self._is_over.set()
 
     def _replace_until_over(self) -> None:
         while not self._is_over.wait(INTERVAL):

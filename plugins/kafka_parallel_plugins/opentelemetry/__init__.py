@@ -72,6 +72,8 @@ class OpenTelemetry:
         }.items():  # fmt: skip
             if not isinstance(switch, bool):
                 raise ConfigurationError(f"{name} of plugin opentelemetry is {shown(switch)}: write True or False")
+        _require_provider("tracer_provider", tracer_provider, "get_tracer")
+        _require_provider("meter_provider", meter_provider, "get_meter")
         _require_api()
         self._parent, self._keys, self._sizes = parent, keys, sizes
         self._partitions, self._commit_spans = partitions, commit_spans
@@ -190,6 +192,14 @@ class OpenTelemetry:
 
         client = client_attributes(settings.group_id, settings.consumer_config.get("client_id"))
         return SpanOptions(self._parent == "creation", self._keys, self._sizes, client, dict(settings.sources))
+
+
+def _require_provider(setting: str, provider: object, method: str) -> None:
+    if provider is not None and not callable(getattr(provider, method, None)):
+        raise ConfigurationError(
+            f"{setting} of plugin opentelemetry is {shown(provider)} without {method}: give a "
+            f"{setting.title().replace('_', '')}"
+        )
 
 
 def _require_api() -> None:
