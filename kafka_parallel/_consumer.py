@@ -70,8 +70,10 @@ class ParallelConsumer:
     :param max_buffered_bytes: the largest size of these records (keys, values, headers), in bytes.
     :param max_uncommitted: the largest distance, per partition, between the committed offset and the newest one taken
         from ``poll()``; a partition above it pauses. A crash repeats no more than this.
-    :param revoke_timeout_ms: milliseconds that running records get before their partitions leave in a rebalance.
-    :param stop_timeout_ms: milliseconds that running records get when the consumer stops.
+    :param revoke_timeout_ms: milliseconds that running records get before their partitions leave in a rebalance;
+        a stop that is requested meanwhile bounds it too.
+    :param stop_timeout_ms: milliseconds that running records get when the consumer stops, from
+        the request on, whatever rebalance is under way.
     :param install_signal_handlers: with it, run() on the main thread stops on SIGTERM and SIGINT (the second one
         abandons the running records).
     :param lazy_deserialization: whether the consumer's deserialisers run in the worker, where one that raises fails its

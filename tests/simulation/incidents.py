@@ -103,7 +103,7 @@ class Site:
     def start(self) -> None:
         """Begin the run."""
         self.client = self.consumer(self.process)
-        self.shutdown = Shutdown(20.0)
+        self.shutdown = Shutdown(20.0, self.process.monotonic)
         executor, handler, loop, batch = self._kind()
         plugins = Plugins([executor, *self.plugins], {NO_AUTOLOAD_VARIABLE: "1"})
         options = Options(**self.options)

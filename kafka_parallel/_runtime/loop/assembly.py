@@ -197,6 +197,7 @@ class Parts:
             delayed=self.settings.sources,
             drain_timeout=drain_timeout,
             session_timeout=self.client.config["session_timeout_ms"] / 1000,
+            leave_by=lambda: self.shutdown.leave_by,
             is_abandoned=lambda: self.shutdown.is_abandoned,
         )
 

@@ -97,7 +97,7 @@ class Engine:
             raise refused
         error = self._loop_until_over() if error is None else error
         self.state.become("stopping")
-        reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.timeout)
+        reports.stopping(self._loop.over_by if error is None else described(error), self._shutdown.begin_leaving())
         error = self._leave(self._unread() if error is None else error)
         self._end(error)
         if error is not None:

@@ -328,7 +328,7 @@ class Loop:
 
         :raises CommitFailed: if the coordinator refuses the last commit for good.
         """
-        deadline = self._clock.monotonic() + self._shutdown.timeout
+        deadline = self._clock.monotonic() + self._shutdown.begin_leaving()
         self._positions.report()
         reports.will_repeat(self._scheduler.drain(None, deadline), "stop", self._client.group_id)
         self._client.pause(self._client.assignment())

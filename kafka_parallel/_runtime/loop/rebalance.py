@@ -47,6 +47,7 @@ class Rebalance:
     :param delayed: topics that a plugin has this consumer read too.
     :param drain_timeout: seconds that running records get to finish before their partitions leave.
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
+    :param leave_by: tells until when running records may run in all, in seconds of the monotonic clock.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
     :ivar counts: how often partitions were assigned, revoked and lost.
@@ -73,6 +74,7 @@ class Rebalance:
         delayed: Collection[str],
         drain_timeout: float,
         session_timeout: float,
+        leave_by: Callable[[], float],
         is_abandoned: Callable[[], bool],
     ) -> None:
         self._client = client
@@ -85,6 +87,7 @@ class Rebalance:
         self._delayed = delayed
         self._drain_timeout = drain_timeout
         self._session_timeout = session_timeout
+        self._leave_by = leave_by
         self._is_abandoned = is_abandoned
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.counts = {"assigned": 0, "revoked": 0, "lost": 0}
@@ -133,7 +136,6 @@ class Rebalance:
                 self._let_go(ours)
 
     def _let_go(self, ours: frozenset[TopicPartition]) -> None:
-        reports.revoking(ours, self._drain_timeout)
         try:
             self._positions.report_in_callback(ours)
             self._drain(ours)
@@ -256,12 +258,23 @@ class Rebalance:
         return done
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
-        deadline = self._clock.monotonic() + self._drain_timeout
-        self.draining = partitions, deadline
-        reports.will_repeat(self._scheduler.drain(partitions, deadline), "revoke", self._client.group_id)
+        """Wait for running records; a stop that is requested meanwhile bounds the wait too, counted from its request.
+
+        Records that cannot run before the new end are not waited for either, so the scheduler hears of each.
+        """
+        latest, deadline = self._clock.monotonic() + self._drain_timeout, float("inf")
+        while (end := min(latest, self._leave_by())) < deadline:
+            deadline = end
+            self._drain_until(partitions, end)
+
+    def _drain_until(self, partitions: frozenset[TopicPartition], end: float) -> None:
+        self.draining = partitions, end
+        reports.revoking(partitions, max(0.0, end - self._clock.monotonic()))
+        reports.will_repeat(self._scheduler.drain(partitions, end), "revoke", self._client.group_id)
         wait_drained(
-            self._scheduler, self._clock, partitions, deadline, SLICE, self._is_abandoned, self._stuck_handlers.check
-        )
+            self._scheduler, self._clock, partitions, end, SLICE,
+            lambda: self._is_abandoned() or self._leave_by() < end, self._stuck_handlers.check,
+        )  # fmt: skip
 
     def _commit(self, partitions: frozenset[TopicPartition]) -> CommitResult:
         deadline = self._clock.monotonic() + COMMIT_TIMEOUT

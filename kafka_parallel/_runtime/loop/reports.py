@@ -38,7 +38,9 @@ def assigned(partitions: Collection[TopicPartition]) -> None:
 
 def revoking(partitions: Collection[TopicPartition], timeout: float) -> None:
     """Say which partitions are about to leave, and how long their records may take."""
-    rebalance_log.info("revoking %s: their running records get up to %g s to finish", named(partitions), timeout)
+    rebalance_log.info(
+        "revoking %s: their running records get up to %g s to finish", named(partitions), round(timeout, 1)
+    )
 
 
 def left(partitions: Collection[TopicPartition]) -> None:
@@ -87,7 +89,7 @@ def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str, group: s
 
 def stopping(why: str | None, timeout: float) -> None:
     """Say that the way out has begun."""
-    run_log.info("stopping because of %s: running records get up to %g s to finish", why, timeout)
+    run_log.info("stopping because of %s: running records get up to %g s to finish", why, round(timeout, 1))
 
 
 def still_stopping(records: Collection[str], left: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -19,11 +20,16 @@ class Shutdown:
     """A request to stop.
 
     :param timeout: seconds that running records get, unless the request says otherwise.
+    :param monotonic: reads the monotonic clock, in seconds.
+    :ivar leave_by: when running records get no more time, counted from the request, in seconds of that clock; infinite
+        while there is no reason to stop.
     :ivar requested_by: the first request's origin, for the log: a signal's name, or ``"stop()"``.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.timeout = timeout
+        self._monotonic = monotonic
+        self.leave_by = float("inf")
         self.is_requested = False
         self.requested_by = "nothing"
         self.is_abandoned = False
@@ -32,9 +38,20 @@ class Shutdown:
         """Ask to stop; running records get *timeout* seconds."""
         if timeout is not None:
             self.timeout = timeout
+        self._bound(anew=timeout is not None)
         if not self.is_requested:
             self.requested_by = requested_by
         self.is_requested = True
+
+    def begin_leaving(self) -> float:
+        """Count the time from now unless a request has begun it; return the seconds that running records still get."""
+        self._bound(anew=False)
+        return max(0.0, self.leave_by - self._monotonic())
+
+    def _bound(self, *, anew: bool) -> None:
+        """A second request does not lengthen the stop, unless it says how long it may take."""
+        if anew or self.leave_by == float("inf"):
+            self.leave_by = self._monotonic() + self.timeout
 
     def signalled(self, requested_by: str) -> None:
         """Ask to stop; the second time, not to wait for anything any more."""

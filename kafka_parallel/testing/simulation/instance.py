@@ -57,7 +57,7 @@ class Instance:
         self.name = name
         self.consumer = consumer
         self._process = process
-        self._shutdown = Shutdown(options.stop_timeout_ms / 1000)
+        self._shutdown = Shutdown(options.stop_timeout_ms / 1000, process.monotonic)
         self.acts = acts
         self._judge = judge
         self._was_killed = False

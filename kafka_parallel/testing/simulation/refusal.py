@@ -40,7 +40,7 @@ class Refusal:
             Client(consumer),
             Plugins([built_in("thread-pool")(), Refusing()], {NO_AUTOLOAD_VARIABLE: "1"}),
             Options(revoke_timeout_ms=100),
-            Shutdown(1.0),
+            Shutdown(1.0, process.monotonic),
             lambda _: None,
             process,
         )

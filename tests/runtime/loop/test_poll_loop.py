@@ -109,7 +109,8 @@ class World:
     """
 
     def __init__(self, *fetched, answers=(), limits=(100, 10**9, 100), starts=False, idle_timeout=float("inf")):
-        self.acts, self.clock, self.shutdown = [], ManualClock(), Shutdown(10.0)
+        self.acts, self.clock = [], ManualClock()
+        self.shutdown = Shutdown(10.0, self.clock.monotonic)
         self.scheduler = LockedScheduler(
             BufferLimits(*limits),
             commits=CommitRules(interval=1000.0, stores_starts=starts),
@@ -366,6 +367,19 @@ def test_running_records_get_their_time_and_the_member_stays_alive():
 
     assert world.clock.now - began == pytest.approx(10.0, abs=0.1)
     assert ("poll", 0.0, 1) in world.acts
+
+
+def test_the_time_of_running_records_counts_from_the_request():
+    world = World({OURS: records(0)})
+    world.step()
+    world.scheduler.next_chunk_nowait(1)
+    world.shutdown.request()
+    world.clock.advance(9.0)  # a rebalance, say
+    began = world.clock.now
+
+    world.loop.drain_and_commit()
+
+    assert world.clock.now - began == pytest.approx(1.0, abs=0.1)
 
 
 def test_the_last_commit_is_tried_again_for_some_seconds(caplog):

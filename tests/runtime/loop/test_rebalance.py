@@ -13,7 +13,8 @@ from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.loop.committer import CommitResult
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
-from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, Rebalance
+from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, SLICE, Rebalance
+from kafka_parallel._runtime.loop.shutdown import Shutdown
 from kafka_parallel.testing.fake.clock import ManualClock
 from tests.runtime.app import PARTITION
 
@@ -31,7 +32,7 @@ class Watching(Rebalance):
         self.heard = []
         self.client = SimpleNamespace(assignment=lambda: frozenset(has), is_joining=is_joining)
         queue = SimpleNamespace(ask=lambda _: frozenset(ours))
-        names = ("hooks", "delayed", "drain_timeout", "session_timeout", "is_abandoned")
+        names = ("hooks", "delayed", "drain_timeout", "session_timeout", "leave_by", "is_abandoned")
         super().__init__(self.client, queue, None, None, None, None, set(), **dict.fromkeys(names))
 
     def assigned(self, partitions):
@@ -101,7 +102,7 @@ def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_
     it, partitions = Meanwhile(), [PARTITION._replace(partition=number) for number in range(60)]
     rebalance = Rebalance(
         it, it, None, None, it, None, set(), hooks=None, delayed=(),
-        drain_timeout=1.0, session_timeout=1.0, is_abandoned=lambda: False,
+        drain_timeout=1.0, session_timeout=1.0, leave_by=lambda: float("inf"), is_abandoned=lambda: False,
     )  # fmt: skip
     rebalance._resume_at = dict.fromkeys(partitions, 3)
 
@@ -179,17 +180,22 @@ class World:
     """
 
     def __init__(self, *, delayed=()):
-        self.acts, self.clock, self.is_abandoned = [], ManualClock(), False
+        self.acts, self.clock = [], ManualClock()
+        self.shutdown = Shutdown(1.0, self.clock.monotonic)
         self.scheduler = LockedScheduler(
             BufferLimits(100, 10**9, 100), commits=CommitRules(), attempt=lambda _: None, clock=self.clock
         )
         self.client, self.committer, self.hooks = Client(self.acts), Committer(self.acts), Hooks(self.acts)
-        stuck = SimpleNamespace(check=lambda: None, longest_gap=lambda _: 0.0)
+        stuck = SimpleNamespace(check=lambda: self.meanwhile(), longest_gap=lambda _: 0.0)
         positions = SimpleNamespace(report_in_callback=lambda _: None)
         self.rebalance = Rebalance(
             self.client, self.scheduler, self.committer, stuck, self.clock, positions, set(), hooks=self.hooks,
-            delayed=delayed, drain_timeout=3.0, session_timeout=10.0, is_abandoned=lambda: self.is_abandoned,
+            delayed=delayed, drain_timeout=3.0, session_timeout=10.0, leave_by=lambda: self.shutdown.leave_by,
+            is_abandoned=lambda: self.shutdown.is_abandoned,
         )  # fmt: skip
+
+    def meanwhile(self):
+        """Happens again and again while running records are waited for."""
 
     @property
     def ours(self):
@@ -250,12 +256,46 @@ def test_running_records_get_the_time_that_was_set_and_no_more(caplog):
     assert "1 records of t[0] were still running when the partition was revoked" in caplog.text
 
 
+def running_while(meanwhile):
+    """Let a partition leave whose record never finishes, while *meanwhile* happens; return the time that it took."""
+    world = World()
+    world.assign(ZERO)
+    world.feed(ZERO, 0)
+    world.take()
+    world.meanwhile = lambda: meanwhile(world)
+    world.rebalance.revoked(frozenset([ZERO]))
+    return world.clock.now
+
+
+def test_a_stop_that_is_requested_meanwhile_bounds_the_wait_from_its_request():
+    def stop_after_a_second(world):
+        if world.clock.now >= 1.0:
+            world.shutdown.request()
+
+    assert running_while(stop_after_a_second) == pytest.approx(2.0, abs=2 * SLICE)
+
+
+def test_a_stop_that_grants_more_than_a_revoke_changes_nothing():
+    assert running_while(lambda world: world.shutdown.request(100.0)) == pytest.approx(3.0)
+
+
+def test_a_stop_that_has_used_up_its_time_waits_for_nothing_in_a_rebalance():
+    world = World()
+    world.assign(ZERO)
+    world.feed(ZERO, 0)
+    world.take()
+    world.shutdown.request(0.0)
+
+    assert world.acts_of(world.rebalance.revoked, ZERO)[0] == ("commit", "revoke", {ZERO})
+    assert world.clock.now == 0.0
+
+
 def test_nothing_is_waited_for_once_the_work_is_abandoned():
     world = World()
     world.assign(ZERO)
     world.feed(ZERO, 0)
     world.take()
-    world.is_abandoned = True
+    world.shutdown.is_abandoned = True
 
     world.rebalance.revoked(frozenset([ZERO]))
 

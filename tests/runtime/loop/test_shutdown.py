@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from kafka_parallel._runtime.loop.shutdown import SIGNALS, Shutdown, Signals
+from kafka_parallel.testing.fake.clock import ManualClock
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
@@ -122,3 +123,25 @@ def test_off_the_main_thread_no_signal_is_handled(before):
     thread.join()
 
     assert seen == found
+
+
+def test_the_time_counts_from_the_first_request_unless_a_later_one_says_how_long():
+    clock = ManualClock()
+    shutdown = Shutdown(10.0, clock.monotonic)
+    assert shutdown.leave_by == float("inf")
+
+    shutdown.request()
+    clock.now += 4.0
+    shutdown.request()
+    assert (shutdown.leave_by, shutdown.begin_leaving()) == (10.0, 6.0)
+
+    shutdown.request(1.0)
+    assert shutdown.leave_by == 5.0
+
+
+def test_a_stop_without_a_request_has_its_time_too():
+    clock = ManualClock()
+    shutdown = Shutdown(10.0, clock.monotonic)
+
+    assert shutdown.begin_leaving() == 10.0
+    assert not shutdown.is_requested
