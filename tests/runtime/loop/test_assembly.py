@@ -77,7 +77,7 @@ def test_plugins_learn_the_settings_of_the_run():
     assert (settings.workers, settings.group_id, settings.topics) == (3, "g", {"t"})
     assert (settings.is_ordered, settings.handler_timeout_ms, settings.has_raw_bytes) == (False, 50, True)
     record = SimpleNamespace(_replace=lambda **fields: fields, topic="t", headers=[], key=b"1", value=b"2")
-    assert settings.deserialize(record) == {"key": b"1", "value": 2}
+    assert settings.deserialize(record) == {"key": b"1", "value": 2, "headers": []}
 
 
 def test_without_deserialisers_a_record_is_its_own():
