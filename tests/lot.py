@@ -1,4 +1,4 @@
-"""Which of many tests alike does a run draw, where all of them take minutes?
+"""The choice of a run among many tests alike, where all of them take minutes.
 
 The ones about files that were changed lately come first, the others by lot. ``KAFKA_PARALLEL_TESTS=all``, as in
 ``make unit-all``, draws every one.

@@ -1,4 +1,4 @@
-"""Which tests does a run draw: the same in each of its processes, and all of them where that is asked for?"""
+"""The draw of a run: the same in each of its processes, and all tests where that is asked for."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class HeldBack(ConfigurationError):  # noqa: N818 - named after what happened to
     places: Mapping[TopicPartition, int]
 
 
-class UsersPoll:  # see docs/decisions/0073-own-place-of-a-record.md
+class UsersPoll:  # see docs/decisions/0076-own-place-of-a-record.md
     """The results of one consumer's ``poll()`` that is the user's own.
 
     :param kind: the consumer's class, for messages.

@@ -68,7 +68,7 @@ class Engine:
                 raise
             raise self._interrupted(error)  # noqa: B904 - the same error, or a graver one
 
-    # see docs/decisions/0071-signal-handlers-may-raise.md
+    # see docs/decisions/0074-signal-handlers-may-raise.md
     def _interrupted(self, error: BaseException) -> BaseException:
         """Do the rest of the way out: a signal handler of the application raised *error* between two acts of it."""
         error = self._leave(error) or error

@@ -30,7 +30,7 @@ class Run(Protocol):
 _runs: WeakSet[Any] = WeakSet()
 
 
-# see docs/decisions/0072-forked-child-ends.md
+# see docs/decisions/0075-forked-child-ends.md
 def give_up_if_forked(run: Run) -> None:
     """Have *run* given up in each process that is forked from now on."""
     _runs.add(run)
