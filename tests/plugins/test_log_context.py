@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import json
 import logging
+import logging.handlers
 import os
+import pickle
+import pickletools
+import queue
 import sys
 import threading
 from types import SimpleNamespace
@@ -403,6 +408,15 @@ def test_a_broken_structlog_costs_no_record(kept, monkeypatch, bind, reset, exec
     assert len(said) == 1
 
 
+def test_a_structlog_that_breaks_for_many_records_at_once_is_logged_once(kept, monkeypatch):
+    monkeypatch.setitem(sys.modules, "structlog.contextvars", Broken(lambda **_: {}, raising))
+    all_bound = threading.Barrier(8)
+
+    assert App(8).run(lambda _: all_bound.wait(60), plugins=[LogContext()], workers=8, ordering="unordered") is None
+
+    assert len([line for line in kept.lines if "structlog failed" in line.getMessage()]) == 1
+
+
 # The factory
 
 
@@ -517,6 +531,86 @@ def test_our_factory_makes_what_the_one_before_makes():
 
     assert around(lambda *args, **kwargs: made)("name") is made
     assert vars(made) == dict.fromkeys(FIELDS)
+
+
+# Names that the application uses itself
+
+
+def say_with_extra(record):
+    OTHER.info("said at %d", record.offset, extra={"kafka_topic": "mine", "kafka_offset": -1, "other": 7})
+
+
+def test_the_extra_of_the_application_wins(kept):
+    assert App(2).run(say_with_extra, plugins=[LogContext()]) is None
+
+    for offset in range(2):
+        assert kept.fields(f"said at {offset}") == [("mine", 0, -1, GROUP, 1, None, None)]
+    assert [line.other for line in kept.lines if line.getMessage().startswith("said")] == [7, 7]
+
+
+def test_the_extra_of_the_application_wins_outside_of_records(kept):
+    class Says:
+        @hookimpl
+        def on_stop(self):
+            OTHER.info("stopped", extra={"kafka_group": "mine"})
+
+    assert App(1).run(plugins=[LogContext(), Says()]) is None
+    assert kept.fields("stopped") == [(None, None, None, "mine", None, None, None)]
+
+
+def test_logging_goes_on_refusing_names_of_its_own():
+    def handle(record):
+        with pytest.raises(KeyError, match="overwrite 'name'"):
+            OTHER.warning("said", extra={"name": "mine"})
+        SEEN.append(record.offset)
+
+    assert App(1).run(handle, plugins=[LogContext()]) is None
+    assert SEEN == [0]
+
+
+def test_formatters_find_the_fields_among_the_attributes(kept):
+    assert App(1).run(say, plugins=[LogContext()]) is None
+
+    (line,) = [line for line in kept.lines if line.getMessage() == "said at 0"]
+    assert "kafka_topic" in line.__dict__
+    assert "kafka_topic" in vars(line)
+    assert {**line.__dict__}["kafka_offset"] == json.loads(json.dumps(line.__dict__))["kafka_offset"] == 0
+    assert logging.Formatter("{kafka_topic}", style="{").format(line) == TOPIC
+
+
+@pytest.mark.parametrize("again", [
+    copy.copy, copy.deepcopy, *(lambda line, n=n: pickle.loads(pickle.dumps(line, n)) for n in range(6)),
+])  # fmt: skip
+def test_copies_of_a_line_have_the_fields(kept, again):
+    assert App(1).run(say_with_extra, plugins=[LogContext()]) is None
+
+    (line,) = [line for line in kept.lines if line.getMessage() == "said at 0"]
+    assert fields_of(again(line)) == ("mine", 0, -1, GROUP, 1, None, None)
+    assert again(line).other == 7
+
+
+def test_a_pickled_line_needs_no_module_of_ours(kept):
+    assert App(1).run(say, plugins=[LogContext()]) is None
+
+    (line,) = [line for line in kept.lines if line.getMessage() == "said at 0"]
+    pickled = [*pickletools.genops(pickle.dumps(line)), *pickletools.genops(pickle.dumps(line, 0))]
+    assert not [found for _, found, _ in pickled if "kafka_parallel" in str(found)]
+
+
+def test_a_queue_of_lines_carries_the_fields():
+    lines, kept = queue.Queue(), Kept()
+    handler = logging.handlers.QueueHandler(lines)
+    OTHER.addHandler(handler)
+    OTHER.setLevel(logging.INFO)
+    try:
+        assert App(1).run(say, plugins=[LogContext()]) is None
+    finally:
+        OTHER.removeHandler(handler)
+        OTHER.setLevel(logging.NOTSET)
+    listener = logging.handlers.QueueListener(lines, kept)
+    listener.start()
+    listener.stop()
+    assert kept.fields("said at 0") == [at(0)]
 
 
 # Settings

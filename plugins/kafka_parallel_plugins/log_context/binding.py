@@ -6,6 +6,7 @@ An error of structlog reaches no record: it is logged once, and structlog is lef
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Token
@@ -27,6 +28,7 @@ class Binding:
 
     def __init__(self, structlog: bool | None) -> None:  # noqa: FBT001 - the plugin's setting
         self._structlog = structlog
+        self._lock = threading.Lock()
 
     def bind(self, info: RecordInfo) -> Bound:
         """Set the current record; return what `unbind` needs, in the same context."""
@@ -69,5 +71,7 @@ class Binding:
             self._give_up()
 
     def _give_up(self) -> None:
-        self._structlog = False
-        log.exception("structlog failed: its lines have no fields of the record from now on")
+        with self._lock:  # many records may be bound by then, and each of them gets here
+            has_given_up, self._structlog = self._structlog is False, False
+        if not has_given_up:
+            log.exception("structlog failed: its lines have no fields of the record from now on")

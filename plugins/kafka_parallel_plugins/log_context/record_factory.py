@@ -3,17 +3,21 @@
 ``logging`` has one factory of log records for the whole process. Ours is put around the one that is there when the
 first consumer starts, and taken away when the last one has stopped, unless another library has replaced it or put its
 own around ours meanwhile: then ours stays where it is, and does no harm.
+
+``Logger.makeRecord`` refuses each name in ``extra=`` that the factory has set. An application may have used our names
+in ``extra`` all along, so that check alone does not find our fields, and the application's values replace them.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from kafka_parallel.logs import RecordInfo, current, fields
+from kafka_parallel.logs import FIELDS, RecordInfo, current, fields
 
 Factory: TypeAlias = "Callable[..., logging.LogRecord]"
 
@@ -55,10 +59,29 @@ def around(before: Factory) -> Factory:
 
     def make_with_fields(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = before(*args, **kwargs)
+        with suppress(AttributeError, TypeError):  # no LogRecord, but an object that fixes its attributes
+            record.__dict__ = Attributes(vars(record))
         vars(record).update(fields())
         return record
 
     return make_with_fields
+
+
+class Attributes(dict[str, Any]):
+    """The attributes of a log record, in which ``makeRecord`` finds no field of ours; everything else does.
+
+    It is copied and pickled as a plain dict, so that log records reach processes without this package.
+    """
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        if name in FIELDS and sys._getframe(1).f_code.co_name == "makeRecord":  # noqa: SLF001 - as logging does
+            return False
+        return super().__contains__(name)
+
+    def __reduce_ex__(self, _: Any) -> tuple[Any, ...]:
+        return dict, (dict(self),)
 
 
 def _sets_fields(factory: Factory) -> bool:
