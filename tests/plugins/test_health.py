@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -400,6 +401,43 @@ def test_a_start_that_another_plugin_refuses_leaves_the_port_free(health, tmp_pa
 
     assert "no licence" in str(error)
     assert plugin.address is None
+
+
+@pytest.mark.parametrize("obstacle", ["symlink", "fifo"])
+@pytest.mark.parametrize("name", ["alive", f".alive.{os.getpid()}.tmp", ".alive.00.tmp"])
+def test_no_symlink_or_fifo_of_others_is_opened(health, tmp_path, monkeypatch, name, obstacle):
+    tokens = itertools.chain(["00"], itertools.repeat("01"))
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(tokens))
+    precious = tmp_path / "precious"
+    precious.write_text("data of the service")
+    os.utime(precious, (0, 0))
+    if name != ".alive.00.tmp":
+        next(tokens)
+    place = tmp_path / name
+    if obstacle == "symlink":
+        place.symlink_to(precious)
+    else:
+        os.mkfifo(place)
+
+    file = tmp_path / "alive"
+    if name == ".alive.00.tmp":  # it has been guessed: the start is refused, and nothing is written there
+        assert isinstance(refused(health(file=file)), ConfigurationError)
+    else:
+        with running(health(file=file)):
+            until("the file", lambda: file.is_file() and not file.is_symlink())
+
+    assert (precious.read_text(), precious.stat().st_mtime) == ("data of the service", 0)
+    assert [found.name for found in tmp_path.glob(".alive.01.tmp")] == []
+
+
+def test_the_file_has_the_rights_that_the_umask_leaves(health, tmp_path):
+    before = os.umask(0o027)
+    try:
+        with running(health(file=tmp_path / "alive")):
+            until("the file", (tmp_path / "alive").exists)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "alive").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("place", ["missing/alive", ".", "a-file/alive"])

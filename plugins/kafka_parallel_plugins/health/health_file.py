@@ -2,12 +2,16 @@
 
 For probes that run a command in the container, where no port may be open. Only the file's age counts. So where its
 contents cannot be written because the disk is full, its time is set instead: no restart empties a disk.
+
+Others may write in the folder as well. So the contents go into a new file of a random name first, and no symlink or
+FIFO of others is opened.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +27,8 @@ log = get_logger("kafka_parallel_plugins.health")
 INTERVAL = 1.0
 # The disk, or this user's share of it, is full.
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# It fails if there is anything of that name, be it a symlink to nowhere.
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 # The files that consumers of this process replace: two of them would keep a dead one's file young.
@@ -39,7 +45,6 @@ class HealthFile:
 
     def __init__(self, path: Path, alive: Callable[[], bytes | None]) -> None:
         self._path = path
-        self._scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self._alive = alive
         self._is_over = threading.Event()
         self._is_broken = False
@@ -58,8 +63,7 @@ class HealthFile:
         if self._path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(self._path))
         try:
-            self._scratch.touch()
-            self._scratch.unlink()
+            self._new_file(b"").unlink()
         except OSError as error:
             if error.errno not in FULL:  # that may change while the consumer runs, and is no reason not to run
                 raise
@@ -87,17 +91,27 @@ class HealthFile:
             self._is_broken = False
 
     def _write(self, contents: bytes) -> None:
+        scratch = self._new_file(contents)
         try:
-            self._scratch.write_bytes(contents)
-            self._scratch.replace(self._path)
+            scratch.replace(self._path)
         except OSError:
-            with suppress(OSError):  # the error that counts is the one above
-                self._scratch.unlink()
+            _remove(scratch)
             raise
+
+    def _new_file(self, contents: bytes) -> Path:
+        scratch = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}.tmp")
+        descriptor = os.open(scratch, NEW_FILE, 0o666)  # less the umask: the probe may be another user
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(contents)
+        except OSError:
+            _remove(scratch)
+            raise
+        return scratch
 
     def _make_young(self, error: OSError) -> None:
         try:
-            os.utime(self._path)
+            os.utime(self._path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
         except OSError:
             consequence = "it grows old, and probes that look at its age will fail"
         else:
@@ -105,3 +119,8 @@ class HealthFile:
         if not self._is_broken:
             self._is_broken = True
             log.warning("the health file %s cannot be written (%r): %s", self._path, error, consequence)
+
+
+def _remove(scratch: Path) -> None:
+    with suppress(OSError):  # the error that counts is that of the write
+        scratch.unlink()
