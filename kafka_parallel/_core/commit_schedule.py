@@ -11,8 +11,8 @@ Rule 4: a commit holds the offsets that changed since they were confirmed; and t
 confirmed long ago (see docs/decisions/0060-commit-unchanged-offsets.md).
 
 The loop asks once per round. Its poll() cannot be woken and blocks up to 0.1 s (``LONGEST_POLL``). It is bounded by
-`wait`, so a commit that time makes due is punctual. A commit that workers make due, by the room or the number of their
-finished records, may be that late. See docs/decisions/0065-one-commit-schedule.md.
+`wait`, so a commit that time makes due is punctual. A commit that makes room becomes due when workers finish records,
+so it may be that late. See docs/decisions/0065-one-commit-schedule.md.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Standing(NamedTuple):
         nothing start; ``"key"`` = another record of its key has not returned; ``"rate"`` = records start at a rate;
         ``"limit"`` = another limit on some records holds it back; ``"worker"`` = all workers are busy.
     :ivar attempt: the number of the attempt that runs or comes next; 1 unless it failed before.
-    :ivar due: when that may start, in seconds of the monotonic clock; ``None`` if nothing but time is not enough.
+    :ivar due: when that may start, in seconds of the monotonic clock; ``None`` if it waits for more than time.
     :ivar plugin: which plugin lets nothing start.
     :ivar behind: the offset of the record of its key that it waits for; ``None`` without one.
     :ivar error: the class of the error by which it failed last; ``None`` unless it waits for another attempt.

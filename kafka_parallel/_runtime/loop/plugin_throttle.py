@@ -1,7 +1,7 @@
 """A plugin's throttle: checks its arguments, and hands them to the scheduler.
 
-The bounds on all records are in ``in_flight_limits.py`` and ``rate_limits.py`` of the core. A new bound on some of
-them, on those of a topic say, is described in ``admission.py``.
+The bounds on all records are in ``in_flight_limits.py`` and ``rate_limits.py`` of the core. The way to add a
+bound on some records, such as those of one topic, is in ``_core/start_limit.py``.
 """
 
 from __future__ import annotations

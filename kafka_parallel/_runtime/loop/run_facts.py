@@ -182,6 +182,6 @@ def _progress(seen: AssignmentProgress, end: int | None, others: Sequence[str]) 
         unfinished=seen.unfinished,
         span=seen.span,
         head_offset=seen.head_offset,
-        head_timestamp_ms=None if seen.head is None else seen.head.record.timestamp,
+        head_timestamp_ms=None if seen.head is None or seen.head.record.timestamp < 0 else seen.head.record.timestamp,
         paused_by=(*([] if seen.paused_for is None else [seen.paused_for]), *others),
     )

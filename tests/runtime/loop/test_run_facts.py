@@ -96,6 +96,17 @@ def test_the_age_of_the_head_is_that_of_its_record():
     assert seen.head_timestamp_ms == held.app.cluster.log(PARTITION).records[2].timestamp
 
 
+def test_a_record_without_a_timestamp_has_no_age():
+    """Kafka says -1 where a producer of before 0.10 has set none."""
+    held = Held()
+    log = held.app.cluster.log(PARTITION)
+    log.records[2] = log.records[2]._replace(timestamp=-1)
+    with held as parallel:
+        seen = progress(parallel)
+
+    assert (seen.head_offset, seen.head_timestamp_ms) == (2, None)
+
+
 def test_at_rest_nothing_is_left_behind_the_marker_of_a_transaction():
     app = App(2)
     log = app.cluster.log(PARTITION)
