@@ -2,6 +2,9 @@
 
 The thread of run() may be what is stuck, and a signal handler may interrupt it between two steps of anything. So the
 handler only writes a byte into a pipe, and a thread that waits for it asks and logs.
+
+Other code may install handlers meanwhile, and call ours from them even after the run: theirs stay, and ours then does
+nothing of its own. A child that is forked meanwhile gives up its copy of the pipe, whose end is what ends the thread.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ log = area_logger("run")
 # The time that the end of a run waits for the thread, in seconds: it may be asking a worker process for its stack.
 JOIN_TIMEOUT = 2.0
 
+_open: set[ExplainSignal] = set()
+
 
 # see docs/decisions/0020-signals-set-flags.md
 class ExplainSignal:
@@ -38,22 +43,36 @@ class ExplainSignal:
         self._explain = explain
         self._previous: Any = None
         self._pipe: tuple[int, int] | None = None
-        self._thread = threading.Thread(target=self._answer, name="kafka-parallel-explain", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> ExplainSignal:
         if self._number is not None and threading.current_thread() is threading.main_thread():
-            self._pipe = os.pipe()
-            os.set_blocking(self._pipe[1], False)
+            reader, writer = os.pipe()
+            self._pipe = reader, writer
+            _open.add(self)
+            os.set_blocking(writer, False)
+            self._thread = threading.Thread(
+                target=self._answer, args=(reader,), name="kafka-parallel-explain", daemon=True
+            )
             self._thread.start()
             self._previous = signal.signal(self._number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pipe is None or self._number is None:
+        if self._pipe is None or self._number is None or self._thread is None:
             return
-        signal.signal(self._number, signal.SIG_DFL if self._previous is None else self._previous)
-        os.close(self._pipe[1])
+        if signal.getsignal(self._number) == self._handle:  # another one may call ours: it stays
+            signal.signal(self._number, signal.SIG_DFL if self._previous is None else self._previous)
+        writer, self._pipe = self._pipe[1], None  # before its number is another file's
+        _open.discard(self)
+        os.close(writer)
         self._thread.join(JOIN_TIMEOUT)
+
+    def give_up_in_child(self) -> None:
+        """Close the copy of the pipe that a forked child has: the thread, and the answers, are the parent's."""
+        pipe, self._pipe = self._pipe, None
+        for descriptor in pipe or ():
+            os.close(descriptor)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         """Wake the thread, and call the user's own handler; a full pipe has asked often enough."""
@@ -63,10 +82,7 @@ class ExplainSignal:
         if callable(self._previous):
             self._previous(number, frame)
 
-    def _answer(self) -> None:
-        if self._pipe is None:
-            return
-        asked = self._pipe[0]
+    def _answer(self, asked: int) -> None:
         try:
             while os.read(asked, 4096):
                 self._log()
@@ -81,3 +97,13 @@ class ExplainSignal:
             return
         for number, reason in enumerate(found, start=1):
             log.warning("asked by a signal, %d of %d: %s", number, len(found), reason.sentence)
+
+
+def _give_up_all() -> None:
+    for found in list(_open):
+        found.give_up_in_child()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_give_up_all)

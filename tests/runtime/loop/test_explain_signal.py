@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import warnings
 
 import pytest
 
@@ -86,6 +87,74 @@ def test_no_file_stays_open():
         with ExplainSignal(signal.SIGUSR1, list):
             pass
     until("all closed", lambda: open_files() <= before)
+
+
+def test_a_handler_that_was_installed_meanwhile_stays_and_may_go_on_to_call_ours(caplog):
+    """Libraries chain handlers so. Their call of ours after the run writes into no file that is open by then."""
+    previous = signal.getsignal(signal.SIGUSR1)
+    calls = []
+
+    def of_a_library(number, frame):
+        calls.append(number)
+        ours(number, frame)
+
+    try:
+        with ExplainSignal(signal.SIGUSR1, list):
+            before = set(os.listdir("/proc/self/fd"))
+            ours = signal.signal(signal.SIGUSR1, of_a_library)
+        assert signal.getsignal(signal.SIGUSR1) is of_a_library
+
+        pipes = [os.pipe() for _ in before]
+        signal.raise_signal(signal.SIGUSR1)
+        for reader, _ in pipes:
+            os.set_blocking(reader, False)
+            with pytest.raises(BlockingIOError):
+                os.read(reader, 1)
+        assert calls == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    for pipe in pipes:
+        os.close(pipe[0])
+        os.close(pipe[1])
+
+
+def fork_that_waits():
+    """Fork a child that lives until a byte comes; return its process id and the descriptor to write to."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    os.close(reader)
+    return child, writer
+
+
+def test_a_child_that_lives_longer_does_not_keep_the_thread():
+    with ExplainSignal(signal.SIGUSR1, list) as found:
+        child, writer = fork_that_waits()
+
+    has_ended = not found._thread.is_alive()
+    os.close(writer)
+    os.waitpid(child, 0)
+    assert has_ended
+
+
+def test_a_signal_to_a_forked_child_is_not_answered_by_its_parent(caplog):
+    asked_for = []
+
+    with ExplainSignal(signal.SIGUSR1, lambda: asked_for.append(1) or []):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            signal.raise_signal(signal.SIGUSR1)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+    assert asked_for == []
 
 
 def test_off_the_main_thread_no_signal_is_touched():
