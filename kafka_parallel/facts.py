@@ -152,6 +152,7 @@ class RunningRecord:
     :ivar worker: the thread, asyncio task or process id that it runs on; ``None`` if the executor does not say.
     :ivar place: the line at which its handler is, as ``file:line``; ``None`` unless it was asked for and is known.
     :ivar batch_size: how many records the handler has; 1 without batches.
+    :ivar partitions: topics and partitions of all records that the handler has; more than one only in a batch.
     """
 
     topic: str
@@ -163,6 +164,7 @@ class RunningRecord:
     worker: str | None = None
     place: str | None = None
     batch_size: int = 1
+    partitions: frozenset[tuple[str, int]] = frozenset()
 
 
 class Facts(Protocol):

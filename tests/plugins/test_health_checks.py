@@ -146,13 +146,23 @@ def test_an_end_that_moves_is_no_progress_of_ours():
     assert stood((PARKED, 0.0), (replace(PARKED, log_end=60), 50.0)) == [0.0, 50.0]
 
 
-RUNS = RunningRecord("orders", 0, 9)
+RUNS = RunningRecord("orders", 0, 9, partitions=frozenset({P0}))
+ELSEWHERE = RunningRecord("orders", 1, 3, partitions=frozenset({P1}))
+BATCH = RunningRecord("orders", 1, 3, batch_size=2, partitions=frozenset({P0, P1}))
+TAKEN = replace(PARKED, unfinished=1, head_offset=9)
 REASONS = {
     "there is no lag": (replace(PARKED, log_end=10), Statistics(), ()),
     "the lag is not known, because no broker answers": (replace(PARKED, log_end=None), Statistics(), ()),
     "it is paused by a limit": (replace(PARKED, paused_by=("records",)), Statistics(), ()),
     "it is paused by the user": (replace(PARKED, paused_by=("user",)), Statistics(), ()),
     "a handler runs": (replace(PARKED, unfinished=1, head_offset=9), Statistics(), (RUNS,)),
+    "a batch runs whose first record is of another partition": (TAKEN, Statistics(workers=2), (BATCH,)),
+    "handlers of another partition occupy all workers": (TAKEN, Statistics(workers=2), (ELSEWHERE,) * 2),
+    "handlers of another partition are all that a plugin lets run": (
+        TAKEN,
+        Statistics(workers=8, in_flight=1, throttled={"adaptive-concurrency": 1}),
+        (ELSEWHERE,),
+    ),
     "a record waits for its next attempt": (replace(PARKED, unfinished=1, head_offset=9), Statistics(waiting=1), ()),
     "a record waits for its rate": (replace(PARKED, unfinished=1, head_offset=9), Statistics(rate_limited=1), ()),
     "the next record cannot be read": (PARKED, Statistics(unreadable={P0: 10}), ()),
@@ -173,7 +183,21 @@ def test_a_reason_begins_the_time_anew():
 
 
 def test_a_handler_of_another_partition_is_no_reason():
-    assert stood((PARKED, 0.0), (PARKED, 50.0, Statistics(), (RunningRecord("orders", 1, 3),))) == [0.0, 50.0]
+    for progress in (PARKED, TAKEN):
+        seen = (progress, 50.0, Statistics(workers=2, in_flight=1, throttled={"adaptive-concurrency": 2}), (ELSEWHERE,))
+        assert stood((progress, 0.0), seen) == [0.0, 50.0]
+
+
+def test_workers_that_are_all_busy_are_no_reason_for_a_partition_that_is_not_fetched():
+    seen = (PARKED, 50.0, Statistics(workers=1, in_flight=1), (ELSEWHERE,))
+
+    assert stood((PARKED, 0.0), seen) == [0.0, 50.0]
+
+
+def test_a_throttle_with_nothing_in_flight_is_no_reason_for_a_partition_that_it_does_not_pause():
+    seen = (TAKEN, 50.0, Statistics(workers=1, throttled={"circuit-breaker": 0}), ())
+
+    assert stood((TAKEN, 0.0), seen) == [0.0, 50.0]
 
 
 def test_a_partition_that_left_and_came_back_begins_anew():

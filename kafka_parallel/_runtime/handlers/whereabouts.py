@@ -75,6 +75,7 @@ def running_record(item: Task | TaskBatch, running_ms: float, worker: str | None
         worker=worker,
         place=place,
         batch_size=len(item.tasks),
+        partitions=frozenset((task.record.topic, task.record.partition) for task in item.tasks),
     )
 
 

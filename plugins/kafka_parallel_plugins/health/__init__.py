@@ -54,7 +54,7 @@ class Health:
         needs one of its own.
     :param poll_stall_ms: milliseconds without a poll after which ``/livez`` fails; at least 1,000.
     :param partition_stall_ms: milliseconds after which ``/livez`` fails if a partition has lag, is not paused, has
-        nothing running and finished nothing; at least 60,000; ``None`` = never.
+        nothing running, waits for no retry, rate or worker, and finished nothing; at least 60,000; ``None`` = never.
     :param handler_stall_ms: milliseconds of one handler after which ``/livez`` fails; ``None`` = never; not below the
         consumer's ``handler_timeout_ms``, which ends the attempt and not the process.
     :param ready_when_throttled: whether ``/readyz`` is 200 while a plugin lets no record start.

@@ -126,7 +126,8 @@ class Standstills:
     """Notes since when partitions stand still for no reason that anyone could name. One thread at a time.
 
     A partition does so while it has lag, is not paused, has nothing running, and finishes nothing. Records that wait
-    for their next attempt or for a rate, and a next one that cannot be read, are reasons that a restart does not end.
+    for their next attempt, for a rate or for handlers that occupy all workers, and a next one that cannot be read, are
+    reasons that a restart does not end.
     """
 
     def __init__(self) -> None:
@@ -140,8 +141,8 @@ class Standstills:
         now: float,
     ) -> dict[TopicPartition, float]:
         """Return for how many seconds each partition that stands still for no reason has been seen to do so."""
-        busy = {(record.topic, record.partition) for record in running}
-        waits = statistics.waiting or statistics.rate_limited
+        busy = {partition for record in running for partition in record.partitions}
+        waits = statistics.waiting or statistics.rate_limited or _is_full(statistics, running)
         suspects = {
             partition: (found.position, found.unfinished, found.head_offset, found.committed)
             for partition, found in progress.items()
@@ -157,3 +158,11 @@ class Standstills:
     def _begin(self, partition: TopicPartition, mark: object, now: float) -> float:
         before = self._since.get(partition)
         return now if before is None or before[0] != mark else before[1]
+
+
+def _is_full(statistics: Statistics, running: Sequence[RunningRecord]) -> bool:
+    """Whether no further record may start: handlers occupy all workers, or all that a plugin lets be in flight."""
+    bounds = statistics.throttled.values()
+    return bool(running) and (
+        len(running) >= statistics.workers > 0 or any(statistics.in_flight >= bound for bound in bounds)
+    )

@@ -11,8 +11,9 @@ import traceback
 from types import SimpleNamespace
 
 import pytest
+from kafka import TopicPartition
 
-from kafka_parallel._runtime.handlers.whereabouts import Whereabouts, place_in
+from kafka_parallel._runtime.handlers.whereabouts import Whereabouts, place_in, running_record
 
 HERE = __file__
 
@@ -76,3 +77,13 @@ def test_what_an_executor_does_not_say_is_not_known(stack):
     assert silent.workers_of(items) == [None, None]
     assert silent.stack_of(items[0]) is silent.place_of(items[0]) is None
     assert speaks.stack_of(items[0]) is speaks.place_of(items[0]) is None
+
+
+def test_a_batch_tells_the_partitions_of_all_its_records():
+    records = [SimpleNamespace(topic="orders", partition=partition, key=None) for partition in (0, 1, 1)]
+    batch = SimpleNamespace(tasks=[SimpleNamespace(record=record, offset=7, attempt=1) for record in records])
+
+    found = running_record(batch, 5.0, None, None)
+
+    assert (found.partition, found.batch_size) == (0, 3)
+    assert found.partitions == {TopicPartition("orders", 0), TopicPartition("orders", 1)}

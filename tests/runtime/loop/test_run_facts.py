@@ -162,6 +162,7 @@ def test_a_batch_is_told_by_its_first_record():
         [found] = parallel.running(places=True)
 
     assert (found.offset, found.batch_size) == (0, 3)
+    assert found.partitions == {PARTITION}
     assert found.place == f"{__file__}:{line_of('held here')}"
 
 
