@@ -11,9 +11,13 @@ import threading
 from contextlib import closing, contextmanager
 
 import pytest
+from kafka import TopicPartition
 
 from kafka_parallel import Batch, ConfigurationError, Skip, hookimpl, top_sockets
+from kafka_parallel.facts import PartitionProgress, RunningRecord
 from kafka_parallel_plugins.top import Top
+from kafka_parallel_plugins.top.frames import _topics
+from kafka_parallel_plugins.top.recent_times import Pace
 from tests.runtime.app import TOPIC, App
 from tests.runtime.loop.test_run_state import PATIENCE, until
 
@@ -122,6 +126,39 @@ def test_a_batch_is_one_row_with_its_size():
 
     assert frame["running"][0]["batch_size"] > 1
     assert frame["topics"][0]["running"] == frame["running"][0]["batch_size"]
+
+
+def test_the_topics_of_a_frame_take_one_pass_over_all_partitions():
+    """With a pass for each topic, a frame of 10,000 topics took 9 seconds of a core, each second."""
+    passes = []
+
+    class Counted(dict):
+        def items(self):
+            passes.append("items")
+            return super().items()
+
+        def __iter__(self):
+            passes.append("iter")
+            return super().__iter__()
+
+    progress = Counted(
+        {
+            TopicPartition(topic, partition): PartitionProgress(position=5, log_end=9 if topic != "new" else None)
+            for topic in ("a", "b", "new")
+            for partition in range(2)
+        }
+    )
+    running = [RunningRecord("b", 0, 5, running_ms=ms, batch_size=3) for ms in (20.0, 10.0)]
+
+    topics = _topics(progress, {"silent": Pace()}, running)
+
+    assert len(passes) == 1
+    assert [(found["topic"], found["partitions"], found["lag"]) for found in topics] == [
+        ("a", 2, 8), ("b", 2, 8), ("new", 2, None), ("silent", 0, 0)
+    ]  # fmt: skip
+    assert [(found["running"], found["longest_running_ms"]) for found in topics] == [
+        (0, 0.0), (6, 20.0), (0, 0.0), (0, 0.0)
+    ]  # fmt: skip
 
 
 def test_coroutines_are_seen_too():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -91,24 +92,29 @@ def _counts(statistics: Statistics) -> dict[str, Any]:
 def _topics(
     progress: Mapping[TopicPartition, PartitionProgress], paces: Mapping[str, Pace], running: Sequence[RunningRecord]
 ) -> list[dict[str, Any]]:
-    names = sorted({partition.topic for partition in progress} | paces.keys())
+    lags: dict[str, list[int | None]] = defaultdict(list)  # a pass for each topic would take seconds with thousands
+    for partition, found in progress.items():
+        lags[partition.topic].append(found.lag)
+    handlers: dict[str, list[RunningRecord]] = defaultdict(list)
+    for record in running:
+        handlers[record.topic].append(record)
     return [
         {
             "topic": topic,
             **_shown(paces.get(topic, Pace())),
-            "partitions": sum(partition.topic == topic for partition in progress),
-            "running": sum(record.batch_size for record in running if record.topic == topic),
-            "longest_running_ms": max((record.running_ms for record in running if record.topic == topic), default=0.0),
-            "lag": _sum(found.lag for partition, found in progress.items() if partition.topic == topic),
+            "partitions": len(lags[topic]),
+            "running": sum(record.batch_size for record in handlers[topic]),
+            "longest_running_ms": max((record.running_ms for record in handlers[topic]), default=0.0),
+            "lag": _sum(lags[topic]),
         }
-        for topic in names
+        for topic in sorted(lags.keys() | paces.keys())
     ]
 
 
-def _sum(lags: Any) -> int | None:
+def _sum(lags: Sequence[int | None]) -> int | None:
     """The sum of *lags*; ``None`` if one of them is not known."""
-    found = list(lags)
-    return None if None in found else sum(found)
+    known = [lag for lag in lags if lag is not None]
+    return sum(known) if len(known) == len(lags) else None
 
 
 def _partition(partition: TopicPartition, found: PartitionProgress, pace: Pace, now_ms: float) -> dict[str, Any]:
