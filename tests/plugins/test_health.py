@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 
 import pytest
@@ -387,6 +387,18 @@ def test_the_next_run_gets_the_port_of_the_one_that_ended(health):
     with running(second):
         until_ready(second)
         assert failing(second, "/livez") == []
+
+
+def test_of_runs_with_any_free_port_the_last_alone_keeps_its_server(health):
+    """Each keeps a thread, a socket and the whole consumer, and no later run needs the port."""
+    plugins = [health() for _ in range(3)]
+    with ExitStack() as stack:
+        for plugin in plugins:
+            stack.enter_context(running(plugin))
+    first, second, last = (plugin._server._server for plugin in plugins[::-1])  # in the order of their ends
+
+    assert failing(plugins[0], "/livez") == ["run"]
+    assert (first.is_alive, second.is_alive, last.is_alive) == (False, False, True)
 
 
 def test_a_start_that_another_plugin_refuses_leaves_the_port_free(health, tmp_path):

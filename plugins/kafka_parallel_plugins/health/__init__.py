@@ -40,13 +40,17 @@ SHORTEST_PARTITION_STALL_MS = 60_000
 # Below this a round that is a little longer than usual would count: a smaller number was meant in seconds.
 SHORTEST_POLL_STALL_MS = 1_000
 
-# Servers of runs that have ended, by port: they answer that they have, until another run needs the port.
+# The server of the run that ended last, for each port that was asked for: it answers that the run has, until another
+# run needs the port, or ends. Each keeps a thread, a socket and the whole consumer.
 _ended: dict[int, ProbeServer] = {}
 _ended_lock = threading.Lock()
 
 
 class Health:
     """Answers ``/livez``, ``/readyz`` and ``/startupz`` with 200 or 503, and keeps a file young while it lives.
+
+    After its run it answers that the run has ended, until another run of the process with the same *port* begins or
+    ends.
 
     :param port: the port to listen at; 0 = any free one, see `address`; ``None`` = none, for the file alone.
     :param host: the address to listen at; ``"0.0.0.0"`` for probes from outside of the container.
@@ -145,7 +149,9 @@ class Health:
             self._file.close()
         if self._server is not None and self._port is not None:
             with _ended_lock:
-                _ended[self._port] = self._server
+                before, _ended[self._port] = _ended.get(self._port), self._server
+            if before is not None and before is not self._server:  # of another consumer with port=0, or another host
+                before.close()
 
     def _refuse_a_stall_before_the_timeout(self, handler_timeout_ms: float | None) -> None:
         stall = self._limits.handler
