@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ELSEWHERE = {*sys.stdlib_module_names, "kafka", "click"}
 CLIENT = (kafka, kafka.errors, kafka.consumer.fetcher)
 # Classes of packages that only an extra needs, so the documentation is built without them.
-OF_EXTRAS = {"CollectorRegistry"}
+OF_EXTRAS = {"CollectorRegistry", "MeterProvider", "TracerProvider"}
 
 
 def setup(app: Sphinx) -> None:
