@@ -542,6 +542,35 @@ class TestHostile:
 
         assert consumer.value("errors_total", client_id='a"b\\c\n?', topic="orders", error_type='Bad"\n') == 1
 
+    @pytest.mark.parametrize("name", [["no", "text"], None, 7])
+    def test_an_error_whose_class_has_no_text_as_its_name_is_skipped_all_the_same(self, consumer, name):
+        class Named(type):
+            __name__ = property(lambda cls: name)
+
+        class OddError(Exception, metaclass=Named):
+            pass
+
+        answer = Skip("not needed")
+        assert consumer.fail(OddError(), answer) is answer
+
+        assert consumer.value("errors_total", topic="orders", error_type="OddError") == 1
+        assert consumer.value("records_total", topic="orders", outcome="skipped") == 1
+
+    def test_a_signal_handler_may_scrape_while_an_event_is_counted(self, consumer, monkeypatch):
+        count_all, scraped = DurationCounts.count_all, []
+
+        def interrupted(counts, seconds):
+            scraped.append(values(consumer.registry))
+            count_all(counts, seconds)
+
+        monkeypatch.setattr(DurationCounts, "count_all", interrupted)
+        counting = threading.Thread(target=consumer.commit, daemon=True)
+        counting.start()
+        counting.join(60)
+
+        assert not counting.is_alive(), "the scrape waits for the count that it has interrupted"
+        assert len(scraped) == 1
+
     def test_a_registry_that_has_the_names_refuses_the_start(self):
         registry = prometheus_client.CollectorRegistry()
         prometheus_client.Counter("kafka_parallel_records_total", "the user's own", registry=registry)

@@ -198,7 +198,10 @@ def _is_bound(bound: object) -> bool:
 
 def _class_name(error: BaseException) -> str:
     """The name of the error's class, and of the original one if that could not be sent by its process."""
-    return error.type_name.rpartition(".")[2] if isinstance(error, HandlerError) else type(error).__name__
+    if type(error) is HandlerError:
+        return error.type_name.rpartition(".")[2]
+    # Past the metaclass of the error, whose __name__ may be anything.
+    return str.__str__(type.__dict__["__name__"].__get__(type(error)))
 
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:

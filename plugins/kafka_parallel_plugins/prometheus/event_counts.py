@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from threading import Lock
+from threading import RLock
 
 from kafka_parallel_plugins.prometheus.attempt_counts import DurationCounts, added_up
 
@@ -20,7 +20,8 @@ class EventCounts:
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._lock = Lock()
+        # A signal handler may scrape on the very thread that counts here.
+        self._lock = RLock()
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._retries: Counter[str] = Counter()
         self._errors: Counter[tuple[str, str]] = Counter()
