@@ -51,6 +51,11 @@ class CommitSnapshot(Generic[P]):
     offsets: Mapping[P, tuple[int, int]]
     assignments: Mapping[P, Assignment]
 
+    @property
+    def advances(self) -> frozenset[P]:
+        """The partitions of which finished records would be repeated without this commit: it does not just renew."""
+        return frozenset(p for p, (offset, _) in self.offsets.items() if offset != self.assignments[p].restart_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

@@ -390,9 +390,7 @@ class Loop:
                 self._rebalance.lost(self._committer.lost)  # later ones may still be ours
                 continue
             if self._clock.monotonic() >= deadline:
-                commit_log.error(
-                    "the last commit failed: the records finished since the one before will be processed again"
-                )
+                reports.last_commit_failed(self._scheduler.snapshot().advances)
                 return
             # A plugin that fails is no matter of moments, and gets more and more time.
             wait = LONGEST_POLL * 2 ** min(self._committer.plugin_failures, 6)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 run_log = area_logger("run")
 rebalance_log = area_logger("rebalance")
 handlers_log = area_logger("handlers")
+commits_log = area_logger("commits")
 
 
 def starting(settings: Settings, plugins: Iterable[str]) -> None:
@@ -85,6 +86,17 @@ def will_repeat(repeated: Mapping[TopicPartition, Repeated], what: str, group: s
             "%s[%d]@%d waits for longer than the %s: %d finished records above it will be processed again",
             partition.topic, partition.partition, offset, what, records, extra=fields_of(partition, offset, group),
         )  # fmt: skip
+
+
+def last_commit_failed(uncommitted: Collection[TopicPartition]) -> None:
+    """Say that a run ends without its last commit, and whether that has a consequence.
+
+    :param uncommitted: partitions of which records were finished since the commit before.
+    """
+    if uncommitted:
+        commits_log.error("the last commit failed: the records finished since the one before will be processed again")
+    else:
+        commits_log.info("the last commit failed, and no record was finished since the one before: nothing is repeated")
 
 
 def stopping(why: str | None, timeout: float) -> None:

@@ -391,14 +391,21 @@ def test_the_last_commit_is_tried_again_for_some_seconds(caplog):
     assert "the last commit failed" not in caplog.text
 
 
-def test_a_last_commit_that_never_succeeds_is_told(caplog):
-    world = World(answers=[CommitResult.RETRY] * 1000)
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_last_commit_that_never_succeeds_is_an_error_where_records_were_finished(caplog, is_finished):
+    world = World({OURS: records(0)}, answers=[CommitResult.RETRY] * 1000)
+    world.step()
+    if is_finished:
+        world.handle_all()
+    else:
+        world.scheduler.next_chunk_nowait(1)
+        world.shutdown.request(0.0)
     world.client.poll = lambda timeout, most: world.clock.advance(timeout) or {}
 
     with caplog.at_level(logging.ERROR):
         world.loop.drain_and_commit()
 
-    assert "the last commit failed" in caplog.text
+    assert ("the last commit failed" in caplog.text) is is_finished
     assert world.clock.now == pytest.approx(10.0, abs=0.2)
 
 
