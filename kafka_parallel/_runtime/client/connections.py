@@ -28,8 +28,8 @@ class Connections:
         return getattr(self._consumer, "_client", None)
 
     def has_none(self) -> bool:
-        """Tell whether no broker of the cluster is connected."""
-        net = self._net
+        """Tell whether no broker of the cluster is connected, although the consumer is open: closing ends all."""
+        net = None if getattr(self._consumer, "_closed", False) else self._net
         return net is not None and all(net.is_disconnected(_node_id(broker)) for broker in net.cluster.brokers())
 
     def lost_leaders(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

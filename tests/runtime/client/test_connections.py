@@ -29,6 +29,13 @@ def test_a_cluster_that_is_gone():
     assert connections(0).has_none()
 
 
+def test_a_consumer_that_is_closed_misses_no_broker():
+    found = connections(0)
+    found._consumer.close()
+
+    assert not found.has_none()
+
+
 def test_one_broker_that_is_gone():
     found = connections(4, leaders={Q: 4})
 
