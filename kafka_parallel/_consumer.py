@@ -18,13 +18,13 @@ from kafka_parallel._options import (
     PluginOption,
     require_duration,
 )
-from kafka_parallel._plugins.combinations import check_hosted, check_thread
+from kafka_parallel._plugins.combinations import check_explain_signal, check_hosted, check_thread
 from kafka_parallel._plugins.manager import Plugins
 from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel._runtime.loop.assembly import Parts
 from kafka_parallel._runtime.loop.background import Background
 from kafka_parallel._runtime.loop.engine import Engine
-from kafka_parallel._runtime.loop.explain_signal import ExplainSignal
+from kafka_parallel._runtime.loop.explain_signal import ExplainSignal, is_main_thread
 from kafka_parallel._runtime.loop.shutdown import Shutdown, Signals
 from kafka_parallel._showing import shown
 from kafka_parallel._suggestions import explains_options
@@ -83,7 +83,8 @@ class ParallelConsumer:
         replaced, and other records of its key wait until it returns. Looked at some ten times a second.
     :param stuck_after_ms: milliseconds after which a warning says where a handler is that still runs; ``None`` = never.
     :param explain_signal: a signal at which run() on the main thread logs the sentences of `explain`, such as
-        ``signal.SIGUSR1``; ``None`` = none.
+        ``signal.SIGUSR1``; ``None`` = none. Before and after run() the signal ends the process; `start`, `run_async`
+        and run() on another thread refuse it.
     :raises ConfigurationError: for an option or a consumer that cannot work.
     :raises PluginError: for a plugin that cannot be found, loaded or combined with the others.
     """
@@ -143,11 +144,13 @@ class ParallelConsumer:
             of `BatchFailed` those it names.
         :raises RecordFailed: if a record failed and no plugin chose to retry or skip it; ``__cause__`` is the error.
         :raises StateError: if it was started before.
-        :raises ConfigurationError: if the handler is not callable, or the consumer is closed or not subscribed.
+        :raises ConfigurationError: if the handler is not callable, the consumer is closed or not subscribed, or
+            ``explain_signal`` was given off the main thread.
         :raises CommitFailed: if the group coordinator refuses commits for good.
         """
         self._check_handler(handler)
         check_thread(handler)
+        check_explain_signal(self._options, "run() off the main thread", is_heard=is_main_thread())
         engine = self._begin(handler, batch)
         stops = Signals(self._shutdown) if self._options.install_signal_handlers else nullcontext()
         with stops, ExplainSignal(self._options.explain_signal, engine.facts.explain):
@@ -163,6 +166,7 @@ class ParallelConsumer:
         :raises StateError: if it was started before.
         :raises ConfigurationError: as `run`.
         """
+        check_explain_signal(self._options, "start()", is_heard=False)
         engine = self._begin(handler, batch)
         self._background = Background(engine.run_until_over, self._shutdown, lambda: _within.get() is self)
         self._background.start()
@@ -186,6 +190,7 @@ class ParallelConsumer:
 
         self._check_handler(handler)
         check_hosted(handler)
+        check_explain_signal(self._options, "run_async()", is_heard=False)
         engine = self._begin(handler, batch, asyncio.get_running_loop())
         await run_hosted(engine.run_until_over, self._shutdown)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,25 @@ def check_hosted(handler: Callable[[Any], Any]) -> None:
             "run_async() runs async def handlers on the running event loop, and this one is a plain function: make it "
             "async def, or write start(handler), which blocks nothing"
         )
+
+
+def check_explain_signal(options: Options, way: str, *, is_heard: bool) -> None:
+    """Check that the signal of ``explain_signal`` is caught: one that is not ends the process.
+
+    :param way: how the run is started, for the error.
+    :param is_heard: whether this way can catch signals.
+    :raises ConfigurationError: there is such a signal, and it would not be caught.
+    """
+    if options.explain_signal is None or is_heard:
+        return
+    number = options.explain_signal
+    name = next((f"signal.{known.name}" for known in signal.Signals if known == number), str(number))
+    raise ConfigurationError(
+        f"explain_signal={name} with {way}: only run() on the main thread can catch it, and uncaught it ends the "
+        "process; leave explain_signal out, and catch the signal on the main thread: signal.signal("
+        f"{name}, lambda *_: print([reason.sentence for reason in consumer.explain()])), where consumer is "
+        "this ParallelConsumer"
+    )
 
 
 def check_plugins(plugins: Plugins, options: Options, group_id: str | None, usual_executor: str) -> None:

@@ -30,6 +30,11 @@ JOIN_TIMEOUT = 2.0
 _open: set[ExplainSignal] = set()
 
 
+def is_main_thread() -> bool:
+    """Tell whether this is the thread on which Python lets signal handlers be installed."""
+    return threading.current_thread() is threading.main_thread()
+
+
 # see docs/decisions/0020-signals-set-flags.md
 class ExplainSignal:
     """The signal for the time of one run(): a context manager that does nothing off the main thread.
@@ -46,7 +51,7 @@ class ExplainSignal:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> ExplainSignal:
-        if self._number is not None and threading.current_thread() is threading.main_thread():
+        if self._number is not None and is_main_thread():
             reader, writer = os.pipe()
             self._pipe = reader, writer
             _open.add(self)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -190,3 +192,31 @@ def test_a_hook_that_blocks_the_loop_is_found(caplog):
 def test_a_signal_that_cannot_be_used_is_refused(number):
     with pytest.raises(ConfigurationError, match="explain_signal="):
         App().parallel(explain_signal=number)
+
+
+def start(parallel):
+    parallel.start(lambda _: None)
+
+
+def run_async(parallel):
+    async def handle(_):
+        """Handle nothing."""
+
+    asyncio.run(parallel.run_async(handle))
+
+
+def run_off_the_main_thread(parallel):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(parallel.run, lambda _: None).result()
+
+
+@pytest.mark.parametrize("begin", [start, run_async, run_off_the_main_thread])
+def test_a_run_that_could_not_catch_the_signal_is_refused_with_the_line_to_write(begin):
+    app = App()
+    parallel = app.parallel(explain_signal=signal.SIGUSR1)
+
+    with pytest.raises(ConfigurationError, match=r"signal\.signal\(signal\.SIGUSR1, lambda .*consumer\.explain"):
+        begin(parallel)
+
+    parallel.run(app.handle(lambda _: None))
+    assert len(app.handled) == 6, "nothing had begun"
