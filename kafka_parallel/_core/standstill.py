@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from kafka_parallel._core.progress import at_work
+
 if TYPE_CHECKING:
     from kafka_parallel._core.assignment import Assignment
     from kafka_parallel._core.backlog import Backlog
@@ -28,6 +30,7 @@ class Standing(NamedTuple):
     :ivar error: the class of the error by which it failed last; ``None`` unless it waits for another attempt.
     :ivar since: since when it is known to be so, in seconds of the monotonic clock; ``None`` if that is not noted.
     :ivar limit: the name of the limit that holds it back.
+    :ivar is_earlier: whether the handler that runs began under an earlier assignment, before a revocation.
     :ivar finished: how many records above it are finished and cannot be committed.
     """
 
@@ -41,6 +44,7 @@ class Standing(NamedTuple):
     since: float | None = None
     limit: str | None = None
     finished: int = 0
+    is_earlier: bool = False
 
 
 def standing(
@@ -73,7 +77,24 @@ def _found(
     if task is None:
         return Standing(offset, "worker")
     line = _found_in_line(task, throttles, now)
-    return line._replace(behind=_ahead(task.lane, dispatch, backlog)) if line.reason == "key" and task.lane else line
+    return _behind_its_key(line, task, task.lane, dispatch, backlog) if line.reason == "key" and task.lane else line
+
+
+def _behind_its_key(line: Standing, task: Task, lane: Lane, dispatch: Dispatch, backlog: Backlog) -> Standing:
+    if _runs_from_before(task.assignment, task.offset, dispatch):
+        return line._replace(reason="handler", is_earlier=True)
+    return line._replace(behind=_ahead(lane, dispatch, backlog))
+
+
+def _runs_from_before(assignment: Assignment, offset: int, dispatch: Dispatch) -> bool:
+    """Tell if an attempt at the record runs that began under an earlier assignment: the record waits for itself."""
+    running = (task for item, _ in at_work(dispatch) for task in item.tasks)
+    return any(
+        task.offset == offset
+        and task.assignment is not assignment
+        and task.assignment.partition == assignment.partition
+        for task in running
+    )
 
 
 def _ahead(lane: Lane, dispatch: Dispatch, backlog: Backlog) -> int | None:

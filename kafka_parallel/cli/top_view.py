@@ -22,6 +22,8 @@ MOST_REASONS = 3
 FEWEST_ROWS = 3
 LEAST = 3 * (FEWEST_ROWS + AROUND_TABLE) + 3
 UNKNOWN = "-"
+# The causes that are limits of the buffer: their names alone would say that records are waited for.
+FULL = {"records": "buffer full", "bytes": "buffer full"}
 
 
 def view(frame: Mapping[str, Any], width: int, height: int | None) -> RenderableType:
@@ -148,12 +150,12 @@ def waits_for(partition: Mapping[str, Any], reason: Mapping[str, Any] | None) ->
     """
     if reason is not None:
         lasts = f" for {duration(reason['lasts_ms'])}" * bool(reason["lasts_ms"])
-        return f"{reason['cause']}{lasts}"
+        return f"{FULL.get(reason['cause'], reason['cause'])}{lasts}"
     if partition["paused_by"]:
         return f"paused: {', '.join(partition['paused_by'])}"
     if partition["unfinished"]:
         return f"offset {partition['head_offset']}"
-    return "records" if partition["lag"] == 0 else ""
+    return "idle" if partition["lag"] == 0 else ""
 
 
 def _pace(found: Mapping[str, Any]) -> tuple[str, str, str, str]:

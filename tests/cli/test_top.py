@@ -211,7 +211,9 @@ def test_the_numbers_of_a_topic_are_in_its_row():
         ({"paused_by": ["bytes"]}, [reason("handler", lasts_ms=8000)], "handler for 8.00 s"),
         ({"paused_by": ["bytes"]}, [reason("retry", lasts_ms=0), reason("bytes")], "retry"),
         ({}, [reason("handler", partition=4)], "offset 1042"),
-        ({"unfinished": 0, "head_offset": None, "lag": 0}, [], "records"),
+        ({"unfinished": 0, "head_offset": None, "lag": 0}, [], "idle"),
+        ({"paused_by": ["records"]}, [reason("records", lasts_ms=0)], "buffer full"),
+        ({"paused_by": ["bytes"]}, [reason("bytes", lasts_ms=0)], "buffer full"),
     ],
 )
 def test_a_row_says_why_its_partition_does_not_go_on(changes, reasons, text):

@@ -93,9 +93,22 @@ def test_a_record_behind_one_of_its_key_that_an_earlier_assignment_left_running(
     next(iter(found.dispatch.next_chunk(1, 0.0)))
     found.end_assignments(["p"])
     found.assign(["p"])
+    feed(found, "p", (1, "a"))
+
+    assert standing(found)[:2] == (1, "key")
+    assert standing(found).behind == 0
+
+
+def test_a_record_that_an_earlier_assignment_left_running():
+    found = scheduler("p")
+    feed(found, "p", (0, "a"))
+    next(iter(found.dispatch.next_chunk(1, 0.0)))
+    found.end_assignments(["p"])
+    found.assign(["p"])
     feed(found, "p", (0, "a"))
 
-    assert standing(found)[:2] == (0, "key")
+    assert standing(found)[:2] == (0, "handler")
+    assert standing(found).is_earlier
 
 
 def test_a_record_that_was_skipped_stands_no_more():

@@ -70,6 +70,8 @@ def waits_for(standing: Standing, now: float, where: Where = Where()) -> str:  #
     when = "" if standing.due is None else f" in {max(0.0, standing.due - now):.0f} s"
     ahead = "" if standing.behind is None else f", offset {standing.behind},"
     failed = "it failed" if standing.error is None else f"it failed with {standing.error}"
+    if standing.is_earlier:
+        return f"an earlier attempt at this record, begun before the partition was revoked, still runs{_place(where)}"
     return {
         "handler": f"its handler runs{_place(where)} ({_key(where)}attempt {standing.attempt})",
         "retry": f"{failed}, and attempt {standing.attempt} is due{when}",

@@ -52,6 +52,12 @@ def test_a_retry_is_told_of_with_the_error_and_the_time():
     assert sentences.waits_for(standing, 2.0) == "it failed with TimeoutError, and attempt 3 is due in 62 s"
 
 
+def test_an_earlier_attempt_is_told_of_with_its_worker_and_its_line():
+    assert sentences.waits_for(Standing(1042, "handler", is_earlier=True), 0.0, Where(RUNNING)) == (
+        "an earlier attempt at this record, begun before the partition was revoked, still runs in kp-7 at billing.py:88"
+    )
+
+
 def test_many_names_are_counted():
     many = [TopicPartition("t", number) for number in range(25)]
 
