@@ -9,9 +9,10 @@ import threading
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, Tracer
 
-from kafka_parallel import ConfigurationError, PluginError
+from kafka_parallel import ConfigurationError, PluginError, Skip, hookimpl
 from kafka_parallel_plugins.opentelemetry import OpenTelemetry
 from tests.plugins.test_opentelemetry import again
 from tests.plugins.traces import current, traceparent
@@ -179,6 +180,31 @@ def test_an_exporter_that_blocks_harms_no_record_behind_a_batch_processor():
     assert (app.error, sorted(app.handled), app.committed) == (None, list(range(20)), 20)
     exporter.may_go_on.set()
     processor.shutdown()
+
+
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise SystemExit("on purpose")
+
+
+@pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
+def test_an_error_whose_text_raises_system_exit_ends_no_run(executor, caplog):
+    class Skips:
+        @hookimpl
+        def on_error(self):
+            return Skip("not needed")
+
+    app = App(3, executor)
+
+    def handle(record):
+        if record.offset == 1:
+            raise SpeechlessError
+
+    traced = provider_with(SimpleSpanProcessor(InMemorySpanExporter()))
+    error = app.run(handle, plugins=[Skips(), OpenTelemetry(tracer_provider=traced)])
+
+    assert (error, app.committed) == (None, 3)
+    assert caplog.text.count("could not end a span") == 1
 
 
 class TestNoSdk:

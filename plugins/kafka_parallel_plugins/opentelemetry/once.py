@@ -5,6 +5,7 @@ It is logged, once for each plugin: an exporter that is broken is broken for eve
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,12 +18,14 @@ class LoggedOnce:
     """Logs the first error; any thread may call it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._is_logged = False
 
     def log(self, act: str) -> None:
         """Log the error that is being handled, which kept the plugin from *act*, unless one was logged before."""
-        if not self._is_logged:
-            self._is_logged = True
+        with self._lock:
+            was_logged, self._is_logged = self._is_logged, True
+        if not was_logged:
             log.exception("plugin opentelemetry could not %s; records and commits go on, and this is logged once", act)
 
     @contextmanager

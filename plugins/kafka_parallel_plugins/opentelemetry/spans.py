@@ -186,7 +186,15 @@ def mark_failed(span: Span, error: BaseException) -> None:
     kind = names.error_type(error)
     span.set_status(Status(StatusCode.ERROR, kind))
     span.set_attribute(names.ERROR_TYPE, kind)
-    span.record_exception(error)
+    try:
+        span.record_exception(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:
+        if isinstance(raised, Exception):
+            raise
+        # The SDK asks the error for its text, and that may raise SystemExit: no reason to end the run.
+        raise RuntimeError(f"the text of a {kind} cannot be made") from raised
 
 
 def _text(key: object) -> str | None:
