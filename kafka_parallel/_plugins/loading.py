@@ -28,6 +28,7 @@ PLUGINS_ELSEWHERE = {
     "dead-letter-queue": "dlq",
     "deadletter": "dlq",
     "metrics": "timing-metrics",
+    "otel": "opentelemetry",
     "key": "key-ordered",
     "partition": "partition-queue",
 }

@@ -205,7 +205,14 @@ def test_what_a_plugins_own_settings_error_says_is_its_cause():
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("dql", "dlq"), ("threads", "thread-pool"), ("dead-letter-queue", "dlq"), ("retries", "retry")]
+    ("name", "meant"),
+    [
+        ("dql", "dlq"),
+        ("threads", "thread-pool"),
+        ("dead-letter-queue", "dlq"),
+        ("retries", "retry"),
+        ("otel", "opentelemetry"),
+    ],
 )
 def test_a_misspelt_name_is_understood(name, meant):
     with pytest.raises(PluginError, match=f"there is no plugin '{name}'; installed are: .*; did you mean '{meant}'"):

@@ -587,6 +587,7 @@ class TestHostile:
             ({"port": "9100"}, "port of plugin prometheus is '9100'"),
             ({"host": None}, "host of plugin prometheus is None"),
             ({"host": ""}, "an address or a name of this machine"),
+            ({"host": "0.0.0.0"}, "without port serves nothing: set port"),
             ({"registry": object()}, "registry of plugin prometheus is an object"),
             ({"partitions": "no"}, "partitions of plugin prometheus is 'no'"),
             ({"buckets": []}, "buckets of plugin prometheus is a list"),

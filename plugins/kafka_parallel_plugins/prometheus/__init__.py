@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Prometheus"]
 
+LOOPBACK = "127.0.0.1"
+
 
 class Prometheus:
     """Exports the metrics of its consumer to a registry of ``prometheus_client``, and serves them if given a port.
@@ -49,7 +51,7 @@ class Prometheus:
         self,
         *,
         port: int | None = None,
-        host: str = "127.0.0.1",
+        host: str = LOOPBACK,
         registry: CollectorRegistry | None = None,
         buckets: Sequence[float] = BUCKETS,
         partitions: bool = True,
@@ -59,6 +61,8 @@ class Prometheus:
             raise _wrong("port", port, "a number from 0 to 65535, or None")
         if not isinstance(host, str) or not host:
             raise _wrong("host", host, "an address or a name of this machine")
+        if port is None and host != LOOPBACK:
+            raise ConfigurationError(f"host={host!r} of plugin prometheus without port serves nothing: set port")
         if not isinstance(partitions, bool):
             raise _wrong("partitions", partitions, "True or False")
         self._registry = _registry(registry)
