@@ -121,8 +121,12 @@ class Membership:
     def _go_on_fenced(self) -> bool:
         """Fetch on, as both clients do: 2.x says once that a younger member has the instance id, 3.x never.
 
-        :raises FencedInstanceIdError: with the habits of 2.x, once.
+        A join that waits for its answer is answered with that, in both.
+
+        :raises FencedInstanceIdError: with the habits of 2.x, once; while it joins, each time.
         """
+        if self.rejoining:
+            raise FencedInstanceIdError(f"instance id {self._instance_id!r} is used by a newer member")
         self.rejoin_needed = self._heartbeat_enabled = False
         if not self._keeps_state and not self._was_told:
             self._was_told = True
