@@ -20,12 +20,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from kafka_parallel._logs import area_logger
+from kafka_parallel._logs import QuietLogger, area_logger
 from kafka_parallel.testing.server_config import HOST, free_ports
 
 __all__ = ["Fault", "TcpProxy"]
 
-log = area_logger("testing")
+log: QuietLogger = area_logger("testing")
 
 BLOCK = 16 * 1024
 # The interval at which a direction that is held back checks whether it may go on, in seconds.

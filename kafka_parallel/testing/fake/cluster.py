@@ -52,7 +52,7 @@ class FakeCluster:
         self.clock: Timeline = clock or ThreadClock()
         self.logs: dict[TopicPartition, PartitionLog] = {}
         self.groups: dict[str, Group] = {}
-        self.brokers = Brokers()
+        self.brokers: Brokers = Brokers()
         self.on_call: Callable[[str, Moment], None] = self._fail_if_due
         self.on_commit: Callable[[str, Mapping[TopicPartition, OffsetAndMetadata]], None] = lambda *_: None
         self.on_reset: Callable[[TopicPartition, int], None] = lambda *_: None

@@ -20,7 +20,7 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from kafka_parallel._logs import area_logger
+from kafka_parallel._logs import QuietLogger, area_logger
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster
@@ -29,7 +29,7 @@ from kafka_parallel.testing.fake.subscription import PartitionState, Subscriptio
 
 __all__ = ()
 
-log = area_logger("testing")
+log: QuietLogger = area_logger("testing")
 
 NOBODY = -1
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
