@@ -91,6 +91,7 @@ def test_a_stuck_head_with_all_above_it_done_is_one_record_left():
 def test_the_age_of_the_head_is_that_of_its_record():
     held = Held()
     with held as parallel:
+        until("the records before it", lambda: progress(parallel).head_offset == 2)
         seen = progress(parallel)
 
     assert seen.head_timestamp_ms == held.app.cluster.log(PARTITION).records[2].timestamp
@@ -102,6 +103,7 @@ def test_a_record_without_a_timestamp_has_no_age():
     log = held.app.cluster.log(PARTITION)
     log.records[2] = log.records[2]._replace(timestamp=-1)
     with held as parallel:
+        until("the records before it", lambda: progress(parallel).head_offset == 2)
         seen = progress(parallel)
 
     assert (seen.head_offset, seen.head_timestamp_ms) == (2, None)
