@@ -20,8 +20,8 @@ help:  ## List the targets
 setup: $(VENV)/ready  ## Make a virtual environment with all that development needs
 
 # Most of the time of tests is waiting, so targets run beside each other; each shows its output as a whole when it ends.
-test:  ## Run all checks and tests, three targets at a time
-	$(MAKE) --jobs 3 --keep-going --output-sync=target broker lint unit docs kafka2 explore dist
+test:  ## Run all checks and tests, two targets at a time
+	$(MAKE) --jobs 2 --keep-going --output-sync=target broker lint unit docs kafka2 explore dist
 
 lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/ruff check .
