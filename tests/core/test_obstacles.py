@@ -67,7 +67,7 @@ def test_a_record_behind_one_of_its_key_that_runs_under_an_earlier_assignment():
 
     standing = obstacles(queue, 1.0).heads["p"].standing
 
-    assert (standing.reason, standing.behind) == ("key", 5)
+    assert (standing.reason, standing.is_earlier) == ("handler", True)
 
 
 def test_a_throttle_that_is_closed():

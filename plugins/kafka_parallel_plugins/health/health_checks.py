@@ -161,7 +161,7 @@ class Standstills:
 
 
 def _is_full(statistics: Statistics, running: Sequence[RunningRecord]) -> bool:
-    """Whether no further record may start: handlers occupy all workers, or all that a plugin lets be in flight."""
+    """True if no further record may start: handlers occupy all workers, or all that a plugin lets be in flight."""
     bounds = statistics.throttled.values()
     return bool(running) and (
         len(running) >= statistics.workers > 0 or any(statistics.in_flight >= bound for bound in bounds)

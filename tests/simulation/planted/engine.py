@@ -154,6 +154,7 @@ BUGS = [
         where="kafka_parallel._runtime.loop.poll_loop:Loop._keep_alive",
         old="""
             self._client.pause(self._client.assignment())
+            self._positions.distrust()
             self._refetch(self._client.poll(timeout, 1))
         """,
         new="return",
@@ -161,7 +162,7 @@ BUGS = [
     Bug(
         "T8 lose a record whose failure could not be judged",
         where="kafka_parallel._runtime.handlers.record_attempt:Attempts.failed",
-        old='Failure(broken, "a plugin raised in on_error", is_fatal=isinstance(broken, FATAL))',
+        old='Failure(raised, "a plugin raised in on_error", is_fatal=isinstance(raised, FATAL))',
         new="Retry(1e12)",
     ),
     Bug(

@@ -28,8 +28,8 @@ BUGS = [
     ),
     Bug(
         "take a rebalance that drains for a loop that is stuck",
-        where="kafka_parallel._runtime.loop.rebalance:Rebalance._drain",
-        old="self.draining = (partitions, deadline)",
+        where="kafka_parallel._runtime.loop.rebalance:Rebalance._drain_until",
+        old="self.draining = (partitions, end)",
         new="self.draining = None",
         executor="incident",
     ),
