@@ -178,9 +178,9 @@ class World:
     def _of_loop(self) -> Iterator[tuple[tuple[Any, ...], bool]]:
         if any(worker.chunk is not None and worker.chunk.is_collectable for worker in self.workers):
             yield ("collect",), True
-        if self.halted and self.scope.shares_lanes and not self.draining:
+        if self.halted and self.scope.shares_lanes and not (self.draining or self.stopped):
             yield ("stop", NEVER), True
-        if self.left["stop"] and not self.draining:
+        if self.left["stop"] and not (self.draining or self.stopped):
             yield ("stop", 0.5), False
         for partition, keys in self.scope.keys.items():
             yield from self._of_partition(partition, len(keys))
@@ -376,7 +376,7 @@ class World:
     def _stop(self, end: float) -> None:
         """Let all partitions leave together, for good."""
         self.stopped = True
-        self.left["stop"] -= 1
+        self.left["stop"] = 0
         self.draining.update(self.position)
         self.scheduler.drain(None, end, NOW)
 
