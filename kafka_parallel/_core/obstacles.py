@@ -7,14 +7,18 @@ Rule 2: an obstacle is named where it is decided: that of a record in ``standsti
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from kafka_parallel._core.progress import at_work
 
 if TYPE_CHECKING:
     from kafka_parallel._core.buffer_limits import BufferLimits, Load
     from kafka_parallel._core.scheduler import Scheduler
     from kafka_parallel._core.standstill import Standing
+    from kafka_parallel._core.task import Task
+    from kafka_parallel._core.task_batch import TaskBatch
 
 P = TypeVar("P", bound=Hashable)
 
@@ -35,6 +39,7 @@ class Obstacles(Generic[P]):
     """The obstacles at one moment.
 
     :ivar heads: of each partition with unfinished records, the lowest of these.
+    :ivar running: the handlers that run, each with the time since when, overdue ones included.
     :ivar paused_for: of each partition that is not fetched, the limit that it reached, or the plugin that lets nothing
         start.
     :ivar held_until: of each partition whose next record is not due, the time of that, in seconds of the monotonic
@@ -49,6 +54,7 @@ class Obstacles(Generic[P]):
     """
 
     heads: Mapping[P, Head]
+    running: Sequence[tuple[Task | TaskBatch, float]]
     paused_for: Mapping[P, str]
     held_until: Mapping[P, float]
     unfinished: Mapping[P, int]
@@ -58,6 +64,11 @@ class Obstacles(Generic[P]):
     closed_by: str | None
     in_flight: int
     assigned: int
+
+    def head_offset(self, partition: P) -> int | None:
+        """The offset that holds the commit point of *partition*; ``None`` if nothing of it is unfinished."""
+        head = self.heads.get(partition)
+        return None if head is None else head.standing.offset
 
 
 def obstacles(scheduler: Scheduler[P], now: float) -> Obstacles[P]:
@@ -71,6 +82,7 @@ def obstacles(scheduler: Scheduler[P], now: float) -> Obstacles[P]:
     }
     return Obstacles(
         heads,
+        at_work(scheduler.dispatch),
         backpressure.reasons,
         backpressure.held_until,
         {partition: found.unfinished for partition, found in progress.items()},

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kafka_parallel._core.obstacles import Head, Obstacles, obstacles
-from kafka_parallel._core.progress import at_work, handler_of
+from kafka_parallel._core.progress import handler_of
 from kafka_parallel._runtime.handlers.whereabouts import place_in
 from kafka_parallel._runtime.loop import sentences
 from kafka_parallel._runtime.loop.sentences import Where
@@ -127,13 +127,12 @@ class Explainer:
     # The records that hold commit points
 
     def _of_records(self, found: Obstacles[TopicPartition], now: float, *, keys: bool) -> Iterator[Explanation]:
-        running = self._scheduler.ask(lambda scheduler: at_work(scheduler.dispatch))
         since = self._stuck_handlers.standing_since()
         for partition, head in found.heads.items():
             standing = head.standing
             if standing.reason == "throttle":
                 continue
-            handler = handler_of(partition, standing.offset, running)
+            handler = handler_of(partition, standing.offset, found.running)
             begun = [at for at in (since.get(partition), standing.since, handler and handler[1]) if at is not None]
             seconds = max(0.0, now - min(begun, default=now))
             if standing.reason in USUAL and seconds < SHORT:
@@ -148,25 +147,25 @@ class Explainer:
     # The partitions that are not fetched
 
     def _of_fetching(self, found: Obstacles[TopicPartition], now: float) -> Iterator[Explanation]:
-        offsets = {partition: head.standing.offset for partition, head in found.heads.items()}
         if not self._client.connections.has_none():
             for partition, leader in sorted(self._client.connections.lost_leaders(found.unfinished).items()):
                 yield Explanation(
-                    "leader", sentences.leader_is_lost(partition, leader), partition, offsets.get(partition)
+                    "leader", sentences.leader_is_lost(partition, leader), partition, found.head_offset(partition)
                 )
         for partition in sorted(found.held_until.keys() & found.paused_for.keys()):
-            yield Explanation("not due", sentences.not_due(partition, found, now), partition, offsets.get(partition))
+            yield Explanation(
+                "not due", sentences.not_due(partition, found, now), partition, found.head_offset(partition)
+            )
         for partition in sorted(self._client.partitions.paused_by_user()):
-            yield Explanation("user", sentences.paused_by_user(partition), partition, offsets.get(partition))
+            yield Explanation("user", sentences.paused_by_user(partition), partition, found.head_offset(partition))
 
     @staticmethod
     def _of_limits(found: Obstacles[TopicPartition]) -> Iterator[Explanation]:
         """Name the partitions that wait for room: where workers are the bottleneck, that is as it should be."""
         for partition, reason in sorted(found.paused_for.items()):
             if (cause := LIMITS.get(reason)) is not None:
-                head = found.heads.get(partition)
-                offset = None if head is None else head.standing.offset
-                yield Explanation(cause, sentences.not_fetched(partition, found), partition, offset)
+                sentence = sentences.not_fetched(partition, found)
+                yield Explanation(cause, sentence, partition, found.head_offset(partition))
 
     @staticmethod
     def _none(found: Obstacles[TopicPartition]) -> Explanation:

@@ -120,8 +120,8 @@ def not_fetched(partition: TopicPartition, obstacles: Obstacles[TopicPartition])
 
 
 def _span(partition: TopicPartition, obstacles: Obstacles[TopicPartition], limits: BufferLimits) -> str:
-    head = obstacles.heads.get(partition)
-    held = "the next commit makes room" if head is None else f"offset {head.standing.offset} holds the commit point"
+    offset = obstacles.head_offset(partition)
+    held = "the next commit makes room" if offset is None else f"offset {offset} holds the commit point"
     return (
         f"{obstacles.spans[partition]:,} offsets from the committed one to the newest taken reach "
         f"max_uncommitted={limits.uncommitted:,}, and {held}"
