@@ -60,7 +60,7 @@ def test_the_head_is_the_lowest_unfinished_record_wherever_it_is():
     task = claimed(chunk)
     assert found.progress()["p"].head is first
     chunk.settle(task, Retry(9_000))
-    assert found.progress()["p"].head is first, "it is settled, and nobody has heard of it"
+    assert found.progress()["p"].head is first, "it is settled, and its outcome was not taken in"
     found.dispatch.take_in_outcomes(chunk, 1.0)
     assert found.progress()["p"].head is first
 

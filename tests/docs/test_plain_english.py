@@ -26,7 +26,7 @@ def library():
     return sentences.of_library()
 
 
-@pytest.mark.parametrize("pattern", [FRONTED, PERSONS], ids=["fronted clause", "nobody and the like"])
+@pytest.mark.parametrize("pattern", [FRONTED, PERSONS], ids=["fronted clause", "indefinite persons"])
 def test_no_sentence_of_the_library_has(pattern, library):
     assert [f"{place} {text}" for place, text in library if pattern.search(text)] == []
 
@@ -76,7 +76,7 @@ def prose(path):
     return [found for found in sentences.of_text("\n".join(lines)) if len(found.split()) > 2]
 
 
-@pytest.mark.parametrize("pattern", [FRONTED, PERSONS], ids=["fronted clause", "nobody and the like"])
+@pytest.mark.parametrize("pattern", [FRONTED, PERSONS], ids=["fronted clause", "indefinite persons"])
 def test_no_sentence_of_a_page_has(pattern, pages):
     assert [f"{place}: {text}" for place, text in pages if pattern.search(text)] == []
 

@@ -1,6 +1,6 @@
 """The progress of a consumer on a real broker equals the numbers of a client that only asks the broker.
 
-Kind: a number that an operator trusts is wrong by the records that nobody counted: markers, a stuck head, a pause.
+Kind: a number that an operator trusts leaves records out: behind markers, above a stuck head, in a paused partition.
 """
 
 from __future__ import annotations

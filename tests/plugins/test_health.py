@@ -499,7 +499,7 @@ def test_everything_else_is_refused(health, method, path, status):
         assert ask(plugin, path, method)[0] == status
 
 
-def test_a_body_that_nobody_wants_takes_no_answer_away(health):
+def test_a_refused_body_takes_no_answer_away(health):
     plugin = health()
     with running(plugin), closing(HTTPConnection(*plugin.address, timeout=PATIENCE)) as connection:
         connection.request("POST", "/livez", body=b"x" * 5_000_000)

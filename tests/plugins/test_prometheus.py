@@ -20,7 +20,6 @@ from kafka_parallel import (
     Skip,
     StateError,
     Statistics,
-    hookimpl,
     hookspecs,
 )
 from kafka_parallel.errors import HandlerError
@@ -28,6 +27,7 @@ from kafka_parallel.facts import PartitionProgress
 from kafka_parallel.metric_names import BUCKETS, COMMON_LABELS, METRICS
 from kafka_parallel_plugins.prometheus import Prometheus
 from kafka_parallel_plugins.prometheus.attempt_counts import DurationCounts
+from tests.plugins.timing_consumer import Inner
 
 prometheus_client = pytest.importorskip("prometheus_client")
 PARSED = pytest.importorskip("prometheus_client.parser")
@@ -60,20 +60,6 @@ class Facts:
 
     def progress(self):
         return self.partitions
-
-
-class Inner:
-    """The innermost implementation of each hook."""
-
-    @hookimpl
-    def on_commit(self):
-        return self.act()
-
-    @hookimpl
-    def on_error(self):
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
 
 
 class Consumer:

@@ -177,7 +177,7 @@ def test_coroutines_are_seen_too():
     assert frame["running"][0]["worker"]
 
 
-def test_nothing_is_measured_while_nobody_looks():
+def test_nothing_is_measured_without_a_viewer():
     plugin = Top()
     with running(plugin) as parallel:
         until("handled", lambda: parallel.statistics().processed == 6)
