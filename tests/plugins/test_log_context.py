@@ -667,3 +667,15 @@ def test_the_fields_are_those_of_the_current_record():
     assert logs.fields() == dict.fromkeys(FIELDS)
     logs.fields()["kafka_topic"] = "changed"
     assert logs.fields() == dict.fromkeys(FIELDS)
+
+
+def test_a_record_whose_coroutine_is_closed_in_another_context_raises_nothing():
+    """The garbage collector does so with a handler that still waited when its event loop ended."""
+    attempt = SimpleNamespace(raw=SimpleNamespace(topic="t", partition=0, offset=7, key=None), attempt=1)
+    around_record = LogContext(structlog=True).on_record(attempt)
+    contextvars.copy_context().run(next, around_record)
+
+    around_record.close()
+
+    assert logs.current.get() is None
+    assert structlog.contextvars.get_contextvars() == {}

@@ -114,8 +114,9 @@ class CoroutineBatches:
                     run.leave_wrappers(None, raised)
                     raise
                 error = let_out("something it awaited was cancelled", raised)
-            except GeneratorExit:
-                raise  # our asyncio task was thrown away
+            except GeneratorExit as raised:  # our asyncio task was thrown away
+                run.leave_wrappers(None, raised)  # in their own context: what Python closes later has none
+                raise
             except HandlerExit as raised:
                 error = raised.__cause__
             except BaseException as raised:  # noqa: BLE001 - turned into outcomes, raised again by run()

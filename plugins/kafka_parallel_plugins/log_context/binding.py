@@ -38,11 +38,18 @@ class Binding:
         return token, self._bind_in_structlog(info)
 
     def unbind(self, bound: Bound) -> None:
-        """Set the record again that was the current one before."""
+        """Set the record again that was the current one before.
+
+        The coroutine of a handler whose event loop has ended is closed by the garbage collector, in whichever context
+        that runs: the record's own context has ended by then, and there is nothing to set.
+        """
         token, tokens = bound
+        try:
+            current.reset(token)
+        except ValueError:
+            return
         if tokens is not None:
             self._unbind_in_structlog(tokens)
-        current.reset(token)
 
     @contextmanager
     def bound(self, info: RecordInfo) -> Iterator[None]:

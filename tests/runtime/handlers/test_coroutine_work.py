@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import types
+from contextvars import ContextVar, copy_context
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -120,12 +122,12 @@ def test_a_cancelled_record_counts_as_failed_only_if_it_is_wanted(is_wanted, out
 class Batches:
     """The batches of one handler, whose failures are skipped."""
 
-    def __init__(self, handler, timeout=None):
+    def __init__(self, handler, timeout=None, around=None):
         self.asked = []
         attempts = Attempts(handler, None, self.decide, None, SystemClock())
         coroutines = CoroutineAttempts(attempts, lambda _, record: handler(record), timeout, SystemClock())
-        batches = CoroutineBatches(BatchAttempts(of_list(handler), None, attempts), coroutines, timeout)
-        self.work = CoroutineWork(coroutines, batches)
+        self.batches = CoroutineBatches(BatchAttempts(of_list(handler), around, attempts), coroutines, timeout)
+        self.work = CoroutineWork(coroutines, self.batches)
 
     def decide(self, record, error, context):
         self.asked.append((record.offset, type(error)))
@@ -208,6 +210,37 @@ def test_a_cancelled_batch_that_is_not_wanted_has_no_verdict():
 
     assert outcomes == ([{0: NoVerdict, 1: NoVerdict}], False)
     assert found.asked == []
+
+
+def test_a_batch_that_is_thrown_away_leaves_its_wrappers_in_their_context():
+    """The garbage collector closes the coroutine of an event loop that has ended, in the context that it runs in."""
+    variable, left = ContextVar("variable"), []
+
+    class Steps:
+        def __init__(self, record, context):
+            self.token = None
+
+        def enter(self):
+            self.token = variable.set("ours")
+            return True
+
+        def leave(self, result, error):
+            variable.reset(self.token)
+            left.append(type(error))
+
+    @types.coroutine
+    def wait():
+        yield
+
+    async def handler(records):
+        await wait()
+
+    running = Batches(handler, around=Steps).batches.run_batch(batch_of(0, 1), lambda _: True)
+    running.send(None)
+
+    copy_context().run(running.close)
+
+    assert left == [GeneratorExit, GeneratorExit]
 
 
 def test_a_batch_where_records_run_one_by_one_is_the_fault_of_the_executor():
