@@ -154,13 +154,22 @@ def on_handled(handled: Sequence[Handled], settings: Settings) -> None:
     """
 
 
+# see docs/decisions/0077-offset-map.md
 @hookspec(firstresult=True)
-def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitContext) -> Any:
+def on_commit(
+    offsets: dict[TopicPartition, OffsetAndMetadata],
+    context: CommitContext,
+    finished_above: Mapping[TopicPartition, Sequence[range]],
+) -> Any:
     """Surround: offsets are committed; the consumer's own commit is the innermost implementation.
 
-    A wrapper may put metadata into *offsets* before it yields, never change an offset number. An implementation that
-    is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other answer but ``None``
-    is the plugin's error: nothing was committed.
+    A wrapper may put metadata into *offsets* before it yields, never change an offset number. The plugin says so with
+    an attribute ``writes_commit_metadata = True``: there is room for one, so two of these are refused at the start. An
+    implementation that is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other
+    answer but ``None`` is the plugin's error: nothing was committed.
+
+    If a plugin takes *finished_above*, a commit is also due when only that has changed. Without such a plugin none of
+    it is kept.
 
     At the interval the commit is sent and the loop goes on: other hooks may be called between a wrapper's two halves,
     but never those of another commit. No answer within the time limit is an error like any other.
@@ -171,6 +180,8 @@ def on_commit(offsets: dict[TopicPartition, OffsetAndMetadata], context: CommitC
 
     :param offsets: the offsets to commit; a copy made for this call.
     :param context: the reason and the time limit.
+    :param finished_above: of the partitions in *offsets*, the offsets above the committed one that are finished
+        already, as ranges in increasing order; of the same moment. Offsets that have no record may be among them.
     """
 
 
@@ -230,17 +241,27 @@ def on_stop(settings: Settings, error: BaseException | None) -> None:
 
 @hookspec
 def on_assign(
-    partitions: frozenset[TopicPartition], settings: Settings
-) -> Mapping[TopicPartition, Collection[int]] | None:
+    partitions: frozenset[TopicPartition],
+    settings: Settings,
+    committed: Mapping[TopicPartition, OffsetAndMetadata],
+) -> Mapping[TopicPartition, Collection[int | range]] | None:
     """Contribute: partitions were assigned. Answers name offsets that are done already and must not be handled again.
 
-    A wrong answer (another partition, something that is no offset) is logged and ignored.
+    Offsets may be named one by one or as ``range``: one of any length costs the same. A wrong answer (another
+    partition, something that is no offset) is logged and ignored.
+
+    The answer of a plugin that takes *committed* says what is recorded beside the committed offset. That is never done
+    itself, whatever the answer says; and the answer counts only while the partition goes on right there, in the same
+    log: see docs/decisions/0078-record-of-one-commit.md. The answers of others come from stores of their own, and
+    always count.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
     If it raises: the exception is logged and the plugin does not hear this hook again.
 
     :param partitions: the partitions that are ours from now on, in addition to those we had.
     :param settings: the settings of the consumer.
+    :param committed: the commits of the group with their metadata, of those *partitions* that have one; asked for only
+        if a plugin takes it. A commit that the coordinator does not tell in time is missing: a warning says so.
     """
 
 

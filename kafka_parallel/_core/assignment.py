@@ -16,7 +16,9 @@ from collections.abc import Collection, Hashable, ItemsView, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from kafka_parallel._core.fairness import Turn
+from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
 from kafka_parallel._core.lane_scope import LaneScope, LaneScopes, by_partition
+from kafka_parallel._core.offset_ranges import OffsetRange, OffsetRanges
 from kafka_parallel._core.offsets import OffsetLedger
 
 P = TypeVar("P", bound=Hashable)
@@ -45,15 +47,16 @@ class Assignment:
     :ivar restart_at: where the next start would begin after a crash: the newest offset that the broker confirmed, or
         where it began; ``None`` before that is known.
     :ivar turn: where it is in the order in which records run.
-    :ivar done: offsets that were handled elsewhere and finish on arrival.
+    :ivar done: offsets that were finished before it began, and finish on arrival.
+    :ivar confirmed_finished: how many offsets were finished when the newest confirmed commit was made.
     :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset -> the
         past of their next attempt.
     :ivar halted: offsets whose failure stopped the consumer; they stay unfinished.
     """
 
     __slots__ = (
-        "_leader_epochs", "attempts", "committed", "confirmed_at", "done", "halted", "id", "lanes", "leaves_at",
-        "ledger", "live", "partition", "restart_at", "scope", "turn",
+        "_leader_epochs", "attempts", "committed", "confirmed_at", "confirmed_finished", "done", "halted", "id",
+        "lanes", "leaves_at", "ledger", "live", "partition", "restart_at", "scope", "turn",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, number: int, scope: Hashable, lanes: dict[Hashable, Any]) -> None:
@@ -68,7 +71,8 @@ class Assignment:
         self.confirmed_at = 0.0
         self.restart_at: int | None = None
         self.turn = Turn()
-        self.done: Collection[int] = ()
+        self.done = FinishedElsewhere()
+        self.confirmed_finished = 0
         self.attempts: dict[int, Past] = {}
         self.halted: set[int] = set()
         self._leader_epochs: list[tuple[int, int]] = []
@@ -101,15 +105,29 @@ class Assignment:
         """True if there is something to commit."""
         return self.ledger.committable is not None and self.ledger.committable != self.committed
 
+    @property
+    def has_progressed(self) -> bool:
+        """True if something was finished since the newest confirmed commit was made, though it is not committable."""
+        return self.ledger.finished != self.confirmed_finished
+
+    def finished_above(self) -> list[OffsetRange]:
+        """The offsets above the commit point that are finished, here or elsewhere, as ranges in increasing order."""
+        ahead = max(self.ledger.next or 0, (self.ledger.committable or 0) + 1)
+        return [*OffsetRanges([*self.ledger.finished_ranges(), *self.done.recorded_from(ahead)])]
+
     def begin_at(self, offset: int) -> None:
         """Note that the first offset to come is *offset*; those below it were finished by another consumer."""
         self.ledger.begin_at(offset)
+        self.done.begin_at(offset)
+        if self.done.leader_epoch >= 0:
+            self.saw_leader_epoch(offset - 1, self.done.leader_epoch)
         self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
         self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
 
-    def confirm_commit(self, offset: int, now: float) -> None:
-        """Note that the broker confirmed a commit of *offset*, *now*."""
+    def confirm_commit(self, offset: int, finished: int, now: float) -> None:
+        """Note that the broker confirmed a commit of *offset*, *now*; it was made when so many were *finished*."""
         self.committed = self.restart_at = offset
+        self.confirmed_finished = finished
         self.confirmed_at = now
 
     def finish_offset(self, offset: int) -> bool:
@@ -161,16 +179,18 @@ class Assignments(Generic[P]):
         self._scopes = LaneScopes()
         self._restarts: dict[P, int | None] = {}
 
-    def assign(self, partition: P, start: int | None = None) -> Assignment:
+    def assign(self, partition: P, start: int | None = None, done: FinishedElsewhere | None = None) -> Assignment:
         """Begin a new assignment of *partition*; one that is still live must have been ended before.
 
         :param start: where it goes on after an earlier one here, whose end the broker may never have confirmed.
+        :param done: the offsets that were finished before it.
         """
         if partition in self._current:
             raise ValueError(f"{partition} is already assigned")
         self._last_id += 1
         scope = self._lane_scope(partition)
         found = self._current[partition] = Assignment(partition, self._last_id, scope, self._scopes.begin(scope))
+        found.done = done or found.done
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
         if start is None:

@@ -52,8 +52,11 @@ class Backlog:
         for task in tasks:
             if task.offset in assignment.attempts:
                 task.recall(assignment.attempts[task.offset])
-        assignment.ledger.finish_offsets(task.offset for task in tasks if task.offset in assignment.done)
-        return [task for task in tasks if task.offset not in assignment.done]
+        done = assignment.done
+        assignment.ledger.finish_offsets(task.offset for task in tasks if task.offset in done)
+        left = [task for task in tasks if task.offset not in done]
+        done.forget_below(assignment.ledger.next or 0)
+        return left
 
     def retry_due(self, now: float, most: float) -> None:
         """Let the tasks run again whose time has come, while no more than *most* do."""

@@ -8,7 +8,8 @@ Rule 3: a failed commit stays due: it is tried again sooner than the interval, b
 doubling, never longer than the interval). Until then nothing else makes a commit due either: each reason may hold at
 once again.
 Rule 4: a commit holds the offsets that changed since they were confirmed; and those that did not, once one of them was
-confirmed long ago (see docs/decisions/0060-commit-unchanged-offsets.md).
+confirmed long ago (see docs/decisions/0060-commit-unchanged-offsets.md). If it tells the progress above them too, one
+holds those also above which something was finished (see docs/decisions/0077-offset-map.md).
 
 The loop asks once per round. Its poll() cannot be woken and blocks up to 0.1 s (``LONGEST_POLL``). It is bounded by
 `wait`, so a commit that time makes due is punctual. A commit that makes room becomes due when workers finish records,
@@ -45,10 +46,12 @@ class CommitRules:
 
     :ivar interval: seconds between commits.
     :ivar stores_starts: whether the offset at which an assignment begins is committed first.
+    :ivar tells_progress: whether a commit also tells what is finished above its offsets.
     """
 
     interval: float = 5.0
     stores_starts: bool = True
+    tells_progress: bool = False
 
 
 class Due(NamedTuple):
@@ -106,6 +109,11 @@ class CommitSchedule(Generic[P]):
             return "interval"
         return "room" if self._backpressure.commit_makes_room() else None
 
+    @property
+    def tells_progress(self) -> bool:
+        """True if a commit also tells what is finished above its offsets."""
+        return self._rules is not None and self._rules.tells_progress
+
     def wait(self, now: float) -> float:
         """Seconds from *now* until time makes a commit due, whatever workers finish until then."""
         if self._rules is None:
@@ -129,14 +137,16 @@ class CommitSchedule(Generic[P]):
             return {}
         return {partition: assignment for partition, assignment in begun if assignment.committed is None}
 
-    @staticmethod
-    def select_to_commit(found: list[tuple[P, Assignment]], renewed_at: float | None) -> dict[P, Assignment]:
+    def select_to_commit(self, found: list[tuple[P, Assignment]], renewed_at: float | None) -> dict[P, Assignment]:
         """Return those of the assignments *found* whose offsets a commit holds.
 
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be
             due soon together.
         """
-        held = {partition: assignment for partition, assignment in found if assignment.is_dirty}
+        tells = self.tells_progress
+        held = {
+            p: assignment for p, assignment in found if assignment.is_dirty or (tells and assignment.has_progressed)
+        }
         if renewed_at is not None and _must_renew(found, renewed_at):
             old = [(p, assignment) for p, assignment in found if assignment.confirmed_at <= renewed_at - RENEWAL / 2]
             held.update((p, assignment) for p, assignment in old if assignment.committed is not None)

@@ -8,7 +8,9 @@ skips without handing anything out (transaction markers, aborted records, a rese
 came of a quiet partition.
 Rule 3: an offset that was dropped (taken from ``poll()`` but given up before it ran) counts as not finished for
 ever. The commit point can never pass it, whatever else happens to this ledger.
-Rule 4: this file does not know about threads. Its caller holds the lock.
+Rule 4: what is finished above the commit point lies between two offsets that are not; a gap there counts as finished
+(rule 1), and above the highest finished offset nothing does.
+Rule 5: this file does not know about threads. Its caller holds the lock.
 
 Theory. Records of a partition finish out of order, but Kafka's commit is one number that says "everything below me is
 done". So the ledger keeps the offsets in order of arrival in a deque and the unfinished ones in a dict; finishing
@@ -20,9 +22,15 @@ mostly finish in order: that is quadratic.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from operator import lt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.offset_ranges import OffsetRange
 
 
 # see docs/decisions/0005-commit-one-snapshot.md
@@ -32,18 +40,19 @@ class OffsetLedger:
 
     :ivar sizes: how many bytes each record has that is neither finished nor dropped, by offset, in increasing order.
     :ivar bytes: how many these are in all.
-    :ivar dropped: how many offsets were dropped.
     """
 
-    __slots__ = ("_dropped_from", "_end", "_next", "_order", "bytes", "dropped", "sizes")
+    __slots__ = ("_added", "_at_drop", "_dropped", "_dropped_from", "_end", "_next", "_order", "bytes", "sizes")
 
     def __init__(self) -> None:
         self._order: deque[int] = deque()
         self.sizes: dict[int, int] = {}
         self._next: int | None = None
         self._end: int | None = None
+        self._dropped: set[int] = set()
         self._dropped_from: int | None = None
-        self.bytes = self.dropped = 0
+        self._at_drop: Sequence[int] | None = None  # all from the head on, when the first was dropped
+        self.bytes = self._added = 0
 
     def begin_at(self, offset: int) -> None:
         """Note that the first offset to come is *offset*: those below it are not this consumer's business."""
@@ -73,6 +82,7 @@ class OffsetLedger:
         self._order.extend(offsets)
         self.sizes.update(zip(offsets, sizes, strict=True))
         self.bytes += sum(sizes)
+        self._added += len(offsets)
         self._next = self._end = offsets[-1] + 1
 
     def finish_offset(self, offset: int) -> bool:
@@ -94,9 +104,11 @@ class OffsetLedger:
 
     def drop(self, offsets: Iterable[int]) -> None:
         """Give up unfinished *offsets*: they are not buffered any more and never counted as finished."""
+        if self._at_drop is None:
+            self._at_drop = tuple(self._order)
         for offset in offsets:
             self.bytes -= self.sizes.pop(offset)
-            self.dropped += 1
+            self._dropped.add(offset)
             if self._dropped_from is None or offset < self._dropped_from:
                 self._dropped_from = offset
         self._forget_finished()
@@ -137,6 +149,29 @@ class OffsetLedger:
             if offset not in self.sizes and (self._dropped_from is None or offset < self._dropped_from):
                 return offset
         return None
+
+    def finished_ranges(self) -> list[OffsetRange]:
+        """The offsets above the commit point that are finished, as ranges in increasing order."""
+        unfinished, dropped = self.sizes, self._dropped
+        order = self._order if self._at_drop is None else self._at_drop
+        highest = next((one for one in reversed(order) if one not in unfinished and one not in dropped), None)
+        if highest is None:
+            return []
+        left = sorted(dropped.union(unfinished)) if dropped else [*unfinished]
+        below = left[: bisect_left(left, highest)]
+        if not below:
+            return []
+        return [(low + 1, high) for low, high in pairwise(below) if high > low + 1] + [(below[-1] + 1, highest + 1)]
+
+    @property
+    def finished(self) -> int:
+        """The number of finished offsets; it only grows."""
+        return self._added - len(self.sizes) - len(self._dropped)
+
+    @property
+    def dropped(self) -> int:
+        """The number of dropped offsets."""
+        return len(self._dropped)
 
     @property
     def records(self) -> int:

@@ -19,9 +19,9 @@ Its parts: the assignments with their ledgers; the backlog (``backlog.py``), fro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 from kafka_parallel._core.assignment import Assignment, Assignments
 from kafka_parallel._core.backlog import Backlog
@@ -30,12 +30,16 @@ from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
+from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
 from kafka_parallel._core.in_flight_limits import Throttles
 from kafka_parallel._core.lane_scope import LaneScope, by_partition
 from kafka_parallel._core.progress import AssignmentProgress, progress
 from kafka_parallel._core.standstill import Standing, standing
 from kafka_parallel._core.task import Task
 from kafka_parallel._core.times import NEVER
+
+if TYPE_CHECKING:
+    from kafka_parallel._core.offset_ranges import OffsetRange
 
 P = TypeVar("P", bound=Hashable)
 
@@ -46,15 +50,24 @@ class CommitSnapshot(Generic[P]):
 
     :ivar offsets: the offset and leader epoch to commit, per partition.
     :ivar assignments: the assignment each of them belongs to.
+    :ivar finished: how many offsets of each were finished then.
+    :ivar finished_above: which offsets above the one to commit were finished then; empty if that is not kept.
     """
 
     offsets: Mapping[P, tuple[int, int]]
     assignments: Mapping[P, Assignment]
+    finished: Mapping[P, int]
+    finished_above: Mapping[P, Sequence[OffsetRange]]
 
     @property
     def advances(self) -> frozenset[P]:
         """The partitions of which finished records would be repeated without this commit: it does not just renew."""
-        return frozenset(p for p, (offset, _) in self.offsets.items() if offset != self.assignments[p].restart_at)
+        return frozenset(
+            partition
+            for partition, (offset, _) in self.offsets.items()
+            if offset != (assignment := self.assignments[partition]).restart_at
+            or (partition in self.finished_above and self.finished[partition] != assignment.confirmed_finished)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ class Scheduler(Generic[P]):
     def assign(
         self,
         partitions: Iterable[P],
-        done: Mapping[P, Collection[int]] | None = None,
+        done: Mapping[P, FinishedElsewhere] | None = None,
         starts: Mapping[P, int] | None = None,
     ) -> None:
         """Begin assignments of *partitions*.
@@ -126,8 +139,8 @@ class Scheduler(Generic[P]):
         here: everything below is finished, although the broker may never have confirmed it.
         """
         for partition in partitions:
-            assignment = self._assignments.assign(partition, (starts or {}).get(partition))
-            assignment.done = (done or {}).get(partition, ())
+            found = (done or {}).get(partition) or FinishedElsewhere()
+            self._assignments.assign(partition, (starts or {}).get(partition), found)
 
     # see docs/decisions/0008-commit-the-start-first.md
     # see docs/decisions/0059-commit-the-position.md
@@ -145,7 +158,7 @@ class Scheduler(Generic[P]):
                 self._begin_anew(partition)
             self._assignments.advance_to(partition, positions[partition])
         new = self.commits.starts(self._assignments.select(dict(found)))
-        return CommitSnapshot({partition: self._position(assignment) for partition, assignment in new.items()}, new)
+        return self._snapshot_of(new)
 
     def _begin_anew(self, partition: P) -> None:
         """Go on elsewhere in *partition*. Reasons for a pause are looked at anew, but no record is waited for."""
@@ -170,6 +183,8 @@ class Scheduler(Generic[P]):
             if assignment is not None and assignment.takes_records:
                 self._assignments.with_unfinished[partition] = assignment
                 fitting = self.backpressure.fitting(assignment, tasks)
+                if fitting and assignment.done:
+                    assignment.done.begin_with(fitting[0].offset, _first_epoch(leader_epochs.get(partition, ())))
                 if len(fitting) < len(tasks):
                     kept_out[partition] = tasks[len(fitting)].offset
                 self._backlog.feed(assignment, fitting, len(self._assignments.with_unfinished) - 1)
@@ -210,6 +225,8 @@ class Scheduler(Generic[P]):
             if not assignment.halted
         }
         self._backlog.drop_above(ceilings)
+        if self.commits.tells_progress:
+            return {}  # the commit says that they are finished
         return {partition: found for partition, found in repeated.items() if found.records}
 
     @staticmethod
@@ -265,7 +282,18 @@ class Scheduler(Generic[P]):
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due.
         """
         held = self.commits.select_to_commit(self._assignments.select(partitions), renewed_at)
-        return CommitSnapshot({p: self._position(assignment) for p, assignment in held.items()}, held)
+        return self._snapshot_of(held)
+
+    def _snapshot_of(self, held: Mapping[P, Assignment]) -> CommitSnapshot[P]:
+        """Take all that a commit says of *held* in one act: of two, the second would know of what finished between."""
+        return CommitSnapshot(
+            {partition: self._position(assignment) for partition, assignment in held.items()},
+            held,
+            {partition: assignment.ledger.finished for partition, assignment in held.items()},
+            {partition: assignment.finished_above() for partition, assignment in held.items()}
+            if self.commits.tells_progress
+            else {},
+        )
 
     @staticmethod
     def _position(assignment: Assignment) -> tuple[int, int]:
@@ -278,7 +306,7 @@ class Scheduler(Generic[P]):
     def confirm_commit(snapshot: CommitSnapshot[P], now: float = 0.0) -> None:
         """Note that the broker confirmed *snapshot*, *now*."""
         for partition, (offset, _) in snapshot.offsets.items():
-            snapshot.assignments[partition].confirm_commit(offset, now)
+            snapshot.assignments[partition].confirm_commit(offset, snapshot.finished[partition], now)
 
     # Questions
 
@@ -334,3 +362,7 @@ class Scheduler(Generic[P]):
         if assignment is None:
             return None
         return standing(assignment, self.dispatch, self._backlog, self.throttles, now)
+
+
+def _first_epoch(leader_epochs: Iterable[tuple[int, int]]) -> int | None:
+    return next((leader_epoch for _, leader_epoch in leader_epochs), None)

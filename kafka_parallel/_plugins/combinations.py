@@ -69,9 +69,11 @@ def check_plugins(plugins: Plugins, options: Options, group_id: str | None, usua
     """Check that the plugins' choices were asked for, and can be met.
 
     :param usual_executor: the plugin that provides the executor if none is chosen.
-    :raises ConfigurationError: a plugin provides an ordering, and another one was given.
+    :raises ConfigurationError: a plugin provides an ordering, and another one was given; or two plugins write the
+        metadata of commits.
     """
     _check_ordering(plugins, options)
+    _check_metadata(plugins)
     named = {"executor": (options.executor, usual_executor), "ordering": (options.ordering, "key-ordered")}
     for option, (chosen, usual) in named.items():
         for name in plugins.implementing(f"provide_{option}"):
@@ -93,6 +95,16 @@ def _check_ordering(plugins: Plugins, options: Options) -> None:
         given = "ordering='unordered'" if ordering == "unordered" else "a function as ordering="
         raise ConfigurationError(
             f"{plugins.describe(name)} provides an ordering, and {given} was given as well: leave one of the two out"
+        )
+
+
+def _check_metadata(plugins: Plugins) -> None:
+    """Refuse two plugins that write what a commit has room for once."""
+    writers = [name for name in plugins.implementing("on_commit") if plugins.declares(name, "writes_commit_metadata")]
+    if len(writers) > 1:
+        raise ConfigurationError(
+            f"two plugins write commit metadata, {' and '.join(map(plugins.describe, writers))}: a commit has room for "
+            "one of them; leave the others out"
         )
 
 

@@ -7,7 +7,7 @@ comes. How implementations are called is in ``chains.py``, which shapes and answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,11 @@ from kafka_parallel._plugins.chains import (
     surround_async,
     surround_steps,
 )
-from kafka_parallel._plugins.implementations import HookWithout
+from kafka_parallel._plugins.implementations import HookWithout, takes
 from kafka_parallel._plugins.plugin_errors import PluginErrors
 
 if TYPE_CHECKING:
-    from kafka import TopicPartition
+    from kafka import OffsetAndMetadata, TopicPartition
 
     from kafka_parallel._plugins.implementations import Call
     from kafka_parallel._plugins.manager import Plugins
@@ -70,9 +70,16 @@ class Hooks:
 
     # They hear: one that raises is logged and hears no more.
 
-    def on_assign(self, partitions: frozenset[TopicPartition]) -> list[tuple[str, Any]]:
+    def on_assign(
+        self, partitions: frozenset[TopicPartition], committed: Mapping[TopicPartition, OffsetAndMetadata]
+    ) -> list[tuple[str, Any]]:
         """Tell which partitions came; return the plugins' answers, each with the plugin's name."""
-        return self._assign.notify(partitions=partitions, settings=self._settings)
+        return self._assign.notify(partitions=partitions, settings=self._settings, committed=committed)
+
+    @cached_property
+    def readers_of_committed(self) -> frozenset[str]:
+        """The plugins that want to know what is committed when partitions come."""
+        return frozenset(impl.plugin_name for impl in self._hook.on_assign.get_hookimpls() if takes(impl, "committed"))
 
     def on_revoke(self, partitions: frozenset[TopicPartition], *, lost: bool) -> None:
         """Tell which partitions left."""
@@ -123,7 +130,13 @@ class Hooks:
 
     def around_commit(self, answered: Callable[[], None]) -> Callable[..., Steps] | None:
         """Compose `on_commit`; *answered* is called when a plugin has stored the offsets itself."""
-        return surround_steps(self._hook.on_commit, ("offsets", "context"), self.errors, answered=answered)
+        names = ("offsets", "context", "finished_above")
+        return surround_steps(self._hook.on_commit, names, self.errors, answered=answered)
+
+    @property
+    def commits_tell_progress(self) -> bool:
+        """True if any plugin wants to know at a commit what is finished above its offsets."""
+        return any(takes(impl, "finished_above") for impl in self._hook.on_commit.get_hookimpls())
 
     @cached_property
     def on_error(self) -> Call:

@@ -140,6 +140,11 @@ def function_of(impl: pluggy.HookImpl, names: Sequence[str]) -> Call:
     return lambda *args: function(*[args[place] for place in places])
 
 
+def takes(impl: pluggy.HookImpl, name: str) -> bool:
+    """Tell whether the implementation takes the argument *name*: some are costly, and made only for those who do."""
+    return name in impl.argnames or name in _optional(impl.function)
+
+
 def _optional(function: Call) -> list[str]:
     """The arguments that can be given by keyword: pluggy knows of no others than those without a default."""
     parameters = inspect.signature(function).parameters.values()

@@ -143,6 +143,10 @@ class Plugins:
         """The names of the plugins that implement *hook*."""
         return [impl.plugin_name for impl in getattr(self._pm.hook, hook).get_hookimpls()]
 
+    def declares(self, name: str, attribute: str) -> bool:
+        """Tell whether the plugin *name* says so of itself, by an *attribute* that is true."""
+        return raw_attribute(self._pm.get_plugin(name), attribute) is True
+
     def is_named(self, name: str) -> bool:
         """Tell whether that plugin was found by its name, rather than given as an object."""
         return self._distributions.get(name, GIVEN) != GIVEN

@@ -66,7 +66,7 @@ def test_there_is_something_to_commit_until_the_broker_confirmed_just_that():
     _, found = assigned("p", start=7)
     assert found.is_dirty
 
-    found.confirm_commit(7, now=1.0)
+    found.confirm_commit(7, 0, now=1.0)
     assert not found.is_dirty
 
     found.ledger.add_offsets([7], [1])
@@ -129,7 +129,7 @@ def test_lanes_go_over_to_the_next_assignment_while_something_stands_in_them():
 def test_where_a_crash_would_begin_again_is_what_the_broker_confirmed_last():
     assignments, first = assigned("p", start=3)
     assert first.restart_at == 3
-    first.confirm_commit(5, now=1.0)
+    first.confirm_commit(5, 0, now=1.0)
     assignments.end_assignment("p")
 
     assert assignments.assign("p", start=9).restart_at == 5

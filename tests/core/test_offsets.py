@@ -97,5 +97,11 @@ def test_it_agrees_with_a_set(gaps, acts):
             one for one in finished if one > min(unfinished, default=1 << 60) and one < min(dropped, default=1 << 60)
         ]
         assert ledger.finished_above == max(above, default=None)
+        assert (ledger.finished, ledger.dropped) == (len(finished), len(dropped))
+        commit_point, highest = ledger.committable, max(finished, default=-1)
+        left = unfinished | dropped
+        assert {one for first, end in ledger.finished_ranges() for one in range(first, end)} == {
+            one for one in range(commit_point, highest + 1) if one not in left
+        }
         if unfinished and not dropped:
             assert ledger.finished_from(min(unfinished)) == sum(one > min(unfinished) for one in finished)

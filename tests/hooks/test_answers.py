@@ -31,7 +31,7 @@ WRONG = {
     "None for a partition": {PARTITION: None},
     "a number for a partition": {PARTITION: 3},
     "text for a partition": {PARTITION: "012"},
-    "no offsets": {PARTITION: ["x", None, -1, 2.5, True, {}.keys()]},
+    "no offsets": {PARTITION: ["x", None, -1, 2.5, True, {}.keys(), range(-3, 3), range(0, 6, 2)]},
     "an endless iterator": {PARTITION: itertools.count()},
     "another partition": {OTHER: [0, 1]},
     "no partition": {"t": [0]},
@@ -80,7 +80,16 @@ def test_offsets_may_be_any_integers():
         def __ge__(self, other):
             return True
 
-    assert done_offsets({PARTITION: [Number()]}, {PARTITION}) == ({PARTITION: {4}}, [])
+    assert done_offsets({PARTITION: [Number()]}, {PARTITION}) == ({PARTITION: [(4, 5)]}, [])
+
+
+def test_ranges_may_be_named_as_they_are():
+    """A set of the offsets of the second one would fill the memory."""
+    app = App()
+
+    assert app.run(plugins=[answering({PARTITION: [1, range(3, 5), range(8, 2**31)]})]) is None
+    assert app.handled == [0, 2, 5]
+    assert done_offsets({PARTITION: range(1, 2**31)}, {PARTITION}) == ({PARTITION: [(1, 2**31)]}, [])
 
 
 @pytest.mark.parametrize("habits", ["2.x", "3.x"])

@@ -365,10 +365,9 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         found: Mapping[TopicPartition, Any] = getattr(self._subscription, "assignment", {})
         return found
 
-    def committed(self, partition: TopicPartition, timeout: float) -> int | None:
-        """The offset that the group has committed for *partition*; ``None`` if there is none."""
-        found: int | None = self._consumer.committed(partition, timeout_ms=timeout * 1000)
-        return found
+    def committed(self, partition: TopicPartition, timeout: float, **metadata: bool) -> Any:
+        """The offset that the group has committed for *partition*, or offset and *metadata*; ``None`` without one."""
+        return self._consumer.committed(partition, **metadata, timeout_ms=timeout * 1000)
 
     def seek_to_beginning(self, partition: TopicPartition) -> None:
         """Fetch *partition* from its first record on."""

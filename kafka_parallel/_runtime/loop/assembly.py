@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from kafka import TopicPartition
 
+    from kafka_parallel._core.commit_schedule import CommitRules
     from kafka_parallel._options import Options
     from kafka_parallel._plugins.manager import Plugins
     from kafka_parallel._plugins.provided import Ordering
@@ -155,7 +156,7 @@ class Parts:
         options = self.options
         return LockedScheduler(
             BufferLimits(options.buffered_records, options.max_buffered_bytes, options.max_uncommitted),
-            commits=None if self.client.group_id is None else options.commit_rules(self.client.config),
+            commits=self._commit_rules(),
             attempt=self._calls.attempt,
             clock=self.clock,
             batches=None
@@ -165,6 +166,12 @@ class Parts:
             coroutines=self._calls.coroutines,
             handled_log=self._calls.handled_log,
         )
+
+    def _commit_rules(self) -> CommitRules | None:
+        if self.client.group_id is None:
+            return None
+        rules = self.options.commit_rules(self.client.config)
+        return replace(rules, tells_progress=self.hooks.commits_tell_progress)
 
     def _make_stuck_handlers(self) -> StuckHandlers:
         stuck_after = self.options.stuck_after_ms

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from itertools import starmap
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kafka.errors import KafkaError, KafkaTimeoutError
@@ -77,6 +78,7 @@ class Commit:
         self.held = held
         self.context = context
         self.offsets = metadata_of(snapshot.offsets)
+        self.finished_above = {p: tuple(starmap(range, found)) for p, found in snapshot.finished_above.items()}
         self.sent_at = sent_at
         self.due = sent_at + context.timeout_ms / 1000
         self.around: Steps | None = None
@@ -98,7 +100,7 @@ class Commit:
         """
         if surround is None:
             return True
-        self.around = surround(self.offsets, self.context)
+        self.around = surround(self.offsets, self.context, self.finished_above)
         return self.around.enter()
 
     def require_unchanged(self) -> None:

@@ -25,7 +25,7 @@ from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.remote_run import RemoteRun
 from kafka_parallel._runtime.loop.forked_child import end_child, end_child_by
 from kafka_parallel._runtime.loop.run_failure import RunFailure
-from kafka_parallel._runtime.loop.wakeups import Wakeups
+from kafka_parallel._runtime.loop.wakeups import Wakeups, is_held
 from kafka_parallel.errors import StateError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.buffer_limits import BufferLimits
     from kafka_parallel._core.chunk import TaskChunk
     from kafka_parallel._core.commit_schedule import CommitRules, Due
+    from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure
     from kafka_parallel._core.task import Task, Unit
@@ -326,7 +327,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
 
     # A rebalance's side
 
-    def assign(self, partitions: Iterable[P], done: Mapping[P, Collection[int]], starts: Mapping[P, int]) -> None:
+    def assign(self, partitions: Iterable[P], done: Mapping[P, FinishedElsewhere], starts: Mapping[P, int]) -> None:
         """Begin assignments of *partitions*."""
         with self._lock:
             self._scheduler.assign(partitions, done, starts)
@@ -350,7 +351,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
 
     def change_throttles(self, change: Callable[[Throttles, float], None]) -> None:
         """Make *change*; from any thread or signal handler: see docs/decisions/0053-reentrant-lock.md."""
-        if _holds(self._lock):  # a signal handler or a finaliser runs between two steps of an act of this thread
+        if is_held(self._lock):  # a signal handler or a finaliser runs between two steps of an act of this thread
             self._late_changes.append(change)
             return
         with self._lock:
@@ -392,9 +393,3 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         """
         with self._lock:
             return question(self._scheduler)
-
-
-def _holds(lock: Any) -> bool:
-    """Tell whether this very thread has *lock*, as far as that can be told."""
-    is_owned: Callable[[], bool] | None = getattr(lock, "_is_owned", None)  # conditions ask it too
-    return is_owned is not None and is_owned()

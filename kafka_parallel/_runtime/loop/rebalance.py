@@ -7,15 +7,16 @@ never disturbed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
-from kafka_parallel._plugins.answers import done_offsets
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.committed_offsets import CommittedOffsets, UnknownCommitError
 from kafka_parallel._runtime.loop.committer import CommitResult, Committer
+from kafka_parallel._runtime.loop.finished_before import FinishedBefore
 from kafka_parallel._runtime.loop.finishing import wait_drained
 from kafka_parallel._runtime.loop.sentences import named
 
@@ -84,6 +85,8 @@ class Rebalance:
         self._clock = clock
         self._positions = positions
         self._hooks = hooks
+        self._committed_offsets = CommittedOffsets(client, scheduler, clock)
+        self._finished_before = FinishedBefore(hooks, self._committed_offsets)
         self._delayed = delayed
         self._drain_timeout = drain_timeout
         self._session_timeout = session_timeout
@@ -119,7 +122,7 @@ class Rebalance:
             self._failed("taking", new, error)
 
     def _begin_assignments(self, new: frozenset[TopicPartition]) -> None:
-        done = self._ask_done(new)
+        done = self._finished_before.announce(new)
         starts = self._go_on(new)
         self._scheduler.assign(new, done, starts)
         self.counts["assigned"] += 1
@@ -196,7 +199,7 @@ class Rebalance:
         """Seek back to dropped records if the client kept a position past them; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
         kept = self._client.positions(known)
-        deadline = self._clock.monotonic() + COMMIT_TIMEOUT
+        deadline = self._committed_offsets.deadline()
         starts = {
             partition: max(_or(known[partition], position), self._committed(partition, deadline))
             for partition, position in kept.items()
@@ -229,33 +232,14 @@ class Rebalance:
             self._scheduler.defer(partition, 0.0)
 
     def _committed(self, partition: TopicPartition, deadline: float) -> int:
-        """The group's committed offset: others may have had the partition since we gave it up. -1 if unknown.
-
-        All partitions of one rebalance share the *deadline*: the callback keeps the client from all else until then.
-        """
-        while (left := deadline - self._clock.monotonic()) > 0:
-            try:
-                offset = self._client.committed(partition, left)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the rebalance goes on
-                if not is_retriable(error):
-                    break
-                self._scheduler.wait_until(lambda _: False, min(SLICE, left))
-            else:
-                return -1 if offset is None else offset
-        log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
-                    "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
-        return -1
-
-    def _ask_done(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Collection[int]]:
-        done: dict[TopicPartition, set[int]] = {}
-        for plugin, answer in self._hooks.on_assign(partitions):
-            offsets, problems = done_offsets(answer, partitions)
-            for partition, found in offsets.items():
-                done.setdefault(partition, set()).update(found)
-            for problem in problems:
-                log.error("on_assign of plugin %r answered %s: that is ignored, and these records are handled; it must "
-                          "answer None or a mapping from assigned partitions to offsets", plugin, problem)  # fmt: skip
-        return done
+        """The group's committed offset: others may have had the partition since we gave it up. -1 if unknown."""
+        try:
+            offset: int | None = self._committed_offsets.of(partition, deadline)
+        except UnknownCommitError:
+            log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
+                        "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
+            return -1
+        return -1 if offset is None else offset
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         """Wait for running records; a stop that is requested meanwhile bounds the wait too, counted from its request.

@@ -99,3 +99,9 @@ class Wakeups:  # see docs/decisions/0003-chained-wakeups.md
     def wake_all_waiting(self) -> None:
         """Wake all threads that wait for progress."""
         self._progress.notify_all()
+
+
+def is_held(lock: Any) -> bool:
+    """Tell whether this very thread has *lock*, as far as that can be told."""
+    is_owned: Callable[[], bool] | None = getattr(lock, "_is_owned", None)  # conditions ask it too
+    return is_owned is not None and is_owned()

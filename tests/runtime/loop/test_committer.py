@@ -25,6 +25,7 @@ class Held:
 class Snapshot:
     def __init__(self, offsets):
         self.offsets = {partition: (offset, -1) for partition, offset in offsets.items()}
+        self.finished_above = {}
 
 
 class Queue:

@@ -120,7 +120,9 @@ class Hooks:
         self._acts = acts
         self.answer, self.error = {}, None
 
-    def on_assign(self, partitions):
+    readers_of_committed = frozenset()
+
+    def on_assign(self, partitions, _committed):
         if self.error is not None:
             raise self.error
         self._acts.append(("on_assign", set(partitions)))

@@ -1,0 +1,69 @@
+"""Asks the plugins for records that are finished before their partition comes, and judges the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kafka_parallel._core.finished_elsewhere import FinishedElsewhere, Recorded
+from kafka_parallel._core.offset_ranges import OffsetRange, OffsetRanges
+from kafka_parallel._logs import area_logger
+from kafka_parallel._plugins.answers import done_offsets
+
+if TYPE_CHECKING:
+    from kafka import OffsetAndMetadata, TopicPartition
+
+    from kafka_parallel._plugins.hooks import Hooks
+    from kafka_parallel._runtime.loop.committed_offsets import CommittedOffsets
+
+log = area_logger("rebalance")
+
+
+# see docs/decisions/0078-record-of-one-commit.md
+class FinishedBefore:
+    """Calls ``on_assign``.
+
+    :param hooks: that hook's implementations.
+    :param committed: asked only if one of them wants to know.
+    """
+
+    def __init__(self, hooks: Hooks, committed: CommittedOffsets) -> None:
+        self._hooks = hooks
+        self._committed = committed
+
+    def announce(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, FinishedElsewhere]:
+        """Tell the plugins that *partitions* came; return the offsets that are finished by their answers."""
+        readers = self._hooks.readers_of_committed
+        committed = self._committed.with_metadata(partitions) if readers else {}
+        stored: dict[TopicPartition, list[OffsetRange]] = {}
+        recorded: dict[TopicPartition, list[OffsetRange]] = {}
+        for plugin, answer in self._hooks.on_assign(partitions, committed):
+            is_reader = plugin in readers
+            found = _usable(plugin, answer, frozenset(committed) if is_reader else partitions)
+            for partition, ranges in found.items():
+                (recorded if is_reader else stored).setdefault(partition, []).extend(ranges)
+        return {
+            partition: FinishedElsewhere(stored.get(partition, ()), _recorded(partition, committed, recorded))
+            for partition in stored.keys() | recorded.keys()
+        }
+
+
+def _recorded(
+    partition: TopicPartition,
+    committed: Mapping[TopicPartition, OffsetAndMetadata],
+    recorded: Mapping[TopicPartition, list[OffsetRange]],
+) -> Recorded | None:
+    if partition not in recorded:
+        return None
+    commit = committed[partition]
+    return Recorded(commit.offset, commit.leader_epoch, OffsetRanges(recorded[partition]))
+
+
+def _usable(
+    plugin: str, answer: object, partitions: frozenset[TopicPartition]
+) -> dict[TopicPartition, list[OffsetRange]]:
+    offsets, problems = done_offsets(answer, partitions)
+    for problem in problems:
+        log.error("on_assign of plugin %r answered %s: that is ignored, and these records are handled; it must "
+                  "answer None or a mapping from assigned partitions to offsets", plugin, problem)  # fmt: skip
+    return offsets
