@@ -10,16 +10,19 @@ from kafka_parallel.errors import (
     HandlerCancelled,
     HandlerTimeout,
     HandlerUnfinished,
+    InvalidResult,
     KafkaParallelError,
     MemberFenced,
     PluginError,
     RecordFailed,
     RecordUnreadable,
+    ResultNotWritten,
     StateError,
 )
 from kafka_parallel.executors import Chunk, Executor, Work
 from kafka_parallel.facts import Statistics
 from kafka_parallel.hookspecs import hookimpl
+from kafka_parallel.results import Producing, Result, producing
 from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
     BackpressureEvent,
@@ -53,14 +56,18 @@ __all__ = [
     "HandlerCancelled",
     "HandlerTimeout",
     "HandlerUnfinished",
+    "InvalidResult",
     "KafkaParallelError",
     "MemberFenced",
     "ParallelConsumer",
     "PluginError",
+    "Producing",
     "RawBatch",
     "RecordContext",
     "RecordFailed",
     "RecordUnreadable",
+    "Result",
+    "ResultNotWritten",
     "Retry",
     "Settings",
     "Skip",
@@ -70,4 +77,5 @@ __all__ = [
     "Work",
     "hookimpl",
     "hookspecs",
+    "producing",
 ]

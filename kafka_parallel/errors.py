@@ -140,6 +140,30 @@ class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named af
     """
 
 
+class InvalidResult(KafkaParallelError, TypeError):  # noqa: N818 - named after the result
+    """The handler's fault: it is `producing`, and returned something that is no result."""
+
+
+class ResultNotWritten(KafkaParallelError):  # noqa: N818 - named after what happened to the result
+    """A result of a handler that is `producing` was not acknowledged, so its record failed; ``__cause__`` says why.
+
+    :ivar topic: where it was to be written.
+    :param reason: the answer, for the message.
+    """
+
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(
+            f"topic {topic!r} did not acknowledge a result ({reason}): check that the topic exists, may be written and "
+            "takes records of this size"
+        )
+        self.topic = topic
+        self._reason = reason
+
+    def __reduce__(self) -> tuple[type[ResultNotWritten], tuple[str, str]]:
+        """Let the error be sent from another process."""
+        return type(self), (self.topic, self._reason)
+
+
 class HandlerError(KafkaParallelError):
     """The handler raised something in another process that cannot be sent back; this stands for it.
 

@@ -158,6 +158,19 @@ class Plugins:
         """
         self._load_named(name, {})
 
+    def add_for_run(self, name: str, plugin: object) -> None:
+        """Add a plugin that a run brings along.
+
+        :raises PluginError: one of that name is there.
+        """
+        self._register(plugin, name, GIVEN)
+
+    def remove_for_run(self, name: str) -> None:
+        """Take such a plugin out, if it is there."""
+        if self._distributions.get(name) == GIVEN and (plugin := self._pm.get_plugin(name)) is not None:
+            self._pm.unregister(plugin)
+            del self._distributions[name]
+
     # Loading
 
     def _block(self, name: str) -> None:

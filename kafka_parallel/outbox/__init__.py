@@ -5,24 +5,25 @@ acknowledged it. `open_outbox` connects, `Outbox.write` waits for the answer.
 """
 
 from kafka_parallel.outbox._config import check_overrides, producer_config
-from kafka_parallel.outbox._producer import (
+from kafka_parallel.outbox._handed_over import HandedOver, NotWritten
+from kafka_parallel.outbox._producer import Outbox, close_producer, open_outbox
+from kafka_parallel.outbox._records import (
     FAILURES,
     NULL_KEY,
     ExactBytes,
-    Outbox,
     Outgoing,
     Pending,
     Producer,
     Written,
-    close_producer,
     is_too_large,
-    open_outbox,
 )
 
 __all__ = [
     "FAILURES",
     "NULL_KEY",
     "ExactBytes",
+    "HandedOver",
+    "NotWritten",
     "Outbox",
     "Outgoing",
     "Pending",

@@ -4,87 +4,27 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from kafka.serializer import Serializer
+from kafka.errors import KafkaError
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.outbox._handed_over import HandedOver
+from kafka_parallel.outbox._records import CLOSED_MEANWHILE, FAILURES, ExactBytes, is_too_large, sent_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any
 
-    Header = tuple[str, bytes]
+    from kafka_parallel.outbox._records import Outgoing, Producer, Written
 
 log = area_logger("outbox")
 
-# Errors that kafka-python 2.x raises instead of waking the thread of a producer that is closed at this moment.
-CLOSED_MEANWHILE = (AttributeError, OSError)
-# Errors that kafka-python raises on purpose (2.x asserts where 3.x raises ValueError and TypeError), and those above.
-# And see above.
-FAILURES = (KafkaError, AssertionError, ValueError, TypeError, *CLOSED_MEANWHILE)
 # The number of times a record is handed over while its time lasts. The producer itself tries again within each.
 MOST_TRIES = 3
 # The time, in seconds, that a producer gets to fail its unsent records: it asks no broker.
 FORCED_CLOSE_TIMEOUT = 5.0
-
-
-class Outgoing(NamedTuple):
-    """A record to be written.
-
-    :ivar topic: where to.
-    :ivar partition: its partition there, modulo the number of partitions where there are fewer.
-    :ivar key: its key; ``None`` = it has none.
-    :ivar value: its value; ``None`` = it has none.
-    :ivar headers: names and values, no value ``None``: kafka-python cannot send that.
-    """
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-
-
-class Written(Protocol):
-    """The place of a record that was written."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-class Pending(Protocol):
-    """A record on its way."""
-
-    def get(self, timeout: float) -> Written:
-        """Wait up to *timeout* seconds for the broker's answer; raise it if it is an error."""
-
-
-class Producer(Protocol):
-    """The part of ``KafkaProducer`` that is needed. Called from several threads at once."""
-
-    def partitions_for(self, topic: str) -> Collection[int]:
-        """Return the partitions of *topic*; wait for its metadata."""
-
-    def send(self, topic: str, *, value: Any, key: Any, headers: list[Header], partition: int) -> Pending:
-        """Hand over a record with *value*, *key* and *headers* to *partition* of *topic*."""
-
-    def close(self, timeout: float) -> None:
-        """Close within *timeout* seconds."""
-
-
-class ExactBytes(Serializer):  # type: ignore[misc] # kafka-python is not typed
-    """Lets every key through as it is, and `NULL_KEY` as null."""
-
-    def serialize(self, *args: Any) -> Any:
-        """Return the last of *args*: kafka-python 2.x gives ``(topic, data)``, 3.x ``(topic, headers, data)``."""
-        return None if args[-1] is NULL_KEY else args[-1]
-
-
-# Kafka takes a record without key and value, kafka-python's send() does not: it wants something that is not None.
-NULL_KEY = object()
 
 
 class Outbox:
@@ -106,6 +46,7 @@ class Outbox:
         self._timeout_ms = timeout_ms
         self._clock = clock
         self._lock = threading.Lock()
+        self._alone = threading.Lock()
         self._producer = connect()
 
     def check(self, who: str, topic: str) -> None:
@@ -123,15 +64,16 @@ class Outbox:
                 "allow the user of the consumer's connection to describe and write it"
             ) from error
 
-    def write(self, record: Outgoing) -> Written:
+    def write(self, record: Outgoing, deadline: float | None = None) -> Written:
         """Write *record* and return where the broker put it.
 
         A failure that may pass is tried again while time is left: the answer may have got lost, so the record may be
         there twice.
 
+        :param deadline: until when, in seconds of the monotonic clock; ``None`` = as long as a record may take.
         :raises KafkaError: the broker refused it or did not answer in time; 2.x raises AssertionError for some causes.
         """
-        deadline = self._clock() + self._timeout_ms / 1000
+        deadline = self._deadline() if deadline is None else deadline
         tries = 1
         while True:
             producer = self._producer
@@ -143,12 +85,13 @@ class Outbox:
                     raise
                 tries += 1
 
-    def write_alone(self, record: Outgoing) -> Written:
+    def write_alone(self, record: Outgoing, deadline: float | None = None) -> Written:
         """Write *record* with a producer of its own: if it is too large now, it is this one that is.
 
+        :param deadline: as for `write`.
         :raises KafkaError: as `write`.
         """
-        deadline = self._clock() + self._timeout_ms / 1000
+        deadline = self._deadline() if deadline is None else deadline
         producer = self._connect()
         try:
             written = self._write(producer, record, deadline)
@@ -160,11 +103,59 @@ class Outbox:
         close_producer(producer, self._timeout_ms)
         return written
 
+    def hand_over(self, records: Sequence[Outgoing]) -> HandedOver:
+        """Send records without waiting for the answers; it may wait for the metadata of a topic and for memory.
+
+        :param records: in their order.
+        """
+        return HandedOver(self, self._producer, records, self._deadline())
+
+    def write_anew(self, record: Outgoing, failed: Producer, error: BaseException, deadline: float) -> Written:
+        """Write a record again.
+
+        If a record is said to be too large, only one of all that fail for it opens a producer; the others use that.
+
+        :param record: it.
+        :param failed: the producer that could not write it.
+        :param error: why not.
+        :param deadline: as for `write`.
+        :raises KafkaError: as `write`.
+        """
+        if not is_too_large(error):
+            return self.write(record, deadline)
+        with self._alone:
+            if failed is self._producer:
+                return self.write_alone(record, deadline)
+        try:
+            return self.write(record, deadline)
+        except FAILURES as again:
+            if not is_too_large(again):
+                raise
+        with self._alone:
+            return self.write_alone(record, deadline)
+
+    def may_try_again(self, producer: Producer, error: BaseException, deadline: float) -> bool:
+        """Tell whether a record that was not written may be written after all.
+
+        :param producer: the one that could not write it.
+        :param error: why not.
+        :param deadline: as for `write`.
+        """
+        has_passed = producer is not self._producer or _may_pass(error) or is_too_large(error)
+        return has_passed and self._clock() < deadline
+
+    def _deadline(self) -> float:
+        return self._clock() + self._timeout_ms / 1000
+
+    def seconds_left(self, deadline: float) -> float:
+        """The time until a moment, in seconds; 0 if it has passed.
+
+        :param deadline: the moment, in seconds of the monotonic clock.
+        """
+        return max(0.0, deadline - self._clock())
+
     def _write(self, producer: Producer, record: Outgoing, deadline: float) -> Written:
-        target = record.partition % len(producer.partitions_for(record.topic))
-        key = NULL_KEY if record.key is None and record.value is None else record.key
-        pending = producer.send(record.topic, value=record.value, key=key, headers=record.headers, partition=target)
-        return pending.get(timeout=max(0.0, deadline - self._clock()))
+        return sent_by(producer, record).get(timeout=self.seconds_left(deadline))
 
     def close(self) -> None:
         """Close the producer. A record that no broker has acknowledged by then is not written later."""
@@ -200,11 +191,6 @@ def _close(producer: Producer, timeout: float) -> None:
 
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, KafkaError) and bool(getattr(error, "retriable", False)) and not is_too_large(error)
-
-
-def is_too_large(error: BaseException) -> bool:
-    """Tell whether *error* says that a record is too large: for the producer, for the topic, for one batch."""
-    return isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError))
 
 
 def open_outbox(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.handlers.batch_attempt import BatchRun
     from kafka_parallel._runtime.handlers.coroutine_work import CoroutineWork
     from kafka_parallel._runtime.handlers.originals import Originals
+    from kafka_parallel._runtime.handlers.result_delivery import ResultDelivery
     from kafka_parallel.executors import Executor, Program
     from kafka_parallel.values import BatchContext, ChildWrapper, RecordContext, Settings
 
@@ -33,6 +34,7 @@ class HandlerCalls:
     :param originals: makes of a raw record the one that stands for it.
     :param child_wrappers: those that are sent along with the handler, by the name of their plugins.
     :param is_batch: whether it takes a list of records.
+    :param results: hands over what the handler returns; ``None`` if that is not produced.
     :ivar handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
         take any time, or can be stopped.
@@ -50,7 +52,9 @@ class HandlerCalls:
         child_wrappers: Mapping[str, ChildWrapper],
         *,
         is_batch: bool,
+        results: ResultDelivery | None = None,
     ) -> None:
+        self._results = results
         self._originals = originals
         self._child_wrappers = child_wrappers
         self._tellers = tellers(child_wrappers)
@@ -77,7 +81,7 @@ class HandlerCalls:
             self._client,
             self._originals.see,
             self._child_wrappers,
-            is_surrounded=self._hooks.surrounds_records,
+            is_surrounded=self._hooks.surrounds_records or self._results is not None,
             is_batch=self._is_batch,
             is_timed=self.handled_log is not None,
         )
@@ -128,7 +132,7 @@ class HandlerCalls:
     @cached_property
     def _surrounded(self) -> Callable[[Any, Any], Any] | None:
         """The handler of one record inside the wrappers of ``on_record``."""
-        if self._is_batch or not self._hooks.surrounds_records:
+        if self._is_batch or not (self._hooks.surrounds_records or self._results is not None):
             return None
         return self._hooks.around_record(self._innermost(), is_async=is_async(self._handler))
 
@@ -136,14 +140,18 @@ class HandlerCalls:
         """The call inside the wrappers; if the handler runs elsewhere the raw record is sent there."""
         executor = self._executor
         if is_remote(executor):
-            return lambda _, context: executor.call(self._sent_of(context))
+            return self._delivering(lambda _, context: executor.call(self._sent_of(context)))
         handler = self._finishing
-        return lambda record, _: handler(record)
+        return self._delivering(lambda record, _: handler(record))
+
+    def _delivering(self, call: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Let *call* hand over its results, if they are produced."""
+        return call if self._results is None else self._results.after(call, is_batch=self._is_batch)
 
     @property
     def _call_of_batch(self) -> Callable[[BatchRun], Any]:
         """The call of a handler of lists, inside the wrappers of ``on_batch`` if there are any."""
-        if self._hooks.surrounds_batches:
+        if self._hooks.surrounds_batches or self._results is not None:
             is_coroutine = is_async(self._handler)
             return inside(self._hooks.around_batch(self._innermost_of_batch(), is_async=is_coroutine))
         executor, sent = self._executor, self._sent
@@ -155,9 +163,11 @@ class HandlerCalls:
         """The same as `_innermost`, for a list; a handler gets one of its own."""
         executor, sent_of = self._executor, self._sent_of
         if is_remote(executor):
-            return lambda _, context: executor.call([sent_of(attempt) for attempt in context.attempts])
+            return self._delivering(
+                lambda _, context: executor.call([sent_of(attempt) for attempt in context.attempts])
+            )
         handler = self._finishing
-        return lambda records, _: handler([*records])
+        return self._delivering(lambda records, _: handler([*records]))
 
     @property
     def _finishing(self) -> Callable[[Any], Any]:

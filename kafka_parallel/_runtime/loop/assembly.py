@@ -16,6 +16,7 @@ from kafka_parallel._runtime.clock import Clock, SystemClock
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler, is_remote
 from kafka_parallel._runtime.handlers.handler_calls import HandlerCalls
 from kafka_parallel._runtime.handlers.originals import Originals
+from kafka_parallel._runtime.handlers.result_delivery import ResultDelivery
 from kafka_parallel._runtime.handlers.whereabouts import Whereabouts
 from kafka_parallel._runtime.loop.committer import Committer
 from kafka_parallel._runtime.loop.explainer import Explainer
@@ -29,6 +30,8 @@ from kafka_parallel._runtime.loop.run_facts import RunFacts, Sources
 from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
 from kafka_parallel._unfinished import is_async
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.results import NAME as RESULTS
+from kafka_parallel.results import Producing
 from kafka_parallel.values import Settings
 
 if TYPE_CHECKING:
@@ -64,11 +67,14 @@ class Parts:
         event_loop: asyncio.AbstractEventLoop | None = None,
         batch: Batch | None = None,
     ) -> None:
-        check_handler(handler)
+        check_handler(handler.handler if isinstance(handler, Producing) else handler)
         self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
         self.clock: Clock = clock or SystemClock()
         self.facts = RunFacts()
         client.prepare(lazy=options.lazy_deserialization)
+        results = self._deliver_results(handler)
+        if isinstance(handler, Producing):
+            handler = handler.judged(is_batch=batch is not None)
         self.settings = self._make_settings(event_loop, batch)
         self._originals = Originals()
         self._delay_ms = self._read_delayed_topics()
@@ -85,7 +91,7 @@ class Parts:
         self.hooks = Hooks(plugins, self.settings, child_wrappers.keys())
         self._calls = HandlerCalls(
             handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals, child_wrappers,
-            is_batch=batch is not None,
+            is_batch=batch is not None, results=results,
         )  # fmt: skip
         if is_remote(self.executor):
             self.executor.bind(self._calls.program)
@@ -99,6 +105,21 @@ class Parts:
         self.rebalance = self._make_rebalance()
         self.loop = self._make_loop(ordering)
         self.facts.begin(self._sources())
+
+    def _deliver_results(self, handler: Callable[[Any], Any]) -> ResultDelivery | None:
+        """Let the results of *handler* be produced, if it is `producing`: the delivery is a plugin of this run."""
+        self.plugins.remove_for_run(RESULTS)  # of a start that was refused
+        if not isinstance(handler, Producing):
+            return None
+        results: ResultDelivery
+        if is_async(handler):
+            from kafka_parallel._runtime.handlers.awaited_results import AwaitedDelivery
+
+            results = AwaitedDelivery(handler, self.clock)
+        else:
+            results = ResultDelivery(handler)
+        self.plugins.add_for_run(RESULTS, results)
+        return results
 
     def _make_settings(self, event_loop: asyncio.AbstractEventLoop | None, batch: Batch | None) -> Settings:
         return Settings(

@@ -116,17 +116,19 @@ class FakeCluster:
         partition: int | None = None,
         headers: Headers = (),
         gap: int = 0,
+        timestamp_ms: int | None = None,
     ) -> ConsumerRecord:
         """Append a record and return it as a consumer will see it.
 
         :param partition: where to; by the key's hash if not given.
         :param gap: how many offsets before it hold no record (compaction, transaction markers).
+        :param timestamp_ms: in milliseconds since the Unix epoch; now if not given.
         :raises UnknownTopicOrPartitionError: the partition does not exist.
         """
         with self._lock:
             count = len(self.partitions_of(topic))
             number = zlib.crc32(key or b"") % max(1, count) if partition is None else partition
-            timestamp_ms = int(self.clock.wall() * 1000)
+            timestamp_ms = int(self.clock.wall() * 1000) if timestamp_ms is None else timestamp_ms
             return self.log(TopicPartition(topic, number)).append(key, value, headers, timestamp_ms, gap)
 
     # Groups

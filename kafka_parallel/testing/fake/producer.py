@@ -45,6 +45,7 @@ class FakeProducer:
         key: Any = None,
         headers: Headers | None = None,
         partition: int | None = None,
+        timestamp_ms: int | None = None,
     ) -> Sent:
         """Append a record; ``get()`` of the result gives the answer, good or bad.
 
@@ -56,7 +57,9 @@ class FakeProducer:
         raw_value = self._serialize("value_serializer", topic, headers, value)
         try:
             self._cluster.on_call("send", "before")
-            record = self._cluster.append(topic, raw_value, raw_key, partition=partition, headers=headers or ())
+            record = self._cluster.append(
+                topic, raw_value, raw_key, partition=partition, headers=headers or (), timestamp_ms=timestamp_ms
+            )
             self._cluster.on_call("send", "after")
         except Exception as error:  # noqa: BLE001 - the caller's, when it asks
             return Sent(error)
@@ -108,6 +111,10 @@ class Sent:
         if self.succeeded():
             function(*arguments, self._answer)
         return self
+
+    def add_both(self, function: Any, *arguments: Any) -> Sent:
+        """Call *function* with the place of the record or its error."""
+        return self.add_callback(function, *arguments).add_errback(function, *arguments)
 
     def add_errback(self, function: Any, *arguments: Any) -> Sent:
         """Call *function* with the error if the record was refused."""

@@ -1,0 +1,141 @@
+"""How the results of handlers that are `producing` reach the broker, before their records count as handled.
+
+A handler returns tuples of `Result`, wherever it runs; here, in the process of run(), they are sent, and waited for on
+the worker. How they are awaited beside an ``async def`` handler is told in ``awaited_results.py``.
+
+The delivery of one run is a plugin of it, so that its producer is opened and closed as those of other plugins are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kafka_parallel._showing import described
+from kafka_parallel.errors import BatchFailed, InvalidResult, ResultNotWritten, StateError
+from kafka_parallel.hookspecs import hookimpl
+from kafka_parallel.outbox import NotWritten, Outgoing, open_outbox, producer_config
+from kafka_parallel.results import NAME, RECORD_KEY
+
+if TYPE_CHECKING:
+    from kafka_parallel.outbox import HandedOver, Outbox
+    from kafka_parallel.results import Producing, Result, Results
+    from kafka_parallel.values import BatchContext, RecordContext, Settings
+
+# So that workers share a batch of the producer; the user's own setting is not touched.
+LINGER_MS = 5
+
+
+# see docs/decisions/0079-results-are-returned.md
+class ResultDelivery:
+    """Hands over the results of one run. Any number of workers may use it at once.
+
+    :param producing: says where to.
+    """
+
+    def __init__(self, producing: Producing) -> None:
+        self._producing = producing
+        self._outbox: Outbox | None = None
+
+    # The run
+
+    @hookimpl
+    def on_start(self, settings: Settings) -> None:
+        """Connect, and look the topic up.
+
+        :raises ConfigurationError: the cluster or the topic cannot be reached.
+        """
+        producing = self._producing
+        overrides = {"linger_ms": LINGER_MS, **producing.overrides}
+        config = producer_config(NAME, settings.consumer_config, overrides, producing.timeout_ms)
+        topics = [] if producing.topic is None else [producing.topic]
+        self._outbox = open_outbox(NAME, producing.make_producer, config, topics, producing.timeout_ms, settings.clock)
+
+    @hookimpl
+    def on_stop(self) -> None:
+        """Close the producer: what a handler that still runs has sent and not seen acknowledged is given up."""
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.close()
+
+    # Around a handler
+
+    def after(self, call: Callable[..., Any], *, is_batch: bool) -> Callable[..., Any]:
+        """Make *call*, a function of a record (of records) and its context, one that hands its results over.
+
+        :param call: returns what `Producing.judged` makes.
+        """
+        return partial(self._call_list if is_batch else self._call, call)
+
+    def _call(self, call: Callable[..., Results], record: Any, context: RecordContext) -> Results:
+        results = call(record, context)
+        if results is None:  # the handler's process could not send them, and said nothing
+            raise InvalidResult("the results of a handler in another process did not arrive: its record is not handled")
+        if results:
+            self.require_written(self.hand_over(self.outgoing_of(results, context)))
+        return results
+
+    def _call_list(self, call: Callable[..., Any], records: Any, context: BatchContext) -> None:
+        failed, outgoing = self.sort_out(call(records, context), context)
+        sent = {place: self.hand_over(each) for place, each in outgoing.items()}
+        for place, handed_over in sent.items():
+            try:
+                self.require_written(handed_over)
+            except ResultNotWritten as error:
+                failed[place] = error
+        if failed:
+            raise BatchFailed(failed)
+
+    def sort_out(
+        self, judged: Sequence[Results | Exception], context: BatchContext
+    ) -> tuple[dict[int, Exception], dict[int, list[Outgoing]]]:
+        """The records of a batch that have failed, and those that have results, by their place."""
+        failed: dict[int, Exception] = {}
+        outgoing: dict[int, list[Outgoing]] = {}
+        for place, (found, attempt) in enumerate(zip(judged, context.attempts, strict=True)):
+            try:
+                if isinstance(found, Exception):
+                    failed[place] = found
+                elif found:
+                    outgoing[place] = self.outgoing_of(found, attempt)
+            except InvalidResult as error:
+                failed[place] = error
+        return failed, outgoing
+
+    # The results of one record
+
+    def outgoing_of(self, results: Results, context: RecordContext) -> list[Outgoing]:
+        """The records to be written.
+
+        :raises InvalidResult: a result names no topic, and there is no other.
+        """
+        return [self._of_result(result, context) for result in results]
+
+    def _of_result(self, result: Result, context: RecordContext) -> Outgoing:
+        topic = result.topic or self._producing.topic
+        if topic is None:
+            raise InvalidResult(
+                "a result names no topic, and producing() neither: write Result(value, topic=...), or "
+                "producing(handler, topic=...)"
+            )
+        key: Any = context.raw.key if result.key is RECORD_KEY else result.key
+        headers = [*result.headers]
+        return Outgoing(topic, result.partition, key, result.value, headers, result.timestamp_ms)  # type: ignore[arg-type]
+
+    def hand_over(self, records: list[Outgoing]) -> HandedOver:
+        outbox = self._outbox
+        if outbox is None:
+            raise StateError("a handler that is producing returned after the end of its run: its producer is closed")
+        return outbox.hand_over(records)
+
+    @staticmethod
+    def require_written(handed_over: HandedOver) -> None:
+        """Wait for the answers.
+
+        :raises ResultNotWritten: one was none.
+        """
+        try:
+            handed_over.require_written()
+        except NotWritten as error:
+            raise ResultNotWritten(error.record.topic, described(error.__cause__ or error)) from error.__cause__
