@@ -12,7 +12,7 @@ KAFKA2_TESTS := tests/contract tests/runtime/client tests/plugins/test_fast_deco
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts))
 
-.PHONY: setup test lint docs prometheus unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -43,6 +43,11 @@ docs: $(VENV)/ready  ## Build the documentation as a site into build/site and fo
 prometheus:  ## Install Debian's Prometheus, if it is missing, for the tests that use it; needs root or sudo
 	command -v promtool >/dev/null || { SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && \
 		$$SUDO apt-get install -qy --no-install-recommends prometheus; }
+
+databases:  ## Install Debian's PostgreSQL, MariaDB and Redis, those that are missing, for the tests that use them; needs root or sudo
+	{ ls /usr/lib/postgresql/*/bin/initdb && command -v mariadbd && command -v redis-server; } >/dev/null 2>&1 || { \
+		SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && $$SUDO env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qy --no-install-recommends postgresql mariadb-server redis-server; }
 
 unit: $(VENV)/ready  ## Run the tests that need no Kafka; of many alike a sample, by recent changes and by lot
 	$(BIN)/pytest $(UNIT)

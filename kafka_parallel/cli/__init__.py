@@ -19,13 +19,16 @@ def command() -> click.Group:
     import click
 
     from kafka_parallel.cli.dlq import dlq
+    from kafka_parallel.cli.inbox import inbox
     from kafka_parallel.cli.top import top
 
-    return click.Group("kafka-parallel", commands=[dlq, top], help="Tools for consumers that use kafka-parallel.")
+    return click.Group(
+        "kafka-parallel", commands=[dlq, inbox, top], help="Tools for consumers that use kafka-parallel."
+    )
 
 
 def main() -> None:
-    """Run the command; exits with 0, 1 (it failed), 2 (it was called wrongly) or 3 (no broker answered)."""
+    """Run the command; exits with 0, 1 (it failed), 2 (it was called wrongly) or 3 (no broker or database answered)."""
     try:
         found = command()
     except ModuleNotFoundError as error:

@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 LONGEST = 400
 # Names that more than one module has: fakes have those of their originals, and `logs` is what a user looks for.
 SHARED_NAMES = {
-    "clock", "cluster", "consumer", "dlq", "event_loop", "faults", "logs", "membership", "process", "producer",
+    "clock", "cluster", "consumer", "dlq", "event_loop", "faults", "inbox", "logs", "membership", "process", "producer",
     "top", "topics",
 }  # fmt: skip
 

@@ -1,0 +1,76 @@
+"""Deletes the ids of records that were handled long ago."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from kafka_parallel.cli.databases import Failed, connect
+from kafka_parallel.cli.output import show_json
+from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.inbox import purge as delete_ids
+from kafka_parallel.inbox._targets import target_of
+
+__all__ = ()
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# How many ids are deleted in one transaction: others that write to the table wait for its end.
+STEP = 10_000
+
+
+class Age(click.ParamType):  # type: ignore[type-arg] # only generic since click 8.2
+    """A number and a unit: seconds, minutes, hours or days."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        """Read an age such as ``30d``."""
+        found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no age: write a number and s, m, h or d, such as 30d", param, ctx)
+        return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+@click.command()
+@click.option(
+    "--database", "url", envvar="KAFKA_PARALLEL_INBOX_DATABASE", required=True,
+    help="postgresql://USER:PASSWORD@HOST/NAME, mysql://... or sqlite:///PATH. Others see the arguments of a process: "
+    "give a password by the environment variable KAFKA_PARALLEL_INBOX_DATABASE.",
+)  # fmt: skip
+@click.option("--older-than", type=Age(), required=True, help="Delete ids of this age, such as 30d, 12h, 90m.")
+@click.option("--execute", is_flag=True, help="Delete; without this the command only says how many it would.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def purge(url: str, older_than: timedelta, *, execute: bool, as_json: bool) -> None:
+    """Delete ids by their age, a bounded number in each transaction.
+
+    A record that comes again after its id was deleted is handled again.
+    """
+    with closing(connect(url)) as connection:
+        try:
+            found = target_of(connection).count(older_than.total_seconds())
+            connection.rollback()
+            deleted = _delete(connection, older_than) if execute else 0
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            raise Failed(error) from error
+    if as_json:
+        show_json({"older": found, "deleted": deleted})
+    elif execute:
+        click.echo(f"{deleted} ids were deleted")
+    else:
+        click.echo(f"{found} ids are older; nothing was deleted: add --execute to do it")
+
+
+def _delete(connection: Any, older_than: timedelta) -> int:
+    total = 0
+    while True:
+        deleted = delete_ids(connection, older_than, max_rows=STEP)
+        connection.commit()
+        total += deleted
+        if deleted < STEP:
+            return total

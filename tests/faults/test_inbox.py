@@ -1,0 +1,35 @@
+"""Effects in a database happen once, however often the members that make them are killed or frozen."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.conftest import rounds
+from tests.inbox.databases import database, mysql_url, postgres_url, sqlite_url
+from tests.inbox.drivers import DRIVERS
+from tests.inbox.members import check, frozen, killed
+from tests.integration.kafka_app import produce
+
+__all__ = ["database", "mysql_url", "postgres_url", "sqlite_url"]
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("dialect", DRIVERS)
+def test_effects_happen_once_through_kills(kafka_broker, topic, database):
+    kills = rounds(2, 10)
+    produced = produce(kafka_broker.bootstrap_servers, topic(4), 2000 * kills)
+
+    killed(kafka_broker.bootstrap_servers, produced.topic, database, kills)
+
+    assert check(database, produced) > 0, "no record came again"
+
+
+@pytest.mark.parametrize("dialect", DRIVERS)
+def test_effects_happen_once_beside_a_zombie(kafka_broker, topic, database):
+    freezes = rounds(1, 5)
+    produced = produce(kafka_broker.bootstrap_servers, topic(2), 4000 * freezes)
+
+    frozen(kafka_broker.bootstrap_servers, produced.topic, database, freezes)
+
+    assert check(database, produced) > 0, "no record came again"

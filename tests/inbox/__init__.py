@@ -1,0 +1,1 @@
+"""The test modules of the inbox and of the databases that it is used with."""
