@@ -9,7 +9,7 @@ There are six kinds of hook, and each hook says which it is:
 - *contribute*: each plugin is asked, and all answers are put together; an error is logged and stops nothing.
 - *observe*: each plugin is called, and its answer is dropped; an error is logged and stops nothing.
 - *provide*: each plugin is asked once at the start, never per record; one may answer, and two stop the start. Child
-  wrappers alone may be several.
+  wrappers and attempt scopes alone may be several.
 
 Order among plugins of the same kind is that of pluggy: last registered, first called. Only hooks that surround or
 decide can be wrapped. An implementation is a function or a method; one of which a call runs nothing (``async def``, a
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kafka_parallel.executors import Executor
     from kafka_parallel.throttle import Throttle
     from kafka_parallel.values import (
+        AttemptScope,
         BackpressureEvent,
         BatchContext,
         ChildWrapper,
@@ -60,6 +61,7 @@ __all__ = [
     "on_start",
     "on_stop",
     "on_throttle",
+    "provide_attempt_scope",
     "provide_child_wrapper",
     "provide_decoder",
     "provide_executor",
@@ -311,6 +313,30 @@ def provide_executor(settings: Settings) -> Executor | None:
 
     Runs on: asked once on the caller of run().
     If it raises: the start fails.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+# see docs/decisions/0077-attempt-scopes.md
+@hookspec
+def provide_attempt_scope(settings: Settings) -> AttemptScope | None:
+    """Provide: a function that is called when an attempt begins, and may return one to be called when it has ended.
+
+    This is the cheap way to set context variables and to observe: a wrapper of ``on_record`` costs some three times as
+    much, and a context object besides. ``scope(raw, attempt, queued_at, assignment)`` runs in the attempt's own
+    ``contextvars.Context``, which the handler and the wrappers of ``on_record`` run in too. So the variables that it
+    sets are seen there, and by no other record: there is nothing to reset. If it returns a function, that is called in
+    the same context after the last wrapper was left, with the error of the attempt or ``None``. It cannot answer in the
+    handler's place, nor swallow an error. All answers are used, the scope of the plugin that was registered last
+    outermost.
+
+    With batch handlers each record of the batch has a context and a scope of its own if plugins implement
+    ``on_record``; else there is nothing that could see it, and no scope. The handler runs in another context: see
+    ``on_batch``. Beside handlers in other processes it is not asked for: see ``provide_child_wrapper``.
+
+    Runs on: asked once on the caller of run(); the functions run on the thread that runs the handler.
+    If it raises: the start fails. If one of the functions raises, the record failed as if its handler had raised.
 
     :param settings: the settings of the consumer.
     """

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
 __all__ = [
+    "AttemptScope",
     "BackpressureEvent",
     "Batch",
     "BatchContext",
@@ -36,6 +37,7 @@ __all__ = [
     "DelayedTopics",
     "Halt",
     "Handled",
+    "LeaveScope",
     "Ownership",
     "RecordContext",
     "Retry",
@@ -179,6 +181,17 @@ class BatchContext:
 ChildWrapper: TypeAlias = "Callable[..., AbstractContextManager[object]]"
 """Answer of ``provide_child_wrapper``: a function that returns the context manager to run the handler in, called with
 the arguments of ``on_record``, or with those of ``on_batch`` if the handler takes lists."""
+
+
+LeaveScope: TypeAlias = "Callable[[BaseException | None], None]"
+"""Leaves the scope of an attempt: called with its error, or with ``None`` if there was none."""
+
+
+AttemptScope: TypeAlias = "Callable[[ConsumerRecord, int, float, Ownership], LeaveScope | None]"
+"""Answer of ``provide_attempt_scope``: a function that is called when an attempt begins, with bare facts about it: the
+record as Kafka delivered it, the number of the attempt, when the record was taken from ``poll()`` (seconds of the
+consumer's monotonic clock), and the assignment under which it was taken. It returns a function to be called when the
+attempt has ended, or ``None`` if there is nothing to do then."""
 
 
 Handled: TypeAlias = "tuple[ConsumerRecord, int, float, float, float, BaseException | None]"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kafka_parallel._plugins.manager import Plugins
     from kafka_parallel.decoders import Decoder
     from kafka_parallel.executors import Executor
-    from kafka_parallel.values import ChildWrapper, Settings
+    from kafka_parallel.values import AttemptScope, ChildWrapper, Settings
 
 Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
 
@@ -104,6 +104,17 @@ class Provided:
             if is_async(wrapper) or inspect.isgeneratorfunction(wrapper):
                 raise PluginError(f"{who}, which returns no context manager: write @contextlib.contextmanager above it")
         return found
+
+    def attempt_scopes(self) -> list[tuple[str, AttemptScope]]:
+        """The scopes of attempts, each with the name of its plugin, the outermost first."""
+        found = self._plugins.all_provided(self._plugins.hook.provide_attempt_scope, self._settings)
+        for name, scope in found:
+            if not callable(scope) or is_async(scope) or makes_generator(scope):
+                raise PluginError(
+                    f"{self._plugins.describe(name)} provided the attempt scope {shown(scope)}: it must be a plain "
+                    "function, without async and yield"
+                )
+        return found[::-1]
 
     def decoder(self) -> tuple[str, Decoder] | None:
         """The decoder that replaces kafka-python's, and the name of its plugin."""

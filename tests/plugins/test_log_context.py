@@ -353,17 +353,19 @@ def test_structlog_is_left_alone_if_that_is_asked_for():
     assert SEEN == [{}]
 
 
-def test_the_variables_that_the_application_has_bound_itself_come_back():
+def test_the_variables_that_the_application_has_bound_itself_stay_for_the_attempt():
     class Binds:
         @hookimpl(wrapper=True, tryfirst=True)
-        def on_record(self):
-            structlog.contextvars.bind_contextvars(kafka_topic="mine")
+        def on_record(self, record):
+            SEEN.append(structlog.contextvars.get_contextvars()["kafka_topic"])
+            structlog.contextvars.bind_contextvars(kafka_topic=f"mine of {record.offset}")
             result = yield
-            SEEN.append(structlog.contextvars.get_contextvars())
+            SEEN.append(structlog.contextvars.get_contextvars()["kafka_topic"])
             return result
 
-    assert App(1).run(plugins=[LogContext(), Binds()]) is None
-    assert SEEN == [{"kafka_topic": "mine"}]
+    assert App(2).run(plugins=[LogContext(), Binds()]) is None
+    assert SEEN == [TOPIC, "mine of 0", TOPIC, "mine of 1"]
+    assert structlog.contextvars.get_contextvars() == {}
 
 
 def test_the_line_for_loguru_works():
@@ -400,10 +402,21 @@ def test_a_broken_structlog_costs_no_record(kept, monkeypatch, bind, reset, exec
     monkeypatch.setitem(sys.modules, "structlog.contextvars", Broken(bind, reset))
     app = App(5, executor)
 
-    assert app.run(say, plugins=[LogContext()], workers=1) is None
+    def say_and_fail_once(record):
+        say(record)
+        if logs.current.get().attempt == 1:
+            raise ValueError
+
+    class Again:
+        @hookimpl
+        def on_error(self):
+            return Retry(0)
+
+    assert app.run(say_and_fail_once, plugins=[LogContext(), Again()], workers=1) is None
 
     assert app.committed == 5
-    assert [kept.fields(f"said at {offset}") for offset in range(5)] == [[at(offset)] for offset in range(5)]
+    expected = [[at(offset), at(offset, attempt=2)] for offset in range(5)]
+    assert [kept.fields(f"said at {offset}") for offset in range(5)] == expected
     said = [line for line in kept.lines if "structlog failed" in line.getMessage()]
     assert len(said) == 1
 
@@ -412,7 +425,14 @@ def test_a_structlog_that_breaks_for_many_records_at_once_is_logged_once(kept, m
     monkeypatch.setitem(sys.modules, "structlog.contextvars", Broken(lambda **_: {}, raising))
     all_bound = threading.Barrier(8)
 
-    assert App(8).run(lambda _: all_bound.wait(60), plugins=[LogContext()], workers=8, ordering="unordered") is None
+    class WaitsForAll:
+        @hookimpl
+        def on_error(self):
+            all_bound.wait(60)
+            return Skip("all of them fail")
+
+    options = {"plugins": [LogContext(), WaitsForAll()], "workers": 8, "ordering": "unordered"}
+    assert App(8).run(lambda _: 1 / 0, **options) is None
 
     assert len([line for line in kept.lines if "structlog failed" in line.getMessage()]) == 1
 

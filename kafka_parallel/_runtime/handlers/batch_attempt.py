@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
     from kafka_parallel._core.task_batch import TaskBatch
     from kafka_parallel._plugins.chains import Steps
+    from kafka_parallel._plugins.scopes import Enter
 
 
 # see docs/decisions/0029-batch-is-a-chunk.md
@@ -33,19 +34,41 @@ class Entered:
     """One record inside its wrappers.
 
     :param around: the wrappers as `kafka_parallel._plugins.chains.surround_steps` composes them.
+    :param enter: enters the scopes of plugins; ``None`` if there are none.
     :ivar is_answered: whether a plugin answered instead of the handler.
     """
 
-    def __init__(self, task: Task, record: Any, around: Callable[..., Steps], variables: contextvars.Context) -> None:
+    def __init__(
+        self,
+        task: Task,
+        record: Any,
+        around: Callable[..., Steps],
+        variables: contextvars.Context,
+        enter: Enter | None = None,
+    ) -> None:
         self.task = task
         self.record = record
         self._variables = variables
+        self._leave_scopes = None if enter is None else variables.run(enter, task)
         self._steps = around(record, context_of(task))
-        self.is_answered = not variables.run(self._steps.enter)
+        self.is_answered = not self._run(self._steps.enter)
+        if self.is_answered and self._leave_scopes is not None:
+            variables.run(self._leave_scopes, None)
+
+    def _run(self, step: Callable[..., Any], *args: Any) -> Any:
+        """Run *step* in the scopes; if it raises, they are left."""
+        try:
+            return self._variables.run(step, *args)
+        except BaseException as error:
+            if self._leave_scopes is not None:
+                self._variables.run(self._leave_scopes, error)
+            raise
 
     def leave(self, result: Any, error: BaseException | None) -> None:
-        """Go through the wrappers' ends; raise their error."""
-        self._variables.run(self._steps.leave, result, error)
+        """Go through the wrappers' ends, and leave the scopes; raise their error."""
+        self._run(self._steps.leave, result, error)
+        if self._leave_scopes is not None:
+            self._variables.run(self._leave_scopes, None)
 
 
 class BatchRun:
@@ -208,7 +231,8 @@ class BatchAttempts:
         record, around = task.record, self._around
         try:
             record = self._attempts.prepare(task)
-            entered = None if around is None else Entered(task, record, around, self.variables.copy())
+            enter = self._attempts.enter
+            entered = None if around is None else Entered(task, record, around, self.variables.copy(), enter)
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             run.failures.append((task, record, error))
             return False

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel._core.outcome import Failure, Outcome
+from kafka_parallel._plugins.scopes import in_scope_async
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.coroutines import (
     HandlerExit,
@@ -29,6 +30,7 @@ from kafka_parallel.errors import HandlerCancelled
 
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
+    from kafka_parallel._plugins.scopes import Enter
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.handled_log import HandledLog
     from kafka_parallel._runtime.handlers.record_attempt import Attempts
@@ -52,6 +54,7 @@ class CoroutineAttempts:
     ) -> None:
         self._attempts = attempts
         self._must_prepare = attempts.must_prepare
+        self._enter = attempts.enter
         self._may_skip = attempts.is_surrounded
         self._call = call
         self._timeout = timeout
@@ -70,10 +73,14 @@ class CoroutineAttempts:
                 record = self._attempts.prepare(task)
             elif getattr(record, "headers", None):
                 record = with_own_headers(record)
+            context = self._variables.copy()
             if self._timeout is not None:
-                call = partial(self._call, task, record)
-                return self._rest(task, record, wants, within(self._timeout, task, self._variables.copy(), call))
-            inside = InContext(self._variables.copy(), self._call(task, record))
+                call = partial(self._call if self._enter is None else self._entered(self._enter), task, record)
+                return self._rest(task, record, wants, within(self._timeout, task, context, call))
+            if self._enter is None or (leave := context.run(self._enter, task)) is None:
+                inside = InContext(context, self._call(task, record))
+            else:
+                inside = InContext(context, in_scope_async(leave, self._call, task, record))
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self._failed(task, record, error)
         try:
@@ -84,6 +91,17 @@ class CoroutineAttempts:
         except BaseException as error:  # noqa: BLE001 - as above
             return self._rest(task, record, wants, raised(error))
         return self._rest(task, record, wants, ended(inside))
+
+    def _entered(self, enter: Enter) -> Callable[[Task, Any], Any]:
+        """Make the call a coroutine function that enters the scopes itself: it may be cancelled before it begins."""
+
+        async def call(task: Task, record: Any) -> Any:
+            leave = enter(task)
+            if leave is None:
+                return await self._call(task, record)
+            return await in_scope_async(leave, self._call, task, record)
+
+        return call
 
     async def _rest(self, task: Task, record: Any, wants: Callable[[Task], bool], running: Awaitable[Any]) -> Outcome:
         """Wait for the end of a handler, and tell how its record ended.

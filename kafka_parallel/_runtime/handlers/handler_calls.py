@@ -18,6 +18,7 @@ from kafka_parallel._unfinished import finishing, finishing_async, is_async
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
     from kafka_parallel._plugins.hooks import Hooks
+    from kafka_parallel._plugins.scopes import Enter
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.batch_attempt import BatchRun
@@ -35,6 +36,7 @@ class HandlerCalls:
     :param child_wrappers: those that are sent along with the handler, by the name of their plugins.
     :param is_batch: whether it takes a list of records.
     :param results: hands over what the handler returns; ``None`` if that is not produced.
+    :param enter: enters the scopes that plugins provide; ``None`` if there are none.
     :ivar handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
         take any time, or can be stopped.
@@ -53,8 +55,10 @@ class HandlerCalls:
         *,
         is_batch: bool,
         results: ResultDelivery | None = None,
+        enter: Enter | None = None,
     ) -> None:
         self._results = results
+        self._enter = enter
         self._originals = originals
         self._child_wrappers = child_wrappers
         self._tellers = tellers(child_wrappers)
@@ -98,6 +102,7 @@ class HandlerCalls:
             self.deadlines,
             self.handled_log,
             self._sent,
+            self._enter,
         )
 
     @cached_property

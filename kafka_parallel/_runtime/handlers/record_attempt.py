@@ -1,8 +1,8 @@
 """How one record is run, and the outcome of its failure.
 
-One attempt is: deserialise, enter the wrappers of ``on_record``, call the handler, leave the wrappers. If any of it
-raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever happens is turned
-into an outcome. How an ``async def`` handler is called is told in ``coroutine_attempt.py``.
+One attempt is: deserialise, enter the scopes of plugins and the wrappers of ``on_record``, call the handler, leave them
+again. If any of it raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever
+happens is turned into an outcome. How an ``async def`` handler is called is told in ``coroutine_attempt.py``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.outcome import Failure, NoVerdict, Outcome
+from kafka_parallel._plugins.scopes import in_scope
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
 from kafka_parallel._runtime.handlers.odd_errors import tamed
@@ -25,6 +26,7 @@ from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
+    from kafka_parallel._plugins.scopes import Enter
     from kafka_parallel._runtime.clock import Clock
     from kafka_parallel._runtime.handlers.handled_log import HandledLog
 
@@ -42,6 +44,8 @@ class Attempts:
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
     :param handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
+    :param enter: enters the scopes that plugins provide; ``None`` if there are none.
+    :ivar enter: the same.
     :ivar sent: makes of a task what is sent for it where its handler runs elsewhere.
     """
 
@@ -55,8 +59,10 @@ class Attempts:
         deadlines: Deadlines | None = None,
         handled_log: HandledLog | None = None,
         sent: Callable[[Task], Any] = lambda task: task.record,
+        enter: Enter | None = None,
     ) -> None:
         self.sent = sent
+        self.enter = enter
         self._handler = handler
         self._surrounded = surrounded
         self._decide = decide
@@ -105,9 +111,28 @@ class Attempts:
             return returned
 
         composed: Callable[[Task, Any], object] = call if surrounded is None else call_surrounded
+        if self.enter is not None:
+            composed = self._in_scopes(self.enter)
         if self._deadlines is not None:
             composed = self._in_time(composed, self._deadlines)
         return composed if self._handled_log is None else self._handled_log.around(composed)
+
+    # see docs/decisions/0077-attempt-scopes.md
+    def _in_scopes(self, enter: Enter) -> Callable[[Task, Any], object]:
+        """Do the same inside the scopes of plugins, in the same context."""
+        variables, handler, surrounded = self._variables, self._handler, self._surrounded
+        may_skip = surrounded is not None
+
+        def call(task: Task, record: Any) -> object:
+            context = variables.copy()
+            leave = context.run(enter, task)
+            args = (handler, record) if surrounded is None else (surrounded, record, context_of(task))
+            returned = context.run(*args) if leave is None else context.run(in_scope, leave, *args)
+            if returned is not None:
+                require_finished(returned, may_skip=may_skip)
+            return returned
+
+        return call
 
     def _in_time(self, call: Callable[[Task, Any], object], deadlines: Deadlines) -> Callable[[Task, Any], object]:
         def call_in_time(task: Task, record: Any) -> object:

@@ -12,6 +12,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._plugins.combinations import check_plugins
 from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.provided import Provided
+from kafka_parallel._plugins.scopes import compose_scopes
 from kafka_parallel._runtime.clock import Clock, SystemClock
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler, is_remote
 from kafka_parallel._runtime.handlers.handler_calls import HandlerCalls
@@ -87,11 +88,12 @@ class Parts:
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
         child_wrappers = provided.child_wrappers() if is_remote(self.executor) else {}
+        scopes = [] if is_remote(self.executor) else provided.attempt_scopes()
         self.settings = replace(self.settings, executor=provided.executor_name, ordering=provided.ordering_name)
         self.hooks = Hooks(plugins, self.settings, child_wrappers.keys())
         self._calls = HandlerCalls(
             handler, self.executor, client, self.hooks, self.settings, self.clock, self._originals, child_wrappers,
-            is_batch=batch is not None, results=results,
+            is_batch=batch is not None, results=results, enter=compose_scopes(scopes, self.hooks.errors),
         )  # fmt: skip
         if is_remote(self.executor):
             self.executor.bind(self._calls.program)

@@ -10,9 +10,10 @@ import random
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from kafka_parallel import BatchContext, RecordContext, hookimpl, logs
+from kafka_parallel import BatchContext, RecordContext, Settings, hookimpl, logs
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.values import AttemptScope, LeaveScope, Ownership
 
 
 class CurrentRecord:
@@ -25,11 +26,29 @@ class CurrentRecord:
         self._checker = checker
         self._plugin = plugin
 
-    @hookimpl(wrapper=True, tryfirst=True)
-    def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
+    @hookimpl(tryfirst=True)
+    def provide_attempt_scope(self, settings: Settings) -> AttemptScope:
         """Set the record."""
-        self._check_none()
-        return (yield from self._plugin.on_record(context))
+        set_record = self._plugin.provide_attempt_scope(settings)
+
+        def scope(raw: Any, attempt: int, queued_at: float, assignment: Ownership) -> LeaveScope | None:
+            self._check_none()
+            set_record(raw, attempt, queued_at, assignment)
+            return self._leave_of(logs.RecordInfo.of(raw, settings.group_id, attempt)) if raw.offset % 2 else None
+
+        return scope
+
+    def _leave_of(self, expected: logs.RecordInfo) -> LeaveScope:
+        """Return a function that checks what is set when the scope is left, and that it is left once."""
+        open_scopes = [expected]
+
+        def leave(_: BaseException | None) -> None:
+            if not open_scopes:
+                self._checker.violate(f"the scope of {expected} is left twice")
+            elif (info := logs.current.get()) != open_scopes.pop():
+                self._checker.violate(f"the current record is {info} where the scope of {expected} is left")
+
+        return leave
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_batch(self, context: BatchContext) -> Generator[None, Any, Any]:

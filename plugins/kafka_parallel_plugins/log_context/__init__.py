@@ -22,7 +22,7 @@ from kafka_parallel import (
 )
 from kafka_parallel.logs import RecordInfo
 from kafka_parallel.plugin_support import shown
-from kafka_parallel.values import ChildWrapper
+from kafka_parallel.values import AttemptScope, ChildWrapper
 from kafka_parallel_plugins.log_context.binding import Binding
 from kafka_parallel_plugins.log_context.record_factory import INSTALLATION
 from kafka_parallel_plugins.log_context.record_info import of_attempt, of_batch
@@ -78,14 +78,10 @@ class LogContext:
         if was_in_use:
             INSTALLATION.remove_user()
 
-    @hookimpl(wrapper=True, tryfirst=True)
-    def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Set the record for the time of the handler, and of the other plugins around it."""
-        bound = self._binding.bind(self._info_of(context))
-        try:
-            return (yield)
-        finally:
-            self._binding.unbind(bound)
+    @hookimpl(tryfirst=True)
+    def provide_attempt_scope(self, settings: Settings) -> AttemptScope:
+        """Set the record for the handler and the other plugins around it; nothing has to be reset behind it."""
+        return self._binding.setter(settings.group_id, keys=self._keys)
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_batch(self, context: BatchContext) -> Generator[None, Any, Any]:

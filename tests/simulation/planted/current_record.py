@@ -20,9 +20,35 @@ BUGS = [
     Bug(
         "run all coroutines in one context",
         where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts.begin_attempt",
-        old="InContext(self._variables.copy(), self._call(task, record))",
-        new="InContext(self._variables, self._call(task, record))",
+        old="context = self._variables.copy()",
+        new="context = self._variables",
         executor="asyncio",
+    ),
+    Bug(
+        "set the variables of an attempt in the context that all attempts share",
+        where="kafka_parallel._runtime.handlers.record_attempt:Attempts._in_scopes",
+        old="leave = context.run(enter, task)",
+        new="leave = variables.run(enter, task); context = variables.copy()",
+    ),
+    Bug(
+        "leave the scope of an attempt in the context of its thread",
+        where="kafka_parallel._runtime.handlers.record_attempt:Attempts._in_scopes",
+        old="context.run(in_scope, leave, *args)",
+        new="in_scope(leave, context.run, *args)",
+    ),
+    Bug(
+        "leave the scope of a coroutine before it has waited",
+        where="kafka_parallel._plugins.scopes:in_scope_async",
+        old="returned = await function(*args)",
+        new="coroutine = function(*args); leave(None); returned = await coroutine",
+        executor="asyncio",
+    ),
+    Bug(
+        "begin an attempt at a record of a batch without its scope",
+        where="kafka_parallel._runtime.handlers.batch_attempt:Entered.__init__",
+        old="variables.run(enter, task)",
+        new="enter(task)",
+        executor="batch on thread-pool",
     ),
     Bug(
         "say that a log line about a batch is about its last record",
