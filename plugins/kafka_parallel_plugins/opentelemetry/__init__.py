@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from kafka_parallel import BatchContext, Handled, RecordContext
+    from kafka_parallel.values import AttemptScope, LeaveScope, Ownership
     from kafka_parallel_plugins.opentelemetry.carried import Sent
     from kafka_parallel_plugins.opentelemetry.child_spans import ChildSpans
     from kafka_parallel_plugins.opentelemetry.instruments import Durations
@@ -113,23 +114,20 @@ class OpenTelemetry:
                 commit_spans=self._commit_spans, partitions=self._partitions,
             )  # fmt: skip
 
-    # It takes the record as well, for then it is called without anything in between.
-    @hookimpl(wrapper=True, tryfirst=True)
-    def on_record(self, record: ConsumerRecord, context: RecordContext) -> Generator[None, Any, Any]:  # noqa: ARG002
+    @hookimpl(tryfirst=True)
+    def provide_attempt_scope(self) -> AttemptScope:
         """Run the handler inside the span of the attempt; a batch has its span in `on_batch`."""
+        return self._enter
+
+    def _enter(self, raw: ConsumerRecord, attempt: int, queued_at: float, assignment: Ownership) -> LeaveScope | None:
         telemetry = self._telemetry
-        if telemetry is None or self._is_batch or not (telemetry.makes_spans or context.raw.headers):
-            return (yield)
-        active = telemetry.attempts.start_attempt(context)
-        if active is None:
-            return (yield)
-        try:
-            result = yield
-        except BaseException as error:
-            telemetry.attempts.end_attempt(active, (context,), error)
-            raise
-        telemetry.attempts.end_attempt(active, (context,))
-        return result
+        if telemetry is None or self._is_batch:
+            return None
+        if telemetry.makes_spans:
+            return telemetry.attempts.enter(raw, attempt, queued_at, assignment)
+        if raw.headers:
+            telemetry.attempts.pass_on(raw)
+        return None
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_batch(self, context: BatchContext) -> Generator[None, Any, Any]:

@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
-from kafka_parallel import BatchFailed, Retry
+from kafka_parallel import BatchFailed, RecordContext, Retry
 from kafka_parallel_plugins.opentelemetry.carried import Sent, carried_by, sent
+from kafka_parallel_plugins.opentelemetry.propagation import creation_context
 from kafka_parallel_plugins.opentelemetry.spans import ActiveSpan, SpanMaker
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
 
-    from kafka_parallel import Handled, RecordContext
+    from kafka_parallel import Handled
+    from kafka_parallel.values import LeaveScope, Ownership
     from kafka_parallel_plugins.opentelemetry.once import LoggedOnce
 
     Place: TypeAlias = tuple[str, int, int]
@@ -43,6 +46,20 @@ class AttemptSpans:
         self._once = once
         self._open: dict[Place, ActiveSpan] = {}
         self._waiting: dict[Place, SpanContext] = {}
+
+    def enter(self, raw: ConsumerRecord, attempt: int, queued_at: float, assignment: Ownership) -> LeaveScope | None:
+        """Start the span of an attempt and make it current; return the function that ends it, if there is one."""
+        context = RecordContext(raw, attempt, 0, queued_at, None, assignment=assignment)
+        active = self.start_attempt(context)
+        return None if active is None else partial(self.end_attempt, active, (context,))
+
+    def pass_on(self, raw: ConsumerRecord) -> None:
+        """Make the context current in which *raw* was created; it ends with the attempt, as all its variables do."""
+        try:
+            if created := creation_context(raw.headers):
+                attach(created)
+        except Exception:  # noqa: BLE001 - the propagator's, and never the record's
+            self._once.log("pass a context on")
 
     def start_attempt(self, context: RecordContext) -> ActiveSpan | None:
         """Start the span of an attempt and make it current; ``None`` if there is none."""
