@@ -22,6 +22,7 @@ from loguru import logger as loguru
 
 from kafka_parallel import (
     Batch,
+    BatchContext,
     ConfigurationError,
     HandlerTimeout,
     ParallelConsumer,
@@ -689,13 +690,13 @@ def test_the_fields_are_those_of_the_current_record():
     assert logs.fields() == dict.fromkeys(FIELDS)
 
 
-def test_a_record_whose_coroutine_is_closed_in_another_context_raises_nothing():
+def test_a_batch_whose_coroutine_is_closed_in_another_context_raises_nothing():
     """The garbage collector does so with a handler that still waited when its event loop ended."""
     attempt = SimpleNamespace(raw=SimpleNamespace(topic="t", partition=0, offset=7, key=None), attempt=1)
-    around_record = LogContext(structlog=True).on_record(attempt)
-    contextvars.copy_context().run(next, around_record)
+    around_batch = LogContext(structlog=True).on_batch(BatchContext((attempt,)))
+    contextvars.copy_context().run(next, around_batch)
 
-    around_record.close()
+    around_batch.close()
 
     assert logs.current.get() is None
     assert structlog.contextvars.get_contextvars() == {}
