@@ -318,7 +318,7 @@ def provide_executor(settings: Settings) -> Executor | None:
     """
 
 
-# see docs/decisions/0080-attempt-scopes.md
+# see docs/decisions/0081-attempt-scopes.md
 @hookspec
 def provide_attempt_scope(settings: Settings) -> AttemptScope | None:
     """Provide: a function that is called when an attempt begins, and may return one to be called when it has ended.

@@ -17,7 +17,7 @@ Enter: TypeAlias = "Callable[[Task], LeaveScope | None]"
 """Enters all scopes of an attempt, in its context; returns the function that leaves them, or ``None``."""
 
 
-# see docs/decisions/0080-attempt-scopes.md
+# see docs/decisions/0081-attempt-scopes.md
 def compose_scopes(scopes: Sequence[tuple[str, AttemptScope]], errors: PluginErrors) -> Enter | None:
     """Put *scopes* together, the first one outermost; ``None`` if there are none.
 

@@ -117,7 +117,7 @@ class Attempts:
             composed = self._in_time(composed, self._deadlines)
         return composed if self._handled_log is None else self._handled_log.around(composed)
 
-    # see docs/decisions/0080-attempt-scopes.md
+    # see docs/decisions/0081-attempt-scopes.md
     def _in_scopes(self, enter: Enter) -> Callable[[Task, Any], object]:
         """Do the same inside the scopes of plugins, in the same context."""
         variables, handler, surrounded = self._variables, self._handler, self._surrounded
