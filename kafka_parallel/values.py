@@ -131,7 +131,11 @@ class Ownership(Protocol):
 
     @property
     def live(self) -> bool:
-        """True while it lasts: false, for good, once the partition has left or the consumer has stopped."""
+        """True while it lasts: false, for good, once the partition has left, the consumer has stopped, or the program
+        has jumped back in it."""
+
+    def keeps(self, offset: int) -> bool:
+        """Tell whether the outcome of its record at *offset* counts; a jump back to above it changes nothing."""
 
 
 class RecordContext(NamedTuple):
@@ -159,13 +163,14 @@ class RecordContext(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """True while the outcome counts: false once its partition has left or the consumer has stopped.
+        """True while the outcome counts: false once its partition has left, the consumer has stopped, or the program
+        has jumped back to this record or before.
 
         Its record runs elsewhere then, or again here. ``on_error`` is not asked any more; a wrapper of ``on_record``
         that counts or writes something after the handler has to look here first. In another process it is always true:
         a process whose result is no longer wanted is ended.
         """
-        return self.assignment is None or self.assignment.live
+        return self.assignment is None or self.assignment.keeps(self.raw.offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Rule 1: an assignment is one partition during one uninterrupted ownership. It ge
 used again. Taking the partition again, or jumping back in it, is a new assignment.
 Rule 2: a task that finishes under an assignment that has ended changes nothing but the lane it held.
 Rule 3: an assignment goes live -> draining -> ended, never back. While draining it takes nothing new.
+Rule 4: a jump back leaves the records below its target to the next assignment, unfinished ones included. Threads may
+have such a task, or just its assignment, in their hands at that moment: `Assignment.owner_of` tells whose it is.
 
 The assignment object itself is the identity: every task points at it, and ended assignments are only reachable
 through tasks that are still running.
@@ -40,7 +42,9 @@ class Assignment:
     :ivar ledger: its offsets.
     :ivar scope: how far its lanes reach, see ``lane_scope.py``.
     :ivar lanes: those of its scope, shared with the assignments before and after it.
-    :ivar live: false once the partition was taken away.
+    :ivar live: false once the partition was taken away, or the client has jumped back in it.
+    :ivar kept_below: after a jump back, its target; -1 without one.
+    :ivar successor: the assignment that has its records below that; ``None`` without one.
     :ivar leaves_at: by when the partition leaves, in seconds of the monotonic clock; ``None`` while it is to stay.
     :ivar committed: the newest offset the broker confirmed under this assignment.
     :ivar confirmed_at: when it did, in seconds of the monotonic clock.
@@ -56,7 +60,7 @@ class Assignment:
 
     __slots__ = (
         "_leader_epochs", "attempts", "committed", "confirmed_at", "confirmed_finished", "done", "halted", "id",
-        "lanes", "leaves_at", "ledger", "live", "partition", "restart_at", "scope", "turn",
+        "kept_below", "lanes", "leaves_at", "ledger", "live", "partition", "restart_at", "scope", "successor", "turn",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, number: int, scope: Hashable, lanes: dict[Hashable, Any]) -> None:
@@ -66,6 +70,8 @@ class Assignment:
         self.scope = scope
         self.lanes = lanes
         self.live = True
+        self.kept_below = -1
+        self.successor: Assignment | None = None
         self.leaves_at: float | None = None
         self.committed: int | None = None
         self.confirmed_at = 0.0
@@ -79,6 +85,22 @@ class Assignment:
 
     def __repr__(self) -> str:
         return f"{self.partition}#{self.id}"
+
+    def owner_of(self, offset: int) -> Assignment:
+        """The assignment to which its record at *offset* belongs now; from any thread."""
+        found = self
+        while found.successor is not None and offset < found.kept_below:
+            found = found.successor
+        return found
+
+    def keeps(self, offset: int) -> bool:
+        """Tell whether the outcome of its record at *offset* counts; from any thread."""
+        return self.live or self.owner_of(offset).live
+
+    @property
+    def is_ours(self) -> bool:
+        """True while its partition is ours without a break, although the client may have jumped back in it."""
+        return self.owner_of(-1).live
 
     @property
     def draining(self) -> bool:
@@ -129,6 +151,23 @@ class Assignment:
         self.committed = self.restart_at = offset
         self.confirmed_finished = finished
         self.confirmed_at = now
+
+    def go_on_from(self, position: int, number: int) -> Assignment:
+        """End it by a jump back to *position*, and begin the one that has its records below that, with that *number*.
+
+        The broker may have confirmed an offset above: so nothing is confirmed of the new one. Offsets from there on
+        that were finished elsewhere come again as well.
+        """
+        found = Assignment(self.partition, number, self.scope, self.lanes)
+        found.ledger = self.ledger.below(position)
+        found.leaves_at, found.attempts, found.turn = self.leaves_at, self.attempts, self.turn
+        found.halted = {offset for offset in self.halted if offset < position}
+        found._leader_epochs = [known for known in self._leader_epochs if known[0] < position]
+        candidates = (self.restart_at, found.ledger.committable)
+        found.restart_at = min(offset for offset in candidates if offset is not None)
+        self.kept_below, self.successor = position, found
+        self.live = False  # last: a thread that sees it asks for the others
+        return found
 
     def finish_offset(self, offset: int) -> bool:
         """Note that *offset* needs no more work; false if that was known."""
@@ -206,6 +245,15 @@ class Assignments(Generic[P]):
         if self.unbegun.pop(partition, None) is not None:
             assignment.begin_at(position)
         assignment.ledger.advance_to(position)
+
+    def jump_back(self, partition: P, position: int) -> Assignment:
+        """Go on at *position* of *partition*, which is below the next offset to come, under a new assignment."""
+        self._last_id += 1
+        found = self._current[partition] = self._current[partition].go_on_from(position, self._last_id)
+        for several in (self.with_unfinished, self.leaving):
+            if partition in several:
+                several[partition] = found
+        return found
 
     def begin_leaving(self, partition: P, end: float) -> Assignment:
         """Take in nothing more of *partition*, which leaves at *end*."""

@@ -140,6 +140,11 @@ class Backpressure(Generic[P]):
         if self._assignments.get(partition) is not None:
             self._held[partition] = until
 
+    def jumped_back(self, partition: P) -> None:
+        """Wait for no record of *partition* that was to come: others come before."""
+        self._kept_out.pop(partition, None)
+        self.defer(partition, 0.0)
+
     @property
     def is_idle(self) -> bool:
         """True if nothing is buffered and no partition waits for the time of its next record."""

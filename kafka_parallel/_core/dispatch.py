@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
 from typing import Any, cast
 
 from kafka_parallel._core.admission import Admission
@@ -145,7 +144,7 @@ class Dispatch:
         """Take in that *task* was handled and nothing of *chunk* is left, as each time if handlers are slow."""
         if self._backlog.retries.running or self._limits:
             self._end((task,))
-        if task.assignment.live:
+        if task.follow().live:
             self.totals.processed += task.assignment.finish_offset(task.offset)
         self._count_out(chunk, 1)
         if lane is not None:
@@ -155,7 +154,7 @@ class Dispatch:
         """Take in that all of *batch* was handled, which *chunk* held."""
         if self._backlog.retries.running or self._limits:
             self._end(batch.tasks)
-        for assignment, tasks in groupby(batch.tasks, attrgetter("assignment")):
+        for assignment, tasks in groupby(batch.tasks, Task.follow):
             self._finish_all(assignment, [task.offset for task in tasks])
         self._count_out(chunk, len(batch.tasks))
         lanes = [unit.lane for unit in batch.units if unit.lane is not None]
@@ -211,7 +210,7 @@ class Dispatch:
     def _finish_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
         """Finish the records whose handler returned, all of an assignment at once; return the others."""
         others: list[tuple[Task, BatchOutcome]] = []
-        assignment: Assignment | None = settled[0][0].assignment if settled else None
+        assignment: Assignment | None = settled[0][0].follow() if settled else None
         offsets: list[int] = []
         for task, outcome, _, _ in settled:
             if outcome is not None:
@@ -219,7 +218,7 @@ class Dispatch:
                 continue
             if task.assignment is not assignment:
                 self._finish_all(assignment, offsets)
-                assignment, offsets = task.assignment, []
+                assignment, offsets = task.follow(), []
             offsets.append(task.offset)
         self._finish_all(assignment, offsets)
         return others
@@ -234,12 +233,12 @@ class Dispatch:
         Each by its own assignment: behind a record of an ended one may stand those of the next.
         """
         self._admission.count_ends(tasks)
-        self._backlog.retries.stop_counting(task for task in tasks if not task.assignment.live)
+        self._backlog.retries.stop_counting(task for task in tasks if not task.follow().live)
         self._backlog.ready.requeue(lane, [task for task in tasks if task.assignment.live])
 
     def _apply_outcome(self, task: Task, outcome: BatchOutcome, now: float) -> None:
         """Take in that *task* was not handled."""
-        assignment = task.assignment
+        assignment = task.follow()
         if outcome is NoVerdict:
             self._schedule(task, now)
         elif isinstance(outcome, Retry):
@@ -256,7 +255,7 @@ class Dispatch:
     def _count_attempt(self, task: Task) -> None:
         """Note that *task* was tried in vain and will be tried again, maybe under a later assignment."""
         task.attempt += 1
-        assignment = task.assignment
+        assignment = task.follow()
         if not assignment.live:
             self._assignments.failed_late(assignment.partition, task.offset, task.past)
             return

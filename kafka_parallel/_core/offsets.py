@@ -69,6 +69,20 @@ class OffsetLedger:
             raise ValueError(f"position {position} is below {self._next}, the next offset expected")
         self._next = position
 
+    def below(self, position: int) -> OffsetLedger:
+        """Return a ledger of the offsets below *position*, which comes next in it."""
+        found = OffsetLedger()
+        found._order = deque(offset for offset in self._order if offset < position)
+        found.sizes = {offset: size for offset, size in self.sizes.items() if offset < position}
+        found.bytes = sum(found.sizes.values())
+        if dropped := {offset for offset in self._dropped if offset < position}:
+            found._dropped, found._dropped_from = dropped, min(dropped)
+            found._at_drop = tuple(offset for offset in self._at_drop or () if offset < position)
+        found._added = len(dropped.union(found._order))
+        found._next = found._end = position
+        found._forget_finished()
+        return found
+
     def add_offsets(self, offsets: Sequence[int], sizes: Sequence[int]) -> None:
         """Take in *offsets*, and how many bytes each of their records has; the work per record here runs in C.
 

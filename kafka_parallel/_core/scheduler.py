@@ -148,23 +148,33 @@ class Scheduler(Generic[P]):
         """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
 
         A jump back (a seek, a reset) ends the assignment and begins a new one. If records are not taken in, the client
-        passes some that are never fed: its position there says nothing.
+        passes some that are never fed: its position there says nothing unless it is such a jump.
 
         :returns: where assignments are whose start is due to be committed: nothing is confirmed of them.
         """
-        found = [(p, assignment) for p, assignment in self._assignments.select(positions) if assignment.takes_records]
+        found = self._assignments.select(positions)
         for partition, assignment in found:
             if positions[partition] < (assignment.ledger.next or 0):
-                self._begin_anew(partition)
-            self._assignments.advance_to(partition, positions[partition])
-        new = self.commits.starts(self._assignments.select(dict(found)))
-        return self._snapshot_of(new)
+                self._jump_back(partition, assignment, positions[partition])
+            elif assignment.takes_records:
+                self._assignments.advance_to(partition, positions[partition])
+        now = [(p, assignment) for p, assignment in self._assignments.select(positions) if assignment.takes_records]
+        return self._snapshot_of(self.commits.starts(now))
 
-    def _begin_anew(self, partition: P) -> None:
-        """Go on elsewhere in *partition*. Reasons for a pause are looked at anew, but no record is waited for."""
-        self._give_up(dict(self._assignments.select([partition])))
-        self.assign([partition])
-        self.backpressure.defer(partition, 0.0)
+    # see docs/decisions/0082-seek-keeps-what-is-below.md
+    def _jump_back(self, partition: P, assignment: Assignment, position: int) -> None:
+        """Go on at *position* of *partition*. Records below it that were taken go on and hold the commit point; those
+        from there on are given up, and come again.
+
+        Reasons for a pause are looked at anew, but no record is waited for.
+        """
+        self.dispatch.reclaim()
+        successor = self._assignments.jump_back(partition, position)
+        self._backlog.drop_above({assignment: position - 1})
+        self.dispatch.totals.abandoned += assignment.unfinished - successor.unfinished
+        for task in (*self._backlog.tasks_of([assignment]), *self.dispatch.held()):
+            task.follow()
+        self.backpressure.jumped_back(partition)
 
     def feed(
         self, fetched: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]

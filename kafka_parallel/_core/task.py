@@ -70,6 +70,20 @@ class Task:
         """The facts that the task's next attempt needs about those before it."""
         return Past(self.attempt, self.first_failed_at_ms, self.failing_since)
 
+    def follow(self) -> Assignment:
+        """Belong to the assignment that has its record now, if a jump back has ended its own; return it.
+
+        Only with the lock held. A worker that has the task meanwhile sees either.
+        """
+        if not self.assignment.live:
+            self.assignment = self.assignment.owner_of(self.offset)
+        return self.assignment
+
+    @property
+    def is_wanted(self) -> bool:
+        """True if its outcome counts; from any thread."""
+        return self.assignment.keeps(self.offset)
+
     def recall(self, past: Past) -> None:
         """Go on where an earlier task of the same record ended."""
         self.attempt, self.first_failed_at_ms, self.failing_since = past

@@ -241,3 +241,34 @@ def test_quiet_partitions_lose_nothing_through_rebalances_and_restarts(kafka_bro
             member.stop()
 
     assert {*handled} == {*written}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seek_back_by_a_handler_loses_nothing_that_was_taken(kafka_broker, topic, kind):
+    """Kind: a jump while records below its target are unfinished; the bare loop has them in its batch, and goes on."""
+    bootstrap, name, handled = kafka_broker.bootstrap_servers, topic(), []
+    sought, may_end = threading.Event(), threading.Event()
+    if kind == "bare":
+        may_end.set()  # a loop would wait for ever
+
+    def act(record):
+        if record.offset in {0, 1}:
+            may_end.wait(60)
+        if record.offset == 3 and not sought.is_set():
+            member.consumer.seek(TopicPartition(name, 0), 2)
+            sought.set()
+
+    written = send(bootstrap, name, 0, 10)
+    group = f"g-{name}"
+    with Member(kind, bootstrap, name, group, handled, act=act, auto_offset_reset="earliest") as member:
+        assert sought.wait(60)
+        if kind == "parallel":
+            wait_for(lambda: handled.count((0, 3)) == 2, "the records from the target on to come again")
+            wait_for(lambda: (0, 9) in handled, "all of them to be handled")
+            assert committed(bootstrap, group, name) in {None, 0}
+            may_end.set()
+        wait_for(lambda: committed(bootstrap, group, name) == 10, "everything to be committed")
+
+    assert {*handled} == {*written}
+    assert [handled.count((0, offset)) for offset in (0, 1, 3)] == [1, 1, 2]

@@ -36,6 +36,17 @@ SMALL = [
     Scope("batches: one order for two partitions", {"p": "a", "q": "ab"}, kind="batch", of="partition",
           shares_lanes=True, retry=1),
     Scope("batches: a failure that stops us", {"p": "aab"}, kind="batch", workers=2, fail=1, limit=3),
+    Scope("a seek, and a retry", {"p": "aa"}, workers=1, seek=1, retry=1),
+    Scope("two seeks", ONE, workers=1, seek=2),
+    Scope("two workers, and a seek", {"p": "aa"}, limit=1, seek=1),
+    Scope("a seek, and the partition leaves in good order", {"p": "aa"}, workers=1, seek=1, drain=1),
+    Scope("a seek, and the partition is lost", {"p": "aa"}, workers=1, limit=1, seek=1, lose=1),
+    Scope("a seek, a failure that stops us, and a commit", {"p": "aa"}, workers=1, limit=1, seek=1, fail=1, commit=1),
+    Scope("a seek, and a deadline", {"p": "aa"}, workers=1, limit=1, seek=1, deadline=1),
+    Scope("sent away: a seek, and units come back", ONE, kind="remote", workers=1, seek=1, give_back=1),
+    Scope("batches: a seek, and a retry", {"p": "aa"}, kind="batch", workers=1, seek=1, retry=1),
+    Scope("one order for two partitions, and a seek", {"p": "a", "q": "a"}, workers=1, limit=1, shares_lanes=True,
+          seek=1),
 ]  # fmt: skip
 
 _FULL = Scope("", TWO)

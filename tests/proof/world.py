@@ -64,6 +64,7 @@ class Scope:
     commit: int = 0
     deadline: int = 0
     give_back: int = 0
+    seek: int = 0
 
 
 @dataclass
@@ -195,6 +196,8 @@ class World:
             if not self.stopped:
                 yield ("assign", partition), True
             return
+        if self.left["seek"] and self.commit is None:  # a start waits for the answer to the commit on its way
+            yield from ((("seek", partition, at), False) for at in range(end + 1) if at != self.position[partition])
         if partition in self.draining:
             yield ("end", partition), True
             return
@@ -212,7 +215,7 @@ class World:
             if not late["expired"]:
                 yield ("expire", handler, "skip"), True
                 for outcome in ("retry", "fail"):
-                    if self.left[outcome] and late["task"].assignment.live:
+                    if self.left[outcome] and late["task"].is_wanted:
                         yield ("expire", handler, outcome), False
             if not late["returned"]:
                 yield ("returned", handler), True
@@ -275,9 +278,9 @@ class World:
 
     def _begin(self, worker: Worker) -> None:
         """Let the handler begin; this is where the order of a key shows."""
-        worker.runs = any(task.assignment.live for task in worker.tasks)
+        worker.runs = any(task.is_wanted for task in worker.tasks)
         for task in worker.tasks if worker.runs else ():
-            if task.key is not None and task.assignment.live:
+            if task.key is not None and task.is_wanted:
                 self._check_order(worker, task)
 
     def _check_order(self, worker: Worker, task: Task) -> None:
@@ -292,7 +295,7 @@ class World:
         for before in range(task.offset):
             if keys[before] == task.key and before not in self.done[partition] | beside:
                 raise ViolationError(f"{task} began before {before} of its key was done")
-        place = (task.assignment.id, task.key)
+        place = (task.assignment.owner_of(task.offset).id, task.key)
         if self.scope.kind != "batch" and self.begun.get(place, -1) > task.offset:
             raise ViolationError(f"{task} began after one above it of its key")
         self.begun[place] = task.offset
@@ -334,8 +337,10 @@ class World:
             self._begin(worker)
 
     def _note_done(self, tasks: Any) -> None:
+        """Note that *tasks* are done, but for those that come again after a jump back."""
         for task in tasks:
-            self.done[task.assignment.partition].add(task.offset)
+            if task.is_wanted or task.assignment.successor is None:
+                self.done[task.assignment.partition].add(task.offset)
 
     def _forget_arrived(self) -> None:
         """Forget the records that no other waits for: those that are done, and dropped ones if a partition stays."""
@@ -343,9 +348,9 @@ class World:
         self.arrived = [
             task
             for task in self.arrived
-            if task.assignment.live
+            if task.is_wanted
             and task.offset not in self.done[str(task.assignment.partition)]
-            and (waits or task.offset in task.assignment.ledger.sizes)
+            and (waits or task.offset in task.assignment.owner_of(task.offset).ledger.sizes)
         ]
 
     def _finish(self, number: int) -> None:
@@ -367,6 +372,18 @@ class World:
         worker = self.workers[number]
         worker.chunk.unclaim([worker.units.pop()])
         worker.chunk.since = NOW
+
+    def _seek(self, partition: str, target: int) -> None:
+        """The program jumps: all from the target on has to be done again, and what it skips need not be done."""
+        self.left["seek"] -= 1
+        skipped = range(self.position[partition], target)
+        starts = self.scheduler.learn_positions({partition: target})
+        self.done[partition] = {at for at in self.done[partition] if at < target} | {*skipped}
+        self.position[partition] = target
+        for place, (offset, _) in starts.offsets.items():
+            self._check_offset(place, offset)
+            self.broker[place] = offset
+        self.scheduler.confirm_commit(starts)
 
     def _drain(self, partition: str, end: float) -> None:
         self.left["drain"] -= 1
@@ -431,7 +448,7 @@ class World:
         late = self.late[handler]
         late["expired"] = True
         if outcome == "skip":
-            self._note_done([late["task"]] if late["task"].assignment.live else [])
+            self._note_done([late["task"]] if late["task"].is_wanted else [])
         else:
             self.left[outcome] -= 1
         late["stuck"].settle(late["task"], OUTCOMES[outcome]())
@@ -484,8 +501,8 @@ class World:
         hands = self._in_hands()
         for assignment in live:
             waiting = Counter(task.offset for task in unstarted[assignment])
-            placed = Counter(task.offset for task in held if task.assignment is assignment) + waiting
-            somewhere = {task.offset for task in (*hands, *self._expired()) if task.assignment is assignment}
+            placed = Counter(task.offset for task in held if _is_of(task, assignment)) + waiting
+            somewhere = {task.offset for task in (*hands, *self._expired()) if _is_of(task, assignment)}
             unfinished = assignment.ledger.sizes.keys() - assignment.halted
             if lost := unfinished - placed.keys() - somewhere:
                 raise ViolationError(f"offsets {sorted(lost)} of {assignment} are nowhere")
@@ -501,7 +518,7 @@ class World:
 
     def _expired(self) -> list[Task]:
         """Tasks that failed by their deadline and wait for their handler to return."""
-        return [task for task in tasks_in(self.dispatch._overdue) if task.assignment.live]
+        return [task for task in tasks_in(self.dispatch._overdue) if task.is_wanted]
 
     def _check_lanes(self) -> None:
         """Whatever holds a lane will let go of it."""
@@ -587,9 +604,14 @@ def _where(claims: Any) -> Any:
     return None if frame is None else (frame.f_lasti, [frame.f_locals.get(name) for name in ("unit", "task")])
 
 
+def _is_of(task: Task, assignment: Any) -> bool:
+    """Tell whether *task* belongs to *assignment* now."""
+    return task.assignment.owner_of(task.offset) is assignment
+
+
 def _always(_: Any) -> bool:
     return True
 
 
-BUDGETS = ("retry", "skip", "fail", "drain", "stop", "lose", "commit", "deadline", "give_back")
+BUDGETS = ("retry", "skip", "fail", "drain", "stop", "lose", "commit", "deadline", "give_back", "seek")
 Doing = Callable[..., None]

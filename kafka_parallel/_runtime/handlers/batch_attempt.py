@@ -215,7 +215,7 @@ class BatchAttempts:
         run, cut = BatchRun(), set()
         tasks, records, is_bare = run.tasks, run.records, self._is_bare
         for task in batch.tasks:
-            if not task.assignment.live:
+            if not (task.assignment.live or task.is_wanted):
                 run.outcomes[task] = NoVerdict
             elif task.lane in cut:
                 run.outcomes[task] = NotRun

@@ -160,7 +160,7 @@ class ObservedCoroutineAttempts(CoroutineAttempts):
         handled_log = self._handled_log
         task.started_at = handled_log.now()
         rest = CoroutineAttempts.begin_attempt(self, task, wants)  # super() takes longer, for each record
-        if rest is None and task.assignment.live:  # the work of `HandledLog.note_end`, without its cost
+        if rest is None and (task.assignment.live or task.is_wanted):  # as `HandledLog.note_end`, at less cost
             handled_log.add((task.record, task.attempt, task.queued_at, task.started_at, handled_log.now(), None))
         return rest
 

@@ -51,7 +51,7 @@ class HandledLog:
                 task.started_at = started
                 self.note_end(task, error)
                 raise
-            if task.assignment.live:  # the test of `counts`, without its cost
+            if task.assignment.live or task.is_wanted:  # the test of `counts`, without its cost
                 add((task.record, task.attempt, task.queued_at, started, now(), None))
             return returned
 

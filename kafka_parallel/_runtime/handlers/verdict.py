@@ -10,8 +10,8 @@ be live all the same, the record runs again.
 Rule 4: an error that ends the process (SystemExit and its like) is about the process, not about the record, and always
 counts.
 
-An assignment ends when its partition leaves, and at the end of run(); it never comes to life again, so the answer
-"no" stays right.
+An assignment ends when its partition leaves, after a jump back for all records from its target on, and at the end of
+run(); it never comes to life again, so the answer "no" stays right.
 """
 
 from __future__ import annotations
@@ -27,4 +27,4 @@ if TYPE_CHECKING:
 # see docs/decisions/0056-verdict-needs-a-live-assignment.md
 def counts(task: Task, error: BaseException | None = None) -> bool:
     """Tell whether an attempt at *task* counts that raised *error*, or nothing."""
-    return task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)
+    return task.is_wanted and not (isinstance(error, WorkerDied) and error.is_unwanted)

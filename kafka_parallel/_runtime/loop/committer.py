@@ -318,7 +318,7 @@ class Committer:
         if isinstance(error, MemberFenced):
             raise error
         if is_lost(error) and self._client.has_group_assignment:
-            self.lost = frozenset(partition for partition, held in commit.held.items() if held.live)
+            self.lost = frozenset(partition for partition, held in commit.held.items() if held.is_ours)
             log.warning("commit refused, the partitions are not ours any more: their records will be processed again "
                         "by their new owner (%s)", error)  # fmt: skip
             return CommitResult.LOST

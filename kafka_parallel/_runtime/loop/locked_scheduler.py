@@ -154,7 +154,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
             if isinstance(task, TaskBatch):
                 chunk.settle_all(self._run_batch(task))
             else:
-                chunk.settle(task, self._attempt_one(task) if task.assignment.live else NoVerdict)
+                chunk.settle(task, self._attempt_one(task) if task.assignment.live or task.is_wanted else NoVerdict)
         except OverdueError as error:
             self._returned(error.running)
             return False
@@ -185,7 +185,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         """Tell whether the result of *task* is still wanted."""
         if isinstance(task, TaskBatch):
             return any(map(self.wants, task.tasks))
-        return bool(task.assignment.live)
+        return bool(task.is_wanted)
 
     def finish(self, chunk: TaskChunk) -> None:
         """Hand over the outcomes that *chunk* has so far."""

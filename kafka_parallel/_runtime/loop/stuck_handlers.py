@@ -134,7 +134,7 @@ class StuckHandlers:
             return
         error = timed_out(running.item, deadlines.timeout)
         worker = "was replaced" if self._replace_worker() else "was not replaced, so one worker less is left"
-        means = "it failed" if any(task.assignment.live for task in running.item.tasks) else LEFT
+        means = "it failed" if any(task.is_wanted for task in running.item.tasks) else LEFT
         log.error("%s: %s; its thread cannot be stopped and %s, and records of its key wait until it returns%s",
                   error, means, worker, stack, extra=fields_of(running.item, self._group))  # fmt: skip
         self._clock.start_thread(

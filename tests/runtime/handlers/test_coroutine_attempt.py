@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kafka_parallel import HandlerCancelled, HandlerTimeout, Skip
+from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
@@ -22,7 +23,8 @@ NO_LUCK = ValueError("no luck")
 
 def task_of(record="record", *, live=True):
     task = Task(record, 0, None, 1, 0.0)
-    task.assignment = SimpleNamespace(id=1, live=live)
+    task.assignment = Assignment("p", 1, "p", {})
+    task.assignment.live = live
     return task
 
 

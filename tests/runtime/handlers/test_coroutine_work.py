@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import types
 from contextvars import ContextVar, copy_context
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 
 from kafka_parallel import BatchFailed, HandlerTimeout, Skip
+from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.outcome import NoVerdict
 from kafka_parallel._core.task import Task
 from kafka_parallel._core.task_batch import TaskBatch
@@ -30,7 +30,7 @@ class Record(NamedTuple):
 def task_of(offset=0):
     task = Task(Record("orders", 0, offset), offset, None, 1, 0.0)
     task.seq = offset
-    task.assignment = SimpleNamespace(id=1, live=True)
+    task.assignment = Assignment("p", 1, "p", {})
     return task
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kafka_parallel import ConfigurationError, hookimpl
+from kafka_parallel._core.assignment import Assignment
 from kafka_parallel._core.task import Task
 from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.manager import Plugins
@@ -76,7 +77,7 @@ def calls_of(
 
 def task_of(record):
     task = Task(record, 0, None, 1, 0.0)
-    task.assignment = SimpleNamespace(id=1, live=True)
+    task.assignment = Assignment("p", 1, "p", {})
     return task
 
 

@@ -19,7 +19,7 @@ class Held:
     """An assignment, as far as a commit knows one."""
 
     def __init__(self):
-        self.live = True
+        self.is_ours = True
 
 
 class Snapshot:
@@ -188,7 +188,7 @@ def test_a_commit_before_a_revoke_does_without_an_answer_that_does_not_come(sett
 
 def test_a_late_refusal_is_only_about_what_was_held_when_it_was_sent(setting):
     setting.committer.send(LIMIT)
-    setting.queue.assignments[OTHER].live = False
+    setting.queue.assignments[OTHER].is_ours = False
     setting.queue.assignments[OTHER] = Held()  # joined again meanwhile
 
     setting.client.answers[0](CommitFailedError())
