@@ -19,7 +19,7 @@ from enum import Enum
 from itertools import starmap
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, OffsetMetadataTooLargeError
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_lost, is_retriable
@@ -47,6 +47,10 @@ CommitReason: TypeAlias = Literal["interval", "revoke", "stop"]
 SETTLE_SLICE = 0.005
 # The same beside the loop's work, as a share of the time that it has been on its way, and at least so many seconds.
 LOOK_SHARE, SHORTEST_LOOK = 0.25, 0.001
+
+
+# Errors of a commit that are a plugin's, which hears of them and can do better: the metadata is always one's.
+OF_A_PLUGIN = (PluginError, OffsetMetadataTooLargeError)
 
 
 class CommitResult(Enum):
@@ -295,7 +299,7 @@ class Committer:
         raised = commit.leave(error)
         if error is not None and raised is not None and raised is not error:
             log.error("a plugin failed in on_commit, and the commit had failed before (%r)", error, exc_info=raised)
-        if isinstance(error, PluginError) or (error is None and raised is not None):
+        if isinstance(error, OF_A_PLUGIN) or (error is None and raised is not None):
             return self._plugin_failed(error or raised)
         if error is not None:
             return self._failed(commit, error)

@@ -1,0 +1,196 @@
+"""A record that holds the commit back does not make the finished ones above it come again. Kind: whole runs."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from kafka import OffsetAndMetadata
+
+from kafka_parallel import Batch, ConfigurationError, ParallelConsumer, RecordFailed, hookimpl
+from kafka_parallel.testing.fake import cluster as fake_cluster
+from kafka_parallel_plugins.offset_map import OffsetMap
+from kafka_parallel_plugins.offset_map.codec import decode, encode
+from tests.runtime.app import GROUP, PARTITION, App
+
+RECORDS = 40
+
+
+def run_of(kind, app, handled, failing=frozenset()):
+    """Run *app* with handlers of this *kind*, which fail at some offsets; return the error."""
+
+    def handle(record):
+        if record.offset in failing:
+            raise ValueError(record.offset)
+        handled.append(record.offset)
+
+    async def handle_async(record):
+        handle(record)
+
+    def handle_list(records):
+        for record in records:
+            handle(record)
+
+    parallel = app.parallel(plugins=["offset-map"], ordering="unordered")
+    try:
+        if kind == "batch":
+            parallel.run(handle_list, batch=Batch(max_records=1))
+        else:
+            parallel.run(handle_async if kind == "asyncio" else handle)
+    except RecordFailed as error:
+        return error
+    return None
+
+
+def committed(app):
+    found = app.cluster.committed(GROUP, PARTITION)
+    return found.offset, found.metadata
+
+
+@pytest.mark.parametrize("kind", ["thread-pool", "asyncio", "batch"])
+def test_a_failed_record_does_not_make_finished_ones_come_again(kind):
+    app, first, second = App(RECORDS), [], []
+
+    assert isinstance(run_of(kind, app, first, failing={3}), RecordFailed)
+    offset, metadata = committed(app)
+    assert run_of(kind, app, second) is None
+
+    assert offset == 3
+    assert bool(metadata) == (max(first) > 3)
+    assert sorted(first + second) == [*range(RECORDS)]
+    assert committed(app) == (RECORDS, "")
+
+
+def test_progress_above_a_stuck_record_survives_while_it_runs_on():
+    """It is what another process would see after a SIGKILL at this moment."""
+    app, seen = App(RECORDS), threading.Event()
+
+    def watch(_, offsets):
+        commit = offsets.get(PARTITION)
+        if commit is not None and [*decode(commit.offset, commit.metadata)] == [(1, RECORDS)]:
+            seen.set()
+
+    def handler(record):
+        if record.offset == 0:
+            assert seen.wait(20), "the commit does not tell what is finished above the stuck record"
+
+    app.cluster.on_commit = watch
+    assert app.run(handler, plugins=["offset-map"], ordering="unordered") is None
+    assert committed(app) == (RECORDS, "")
+
+
+def test_the_map_of_a_java_consumer_is_understood():
+    app = App(RECORDS)
+    app.cluster.commit(
+        GROUP, None, {PARTITION: OffsetAndMetadata(10, "bAAFEgA=", -1)}
+    )  # 10, 12 and 13 are not finished
+
+    assert app.run(plugins=["offset-map"]) is None
+
+    assert app.handled == [10, 12, 13, *range(15, RECORDS)]
+
+
+@pytest.mark.parametrize("metadata", ["hello", "aGVsbG8=", "TAA=", "b////////w==", "bAAFEg A="])
+def test_metadata_that_is_no_map_is_said_and_its_records_are_repeated(metadata, caplog):
+    app = App()
+    app.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(2, metadata, -1)})
+
+    assert app.run(plugins=["offset-map"]) is None
+
+    assert app.handled == [2, 3, 4, 5]
+    assert caplog.text.count("the metadata of the commit of t[0]@2 is no offset map") == 1
+
+
+def test_a_map_is_cut_to_the_limit():
+    offsets = {PARTITION: OffsetAndMetadata(0, "", -1)}
+    finished = [range(first, first + 1) for first in range(1, 200, 2)]
+
+    next(OffsetMap(max_chars=12).on_commit(offsets, {PARTITION: finished}))
+
+    text = offsets[PARTITION].metadata
+    assert 0 < len(text) <= 12
+    told = decode(0, text)
+    assert told == [(found.start, found.stop) for found in finished[: len(told)]]
+
+
+def test_a_broker_that_takes_less_gets_a_plain_commit_then_shorter_maps(monkeypatch, caplog):
+    monkeypatch.setattr(fake_cluster, "MOST_METADATA", 12)
+    app, plain, short = App(60), threading.Event(), threading.Event()
+
+    def watch(_, offsets):
+        if "the broker takes no metadata as long" in caplog.text:
+            (short if any(commit.metadata for commit in offsets.values()) else plain).set()
+
+    def handler(record):
+        if record.offset % 7 == 0:
+            assert short.wait(20), "no shorter map was ever stored"
+        elif record.offset == 59:  # it finishes after the plain commit, so that there is something to tell again
+            assert plain.wait(20), "no plain commit was ever stored"
+
+    app.cluster.on_commit = watch
+    assert app.run(handler, plugins=[OffsetMap(max_chars=24)], ordering="unordered", workers=20) is None
+
+    assert caplog.text.count("the broker takes no metadata as long as the offset map") == 1
+    assert "have at most 12 characters" in caplog.text
+    assert committed(app) == (60, "")
+
+
+class Other:
+    """Writes metadata and does not say so."""
+
+    @hookimpl(wrapper=True)
+    def on_commit(self, offsets):
+        for partition, commit in offsets.items():
+            offsets[partition] = commit._replace(metadata="mine")
+        return (yield)
+
+
+def test_the_text_of_another_plugin_stays_and_is_said_once(caplog):
+    app = App()
+
+    assert app.run(plugins=["offset-map", Other()]) is None
+
+    assert committed(app) == (6, "mine")
+    assert caplog.text.count("two plugins write commit metadata") == 1
+
+
+def test_two_maps_are_refused_at_the_start():
+    app = App()
+
+    error = app.run(plugins=["offset-map", type("Mine", (OffsetMap,), {})()])
+
+    assert isinstance(error, ConfigurationError)
+    assert "two plugins write commit metadata" in str(error)
+    assert app.handled == []
+
+
+@pytest.mark.parametrize("limit", [0, 3, True, 4.5, "4096", 1_000_001])
+def test_a_limit_that_cannot_be_one_is_refused(limit):
+    with pytest.raises(ConfigurationError, match="max_chars of plugin offset-map is"):
+        OffsetMap(max_chars=limit)
+
+
+def test_records_of_the_map_count_from_the_first_poll_on():
+    """Also those that come in many polls, and a second start knows as much as the first."""
+    app = App(RECORDS)
+    done = encode(0, [(first, first + 1) for first in range(1, RECORDS, 2)])
+    app.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(0, done, -1)})
+
+    def handler(record):
+        raise ValueError
+
+    for _ in range(3):
+        assert isinstance(app.run(handler, plugins=["offset-map"], consumer={"max_poll_records": 3}), RecordFailed)
+        assert (app.handled, committed(app)) == ([], (0, done))
+    assert app.run(plugins=["offset-map"], consumer={"max_poll_records": 3}) is None
+    assert app.handled == [*range(0, RECORDS, 2)]
+
+
+def test_a_consumer_without_a_group_is_told(caplog):
+    app = App()
+    consumer = app.consumer()
+    consumer.config["group_id"] = None
+
+    ParallelConsumer(consumer, plugins=["offset-map"], install_signal_handlers=False).run(app.handle(lambda _: None))
+
+    assert "nothing is committed" in caplog.text
