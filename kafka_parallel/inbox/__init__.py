@@ -25,7 +25,7 @@ from kafka_parallel.inbox._targets import Target, target_of
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
-__all__ = ["DIALECTS", "TABLE", "InvalidMessageId", "ddl", "first_time", "header", "purge"]
+__all__ = ["DIALECTS", "TABLE", "InvalidMessageId", "ddl", "first_time", "header", "message_id", "purge"]
 
 DIALECTS = tuple(BY_NAME)
 """The kinds of databases, by name; MariaDB is ``"mysql"``."""

@@ -37,20 +37,21 @@ def header(name: str) -> Callable[[ConsumerRecord], str]:
     return lambda record: _value(record, name)
 
 
-def message_id(record: ConsumerRecord, way: Any) -> str:
-    """Return the id of *record*.
+def message_id(record: ConsumerRecord, id: Any = "place") -> str:  # noqa: A002 - as `first_time` calls it
+    """Return the id of the message that *record* is.
 
-    :param way: ``"place"``, ``"ce"`` or a function.
+    :param record: as the handler has it.
+    :param id: ``"place"``, ``"ce"`` or a function, as for `first_time`.
     :raises InvalidMessageId: it has none, or none that can be kept.
-    :raises ConfigurationError: *way* is none of these.
+    :raises ConfigurationError: *id* is none of these.
     """
-    if way == "place":
+    if id == "place":
         return _place(record)
-    if way == "ce":
+    if id == "ce":
         return _checked(record, _cloud_event(record))
-    if callable(way):
-        return _checked(record, way(record))
-    raise ConfigurationError(f"id={shown(way)}: choose 'place', 'ce', header(NAME) or a function of the record")
+    if callable(id):
+        return _checked(record, id(record))
+    raise ConfigurationError(f"id={shown(id)}: choose 'place', 'ce', header(NAME) or a function of the record")
 
 
 def _place(record: ConsumerRecord) -> str:
