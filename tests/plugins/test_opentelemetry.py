@@ -413,6 +413,7 @@ class TestAttempts:
 
         assert kept == (1, 1)
         assert (attempts._open, attempts._waiting) == ({}, {})
+        app.plugin.on_stop()
         assert [span.attributes["error.type"] for span in app.spans] == [
             "ValueError",
             "asyncio.exceptions.CancelledError",

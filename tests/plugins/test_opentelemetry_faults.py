@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NonRecordingSpan, Tracer
 
 from kafka_parallel import ConfigurationError, PluginError, Skip, hookimpl
-from kafka_parallel_plugins.opentelemetry import OpenTelemetry
+from kafka_parallel_plugins.opentelemetry import OpenTelemetry, span_ends
+from kafka_parallel_plugins.opentelemetry.once import LoggedOnce
 from tests.plugins.test_opentelemetry import again
-from tests.plugins.traces import current, traceparent
+from tests.plugins.traces import Traced, current, traceparent
 from tests.runtime.app import App
 
 
@@ -180,6 +181,86 @@ def test_an_exporter_that_blocks_harms_no_record_behind_a_batch_processor():
     assert (app.error, sorted(app.handled), app.committed) == (None, list(range(20)), 20)
     exporter.may_go_on.set()
     processor.shutdown()
+
+
+class BlocksAt(Exporter):
+    """Blocks with the first span that *is_meant*."""
+
+    def __init__(self, is_meant):
+        super().__init__()
+        self.is_meant = is_meant
+
+    def export(self, spans):
+        if any(self.is_meant(span) for span in spans):
+            super().export(spans)
+
+
+def test_an_exporter_that_blocks_at_a_commit_stops_no_commit():
+    exporter = BlocksAt(lambda span: span.name.startswith("commit"))
+    plugin = OpenTelemetry(tracer_provider=provider_with(SimpleSpanProcessor(exporter)), commit_spans=True)
+    app = App(20)
+
+    error = app.run(app.handled.append, plugins=[plugin])
+    is_blocked = exporter.exports.is_set() and not exporter.may_go_on.is_set()
+    exporter.may_go_on.set()
+
+    assert (error, app.committed, is_blocked) == (None, 20, True)
+
+
+def test_an_exporter_that_blocks_at_the_verdict_about_a_late_handler_stops_nothing():
+    exporter, decided = BlocksAt(lambda span: not span.status.is_ok), threading.Event()
+    plugin = OpenTelemetry(tracer_provider=provider_with(SimpleSpanProcessor(exporter)))
+
+    class Decides:
+        @hookimpl
+        def on_error(self):
+            decided.set()
+            return Skip("late")
+
+    app = App(5)
+    late = []
+
+    def handle(record):
+        if record.offset == 0:
+            late.append(decided.wait(20))
+
+    error = app.run(handle, plugins=[Decides(), plugin], handler_timeout_ms=30)
+    is_blocked = exporter.exports.is_set() and not exporter.may_go_on.is_set()
+    exporter.may_go_on.set()
+
+    assert (error, app.committed, late, is_blocked) == (None, 5, [True], True)
+
+
+def test_spans_that_an_exporter_leaves_no_room_for_are_dropped_and_that_is_logged_once(monkeypatch, caplog):
+    monkeypatch.setattr(span_ends, "MOST_WAITING", 2)
+    exporter = Exporter()
+    exporter_of_all = []
+    export = exporter.export
+    exporter.export = lambda spans: (export(spans), exporter_of_all.extend(spans))
+    tracer = provider_with(SimpleSpanProcessor(exporter)).get_tracer("test")
+    ends = span_ends.SpanEnds(LoggedOnce())
+
+    ends.end(tracer.start_span("0"))
+    assert exporter.exports.wait(60)
+    for number in range(1, 6):
+        ends.end(tracer.start_span(str(number)))
+    exporter.may_go_on.set()
+    ends.close()
+
+    assert [span.name for span in exporter_of_all] == ["0", "1", "2"]
+    assert caplog.text.count("drops spans") == 1
+
+
+def test_a_span_ends_at_the_time_of_its_end_and_not_of_its_export(monkeypatch):
+    app = Traced(commit_spans=True)
+    ends = span_ends.SpanEnds(LoggedOnce())
+    span = app.tracer.start_span("one")
+    monkeypatch.setattr(span_ends.time, "time_ns", lambda: 2**62)
+
+    ends.end(span)
+    ends.close()
+
+    assert [span.end_time for span in app.spans] == [2**62]
 
 
 class SpeechlessError(Exception):

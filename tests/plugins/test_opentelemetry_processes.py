@@ -153,6 +153,7 @@ def test_a_record_whose_process_died_has_a_span_of_the_parent():
     [context] = contexts(app, 1)
 
     telemetry.attempts.decided(telemetry.attempts.judge(context, WorkerDied("killed", -9)), context, None)
+    telemetry.stop()
 
     [span] = app.spans
     assert span.context.trace_id == 1

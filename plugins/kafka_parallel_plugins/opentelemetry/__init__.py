@@ -6,6 +6,7 @@ that calls. Only the API is used: without an SDK nothing is recorded, and the co
 
 An error of the SDK, of a sampler or an exporter is logged once and reaches neither records nor commits. One that blocks
 holds up the worker that it blocks: an exporter belongs behind a ``BatchSpanProcessor``, which has a thread of its own.
+It holds up neither polls, commits nor verdicts about late handlers, whose spans end on a thread of the plugin.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ verdict. A coroutine that is cancelled is not told the cause: its span ends with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry.context import Context, attach
-from opentelemetry.trace import NonRecordingSpan, SpanContext
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from kafka_parallel import BatchFailed, RecordContext, Retry
 from kafka_parallel_plugins.opentelemetry.carried import Sent, carried_by, sent
@@ -39,10 +39,12 @@ class AttemptSpans:
 
     :param maker: starts spans.
     :param once: logs an error of the observability library.
+    :param end_later: ends a span on another thread, for a verdict must not wait for an exporter.
     """
 
-    def __init__(self, maker: SpanMaker, once: LoggedOnce) -> None:
+    def __init__(self, maker: SpanMaker, once: LoggedOnce, end_later: Callable[[Span], None]) -> None:
         self._maker = maker
+        self._end_later = end_later
         self._once = once
         self._open: dict[Place, ActiveSpan] = {}
         self._waiting: dict[Place, SpanContext] = {}
@@ -131,7 +133,7 @@ class AttemptSpans:
             active = self._open.pop(_place(context.raw), None) or self._late(context, error)
             if active is not None:
                 active.left_with = None  # or it would hold itself, by the traceback of the error
-                active.end_span(error)
+                active.end_span(error, self._end_later)
                 active = ActiveSpan(active.span, active.context)  # a batch has one span for many verdicts
                 active.attach()
         except Exception:  # noqa: BLE001 - as above
@@ -183,7 +185,7 @@ class AttemptSpans:
     def _end_unjudged(self, active: ActiveSpan) -> None:
         error, active.left_with = active.left_with, None
         try:
-            active.end_span(error)
+            active.end_span(error, self._end_later)
         except Exception:  # noqa: BLE001 - as above
             self._once.log("end a span")
 

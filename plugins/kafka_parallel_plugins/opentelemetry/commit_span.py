@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
@@ -28,8 +28,10 @@ def start_commit(tracer: Tracer, client: Mapping[str, str], partitions: Collecti
     return tracer.start_span(name, Context(), SpanKind.CLIENT, attributes)
 
 
-def end_commit(span: Span, error: BaseException | None) -> None:
-    """End the span of a commit that was answered, or that failed with *error*."""
-    if error is not None:
-        mark_failed(span, error)
-    span.end()
+def end_commit(span: Span, error: BaseException | None, end: Callable[[Span], None]) -> None:
+    """End the span of a commit that was answered, or that failed with *error*, by *end*."""
+    try:
+        if error is not None:
+            mark_failed(span, error)
+    finally:
+        end(span)

@@ -57,13 +57,14 @@ class ActiveSpan:
     :ivar left_with: the error with which the handler has ended, until there is a verdict about it.
     """
 
-    __slots__ = ("_token", "context", "left_with", "span")
+    __slots__ = ("_has_ended", "_token", "context", "left_with", "span")
 
     def __init__(self, span: Span, context: Context) -> None:
         self.span = span
         self.context = set_span_in_context(span, context)
         self.left_with: BaseException | None = None
         self._token: Token[Context] | None = None
+        self._has_ended = False
 
     def attach(self) -> None:
         """Make the context the current one."""
@@ -75,15 +76,19 @@ class ActiveSpan:
         if token is not None:
             detach(token)
 
-    def end_span(self, error: BaseException | None = None) -> None:
-        """End the span, with *error* if there is one; it does nothing if it has ended, as at a deadline."""
-        if not self.span.is_recording():
+    def end_span(self, error: BaseException | None = None, end: Callable[[Span], None] | None = None) -> None:
+        """End the span, with *error* if there is one; it does nothing if it has ended, as at a deadline.
+
+        :param end: ends it, perhaps later and on another thread; ``None`` = it ends here.
+        """
+        if self._has_ended or not self.span.is_recording():
             return
+        self._has_ended = True
         try:
             if error is not None:
                 mark_failed(self.span, error)
         finally:
-            self.span.end()
+            self.span.end() if end is None else end(self.span)
 
 
 class SpanMaker:

@@ -18,6 +18,7 @@ from kafka_parallel_plugins.opentelemetry.attempt_spans import AttemptSpans
 from kafka_parallel_plugins.opentelemetry.commit_span import end_commit, start_commit
 from kafka_parallel_plugins.opentelemetry.gauges import Gauges, Observed
 from kafka_parallel_plugins.opentelemetry.instruments import Instruments, Measurements
+from kafka_parallel_plugins.opentelemetry.span_ends import SpanEnds
 from kafka_parallel_plugins.opentelemetry.spans import SpanMaker, SpanOptions
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Telemetry:
         self._commit_spans = commit_spans
         self._tracer = trace.get_tracer(names.SCOPE, names.own_version(), tracer_provider, names.SCHEMA_URL)
         self._spans = SpanMaker(options, self._tracer, settings.clock)
-        self.attempts = AttemptSpans(self._spans, once)
+        self._ends = SpanEnds(once)
+        self.attempts = AttemptSpans(self._spans, once, self._ends.end)
         together = shared(meter_provider)
         self._measurements = Measurements(together.instruments, options.client, partitions=partitions)
         self._observed = Observed(settings.facts, options.client, once, partitions=partitions)
@@ -157,13 +159,14 @@ class Telemetry:
             with self._once.during("record a commit"):
                 self._measurements.note_commit(partitions, self._clock() - started, failure)
                 if span is not None:
-                    end_commit(span, failure)
+                    end_commit(span, failure, self._ends.end)
             del failure  # or it would hold itself, by its traceback
 
     def stop(self) -> None:
         """Forget what is left of the run."""
         self.attempts.forget()
         self._consumers.discard(self._observed)
+        self._ends.close()
 
 
 def _does_nothing(provider: object) -> bool:
