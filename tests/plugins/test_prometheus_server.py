@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,8 +16,10 @@ from kafka_parallel import ConfigurationError, PluginError, Skip, hookimpl
 from kafka_parallel_plugins.prometheus import Prometheus
 from tests.plugins.test_prometheus import values
 from tests.runtime.app import App
+from tests.runtime.loop.test_run_state import until
 
 prometheus_client = pytest.importorskip("prometheus_client")
+server = pytest.importorskip("kafka_parallel_plugins.prometheus.server")
 
 
 def plugin(**settings):
@@ -118,6 +121,57 @@ class TestTheServer:
         assert app.committed == 20
 
 
+def threads_of_clients():
+    return [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+
+
+class TestSlowClients:
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch):
+        monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
+
+    def connect(self, port, stack):
+        """Begin a request and do not end it."""
+        client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+        client.sendall(b"GET /metrics HT")
+        return client
+
+    def test_they_are_bounded_in_number_keep_no_scrape_out_and_end_with_the_run(self, monkeypatch):
+        monkeypatch.setattr(server, "CLIENT_TIMEOUT", 600)
+        found, kept, told = plugin(port=0), [], []
+
+        def look():
+            clients = [self.connect(found.port, stack) for _ in range(9)]
+            assert "kafka_parallel_workers{" in scrape(found)
+            until("the oldest have ended", lambda: len(threads_of_clients()) <= 3)
+            told.append([client.recv(1) for client in clients[:6]])
+            clients[-1].sendall(b"TP/1.0\r\n\r\n")
+            kept.append(clients[-1].recv(12))
+
+        app, meanwhile = App(20), Meanwhile(look)
+        with ExitStack() as stack:
+            assert app.run(meanwhile, plugins=[found], workers=1) is None
+
+            assert meanwhile.error is None
+            assert kept == [b"HTTP/1.0 200"]
+            assert told == [[b""] * 6]
+            until("the others have ended with the run", lambda: not threads_of_clients())
+
+    def test_one_that_sends_nothing_more_is_dropped_in_silence(self, monkeypatch, capfd):
+        monkeypatch.setattr(server, "CLIENT_TIMEOUT", 0.05)
+        found = plugin(port=0)
+
+        def wait_for_the_end():
+            with ExitStack() as stack:
+                assert self.connect(found.port, stack).recv(1) == b""
+
+        app, meanwhile = App(20), Meanwhile(wait_for_the_end)
+        assert app.run(meanwhile, plugins=[found]) is None
+
+        assert meanwhile.error is None
+        assert capfd.readouterr().err == ""
+
+
 class TestRefusedStarts:
     def refused(self, found):
         """The error of a start that takes nothing."""
@@ -169,8 +223,6 @@ class TestRefusedStarts:
 
     @pytest.mark.parametrize("answer", [None, (1,), (None, None), RuntimeError("no")])
     def test_a_library_that_answers_something_else(self, monkeypatch, answer):
-        from kafka_parallel_plugins.prometheus import server
-
         def start_http_server(*_, **__):
             if isinstance(answer, Exception):
                 raise answer
