@@ -240,10 +240,10 @@ def test_spans_that_an_exporter_leaves_no_room_for_are_dropped_and_that_is_logge
     tracer = provider_with(SimpleSpanProcessor(exporter)).get_tracer("test")
     ends = span_ends.SpanEnds(LoggedOnce())
 
-    ends.end(tracer.start_span("0"))
+    ends.end_later(tracer.start_span("0"))
     assert exporter.exports.wait(60)
     for number in range(1, 6):
-        ends.end(tracer.start_span(str(number)))
+        ends.end_later(tracer.start_span(str(number)))
     exporter.may_go_on.set()
     ends.close()
 
@@ -257,7 +257,7 @@ def test_a_span_ends_at_the_time_of_its_end_and_not_of_its_export(monkeypatch):
     span = app.tracer.start_span("one")
     monkeypatch.setattr(span_ends.time, "time_ns", lambda: 2**62)
 
-    ends.end(span)
+    ends.end_later(span)
     ends.close()
 
     assert [span.end_time for span in app.spans] == [2**62]

@@ -41,7 +41,7 @@ class SpanEnds:
         self._thread: threading.Thread | None = None
         self._is_over = self._has_dropped = False
 
-    def end(self, span: Span) -> None:
+    def end_later(self, span: Span) -> None:
         """End *span* soon, with this moment as its end; drop it if too many wait already."""
         with self._changed:
             is_full = len(self._waiting) >= MOST_WAITING

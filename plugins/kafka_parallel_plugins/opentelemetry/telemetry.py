@@ -94,7 +94,7 @@ class Telemetry:
         self._tracer = trace.get_tracer(names.SCOPE, names.own_version(), tracer_provider, names.SCHEMA_URL)
         self._spans = SpanMaker(options, self._tracer, settings.clock)
         self._ends = SpanEnds(once)
-        self.attempts = AttemptSpans(self._spans, once, self._ends.end)
+        self.attempts = AttemptSpans(self._spans, once, self._ends.end_later)
         together = shared(meter_provider)
         self._measurements = Measurements(together.instruments, options.client, partitions=partitions)
         self._observed = Observed(settings.facts, options.client, once, partitions=partitions)
@@ -159,7 +159,7 @@ class Telemetry:
             with self._once.during("record a commit"):
                 self._measurements.note_commit(partitions, self._clock() - started, failure)
                 if span is not None:
-                    end_commit(span, failure, self._ends.end)
+                    end_commit(span, failure, self._ends.end_later)
             del failure  # or it would hold itself, by its traceback
 
     def stop(self) -> None:
