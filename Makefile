@@ -12,7 +12,7 @@ KAFKA2_TESTS := tests/contract tests/runtime/client tests/plugins/test_fast_deco
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts))
 
-.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults dist demo bench bench-peers simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults interop dist demo bench bench-peers bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -78,6 +78,9 @@ older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and o
 faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
 	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -n 2 --dist worksteal -m broker tests/faults
 
+interop: $(VENV)/ready  ## Kill the Java consumer and ours in turn, in one group; needs java, javac and mvn
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/faults/test_java_takeover.py
+
 weekly: unit-all faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
 
 dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the wheel alone on a real Kafka
@@ -95,6 +98,9 @@ bench: $(VENV)/ready  ## Measure ratios against kafka-python's recipes; writes d
 
 bench-peers: $(VENV)/ready  ## Measure other consumers too, in about 20 minutes; writes docs/benchmarks/peers.md
 	$(BIN)/python -m benchmarks --peers
+
+bench-crashes: $(VENV)/ready  ## Count repeats after kills, ours and Java's, in about 40 minutes; writes docs/benchmarks/crashes.md
+	$(BIN)/python -m benchmarks.crashes
 
 planted: $(VENV)/ready  ## Look for every planted bug, JOBS at once, and note the seeds that find them: before a release
 	$(BIN)/python -m tests.simulation.planted $(if $(JOBS),--jobs $(JOBS))

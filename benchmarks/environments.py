@@ -58,7 +58,7 @@ def prepare(name: str) -> list[str]:
             compile_dir(ROOT / folder, quiet=1)  # as pip does with the peers: compiling takes memory and time
         return [sys.executable]
     try:
-        return _prepare_java() if name == "java" else [str(_prepare_python(name, ENVIRONMENTS[name]))]
+        return [*prepare_java(), "Benchmark"] if name == "java" else [str(_prepare_python(name, ENVIRONMENTS[name]))]
     except subprocess.TimeoutExpired:
         raise Missing(f"it was not installed within {PATIENCE} s") from None
 
@@ -93,20 +93,24 @@ def _interpreters() -> Iterator[str]:
     yield from (str(found) for version in versions for found in sorted(pyenv.glob(f"{version}.*/bin/python")))
 
 
-def _prepare_java() -> list[str]:
+def prepare_java() -> list[str]:
+    """Make the environment of the Java programs; return the command that runs the class whose name is added.
+
+    :raises Missing: it cannot be made, and why.
+    """
     missing = [name for name in ("java", "javac", "mvn") if shutil.which(name) is None]
     if missing:
         raise Missing(f"no {' and no '.join(missing)} on the PATH")
-    folder, pom = FOLDER / "java", JAVA_SOURCES / "pom.xml"
+    folder, pom, sources = FOLDER / "java", JAVA_SOURCES / "pom.xml", sorted(JAVA_SOURCES.glob("*.java"))
     lib, classes, marker = folder / "lib", folder / "classes", folder / "installed"
-    wanted = pom.read_text() + (JAVA_SOURCES / "Benchmark.java").read_text()
+    wanted = "".join(path.read_text() for path in (pom, *sources))
     if not (marker.exists() and marker.read_text() == wanted):
         shutil.rmtree(folder, ignore_errors=True)
         copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
         _run(["mvn", "-q", "-B", "-f", str(pom), *copy])
-        _run(["javac", "-d", str(classes), "-cp", f"{lib}/*", str(JAVA_SOURCES / "Benchmark.java")])
+        _run(["javac", "-d", str(classes), "-cp", f"{lib}/*", *map(str, sources)])
         marker.write_text(wanted)
-    return ["java", "-cp", f"{classes}{os.pathsep}{lib}/*", "Benchmark"]
+    return ["java", "-cp", f"{classes}{os.pathsep}{lib}/*"]
 
 
 def _run(command: Sequence[str]) -> None:

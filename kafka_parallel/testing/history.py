@@ -104,7 +104,7 @@ class History:
     @contextmanager
     def noting(self, record: Any) -> Iterator[None]:
         """Write down a start of *record* now and its end at the end of the block; a raise is written and passed on."""
-        place = (_hash32(record.topic), record.partition, record.offset, _hash64(record.key))
+        place = (hash_of_topic(record.topic), record.partition, record.offset, hash_of_key(record.key))
         self.write(Kind.START, *place)
         try:
             yield
@@ -120,12 +120,12 @@ class History:
     def committed(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Note the broker's committed *offsets* of now, per partition of *topic*."""
         for partition, offset in offsets.items():
-            self.write(Kind.COMMITTED, _hash32(topic), partition, offset)
+            self.write(Kind.COMMITTED, hash_of_topic(topic), partition, offset)
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note that this run was given *partitions*."""
         for partition in partitions:
-            self.write(Kind.ASSIGNED, _hash32(partition.topic), partition.partition, -1)
+            self.write(Kind.ASSIGNED, hash_of_topic(partition.topic), partition.partition, -1)
 
     def killed(self, run: int) -> None:
         """Note that the process of *run* is gone; call it after waiting for its end."""
@@ -254,7 +254,7 @@ class _Court:
     """Everything heard so far."""
 
     def __init__(self, produced: Produced, lane: str) -> None:
-        self._topic = _hash32(produced.topic)
+        self._topic = hash_of_topic(produced.topic)
         self._lane = lane
         self._unfinished = {p: dict.fromkeys(sorted(keys)) for p, keys in produced.keys.items()}
         self._produced = produced
@@ -345,12 +345,13 @@ class _Court:
         )
 
 
-def _hash32(text: str) -> int:
+def hash_of_topic(text: str) -> int:
+    """The number of a topic in a history; programs in other languages get it from here."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
 
 
-def _hash64(key: bytes | None) -> int:
-    """A number for a key; 0 means that there is none."""
+def hash_of_key(key: bytes | None) -> int:
+    """The number of a key in a history, in the same way; 0 means that there is none."""
     if key is None:
         return 0
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") or 1
