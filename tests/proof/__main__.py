@@ -11,7 +11,7 @@ from tests.proof.scopes import LARGE, SMALL
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300, help="for each scope (default: 300)")
+    parser.add_argument("--seconds", type=float, default=300, help="of processor time for each scope (default: 300)")
     parser.add_argument("--states", type=int, default=1_000_000, help="of each scope at most (default: 1,000,000)")
     parser.add_argument("--small", action="store_true", help="the scopes of the suite instead of the large ones")
     parser.add_argument("--only", default="", help="scopes whose name has this in it")

@@ -13,7 +13,7 @@ from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing import FakeConsumer
 from tests.runtime.app import PARTITION, TOPIC, App
 
-LIMIT, PATIENCE = 200, 30.0
+LIMIT, PATIENCE = 200, 180.0
 
 
 class Stuck:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 
 import pytest
 
@@ -38,6 +39,7 @@ WAY = [
 PYTHONS = {"close", "join", "start"}
 
 
+@cache
 def sources():
     """The syntax tree of each module of the library, without the fakes: they have the client's names on purpose."""
     paths = modules()

@@ -32,7 +32,7 @@ from kafka_parallel_plugins.dlq import DeadLetterQueue
 from kafka_parallel_plugins.retry_topics import RetryTopics
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
-PATIENCE = 30
+PATIENCE = 180
 LIMITS = BufferLimits(1000, 100_000, 1000)
 
 
