@@ -9,6 +9,7 @@ BACKLOG, DEADLINE = "two workers, a key with a backlog", "a deadline, and a retr
 SENT, BATCHES = "sent away: a retry, and units come back", "batches: a retry and a skip"
 BOTH_LEAVE = "one order for two partitions, and both leave"
 ONE_LEAVES = "one order for two partitions, and one leaves before a retry"
+SEEK = "a seek, and a retry"
 STOPS = "one order for two partitions, and a failure stops us"
 
 BUGS = [
@@ -189,5 +190,29 @@ BUGS = [
         old="[task for task, outcome in behind if not _is_final(outcome)]",
         new="[]",
         scope=BATCHES,
+    ),
+    Bug(
+        "give up what was taken below the target of a jump back",
+        where="kafka_parallel._core.assignment:Assignment.go_on_from",
+        old="found.ledger = self.ledger.below(position)",
+        new="""
+            found.ledger = OffsetLedger()
+            found.ledger.begin_at(position)
+        """,
+        scope=SEEK,
+    ),
+    Bug(
+        "let what runs above the target of a jump back finish what comes again",
+        where="kafka_parallel._core.assignment:Assignment.go_on_from",
+        old="self.kept_below, self.successor = position, found",
+        new="self.kept_below, self.successor = 1 << 62, found",
+        scope=SEEK,
+    ),
+    Bug(
+        "lose what a worker has in its hands at a jump back",
+        where="kafka_parallel._core.task:Task.follow",
+        old="self.assignment = self.assignment.owner_of(self.offset)",
+        new="",
+        scope=SEEK,
     ),
 ]

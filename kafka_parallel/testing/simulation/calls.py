@@ -165,24 +165,36 @@ class LaneOrder:
         self.call: Call | None = None
         self._next: list[int] = []
         self._latest = -1
+        self._jumps = 0
 
-    def begin(self, call: Call, lane: Lane, offset: int, *, is_exact: bool) -> str | None:
+    def begin(self, call: Call, lane: Lane, offset: int, *, is_exact: bool, jumps: Sequence[int] = ()) -> str | None:
         """Note that *offset* is in *call*; return the problem with that, if there is one.
 
         :param is_exact: nothing may come twice unless it has to.
+        :param jumps: the targets of the jumps back in its partition so far; when each is noticed, is not known.
         """
         if call is not self.call:
             left = [] if self.call is None else self.call.left(lane)
             self._next = [one for one in [*left, *self._next] if call.waits_for((lane[0], one))]
             self.call = call
-        wrong = None
-        if self._next and offset != self._next[0]:
-            wrong = f"began, but @{self._next[0]} of its lane has to come again first"
-        elif not self._next and offset < self._latest + is_exact:
-            wrong = f"began after @{self._latest} of its lane"
+        wrong = self._wrong(offset, is_exact=is_exact)
+        while wrong is not None and self._jumps < len(jumps):
+            target = jumps[self._jumps]
+            self._jumps += 1
+            self._next = [one for one in self._next if one < target]
+            self._latest = min(self._latest, target - 1)
+            wrong = self._wrong(offset, is_exact=is_exact)
         self._next = self._next[1:]
         self._latest = max(self._latest, offset)
         return wrong
+
+    def _wrong(self, offset: int, *, is_exact: bool) -> str | None:
+        """The problem if *offset* comes next."""
+        if self._next and offset != self._next[0]:
+            return f"began, but @{self._next[0]} of its lane has to come again first"
+        if not self._next and offset < self._latest + is_exact:
+            return f"began after @{self._latest} of its lane"
+        return None
 
     def finish(self, place: Place) -> None:
         """Note that *place* needs no more work, although no handler did it."""

@@ -15,6 +15,7 @@ from kafka_parallel.testing.simulation.committed import CommittedOffsets
 from kafka_parallel.testing.simulation.copies import Copies
 from kafka_parallel.testing.simulation.handler_bounds import HandlerBounds
 from kafka_parallel.testing.simulation.holdings import Holdings
+from kafka_parallel.testing.simulation.jumps import Jumps
 from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.telling import Tellings
 from kafka_parallel.testing.simulation.tenure import Tenures
@@ -70,11 +71,12 @@ class Checker:
         self.done: dict[Place, int] = {}
         self.starts = starts or Starts(is_prompt=False)
         self.tenures = Tenures()
+        self.jumps = Jumps()
         self.holdings = Holdings(most_buffered, most_bytes, self.violate)
         self.bounds = HandlerBounds(lane_of, self.holdings, self.violate)
         self.copies = Copies(cluster, source, self.violate)
         self.committed = CommittedOffsets(
-            cluster, source, self.starts, isolation, self.done, self.violate, is_latest=reset == "latest"
+            cluster, source, self.starts, isolation, self.done, self.violate, self.jumps, is_latest=reset == "latest"
         )
         self.endless = 0
         self.violation: Violation | None = None
@@ -96,6 +98,22 @@ class Checker:
         self.holdings.assigned(instance, partitions)
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] in partitions]:
             del self._answered[who, lane]  # the answered records may come again
+
+    def seeks(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
+        """Note that the application of *instance* is about to jump in *partition* from *position* to *target*."""
+        self.jumps.note(instance, partition, position, target)
+        self.committed.has_news = True
+        if target >= position:
+            return
+        for record in self._cluster.logs[partition].read(target, position - target):
+            self._excused[partition, record.offset] += 1
+        for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] == partition]:
+            del self._answered[who, lane]
+
+    def bounds_of(self, partition: TopicPartition) -> tuple[int, int]:
+        """The first offset of *partition* that there is, and the end of its log."""
+        log = self._cluster.logs[partition]
+        return log.start, log.end
 
     # Acts of handlers
 
@@ -121,7 +139,8 @@ class Checker:
         self.starts.decide(partition, self.holdings.first_offset(instance, partition))
         self._calls[instance, place].append(call)
         committed = self.committed.offset(partition)
-        if is_prompt and is_owner and record.offset < committed:
+        comes_again = self.jumps.comes_again(instance, partition, record.offset)
+        if is_prompt and is_owner and record.offset < committed and not comes_again:
             self.violate(f"{partition} @{record.offset} began although {committed} was committed")
         if (count := self.committed.uncommitted(partition, record.offset)) > self._most_uncommitted:
             self.violate(f"{partition} @{record.offset} began: a kill would repeat {count} records")
@@ -135,7 +154,8 @@ class Checker:
         if order is None or order.period != period or not is_prompt:
             is_known = is_prompt or period <= 1  # else it may have been taken under an earlier assignment
             order = self._orders[key] = LaneOrder(period if is_known else UNKNOWN)
-        if wrong := order.begin(call, (partition, lane), record.offset, is_exact=is_exact):
+        jumps = self.jumps.back(instance, partition)
+        if wrong := order.begin(call, (partition, lane), record.offset, is_exact=is_exact, jumps=jumps):
             self.violate(f"{partition} @{record.offset} {wrong}")
 
     def attempted(self, instance: str, record: Any, attempt: int) -> None:
@@ -146,7 +166,8 @@ class Checker:
         """
         partition = TopicPartition(record.topic, record.partition)
         failures = self._failures[partition, record.offset].get(instance, 0)
-        if attempt != failures + 1 and self._periods.get((instance, partition), 0) <= 1:
+        is_first = self._periods.get((instance, partition), 0) <= 1 and not self.jumps.count(instance, partition)
+        if attempt != failures + 1 and is_first:
             self.violate(f"{partition} @{record.offset} began as attempt {attempt}, but {failures} have failed")
 
     def failed(self, instance: str, record: Any) -> None:
@@ -208,6 +229,8 @@ class Checker:
     def has_told(self, instance: str, *, failed_too: bool) -> None:
         """Note that run() has returned: plugins of *instance* were told of all that had ended."""
         for (who, place), calls in self._calls.items():
+            if self.jumps.comes_again(who, *place):
+                continue  # an attempt that it has given up is not told
             wanted = [call for call in calls if who == instance and call.has_to_be_told(place, failed_too=failed_too)]
             if self._tellings[who, place].missing(wanted):
                 self.violate(f"{instance} did not tell of its attempt at {place}")
@@ -277,8 +300,12 @@ class Checker:
         return call.lanes if call.is_late else {}
 
     def _periods_of(self, call: Call) -> dict[TopicPartition, int]:
-        """The number of the current assignment of each of its partitions."""
-        return {partition: self._periods.get((call.instance, partition), 0) for partition in call.partitions}
+        """The number of the current assignment of each of its partitions, and of the jumps in it."""
+        instance = call.instance
+        return {
+            partition: self._periods.get((instance, partition), 0) + self.jumps.count(instance, partition)
+            for partition in call.partitions
+        }
 
     def acted_late(self, call: Call) -> None:
         """Note that a *call* was heard that had missed its deadline."""

@@ -46,6 +46,7 @@ class WatchedConsumer(FakeConsumer):
         self._checker = checker
         self._instance = instance
         self.meddler: Pausing | None = None
+        self.seeker: Any = None
         self._has_failed = False
         self._wished: list[TopicPartition] = []
         self.wishes: list[str] = []

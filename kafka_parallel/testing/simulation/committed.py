@@ -10,6 +10,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.simulation.calls import Lane, Place
+from kafka_parallel.testing.simulation.jumps import Jumps
 from kafka_parallel.testing.simulation.starts import Starts
 
 
@@ -21,6 +22,7 @@ class CommittedOffsets:
     :param isolation: which records consumers get.
     :param done: the records that are done.
     :param violate: is called with what is wrong.
+    :param jumps: those of the application.
     :param is_latest: whether a group without a committed offset begins at the end of the log: see ``starts.py``.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     """
@@ -33,6 +35,7 @@ class CommittedOffsets:
         isolation: Isolation,
         done: Collection[Place],
         violate: Callable[[str], object],
+        jumps: Jumps,
         *,
         is_latest: bool,
     ) -> None:
@@ -43,6 +46,7 @@ class CommittedOffsets:
         self._isolation: Isolation = isolation
         self._done = done
         self._violate = violate
+        self._jumps = jumps
         self._is_latest = is_latest
         self._offsets: dict[TopicPartition, int] = {}
         cluster.on_commit = self._commit
@@ -57,7 +61,7 @@ class CommittedOffsets:
             before = self.offset(partition)
             self._starts.decide(partition, committed.offset)
             log = self._cluster.logs[partition]
-            if committed.offset < before:
+            if committed.offset < before and not self._jumps.may_be_committed(partition, committed.offset):
                 self._violate(f"{partition}: the commit went back from {before} to {committed.offset}")
             if committed.offset > log.end:
                 self._violate(f"{partition}: {committed.offset} was committed, beyond the end {log.end}")
@@ -140,4 +144,6 @@ class CommittedOffsets:
     def _read(self, partition: TopicPartition, offset: int, limit: int | None = None) -> list[Any]:
         """The records of *partition* from *offset* on that a consumer gets."""
         log = self._cluster.logs[partition]
-        return log.read(offset, len(log.records) if limit is None else limit, self._isolation)
+        skipped = self._jumps.skipped
+        found = log.read(offset, len(log.records) if limit is None or skipped else limit, self._isolation)
+        return [record for record in found if (partition, record.offset) not in skipped][:limit] if skipped else found

@@ -72,7 +72,8 @@ def draw(seed: int) -> Plan:
 def _taken_over(plan: Plan) -> Plan:
     """Draw the acts on the consumer beside the run and before it; by a chance of its own, as below."""
     chance = random.Random(f"takeover {plan.seed}")
-    return replace(plan, is_meddled_with=chance.random() < 0.25, is_refused_first=chance.random() < 0.15)
+    plan = replace(plan, is_meddled_with=chance.random() < 0.25, is_refused_first=chance.random() < 0.15)
+    return replace(plan, seeks=random.Random(f"seeks {plan.seed}").random() < 0.15)
 
 
 def _bounded(plan: Plan, *, is_calm: bool) -> Plan:

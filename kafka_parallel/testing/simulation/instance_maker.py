@@ -21,6 +21,7 @@ from kafka_parallel.testing.simulation.odd_code import deserializer_of
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.refusal import Refusal
+from kafka_parallel.testing.simulation.seeking import Seeker
 from kafka_parallel.testing.simulation.shapes import Shapes
 from kafka_parallel.testing.simulation.shipped_plugins import shipped_plugins
 from kafka_parallel.testing.simulation.world import World
@@ -72,16 +73,20 @@ class InstanceMaker:
         consumer.leaves = lambda: self._leaves(name)
         if plan.is_meddled_with:
             self._meddle_with(instance, process)
+        if consumer.seeker is not None:
+            self._seek_in(instance, consumer.seeker, process)
         return instance
 
     def _consumer(self, number: int, process: Process) -> WatchedConsumer:
         settings = self._consumer_config(number)
         kind = Rearranging if self._plan.is_rearranged else WatchedConsumer
         consumer = kind(self._cluster, self._checker, self._plan.habits, f"i{number}", process, settings)
+        seeker = Seeker(self._world, self._checker, f"i{number}", consumer) if self._plan.seeks else None
+        consumer.seeker = seeker
         if self._plan.membership == "assigned":
             consumer.assign([partition for partition in self._cluster.logs if partition.topic == TOPIC])
         else:
-            consumer.subscribe([TOPIC])
+            consumer.subscribe([TOPIC], listener=seeker)
         return consumer
 
     def _meddle_with(self, instance: Instance, process: Process) -> None:
@@ -92,6 +97,17 @@ class InstanceMaker:
         if "process-pool" not in self._plan.executor:
             acts.meddle = meddler.in_handler
         meddler.begin(process)
+
+    def _seek_in(self, instance: Instance, seeker: Seeker, process: Process) -> None:
+        acts, meddle = instance.acts, instance.acts.meddle
+
+        def act() -> None:
+            meddle()
+            seeker.in_handler()
+
+        if "process-pool" not in self._plan.executor:
+            acts.meddle = act
+        seeker.begin(process)
 
     def _consumer_config(self, number: int) -> dict[str, Any]:
         chance, membership = self._world.random, self._plan.membership

@@ -73,6 +73,7 @@ class Plan:
     :ivar oddity: the behaviour of user code that fails, by its name in ``user_code.py``; empty = as most code fails.
     :ivar odd_place: which user code does that: handlers, the deserialiser or the ordering.
     :ivar is_heard: whether a plugin hears of attempts that have ended.
+    :ivar seeks: whether the application jumps in its partitions beside the run.
     :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
     :ivar is_refused_first: whether each first start is refused, and another one follows on the same consumer.
     :ivar is_rearranged: whether the application has a consumer class whose polls change the order of records.
@@ -120,6 +121,7 @@ class Plan:
     is_heard: bool = False
     is_meddled_with: bool = False
     is_refused_first: bool = False
+    seeks: bool = False
     is_rearranged: bool = False
     begins_at: float = 0.3
     quiet: frozenset[int] = frozenset()
@@ -131,7 +133,7 @@ class Plan:
     def commits_at_once(self) -> bool:
         """Tell whether nothing but the group itself keeps an instance from committing."""
         trouble = (self.hiccups, self.commit_faults, self.late, self.hostile, self.is_fatal, self.is_slow_to_answer)
-        return not any(trouble) and not (self.is_meddled_with or self.is_refused_first)
+        return not any(trouble) and not (self.is_meddled_with or self.is_refused_first or self.seeks)
 
     @property
     def has_odd_keys(self) -> bool:

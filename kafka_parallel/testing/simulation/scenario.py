@@ -164,7 +164,7 @@ class Simulation:
     def _judge_rest(self) -> None:
         self.world.sleep(REST)
         for instance in self._instances:
-            if instance.is_alive and not self.may_repeat:
+            if instance.is_alive and not (self.may_repeat or self.plan.seeks):  # a jump may just have come
                 self._progress_judge.at_rest(instance)
         self._has_rested = True
 

@@ -73,7 +73,7 @@ BUGS = [
     Bug(
         "forget to fetch again what had no room",
         where="kafka_parallel._runtime.loop.intake:Intake._refetch",
-        old="self._client.seek(partition, offset)",
+        old="self._client.fetch_again(partition, offset)",
         new="",
     ),
     Bug(

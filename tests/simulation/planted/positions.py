@@ -83,4 +83,29 @@ BUGS = [
         old="self._assignments.advance_to(partition, positions[partition])",
         new="self._assignments.advance_to(partition, max(positions[partition], 1))",
     ),
+    Bug(
+        "give up what was taken below the target of a seek",
+        where="kafka_parallel._core.assignment:Assignment.go_on_from",
+        old="found.ledger = self.ledger.below(position)",
+        new="""
+            found.ledger = OffsetLedger()
+            found.ledger.begin_at(position)
+        """,
+    ),
+    Bug(
+        "never hear of a record that stays below the target of a seek",
+        where="kafka_parallel._core.task:Task.follow",
+        old="self.assignment = self.assignment.owner_of(self.offset)",
+        new="pass",
+    ),
+    Bug(
+        "go on at the commit after a seek back",
+        where="kafka_parallel._core.assignment:Assignment.go_on_from",
+        old="self.kept_below, self.successor = position, found",
+        new="""
+            self.kept_below, self.successor = position, found
+            found.committed = self.committed
+            found.ledger._next = max(position, self.committed or 0)
+        """,
+    ),
 ]

@@ -1,0 +1,91 @@
+"""The jumps that the simulated application makes in its own partitions, while a run has the consumer.
+
+It jumps back and forward, from its handlers, from a thread of its own, and in its rebalance listener. So some jumps
+come while records below run or wait for a retry, while partitions leave, and while the run stops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kafka import ConsumerRebalanceListener, TopicPartition
+
+from kafka_parallel._runtime.client.guarded_class import is_guarded
+from kafka_parallel.testing.simulation.acts import TOPIC
+from kafka_parallel.testing.simulation.checker import Checker
+from kafka_parallel.testing.simulation.world import World
+
+if TYPE_CHECKING:
+    from kafka_parallel.testing.simulation.clients import WatchedConsumer
+    from kafka_parallel.testing.simulation.process import Process
+
+# The wait of the thread between two jumps, in seconds, and how many one instance makes in all: everything has to come
+# to an end.
+WAITS = (0.01, 0.05, 0.3, 1.0)
+MOST = 4
+# The likelihood that a handler or the listener jumps.
+IN_HANDLER, IN_LISTENER = 0.1, 0.5
+# How far a jump goes at most, in offsets.
+FARTHEST_BACK, FARTHEST_ON = 12, 4
+
+
+class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Jumps in the partitions of one consumer.
+
+    :param name: the name of the instance.
+    """
+
+    def __init__(self, world: World, checker: Checker, name: str, consumer: WatchedConsumer) -> None:
+        self._world = world
+        self._checker = checker
+        self._name = name
+        self._consumer = consumer
+        self._left = MOST
+
+    def begin(self, process: Process) -> None:
+        """Begin a thread that jumps now and then."""
+        process.start_thread(self._go_on, "seeker")
+
+    def in_handler(self) -> None:
+        """Jump, by lot, while a handler runs."""
+        if self._world.random.random() < IN_HANDLER:
+            self._jump()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Jump, by lot, in the application's listener."""
+        self._jump_in(assigned)
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Do the same."""
+        self._jump_in(revoked)
+
+    def _jump_in(self, partitions: Any) -> None:
+        if self._world.random.random() < IN_LISTENER:
+            self._jump(set(partitions))
+
+    def _go_on(self) -> None:
+        while self._left and not self._consumer.is_closed:
+            self._world.sleep(self._world.random.choice(WAITS))
+            self._jump()
+
+    def _jump(self, among: set[TopicPartition] | None = None) -> None:
+        """Jump in one partition whose position is known."""
+        if not self._left or self._consumer.is_closed or not is_guarded(self._consumer):
+            return
+        assigned = sorted(p for p in self._consumer.assignment() if p.topic == TOPIC and (among is None or p in among))
+        known = [p for p in assigned if (state := self._consumer.state_of(p)) is not None and state.position]
+        if known:
+            self._left -= 1
+            self._jump_to(self._world.random.choice(known))
+
+    def _jump_to(self, partition: TopicPartition) -> None:
+        chance, position = self._world.random, self._consumer.state_of(partition).position.offset
+        start, end = self._checker.bounds_of(partition)
+        first, last = max(start, position - FARTHEST_BACK), min(end, position + FARTHEST_ON)
+        target = chance.choice([start, end, *[chance.randint(min(first, last), last)] * 6])
+        self._world.note(f"{self._name}'s user jumps in {partition.partition} from {position} to {target}")
+        self._checker.seeks(self._name, partition, position, target)
+        if target == start and chance.random() < 0.5:
+            self._consumer.seek_to_beginning(partition)
+        else:
+            self._consumer.seek(partition, target)
