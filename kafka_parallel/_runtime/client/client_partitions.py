@@ -28,7 +28,7 @@ class ClientPartitions:
 
     def fetched_ends(self) -> dict[TopicPartition, FetchedEnd]:
         """The end of each log as the last fetch told it: the high watermark."""
-        return {partition: _fetched_end(state) for partition, state in self._states().items()}
+        return {partition: _fetched_end(state) for partition, state in dict(self.states).items()}
 
     def ask_for_ends(self, partitions: Iterable[TopicPartition], answered: Answered) -> None:
         """Ask the cluster where the logs of *partitions* end, without waiting; only for the thread that polls."""
@@ -38,9 +38,20 @@ class ClientPartitions:
         """The partitions that the user has paused."""
         return set(self._consumer.paused())
 
-    def _states(self) -> Mapping[TopicPartition, Any]:
-        subscription = getattr(self._consumer, "_subscription", None)
-        return dict(getattr(subscription, "assignment", {}))  # a thread of the client may change it meanwhile
+    def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """The positions in those of *partitions* of which the client knows; nothing is asked of a broker.
+
+        Each position is read once, and a reset replaces it whole.
+        """
+        states = self.states
+        found = {partition: getattr(states.get(partition), "position", None) for partition in partitions}
+        return {partition: position.offset for partition, position in found.items() if position is not None}
+
+    @property
+    def states(self) -> Mapping[TopicPartition, Any]:
+        """The client's own objects, one for each partition; a thread of the client may change the mapping meanwhile."""
+        found: Mapping[TopicPartition, Any] = getattr(getattr(self._consumer, "_subscription", None), "assignment", {})
+        return found
 
 
 def _fetched_end(state: Any) -> FetchedEnd:

@@ -84,10 +84,11 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._standing = StandingPartitions(self.group_id)
         self._slices = Slices()
         kind = type(consumer).__qualname__
-        self._users_poll = UsersPoll(kind, lambda: self._states) if is_overridden(consumer, "poll") else None
+        self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)
+        is_users = is_overridden(consumer, "poll")
+        self._users_poll = UsersPoll(kind, lambda: self.partitions.states) if is_users else None
         self._is_polling = False
         self.failure: Exception | None = None
-        self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)
         self.require_open()
 
     def require_open(self) -> None:
@@ -352,18 +353,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._pauses.resume(partitions)
 
     def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """The client's positions in those of *partitions* of which it knows; nothing is asked of a broker.
-
-        Any thread may ask: each position is read once, and a reset replaces it whole.
-        """
-        states = self._states
-        found = {partition: getattr(states.get(partition), "position", None) for partition in partitions}
-        return {partition: position.offset for partition, position in found.items() if position is not None}
-
-    @property
-    def _states(self) -> Mapping[TopicPartition, Any]:
-        found: Mapping[TopicPartition, Any] = getattr(self._subscription, "assignment", {})
-        return found
+        """The client's positions in those of *partitions* of which it knows; from any thread."""
+        return self.partitions.positions(partitions)
 
     def committed(self, partition: TopicPartition, timeout: float, **metadata: bool) -> Any:
         """The offset that the group has committed for *partition*, or offset and *metadata*; ``None`` without one."""
@@ -378,6 +369,13 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         """Fetch *partition* from *offset* on."""
         self._own.seek(partition, offset)
         self._taken.sought(partition)  # its unreadable record is met again, after those that have to be fetched again
+
+    def fetch_again(self, partition: TopicPartition, offset: int) -> None:
+        """Fetch records again that a poll handed out, from *offset* on; unless the program has jumped back meanwhile,
+        or to an end of the log that is not known yet."""
+        position = self.positions([partition]).get(partition)
+        if position is not None and position >= offset:
+            self.seek(partition, offset)
 
     def leave_to_parent(self) -> None:
         """Let nothing use the connections of the parent in a process that was forked from it."""

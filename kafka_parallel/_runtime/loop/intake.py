@@ -70,7 +70,7 @@ class Intake:
 
     def _refetch(self, partition: TopicPartition, offset: int) -> None:
         """Let *partition* be fetched again from *offset* on."""
-        self._client.seek(partition, offset)
+        self._client.fetch_again(partition, offset)
         self._scheduler.defer(partition, 0.0)  # it may have been held for a later record that is not due
 
     def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
@@ -133,7 +133,7 @@ class Intake:
             if until > now:
                 self._waits[partition] = (record.offset, until)
                 self._scheduler.defer(partition, until)
-                self._client.seek(partition, record.offset)
+                self._client.fetch_again(partition, record.offset)
                 return records[:index]
         return records
 

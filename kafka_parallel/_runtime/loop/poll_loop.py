@@ -265,7 +265,7 @@ class Loop:
     def _refetch(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
         """Take nothing of *fetched*: it came with a poll that was only to keep the member alive, or it is not ours."""
         for partition, records in fetched.items():
-            self._client.seek(partition, records[0].offset)
+            self._client.fetch_again(partition, records[0].offset)
         return {}
 
     def _feed(self, fetched: Mapping[TopicPartition, Sequence[Any]], bytes_left: int) -> None:

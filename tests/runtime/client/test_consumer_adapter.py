@@ -48,3 +48,24 @@ def test_parked_records_are_freed_once_the_current_batch_is_read(consumer, monke
     polled_with(consumer, monkeypatch, consumer._fetcher, **state)
 
     assert consumer._fetcher._next_partition_records == after
+
+
+@pytest.mark.parametrize(("target", "position"), [(2, 2), (9, 5), (None, None)])
+def test_records_that_have_to_be_fetched_again_do_not_undo_a_jump_of_the_program(consumer, target, position):
+    """Kind: a handler seeks back after a poll, and then the poll's records turn out to have no room."""
+    consumer._cluster.create_topic("other")
+    for _ in range(10):
+        consumer._cluster.append("topic", b"x")
+    client = Client(consumer)
+    client.take_over(dict, lambda: None, lambda _: None)
+    client.poll(0, 1)
+    client.poll(0, 10)
+    if target is None:
+        consumer._states[PARTITION]._position = None  # as seek_to_beginning() leaves it in the real client
+    else:
+        consumer.seek(PARTITION, target)
+
+    client.fetch_again(PARTITION, 5)
+
+    assert client.positions([PARTITION]).get(PARTITION) == position
+    client.undo_takeover()

@@ -31,7 +31,7 @@ class World:
             delay_ms=delay or (lambda record, wall_ms: 0.0),
         )  # fmt: skip
 
-    def seek(self, partition, offset):
+    def fetch_again(self, partition, offset):
         self.sought.append((partition, offset))
 
     def defer(self, partition, until):

@@ -43,8 +43,8 @@ class Client:
             raise fetched
         return fetched
 
-    def seek(self, partition, offset):
-        self._acts.append(("seek", partition, offset))
+    def fetch_again(self, partition, offset):
+        self._acts.append(("fetch again", partition, offset))
 
     def pause(self, partitions):
         self._acts.append(("pause", set(partitions)))
@@ -178,7 +178,7 @@ def test_a_poll_without_room_only_keeps_the_member_alive():
     world = World({OURS: records(0, 1)}, {OURS: records(2)}, limits=(2, 10**9, 100))
     world.step()
 
-    assert world.step()[-2:] == [("poll", 0, 1), ("seek", OURS, 2)], "the record is fetched again"
+    assert world.step()[-2:] == [("poll", 0, 1), ("fetch again", OURS, 2)], "the record is fetched again"
 
     assert world.clock.now == KEEP_ALIVE
 
@@ -199,7 +199,7 @@ def test_a_full_partition_is_paused_and_resumed_and_plugins_hear_of_it():
 def test_records_of_a_partition_that_is_not_ours_are_given_back_a_little_later():
     world = World({OURS: records(1), FOREIGN: records(5, 6)})
 
-    assert world.step()[1:] == [("seek", FOREIGN, 5), ("take", [1])]
+    assert world.step()[1:] == [("fetch again", FOREIGN, 5), ("take", [1])]
 
     assert world.clock.now == LONGEST_POLL, "time passes before they come again"
 
@@ -295,7 +295,7 @@ def test_the_start_is_committed_before_anything_is_handled():
 def test_records_whose_start_is_not_stored_come_again(answer):
     world = World({OURS: records(5)}, answers=[answer], starts=True)
 
-    assert world.step()[1:] == [("commit of the start", 5), ("seek", OURS, 5)]
+    assert world.step()[1:] == [("commit of the start", 5), ("fetch again", OURS, 5)]
 
 
 # The reasons to leave
