@@ -115,6 +115,9 @@ class Work(Protocol):
     def wants(self, task: Any) -> bool:
         """Tell whether the result of *task* is still wanted: its partition is ours, and the consumer has not ended."""
 
+    def is_stopping(self) -> bool:
+        """Tell whether the run is about to end: an executor that waits in its ``start`` gives that up then."""
+
     def finish(self, chunk: Any) -> None:
         """Hand over the outcomes *chunk* has so far. May be called several times.
 

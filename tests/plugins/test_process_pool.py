@@ -398,6 +398,20 @@ def test_a_process_that_was_killed_while_idle_costs_nobody_anything():
     assert noted("begin") == list(range(20))
 
 
+def test_a_stop_does_not_wait_for_processes_that_are_not_ready_yet(monkeypatch):
+    """Kind: a stop in the middle of a start; the handler's module loads a model for half a minute."""
+    monkeypatch.setenv("CANNOT_BE_IMPORTED", "hangs")
+    app = App(1)
+    parallel = app.parallel(executor="process-pool")
+    parallel.start(cannot_be_imported.handle)
+    until(lambda: len(multiprocessing.active_children()) == 2)
+
+    parallel.stop()
+
+    assert parallel.join(30_000)
+    assert parallel.state == "stopped"
+
+
 def test_processes_that_cannot_be_replaced_stop_the_consumer(monkeypatch):
     monkeypatch.setenv("CANNOT_BE_IMPORTED", "no")
     app, pool = App(0), Pool()
@@ -421,7 +435,7 @@ class Stillborn:
 
     is_alive = has_begun = False
 
-    def wait_until_ready(self, deadline):
+    def wait_until_ready(self, deadline, is_over):
         pass
 
     def kill(self):
@@ -448,7 +462,7 @@ class Starting(Stillborn):
     def kill(self):
         self.is_killed = True
 
-    def wait_until_ready(self, deadline):
+    def wait_until_ready(self, deadline, is_over):
         self.is_waited_for = True
 
 

@@ -188,6 +188,7 @@ class Parts:
             attempt_batch=self._calls.attempt_batch,
             coroutines=self._calls.coroutines,
             handled_log=self._calls.handled_log,
+            is_stopping=lambda: self.shutdown.is_requested,
         )
 
     def _commit_rules(self) -> CommitRules | None:

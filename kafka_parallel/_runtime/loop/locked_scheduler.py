@@ -63,6 +63,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     :param attempt_batch: runs one batch; never raises.
     :param coroutines: runs either if the handler is ``async def``.
     :param handled_log: the log of ended attempts, told to plugins after each hand-over; ``None`` if none hears it.
+    :ivar is_stopping: tells whether the run is about to end.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         attempt_batch: AttemptBatch | None = None,
         coroutines: Coroutines | None = None,
         handled_log: HandledLog | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._scheduler: Scheduler[P] = Scheduler(limits, commits=commits, batches=batches)
         self._attempt = attempt
@@ -83,7 +85,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         self._attempt_batch = attempt_batch
         self._coroutines = coroutines
         self._handled_log = handled_log
-        self._clock = clock
+        self._clock, self.is_stopping = clock, is_stopping
         self._lock = clock.lock()  # see docs/decisions/0053-reentrant-lock.md
         self._wakeups = Wakeups(self._lock, clock, self._scheduler.dispatch, takes_batches=attempt_batch is not None)
         self._late_changes: deque[Callable[[Throttles, float], None]] = deque()

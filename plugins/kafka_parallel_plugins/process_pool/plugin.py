@@ -77,19 +77,20 @@ class Processes:
         self._program = program
 
     def start(self, work: Work) -> None:
-        """Start the processes, wait until each is ready, then start the threads.
+        """Start the processes, wait until each is ready, then start the threads; if the run is to end, give it up.
 
         :raises ConfigurationError: a process cannot be made ready; none is left then.
         """
         self._pid = os.getpid()
         atexit.register(self._kill_at_exit)
+        are_ready = False
         try:
-            self._start_processes()
-        except BaseException:
-            for worker in self._workers:
-                worker.process.close()
-            raise
-        for number, worker in enumerate(self._workers):
+            are_ready = self._start_processes(work.is_stopping)
+        finally:
+            if not are_ready:
+                for worker in self._workers:
+                    worker.process.close()
+        for number, worker in enumerate(self._workers if are_ready else ()):
             self._start_thread(f"kafka-parallel-{number}", work, worker)
 
     def _start_thread(self, name: str, work: Work, worker: Worker) -> None:
@@ -97,13 +98,12 @@ class Processes:
         self._threads.append(thread)
         thread.start()
 
-    def _start_processes(self) -> None:
-        """Start all at once, and wait until the last one is ready."""
+    def _start_processes(self, is_stopping: Callable[[], bool]) -> bool:
+        """Start all at once, and wait until the last one is ready; tell whether it is, or the run is to end."""
         for _ in range(self._number):
             self._workers.append(Worker(self._new_process, self._start_timeout, self._is_ending))
         deadline = time.monotonic() + self._start_timeout
-        for worker in self._workers:
-            worker.process.wait_until_ready(deadline)
+        return all(worker.process.wait_until_ready(deadline, is_stopping) for worker in self._workers)
 
     def join(self, timeout_ms: float) -> bool:
         """Wait up to *timeout_ms* for processes and threads to end, then kill the rest; tell whether they did.
@@ -251,7 +251,8 @@ class Worker:
         self.process = self._new()
         self._refuse_at_the_end()
         try:
-            self.process.wait_until_ready(time.monotonic() + self._start_timeout)
+            self.process.wait_until_ready(time.monotonic() + self._start_timeout, self._is_ending.is_set)
+            self._refuse_at_the_end()
         except ConfigurationError:
             if self._failures + 1 >= MOST_FAILED_STARTS:
                 raise

@@ -109,19 +109,21 @@ class Process:
 
     # Beginning and end
 
-    def wait_until_ready(self, deadline: float) -> None:
-        """Wait until the handler was imported.
+    def wait_until_ready(self, deadline: float, is_over: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the handler was imported, or until *is_over*; tell whether it was.
 
         :raises ConfigurationError: it cannot be, or not before *deadline*; the process is gone then.
         """
         said: bytes | None = None
         is_late = False
         with contextlib.suppress(EOFError, OSError):  # it died: it said nothing
-            while not self._work.poll(max(0.0, min(LONGEST_POLL, deadline - time.monotonic()))) and not is_late:
+            while not self._work.poll(max(0.0, min(LOOK_EVERY, deadline - time.monotonic()))) and not is_late:
+                if is_over():
+                    return False
                 is_late = time.monotonic() >= deadline
             said = None if is_late else self._work.recv_bytes()
         if said == READY:
-            return
+            return True
         self._wait_for_end(0 if is_late else END_TIMEOUT)
         exitcode = self._process.exitcode
         self.close()
