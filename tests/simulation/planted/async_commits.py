@@ -29,7 +29,7 @@ BUGS = [
     Bug(
         "let a late refusal end assignments that came after it",
         where="kafka_parallel._runtime.loop.committer:Committer._failed",
-        old="frozenset(partition for partition, held in commit.held.items() if held.live)",
+        old="frozenset(partition for partition, held in commit.held.items() if held.is_ours)",
         new="self._scheduler.ask(lambda scheduler: scheduler.assigned)",
     ),
     Bug(

@@ -168,7 +168,7 @@ BUGS = [
     Bug(
         "T9 look whether a record is still ours when it is taken, and not again when it runs",
         where="kafka_parallel._runtime.loop.locked_scheduler:LockedScheduler.run",
-        old="self._attempt_one(task) if task.assignment.live else NoVerdict",
+        old="self._attempt_one(task) if task.assignment.live or task.is_wanted else NoVerdict",
         new="self._attempt_one(task)",
     ),
     Bug(

@@ -52,9 +52,9 @@ BUGS = [
     ),
     Bug(
         "believe what a plugin says is done in an assignment",
-        where="kafka_parallel._runtime.loop.rebalance:Rebalance._ask_done",
+        where="kafka_parallel._runtime.loop.finished_before:_usable",
         old="done_offsets(answer, partitions)",
-        new="{found: set(done) for found, done in answer.items()}, ()",
+        new="{found: [(one, one + 1) for one in done] for found, done in answer.items()}, ()",
     ),
     Bug(
         "forget what a batch handler raised where it is told to its wrappers",

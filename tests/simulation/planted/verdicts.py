@@ -8,27 +8,27 @@ BUGS = [
     Bug(
         "ask what a failure means although the partition has left",
         where="kafka_parallel._runtime.handlers.verdict:counts",
-        old="task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)",
+        old="task.is_wanted and not (isinstance(error, WorkerDied) and error.is_unwanted)",
         new="not (isinstance(error, WorkerDied) and error.is_unwanted)",
     ),
     Bug(
         "ask what it means that a cancelled coroutine raised something else",
         where="kafka_parallel._runtime.handlers.verdict:counts",
-        old="task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)",
+        old="task.is_wanted and not (isinstance(error, WorkerDied) and error.is_unwanted)",
         new="not (isinstance(error, WorkerDied) and error.is_unwanted)",
         executor="asyncio",
     ),
     Bug(
         "ask what the failure of a batch means although a partition of it has left",
         where="kafka_parallel._runtime.handlers.verdict:counts",
-        old="task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)",
+        old="task.is_wanted and not (isinstance(error, WorkerDied) and error.is_unwanted)",
         new="not (isinstance(error, WorkerDied) and error.is_unwanted)",
         executor="batch on thread-pool",
     ),
     Bug(
         "ask what a deadline means that passed after the partition left",
         where="kafka_parallel._runtime.handlers.verdict:counts",
-        old="task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)",
+        old="task.is_wanted and not (isinstance(error, WorkerDied) and error.is_unwanted)",
         new="not (isinstance(error, WorkerDied) and error.is_unwanted)",
         executor="thread-pool with deadline",
     ),
@@ -42,8 +42,8 @@ BUGS = [
     Bug(
         "let a wanted record fail whose process was killed for another",
         where="kafka_parallel._runtime.handlers.verdict:counts",
-        old="task.assignment.live and not (isinstance(error, WorkerDied) and error.is_unwanted)",
-        new="task.assignment.live",
+        old="task.is_wanted and not (isinstance(error, WorkerDied) and error.is_unwanted)",
+        new="task.is_wanted",
         executor="process-pool",
     ),
     Bug(
@@ -75,7 +75,7 @@ BUGS = [
     Bug(
         "say that an attempt counts although its partition has left",
         where="kafka_parallel.values:RecordContext.counts",
-        old="self.assignment is None or self.assignment.live",
+        old="self.assignment is None or self.assignment.keeps(self.raw.offset)",
         new="True",
     ),
     Bug(
