@@ -18,6 +18,7 @@ from kafka_parallel._options import (
     PluginOption,
     require_duration,
 )
+from kafka_parallel._plugins.claims import Claims
 from kafka_parallel._plugins.combinations import check_explain_signal, check_hosted, check_thread
 from kafka_parallel._plugins.manager import Plugins
 from kafka_parallel._runtime.client.consumer_adapter import Client
@@ -320,14 +321,17 @@ class ParallelConsumer:
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
         before = _within.set(self)  # handlers run in copies of the context of now
+        claims = Claims(self._plugins)
         try:
+            claims.take()
             parts = Parts(
                 self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
             )
         except BaseException:
+            claims.release()
             self._started.release()  # nothing has begun, so it can be started in another way
             raise
         finally:
             _within.reset(before)
-        self._engine = Engine(parts)
+        self._engine = Engine(parts, claims.release)
         return self._engine

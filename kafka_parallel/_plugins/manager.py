@@ -147,6 +147,10 @@ class Plugins:
         """Tell whether the plugin *name* says so of itself, by an *attribute* that is true."""
         return raw_attribute(self._pm.get_plugin(name), attribute) is True
 
+    def declaring(self, attribute: str) -> list[tuple[str, object]]:
+        """The plugins that say so of themselves, by an *attribute* that is true, each with its name."""
+        return [(name, self._pm.get_plugin(name)) for name in self.names() if self.declares(name, attribute)]
+
     def is_named(self, name: str) -> bool:
         """Tell whether that plugin was found by its name, rather than given as an object."""
         return self._distributions.get(name, GIVEN) != GIVEN

@@ -137,6 +137,8 @@ class AdaptiveConcurrency:
     :raises ConfigurationError: a setting cannot work.
     """
 
+    serves_one_run = True
+
     def __init__(self, *, min_in_flight: int = 1, max_in_flight: int | None = None) -> None:
         for name, bound in (("min_in_flight", min_in_flight), ("max_in_flight", max_in_flight)):
             is_default = bound is None and name == "max_in_flight"

@@ -102,6 +102,8 @@ class CircuitBreaker:
     :raises ConfigurationError: a setting cannot work.
     """
 
+    serves_one_run = True
+
     def __init__(
         self,
         *,

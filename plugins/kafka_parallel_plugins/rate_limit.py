@@ -34,6 +34,8 @@ class RateLimit:
     :raises ConfigurationError: a setting cannot work.
     """
 
+    serves_one_run = True
+
     def __init__(
         self,
         *,

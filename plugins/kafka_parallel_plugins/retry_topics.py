@@ -86,6 +86,8 @@ class RetryTopics:
     :raises ConfigurationError: a setting cannot work.
     """
 
+    serves_one_run = True
+
     def __init__(
         self,
         *,

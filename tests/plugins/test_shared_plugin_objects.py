@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from kafka_parallel import ConfigurationError
 from kafka_parallel.testing import FakeProducer
+from kafka_parallel_plugins.adaptive_concurrency import AdaptiveConcurrency
+from kafka_parallel_plugins.circuit_breaker import CircuitBreaker
 from kafka_parallel_plugins.dlq import DeadLetterQueue
+from kafka_parallel_plugins.rate_limit import RateLimit
 from tests.runtime.app import App
 
 
@@ -17,6 +22,42 @@ def queue_of(app):
 
 def fail(record):
     raise ValueError("on purpose")
+
+
+def breaker_of(_):
+    return CircuitBreaker(open_on=[KeyError])
+
+
+def limit_of(_):
+    return RateLimit(records_per_second=1000)
+
+
+def adaptive_of(_):
+    return AdaptiveConcurrency()
+
+
+@pytest.mark.parametrize("make", [queue_of, breaker_of, limit_of, adaptive_of])
+def test_an_object_that_serves_one_run_is_refused_to_another_and_that_run_goes_on(make):
+    app, begun, may_end = App(1), threading.Event(), threading.Event()
+    plugin = make(app)
+
+    def wait(record):
+        begun.set()
+        may_end.wait(60)
+
+    first = app.parallel(plugins=[plugin])
+    first.start(wait)
+    assert begun.wait(60)
+    second = App(1)
+    error = second.run(print, plugins=[plugin])
+    may_end.set()
+    first.join()
+
+    assert isinstance(error, ConfigurationError)
+    assert "is in another run" in str(error)
+    assert app.committed == 1
+    assert second.committed == 0
+    assert second.run(lambda record: None, plugins=[plugin]) is None
 
 
 def test_a_dead_letter_queue_of_another_run_is_refused_and_that_run_goes_on():

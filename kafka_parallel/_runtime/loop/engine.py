@@ -14,7 +14,7 @@ from kafka_parallel._showing import described
 from kafka_parallel.errors import FATAL, RecordFailed, RecordUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kafka import TopicPartition
 
@@ -32,11 +32,12 @@ class Engine:
     """Begins, loops, and leaves in good order.
 
     :param parts: the parts that do it all; used for one run.
+    :param release: lets other runs have the plugin objects of this one; called when it has ended.
     :ivar facts: what there is to know about it.
     :ivar state: how far it is.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, release: Callable[[], None] = lambda: None) -> None:
         self._clock = parts.clock
         self._client = parts.client
         self._plugins = parts.plugins
@@ -54,6 +55,7 @@ class Engine:
         # Closing comes twice: a signal handler may raise as it begins, and then the member must leave all the same.
         self._ways_out = [self._drain_and_commit, self._end_workers, self._close_client, self._close_client]
         self._has_told = False
+        self._release = release
 
     def run_until_over(self) -> None:
         """Begin, loop, leave; raise the error that stopped it.
@@ -104,6 +106,7 @@ class Engine:
             raise error
 
     def _end(self, error: BaseException | None) -> None:
+        self._release()
         self.state.conclude(error)
         reports.stopped(self.facts.statistics(), error)
 

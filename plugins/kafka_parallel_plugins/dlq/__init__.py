@@ -76,6 +76,8 @@ class DeadLetterQueue:
     :raises ConfigurationError: a setting cannot work.
     """
 
+    serves_one_run = True
+
     def __init__(
         self,
         *,
@@ -113,11 +115,6 @@ class DeadLetterQueue:
 
         :raises ConfigurationError: with the topic and the remedy.
         """
-        if self._running is not None:
-            raise ConfigurationError(
-                "plugin dlq: this DeadLetterQueue is in another run, whose group its dead letters name: give each "
-                'consumer one of its own, as plugins=[("dlq", {"topic": ...})] does'
-            )
         if not settings.has_raw_bytes:
             raise ConfigurationError(
                 "plugin dlq writes the bytes of a record, but with lazy_deserialization=False the consumer has only "
