@@ -6,13 +6,15 @@ nothing is set.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kafka.consumer.fetcher import ConsumerRecord
 
-__all__ = ["FIELDS", "RecordInfo", "current", "fields"]
+__all__ = ["FIELDS", "CurrentRecord", "DeferredInfo", "RecordInfo", "current", "fields"]
 
 FIELDS = (
     "kafka_topic",
@@ -61,7 +63,39 @@ class RecordInfo(NamedTuple):
         return dict(zip(FIELDS, self, strict=True))
 
 
-current: ContextVar[RecordInfo | None] = ContextVar("kafka_parallel.logs.current", default=None)
+DeferredInfo: TypeAlias = "tuple[Callable[[ConsumerRecord, int], RecordInfo], ConsumerRecord, int]"
+"""A function and its arguments: the record as Kafka delivered it, and the number of the attempt. They live as long as
+the context that they are set in, which a thread or a task that a handler has started may keep."""
+
+
+class CurrentRecord:
+    """A context variable with the record that is being handled; any thread may use it, in its own context."""
+
+    def __init__(self) -> None:
+        self._variable: ContextVar[Any] = ContextVar("kafka_parallel.logs.current", default=None)
+
+    def get(self) -> RecordInfo | None:
+        """Return the record that is being handled; ``None`` where none is."""
+        found = self._variable.get()
+        if type(found) is tuple:
+            make, raw, attempt = found
+            return make(raw, attempt)  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]
+
+    # see docs/decisions/0081-attempt-scopes.md
+    def set(self, info: RecordInfo | DeferredInfo | None) -> Token[Any]:
+        """Set it, as ``ContextVar.set`` does.
+
+        :param info: the record, or what it is made of when it is asked for, for most records log nothing.
+        """
+        return self._variable.set(info)
+
+    def reset(self, token: Token[Any]) -> None:
+        """Set it to its value before *token*, as ``ContextVar.reset`` does."""
+        self._variable.reset(token)
+
+
+current: CurrentRecord = CurrentRecord()
 """The record that is being handled; ``None`` where none is, and in threads that a handler has started."""
 
 _OUTSIDE: dict[str, str | int | None] = dict.fromkeys(FIELDS)

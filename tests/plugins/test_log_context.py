@@ -684,7 +684,14 @@ def test_the_fields_are_those_of_the_current_record():
         logs.current.set(RecordInfo("t", 1, 2, "g", 3))
         return logs.fields()
 
-    assert contextvars.copy_context().run(inside) == dict(zip(FIELDS, ("t", 1, 2, "g", 3, None, None), strict=True))
+    def inside_of_one_that_is_made_when_it_is_asked_for():
+        raw = SimpleNamespace(topic="t", partition=1, offset=2)
+        logs.current.set((lambda raw, attempt: RecordInfo.of(raw, "g", attempt), raw, 3))
+        return logs.current.get().fields()
+
+    expected = dict(zip(FIELDS, ("t", 1, 2, "g", 3, None, None), strict=True))
+    assert contextvars.copy_context().run(inside) == expected
+    assert contextvars.copy_context().run(inside_of_one_that_is_made_when_it_is_asked_for) == expected
     assert logs.fields() == dict.fromkeys(FIELDS)
     logs.fields()["kafka_topic"] = "changed"
     assert logs.fields() == dict.fromkeys(FIELDS)

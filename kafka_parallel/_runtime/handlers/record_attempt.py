@@ -123,11 +123,15 @@ class Attempts:
         variables, handler, surrounded = self._variables, self._handler, self._surrounded
         may_skip = surrounded is not None
 
+        def inside(task: Task, record: Any) -> object:
+            leave = enter(task)
+            if leave is not None:
+                args = (handler, record) if surrounded is None else (surrounded, record, context_of(task))
+                return in_scope(leave, *args)
+            return handler(record) if surrounded is None else surrounded(record, context_of(task))
+
         def call(task: Task, record: Any) -> object:
-            context = variables.copy()
-            leave = context.run(enter, task)
-            args = (handler, record) if surrounded is None else (surrounded, record, context_of(task))
-            returned = context.run(*args) if leave is None else context.run(in_scope, leave, *args)
+            returned = variables.copy().run(inside, task, record)
             if returned is not None:
                 require_finished(returned, may_skip=may_skip)
             return returned

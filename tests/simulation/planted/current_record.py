@@ -27,14 +27,8 @@ BUGS = [
     Bug(
         "set the variables of an attempt in the context that all attempts share",
         where="kafka_parallel._runtime.handlers.record_attempt:Attempts._in_scopes",
-        old="leave = context.run(enter, task)",
-        new="leave = variables.run(enter, task); context = variables.copy()",
-    ),
-    Bug(
-        "leave the scope of an attempt in the context of its thread",
-        where="kafka_parallel._runtime.handlers.record_attempt:Attempts._in_scopes",
-        old="context.run(in_scope, leave, *args)",
-        new="in_scope(leave, context.run, *args)",
+        old="variables.copy().run(inside, task, record)",
+        new="variables.run(inside, task, record)",
     ),
     Bug(
         "leave the scope of a coroutine before it has waited",
