@@ -36,7 +36,7 @@ WAY = [
     "kafka_parallel_plugins.process_pool.plugin",
 ]  # fmt: skip
 # What Python calls so: threads, processes, event loops and coroutines begin and end by these.
-PYTHONS = {"close", "join", "start"}
+PYTHONS = {"close", "get", "join", "start"}
 
 
 @cache
