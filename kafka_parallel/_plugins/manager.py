@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import pluggy
 
@@ -65,6 +65,10 @@ class HookFinder(pluggy.PluginManager):
         return super().parse_hookimpl_opts(plugin, name) or mark
 
 
+def _blocks(item: object) -> TypeGuard[str]:
+    return isinstance(item, str) and item.strip().startswith("no:")
+
+
 class Plugins:
     """The plugins of one consumer.
 
@@ -81,14 +85,17 @@ class Plugins:
         self._pm = HookFinder(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
         self._distributions: dict[str, str] = {}
-        items = [*wanted, *(name for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip())]
-        blocked = [item for item in items if isinstance(item, str) and item.strip().startswith("no:")]
-        for item in blocked:
-            self._block(item.strip()[3:].strip())
-        self._load_all([item for item in items if item not in blocked])
-        for option, name in (chosen or {}).items():
-            if name is not None and name not in self.names():
-                self._load_chosen(option, name)
+        everywhere = [name.strip() for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip()]
+        for item in [*wanted, *everywhere]:
+            if _blocks(item):
+                self._block(item.strip()[3:].strip())
+        self._load_all([item for item in wanted if not _blocks(item)])
+        for name in everywhere:
+            if not _blocks(name):
+                self._load_from_environment(name)
+        for option, choice in (chosen or {}).items():
+            if choice is not None and choice not in self.names():
+                self._load_chosen(option, choice)
         if not environment.get(NO_AUTOLOAD_VARIABLE):
             self._autoload()
         self._check()
@@ -187,6 +194,15 @@ class Plugins:
         for item in items:
             self._load(item, previous)
             previous = item
+
+    def _load_from_environment(self, name: str) -> None:
+        """Load *name*, which the variable wants in every consumer; one that has it already keeps its own."""
+        if name in self.names():
+            return
+        try:
+            self._load_named(name, {})
+        except (PluginError, ConfigurationError) as error:
+            raise type(error)(f"{PLUGINS_VARIABLE} in the environment names {name!r}: {error}") from error
 
     def _load_chosen(self, option: str, name: str) -> None:
         if name not in installed():

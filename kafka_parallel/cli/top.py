@@ -50,7 +50,8 @@ def frames_of(pid_or_socket: str | None) -> Iterator[dict[str, Any]]:
 
     :raises click.ClickException: there is no such consumer, or several.
     """
-    return _frames(_connected(_chosen(pid_or_socket)))
+    path = _chosen(pid_or_socket)
+    return _frames(_connected(path), path)
 
 
 def _show(frames: Iterator[dict[str, Any]], console: Console) -> None:
@@ -67,7 +68,7 @@ def _show(frames: Iterator[dict[str, Any]], console: Console) -> None:
 def _chosen(pid_or_socket: str | None) -> Path:
     folder = top_sockets.folder(os.environ)
     if pid_or_socket is not None and not pid_or_socket.isdecimal():
-        return Path(pid_or_socket)
+        return _socket(Path(pid_or_socket), folder)
     pid = None if pid_or_socket is None else int(pid_or_socket)
     found = top_sockets.listening(folder, pid)
     if len(found) == 1:
@@ -82,6 +83,15 @@ def _chosen(pid_or_socket: str | None) -> Path:
     raise click.UsageError(f"several consumers run: name one of them by its process or its socket: {names}")
 
 
+def _socket(path: Path, folder: Path) -> Path:
+    if not path.is_socket():
+        raise click.ClickException(
+            f"{str(path)!r} is neither the number of a process nor a socket: give one of the two, or none if only one "
+            f"consumer runs; sockets are in {folder}"
+        )
+    return path
+
+
 def _connected(path: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(FRAME_TIMEOUT)
@@ -93,7 +103,7 @@ def _connected(path: Path) -> socket.socket:
     return client
 
 
-def _frames(client: socket.socket) -> Iterator[dict[str, Any]]:
+def _frames(client: socket.socket, path: Path) -> Iterator[dict[str, Any]]:
     """The frames as they come; the end when the consumer has ended."""
     with closing(client), client.makefile("rb") as lines:
         while True:
@@ -105,15 +115,15 @@ def _frames(client: socket.socket) -> Iterator[dict[str, Any]]:
                 return
             if not line:
                 return
-            yield _frame(line)
+            yield _frame(line, path)
 
 
-def _frame(line: bytes) -> dict[str, Any]:
+def _frame(line: bytes, path: Path) -> dict[str, Any]:
     try:
         frame = json.loads(line)
         version = frame["format"]
     except (ValueError, TypeError, KeyError):
-        raise click.ClickException("this is no socket of the plugin top") from None
+        raise click.ClickException(f"{path} is no socket of the plugin top") from None
     if version != FORMAT:
         raise click.ClickException(
             f"the consumer sends format {version}, and this command reads {FORMAT}: run the one of its version, "

@@ -110,6 +110,13 @@ def test_a_consumer_that_does_not_run_is_named(which):
     assert which in result.output
 
 
+def test_a_name_that_is_neither_is_told_what_could_be_given(runtime_folder):
+    result = top("billing")
+
+    assert result.exit_code == 1
+    assert "'billing' is neither the number of a process nor a socket" in " ".join(result.output.split())
+
+
 def test_of_several_one_has_to_be_named(runtime_folder):
     with sending(runtime_folder / "7.sock", LINE), sending(runtime_folder / "8.sock", LINE):
         result = top()
@@ -122,7 +129,7 @@ def test_of_several_one_has_to_be_named(runtime_folder):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        (b"hello\n", "no socket of the plugin top"),
+        (b"hello\n", "7.sock is no socket of the plugin top"),
         (b"[]\n", "no socket of the plugin top"),
         (b'{"format": 99, "version": "9.0"}\n', "9.0"),
     ],

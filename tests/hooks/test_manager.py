@@ -152,6 +152,19 @@ def test_an_argument_that_the_hook_does_not_have_is_refused():
         Plugins([Wrong()], {})
 
 
+def test_a_plugin_of_the_environment_that_the_consumer_has_already_keeps_its_settings():
+    plugins = Plugins([("retry", {"max_attempts": 3})], {"KAFKA_PARALLEL_PLUGINS": "retry, top,top"})
+
+    assert [name for name in plugins.names() if name in ("retry", "top")] == ["retry", "top"]
+    [retry] = [impl.plugin for impl in plugins.hook.on_error.get_hookimpls() if impl.plugin_name == "retry"]
+    assert retry._max_attempts == 3
+
+
+def test_a_misspelt_plugin_of_the_environment_is_told_with_the_variable():
+    with pytest.raises(PluginError, match=r"KAFKA_PARALLEL_PLUGINS in the environment names 'retyr': .*retry"):
+        Plugins([], {"KAFKA_PARALLEL_PLUGINS": "retyr"})
+
+
 def test_a_plugin_given_twice_is_refused():
     with pytest.raises(PluginError, match="'Stopper' is given twice"):
         Plugins([Stopper(), Stopper()], {})

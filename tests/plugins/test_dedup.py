@@ -327,20 +327,6 @@ def test_a_consumer_that_it_does_not_fit_is_refused(changes, words):
         Dedup(redis=client_of_nothing()).on_start(dataclasses.replace(settings(), **changes))
 
 
-def test_an_object_that_is_in_another_run_is_refused_and_that_run_goes_on():
-    plugin, first, second = Dedup(redis=client_of_nothing()), settings(), settings()
-    plugin.on_start(first)
-
-    with pytest.raises(ConfigurationError, match="is in another run"):
-        plugin.on_start(second)
-    plugin.on_stop(second)
-    with pytest.raises(ConfigurationError, match="is in another run"):
-        plugin.on_start(second)
-
-    plugin.on_stop(first)
-    plugin.on_start(second)
-
-
 def test_a_record_without_an_id_has_failed():
     plugin = Dedup(redis=client_of_nothing(), id=header("id"))
     plugin.on_start(settings())

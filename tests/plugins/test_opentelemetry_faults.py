@@ -351,3 +351,16 @@ class TestBadInput:
     def test_a_tracer_provider_cannot_be_sent_to_processes(self):
         with pytest.raises(ConfigurationError, match="cannot be sent to the processes"):
             OpenTelemetry(tracer_provider=TracerProvider()).provide_child_wrapper(None)
+
+
+@pytest.mark.parametrize("has_sdk", [False, True])
+def test_a_run_without_an_sdk_is_told_that_there_will_be_no_spans(has_sdk, caplog):
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = TracerProvider() if has_sdk else trace.NoOpTracerProvider()
+    with caplog.at_level("INFO", "kafka_parallel_plugins.opentelemetry"):
+        assert App(1).run(plugins=[OpenTelemetry(tracer_provider=provider)]) is None
+
+    told = [line.getMessage() for line in caplog.records if line.name == "kafka_parallel_plugins.opentelemetry"]
+    assert [line[:32] for line in told] == ([] if has_sdk else ["no tracer provider of an SDK is "])

@@ -106,7 +106,7 @@ class Consumer:
             return True
 
         self.inner.act = act
-        return self.manager.hook.on_commit(offsets={}, context=CommitContext(reason, 1000))
+        return self.manager.hook.on_commit(offsets={}, context=CommitContext(reason, 1000), finished_above={})
 
     def stop(self):
         self.manager.hook.on_stop(settings=self.settings, error=None)
@@ -120,6 +120,9 @@ class Consumer:
 class Owned:
     def __init__(self, live):
         self.live = live
+
+    def keeps(self, offset):
+        return self.live
 
 
 def families(registry):
@@ -577,7 +580,7 @@ class TestHostile:
             ({"registry": object()}, "registry of plugin prometheus is an object"),
             ({"partitions": "no"}, "partitions of plugin prometheus is 'no'"),
             ({"buckets": []}, "buckets of plugin prometheus is a list"),
-            ({"buckets": [2, 1]}, "rising finite numbers"),
+            ({"buckets": [2, 1.5]}, "buckets of plugin prometheus are 2, 1.5: they must be rising finite numbers"),
             ({"buckets": [1, 1]}, "rising finite numbers"),
             ({"buckets": [0, 1]}, "above 0"),
             ({"buckets": [1, float("inf")]}, "without the last one"),

@@ -23,7 +23,7 @@ server = pytest.importorskip("kafka_parallel_plugins.prometheus.server")
 
 
 def plugin(**settings):
-    return Prometheus(registry=prometheus_client.CollectorRegistry(), **settings)
+    return Prometheus(**{"registry": prometheus_client.CollectorRegistry(), **settings})
 
 
 def scrape(found, path="metrics"):
@@ -190,19 +190,29 @@ class TestRefusedStarts:
 
         assert isinstance(error, ConfigurationError)
         assert f"cannot listen at host='127.0.0.1', port={port}: " in str(error)
+        assert "another program listens there: set a free port" in str(error)
         assert values(found._registry) == {}
 
-    def test_a_port_of_another_consumer_of_this_process_leaves_that_one_alone(self):
+    @pytest.mark.parametrize(
+        ("is_shared", "hint"),
+        [
+            (True, "its scrape has the metrics of both: leave port out here"),
+            (False, "have a registry each: set another port"),
+        ],
+    )
+    def test_a_port_of_another_consumer_of_this_process_leaves_that_one_alone(self, is_shared, hint):
         first, second = plugin(port=0), []
 
         def start_another():
-            second.append(self.refused(plugin(port=first.port)))
+            other = {"registry": first._registry} if is_shared else {}
+            second.append(self.refused(plugin(port=first.port, **other)))
             scrape(first)
 
         app, meanwhile = App(), Meanwhile(start_another)
         assert app.run(meanwhile, plugins=[first]) is None
         assert meanwhile.error is None
         assert isinstance(second[0], ConfigurationError)
+        assert hint in str(second[0])
 
     @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
     def test_a_host_that_is_not_ours(self, host):
@@ -210,6 +220,7 @@ class TestRefusedStarts:
 
         assert isinstance(error, ConfigurationError)
         assert f"host='{host}'" in str(error)
+        assert "host must be an address of this machine" in str(error)
 
     def test_a_registry_that_raises(self):
         class Broken(prometheus_client.CollectorRegistry):

@@ -10,6 +10,7 @@ from kafka_parallel import ConfigurationError
 from kafka_parallel.testing import FakeProducer
 from kafka_parallel_plugins.adaptive_concurrency import AdaptiveConcurrency
 from kafka_parallel_plugins.circuit_breaker import CircuitBreaker
+from kafka_parallel_plugins.dedup import Dedup
 from kafka_parallel_plugins.dlq import DeadLetterQueue
 from kafka_parallel_plugins.rate_limit import RateLimit
 from tests.runtime.app import App
@@ -36,7 +37,11 @@ def adaptive_of(_):
     return AdaptiveConcurrency()
 
 
-@pytest.mark.parametrize("make", [queue_of, breaker_of, limit_of, adaptive_of])
+def dedup_of(_):
+    return Dedup(redis=pytest.importorskip("redis").Redis(port=1, retry=None))  # there is none, so all are handled
+
+
+@pytest.mark.parametrize("make", [queue_of, breaker_of, limit_of, adaptive_of, dedup_of])
 def test_an_object_that_serves_one_run_is_refused_to_another_and_that_run_goes_on(make):
     app, begun, may_end = App(1), threading.Event(), threading.Event()
     plugin = make(app)

@@ -32,6 +32,13 @@ class Connections:
         net = None if getattr(self._consumer, "_closed", False) else self._net
         return net is not None and all(net.is_disconnected(_node_id(broker)) for broker in net.cluster.brokers())
 
+    def addresses(self) -> list[str]:
+        """The brokers that the client looks for: those it has heard of, or else those of ``bootstrap_servers``."""
+        brokers = [] if self._net is None else self._net.cluster.brokers()
+        known = sorted(f"{broker.host}:{broker.port}" for broker in brokers if hasattr(broker, "host"))
+        given = getattr(self._consumer, "config", {}).get("bootstrap_servers") or ()
+        return known or ([given] if isinstance(given, str) else [*map(str, given)])
+
     def lost_leaders(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Those of *partitions* whose leader is not connected, or that have none: -1."""
         net = self._net

@@ -88,8 +88,9 @@ class Explainer:
     def _of_the_run(self, found: Obstacles[TopicPartition], now: float) -> Iterator[Explanation]:
         if self._shutdown.is_requested:
             yield Explanation("stopping", sentences.stopping(self._shutdown.requested_by))
-        if self._client.connections.has_none():
-            yield Explanation("broker", sentences.NO_BROKER)
+        connections = self._client.connections
+        if connections.has_none():
+            yield Explanation("broker", sentences.no_broker(connections.addresses()))
         yield from self._of_rebalances(now)
         yield from self._of_the_loop(now)
         sent_at = self._committer.sent_at

@@ -157,11 +157,16 @@ JOINS = (
     "the group rebalances: this member waits for the answer to its join, which comes when all other members have "
     "joined too, or the longest max_poll_interval_ms of theirs has passed"
 )
-NO_BROKER = "no broker of the cluster is connected: nothing is fetched or committed until one answers"
 UNASSIGNED = (
     "no partition is assigned: the group's other members have them all, it has not joined the group yet, or its topics "
     "do not exist"
 )
+
+
+def no_broker(addresses: Sequence[str]) -> str:
+    """Say that the cluster is away."""
+    tried = f" ({shortened(addresses)})" if addresses else ""
+    return f"no broker of the cluster is connected{tried}: nothing is fetched or committed until one answers"
 
 
 def leader_is_lost(partition: TopicPartition, leader: int) -> str:

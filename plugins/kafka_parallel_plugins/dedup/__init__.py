@@ -58,6 +58,8 @@ class Dedup:
     :raises ConfigurationError: a setting cannot work, or there is no package ``redis`` for a URL.
     """
 
+    serves_one_run = True
+
     def __init__(
         self,
         *,
@@ -85,17 +87,14 @@ class Dedup:
         self._leases: Leases
         self._prefix: str
         self._pool: ThreadPoolExecutor | None = None
-        self._running: Settings | None = None
 
     @hookimpl
     def on_start(self, settings: Settings) -> None:
         """Take the consumer's group and clock.
 
-        :raises ConfigurationError: there is no group, a lease would end before its handler, each record of an async
-            batch would hold up the event loop, or another consumer runs with this object.
+        :raises ConfigurationError: there is no group, a lease would end before its handler, or each record of an async
+            batch would hold up the event loop.
         """
-        if self._running is not None:
-            raise ConfigurationError("this object of plugin dedup is in another run: give each consumer one of its own")
         if settings.group_id is None:
             raise ConfigurationError("plugin dedup needs a consumer group: it keeps the messages of each group apart")
         timeout_ms = settings.handler_timeout_ms
@@ -110,7 +109,6 @@ class Dedup:
                 "plugin dedup asks Redis about each record of a batch, which would hold up the event loop: use a plain "
                 "handler, or one of single records"
             )
-        self._running = settings
         self._prefix = f"kafka-parallel:dedup:{settings.group_id}:"
         self._leases = Leases(self._client, self._lease_ms, self._ttl_ms, settings.clock)
         if is_async:
@@ -167,11 +165,8 @@ class Dedup:
         self._leases.forget_owners()
 
     @hookimpl
-    def on_stop(self, settings: Settings) -> None:
+    def on_stop(self) -> None:
         """Wait until Redis was told of all attempts."""
-        if settings is not self._running:
-            return
-        self._running = None
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, PluginError, Settings, hookimpl
-from kafka_parallel.plugin_support import shown
+from kafka_parallel.plugin_support import get_logger, shown
 from kafka_parallel_plugins.opentelemetry.once import LoggedOnce
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from kafka_parallel_plugins.opentelemetry.telemetry import Telemetry
 
 __all__ = ["OpenTelemetry"]
+
+log = get_logger(__name__)
 
 PARENTS = ("creation", "link")
 
@@ -114,6 +116,9 @@ class OpenTelemetry:
                 self._options(settings), settings, self._once, (self._tracer_provider, self._meter_provider),
                 commit_spans=self._commit_spans, partitions=self._partitions,
             )  # fmt: skip
+            if not self._telemetry.makes_spans:
+                log.info("no tracer provider of an SDK is set: no spans are recorded until one is; set it before "
+                         "run(), or give it as tracer_provider=")  # fmt: skip
 
     @hookimpl(tryfirst=True)
     def provide_attempt_scope(self) -> AttemptScope:

@@ -192,7 +192,11 @@ def _registered(registry: CollectorRegistry) -> MetricsCollector:
 def _bounds(buckets: Sequence[float]) -> tuple[float, ...]:
     is_list = isinstance(buckets, Sequence) and not isinstance(buckets, (str, bytes)) and len(buckets) > 0
     if not is_list or not all(_is_bound(bound) for bound in buckets) or sorted({*buckets}) != [*buckets]:
-        raise _wrong("buckets", buckets, "rising finite numbers of seconds above 0, without the last one, +Inf")
+        wanted = "rising finite numbers of seconds above 0, without the last one, +Inf"
+        if is_list and all(type(bound) in (int, float) for bound in buckets):
+            values = ", ".join(map(repr, buckets))
+            raise ConfigurationError(f"buckets of plugin prometheus are {values}: they must be {wanted}")
+        raise _wrong("buckets", buckets, wanted)
     return tuple(map(float, buckets))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 import threading
@@ -21,6 +22,8 @@ log = get_logger("kafka_parallel_plugins.prometheus")
 
 # The longest wait for the server's thread at the end, in seconds; it looks twice a second whether it is to end.
 STOP_TIMEOUT = 2.0
+# The registries that are served by this process, by port.
+_serving: dict[int, CollectorRegistry] = {}
 # The longest wait for bytes of a client, and for a client to take some, in seconds.
 CLIENT_TIMEOUT = 5.0
 # The most connections that are open at once: the library has a thread for each.
@@ -92,19 +95,32 @@ class MetricsServer:
             self.port: int = self._server.server_port
         except OSError as error:
             raise ConfigurationError(
-                f"plugin prometheus cannot listen at host={shown(host)}, port={port}: {error.strerror or error}; set "
-                "a free port and an address of this machine, or leave port out and serve the registry yourself"
+                f"plugin prometheus cannot listen at host={shown(host)}, port={port}: {error.strerror or error}; "
+                f"{_hint(error, port, registry)}"
             ) from error
         except Exception as error:
             raise PluginError(
                 f"prometheus_client could not serve at host={shown(host)}, port={port}: {type(error).__name__}; "
                 "install 'kafka-parallel[prometheus]', or leave port out and serve the registry yourself"
             ) from error
+        _serving[self.port] = registry
         log.info("metrics are served at http://%s:%d/metrics", host, self.port)
 
     def close(self) -> None:
         """Stop listening. A scrape that is being answered may still end."""
+        _serving.pop(self.port, None)
         self._server.shutdown()
         self._server.server_close()
         self._connections.hear_no_more()
         self._thread.join(STOP_TIMEOUT)
+
+
+def _hint(error: OSError, port: int, registry: CollectorRegistry) -> str:
+    """Say what to write instead."""
+    if error.errno != errno.EADDRINUSE:
+        return "host must be an address of this machine, and port one that this user may open"
+    if port not in _serving:
+        return "another program listens there: set a free port, or leave port out and serve the registry yourself"
+    if _serving[port] is registry:
+        return "another consumer of this process serves it, and its scrape has the metrics of both: leave port out here"
+    return "another consumer of this process serves it, and the two have a registry each: set another port"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 from kafka import TopicPartition
 
 from kafka_parallel._runtime.client.connections import Connections
@@ -52,3 +53,19 @@ def test_a_consumer_without_connections_misses_none():
 
     assert not found.has_none()
     assert found.lost_leaders([P]) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("kafka:9092", ["kafka:9092"]), (["a:1", "b:2"], ["a:1", "b:2"]), (None, []), ((), [])],
+)
+def test_before_any_broker_is_known_those_of_the_settings_are_looked_for(given, found):
+    assert Connections(SimpleNamespace(config={"bootstrap_servers": given})).addresses() == found
+
+
+def test_brokers_that_were_heard_of_are_looked_for():
+    brokers = [SimpleNamespace(host="b", port=2), SimpleNamespace(host="a", port=1)]
+    net = SimpleNamespace(cluster=SimpleNamespace(brokers=lambda: brokers))
+    consumer = SimpleNamespace(_client=net, config={"bootstrap_servers": "seed:9092"})
+
+    assert Connections(consumer).addresses() == ["a:1", "b:2"]
