@@ -79,7 +79,7 @@ faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for h
 	KAFKA_PARALLEL_FAULTS=long $(BIN)/pytest -q -n 2 --dist worksteal -m broker tests/faults
 
 interop: $(VENV)/ready  ## Kill the Java consumer and ours in turn, in one group; needs java, javac and mvn
-	$(BIN)/pytest -q -n 2 --dist worksteal tests/faults/test_java_takeover.py
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/faults/test_java_maps.py tests/faults/test_java_takeover.py
 
 weekly: unit-all faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
 

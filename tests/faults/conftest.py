@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
+from benchmarks.environments import Missing, prepare_java
 from kafka_parallel.testing.history import Entry, History, Kind, Produced, Verdict, judge, read
 from tests.integration.kafka_app import committed, ends
 from tests.integration.test_dlq import dead_letters
@@ -52,6 +53,17 @@ def report(request: pytest.FixtureRequest) -> Callable[[Verdict, int], None]:
         request.node.user_properties.append(("faults", json.dumps(asdict(row))))
 
     return note
+
+
+@pytest.fixture(scope="session")
+def java() -> list[str]:
+    """The command that runs a class of benchmarks/java; where it cannot be had, tests are skipped, but not in CI."""
+    try:
+        return prepare_java()
+    except Missing as reason:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"no Java consumer: {reason}")
 
 
 def conclude(

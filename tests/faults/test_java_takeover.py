@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.crashes.lives import Consumer, Life, Place, produce
-from benchmarks.environments import Missing, prepare_java
 from kafka_parallel.testing.history import History, Kind, judge, read
 from kafka_parallel_plugins.offset_map.codec import decode
 from tests.faults.conftest import rounds
 from tests.integration.kafka_app import KEYS, committed, ends
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900), pytest.mark.usefixtures("java")]
 
 JAVA = Consumer("Java", "PERIODIC_CONSUMER_SYNC", commit_interval_ms=200)
 THREADS = Consumer("threads", "thread-pool+offset-map")
 ASYNCIO = Consumer("asyncio", "asyncio+offset-map")
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _java():
-    try:
-        prepare_java()
-    except Missing as reason:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(f"no Java consumer: {reason}")
 
 
 def seconds(number):

@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 __all__ = ()
 
+# see docs/decisions/0084-offset-map-format.md
 # A longer span is not read, so it is not written either: the finished records above it are repeated.
 _LONGEST_SPAN = 2_000_000
 # The ranges above are not read: a record too many is repeated, memory is bounded.
