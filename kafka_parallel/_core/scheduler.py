@@ -177,17 +177,23 @@ class Scheduler(Generic[P]):
         self.backpressure.jumped_back(partition)
 
     def feed(
-        self, fetched: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]]
+        self,
+        fetched: Mapping[P, Sequence[Task]],
+        leader_epochs: Mapping[P, Iterable[tuple[int, int]]],
+        sought: Iterable[P] = (),
     ) -> dict[P, int]:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
 
         Records above one that stopped the consumer are ignored too: those between them were dropped.
 
-        *leader_epochs* tells from which offset on which leader epoch holds (KIP-320).
+        *leader_epochs* tells from which offset on which leader epoch holds (KIP-320), *sought* in which partitions the
+        user has jumped since the last call.
 
         :returns: where `max_uncommitted` keeps records out: the offset from which on they have to be fetched again.
         """
         kept_out = {}
+        for _, left in self._assignments.select(sought):
+            left.done.jump()
         for partition, tasks in fetched.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and assignment.takes_records:

@@ -87,6 +87,16 @@ def test_nothing_recorded_counts_after_a_jump_back():
     assert run(found) == [*range(8, 14)]
 
 
+def test_nothing_recorded_counts_after_a_jump_of_the_user_whichever_way():
+    found = scheduler(recorded((11, 20)))
+    feed(found, 10, 11)
+
+    found.learn_positions({"p": 15})
+    found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(15, 18)]}, {}, ["p"])
+
+    assert run(found) == [10, 15, 16, 17]
+
+
 @pytest.mark.parametrize(("committed", "seen", "counts"), [(3, 2, False), (3, 3, True), (3, 4, True), (-1, 0, True)])
 def test_a_leader_epoch_below_the_committed_one_is_of_another_log(committed, seen, counts):
     found = scheduler(recorded((11, 20), leader_epoch=committed))

@@ -31,6 +31,7 @@ class Work:
     :ivar run: the process of the consumer, whose lanes are judged.
     :ivar longest_ms: most milliseconds a record takes; less than 0 = for ever.
     :ivar hangs: how likely a record takes for ever, from 0 to 1.
+    :ivar hangs_at: the offset that takes for ever in each partition; -1 = none.
     :ivar fails_at: the offsets that fail.
     :ivar fails_every: every so-manieth offset fails; 0 = none.
     :ivar error: the error of a failing record.
@@ -41,6 +42,7 @@ class Work:
     run: int
     longest_ms: float = 0.0
     hangs: float = 0.0
+    hangs_at: int = -1
     fails_at: tuple[int, ...] = ()
     fails_every: int = 0
     error: BaseException | type[BaseException] = ValueError
@@ -54,6 +56,9 @@ class Work:
             600.0 if self.longest_ms < 0 or random.random() < self.hangs else random.random() * self.longest_ms / 1000
         )
 
+    def seconds_of(self, record: Any) -> float:
+        return 600.0 if record.offset == self.hangs_at else self.seconds()
+
     def check(self, record: Any) -> None:
         if not isinstance(record.value, self.value_type):
             raise TypeError(record.value)
@@ -66,7 +71,7 @@ class Plain(Work):
 
     def __call__(self, record: Any) -> None:
         with self.noting(record):
-            time.sleep(self.seconds())
+            time.sleep(self.seconds_of(record))
             self.check(record)
 
 
@@ -75,7 +80,7 @@ class Coroutine(Work):
 
     async def __call__(self, record: Any) -> None:
         with self.noting(record):
-            await asyncio.sleep(self.seconds())
+            await asyncio.sleep(self.seconds_of(record))
             self.check(record)
 
 

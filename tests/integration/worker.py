@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="16 threads or coroutines, or 4 processes")
     parser.add_argument("--sleep-ms", type=float, default=4)
     parser.add_argument("--hangs", type=float, default=0.0, help="how likely a handler never ends, from 0 to 1")
+    parser.add_argument("--hangs-at", type=int, default=-1, help="the offset whose handler never ends")
+    parser.add_argument("--plugin", action="append", default=[], help="the name of a plugin that ships")
     parser.add_argument("--max-uncommitted", type=int, default=10_000)
     parser.add_argument("--commit-interval-ms", type=int, default=200)
     parser.add_argument("--idle-ms", type=float, default=60_000)
@@ -73,13 +75,14 @@ def main() -> None:
         ordering=options.ordering,
         workers=options.workers or workers_of(options.executor),
         executor=options.executor,
-        plugins=plugins,
+        plugins=[*plugins, *options.plugin],
         max_uncommitted=options.max_uncommitted,
     )
     fails_every = 10 if options.dead_letters else 0
     made = {
         "longest_ms": options.sleep_ms,
         "hangs": options.hangs,
+        "hangs_at": options.hangs_at,
         "fails_every": fails_every,
         "is_batch": options.batch is not None,
     }

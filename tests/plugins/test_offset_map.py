@@ -186,6 +186,30 @@ def test_records_of_the_map_count_from_the_first_poll_on():
     assert app.handled == [*range(0, RECORDS, 2)]
 
 
+@pytest.mark.parametrize("habits", ["2.x", "3.x"])
+@pytest.mark.parametrize(("target", "again"), [(20, [*range(20, RECORDS)]), (0, [*range(RECORDS)])])
+def test_records_that_the_user_seeks_to_are_handled_again(target, again, habits):
+    """The span keeps the records ahead from being fetched before the seek."""
+    app, asked = App(RECORDS), threading.Event()
+    done = encode(0, [(1, RECORDS)])
+    app.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(0, done, -1)})
+    consumer = app.consumer(max_poll_records=2, habits=habits, consumer_timeout_ms=20_000)
+    parallel = ParallelConsumer(
+        consumer, plugins=["offset-map"], max_uncommitted=5, ordering="unordered", install_signal_handlers=False
+    )
+
+    def handler(record):
+        if not asked.is_set():
+            asked.set()
+            consumer.seek(PARTITION, target)
+        elif record.offset == RECORDS - 1:
+            parallel.stop()
+
+    parallel.run(app.handle(handler))
+
+    assert sorted(app.handled[1:]) == again
+
+
 def test_a_consumer_without_a_group_is_told(caplog):
     app = App()
     consumer = app.consumer()

@@ -7,6 +7,7 @@ statements and read here by single ones, so no lock is needed. The consumer's ow
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,16 @@ class ClientPartitions:
     """The partitions of one consumer.
 
     :param consumer: the user's consumer, taken over or not.
+    :ivar user_seeks: the partitions in which the user has sought, each noted before it happens.
     """
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
+        self.user_seeks: deque[TopicPartition] = deque()
+
+    def take_user_seeks(self) -> list[TopicPartition]:
+        """Return those that were noted since the last call."""
+        return [self.user_seeks.popleft() for _ in range(len(self.user_seeks))]
 
     def fetched_ends(self) -> dict[TopicPartition, FetchedEnd]:
         """The end of each log as the last fetch told it: the high watermark."""

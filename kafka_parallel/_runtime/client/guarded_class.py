@@ -59,6 +59,9 @@ class GuardedRun(Protocol):
     def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
 
+    def note_user_seek(self, *partitions: TopicPartition) -> None:
+        """Note that the user is about to jump in *partitions* (all without any)."""
+
     def sought(self, *partitions: TopicPartition) -> None:
         """Note a jump in *partitions* (all without any)."""
 
@@ -156,6 +159,7 @@ class Guard:
 
     def seek(self, partition: TopicPartition, offset: int) -> Any:
         """Go on at *offset*, also behind a record that cannot be read."""
+        self._takeover.note_user_seek(partition)
         result = self._takeover.own.seek(partition, offset)
         self._takeover.sought(partition)
         return result

@@ -7,6 +7,7 @@ refused leaves the consumer untouched, and a run that has ended leaves nothing o
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +43,7 @@ class Takeover:
     :ivar pauses: the pauses, ours and the user's.
     :ivar changes: the changes made; others may add to them.
     :ivar jumped: is called after each jump in a partition.
+    :ivar user_seeks: the partitions in which the user is about to jump, for another to take out.
     :raises StateError: another ParallelConsumer runs this consumer.
     :raises ConfigurationError: it cannot be taken over.
     """
@@ -51,6 +53,7 @@ class Takeover:
     ) -> None:
         self.stop = stop
         self.jumped: Callable[[], None] = lambda: None
+        self.user_seeks: deque[TopicPartition] = deque()
         self.changes = Changes()
         self._consumer = consumer
         self._finished = finished
@@ -122,9 +125,14 @@ class Takeover:
 
     def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
         """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
+        self.note_user_seek(*partitions)
         result = getattr(self.own, method)(*partitions)
         self.sought(*partitions)
         return result
+
+    def note_user_seek(self, *partitions: TopicPartition) -> None:
+        """Note that the user is about to jump in *partitions* (all without any): records come from there soon."""
+        self.user_seeks.extend(partitions or self._consumer.assignment())
 
     def sought(self, *partitions: TopicPartition) -> None:
         """Note a jump in *partitions* (all without any)."""

@@ -65,7 +65,8 @@ class Intake:
         due = self._due(fetched) if self._delayed else fetched
         tasks = {partition: self._tasks(records, fetched_at) for partition, records in due.items()}
         epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
-        for partition, offset in self._scheduler.feed(self._fitting(tasks, bytes_left), epochs).items():
+        fitting, sought = self._fitting(tasks, bytes_left), self._client.partitions.take_user_seeks()
+        for partition, offset in self._scheduler.feed(fitting, epochs, sought).items():
             self._refetch(partition, offset)
 
     def _refetch(self, partition: TopicPartition, offset: int) -> None:

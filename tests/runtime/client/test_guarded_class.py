@@ -56,6 +56,9 @@ class Run:
         self.asked.append(("commit", offsets, method))
         return {"p": 5}
 
+    def note_user_seek(self, *partitions):
+        self.asked.append(("user seeks", *partitions))
+
     def sought(self, *partitions):
         self.asked.append(("sought", *partitions))
 
@@ -199,7 +202,8 @@ def test_a_seek_lets_a_partition_go_on_that_stood_at_an_unreadable_record():
     consumer.seek_to_end()
 
     assert run.asked == [
-        ("own seek", ("p", 5)), ("sought", "p"), ("seek_to_beginning", ("p",)), ("seek_to_end", ())
+        ("user seeks", "p"), ("own seek", ("p", 5)), ("sought", "p"),
+        ("seek_to_beginning", ("p",)), ("seek_to_end", ()),
     ]  # fmt: skip
 
 

@@ -453,3 +453,17 @@ def test_a_takeover_that_fails_in_the_middle_leaves_the_consumer_as_it_was():
 
     assert type(consumer) is kind
     assert consumer.poll is own
+
+
+def test_each_seek_of_the_user_is_noted_and_none_of_the_run(taken):
+    consumer, client = taken
+    client.seek(PARTITION, 0)
+    assert client.partitions.take_user_seeks() == []
+
+    consumer.seek(PARTITION, 0)
+    assert client.partitions.take_user_seeks() == [PARTITION]
+    consumer.seek_to_beginning(PARTITION)
+    assert {*client.partitions.take_user_seeks()} == {PARTITION}
+    consumer.seek_to_end()  # in all partitions
+    assert {*client.partitions.take_user_seeks()} == consumer.assignment()
+    assert client.partitions.take_user_seeks() == []

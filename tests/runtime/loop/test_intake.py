@@ -9,6 +9,7 @@ import pytest
 from kafka import TopicPartition
 
 from kafka_parallel import ConfigurationError
+from kafka_parallel._runtime.client.client_partitions import ClientPartitions
 from kafka_parallel._runtime.loop.intake import Intake, require_key
 
 P, Q = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -37,7 +38,11 @@ class World:
     def defer(self, partition, until):
         self.held[partition] = until
 
-    def feed(self, tasks, epochs):
+    @property
+    def partitions(self):
+        return ClientPartitions(self)
+
+    def feed(self, tasks, epochs, _):
         self.tasks, self.epochs = tasks, epochs
         return self._refused
 

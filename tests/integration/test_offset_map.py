@@ -1,0 +1,72 @@
+"""A process that is killed behind stuck records repeats only what its last commit did not tell. Kind: broker."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from kafka import TopicPartition
+
+from kafka_parallel.testing.history import History, Kind, judge, read
+from kafka_parallel_plugins.offset_map.codec import decode
+from tests.integration.handlers import EXECUTORS
+from tests.integration.kafka_app import Worker, committed, ends, observer, produce, wait_for
+
+pytestmark = pytest.mark.broker
+
+RECORDS, PARTITIONS = 6_000, 4
+
+
+class Told:
+    """The records that the commits of a group tell to be finished above their offsets.
+
+    :param consumer: asks; it is no member of the group.
+    """
+
+    def __init__(self, consumer, produced):
+        self._consumer, self._produced = consumer, produced
+
+    def places(self):
+        return {
+            (partition, offset)
+            for partition in self._produced.keys
+            for offset in self._of(TopicPartition(self._produced.topic, partition))
+        }
+
+    def _of(self, partition):
+        found = self._consumer.committed(partition, metadata=True)
+        ranges = [] if found is None else decode(found.offset, found.metadata or "")
+        return [offset for first, end in ranges for offset in range(first, end)]
+
+
+def places_of(history, kind, run):
+    entries = read(history.path, is_growing=True)
+    return {(entry.partition, entry.offset) for entry in entries if entry.kind == kind and entry.run == run}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_kill_behind_stuck_records_repeats_only_what_no_commit_told(kafka_broker, topic, tmp_path, executor):
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(PARTITIONS), RECORDS, keys=[b"key-%d" % number for number in range(500)])
+    history, group = History(tmp_path / "history"), "g-" + produced.topic
+    options = {"executor": executor, "plugin": "offset-map", "ordering": "unordered", "commit_interval_ms": 100}
+    options |= {"session_ms": 1000, "workers": 8}
+
+    with observer(bootstrap, group) as asking:
+        told = Told(asking, produced)
+        with Worker(bootstrap, produced.topic, group, history.path, hangs_at=0, sleep_ms=4, **options) as worker:
+            wait_for(lambda: len(told.places()) >= RECORDS // 4, "a commit to tell a quarter of the records")
+            worker.signal(signal.SIGKILL)
+            worker.wait()
+        first, known = worker.process.pid, told.places()
+    history.killed(first)
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, until_committed=1, **options) as worker:
+        assert worker.wait() == 0
+
+    finished, again = places_of(history, Kind.END, first), places_of(history, Kind.START, worker.process.pid)
+    assert known <= finished
+    assert finished & again == finished - known
+    assert (PARTITIONS, known & again) == (len({place for place in again if place[1] == 0}), set())
+    verdict = judge(list(read(history.path)), produced, lane="none")
+    assert verdict.is_good, verdict
+    assert committed(bootstrap, group, produced) == ends(produced)
