@@ -52,3 +52,8 @@ def wait_drained(
         if scheduler.wait_until(lambda scheduler: scheduler.is_drained(partitions), min(slice_s, left)):
             return
         meanwhile()
+
+
+def time_of_attempt(clock: Clock, deadline: float, patience: float) -> float:
+    """The seconds that an attempt at the last commit gets until *deadline*; the last one a tenth of the *patience*."""
+    return max(patience / 10, deadline - clock.monotonic())

@@ -19,7 +19,7 @@ from kafka_parallel._runtime.client.polled_records import HeldBack
 from kafka_parallel._runtime.handlers.deadlines import described
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.committer import CommitResult
-from kafka_parallel._runtime.loop.finishing import SHARE, finish_buffered, wait_drained
+from kafka_parallel._runtime.loop.finishing import SHARE, finish_buffered, time_of_attempt, wait_drained
 from kafka_parallel.errors import MemberFenced
 from kafka_parallel.values import BackpressureEvent
 
@@ -377,15 +377,17 @@ class Loop:
             self._scheduler.wait_until(lambda _: False, timeout)
 
     def _commit_last(self) -> None:
-        """Commit, again if it may help: for a moment if work was abandoned, for a few seconds otherwise.
+        """Commit, again if it may help: for a moment if work was abandoned or nothing is new, for ten seconds else.
 
         While members come and go all the time, cooperative rebalances leave only moments in which a commit is accepted.
         So the client gets time to go through the rebalance, and the commit follows at once.
         """
-        patience = 1.0 if self._shutdown.is_abandoned else COMMIT_TIMEOUT
-        deadline = self._clock.monotonic() + patience
         self._positions.report()  # also of partitions that came while the last records were finished
-        while (answer := self._committer.commit("stop", patience)) is not CommitResult.DONE:
+        is_needed = bool(self._scheduler.snapshot().offsets)  # else it would only renew what is committed
+        patience = COMMIT_TIMEOUT if is_needed and not self._shutdown.is_abandoned else 1.0
+        deadline = self._clock.monotonic() + patience
+        time_left = partial(time_of_attempt, self._clock, deadline, patience)
+        while (answer := self._committer.commit("stop", time_left())) is not CommitResult.DONE:
             if answer is CommitResult.LOST:
                 self._rebalance.lost(self._committer.lost)  # later ones may still be ours
                 continue

@@ -409,6 +409,30 @@ def test_a_last_commit_that_never_succeeds_is_an_error_where_records_were_finish
     assert world.clock.now == pytest.approx(10.0, abs=0.2)
 
 
+def test_attempts_at_the_last_commit_share_its_time():
+    """Kind: a bound that each of several attempts gets anew; a stop took twice as long as it says."""
+    world = World({OURS: records(0)})
+    world.step()
+    world.handle_all()
+    world.client.poll = lambda timeout, most: world.clock.advance(timeout) or {}
+    world.committer.commit = lambda reason, timeout: world.clock.advance(timeout) or CommitResult.RETRY
+
+    world.loop.drain_and_commit()
+
+    assert world.clock.now <= 11.1
+
+
+def test_a_last_commit_that_only_renews_is_not_waited_for():
+    """Kind: an idle consumer whose broker is gone spent ten seconds of its stop on offsets that are committed."""
+    world = World(answers=[CommitResult.RETRY] * 1000)
+    world.scheduler.confirm_commit(world.scheduler.snapshot())
+    world.client.poll = lambda timeout, most: world.clock.advance(timeout) or {}
+
+    world.loop.drain_and_commit()
+
+    assert world.clock.now == pytest.approx(1.0, abs=0.2)
+
+
 def test_partitions_lost_at_the_end_do_not_keep_others_from_being_committed():
     world = World(answers=[CommitResult.LOST])
 
