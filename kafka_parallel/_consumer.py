@@ -78,7 +78,8 @@ class ParallelConsumer:
     :param install_signal_handlers: with it, run() on the main thread stops on SIGTERM and SIGINT (the second one
         abandons the running records).
     :param lazy_deserialization: whether the consumer's deserialisers run in the worker, where one that raises fails its
-        record; ``False`` leaves them in ``poll()``, where it stops the consumer, as on the bare client.
+        record; ``False`` leaves them in ``poll()``, where it stops the consumer, as on the bare client. Every attempt
+        at a record gets the same objects then: one that is tried again sees how the attempt before left them.
     :param handler_timeout_ms: milliseconds after which a record fails with `HandlerTimeout` although its handler has
         not returned. An ``async def`` handler is cancelled, a process is killed; a thread cannot be stopped: it is
         replaced, and other records of its key wait until it returns. Looked at some ten times a second.
@@ -160,7 +161,10 @@ class ParallelConsumer:
     def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Process records as `run` does, on a thread of its own; errors are logged, and come out of `join`.
 
-        It installs no signal handlers. If the main thread ends by an error or by Ctrl-C, the run stops by itself.
+        It installs no signal handlers. If the main thread ends by an error or by Ctrl-C, the run stops by itself. If it
+        ends in any other way, by ``sys.exit()`` too, the run goes on and keeps the process alive: call `stop` and
+        `join` before. Functions of ``atexit`` come only after the run, so none of them can stop it; a SIGTERM without a
+        handler of the program's ends the process at once, and everything since the last commit is repeated.
 
         :param handler: as in `run`.
         :param batch: as in `run`.

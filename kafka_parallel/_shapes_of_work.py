@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import itertools
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
@@ -28,11 +29,28 @@ LAZY = (
     itertools.dropwhile,
     type(iter(int, 1)),
 )
+# Iterators that hand on the items of others, and are work if one of these is.
+HANDING_ON = (
+    zip,
+    enumerate,
+    itertools.chain,
+    itertools.islice,
+    itertools.zip_longest,
+    itertools.accumulate,
+    itertools.groupby,
+    itertools.compress,
+    itertools.cycle,
+    itertools.pairwise,
+)
+# The places where these keep several.
+HOLDING = (tuple, type(iter(())))
+MOST_INSIDE = 8
 FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, functools.partial)
 
 AWAIT = "make it async def, if it is not, and await it"
 RUN = "run it to its end before returning"
 WAIT = "wait for its result before returning"
+WAIT_FOR_END = "wait for its end before returning"
 ITERATE = "make it async def, if it is not, and iterate to its end"
 ENTER = "take the decorator away that makes a context manager of the function, or enter it by a with statement"
 CALL = "call it (a pair of parentheses may be missing, maybe those of a decorator), or return None"
@@ -44,6 +62,10 @@ def _is_any(_: object) -> bool:
 
 def _is_running(thread: Any) -> bool:
     return thread.ident is None or thread.is_alive()
+
+
+def _is_without_code(process: Any) -> bool:
+    return process.returncode is None
 
 
 def _is_unfinished(process: Any) -> bool:
@@ -62,6 +84,8 @@ KNOWN: Mapping[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     ("multiprocessing.pool", "ApplyResult"): (_is_any, WAIT),
     ("multiprocessing.pool", "IMapIterator"): (_is_any, RUN),
     ("multiprocessing.process", "BaseProcess"): (_is_unfinished, WAIT),
+    ("subprocess", "Popen"): (_is_without_code, WAIT_FOR_END),
+    ("asyncio.subprocess", "Process"): (_is_without_code, WAIT_FOR_END),
     ("threading", "Thread"): (_is_running, WAIT),
     ("kafka.future", "Future"): (_is_any, WAIT),
     ("greenlet", "greenlet"): (_is_any, WAIT),
@@ -95,7 +119,7 @@ def function_in(found: object) -> UnfinishedWork | None:
 
 def _advice(found: object) -> str | None:
     kind = type(found)
-    if issubclass(kind, LAZY):
+    if issubclass(kind, LAZY) or (kind in HANDING_ON and _hands_on_work(found)):
         return RUN
     if hasattr(kind, "__await__") or issubclass(kind, CoroutineType):
         return AWAIT
@@ -106,6 +130,19 @@ def _advice(found: object) -> str | None:
             is_unfinished, advice = KNOWN[name]
             return advice if is_unfinished(found) else None
     return None
+
+
+def _hands_on_work(iterator: object) -> bool:
+    """Tell whether *iterator* hands on the items of a lazy one; the interpreter is asked for it, not the object."""
+    left, seen = [iterator], 0
+    while left and seen < MOST_INSIDE:
+        seen += 1
+        for inner in gc.get_referents(left.pop()):
+            if issubclass(type(inner), LAZY):
+                return True
+            if type(inner) in (*HANDING_ON, *HOLDING):
+                left.append(inner)
+    return False
 
 
 def _names(kind: type) -> list[tuple[str, str]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import subprocess
+import sys
 from concurrent.futures import Future
 
 import pytest
@@ -36,6 +39,42 @@ def test_work_in_a_container_is_a_failure(kind, executor):
     assert isinstance(error.__cause__, HandlerUnfinished)
     assert f"a {kind} with" in str(error.__cause__)
     assert app.committed == 0
+
+
+def sleep():
+    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+
+
+LAZY = {
+    "zip": lambda: zip(map(print, [1]), [1], strict=True),
+    "enumerate": lambda: enumerate(one for one in [1]),
+    "chain": lambda: itertools.chain([1], zip([1], (one for one in [1]), strict=True)),
+    "islice": lambda: itertools.islice(filter(None, [1]), 1),
+}
+
+
+@pytest.mark.parametrize("kind", LAZY)
+def test_an_iterator_over_a_lazy_one_is_a_failure(kind):
+    """Kind: work behind another iterator, whose class says nothing of it."""
+    error = App(1).run_coroutine(lambda _: LAZY[kind]())
+
+    assert isinstance(error.__cause__, HandlerUnfinished)
+    assert f"a{'n' * (kind[0] in 'aeiou')} {kind}" in str(error.__cause__)
+
+
+@pytest.mark.parametrize("returned", [zip([1], "a", strict=True), enumerate([1]), itertools.chain([1], (2,))])
+def test_an_iterator_over_data_is_fine(returned):
+    assert App(1).run_coroutine(lambda _: returned) is None
+
+
+def test_a_program_that_still_runs_is_a_failure():
+    with sleep() as program:
+        error = App(1).run_coroutine(lambda _: program)
+        program.communicate(b"\n")
+
+    assert isinstance(error.__cause__, HandlerUnfinished)
+    assert "Popen" in str(error.__cause__)
+    assert App(1).run_coroutine(lambda _: program) is None, "it has ended"
 
 
 @pytest.mark.parametrize("returned", [[], [1, None], {"a": 1}, ("a",), {1}, [[print]], list(range(1000))])

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from types import TracebackType
 
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 # The modules of the client's code, and of the fake client's.
@@ -30,9 +31,17 @@ def is_lost(error: BaseException) -> bool:
 # see docs/decisions/0062-finish-after-a-fatal-poll.md
 def is_retriable(error: BaseException) -> bool:
     """Tell whether the same call may succeed later."""
+    if _is_of_a_change(error):
+        return True
     if not isinstance(error, kafka_errors.KafkaError) or not _is_clients_own(error):
         return False
     return _is_rebalancing(error) or bool(getattr(error, "retriable", False))
+
+
+def _is_of_a_change(error: BaseException) -> bool:
+    """Tell whether the client looked a partition up that another thread's ``assign()`` took away at that moment."""
+    is_lookup = type(error) is KeyError and len(error.args) == 1 and isinstance(error.args[0], TopicPartition)
+    return is_lookup and _is_clients_own(error)
 
 
 def _is_rebalancing(error: BaseException) -> bool:

@@ -88,7 +88,9 @@ class Intake:
                         key = identity_of(key)
                 except FATAL:
                     raise
-                except BaseException as raised:  # noqa: BLE001 - the record failed: on_error decides
+                except BaseException as raised:  # the record failed: on_error decides
+                    if not is_of_the_key(raised):
+                        raise
                     key, error = None, raised
             key_size, value_size = record.serialized_key_size, record.serialized_value_size
             size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
@@ -170,6 +172,16 @@ def require_key(key: Hashable) -> type:
     if type(key).__hash__ is None:
         raise ConfigurationError(f"the ordering function returned {kind_of(key)}: return something hashable")
     return type(key)
+
+
+def is_of_the_key(error: BaseException) -> bool:
+    """Tell whether the ordering, or its key, is the cause of *error*, not a signal handler in `require_key`.
+
+    That runs no code of the user; see docs/decisions/0074-signal-handlers-may-raise.md.
+    """
+    trace = error.__traceback__
+    own = None if trace is None or trace.tb_next is None else trace.tb_next.tb_frame.f_code
+    return own is not require_key.__code__ or isinstance(error, ConfigurationError)
 
 
 def _leader_epochs(records: Sequence[Any]) -> list[tuple[int, int]]:

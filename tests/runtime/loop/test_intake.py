@@ -10,6 +10,7 @@ from kafka import TopicPartition
 
 from kafka_parallel import ConfigurationError
 from kafka_parallel._runtime.client.client_partitions import ClientPartitions
+from kafka_parallel._runtime.loop import intake
 from kafka_parallel._runtime.loop.intake import Intake, require_key
 
 P, Q = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -177,3 +178,19 @@ def test_the_records_of_other_topics_wait_for_nothing():
 def test_a_key_that_is_work_or_a_function_is_refused(key):
     with pytest.raises(ConfigurationError, match="such keys keep no order: return a plain value"):
         require_key(key)
+
+
+def test_an_error_of_a_signal_handler_is_no_records_failure(monkeypatch):
+    """Kind: an alarm that raises while a key is looked at; the record that was at hand would be a dead letter."""
+    monkeypatch.setattr(intake, "work_in", raising(TimeoutError("alarm")))
+
+    with pytest.raises(TimeoutError, match="alarm"):
+        World(ordering=lambda record: record.key).take(record(0))
+
+
+@pytest.mark.parametrize("ordering", [raising(TimeoutError("of the ordering")), lambda _: len])
+def test_an_error_of_the_ordering_is_its_records_failure(ordering):
+    world = World(ordering=ordering)
+    world.take(record(0))
+
+    assert isinstance(world.tasks[P][0].error, (TimeoutError, ConfigurationError))
