@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from types import FunctionType, MethodType
+from typing import Any
 
 # More of a text than this says no more.
 LONGEST = 60
+# The facts about a class, whatever its metaclass has in place of them.
+_name: Any = type.__dict__["__name__"].__get__
+_qualname: Any = type.__dict__["__qualname__"].__get__
+_module: Any = type.__dict__["__module__"].__get__
 
 
 def shown(value: object) -> str:
@@ -21,17 +27,43 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= LONGEST else f"{value[:LONGEST]}...")
     if isinstance(value, type):
-        return f"the class {value.__name__}"
+        return f"the class {_name_of_class(value)}"
     if isinstance(value, (FunctionType, MethodType, functools.partial)):
         return name_of(value)
     return kind_of(value)
+
+
+def class_name(value: object) -> str:
+    """Return the name of the class of *value*, of an error above all; it never raises.
+
+    ``type(value).__name__`` asks the metaclass, which may raise, or answer something that is no text.
+
+    :param value: any object.
+    """
+    return _name_of_class(type(value))
+
+
+def full_class_name(value: object) -> str:
+    """Return the same with the module and the classes that it is defined in, ``?`` for a module without a name.
+
+    :param value: any object.
+    """
+    module = "?"
+    with suppress(AttributeError):  # it was taken away
+        found: object = _module(type(value))
+        module = str.__str__(found) if issubclass(type(found), str) else module
+    return f"{module}.{str.__str__(_qualname(type(value)))}"
+
+
+def _name_of_class(kind: type) -> str:
+    return str.__str__(_name(kind))  # an attribute that was set may be of a class that derives from str
 
 
 def kind_of(value: object) -> str:
     """Name the type of *value*, with its article."""
     if value is None:
         return "None"
-    name = type(value).__name__
+    name = class_name(value)
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
@@ -48,4 +80,4 @@ def described(error: BaseException) -> str:
     try:
         return repr(error)
     except Exception:  # noqa: BLE001 - the class of the error is at fault, and the error is what counts
-        return f"a {type(error).__name__} that cannot be shown"
+        return f"a {class_name(error)} that cannot be shown"

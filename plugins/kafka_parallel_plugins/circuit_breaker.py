@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -177,7 +177,7 @@ class CircuitBreaker:
             self._follow()
         if change == "open":
             log.warning("too many records fail, the last one with %s: none is started for %g ms, then %d as a trial",
-                        type(error).__name__, self._delay_ms, self._probes)  # fmt: skip
+                        class_name(error), self._delay_ms, self._probes)  # fmt: skip
         elif change == "close":
             log.warning("records succeed again: all are started")
 

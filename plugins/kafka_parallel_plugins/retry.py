@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
 from kafka_parallel.logs import RecordInfo
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -112,7 +112,7 @@ class RetryWithBackoff:
             return None
         delay_ms = self._wait_ms(context.attempt)
         reason = self._exhausted(context, delay_ms)
-        raw, name = context.raw, type(error).__name__
+        raw, name = context.raw, class_name(error)
         fields = RecordInfo.of(raw, self._group, context.attempt).fields()
         if reason is not None:
             log.warning("%s[%d]@%d failed with %s: it is not tried again after %s",

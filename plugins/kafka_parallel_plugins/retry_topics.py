@@ -43,7 +43,7 @@ from kafka_parallel.outbox import (
     open_outbox,
     producer_config,
 )
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -156,7 +156,7 @@ class RetryTopics:
         source, step = self._next(raw.topic)
         if step == len(self._delays_ms) or context.stage != "handle" or not isinstance(error, self._retry_on):
             return None
-        topic, name = self._topics[source, step], type(error).__name__
+        topic, name = self._topics[source, step], class_name(error)
         try:
             written = self._outbox.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
         except FAILURES as failure:

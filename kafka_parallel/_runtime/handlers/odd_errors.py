@@ -8,12 +8,9 @@ replaced by one that says so, in the places where errors of user code come in.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
+from kafka_parallel._showing import class_name
 from kafka_parallel.errors import HandlerError
-
-# The real name of a class, whatever its metaclass has in place of it.
-_real_name: Any = type.__dict__["__name__"].__get__
 
 
 def tamed(error: BaseException) -> BaseException:
@@ -22,4 +19,4 @@ def tamed(error: BaseException) -> BaseException:
         isinstance(error, HandlerError)  # asks for the object's __class__
         if type(type(error).__name__) is str:
             return error
-    return HandlerError(_real_name(type(error)), "the class of this error raises or lies when it is looked at")
+    return HandlerError(class_name(error), "the class of this error raises or lies when it is looked at")

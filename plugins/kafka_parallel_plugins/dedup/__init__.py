@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kafka_parallel import ConfigurationError, Halt, KafkaParallelError, Retry, Skip, hookimpl
 from kafka_parallel.inbox import message_id
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Dedup:
             raise
         except Exception as error:
             if self._halts:
-                raise RedisUnavailable(f"Redis does not answer ({type(error).__name__})") from error
+                raise RedisUnavailable(f"Redis does not answer ({class_name(error)})") from error
             self._is_gone(error)
             return ""
         self._is_back()
@@ -202,7 +202,7 @@ class Dedup:
         if not self._is_away:
             self._is_away = True
             log.warning("Redis does not answer (%s): records are handled without it, and some may be repeats",
-                        type(error).__name__)  # fmt: skip
+                        class_name(error))  # fmt: skip
 
     def _is_back(self) -> None:
         if self._is_away:

@@ -32,7 +32,7 @@ from kafka_parallel.outbox import (
     open_outbox,
     producer_config,
 )
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.dlq.error_details import (
     SHORT_STACK_TRACE_BYTES,
     STACK_TRACE_BYTES,
@@ -167,7 +167,7 @@ class DeadLetterQueue:
     def _write(
         self, outbox: Outbox, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Skip | Halt:
-        raw, name = context.raw, type(error).__name__
+        raw, name = context.raw, class_name(error)
         try:
             written = self._write_what_fits(outbox, letterhead, topic, error, context)
         except FAILURES as failure:

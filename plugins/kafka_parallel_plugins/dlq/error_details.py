@@ -9,6 +9,8 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, replace
 
+from kafka_parallel.plugin_support import full_class_name
+
 __all__ = ()
 
 STACK_TRACES = ("full", "redacted", "off")
@@ -39,7 +41,7 @@ class ErrorDetails:
 
 def details_of(error: BaseException, stack_trace: str) -> ErrorDetails:
     """Tell *error*, with a stack trace as one of `STACK_TRACES`."""
-    name, cause = _full_name(error), _full_name(_root_cause(error))
+    name, cause = full_class_name(error), full_class_name(_root_cause(error))
     found = traceback.TracebackException.from_exception(error)
     if stack_trace == "redacted":
         trace, message = _redacted(error), name
@@ -55,12 +57,8 @@ def _redacted(error: BaseException) -> str:
     for link in reversed(_chain(error)):
         frames = traceback.extract_tb(link.__traceback__)
         lines += [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n' for frame in frames]
-        lines.append(_full_name(link) + "\n")
+        lines.append(full_class_name(link) + "\n")
     return "".join(lines)
-
-
-def _full_name(error: BaseException) -> str:
-    return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
 def _root_cause(error: BaseException) -> BaseException:

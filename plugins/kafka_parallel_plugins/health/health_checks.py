@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafka_parallel.plugin_support import class_name
+
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
@@ -104,7 +106,7 @@ def startup(seen: Observation, _limits: Limits) -> list[Check]:
 
 def _run(seen: Observation) -> Check:
     """The message of the error may hold anything, so only its class is shown."""
-    return Check("run", seen.state in GOES_ON, detail=None if seen.error is None else type(seen.error).__name__)
+    return Check("run", seen.state in GOES_ON, detail=None if seen.error is None else class_name(seen.error))
 
 
 def _poll(seen: Observation, limits: Limits) -> Check:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from kafka_parallel.plugin_support import full_class_name
+
 SCOPE = "kafka_parallel"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 
@@ -53,8 +55,7 @@ def error_type(error: BaseException) -> str:
 
     The SDK writes ``exception.type`` of the event in the same way, so the two can be compared.
     """
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return full_class_name(error).removeprefix("builtins.")
 
 
 def client_attributes(group_id: str | None, client_id: object) -> dict[str, str]:

@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from kafka_parallel.plugin_support import full_class_name
+
 __all__ = ()
 
 # In the shared number: which message, which of its units, which record of that. The message is named because the child
@@ -93,9 +95,8 @@ class Progress(NamedTuple):
 
 def raised(stage: str, error: BaseException) -> Raised:
     """Describe *error* for the parent; whatever its class does, this returns."""
-    kind = type(error)
-    trace = "".join(traceback.format_exception(kind, error, error.__traceback__))
-    return Raised(stage, _surviving(error), f"{kind.__module__}.{kind.__qualname__}", _said(error), trace)
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return Raised(stage, _surviving(error), full_class_name(error), _said(error), trace)
 
 
 def _surviving(error: BaseException) -> bytes | None:

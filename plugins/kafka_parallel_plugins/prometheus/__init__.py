@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel import ConfigurationError, PluginError, Retry, Settings, Skip, StateError, hookimpl
 from kafka_parallel.errors import HandlerError
 from kafka_parallel.metric_names import BUCKETS
-from kafka_parallel.plugin_support import shown
+from kafka_parallel.plugin_support import class_name, shown
 from kafka_parallel_plugins.prometheus.attempt_counts import ThreadCounts
 from kafka_parallel_plugins.prometheus.event_counts import EventCounts
 
@@ -120,7 +120,7 @@ class Prometheus:
             answer = yield
         finally:
             if context.counts:
-                self._events.count_error(context.raw.topic, _class_name(error))
+                self._events.count_error(context.raw.topic, _original_class(error))
                 self._count_verdict(context.raw.topic, answer)
         return answer
 
@@ -186,7 +186,7 @@ def _registered(registry: CollectorRegistry) -> MetricsCollector:
             "registry of its own, or rename those"
         ) from error
     except Exception as error:
-        raise PluginError(f"plugin prometheus: the registry raised {type(error).__name__}") from error
+        raise PluginError(f"plugin prometheus: the registry raised {class_name(error)}") from error
 
 
 def _bounds(buckets: Sequence[float]) -> tuple[float, ...]:
@@ -204,12 +204,11 @@ def _is_bound(bound: object) -> bool:
     return isinstance(bound, (int, float)) and not isinstance(bound, bool) and 0 < bound < math.inf
 
 
-def _class_name(error: BaseException) -> str:
+def _original_class(error: BaseException) -> str:
     """The name of the error's class, and of the original one if that could not be sent by its process."""
     if type(error) is HandlerError:
         return error.type_name.rpartition(".")[2]
-    # Past the metaclass of the error, whose __name__ may be anything.
-    return str.__str__(type.__dict__["__name__"].__get__(type(error)))
+    return class_name(error)
 
 
 def _wrong(name: str, value: object, what: str) -> ConfigurationError:

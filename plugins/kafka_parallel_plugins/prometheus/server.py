@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import start_http_server
 
 from kafka_parallel import ConfigurationError, PluginError
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.prometheus.exposition import application
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class MetricsServer:
             ) from error
         except Exception as error:
             raise PluginError(
-                f"prometheus_client could not serve at host={shown(host)}, port={port}: {type(error).__name__}; "
+                f"prometheus_client could not serve at host={shown(host)}, port={port}: {class_name(error)}; "
                 "install 'kafka-parallel[prometheus]', or leave port out and serve the registry yourself"
             ) from error
         _serving[self.port] = registry

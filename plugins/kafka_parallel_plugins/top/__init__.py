@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, hookimpl, top_sockets
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.background_server import BackgroundServer, Inquiry
 from kafka_parallel_plugins.top.frames import FrameMaker, unknown
 from kafka_parallel_plugins.top.recent_times import RecentTimes
@@ -136,7 +136,7 @@ class Top:
             if not self._has_failed:
                 self._has_failed = True
                 log.exception("a view of the consumer could not be made", exc_info=error)
-            return unknown(f"the view could not be made: {type(error).__name__}")
+            return unknown(f"the view could not be made: {class_name(error)}")
 
     async def _serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(high=0)  # drain() waits until all was sent

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel.plugin_support import class_name
 from kafka_parallel_plugins.top.recent_times import Pace, RecentTimes
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class FrameMaker:
             "time_ms": round(now_ms),
             "group": self.settings.group_id,
             "state": facts.state,
-            "error": None if facts.error is None else type(facts.error).__name__,
+            "error": None if facts.error is None else class_name(facts.error),
             "statistics": _counts(statistics),
             "topics": _topics(progress, by_topic, running),
             "partitions": [
