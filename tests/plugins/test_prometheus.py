@@ -80,8 +80,8 @@ class Consumer:
         )  # fmt: skip
         self.manager.hook.on_start(settings=self.settings)
 
-    def attempt(self, takes=0.0, *, topic="orders", waited=0.0, number=1, timestamp_ms=None, error=None):
-        raw = ConsumerRecord(topic, 0, -1, 5, timestamp_ms, 0, b"k", b"v", [], None, 1, 1, -1)
+    def attempt(self, takes=0.0, *, topic="orders", waited=0.0, number=1, timestamp_ms=None, error=None, headers=()):
+        raw = ConsumerRecord(topic, 0, -1, 5, timestamp_ms, 0, b"k", b"v", [*headers], None, 1, 1, -1)
         started = self.clock.now
         self.clock.now += takes
         return (raw, number, started - waited, started, self.clock.now, error)

@@ -27,6 +27,7 @@ def registry():
     consumer = Consumer(config={"client_id": 'a"b\\nc\nd'})
     for takes in (0.001, 0.3, 700.0):
         consumer.handle(takes=takes, timestamp_ms=5)
+    consumer.handle(takes=0.02, headers=[("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")])
     consumer.fail(ValueError(), Retry(1))
     consumer.commit(takes=0.02)
     consumer.facts.counts = Statistics(since_poll_ms=1.5, rebalances={"assigned": 1}, plugin_errors={("a", "b"): 1})

@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 from kafka_parallel.errors import FATAL
+from kafka_parallel_plugins.prometheus.exemplars import Example, newest, trace_of
 
 if TYPE_CHECKING:
     from kafka_parallel import Handled
@@ -25,13 +26,15 @@ class DurationCounts:
     :param bounds: the upper bounds of the buckets, in seconds, rising.
     :ivar counts: the durations of each bucket, and at the end those above the last bound.
     :ivar total: the sum of all durations, in seconds.
+    :ivar examples: the last example of each bucket.
     """
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "examples", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
+        self.examples: list[Example | None] = [None] * (len(bounds) + 1)
         self.total = 0.0
 
     def count_all(self, durations: Iterable[float]) -> None:
@@ -49,6 +52,10 @@ class DurationCounts:
             self.counts[bucket] += above - begin
             begin = above
         self.total += sum(ordered)
+
+    def keep_example(self, example: Example) -> None:
+        """Keep *example* for the bucket of its duration."""
+        self.examples[bisect_left(self.bounds, example.seconds)] = example
 
 
 class AttemptCounts:
@@ -93,6 +100,16 @@ class AttemptCounts:
         self.process.count_all(process)
         self.queue.count_all(queue)
         self.end_to_end.count_all(end_to_end)
+        if process and handled[0][0].headers:  # producers that trace do so for every record, so one look tells
+            self._keep_slowest(handled, max(process), since_epoch)
+
+    def _keep_slowest(self, handled: Sequence[Handled], seconds: float, since_epoch: float) -> None:
+        """Keep the slowest attempt as an example: to read the headers of every record would cost more than the rest."""
+        for record, _, _, started, ended, _ in handled:
+            if ended - started == seconds:
+                if record.headers and (trace_id := trace_of(record.headers)) is not None:
+                    self.process.keep_example(Example(ended + since_epoch, max(0.0, seconds), trace_id))
+                return
 
 
 class ThreadCounts:
@@ -131,6 +148,11 @@ class ThreadCounts:
         for (_, topic), counts in self._counts.copy().items():
             found.setdefault(topic, []).append(counts)
         return found
+
+
+def last_examples(parts: Sequence[DurationCounts]) -> list[Example | None]:
+    """The last example of each bucket over all *parts*."""
+    return newest([part.examples for part in parts])
 
 
 def added_up(parts: Sequence[DurationCounts]) -> tuple[list[int], float]:

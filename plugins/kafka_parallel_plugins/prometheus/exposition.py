@@ -89,7 +89,13 @@ def _lines(families: Iterable[Metric], *, is_open_metrics: bool) -> Iterator[str
             text = texts.get(id(labels))
             if text is None:
                 text = texts[id(labels)] = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels.items())
-            yield f"{sample.name}{{{text}}} {sample.value}\n"
+            example = _example(sample.exemplar) if is_open_metrics and sample.exemplar is not None else ""
+            yield f"{sample.name}{{{text}}} {sample.value}{example}\n"
+
+
+def _example(exemplar: Any) -> str:
+    labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in exemplar.labels.items())
+    return f" # {{{labels}}} {exemplar.value} {exemplar.timestamp}"
 
 
 def _escaped(value: str) -> str:

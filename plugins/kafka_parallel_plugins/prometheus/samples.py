@@ -17,16 +17,17 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.samples import Sample
+from prometheus_client.samples import Exemplar, Sample
 
 from kafka_parallel import metric_names
-from kafka_parallel_plugins.prometheus.attempt_counts import added_up
+from kafka_parallel_plugins.prometheus.attempt_counts import added_up, last_examples
 
 if TYPE_CHECKING:
     from kafka_parallel import Statistics
     from kafka_parallel.facts import PartitionProgress
     from kafka_parallel_plugins.prometheus.attempt_counts import AttemptCounts
     from kafka_parallel_plugins.prometheus.event_counts import EventCounts
+    from kafka_parallel_plugins.prometheus.exemplars import Example
 
 Labels: TypeAlias = "dict[str, str]"
 
@@ -57,21 +58,32 @@ class Families:
         self._families[full].samples.append(Sample(full, labels, value))
 
     def put_durations(
-        self, name: str, labels: Labels, bounds: Sequence[float], durations: tuple[list[int], float]
+        self,
+        name: str,
+        labels: Labels,
+        bounds: Sequence[float],
+        durations: tuple[list[int], float],
+        examples: Sequence[Example | None] | None = None,
     ) -> None:
         """Put the buckets, the sum and the count of the histogram *name*.
 
         :param bounds: the upper bounds of the buckets but the last, in seconds.
         :param durations: the durations of each bucket, and the sum of all in seconds.
+        :param examples: an attempt of each bucket, if there is one.
         """
         full = metric_names.PREFIX + name
         counts, total = durations
         samples = self._families[full].samples
         up_to = [*accumulate(counts)]
-        for bound, count in zip((*map(str, bounds), "+Inf"), up_to, strict=True):
-            samples.append(Sample(f"{full}_bucket", {**labels, "le": bound}, count))
+        shown = [None] * len(up_to) if examples is None else [*map(_exemplar, examples)]
+        for bound, count, exemplar in zip((*map(str, bounds), "+Inf"), up_to, shown, strict=True):
+            samples.append(Sample(f"{full}_bucket", {**labels, "le": bound}, count, None, exemplar))
         samples.append(Sample(f"{full}_count", labels, up_to[-1]))
         samples.append(Sample(f"{full}_sum", labels, total))
+
+
+def _exemplar(example: Example | None) -> Exemplar | None:
+    return None if example is None else Exemplar({"trace_id": example.trace_id}, example.seconds, example.at)
 
 
 def family_name(metric: metric_names.Metric) -> str:
@@ -99,7 +111,7 @@ def put_attempts(
             ("queue_duration_seconds", [part.queue for part in parts]),
             ("end_to_end_duration_seconds", [part.end_to_end for part in parts]),
         ):
-            families.put_durations(name, labels, bounds, added_up(durations))
+            families.put_durations(name, labels, bounds, added_up(durations), last_examples(durations))
 
 
 def put_verdicts(families: Families, common: Labels, topics: Iterable[str], events: EventCounts) -> None:
