@@ -14,6 +14,7 @@ class Jumps:
     """The jumps of all instances.
 
     :ivar skipped: the records that a jump passed before they were taken.
+    :ivar total: how many jumps there were.
     """
 
     def __init__(self) -> None:
@@ -21,9 +22,11 @@ class Jumps:
         self._lowest: dict[TopicPartition, int] = {}
         self._counts: dict[tuple[str, TopicPartition], int] = defaultdict(int)
         self.skipped: set[Place] = set()
+        self.total = 0
 
     def note(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
         """Note that *instance* jumps in *partition* from *position* to *target*."""
+        self.total += 1
         self._counts[instance, partition] += 1
         self.skipped |= {(partition, offset) for offset in range(position, target)}
         if target < position:

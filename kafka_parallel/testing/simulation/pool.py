@@ -155,7 +155,7 @@ class SimulatedPool:
             began = self._world.now
             try:
                 records = [self._arrive(self._prepare(tuple(raw))) for raw in sent]
-            except Exception as error:  # noqa: BLE001 - reported, as by a process
+            except BaseException as error:  # noqa: BLE001 - reported, as by a process
                 return Report(place, returned, error, "prepare")
             try:
                 self._run(records, lambda: wants(place))

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from kafka_parallel.testing.simulation.clients import WatchedConsumer
     from kafka_parallel.testing.simulation.process import Process
 
-# The wait of the thread between two jumps, in seconds, and how many one instance makes in all: everything has to come
-# to an end.
+# The wait of the thread between two jumps, in seconds, and how many one instance makes, and all of them together:
+# everything has to come to an end, and instances may die and start again for long.
 WAITS = (0.01, 0.05, 0.3, 1.0)
-MOST = 4
+MOST, MOST_IN_ALL = 4, 12
 # The likelihood that a handler or the listener jumps.
 IN_HANDLER, IN_LISTENER = 0.1, 0.5
 # How far a jump goes at most, in offsets.
@@ -70,7 +70,9 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _jump(self, among: set[TopicPartition] | None = None) -> None:
         """Jump in one partition whose position is known."""
-        if not self._left or self._consumer.is_closed or not is_guarded(self._consumer):
+        if not self._left or self._checker.jumps.total >= MOST_IN_ALL:
+            return
+        if self._consumer.is_closed or not is_guarded(self._consumer):
             return
         assigned = sorted(p for p in self._consumer.assignment() if p.topic == TOPIC and (among is None or p in among))
         known = [p for p in assigned if (state := self._consumer.state_of(p)) is not None and state.position]
