@@ -10,10 +10,11 @@ Facts about the consumer are asked for on threads of their own, because that wai
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = ()
@@ -61,6 +62,28 @@ class Inquiry(Generic[T]):
             future.set_result(found)
 
 
+@contextmanager
+def _quiet_asyncio() -> Iterator[None]:
+    """Keep errors of the application's log handlers out of this thread: asyncio logs a line for each event loop.
+
+    Its lines of this thread are still handed to the handlers.
+    """
+    logger, thread = logging.getLogger("asyncio"), threading.get_ident()
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        if threading.get_ident() != thread:
+            return True
+        with suppress(Exception):
+            logger.callHandlers(record)
+        return False
+
+    logger.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_others)
+
+
 class BackgroundServer:
     """Listens, and serves each client with a coroutine, on the event loop of a daemon thread.
 
@@ -101,7 +124,8 @@ class BackgroundServer:
 
     def _run(self, ready: Future[list[Any]]) -> None:
         try:
-            asyncio.run(self._listen_until_over(ready))
+            with _quiet_asyncio():
+                asyncio.run(self._listen_until_over(ready))
         except BaseException as error:  # noqa: BLE001 - a server that ends costs the consumer nothing
             if ready.done():
                 self._died(error)

@@ -219,7 +219,7 @@ def test_a_run_that_has_ended_is_dead_and_the_file_of_its_life_is_left_alone(hea
     assert failing(plugin, "/livez") == ["run"]
     assert failing(plugin, "/readyz") == ["run", "stop"]
     assert (tmp_path / "alive").stat().st_mtime_ns == written
-    assert [found.name for found in tmp_path.iterdir()] == ["alive"]
+    assert {found.name for found in tmp_path.iterdir()} == {"alive", ".alive.lock"}
     assert json.loads((tmp_path / "alive").read_text())["status"] == "ok"
 
 
@@ -353,6 +353,46 @@ def test_two_consumers_of_a_process_need_a_file_each(health, tmp_path):
         assert second.address is None
 
 
+HOLDS = """
+import sys
+from pathlib import Path
+from kafka_parallel_plugins.health.health_file import HealthFile
+file = HealthFile(Path(sys.argv[1]), lambda: None)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_need_a_file_each_until_one_of_them_is_killed(health, tmp_path):
+    path = tmp_path / "alive"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+
+        error = refused(health(file=path))
+        other.kill()
+        other.wait(PATIENCE)
+
+    assert isinstance(error, ConfigurationError)
+    assert "another process" in str(error)
+    assert "a file of its own" in str(error)
+    with running(plugin := health(file=path)):
+        until_ready(plugin)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "fifo", "folder"])
+def test_a_lock_file_of_others_refuses_no_start(health, tmp_path, kind):
+    lock = tmp_path / ".alive.lock"
+    {"symlink": lambda: lock.symlink_to(tmp_path / "precious"), "fifo": lambda: os.mkfifo(lock), "folder": lock.mkdir}[
+        kind
+    ]()
+
+    with running(plugin := health(file=tmp_path / "alive")):
+        until_ready(plugin)
+    assert not (tmp_path / "precious").exists()
+
+
 def test_the_next_run_gets_the_file_of_the_one_that_ended(health, tmp_path):
     for plugin in (health(file=tmp_path / "alive"), health(file=tmp_path / "alive")):
         with running(plugin):
@@ -462,6 +502,27 @@ def test_a_file_that_cannot_be_written_refuses_the_start(health, tmp_path, place
     assert isinstance(error, ConfigurationError)
     assert str(tmp_path) in str(error)
     assert plugin.address is None
+
+
+class RaisesAlways(logging.Handler):
+    def emit(self, record):
+        raise RuntimeError("a log handler of the application")
+
+
+def test_a_log_handler_that_raises_at_level_debug_refuses_no_start(health):
+    """The event loop of the server's thread logs a line when it is made."""
+    root, handler = logging.getLogger(), RaisesAlways()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with running(plugin := health()):
+            until_ready(plugin)
+        plugin.close()
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert logging.getLogger("asyncio").filters == []
 
 
 @pytest.mark.parametrize(
@@ -622,6 +683,6 @@ def test_a_disk_that_is_full_costs_no_record_and_no_commit(tmp_path, exists, con
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("cannot be written") == 1
     assert consequence in done.stderr
-    assert [found.name for found in tmp_path.iterdir()] == ["alive"] * exists
+    assert {found.name for found in tmp_path.iterdir()} - {".alive.lock"} == ({"alive"} if exists else set())
     assert not exists or file.stat().st_mtime > 0
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0

@@ -12,12 +12,16 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from kafka_parallel.plugin_support import get_logger
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ()
 
@@ -27,6 +31,8 @@ log = get_logger("kafka_parallel_plugins.health")
 INTERVAL = 1.0
 # The disk, or this user's share of it, is full.
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# The answers of a lock that another process has.
+HELD = (errno.EACCES, errno.EAGAIN)
 # It fails if there is anything of that name, be it a symlink to nowhere.
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -40,7 +46,7 @@ class HealthFile:
     """Replaces the file at *path* again and again, on a daemon thread of its own: a disk may block.
 
     :param alive: returns the contents while the consumer lives, ``None`` otherwise.
-    :raises OSError: there can be no such file, or another consumer of this process replaces it.
+    :raises OSError: there can be no such file, or another consumer replaces it, in this process or another one.
     """
 
     def __init__(self, path: Path, alive: Callable[[], bytes | None]) -> None:
@@ -51,6 +57,12 @@ class HealthFile:
         self._try_out()
         self._claimed = path.resolve()
         self._claim()
+        self._lock: int | None = None
+        try:
+            self._lock = _locked(path.with_name(f".{path.name}.lock"))
+        except OSError:
+            _in_use.discard(self._claimed)
+            raise
         threading.Thread(target=self._replace_until_over, name="kafka-parallel-health-file", daemon=True).start()
 
     def _claim(self) -> None:
@@ -73,6 +85,8 @@ class HealthFile:
         with _in_use_lock:
             if not self._is_over.is_set():
                 _in_use.discard(self._claimed)
+                if self._lock is not None:
+                    os.close(self._lock)
             self._is_over.set()
 
     def _replace_until_over(self) -> None:
@@ -119,6 +133,29 @@ class HealthFile:
         if not self._is_broken:
             self._is_broken = True
             log.warning("the health file %s cannot be written (%r): %s", self._path, error, consequence)
+
+
+def _locked(path: Path) -> int | None:
+    """Lock the file at *path* for this process, and return it; ``None`` if no lock can be had there at all.
+
+    The lock ends with the process, however that ends, and a child that it forks has none. The file stays.
+
+    :raises OSError: another process has it.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError:  # the disk is full, or it is another user's: no reason not to run
+        return None
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in HELD:
+            raise OSError(errno.EBUSY, "a consumer of another process replaces it", str(path)) from error
+        return None  # a file system without locks
+    return descriptor
 
 
 def _remove(scratch: Path) -> None:
