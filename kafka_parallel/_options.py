@@ -87,10 +87,13 @@ class Options:
         """The number of records that may be buffered: as asked for, or enough for these workers and little more."""
         return self.max_buffered_records or max(BUFFERED_RECORDS, BUFFERED_PER_WORKER * self.workers)
 
-    def commit_rules(self, config: Mapping[str, Any]) -> CommitRules:
-        """When commits are due, for a consumer with these settings and kafka-python's *config*."""
+    def commit_rules(self, config: Mapping[str, Any], interval_ms: float | None = None) -> CommitRules:
+        """When commits are due, for a consumer with these settings and kafka-python's *config*.
+
+        :param interval_ms: milliseconds between commits in the place of *config*'s.
+        """
         return CommitRules(
-            interval=config["auto_commit_interval_ms"] / 1000,
+            interval=(config["auto_commit_interval_ms"] if interval_ms is None else interval_ms) / 1000,
             stores_starts=config["auto_offset_reset"] != "earliest",
         )
 

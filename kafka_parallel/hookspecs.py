@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Retry,
         Settings,
         Skip,
+        Transactions,
     )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "provide_executor",
     "provide_ordering",
     "provide_topics",
+    "provide_transactions",
 ]
 
 PROJECT = "kafka_parallel"
@@ -168,10 +170,9 @@ def on_commit(
     A wrapper may put metadata into *offsets* before it yields, never change an offset number. The plugin says so with
     an attribute ``writes_commit_metadata = True``: there is room for one, so two of these are refused at the start. An
     implementation that is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other
-    answer but ``None`` is the plugin's error: nothing was committed.
-
-    If a plugin takes *finished_above*, a commit is also due when only that has changed. Without such a plugin none of
-    it is kept.
+    answer but ``None`` is the plugin's error: nothing was committed. Errors of kafka-python that it raises are followed
+    as the coordinator's; `CommitFailed` stops run(). If a plugin takes *finished_above*, a commit is also due when only
+    that has changed. Without such a plugin none of it is kept.
 
     At the interval the commit is sent and the loop goes on: other hooks may be called between a wrapper's two halves,
     but never those of another commit. No answer within the time limit is an error like any other.
@@ -382,6 +383,17 @@ def provide_decoder(settings: Settings) -> Decoder | None:
 
     Runs on: asked once on the caller of run(); the decoder runs on the loop, once per some hundred records.
     If it raises: the start fails. If the decoder raises, ``poll()`` raises that, and run() stops with it.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+@hookspec
+def provide_transactions(settings: Settings) -> Transactions | None:
+    """Provide: a way to write results, dead letters and records for retry topics together with offsets.
+
+    Runs on: asked once on the caller of run(); the answer is used on workers.
+    If it raises: the start fails.
 
     :param settings: the settings of the consumer.
     """

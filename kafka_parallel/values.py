@@ -8,7 +8,7 @@ the consumer's monotonic clock unless the text says otherwise.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -44,6 +44,7 @@ __all__ = [
     "Settings",
     "Skip",
     "Stage",
+    "Transactions",
 ]
 
 
@@ -212,10 +213,51 @@ class CommitContext:
 
     :ivar reason: ``"interval"`` while running, ``"revoke"`` before partitions leave, ``"stop"`` at the end.
     :ivar timeout_ms: milliseconds until the commit counts as failed.
+    :ivar group_metadata: asks the client for the membership that the offsets are committed under, for
+        ``KafkaProducer.send_offsets_to_transaction()``. It raises the error by which that commit fails: of a member
+        that was removed, or of a rebalance. ``None`` with kafka-python 2.x, which has none, and without a subscription.
     """
 
     reason: Literal["interval", "revoke", "stop"]
     timeout_ms: float
+    group_metadata: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+
+
+class Transactions(Protocol):
+    """Answer of ``provide_transactions``: records that are written together with the offset of their record.
+
+    They are written if that record is committed, and with its commit; if it is processed again they are forgotten. Any
+    thread may call the methods.
+
+    :ivar interval_ms: milliseconds between commits, in the place of the consumer's ``auto_commit_interval_ms``.
+    """
+
+    interval_ms: float
+
+    def require_topic(self, topic: str) -> None:
+        """Make sure that a topic can be written; from ``on_start`` on.
+
+        :param topic: it.
+        :raises ConfigurationError: it cannot.
+        """
+
+    def add_results(self, records: Sequence[Any], context: RecordContext) -> None:
+        """Have the results of an attempt written, in the place of all that an earlier one had.
+
+        They are forgotten if the attempt has failed, or fails after all.
+
+        :param records: them, as `kafka_parallel.outbox.Outgoing`, in their order; empty for none.
+        :param context: of the attempt.
+        :raises ResultNotWritten: one is too large.
+        """
+
+    def add_instead(self, record: Any, context: RecordContext) -> None:
+        """Have a record written for one that has failed and is finished by that, such as a dead letter.
+
+        :param record: it, as `kafka_parallel.outbox.Outgoing`.
+        :param context: of the attempt that failed.
+        :raises MessageSizeTooLargeError: it is too large.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +309,9 @@ class Settings:
     :ivar has_raw_bytes: whether ``RecordContext.raw`` has bytes; false only where deserialisers ran in ``poll()``.
     :ivar handler_timeout_ms: milliseconds a handler may take, for executors that can stop one; ``None`` = as long as it
         likes.
+    :ivar is_subscribed: whether partitions come by a subscription in a group; false with ``assign()``.
+    :ivar transactions: writes records together with the offsets of theirs, if a plugin provides that: what a plugin has
+        to write for a record goes there; ``None`` = it is written at once.
     :ivar batch: how records are put together if the handler takes lists; ``None`` = it takes single records.
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises the deserialiser's error.
@@ -293,6 +338,8 @@ class Settings:
     clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
     executor: str = ""
     ordering: str = ""
+    is_subscribed: bool = True
+    transactions: Transactions | None = field(default=None, repr=False, compare=False)
     facts: Facts = field(default_factory=NoFacts, repr=False, compare=False)
 
     def reads(self, topic: str) -> bool:

@@ -74,12 +74,14 @@ class CommitSnapshot(Generic[P]):
 class Ended:
     """The end of one assignment.
 
-    :ivar resume_at: where its next owner starts.
+    :ivar resume_at: its first offset that is not finished.
+    :ivar restart_at: the newest offset that the broker confirmed, or where it began; ``None`` before that is known.
     :ivar running: how many records were being handled.
     :ivar unbegun: how many more were taken in, and needed, and not begun.
     """
 
     resume_at: int | None
+    restart_at: int | None
     running: int
     unbegun: int
     was_paused: bool
@@ -262,8 +264,8 @@ class Scheduler(Generic[P]):
         running = self._give_up(leaving)
         return {
             partition: Ended(
-                assignment.ledger.committable, running[assignment], unfinished[assignment] - running[assignment],
-                self.backpressure.forget(partition),
+                assignment.ledger.committable, assignment.restart_at, running[assignment],
+                unfinished[assignment] - running[assignment], self.backpressure.forget(partition),
             )
             for partition, assignment in leaving.items()
         }  # fmt: skip

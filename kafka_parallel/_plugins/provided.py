@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kafka_parallel._plugins.manager import Plugins
     from kafka_parallel.decoders import Decoder
     from kafka_parallel.executors import Executor
-    from kafka_parallel.values import AttemptScope, ChildWrapper, Settings
+    from kafka_parallel.values import AttemptScope, ChildWrapper, Settings, Transactions
 
 Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
 
@@ -115,6 +115,21 @@ class Provided:
                     "function, without async and yield"
                 )
         return found[::-1]
+
+    def transactions(self) -> Transactions | None:
+        """The way to write records together with offsets that some plugin provides."""
+        provided = self._plugins.provided(self._plugins.hook.provide_transactions, self._settings)
+        if provided is None:
+            return None
+        name, transactions = provided
+        if not all(
+            hasattr(transactions, needed) for needed in ("require_topic", "add_results", "add_instead", "interval_ms")
+        ):
+            raise PluginError(
+                f"{self._plugins.describe(name)} provided {shown(transactions)}, which has no require_topic(), "
+                "add_results(), add_instead() and interval_ms"
+            )
+        return transactions  # type: ignore[no-any-return]
 
     def decoder(self) -> tuple[str, Decoder] | None:
         """The decoder that replaces kafka-python's, and the name of its plugin."""

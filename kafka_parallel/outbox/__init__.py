@@ -6,6 +6,7 @@ acknowledged it. `open_outbox` connects, `Outbox.write` waits for the answer.
 
 from kafka_parallel.outbox._config import check_overrides, producer_config
 from kafka_parallel.outbox._handed_over import HandedOver, NotWritten
+from kafka_parallel.outbox._in_transaction import Writer, place_of, within_transaction
 from kafka_parallel.outbox._producer import Outbox, close_producer, open_outbox
 from kafka_parallel.outbox._records import (
     FAILURES,
@@ -16,6 +17,7 @@ from kafka_parallel.outbox._records import (
     Producer,
     Written,
     is_too_large,
+    sent_by,
 )
 
 __all__ = [
@@ -28,10 +30,14 @@ __all__ = [
     "Outgoing",
     "Pending",
     "Producer",
+    "Writer",
     "Written",
     "check_overrides",
     "close_producer",
     "is_too_large",
     "open_outbox",
+    "place_of",
     "producer_config",
+    "sent_by",
+    "within_transaction",
 ]

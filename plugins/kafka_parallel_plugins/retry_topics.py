@@ -38,10 +38,13 @@ from kafka_parallel.outbox import (
     Outbox,
     Outgoing,
     Producer,
+    Writer,
     Written,
     check_overrides,
     open_outbox,
+    place_of,
     producer_config,
+    within_transaction,
 )
 from kafka_parallel.plugin_support import class_name, get_logger, shown
 
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
     from kafka_parallel import RecordContext
+    from kafka_parallel.values import Transactions
 
 __all__ = ["RetryTopics"]
 
@@ -112,6 +116,7 @@ class RetryTopics:
         self._steps: dict[str, tuple[str, int]] = {}
         self._topics: dict[tuple[str, int], str] = {}
         self._outbox: Outbox | None = None
+        self._transactions: Transactions | None = None
         self._group: str | None = None
 
     @hookimpl
@@ -140,6 +145,11 @@ class RetryTopics:
         :raises ConfigurationError: one of them cannot be reached.
         """
         self._group = settings.group_id
+        self._transactions = settings.transactions
+        if settings.transactions is not None:
+            for topic in sorted(self._steps):
+                settings.transactions.require_topic(topic)
+            return
         config = producer_config(NAME, settings.consumer_config, self._overrides, self._timeout_ms)
         topics = sorted(self._steps)
         self._outbox = open_outbox(NAME, self._make_producer, config, topics, self._timeout_ms, settings.clock)
@@ -150,7 +160,10 @@ class RetryTopics:
 
         :raises StateError: the consumer was not started.
         """
-        if self._outbox is None:
+        writer: Writer | None = self._outbox
+        if self._transactions is not None:
+            writer = within_transaction(self._transactions, context)
+        if writer is None:
             raise StateError(f"plugin {NAME} was asked about a failed record before on_start")
         raw = context.raw
         source, step = self._next(raw.topic)
@@ -158,7 +171,7 @@ class RetryTopics:
             return None
         topic, name = self._topics[source, step], class_name(error)
         try:
-            written = self._outbox.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
+            written = writer.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
         except FAILURES as failure:
             return Halt(f"{name}, and retry topic {topic!r} did not acknowledge the record ({failure!r})")
         return self._put_off(context, name, step, written)
@@ -166,7 +179,7 @@ class RetryTopics:
     def _put_off(self, context: RecordContext, name: str, step: int, written: Written) -> Skip:
         """Say that the record of *context*, which failed with the error *name*, comes again from a retry topic."""
         raw = context.raw
-        place = f"{written.topic}[{written.partition}]@{written.offset}"
+        place = place_of(written)
         log.info("%s[%d]@%d failed with %s: it will be processed again in %g ms, from %s",
                  raw.topic, raw.partition, raw.offset, name, self._delays_ms[step], place,
                  extra=RecordInfo.of(raw, self._group, context.attempt).fields())  # fmt: skip
@@ -175,6 +188,7 @@ class RetryTopics:
     @hookimpl
     def on_stop(self) -> None:
         """Close the producer."""
+        self._transactions = None
         if self._outbox is not None:
             self._outbox.close()
             self._outbox = None

@@ -64,6 +64,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     """One ``KafkaConsumer``, taken over.
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `undo_takeover` or `close`.
+    :ivar membership: of its group, from `listen` on.
     :ivar partitions: what any thread may know of its partitions.
     :ivar failure: the error of the user's deserialiser or a plugin's decoder in ``poll()``: never call that again.
     :raises ConfigurationError: it is no consumer, its methods do not accept a run's arguments, or it is closed.
@@ -77,7 +78,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._subscription = consumer._subscription  # noqa: SLF001
         self._built_in = os.getpid()
         self._takeover: Takeover | None = None
-        self._membership: Membership | None = None
+        self.membership: Membership | None = None
         self._extra_topics = ExtraTopics(consumer)
         self._deserializers = LazyDeserializers(self._fetcher)
         self._reading = Reading()
@@ -246,7 +247,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         :param joined_anew: called when the client was removed and has joined anew, perhaps without any of these.
         """
         users = getattr(self._subscription, "rebalance_listener", None)
-        membership = self._membership = Membership(self._coordinator, joined_anew)
+        membership = self.membership = Membership(self._coordinator, joined_anew)
         acts = membership.before(assigned), membership.before(revoked)
         listener = chained_listener(self._consumer, users, start_thread, *acts, lost)
         self._taken.changes.put(vars(self._subscription), "rebalance_listener", value=listener)
@@ -278,8 +279,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
             raise
         finally:
             self._is_polling = False
-            if self._membership is not None:
-                self._membership.notice_changes()
+            if self.membership is not None:
+                self.membership.notice_changes()
         found = records_of(found, type(self._consumer).__qualname__)
         for unreadable in self._reading.taken_out():
             self._stand(unreadable)

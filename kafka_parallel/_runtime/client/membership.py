@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kafka.errors import CommitFailedError, RebalanceInProgressError
+
 from kafka_parallel._runtime.client.coordinator import is_joining
 
 if TYPE_CHECKING:
@@ -43,6 +45,25 @@ class Membership:
             is_first, self._id = not self._id, found
             if not is_first:
                 self._joined_anew()
+
+    @property
+    def has_metadata(self) -> bool:
+        """True if the client can tell its membership: 2.x cannot."""
+        return hasattr(self._coordinator, "group_metadata")
+
+    def metadata(self, *, is_leaving: bool) -> Any:
+        """The membership under which the partitions are held that the client was last seen to hold.
+
+        :param is_leaving: whether the partitions leave in a rebalance: then it may be joining, and nothing is sure yet.
+        :raises CommitFailedError: it is no member any more, or another one.
+        :raises RebalanceInProgressError: it is joining.
+        """
+        if not is_leaving and is_joining(self._coordinator):
+            raise RebalanceInProgressError
+        found = self._coordinator.group_metadata()
+        if found.generation_id < 0 or not found.member_id or found.member_id != (self._id or found.member_id):
+            raise CommitFailedError("the member was removed, or has joined the group anew")
+        return found
 
     def before(self, act: Act) -> Act:
         """Look before *act*."""

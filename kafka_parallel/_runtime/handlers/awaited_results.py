@@ -49,8 +49,9 @@ class AwaitedDelivery(ResultDelivery):
 
     async def _await_one(self, call: Callable[..., Awaitable[Results]], record: Any, context: RecordContext) -> Results:
         results = await call(record, context)
-        if results:
-            await self._deliver(self.outgoing_of(results, context))
+        records = self.outgoing_of(results, context)
+        if not self.is_kept(records, context) and records:
+            await self._deliver(records)
         return results
 
     async def _await_list(self, call: Callable[..., Awaitable[Any]], records: Any, context: BatchContext) -> None:

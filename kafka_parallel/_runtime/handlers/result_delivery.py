@@ -21,7 +21,7 @@ from kafka_parallel.results import NAME, RECORD_KEY
 if TYPE_CHECKING:
     from kafka_parallel.outbox import HandedOver, Outbox
     from kafka_parallel.results import Producing, Result, Results
-    from kafka_parallel.values import BatchContext, RecordContext, Settings
+    from kafka_parallel.values import BatchContext, RecordContext, Settings, Transactions
 
 # So that workers share a batch of the producer; the user's own setting is not touched.
 LINGER_MS = 5
@@ -37,16 +37,22 @@ class ResultDelivery:
     def __init__(self, producing: Producing) -> None:
         self._producing = producing
         self._outbox: Outbox | None = None
+        self._transactions: Transactions | None = None
 
     # The run
 
     @hookimpl
     def on_start(self, settings: Settings) -> None:
-        """Connect, and look the topic up.
+        """Connect, and look the topic up; unless a plugin writes results together with offsets.
 
         :raises ConfigurationError: the cluster or the topic cannot be reached.
         """
+        self._transactions = settings.transactions
         producing = self._producing
+        if settings.transactions is not None:
+            if producing.topic is not None:
+                settings.transactions.require_topic(producing.topic)
+            return
         overrides = {"linger_ms": LINGER_MS, **producing.overrides}
         config = producer_config(NAME, settings.consumer_config, overrides, producing.timeout_ms)
         topics = [] if producing.topic is None else [producing.topic]
@@ -72,9 +78,17 @@ class ResultDelivery:
         results = call(record, context)
         if results is None:  # the handler's process could not send them, and said nothing
             raise InvalidResult("the results of a handler in another process did not arrive: its record is not handled")
-        if results:
-            self.require_written(self.hand_over(self.outgoing_of(results, context)))
+        records = self.outgoing_of(results, context)
+        if not self.is_kept(records, context) and records:
+            self.require_written(self.hand_over(records))
         return results
+
+    def is_kept(self, records: list[Outgoing], context: RecordContext) -> bool:
+        """Tell whether *records*, maybe none, were handed to a plugin that writes them together with the offset."""
+        if self._transactions is None:
+            return False
+        self._transactions.add_results(records, context)
+        return True
 
     def _call_list(self, call: Callable[..., Any], records: Any, context: BatchContext) -> None:
         failed, outgoing = self.sort_out(call(records, context), context)
@@ -97,9 +111,9 @@ class ResultDelivery:
             try:
                 if isinstance(found, Exception):
                     failed[place] = found
-                elif found:
-                    outgoing[place] = self.outgoing_of(found, attempt)
-            except InvalidResult as error:
+                elif not self.is_kept(records := self.outgoing_of(found, attempt), attempt) and records:
+                    outgoing[place] = records
+            except Exception as error:  # noqa: BLE001 - of this record alone
                 failed[place] = error
         return failed, outgoing
 

@@ -87,6 +87,7 @@ class Parts:
         check_plugins(plugins, options, client.group_id, usual_executor)
         self.executor = provided.executor(options.executor, usual_executor)
         check_executor(handler, self.executor)
+        self.settings = replace(self.settings, transactions=provided.transactions())
         child_wrappers = provided.child_wrappers() if is_remote(self.executor) else {}
         scopes = [] if is_remote(self.executor) else provided.attempt_scopes()
         self.settings = replace(self.settings, executor=provided.executor_name, ordering=provided.ordering_name)
@@ -134,6 +135,7 @@ class Parts:
             batch=batch,
             event_loop=event_loop,
             has_raw_bytes=self.client.has_raw_bytes,
+            is_subscribed=self.client.has_group_assignment,
             consumer_config=self.client.config,
             deserialize=self.client.deserialize or (lambda record: record),
             clock=self.clock.monotonic,
@@ -194,7 +196,9 @@ class Parts:
     def _commit_rules(self) -> CommitRules | None:
         if self.client.group_id is None:
             return None
-        rules = self.options.commit_rules(self.client.config)
+        transactions = self.settings.transactions
+        interval_ms = None if transactions is None else transactions.interval_ms
+        rules = self.options.commit_rules(self.client.config, interval_ms)
         return replace(rules, tells_progress=self.hooks.commits_tell_progress)
 
     def _make_stuck_handlers(self) -> StuckHandlers:
@@ -230,6 +234,7 @@ class Parts:
             session_timeout=self.client.config["session_timeout_ms"] / 1000,
             leave_by=lambda: self.shutdown.leave_by,
             is_abandoned=lambda: self.shutdown.is_abandoned,
+            is_transactional=self.settings.transactions is not None,
         )
 
     def _make_loop(self, ordering: Ordering | None) -> Loop:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import partial
 from itertools import starmap
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kafka.errors import KafkaError, KafkaTimeoutError, OffsetMetadataTooLargeError
 
@@ -272,16 +273,30 @@ class Committer:
         self, snapshot: CommitSnapshot[TopicPartition], reason: CommitReason, timeout: float
     ) -> Commit | CommitResult:
         held = self._scheduler.ask(lambda scheduler: scheduler.live_assignments)
-        commit = Commit(snapshot, held, CommitContext(reason, timeout * 1000), self._clock.monotonic())
+        context = CommitContext(reason, timeout * 1000, self._group_metadata(is_leaving=reason == "revoke"))
+        commit = Commit(snapshot, held, context, self._clock.monotonic())
         self._is_stored = False
         try:
             if commit.enter(self._surround):
                 return commit
+        except CommitFailed:  # a plugin that commits by itself was refused for good
+            raise
         except Exception as error:  # noqa: BLE001 - a plugin's: nothing was sent
-            return self._plugin_failed(error)
+            return self._failed(commit, error) if self._is_answer(error) else self._plugin_failed(error)
         if not self._is_stored:
             return self._plugin_failed(PluginError("a wrapper of on_commit swallowed the error of another plugin"))
         return self._done(commit)
+
+    def _is_answer(self, error: Exception) -> bool:
+        """Tell whether the *error* of a plugin that commits by itself is one of the client that says how to go on."""
+        return is_retriable(error) or (is_lost(error) and self._client.has_group_assignment)
+
+    def _group_metadata(self, *, is_leaving: bool) -> Callable[[], Any] | None:
+        """The question for the membership that a commit is made under; ``None`` if the client has no answer."""
+        membership = self._client.membership
+        if membership is None or not membership.has_metadata:
+            return None
+        return partial(membership.metadata, is_leaving=is_leaving)
 
     def _stored_by_plugin(self) -> None:
         """Note that a plugin has answered, which keeps the offsets itself."""

@@ -19,6 +19,7 @@ from kafka_parallel._runtime.loop.committer import CommitResult, Committer
 from kafka_parallel._runtime.loop.finished_before import FinishedBefore
 from kafka_parallel._runtime.loop.finishing import wait_drained
 from kafka_parallel._runtime.loop.sentences import named
+from kafka_parallel.errors import CommitFailed
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -49,6 +50,8 @@ class Rebalance:
     :param drain_timeout: seconds that running records get to finish before their partitions leave.
     :param session_timeout: seconds without a heartbeat after which the group gives up a member.
     :param leave_by: tells until when running records may run in all, in seconds of the monotonic clock.
+    :param is_transactional: whether records that are finished and not committed have to be handled again: their results
+        are gone with the assignment.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
     :ivar counts: how often partitions were assigned, revoked and lost.
@@ -77,6 +80,7 @@ class Rebalance:
         session_timeout: float,
         leave_by: Callable[[], float],
         is_abandoned: Callable[[], bool],
+        is_transactional: bool = False,
     ) -> None:
         self._client = client
         self._scheduler = scheduler
@@ -92,6 +96,7 @@ class Rebalance:
         self._session_timeout = session_timeout
         self._leave_by = leave_by
         self._is_abandoned = is_abandoned
+        self._is_transactional = is_transactional
         self._resume_at: dict[TopicPartition, int | None] = {}
         self.counts = {"assigned": 0, "revoked": 0, "lost": 0}
         self.failure: Exception | None = None
@@ -235,7 +240,12 @@ class Rebalance:
         """The group's committed offset: others may have had the partition since we gave it up. -1 if unknown."""
         try:
             offset: int | None = self._committed_offsets.of(partition, deadline)
-        except UnknownCommitError:
+        except UnknownCommitError as error:
+            if self._is_transactional:
+                raise CommitFailed(
+                    f"the committed offset of {named([partition])} is not known, and with transactions no record may "
+                    "be handled that another member has committed"
+                ) from error.__cause__
             log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
                         "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
             return -1
@@ -280,7 +290,7 @@ class Rebalance:
     def _remember(self, partition: TopicPartition, how: Ended, *, lost: bool) -> None:
         """Note where to go on if the partition comes back and the client kept a position past dropped records."""
         if self._client.has_group_assignment:
-            self._resume_at[partition] = how.resume_at
+            self._resume_at[partition] = how.restart_at if self._is_transactional else how.resume_at
         if how.running or (how.unbegun and not lost):
             log.warning(
                 "%d records of %s[%d] were still running when the partition %s%s: they will be processed again "

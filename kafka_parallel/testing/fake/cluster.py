@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from kafka import OffsetAndMetadata, TopicPartition
@@ -21,6 +22,7 @@ from kafka_parallel.testing.fake.brokers import Brokers
 from kafka_parallel.testing.fake.clock import ThreadClock, Timeline
 from kafka_parallel.testing.fake.group import Group
 from kafka_parallel.testing.fake.log import Headers, PartitionLog
+from kafka_parallel.testing.fake.transactions import Transactions
 
 __all__ = ["FakeCluster"]
 
@@ -32,7 +34,7 @@ Moment: TypeAlias = Literal["before", "after"]
 # The calls that ask a broker, and so may fail. Calls that only read cannot fail after they took effect.
 READS = ("poll", "committed", "position", "beginning_offsets", "end_offsets", "topics", "partitions_for_topic",
          "partitions_for")  # fmt: skip
-WRITES = ("commit", "commit_async", "send")
+WRITES = ("commit", "commit_async", "send", "send_offsets_to_transaction", "commit_transaction", "abort_transaction")
 
 
 class FakeCluster:
@@ -56,6 +58,7 @@ class FakeCluster:
         self.on_call: Callable[[str, Moment], None] = self._fail_if_due
         self.on_commit: Callable[[str, Mapping[TopicPartition, OffsetAndMetadata]], None] = lambda *_: None
         self.on_reset: Callable[[TopicPartition, int], None] = lambda *_: None
+        self.transactions: Transactions = Transactions(self.log, self._store_offsets)
         self._failures: list[tuple[str, Moment, Exception]] = []
         self._members = itertools.count()
         self._lock = threading.RLock()
@@ -117,19 +120,25 @@ class FakeCluster:
         headers: Headers = (),
         gap: int = 0,
         timestamp_ms: int | None = None,
+        transaction: str | None = None,
     ) -> ConsumerRecord:
         """Append a record and return it as a consumer will see it.
 
         :param partition: where to; by the key's hash if not given.
         :param gap: how many offsets before it hold no record (compaction, transaction markers).
         :param timestamp_ms: in milliseconds since the Unix epoch; now if not given.
+        :param transaction: the transaction that it belongs to; none if not given.
         :raises UnknownTopicOrPartitionError: the partition does not exist.
         """
         with self._lock:
-            count = len(self.partitions_of(topic))
-            number = zlib.crc32(key or b"") % max(1, count) if partition is None else partition
+            number = self.partition_of(topic, key, partition)
             timestamp_ms = int(self.clock.wall() * 1000) if timestamp_ms is None else timestamp_ms
-            return self.log(TopicPartition(topic, number)).append(key, value, headers, timestamp_ms, gap)
+            return self.log(TopicPartition(topic, number)).append(key, value, headers, timestamp_ms, gap, transaction)
+
+    def partition_of(self, topic: str, key: bytes | None, partition: int | None) -> int:
+        """The partition of a record: *partition*, or by the hash of its *key*."""
+        count = len(self.partitions_of(topic))
+        return zlib.crc32(key or b"") % max(1, count) if partition is None else partition
 
     # Groups
 
@@ -187,15 +196,46 @@ class FakeCluster:
                 group.require_member(*member)
             elif group.members:
                 raise CommitFailedError(f"group {group_id!r} has members by subscription, who commit for themselves")
-            for partition, offset in offsets.items():
-                if len((offset.metadata or "").encode()) > MOST_METADATA:
-                    raise OffsetMetadataTooLargeError(f"{partition}: more than {MOST_METADATA} bytes of metadata")
-            self.on_commit(group_id, offsets)
-            group.commit(offsets)
+            _require_little_metadata(offsets)
+            self._store_offsets(group_id, offsets)
+
+    def _store_offsets(self, group_id: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        self.on_commit(group_id, offsets)
+        self.group(group_id).commit(offsets)
 
     def committed(self, group_id: str, partition: TopicPartition) -> OffsetAndMetadata | None:
         """The offset that *group_id* has committed for *partition*."""
         return self.group(group_id).committed.get(partition)
+
+    # Transactions
+
+    @contextmanager
+    def in_transaction(self) -> Iterator[Transactions]:
+        """Let one act of a transaction be made at a time; those whose time is over have ended by then."""
+        with self._lock:
+            self.transactions.expire(self.clock.monotonic())
+            yield self.transactions
+
+    def end_late_transactions(self) -> None:
+        """Abort the transactions whose time is over, as the coordinator does by itself."""
+        with self.in_transaction():
+            pass
+
+    def require_member(self, group_id: str, member: tuple[str, int] | None) -> None:
+        """Refuse the offsets of a transaction that come from an outdated member; ``None`` is no member at all.
+
+        :raises CommitFailedError: it is outdated.
+        """
+        with self._lock:
+            group = self.group(group_id)
+            group.expire(self.clock.monotonic())
+            if member is not None and not group.has_member(*member):
+                raise CommitFailedError("Transaction offset commit failed due to consumer group metadata mismatch")
+
+    def is_unstable(self, group_id: str, partition: TopicPartition) -> bool:
+        """Tell whether an open transaction is about to change the committed offset of *partition*."""
+        with self.in_transaction() as transactions:
+            return transactions.has_open_offsets(group_id, partition)
 
     # Errors
 
@@ -204,10 +244,10 @@ class FakeCluster:
 
         :param call: the method's name: of a consumer "poll", "committed", "position", "beginning_offsets",
             "end_offsets", "topics", "partitions_for_topic", "commit" or "commit_async", of a producer "partitions_for"
-            or "send".
+            "send", "send_offsets_to_transaction", "commit_transaction" or "abort_transaction".
         :param moment: "before" the call takes effect, or "after": then it did, and only its answer was lost. Only
-            "commit", "commit_async" and "send" have an effect, and so has "poll": it moves the positions, and its
-            records are lost with the error.
+            the calls that write have an effect, and so has "poll": it moves the positions, and its records are lost
+            with the error.
         :raises ValueError: no call fails like this, so the test that asked for it would test nothing.
         """
         can_fail = {"before": READS + WRITES, "after": ("poll", *WRITES)}
@@ -220,3 +260,9 @@ class FakeCluster:
             if (name, when) == (call, moment):
                 del self._failures[place]
                 raise error
+
+
+def _require_little_metadata(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    for partition, offset in offsets.items():
+        if len((offset.metadata or "").encode()) > MOST_METADATA:
+            raise OffsetMetadataTooLargeError(f"{partition}: more than {MOST_METADATA} bytes of metadata")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.group import KafkaConsumer
-from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError
+from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError, KafkaTimeoutError
 
 from kafka_parallel._runtime.client.consumer_checks import usable
 from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
@@ -214,6 +214,7 @@ class FakeConsumer:
     ) -> dict[TopicPartition, int]:
         """The offset after the last one of each partition; with read_committed after the last stable one."""
         self._cluster.on_call("end_offsets", "before")
+        self._cluster.end_late_transactions()
         isolation = self.config["isolation_level"]
         return {partition: self._cluster.log(partition).readable_end(isolation) for partition in partitions}
 
@@ -255,6 +256,13 @@ class FakeConsumer:
         chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
         return self._coordinator.commit_offsets_async(chosen, callback=callback)
 
+    def group_metadata(self) -> Any:
+        """The membership, for a producer's transaction.
+
+        :raises AttributeError: 2.x has none.
+        """
+        return self._coordinator.group_metadata()
+
     def _auto_commit_if_due(self) -> None:
         now = self._clock.monotonic()
         if now >= self._next_auto_commit:
@@ -270,8 +278,14 @@ class FakeConsumer:
         """The group's commit for *partition*: the offset, or offset and *metadata*; ``None`` if there is none."""
         self._require(self.config["group_id"] is not None, "Requires group_id")
         self._cluster.on_call("committed", "before")
+        if self._is_3 and self._subscription_is_unstable(partition):
+            raise KafkaTimeoutError("the committed offset waits for a transaction")
         found = self._cluster.committed(self.config["group_id"], partition)
         return found if found is None or metadata else found.offset
+
+    def _subscription_is_unstable(self, partition: TopicPartition) -> bool:
+        is_strict = self.config["isolation_level"] == "read_committed"
+        return is_strict and self._cluster.is_unstable(self.config["group_id"], partition)
 
     # The end
 

@@ -99,6 +99,7 @@ class Fetcher:
     def _ends(self, timestamps: Mapping[TopicPartition, int]) -> Any:
         """The ends by partition, and the partitions whose leader is not known."""
         self._cluster.on_call("end_offsets", "before")
+        self._cluster.end_late_transactions()
         logs = {partition: log for partition in timestamps if (log := self._cluster.logs.get(partition)) is not None}
         isolation = ISOLATIONS[self._isolation_level]
         ends = {partition: SimpleNamespace(offset=log.readable_end(isolation)) for partition, log in logs.items()}
@@ -110,6 +111,7 @@ class Fetcher:
         Offsets without a record for this consumer (markers, aborted records) are passed with the records before them if
         there is room for one more, and with the next fetch otherwise.
         """
+        self._cluster.end_late_transactions()
         found = self._prefetched(max_records)
         max_records -= sum(map(len, found.values()))
         for partition, state in self._subscription.assignment.items():
@@ -117,6 +119,8 @@ class Fetcher:
             if log is None or not self._cluster.brokers.can_fetch(partition):
                 continue
             if state.paused and state.has_valid_position:
+                continue
+            if state.position is None and self._must_wait(partition):
                 continue
             offset = self.find(partition)
             if state.paused or max_records <= 0 or partition in found:
@@ -164,6 +168,12 @@ class Fetcher:
         if before not in {None, offset}:
             self._cluster.on_reset(partition, offset)
         return offset
+
+    def _must_wait(self, partition: TopicPartition) -> bool:
+        """Tell whether a transaction is about to change the committed offset, for which 3.x waits."""
+        group_id = self.config["group_id"]
+        is_strict = self._questions.has_io_thread and self._isolation == "read_committed"
+        return is_strict and group_id is not None and self._cluster.is_unstable(group_id, partition)
 
     def _committed(self, partition: TopicPartition) -> int | None:
         group_id = self.config["group_id"]

@@ -141,6 +141,10 @@ class Group:
         """Tell whether *name* is a member of the generation that holds now."""
         return self.is_stable and generation == self.generation and name in self.members
 
+    def has_member(self, name: str, generation: int) -> bool:
+        """Tell whether offsets of a transaction are accepted from *name*: a rebalance that waits does not matter."""
+        return name in self.members and name not in self._fenced and generation == self.generation
+
     def is_fenced(self, name: str) -> bool:
         """Tell whether a younger member has the instance id of *name*."""
         return name in self._fenced

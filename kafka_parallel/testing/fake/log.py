@@ -22,7 +22,6 @@ class PartitionLog:
     :ivar records: the records that can still be read, in offset order.
     :ivar start: the first offset that can be read.
     :ivar end: the offset of the next record.
-    :ivar open_from: the first offset of a transaction that has not ended; ``None`` if there is none.
     """
 
     def __init__(self, partition: TopicPartition) -> None:
@@ -31,13 +30,27 @@ class PartitionLog:
         self.records: list[ConsumerRecord] = []
         self.start: int = 0
         self.end: int = 0
-        self.open_from: int | None = None
+        self._open: dict[object, tuple[int, list[int]]] = {}
         self._aborted: set[int] = set()
 
+    @property
+    def open_from(self) -> int | None:
+        """The first offset of a transaction that has not ended; ``None`` if there is none."""
+        return min((begun for begun, _ in self._open.values()), default=None)
+
     def append(
-        self, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int, gap: int
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        timestamp_ms: int,
+        gap: int,
+        transaction: object = None,
     ) -> ConsumerRecord:
-        """Append a record after *gap* offsets that hold none (compaction, transaction markers)."""
+        """Append a record after *gap* offsets that hold none (compaction, transaction markers).
+
+        It belongs to *transaction*, if that has begun.
+        """
         topic, number = self._partition
         offset = self.end + gap
         header_size = sum(len(name.encode()) + len(content or b"") for name, content in headers) if headers else -1
@@ -46,22 +59,25 @@ class PartitionLog:
         self.records.append(ConsumerRecord(*fields, *sizes))
         self._offsets.append(offset)
         self.end = offset + 1
+        if transaction in self._open:
+            self._open[transaction][1].append(offset)
         return self.records[-1]
 
-    def begin_transaction(self) -> None:
-        """Let records appended from now on belong to a transaction."""
-        self.open_from = self.end
+    def begin_transaction(self, transaction: object = None) -> None:
+        """Let records appended from now on, by those who name it, belong to *transaction*."""
+        self._open.setdefault(transaction, (self.end, []))
 
-    def end_transaction(self, *, commits: bool) -> None:
-        """End the transaction; the marker that says how takes an offset."""
+    def end_transaction(self, transaction: object = None, *, commits: bool) -> None:
+        """End *transaction*; the marker that says how takes an offset."""
+        _, offsets = self._open.pop(transaction)
         if not commits:
-            self._aborted.update(offset for offset in self._offsets if offset >= (self.open_from or 0))
-        self.open_from = None
+            self._aborted.update(offsets)
         self.end += 1
 
     def readable_end(self, isolation: Isolation) -> int:
         """The offset that a reader can get to: with read_committed not past the first open transaction."""
-        return self.end if self.open_from is None or isolation == "read_uncommitted" else self.open_from
+        open_from = self.open_from
+        return self.end if open_from is None or isolation == "read_uncommitted" else open_from
 
     def delete_before(self, offset: int) -> None:
         """Delete the records below *offset* (retention)."""

@@ -35,6 +35,15 @@ NOBODY = -1
 LOST = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
 
 
+class GroupMetadata(NamedTuple):
+    """A membership, as 3.x tells it to producers."""
+
+    group_id: str
+    generation_id: int
+    member_id: str
+    group_instance_id: str | None
+
+
 class Generation(NamedTuple):
     """kafka-python's view of a membership; a member that is not known to the coordinator gets another id."""
 
@@ -82,6 +91,8 @@ class Membership:
         self._has_joined = False
         self._times_new = 0
         self._listener_error: Exception | None = None
+        if self._keeps_state:
+            self.group_metadata = self._group_metadata
 
     @property
     def _group_id(self) -> str:
@@ -136,6 +147,9 @@ class Membership:
     @property
     def _generation(self) -> Generation:
         return Generation(self.generation, f"{self._name}-{self._times_new}" if self._times_new else "")
+
+    def _group_metadata(self) -> GroupMetadata:
+        return GroupMetadata(self._group_id, *self._generation, self._instance_id)
 
     def stable(self) -> bool:
         """Tell whether the member believes that it belongs to a generation of the group."""

@@ -26,11 +26,14 @@ from kafka_parallel.outbox import (
     Outbox,
     Outgoing,
     Producer,
+    Writer,
     Written,
     check_overrides,
     is_too_large,
     open_outbox,
+    place_of,
     producer_config,
+    within_transaction,
 )
 from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.dlq.error_details import (
@@ -101,7 +104,7 @@ class DeadLetterQueue:
         self._timeout_ms = timeout_ms
         self._overrides = dict(producer_config or {})
         self._make_producer = make_producer
-        self._running: tuple[Settings, Outbox, Letterhead] | None = None
+        self._running: tuple[Settings, Outbox | None, Letterhead] | None = None
 
     def __repr__(self) -> str:
         names = sorted(self._overrides)
@@ -124,9 +127,15 @@ class DeadLetterQueue:
             log.warning("plugin dlq: without a group_id nothing is committed, and each start writes the same dead "
                         "letters again: give the KafkaConsumer a group_id")  # fmt: skip
         topics = self._topics.check(settings)
+        letterhead = Letterhead(self._dialects, self._kept, settings.group_id)
+        if settings.transactions is not None:
+            for topic in topics:
+                settings.transactions.require_topic(topic)
+            self._running = (settings, None, letterhead)
+            return
         config = producer_config("dlq", settings.consumer_config, self._overrides, self._timeout_ms)
         outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms, settings.clock)
-        self._running = (settings, outbox, Letterhead(self._dialects, self._kept, settings.group_id))
+        self._running = (settings, outbox, letterhead)
 
     @hookimpl(wrapper=True)
     def on_error(
@@ -148,13 +157,14 @@ class DeadLetterQueue:
         if self._running is None:
             raise StateError("plugin dlq was asked about a failed record before on_start")
         settings, outbox, letterhead = self._running
+        writer = within_transaction(settings.transactions, context) if outbox is None else outbox
         topic = self._topics.of(settings.sources.get(context.raw.topic, context.raw.topic))
         if settings.reads(topic):
             return Halt(own_topic(topic))
         exceeded = None if self._watch is None else self._watch.exceeded(context)
         if exceeded is not None:
             return Halt(f"{exceeded}: this looks like more than a few bad records, so nothing more is dead-lettered")
-        return self._write(outbox, letterhead, topic, error, origin(context, settings))
+        return self._write(writer, letterhead, topic, error, origin(context, settings))
 
     @hookimpl
     def on_stop(self, settings: Settings) -> None:
@@ -162,10 +172,11 @@ class DeadLetterQueue:
         if self._running is not None and self._running[0] is settings:
             _, outbox, _ = self._running
             self._running = None
-            outbox.close()
+            if outbox is not None:
+                outbox.close()
 
     def _write(
-        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
+        self, outbox: Writer, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Skip | Halt:
         raw, name = context.raw, class_name(error)
         try:
@@ -176,14 +187,14 @@ class DeadLetterQueue:
                 f"{failure!r}): check that the topic exists, may be written and takes records "
                 "of this size"
             )
-        place = f"{written.topic}[{written.partition}]@{written.offset}"
+        place = place_of(written)
         log.warning("%s[%d]@%d failed with %s: dead letter %s", raw.topic, raw.partition, raw.offset, name, place,
                     extra=self._log_fields(context))  # fmt: skip
         return Skip(f"{name}: dead letter {place}", written_to=written.topic)
 
     # see docs/decisions/0024-own-producer-for-large-letters.md
     def _write_what_fits(
-        self, outbox: Outbox, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
+        self, outbox: Writer, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
     ) -> Written:
         """Write the whole dead letter, or as much of it as the topic takes."""
         letters = self._letters(letterhead, topic, error, context)
@@ -229,7 +240,7 @@ def _check(timeout_ms: float, stack_trace: object, limit: object) -> None:
         raise ConfigurationError(f"limit of plugin dlq is {shown(limit)}: give a DlqLimit")
 
 
-def _write_largest(outbox: Outbox, letter: Outgoing, smaller: Iterator[Outgoing]) -> tuple[Outgoing, Written]:
+def _write_largest(outbox: Writer, letter: Outgoing, smaller: Iterator[Outgoing]) -> tuple[Outgoing, Written]:
     """Write *letter*, or the first of the *smaller* ones that the topic takes; return it with the broker's answer."""
     while True:
         try:

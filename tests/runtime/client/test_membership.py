@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
+from kafka.errors import CommitFailedError, RebalanceInProgressError
+
 from kafka_parallel._runtime.client.membership import Membership
 
 
@@ -64,3 +67,38 @@ def test_it_is_told_before_a_rebalance_acts():
     act(frozenset("p"))
 
     assert acts == [(1, frozenset("p"))]
+
+
+def telling(world, generation=3, member_id="m-1"):
+    """Let the client tell that membership."""
+    told = SimpleNamespace(group_id="g", generation_id=generation, member_id=member_id)
+    world.coordinator.group_metadata = lambda: told
+    return told
+
+
+def test_it_is_told_what_offsets_are_committed_under():
+    world = World("m-1")
+    assert not world.membership.has_metadata
+    told = telling(world)
+
+    assert world.membership.has_metadata
+    assert world.membership.metadata(is_leaving=False) is told
+
+
+@pytest.mark.parametrize(("generation", "member_id"), [(-1, "m-1"), (3, ""), (4, "m-2")])
+def test_a_member_that_was_removed_or_has_joined_anew_may_commit_nothing(generation, member_id):
+    world = World("m-1")
+    telling(world, generation, member_id)
+
+    with pytest.raises(CommitFailedError):
+        world.membership.metadata(is_leaving=True)
+
+
+def test_a_member_that_joins_commits_later_except_for_partitions_that_leave():
+    world = World("m-1")
+    told = telling(world)
+    world.coordinator.rejoining = True
+
+    with pytest.raises(RebalanceInProgressError):
+        world.membership.metadata(is_leaving=False)
+    assert world.membership.metadata(is_leaving=True) is told

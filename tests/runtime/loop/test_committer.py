@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaTimeoutError
 
-from kafka_parallel import hookimpl
+from kafka_parallel import CommitFailed, hookimpl
 from kafka_parallel._plugins.hooks import Hooks
 from kafka_parallel._plugins.manager import NO_AUTOLOAD_VARIABLE, Plugins
 from kafka_parallel._runtime.loop.committer import CommitResult, Committer
@@ -62,6 +62,7 @@ class Client:
 
     group_id = "g"
     has_group_assignment = True
+    membership = None
 
     def __init__(self):
         self.sent = []
@@ -325,3 +326,70 @@ def test_a_plugin_that_fails_is_asked_less_and_less_often():
     app.parallel(consumer, max_uncommitted=20, plugins=[plugin]).run(lambda _: None)
 
     assert 2 <= len(plugin.tries) <= 14, "100 ms, doubling: 4 times in 1.5 s, and 6 in the 5 s of the stop"
+
+
+class Answering:
+    """Commits by itself, or raises what it is given."""
+
+    def __init__(self, *errors):
+        self.errors = [*errors]
+        self.memberships = []
+
+    @hookimpl
+    def on_commit(self, context):
+        ask = context.group_metadata
+        self.memberships.append(ask if ask is None else ask())
+        if self.errors:
+            raise self.errors.pop(0)
+        return True
+
+
+def test_a_plugin_that_commits_by_itself_may_be_refused_for_good():
+    setting = Setting(Answering(CommitFailed("refused")))
+
+    with pytest.raises(CommitFailed, match="refused"):
+        setting.committer.send(LIMIT)
+    assert setting.committer.send(LIMIT) is CommitResult.DONE
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (CommitFailedError("out of date"), CommitResult.LOST),
+        (KafkaConnectionError("gone"), CommitResult.RETRY),
+        (ValueError("its own"), CommitResult.RETRY),
+    ],
+)
+def test_an_error_of_a_plugin_that_commits_by_itself_is_followed_as_an_answer(error, result):
+    setting = Setting(Answering(error))
+
+    assert setting.committer.send(LIMIT) is result
+    assert setting.queue.confirmed == {}
+    assert (setting.committer.lost == {PARTITION, OTHER}) is (result is CommitResult.LOST)
+
+
+def test_a_plugin_may_ask_for_the_membership_that_a_commit_is_made_under():
+    storing, asked = Answering(), []
+    setting = Setting(storing)
+
+    class Member:
+        has_metadata = True
+
+        def metadata(self, *, is_leaving):
+            asked.append(is_leaving)
+            return "m-1"
+
+    setting.client.membership = Member()
+    setting.committer.send(LIMIT)
+    setting.queue.confirmed.clear()
+    setting.committer.commit("revoke", LIMIT, [PARTITION])
+
+    assert storing.memberships == ["m-1", "m-1"]
+    assert asked == [False, True]
+
+
+def test_without_a_membership_there_is_nothing_to_ask():
+    storing = Answering()
+    Setting(storing).committer.send(LIMIT)
+
+    assert storing.memberships == [None]

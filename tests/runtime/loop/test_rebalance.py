@@ -15,6 +15,7 @@ from kafka_parallel._runtime.loop.committer import CommitResult
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, SLICE, Rebalance
 from kafka_parallel._runtime.loop.shutdown import Shutdown
+from kafka_parallel.errors import CommitFailed
 from kafka_parallel.testing.fake.clock import ManualClock
 from tests.runtime.app import PARTITION
 
@@ -181,7 +182,7 @@ class World:
     :ivar acts: what was done and told, in order.
     """
 
-    def __init__(self, *, delayed=()):
+    def __init__(self, *, delayed=(), is_transactional=False):
         self.acts, self.clock = [], ManualClock()
         self.shutdown = Shutdown(1.0, self.clock.monotonic)
         self.scheduler = LockedScheduler(
@@ -193,7 +194,7 @@ class World:
         self.rebalance = Rebalance(
             self.client, self.scheduler, self.committer, stuck, self.clock, positions, set(), hooks=self.hooks,
             delayed=delayed, drain_timeout=3.0, session_timeout=10.0, leave_by=lambda: self.shutdown.leave_by,
-            is_abandoned=lambda: self.shutdown.is_abandoned,
+            is_abandoned=lambda: self.shutdown.is_abandoned, is_transactional=is_transactional,
         )  # fmt: skip
 
     def meanwhile(self):
@@ -428,6 +429,37 @@ def test_a_client_that_forgot_its_position_reads_the_committed_offset_by_itself(
 def test_an_unknown_committed_offset_is_told(caplog):
     assert dropped_at(World(), position=5, stored=ValueError("no authorisation")) == [("seek", ZERO, 3)]
     assert "the committed offset of t[0] is not known" in caplog.text
+
+
+def come_back_half_finished(world, stored=None):
+    """Let a partition leave whose record 3 is finished and not committed, and come back."""
+    world.assign(ZERO)
+    world.feed(ZERO, 3, 4)
+    chunk = world.scheduler.next_chunk_nowait(1)
+    for task in chunk:
+        chunk.settle(task, None)
+    world.scheduler.finish(chunk)
+    world.rebalance.lost(frozenset([ZERO]))
+    world.client.kept, world.client.stored = {ZERO: 5}, {ZERO: stored}
+    world.acts.clear()
+    world.assign(ZERO)
+    return [act for act in world.acts if act[0] == "seek"]
+
+
+@pytest.mark.parametrize(("is_transactional", "offset"), [(False, 4), (True, 3)])
+def test_with_transactions_what_is_not_committed_is_handled_again(is_transactional, offset):
+    """The results of a finished record are gone with the assignment."""
+    world = World(is_transactional=is_transactional)
+
+    assert come_back_half_finished(world) == [("seek", ZERO, offset)]
+
+
+def test_with_transactions_an_unknown_committed_offset_ends_the_run():
+    world = World(is_transactional=True)
+
+    assert come_back_half_finished(world, stored=ValueError("no authorisation")) == []
+    with pytest.raises(CommitFailed, match=r"the committed offset of t\[0\] is not known"):
+        world.rebalance.raise_failure()
 
 
 # Delayed topics

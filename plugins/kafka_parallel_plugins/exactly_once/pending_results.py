@@ -1,0 +1,142 @@
+"""The results of records that are finished and not committed: which are kept, and which belong to a commit.
+
+Rule 1: a record has the results of its latest attempt alone. An attempt that has failed has none, not even if its
+handler returns later (a deadline was missed); a record that is finished by a dead letter has that.
+Rule 2: results belong to one time of ownership of their partition. Once that is over they are never written: the record
+runs again elsewhere.
+Rule 3: a commit takes the results of all records below its offsets, by partition and offset, and they are forgotten
+only when it is confirmed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from kafka_parallel import RecordContext
+    from kafka_parallel.outbox import Outgoing
+
+__all__ = ()
+
+Place: TypeAlias = "tuple[str, int]"
+
+
+@dataclass(slots=True)
+class Kept:
+    """The results of one record.
+
+    :ivar context: of the attempt that they are of.
+    :ivar size: their bytes.
+    """
+
+    records: Sequence[Outgoing]
+    context: RecordContext
+    size: int
+
+
+@dataclass(slots=True)
+class OfPartition:
+    """The results of one partition.
+
+    :ivar kept: by the offset of their record.
+    :ivar failed: by the offset of a record, the number of its latest attempt that has failed.
+    """
+
+    kept: dict[int, Kept] = field(default_factory=dict)
+    failed: dict[int, int] = field(default_factory=dict)
+
+
+class PendingResults:
+    """Keeps results until their records are committed. Any thread may call any method.
+
+    :ivar size: bytes of all of them together.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._partitions: dict[Place, OfPartition] = {}
+        self.size = 0
+
+    def keep_results(self, records: Sequence[Outgoing], context: RecordContext) -> None:
+        """Keep the results of an attempt, in the place of those of an earlier one; not if it has failed by now."""
+        with self._lock:
+            partition, offset = self._of(context), context.raw.offset
+            if context.attempt > partition.failed.get(offset, 0):
+                self._put(partition, records, context)
+
+    def keep_instead(self, record: Outgoing, context: RecordContext) -> None:
+        """Keep *record* for one that has failed and is finished by it."""
+        with self._lock:
+            self._put(self._of(context), (record,), context)
+
+    def note_failure(self, context: RecordContext) -> None:
+        """Note that an attempt has failed: its results are forgotten, and later ones of it are not kept."""
+        with self._lock:
+            partition, offset = self._of(context), context.raw.offset
+            partition.failed[offset] = max(context.attempt, partition.failed.get(offset, 0))
+            self._forget(partition, offset)
+
+    def results_below(self, offsets: Mapping[Place, int]) -> list[Outgoing]:
+        """The results of records below *offsets*, by partition and offset."""
+        with self._lock:
+            return [
+                record
+                for place, end in sorted(offsets.items())
+                for _, kept in sorted(self._kept_below(place, end), key=_offset)
+                if kept.context.counts
+                for record in kept.records
+            ]
+
+    def forget_written(self, offsets: Mapping[Place, int]) -> None:
+        """Forget the results of records below *offsets*: they are written."""
+        with self._lock:
+            for place, end in offsets.items():
+                for offset, _ in self._kept_below(place, end):
+                    self._forget(self._partitions[place], offset)
+                self._forget_failures(place, end)
+
+    def forget_partitions(self, partitions: Iterable[Place]) -> None:
+        """Forget all results of *partitions*, which have left."""
+        with self._lock:
+            for place in partitions:
+                gone = self._partitions.pop(place, None)
+                if gone is not None:
+                    self.size -= sum(kept.size for kept in gone.kept.values())
+
+    def _of(self, context: RecordContext) -> OfPartition:
+        return self._partitions.setdefault((context.raw.topic, context.raw.partition), OfPartition())
+
+    def _put(self, partition: OfPartition, records: Sequence[Outgoing], context: RecordContext) -> None:
+        offset = context.raw.offset
+        self._forget(partition, offset)
+        if records and context.counts:
+            kept = Kept(records, context, sum(map(size_of, records)))
+            partition.kept[offset] = kept
+            self.size += kept.size
+
+    def _forget(self, partition: OfPartition, offset: int) -> None:
+        kept = partition.kept.pop(offset, None)
+        if kept is not None:
+            self.size -= kept.size
+
+    def _kept_below(self, place: Place, end: int) -> list[tuple[int, Kept]]:
+        partition = self._partitions.get((place[0], place[1]))
+        return [] if partition is None else [item for item in partition.kept.items() if item[0] < end]
+
+    def _forget_failures(self, place: Place, end: int) -> None:
+        partition = self._partitions.get((place[0], place[1]))
+        if partition is not None and partition.failed:
+            partition.failed = {offset: attempt for offset, attempt in partition.failed.items() if offset >= end}
+
+
+def _offset(item: tuple[int, Kept]) -> int:
+    return item[0]
+
+
+def size_of(record: Outgoing) -> int:
+    """The bytes of *record*: key, value and headers."""
+    headers = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -1,0 +1,153 @@
+"""One producer with a transactional id, and the transaction it is in: every wait has an end.
+
+kafka-python waits for ever for the answers to offsets, commits and aborts. So its own objects are waited for here, by
+their private names; where a producer has none, its methods are called, which a fake one answers at once.
+
+An error leaves the transaction to be aborted. If not even that can be begun, the producer is of no use any more:
+another one has its transactional id, or the coordinator has ended the transaction because it took too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from kafka_parallel.outbox import sent_by
+
+if TYPE_CHECKING:
+    from kafka import OffsetAndMetadata, TopicPartition
+
+    from kafka_parallel.outbox import Outgoing
+
+__all__ = ()
+
+
+class RefusedError(Exception):
+    """A record was refused, or none of its transaction was answered in time; ``__cause__`` says why.
+
+    :ivar topic: where the record was to be written.
+    """
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"a result for topic {topic!r} was refused")
+        self.topic = topic
+
+
+class UnusableError(Exception):
+    """The producer cannot make any transaction any more; ``__cause__`` says why."""
+
+
+class UnansweredError(Exception):
+    """The broker did not say how a transaction ended."""
+
+
+class TransactionalProducer:
+    """Makes one transaction after the other. Used by one thread at a time.
+
+    :param producer: initialised, with `ExactBytes` as its key serialiser.
+    :param clock: monotonic seconds.
+    """
+
+    def __init__(self, producer: Any, clock: Callable[[], float]) -> None:
+        self._producer = producer
+        self._clock = clock
+        self._manager: Any = getattr(producer, "_transaction_manager", None)
+        self._aborting: Any = None
+
+    def begin_next(self, until: float) -> None:
+        """Begin a transaction, after an abort whose answer has not come yet has had it.
+
+        :param until: when to give up, in seconds of the monotonic clock.
+        :raises KafkaTimeoutError: it has not.
+        :raises UnusableError: the producer is of no use any more.
+        """
+        try:
+            if self._aborting is not None:
+                self._await(self._aborting, until)
+                self._aborting = None
+            self._producer.begin_transaction()
+        except KafkaTimeoutError:
+            raise
+        except KafkaError as error:
+            raise UnusableError from error
+
+    def send_records(self, records: Sequence[Outgoing], until: float) -> None:
+        """Send *records*, and wait until all are there.
+
+        :raises RefusedError: one is not.
+        """
+        sent: list[Any] = []
+        error: BaseException | None = None
+        try:
+            sent.extend(sent_by(self._producer, record) for record in records)
+            self._producer.flush(timeout=max(0.0, until - self._clock()))
+        except (KafkaError, ValueError, TypeError) as raised:
+            error = raised
+        for record, pending in zip(records, sent, strict=False):
+            if pending.failed():  # all behind it fail for that
+                raise RefusedError(record.topic) from _error_of(pending)
+        if error is not None:
+            raise RefusedError(records[min(len(sent), len(records) - 1)].topic if records else "") from error
+
+    def send_offsets(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_metadata: Any, until: float
+    ) -> None:
+        """Make *offsets* part of the transaction.
+
+        :raises KafkaError: they were refused, or not answered in time.
+        """
+        if self._manager is None:
+            self._producer.send_offsets_to_transaction(offsets, group_metadata)
+            return
+        result = self._manager.send_offsets_to_transaction(offsets, group_metadata)
+        self._await(result, until)
+
+    def end_by_commit(self, until: float) -> None:
+        """Commit the transaction.
+
+        :raises UnansweredError: it is not known whether it was committed.
+        :raises KafkaError: it was not.
+        """
+        try:
+            if self._manager is None:
+                self._producer.commit_transaction()
+            else:
+                self._await(self._manager.begin_commit(), until)
+        except KafkaTimeoutError as error:
+            raise UnansweredError from error
+
+    def end_by_abort(self, until: float) -> None:
+        """Abort the transaction; if the answer takes longer, the next one waits for it.
+
+        :raises UnusableError: it cannot be aborted, and no other one be begun.
+        """
+        try:
+            if self._manager is None:
+                self._producer.abort_transaction()
+                return
+            self._aborting = self._manager.begin_abort()
+            self._await(self._aborting, until)
+            self._aborting = None
+        except KafkaTimeoutError:
+            return
+        except KafkaError as error:
+            raise UnusableError from error
+
+    def _await(self, result: Any, until: float) -> None:
+        """Wait for an answer, and raise it if it is an error.
+
+        :raises KafkaTimeoutError: it has not come.
+        """
+        self._producer._sender.wakeup()  # noqa: SLF001 - as its own methods do before they wait
+        if not result.wait(timeout_ms=max(0.0, until - self._clock()) * 1000):
+            raise KafkaTimeoutError("no answer of the coordinator in time")
+
+
+def _error_of(pending: Any) -> BaseException:
+    try:
+        pending.get(timeout=0)
+    except Exception as error:  # noqa: BLE001 - the answer
+        return error
+    return RuntimeError("it failed without an error")
