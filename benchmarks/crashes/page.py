@@ -24,7 +24,9 @@ goes on until its group has committed everything.
   no others. A commit takes some milliseconds, which come on top.
 - *oldest*: how long before the kill the first of the repeated records was finished, in the worst round.
 - *x Java*: *repeated* beside the best Java consumer with a commit interval of 1,000 ms.
-- Keys: 1,000, in order per key. *lost* and *reordered* are those of all rounds together.
+- Keys: 1,000, in order per key. *lost* are records whose handler never ended, before the kill or after, though the
+  group has committed them; *reordered* began before an earlier one of their key had ended. Both in all rounds together.
+- `LoggedConsumer.java` and `logged_consumer.py` are the programs, with the same arguments.
 """
 COLUMNS = (
     "consumer",
