@@ -78,6 +78,7 @@ class Checker:
         self.committed = CommittedOffsets(
             cluster, source, self.starts, isolation, self.done, self.violate, self.jumps, is_latest=reset == "latest"
         )
+        self.holdings.finishes_on_arrival = self.committed.told.is_told
         self.endless = 0
         self.violation: Violation | None = None
         self.interrupted: set[str] = set()
@@ -326,9 +327,10 @@ class Checker:
             self.violate(f"{instance} counts an attempt at {place_of(record)}, whose partition had left")
 
     def cannot_commit(self, instance: str) -> None:
-        """Note that *instance* will never commit its finished but uncommitted records: each of them may be repeated."""
+        """Note that *instance* will never commit its finished records: those that no commit tells may be repeated."""
         for place in self._finished_by.pop(instance, ()):
-            self._excused[place] += place[1] >= self.committed.offset(place[0])
+            is_above = place[1] >= self.committed.offset(place[0])
+            self._excused[place] += is_above and not self.committed.told.is_told(place)
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""

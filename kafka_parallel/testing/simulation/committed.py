@@ -12,6 +12,7 @@ from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.simulation.calls import Lane, Place
 from kafka_parallel.testing.simulation.jumps import Jumps
 from kafka_parallel.testing.simulation.starts import Starts
+from kafka_parallel.testing.simulation.told import ToldFinished
 
 
 class CommittedOffsets:
@@ -24,6 +25,7 @@ class CommittedOffsets:
     :param violate: is called with what is wrong.
     :param jumps: those of the application.
     :param is_latest: whether a group without a committed offset begins at the end of the log: see ``starts.py``.
+    :ivar told: the records that commits tell to be finished above their offsets.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     """
 
@@ -49,6 +51,7 @@ class CommittedOffsets:
         self._jumps = jumps
         self._is_latest = is_latest
         self._offsets: dict[TopicPartition, int] = {}
+        self.told = ToldFinished(done, self._read, violate)
         cluster.on_commit = self._commit
         cluster.on_reset = self._was_reset
 
@@ -71,6 +74,7 @@ class CommittedOffsets:
                 if (partition, record.offset) not in self._done:
                     self._violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
             self._offsets[partition] = committed.offset
+            self.told.commit(partition, committed)
         self.has_news = True
 
     def _was_reset(self, partition: TopicPartition, offset: int) -> None:

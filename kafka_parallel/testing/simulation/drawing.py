@@ -66,6 +66,7 @@ def draw(seed: int) -> Plan:
     plan = _limited(_of_kind(_bounded(plan, is_calm=is_calm), is_calm=is_calm))
     plan = _skewed(_taken_over(plan))
     plan = _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
+    plan = _with_stuck_heads(plan) if is_calm and plan.has_map else plan
     return _interrupted(_rearranged(plan), is_calm=is_calm)
 
 
@@ -154,6 +155,15 @@ def _with_kills(plan: Plan) -> Plan:
     for _ in range(chance.randint(1, 2)):
         events.insert(chance.randint(0, len(events)), (chance.choice([0.02, 0.1, 0.5]), "kill"))
     return replace(plan, events=tuple(events))
+
+
+def _with_stuck_heads(plan: Plan) -> Plan:
+    """Kill members with slow handlers in half of the plans in which a map tells what is finished above these."""
+    chance = random.Random(f"stuck heads {plan.seed}")
+    if chance.random() < 0.5:
+        return plan
+    kills = tuple((chance.choice([0.1, 0.5, 1.5]), "kill") for _ in range(chance.randint(1, 3)))
+    return replace(_patient(plan), events=kills)  # type: ignore[arg-type]
 
 
 def _rearranged(plan: Plan) -> Plan:

@@ -17,12 +17,14 @@ class Holdings:
     :param most_records: how many records one instance may hold.
     :param most_bytes: how many bytes of keys, values and headers, and one record more.
     :param violate: is called with what is wrong.
+    :ivar finishes_on_arrival: tells whether a record is known to be finished when it comes.
     """
 
     def __init__(self, most_records: float, most_bytes: float, violate: Callable[[str], object]) -> None:
         self._most_records = most_records
         self._most_bytes = most_bytes
         self._violate = violate
+        self.finishes_on_arrival: Callable[[Place], bool] = lambda _: False
         self._held: dict[str, set[Place]] = defaultdict(set)
         self._sizes: dict[Place, int] = {}
         self._first: dict[tuple[str, TopicPartition], int] = {}
@@ -41,8 +43,8 @@ class Holdings:
             self._fetched_at.update({(instance, (partition, record.offset)): now for record in records})
             self._sizes.update({(partition, record.offset): size_of(record) for record in records})
         held = {place for place in self._held[instance] if place[0] in owned}
-        held |= {(partition, record.offset) for partition, records in batch.items() for record in records}
-        self._held[instance] = held
+        come = {(partition, record.offset) for partition, records in batch.items() for record in records}
+        self._held[instance] = held | {place for place in come if not self.finishes_on_arrival(place)}
 
     def first_offset(self, instance: str, partition: TopicPartition) -> int:
         """The first offset of *partition* that *instance* ever got."""

@@ -141,6 +141,11 @@ class Plan:
         return random.Random(f"keys {self.seed}").random() < 0.2
 
     @property
+    def has_map(self) -> bool:
+        """Tell whether the plugin ``offset-map`` is there: a lot of its own, of the seed alone."""
+        return random.Random(f"map {self.seed}").random() < 0.4
+
+    @property
     def is_slow_to_answer(self) -> bool:
         """Tell whether answers to commits at the interval take their time: a lot of its own, of the seed alone."""
         return random.Random(f"slow answers {self.seed}").random() < 0.3

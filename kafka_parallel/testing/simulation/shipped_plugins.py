@@ -20,6 +20,8 @@ def shipped_plugins(plan: Plan, world: World, checker: Checker) -> list[object]:
         found.append(built_in("rate-limit")(**plan.pace))
     if plan.adaptive is not None:
         found.append(built_in("adaptive-concurrency")(**plan.adaptive))
+    if plan.has_map:
+        found.append(built_in("offset-map")())
     if has_current_record(plan):
         found.append(CurrentRecord(checker, built_in("log-context")(structlog=False)))
     return found

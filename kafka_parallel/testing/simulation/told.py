@@ -1,0 +1,76 @@
+"""The records that commits tell to be finished above their offsets, by the plugin ``offset-map``: true, and remembered.
+
+A crash repeats only what the last stored commit does not tell, so what is told excuses no repeat. There is one
+exception. A map counts for the committed record alone: if there is none at that offset, the next owner drops the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel._core.offset_ranges import OffsetRanges
+from kafka_parallel.testing.simulation.calls import Place
+
+
+class ToldFinished:
+    """Judges each commit that is stored.
+
+    :param done: the records that are done.
+    :param read: returns the records of a partition that consumers get, from an offset on, so many at most.
+    :param violate: is called with what is wrong.
+    :ivar is_exact: whether all that was told once has to be told again, as far as it is above the commit: if nothing
+        may happen for which a map is dropped.
+    """
+
+    def __init__(
+        self,
+        done: Collection[Place],
+        read: Callable[[TopicPartition, int, int | None], list[Any]],
+        violate: Callable[[str], object],
+    ) -> None:
+        self.is_exact = False
+        self._done = done
+        self._read = read
+        self._violate = violate
+        self._told: dict[TopicPartition, tuple[int, OffsetRanges]] = {}
+
+    def commit(self, partition: TopicPartition, committed: OffsetAndMetadata) -> None:
+        """Note that *committed* is stored."""
+        told = _ranges(partition, committed)
+        for record in self._read(partition, committed.offset, None):
+            if record.offset in told and (partition, record.offset) not in self._done:
+                self._violate(f"{partition}: @{record.offset} was told to be finished, and is not")
+        if self.is_exact and (missing := self._forgotten(partition, committed.offset, told)):
+            self._violate(f"{partition}: {missing} were told to be finished, and the next commit does not tell it")
+        self._told[partition] = committed.offset, told
+
+    def _forgotten(self, partition: TopicPartition, offset: int, told: OffsetRanges) -> list[int]:
+        above = (record.offset for record in self._read(partition, offset + 1, None))
+        return [one for one in above if one not in told and self.is_told((partition, one))]
+
+    def is_told(self, place: Place) -> bool:
+        """Tell whether the last stored commit says that the record is finished, to owners that will believe it."""
+        partition, offset = place
+        base, told = self._told.get(partition, (0, OffsetRanges()))
+        if offset not in told:
+            return False
+        first = self._read(partition, base, 1)
+        return bool(first) and first[0].offset == base
+
+
+def _ranges(partition: TopicPartition, committed: OffsetAndMetadata) -> OffsetRanges:
+    if not committed.metadata:
+        return OffsetRanges()
+    told = _reader().on_assign({partition: committed})
+    return OffsetRanges((found.start, found.stop) for found in told.get(partition, ()))
+
+
+@cache
+def _reader() -> Any:
+    (found,) = entry_points(group="kafka_parallel", name="offset-map")
+    return found.load()()
