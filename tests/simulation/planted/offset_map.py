@@ -1,0 +1,65 @@
+"""Bugs of the offset map: records told to be finished that are not, and finished ones that are forgotten."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.bug import Bug
+
+BUGS = [
+    Bug(
+        "take the committed offset for finished if others above it are",
+        where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.__contains__",
+        old="offset in self._recorded.ranges",
+        new="(offset in self._recorded.ranges or offset == self._recorded.offset)",
+    ),
+    Bug(
+        "tell one offset more to be finished than is",
+        where="kafka_parallel._core.offsets:OffsetLedger.finished_ranges",
+        old="(below[-1] + 1, highest + 1)",
+        new="(below[-1] + 1, highest + 2)",
+    ),
+    Bug(
+        "tell dropped records to be finished",
+        where="kafka_parallel._core.offsets:OffsetLedger.finished_ranges",
+        old="left = sorted(dropped.union(unfinished)) if dropped else [*unfinished]",
+        new="left = [*unfinished]",
+    ),
+    Bug(
+        "write the map of an older commit",
+        where="kafka_parallel_plugins.offset_map:OffsetMap._write",
+        old="encode(commit.offset, pairs, self._max_chars)",
+        new="vars(self).setdefault(str(partition), encode(commit.offset, pairs, self._max_chars))",
+    ),
+    Bug(
+        "leave the map of the commit before where nothing above is finished",
+        where="kafka_parallel_plugins.offset_map:OffsetMap.on_commit",
+        old="self._write(offsets, partition, ranges)",
+        new="""
+            self._write(offsets, partition, ranges)
+            before = vars(self).setdefault("before", {})
+            before[partition] = offsets[partition].metadata or before.get(partition, "")
+            offsets[partition] = offsets[partition]._replace(metadata=before[partition])
+        """,
+    ),
+    Bug(
+        "commit where an assignment begins without what is recorded there",
+        where="kafka_parallel._core.assignment:Assignment.finished_above",
+        old="self.done.recorded_from(ahead)",
+        new="()",
+    ),
+    Bug(
+        "forget what is recorded when the first of its records have come",
+        where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.forget_below",
+        old="above = self._recorded.ranges.at_or_above(offset)",
+        new="above = ()",
+    ),
+    Bug(
+        "take the offsets of a commit and what is finished above them at two moments",
+        where="kafka_parallel._runtime.loop.committer:Committer.send",
+        old="return self.send_snapshot(self._scheduler.snapshot(renews=True), timeout)",
+        new="""
+            taken, later = self._scheduler.snapshot(renews=True), self._scheduler.snapshot(renews=True)
+            above = {partition: later.finished_above.get(partition, ()) for partition in taken.finished_above}
+            return self.send_snapshot(type(taken)(taken.offsets, taken.assignments, taken.finished, above), timeout)
+        """,
+    ),
+]
