@@ -134,6 +134,8 @@ class Assignment:
 
     def finished_above(self) -> list[OffsetRange]:
         """The offsets above the commit point that are finished, here or elsewhere, as ranges in increasing order."""
+        if not self.done:
+            return self.ledger.finished_ranges()
         ahead = max(self.ledger.next or 0, (self.ledger.committable or 0) + 1)
         return [*OffsetRanges([*self.ledger.finished_ranges(), *self.done.recorded_from(ahead)])]
 

@@ -57,7 +57,9 @@ BUGS = [
         where="kafka_parallel._runtime.loop.committer:Committer.send",
         old="return self.send_snapshot(self._scheduler.snapshot(renews=True), timeout)",
         new="""
-            taken, later = self._scheduler.snapshot(renews=True), self._scheduler.snapshot(renews=True)
+            taken = self._scheduler.snapshot(renews=True)
+            self._scheduler.wait_until(lambda _: False, 0.05)
+            later = self._scheduler.snapshot(renews=True)
             above = {partition: later.finished_above.get(partition, ()) for partition in taken.finished_above}
             return self.send_snapshot(type(taken)(taken.offsets, taken.assignments, taken.finished, above), timeout)
         """,
