@@ -65,7 +65,12 @@ SETS: dict[str, tuple[Sequence[Any], Callable[[], None]]] = {
     "timing-metrics": (("timing-metrics",), _nothing),
     "health": (("health",), _nothing),
     "all four": (ALL_FOUR, _nothing),
+    "commits each 100 ms": ((), _nothing),
+    "offset-map": (("offset-map",), _nothing),
+    "offset-map, commits each 100 ms": (("offset-map",), _nothing),
 }
+# The interval of commits, where it is not the usual one.
+INTERVALS_MS = {"commits each 100 ms": 100, "offset-map, commits each 100 ms": 100}
 
 
 def main() -> int:
@@ -124,11 +129,15 @@ def cost_of(name: str, job: str | None) -> float:
     plugins, set_up = SETS[name]
     set_up()
     loaded = [plugin if isinstance(plugin, str) else plugin() for plugin in plugins]
-    return _cost_without_broker(loaded) if job is None else _cost_with_broker(loaded, Job.from_json(job))
+    interval_ms = INTERVALS_MS.get(name)
+    if job is None:
+        return _cost_without_broker(loaded, interval_ms)
+    return _cost_with_broker(loaded, Job.from_json(job), interval_ms)
 
 
-def _cost_without_broker(plugins: Sequence[Any]) -> float:
+def _cost_without_broker(plugins: Sequence[Any], interval_ms: float | None) -> float:
     consumer, produced = PreparedConsumer(RECORDS, PARTITIONS), RECORDS + PARTITIONS * BATCH
+    _set_interval(consumer, interval_ms)
     parallel = ParallelConsumer(
         consumer, workers=WORKERS, ordering="unordered", plugins=plugins, max_buffered_records=produced,
         max_buffered_bytes=1 << 40, max_uncommitted=2 * produced, install_signal_handlers=False,
@@ -142,8 +151,15 @@ def _cost_without_broker(plugins: Sequence[Any]) -> float:
     return (ends[0] - consumer.began_at) / RECORDS
 
 
-def _cost_with_broker(plugins: Sequence[Any], job: Job) -> float:
-    parallel = ParallelConsumer(real_consumer(job), workers=job.workers, ordering="unordered", plugins=plugins)
+def _set_interval(consumer: Any, interval_ms: float | None) -> None:
+    if interval_ms is not None:
+        consumer.config["auto_commit_interval_ms"] = interval_ms
+
+
+def _cost_with_broker(plugins: Sequence[Any], job: Job, interval_ms: float | None) -> float:
+    consumer = real_consumer(job)
+    _set_interval(consumer, interval_ms)
+    parallel = ParallelConsumer(consumer, workers=job.workers, ordering="unordered", plugins=plugins)
     times: list[float] = []
     watch = Stopwatch(job.records, lambda: (times.append(time.process_time()), parallel.stop()))
     handle = watch.timing(None)

@@ -26,6 +26,7 @@ log = get_logger(__name__)
 
 # see docs/decisions/0077-offset-map.md
 # see docs/decisions/0078-record-of-one-commit.md
+# see docs/decisions/0086-offset-map-is-asked-for.md
 class OffsetMap:
     """Keeps the finished records above the committed offset in the metadata of the commit.
 
