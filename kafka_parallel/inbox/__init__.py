@@ -62,6 +62,7 @@ def first_time(
         would stay although the effect failed; or *database*, *consumer* or *id* is none of these.
     """
     _check_consumer(consumer)
+    _check_record(record)
     identity = message_id(record, id)
     target = target_of(database)
     _require_transaction(target)
@@ -105,12 +106,33 @@ def _check_consumer(consumer: object) -> None:
         )
 
 
+def _check_record(record: object) -> None:
+    if isinstance(record, (list, tuple)) and not hasattr(record, "offset"):
+        raise ConfigurationError(
+            f"first_time() got a {type(record).__name__} as its record: call it once for each record of a batch"
+        )
+    if not all(hasattr(record, name) for name in ("topic", "partition", "offset", "headers")):
+        raise ConfigurationError(
+            f"first_time() got {shown(record)} as its record: give the record as the handler has it, not its value, "
+            "and after the database: first_time(connection, record, consumer=...)"
+        )
+
+
 def _require_transaction(target: Target) -> None:
     if target.commits_alone():
         raise ConfigurationError(
             "this connection is in autocommit mode and no transaction is open: the id of the record would be kept "
             "although its effect failed, and the next attempt would leave the effect out; begin a transaction (with "
-            "connection.transaction(), transaction.atomic(), engine.begin() or BEGIN), make the effect in it too"
+            "connection.transaction(), transaction.atomic() or BEGIN; for SQLAlchemy and sqlite3 leave isolation_level "
+            "out), and make the effect in it too"
+        )
+    if target.commits_by_release():
+        raise ConfigurationError(
+            "this is a savepoint of SQLite, for which Python's sqlite3 begins no transaction: the end of the savepoint "
+            "would commit the id of the record, and a rollback later would not take it back; call first_time() before "
+            "begin_nested(), or have the driver begin transactions: "
+            "create_engine(..., connect_args={'autocommit': False}) from Python 3.12 on, or the events that "
+            "SQLAlchemy's page on SQLite and savepoints shows"
         )
 
 

@@ -17,6 +17,8 @@ IDLE = 0
 # A bit of the status of a MySQL server.
 IN_TRANSACTION = 1
 SAVEPOINT = "kafka_parallel_inbox"
+# Of sqlite3 from Python 3.12 on: it works as before 3.12.
+LEGACY = -1
 
 
 def commits_alone(dialect: str, *connections: Any) -> bool:
@@ -32,10 +34,20 @@ def commits_alone(dialect: str, *connections: Any) -> bool:
     return dialect != "sqlite" and not _keeps_savepoint(connections[0])
 
 
+def may_commit_by_release(connection: Any) -> bool:
+    """Tell whether the release of a savepoint may be a commit: sqlite3's own mode begins no transaction for one."""
+    return (
+        hasattr(connection, "isolation_level")
+        and hasattr(connection, "in_transaction")
+        and connection.isolation_level is not None
+        and getattr(connection, "autocommit", LEGACY) == LEGACY
+    )
+
+
 def _has_autocommit(connection: Any) -> bool:
     if hasattr(connection, "isolation_level") and hasattr(connection, "in_transaction"):  # sqlite3
-        mode = getattr(connection, "autocommit", -1)  # -1 from 3.12 on: as before 3.12
-        return mode is True or (mode == -1 and connection.isolation_level is None)
+        mode = getattr(connection, "autocommit", LEGACY)
+        return mode is True or (mode == LEGACY and connection.isolation_level is None)
     if hasattr(connection, "get_autocommit"):  # PyMySQL, mysqlclient
         return bool(connection.get_autocommit())
     return getattr(connection, "autocommit", None) is True

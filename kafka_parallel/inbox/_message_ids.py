@@ -86,7 +86,12 @@ def _checked(record: ConsumerRecord, found: object) -> str:
     if not isinstance(found, str) or not found:
         kind = "an empty text" if found == "" else kind_of(found)
         raise InvalidMessageId(f"the message id of {_shown(record)} is {kind}: it must be a text")
-    size = len(found.encode("utf-8", "surrogatepass"))
+    if "\0" in found or any("\ud800" <= character <= "\udfff" for character in found):
+        raise InvalidMessageId(
+            f"the message id of {_shown(record)} has a NUL or half of a surrogate pair, which databases do not keep: "
+            "choose id= a function that makes another text of it, such as its SHA-256"
+        )
+    size = len(found.encode())
     if size > LONGEST_ID:
         raise InvalidMessageId(
             f"the message id of {_shown(record)} has {size} bytes, and at most {LONGEST_ID} are kept: choose id= a "

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import Any, Protocol
 
 from kafka_parallel.errors import ConfigurationError
-from kafka_parallel.inbox._autocommit import commits_alone
+from kafka_parallel.inbox._autocommit import commits_alone, may_commit_by_release
 from kafka_parallel.inbox._driver_errors import says_duplicate, says_no_table
 from kafka_parallel.inbox._sql import BY_NAME, TABLE, Dialect, written
 
@@ -47,6 +47,9 @@ class Access(Protocol):
     def commits_alone(self) -> bool:
         """Tell whether a statement would be committed by itself."""
 
+    def commits_by_release(self) -> bool:
+        """Tell whether the end of the savepoint that is open may be the commit."""
+
 
 class Target:
     """The inbox in one database.
@@ -58,6 +61,7 @@ class Target:
         self._access = access
         self._sql: Dialect = BY_NAME[access.dialect]
         self.commits_alone = access.commits_alone
+        self.commits_by_release = access.commits_by_release
 
     def insert(self, consumer: str, identity: str) -> bool:
         """Note *identity* for *consumer*; false if it was noted before."""
@@ -99,6 +103,8 @@ def target_of(database: Any) -> Target:
 
     :raises ConfigurationError: nothing that has a transaction, or that of a database that is not known.
     """
+    if isinstance(database, str) and ("/" in database or database.endswith(".db")):
+        raise _misfit(database, f"{database!r} is a path or a URL: connect, and give the connection")
     if isinstance(database, str):
         return Target(_DjangoAccess(_django_connection(database)))
     if hasattr(database, "run_sync"):
@@ -140,6 +146,9 @@ class _DriverAccess:
     def commits_alone(self) -> bool:
         return self._connection is not None and commits_alone(self.dialect, self._connection)
 
+    def commits_by_release(self) -> bool:
+        return False  # no driver tells of savepoints
+
     def _run(self, cursor: Any, statement: str, parameters: Sequence[Any]) -> tuple[int, Any]:
         cursor.execute(*written(statement, parameters, self._paramstyle))
         return cursor.rowcount, cursor.fetchone()[0] if cursor.description else None
@@ -159,6 +168,9 @@ class _DjangoAccess:
 
     def commits_alone(self) -> bool:
         return self._connection.get_autocommit() and not self._connection.in_atomic_block
+
+    def commits_by_release(self) -> bool:
+        return False  # Django begins a transaction of its own
 
 
 class _AlchemyAccess:
@@ -180,6 +192,11 @@ class _AlchemyAccess:
             return True
         pooled = self._connection.connection
         return commits_alone(self.dialect, pooled.dbapi_connection, pooled.driver_connection)
+
+    def commits_by_release(self) -> bool:
+        if not self._connection.in_nested_transaction():
+            return False
+        return may_commit_by_release(self._connection.connection.driver_connection)
 
 
 def _django_connection(alias: str) -> Any:

@@ -79,6 +79,8 @@ def test_a_function_says_the_id(connection):
         ([], lambda _: "", "is an empty text"),
         ([], lambda _: 17, "is an int: it must be a text"),
         ([], lambda _: "ä" * 257, "has 514 bytes"),
+        ([("id", b"a\0b")], header("id"), "has a NUL or half"),
+        ([], lambda _: "\ud800", "has a NUL or half"),
     ],
 )
 def test_a_record_without_a_usable_id_is_refused(connection, headers, way, words):
@@ -119,6 +121,23 @@ def test_a_consumer_without_a_name_is_refused(connection, consumer):
 def test_an_object_without_a_transaction_is_refused(database):
     with pytest.raises(ConfigurationError, match="no transaction that the inbox can use"):
         first(database)
+
+
+@pytest.mark.parametrize("path", ["/var/effects.db", "effects.db", "postgresql://db/orders"])
+def test_a_path_is_not_taken_for_an_alias(path):
+    with pytest.raises(ConfigurationError, match=f"'{path}' is a path or a URL: connect"):
+        first(path)
+
+
+@pytest.mark.parametrize("wrong", [b"the value", 17, sqlite3.connect(":memory:")])
+def test_a_thing_that_is_no_record_is_refused(connection, wrong):
+    with pytest.raises(ConfigurationError, match=r"first_time\(connection, record, consumer=...\)"):
+        first(connection, wrong)
+
+
+def test_a_list_of_records_is_refused(connection):
+    with pytest.raises(ConfigurationError, match="got a list as its record: call it once for each"):
+        first(connection, [record()])
 
 
 def test_an_unknown_driver_is_refused():
@@ -287,6 +306,34 @@ def test_sqlalchemy_rolls_the_id_back_with_the_effect(engine):
             connection.rollback()
 
     assert told == [True, True]
+
+
+def test_a_savepoint_that_would_commit_the_id_is_refused(engine):
+    with engine.begin() as connection, connection.begin_nested():  # noqa: SIM117 - the order is the point
+        with pytest.raises(ConfigurationError, match="this is a savepoint of SQLite"):
+            first(connection)
+
+    with engine.begin() as connection:
+        assert first(connection)
+
+
+def test_a_savepoint_within_a_transaction_of_the_driver_is_taken(tmp_path):
+    """SQLAlchemy's recipe for savepoints on SQLite: the driver begins nothing, and each transaction by BEGIN."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'effects.db'}")
+    sqlalchemy.event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    sqlalchemy.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    create(engine)
+    told = []
+    for _ in range(2):
+        with engine.connect() as connection:
+            with connection.begin_nested():
+                told.append(first(connection))
+            connection.rollback()
+
+    assert told == [True, True]
+    engine.dispose()
 
 
 def test_sqlalchemy_deletes_by_age(engine):
