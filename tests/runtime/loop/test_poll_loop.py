@@ -415,7 +415,7 @@ def test_attempts_at_the_last_commit_share_its_time():
     world.step()
     world.handle_all()
     world.client.poll = lambda timeout, most: world.clock.advance(timeout) or {}
-    world.committer.commit = lambda reason, timeout: world.clock.advance(timeout) or CommitResult.RETRY
+    world.committer.commit = lambda reason, timeout: world.clock.advance(min(9.0, timeout)) or CommitResult.RETRY
 
     world.loop.drain_and_commit()
 

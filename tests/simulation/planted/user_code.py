@@ -65,6 +65,8 @@ BUGS = [
         where="kafka_parallel._runtime.loop.intake:Intake._tasks",
         old="""
             except BaseException as raised:
+                if not is_of_the_key(raised):
+                    raise
                 key, error = (None, raised)
         """,
         new="""
