@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kafka_parallel import Batch, ConfigurationError, Halt, RecordFailed, Retry, hookimpl
+from kafka_parallel import Batch, ConfigurationError, Halt, RecordFailed, Retry, Skip, hookimpl
 from kafka_parallel.inbox import InvalidMessageId, header
 from kafka_parallel_plugins.dedup import Dedup, RedisUnavailable
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
@@ -107,6 +107,29 @@ def test_a_batch_gets_the_records_that_are_not_done(client):
 
     assert sorted(seen) == [0, 2, 3, 5]
     assert client.get(key(0)) == b"done"
+
+
+def test_a_handler_in_another_process_is_asked_for_here(client):
+    app = App(records=3)
+    client.set(key(1), "done")
+
+    assert (
+        app.run_coroutine(fails_at_2, executor="process-pool", plugins=[("dedup", {"redis": client}), Skipping()])
+        is None
+    )
+
+    assert [client.get(key(offset)) for offset in range(3)] == [b"done", b"done", None]
+
+
+def fails_at_2(record):
+    if record.offset == 2:
+        raise OSError
+
+
+class Skipping:
+    @hookimpl
+    def on_error(self):
+        return Skip("on purpose")
 
 
 def test_each_group_and_each_message_id_is_apart(client):
