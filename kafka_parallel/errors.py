@@ -141,11 +141,13 @@ class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named af
 
 
 class InvalidResult(KafkaParallelError, TypeError):  # noqa: N818 - named after the result
-    """The handler's fault: it is `producing`, and returned something that is no result."""
+    """The handler's fault: it is made by `kafka_parallel.producing`, and returned something that is no result."""
 
 
 class ResultNotWritten(KafkaParallelError):  # noqa: N818 - named after what happened to the result
-    """A result of a handler that is `producing` was not acknowledged, so its record failed; ``__cause__`` says why.
+    """A result of a handler of `kafka_parallel.producing` was not acknowledged, so its record failed.
+
+    ``__cause__`` says why.
 
     :ivar topic: where it was to be written.
     :param reason: the answer, for the message.

@@ -51,7 +51,7 @@ class Result:
 
     :ivar value: its bytes; ``None`` = a tombstone.
     :ivar key: its bytes, ``None`` for no key. Without it, the result has the key of its record, as bytes.
-    :ivar topic: where to; ``None`` = the topic of `producing`.
+    :ivar topic: where to; ``None`` = the topic of `kafka_parallel.producing`.
     :ivar headers: names and values.
     :ivar partition: its partition; ``None`` = by its key, as a ``KafkaProducer`` does.
     :ivar timestamp_ms: in milliseconds since the Unix epoch; ``None`` = the time at which it is sent.
@@ -82,7 +82,9 @@ class Result:
 
 
 class Producing:
-    """A handler whose results are produced; made by `producing`. It holds no connection, and may serve several runs.
+    """A handler whose results are produced; made by `kafka_parallel.producing`.
+
+    It holds no connection, and may serve several runs.
 
     :param handler: the function that returns results.
     :param topic: the topic of results that name none.
