@@ -10,8 +10,8 @@ from tests.planting.change import Change
 class Bug(NamedTuple):
     """One change: within *where*, *old* becomes *new*; `Change` says how they are written.
 
-    :ivar executor: the kind of handlers with which it shows, "replay", "incident" for one of those, or a test (its file
-        and name) where no simulation can show it.
+    :ivar executor: the kind of handlers with which it shows, "replay", "exactly-once", "incident" for one of those, or
+        a test (its file and name) where no simulation can show it.
     :ivar nth: which of several equal places it is.
     """
 

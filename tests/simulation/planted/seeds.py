@@ -59,10 +59,13 @@ def _runner(executor: str) -> Callable[[int], object]:
     from kafka_parallel.testing.simulation.drawing import draw
     from kafka_parallel.testing.simulation.scenario import Simulation
     from tests.cli.replaying import Replaying
+    from tests.simulation import transacting
     from tests.simulation.incidents import judge
 
     if executor == "incident":
         return judge
+    if executor == "exactly-once":
+        return transacting.judge
     if executor == "replay":
         return lambda seed: Replaying(seed, Path.cwd()).run()
     return lambda seed: Simulation(seed, replace(draw(seed), executor=executor)).run()
