@@ -38,14 +38,17 @@ class Kill:
 
 
 def kill(consumer: Consumer, scenario: Scenario, broker: Broker, folder: Path) -> Kill:
-    """Kill *consumer* in the middle of *scenario*, and let another one finish."""
+    """Kill *consumer* in the middle of *scenario*, and let another one finish.
+
+    The moment varies by more than a second: the time since the last commit decides how much is repeated.
+    """
     name = f"crash-{time.time_ns()}"
     broker.create_topic(name, PARTITIONS)
     produced = produce(broker.bootstrap_servers, name, scenario.records())
     place = Place(broker.bootstrap_servers, produced, name, folder / name)
     consumer = replace(consumer, ordering="key", workers=scenario.workers)
     with Life(consumer, place) as first:
-        first.wait_for(RECORDS + random.randrange(RECORDS // 10))  # two entries for each record
+        first.wait_for(round(random.uniform(0.67, 1.33) * RECORDS))  # two entries for each record
         first.kill()
     with Life(consumer, place, scale=0) as second:
         second.wait_until_committed()

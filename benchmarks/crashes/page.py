@@ -13,9 +13,9 @@ from benchmarks.crashes.scenarios import RECORDS
 HEAD = """\
 # Repeats after a crash
 
-Made by `make bench-crashes` on {day}: {rounds} kill(s) of each consumer in each scenario, the consumers in turn,
-medians with the smallest and the largest. SIGKILL comes after about half of {records:,} records; the same consumer then
-goes on until its group has committed everything.
+Made by `make bench-crashes` on {day}: the consumers in turn, medians with the smallest and the largest. SIGKILL comes
+at a random moment between a third and two thirds of {records:,} records; the same consumer then goes on until its group
+has committed everything.
 
 - *finished*: records that were finished before the kill. *in flight*: records that had begun and were not finished,
   which every consumer repeats.
@@ -31,6 +31,7 @@ goes on until its group has committed everything.
 COLUMNS = (
     "consumer",
     "commit interval, ms",
+    "kills",
     "finished",
     "in flight",
     "repeated",
@@ -45,8 +46,7 @@ Kills = Mapping[Consumer, Sequence[Kill]]
 
 def page(found: Mapping[str, Kills], machine: Mapping[str, str], day: date) -> str:
     """The page of the kills in each scenario."""
-    rounds = max(len(kills) for scenario in found.values() for kills in scenario.values())
-    head = HEAD.format(day=day, rounds=rounds, records=RECORDS)
+    head = HEAD.format(day=day, records=RECORDS)
     tables = [f"## {name}\n\n{table(kills)}\n" for name, kills in found.items()]
     facts = "\n".join(f"| {name} | {value} |" for name, value in machine.items())
     return "\n".join([head, *tables, f"## Machine\n\n| | |\n|---|---|\n{facts}\n"])
@@ -71,6 +71,7 @@ def _line(consumer: Consumer, kills: Sequence[Kill], best: float | None) -> tupl
     return (
         consumer.name,
         f"{consumer.commit_interval_ms:,}",
+        str(len(kills)),
         _spread([each.finished for each in kills]),
         _spread([each.in_flight for each in kills]),
         _spread([each.repeated for each in kills]),

@@ -55,14 +55,13 @@ def test_ours_is_beside_the_best_java_that_commits_once_a_second():
 
     shown = table(kills).splitlines()
 
-    assert shown[2] == "| ours | 100 | 10 (10-10) | 2 (2-2) | 20 (10-60) | 5 (5-5) | 90 | 0.25 | 0 | 0 |"
-    assert [line.split("|")[8].strip() for line in shown[3:]] == ["4.38", "1.00", "0.01"]
+    assert shown[2] == "| ours | 100 | 3 | 10 (10-10) | 2 (2-2) | 20 (10-60) | 5 (5-5) | 90 | 0.25 | 0 | 0 |"
+    assert [line.split("|")[9].strip() for line in shown[3:]] == ["4.38", "1.00", "0.01"]
 
 
 def test_without_java_there_are_no_ratios():
     written = page({"work": {OURS: [killed(10)], JAVA: []}}, {"processor": "one"}, "2026-01-31")
 
-    assert "1 kill(s) of each" in written
-    assert "| ours | 100 | 10 (10-10) | 2 (2-2) | 10 (10-10) | 5 (5-5) | 90 |  | 0 | 0 |" in written
+    assert "| ours | 100 | 1 | 10 (10-10) | 2 (2-2) | 10 (10-10) | 5 (5-5) | 90 |  | 0 | 0 |" in written
     assert "| Java |" not in written
     assert "| processor | one |" in written
