@@ -36,7 +36,6 @@ class _RecordKey:
 
 RECORD_KEY: Any = _RecordKey()
 
-Bytes: TypeAlias = "bytes | bytearray | memoryview | None"
 Header: TypeAlias = tuple[str, bytes]
 Results: TypeAlias = "tuple[Result, ...]"
 RIGHT = (
@@ -58,10 +57,10 @@ class Result:
     :raises InvalidResult: one of them is of a kind that Kafka cannot store.
     """
 
-    value: Bytes
-    key: Bytes = RECORD_KEY
+    value: bytes | bytearray | memoryview | None
+    key: bytes | bytearray | memoryview | None = RECORD_KEY
     topic: str | None = None
-    headers: Sequence[Header] = ()
+    headers: Sequence[tuple[str, bytes]] = ()
     partition: int | None = None
     timestamp_ms: int | None = None
 

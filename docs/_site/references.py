@@ -26,6 +26,8 @@ ELSEWHERE = {*sys.stdlib_module_names, "kafka", "click"}
 CLIENT = (kafka, kafka.errors, kafka.consumer.fetcher)
 # Classes of packages that only an extra needs, so the documentation is built without them.
 OF_EXTRAS = {"CollectorRegistry", "MeterProvider", "TracerProvider"}
+# Protocols that only the library itself meets, in signatures of objects that it hands out.
+PRIVATE = {"WritesAnew"}
 
 
 def setup(app: Sphinx) -> None:
@@ -60,4 +62,4 @@ def is_elsewhere(target: str, user: str | None) -> bool:
         return hasattr(importlib.import_module(module), name)
     used = getattr(sys.modules.get(user or ""), name, None)
     is_imported = getattr(used, "__module__", "").split(".")[0] in ELSEWHERE
-    return not module and (is_imported or name in OF_EXTRAS or any(hasattr(each, name) for each in CLIENT))
+    return not module and (is_imported or name in OF_EXTRAS | PRIVATE or any(hasattr(each, name) for each in CLIENT))
