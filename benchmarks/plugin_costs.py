@@ -31,7 +31,8 @@ RECORDS = 100_000
 PARTITIONS = 4
 WORKERS = 4
 PATIENCE = 180
-ALL_FOUR = ("prometheus", "opentelemetry", "log-context", "health")
+HEALTH = ("health", {"port": 0})
+ALL_FOUR = ("prometheus", "opentelemetry", "log-context", HEALTH)
 
 
 class HearsHandled:
@@ -63,7 +64,7 @@ SETS: dict[str, tuple[Sequence[Any], Callable[[], None]]] = {
     "opentelemetry, no SDK": (("opentelemetry",), _nothing),
     "opentelemetry, an SDK that samples nothing": (("opentelemetry",), _sampling_nothing),
     "timing-metrics": (("timing-metrics",), _nothing),
-    "health": (("health",), _nothing),
+    "health": ((HEALTH,), _nothing),
     "all four": (ALL_FOUR, _nothing),
     "commits each 100 ms": ((), _nothing),
     "offset-map": (("offset-map",), _nothing),
@@ -128,7 +129,7 @@ def cost_of(name: str, job: str | None) -> float:
     """Processor seconds of this process per record, from the first handler to the last."""
     plugins, set_up = SETS[name]
     set_up()
-    loaded = [plugin if isinstance(plugin, str) else plugin() for plugin in plugins]
+    loaded = [plugin() if isinstance(plugin, type) else plugin for plugin in plugins]
     interval_ms = INTERVALS_MS.get(name)
     if job is None:
         return _cost_without_broker(loaded, interval_ms)
