@@ -53,6 +53,7 @@ WAIT = "wait for its result before returning"
 WAIT_FOR_END = "wait for its end before returning"
 ITERATE = "make it async def, if it is not, and iterate to its end"
 ENTER = "take the decorator away that makes a context manager of the function, or enter it by a with statement"
+PRODUCE = "nothing produces it: write run(producing(handler, topic=...))"
 CALL = "call it (a pair of parentheses may be missing, maybe those of a decorator), or return None"
 
 
@@ -92,6 +93,7 @@ KNOWN: Mapping[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     MANAGER: (_was_not_entered, ENTER),
     ("dask.delayed", "Delayed"): (_is_any, "compute() it before returning"),
     ("celery.canvas", "Signature"): (_is_any, "send it: delay() or apply_async()"),
+    ("kafka_parallel.results", "Result"): (_is_any, PRODUCE),
 }
 
 

@@ -151,19 +151,22 @@ class ResultNotWritten(KafkaParallelError):  # noqa: N818 - named after what hap
 
     :ivar topic: where it was to be written.
     :param reason: the answer, for the message.
+    :param advice: the remedy, for the message.
     """
 
-    def __init__(self, topic: str, reason: str) -> None:
-        super().__init__(
-            f"topic {topic!r} did not acknowledge a result ({reason}): check that the topic exists, may be written and "
-            "takes records of this size"
-        )
+    def __init__(
+        self,
+        topic: str,
+        reason: str,
+        advice: str = "check that the topic exists, may be written and takes records of this size",
+    ) -> None:
+        super().__init__(f"topic {topic!r} did not acknowledge a result ({reason}): {advice}")
         self.topic = topic
-        self._reason = reason
+        self._rest = (reason, advice)
 
-    def __reduce__(self) -> tuple[type[ResultNotWritten], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[ResultNotWritten], tuple[str, str, str]]:
         """Let the error be sent from another process."""
-        return type(self), (self.topic, self._reason)
+        return type(self), (self.topic, *self._rest)
 
 
 class HandlerError(KafkaParallelError):

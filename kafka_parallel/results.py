@@ -37,7 +37,6 @@ class _RecordKey:
 RECORD_KEY: Any = _RecordKey()
 
 Header: TypeAlias = tuple[str, bytes]
-Results: TypeAlias = "tuple[Result, ...]"
 RIGHT = (
     "return None for no result, bytes, a Result(value, ...), or a list of these; text has to be encoded, an object "
     "serialised"
@@ -78,6 +77,15 @@ class Result:
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
                 raise InvalidResult(f"Result({name}={shown(number)}): give an integer of 0 or more")
         object.__setattr__(self, "headers", _headers(self.headers))
+
+
+class Results(tuple[Result, ...]):
+    """The results of one record after they were judged. A plain tuple of them is one that nothing produces."""
+
+    __slots__ = ()
+
+
+NO_RESULTS = Results()
 
 
 class Producing:
@@ -219,10 +227,18 @@ def _results_of(returned: Any) -> Results:
     :raises HandlerUnfinished: it is work that has yet to be done.
     """
     if returned is None:
-        return ()
-    require_finished(returned)
-    found = returned if isinstance(returned, (list, tuple)) else (returned,)
-    return tuple([_traced(_result_of(each)) for each in found if each is not None])
+        return NO_RESULTS
+    _require_finished(returned)
+    found = returned if isinstance(returned, list) else (returned,)
+    return Results([_traced(_result_of(each)) for each in found if each is not None])
+
+
+def _require_finished(returned: Any) -> None:
+    """Refuse work that has yet to be done. Results are such work elsewhere, but not here."""
+    if type(returned) in (list, tuple):
+        returned = [each for each in returned if not isinstance(each, Result)]
+    if not isinstance(returned, Result):
+        require_finished(returned)
 
 
 def _result_of(returned: Any) -> Result:
@@ -230,6 +246,11 @@ def _result_of(returned: Any) -> Result:
         return returned
     if isinstance(returned, (bytes, bytearray, memoryview)):
         return Result(returned)
+    if isinstance(returned, tuple):
+        raise InvalidResult(
+            "a handler that is producing returned a tuple: write Result(value, key=key) for a value and its key, or a "
+            "list of several results"
+        )
     raise InvalidResult(f"a handler that is producing returned {kind_of(returned)}: {RIGHT}")
 
 
@@ -238,10 +259,10 @@ def _of_each(returned: Any, count: int) -> list[Results | Exception]:
 
     :raises InvalidResult: *returned* is no list with an item for each.
     """
-    require_finished(returned)
     if returned is None:
-        return [()] * count
-    if not isinstance(returned, (list, tuple)) or len(returned) != count:
+        return [NO_RESULTS] * count
+    _require_finished(returned)
+    if not isinstance(returned, list) or len(returned) != count:
         size = f" of {len(returned)}" if isinstance(returned, (list, tuple)) else ""
         raise InvalidResult(
             f"a batch handler that is producing returned {kind_of(returned)}{size} for {count} records: return None, "

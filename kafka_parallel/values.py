@@ -248,7 +248,7 @@ class Transactions(Protocol):
 
         :param records: them, as `kafka_parallel.outbox.Outgoing`, in their order; empty for none.
         :param context: of the attempt.
-        :raises ResultNotWritten: one is too large.
+        :raises ResultNotWritten: one is too large, or names a partition that its topic does not have.
         """
 
     def add_instead(self, record: Any, context: RecordContext) -> None:

@@ -46,7 +46,6 @@ class TestOneRecord:
             (memoryview(b"v"), (Result(b"v"),)),
             (Result(None, key=b"k"), (Result(None, key=b"k"),)),
             ([b"v", None, Result(b"w", topic="t")], (Result(b"v"), Result(b"w", topic="t"))),
-            ((b"v",), (Result(b"v"),)),
         ],
     )
     def test_nothing_bytes_results_and_lists_of_them_are_results(self, returned, results):
@@ -75,6 +74,11 @@ class TestOneRecord:
 
     def test_an_async_handler_is_awaited(self):
         assert asyncio.run(producing(enrich).judged(is_batch=False)(None)) == (Result(b"enriched"),)
+
+    @pytest.mark.parametrize("returned", [(b"k", b"v"), [(b"k", b"v")], (Result(b"v"),), ()])
+    def test_a_tuple_is_refused_for_it_may_be_a_key_and_a_value(self, returned):
+        with pytest.raises(InvalidResult, match=r"returned a tuple: write Result\(value, key=key\)"):
+            judged(returned)
 
 
 class TestBatch:

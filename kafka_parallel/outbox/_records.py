@@ -20,12 +20,13 @@ class Outgoing(NamedTuple):
     """A record to be written.
 
     :ivar topic: where to.
-    :ivar partition: its partition there, modulo the number of partitions where there are fewer; ``None`` = by its key,
-        as the producer's partitioner chooses.
+    :ivar partition: its partition there; ``None`` = by its key, as the producer's partitioner chooses.
     :ivar key: its key; ``None`` = it has none.
     :ivar value: its value; ``None`` = it has none.
     :ivar headers: names and values, no value ``None``: kafka-python cannot send that.
     :ivar timestamp_ms: in milliseconds since the Unix epoch; ``None`` = the time at which it is sent.
+    :ivar is_partition_exact: whether a partition that the topic does not have is refused. If not, it is taken modulo
+        the number of partitions.
     """
 
     topic: str
@@ -34,6 +35,13 @@ class Outgoing(NamedTuple):
     value: bytes | None
     headers: list[tuple[str, bytes]]
     timestamp_ms: int | None = None
+    is_partition_exact: bool = False
+
+
+class UnknownPartition(ValueError):  # noqa: N818 - named after what is wrong with the record
+    """A record is to be written to a partition that its topic does not have."""
+
+    advice = "name one of these, or leave partition= out"
 
 
 class Written(Protocol):
@@ -91,10 +99,25 @@ def sent_by(producer: Producer, record: Outgoing) -> Pending:
     fields: dict[str, Any] = {"value": record.value, "headers": record.headers}
     fields["key"] = NULL_KEY if record.key is None and record.value is None else record.key
     if record.partition is not None:
-        fields["partition"] = record.partition % len(producer.partitions_for(record.topic))
+        fields["partition"] = partition_of(producer, record)
     if record.timestamp_ms is not None:
         fields["timestamp_ms"] = record.timestamp_ms
     return producer.send(record.topic, **fields)
+
+
+def partition_of(producer: Producer, record: Outgoing) -> int | None:
+    """Return the partition of *record*, ``None`` = by its key; it may wait for the metadata of its topic.
+
+    :param producer: knows the partitions.
+    :param record: it.
+    :raises UnknownPartition: the topic does not have it.
+    """
+    if record.partition is None:
+        return None
+    count = len(producer.partitions_for(record.topic))
+    if record.is_partition_exact and record.partition >= count:
+        raise UnknownPartition(f"partition={record.partition} is none of its partitions 0 to {count - 1}")
+    return record.partition % count
 
 
 def is_too_large(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ from kafka_parallel import (
     HandlerTimeout,
     ParallelConsumer,
     PluginError,
+    Result,
     ResultNotWritten,
     Retry,
     Skip,
@@ -464,3 +465,17 @@ class TestRefusals:
         assert (config["transaction_timeout_ms"], config["retry_backoff_ms"]) == (10_000, 10)
         assert config["compression_type"] == "gzip"
         assert app.producers[0]._closed
+
+
+def test_a_partition_that_the_topic_does_not_have_fails_its_record_alone(app):
+    """Kind: in the transaction it would abort those of all others, until the consumer stops."""
+    answering = Answering()
+
+    def handler(record):
+        return Result(b"v", partition=99 if record.offset == 3 else 0)
+
+    assert app.run(handler, answering) is None
+    assert [offset for offset, _ in answering.errors] == [3]
+    assert "partition=99 is none of its partitions 0 to 0" in str(answering.errors[0][1])
+    assert app.seen() == [b"v"] * 9
+    assert app.committed() == 10

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 import pytest
 from kafka.serializer import Deserializer
 
-from kafka_parallel import ConfigurationError, HandlerUnfinished, RecordFailed
+from kafka_parallel import ConfigurationError, HandlerUnfinished, RecordFailed, Result
 from tests.runtime.app import App
 
 
@@ -38,6 +38,25 @@ def test_work_in_a_container_is_a_failure(kind, executor):
     assert isinstance(error, RecordFailed)
     assert isinstance(error.__cause__, HandlerUnfinished)
     assert f"a {kind} with" in str(error.__cause__)
+    assert app.committed == 0
+
+
+RESULTS = {"alone": Result(b"v"), "list": [b"v", Result(b"w")], "tuple": (Result(b"v"),)}
+
+
+@pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
+@pytest.mark.parametrize("kind", RESULTS)
+def test_a_result_that_nothing_produces_is_a_failure(kind, executor):
+    """Kind: the handler was given to run() without producing(), and its results would be lost without a word."""
+
+    async def handle_async(_):
+        return RESULTS[kind]
+
+    app = App(1)
+    error = app.run_coroutine((lambda _: RESULTS[kind]) if executor == "thread-pool" else handle_async)
+
+    assert isinstance(error.__cause__, HandlerUnfinished)
+    assert "write run(producing(handler, topic=...))" in str(error.__cause__)
     assert app.committed == 0
 
 

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._showing import described
-from kafka_parallel.errors import BatchFailed, InvalidResult, ResultNotWritten, StateError
+from kafka_parallel.errors import BatchFailed, ConfigurationError, InvalidResult, ResultNotWritten, StateError
 from kafka_parallel.hookspecs import hookimpl
-from kafka_parallel.outbox import NotWritten, Outgoing, open_outbox, producer_config
+from kafka_parallel.outbox import NotWritten, Outgoing, UnknownPartition, open_outbox, producer_config
 from kafka_parallel.results import NAME, RECORD_KEY
 
 if TYPE_CHECKING:
@@ -45,10 +45,16 @@ class ResultDelivery:
     def on_start(self, settings: Settings) -> None:
         """Connect, and look the topic up; unless a plugin writes results together with offsets.
 
-        :raises ConfigurationError: the cluster or the topic cannot be reached.
+        :raises ConfigurationError: the cluster or the topic cannot be reached, or the consumer reads the topic.
         """
         self._transactions = settings.transactions
         producing = self._producing
+        if producing.topic is not None and settings.reads(producing.topic):
+            raise ConfigurationError(
+                f"producing(topic={producing.topic!r}) would write to a topic that this consumer reads itself, so "
+                "every result would come back as a new record: name another topic; a single result may go there by "
+                f"Result(value, topic={producing.topic!r})"
+            )
         if settings.transactions is not None:
             if producing.topic is not None:
                 settings.transactions.require_topic(producing.topic)
@@ -135,7 +141,8 @@ class ResultDelivery:
             )
         key: Any = context.raw.key if result.key is RECORD_KEY else result.key
         headers = [*result.headers]
-        return Outgoing(topic, result.partition, key, result.value, headers, result.timestamp_ms)  # type: ignore[arg-type]
+        value: Any = result.value
+        return Outgoing(topic, result.partition, key, value, headers, result.timestamp_ms, is_partition_exact=True)
 
     def hand_over(self, records: list[Outgoing]) -> HandedOver:
         outbox = self._outbox
@@ -152,4 +159,7 @@ class ResultDelivery:
         try:
             handed_over.require_written()
         except NotWritten as error:
-            raise ResultNotWritten(error.record.topic, described(error.__cause__ or error)) from error.__cause__
+            cause = error.__cause__
+            if isinstance(cause, UnknownPartition):
+                raise ResultNotWritten(error.record.topic, str(cause), cause.advice) from cause
+            raise ResultNotWritten(error.record.topic, described(cause or error)) from cause

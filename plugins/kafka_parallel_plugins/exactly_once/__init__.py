@@ -20,7 +20,7 @@ from kafka import KafkaProducer
 from kafka.errors import MessageSizeTooLargeError
 
 from kafka_parallel import CommitContext, ConfigurationError, ResultNotWritten, Settings, StateError, hookimpl
-from kafka_parallel.outbox import FAILURES, ExactBytes, close_producer, producer_config
+from kafka_parallel.outbox import FAILURES, ExactBytes, UnknownPartition, close_producer, partition_of, producer_config
 from kafka_parallel.plugin_support import get_logger
 from kafka_parallel_plugins.exactly_once.pending_results import PendingResults, size_of
 from kafka_parallel_plugins.exactly_once.requirements import check_consumer, check_settings, claim_id, release_id
@@ -177,9 +177,10 @@ class ExactlyOnce:
 
         :param records: them; empty for none.
         :param context: of the attempt.
-        :raises ResultNotWritten: one is too large.
+        :raises ResultNotWritten: one is too large, or names a partition that its topic does not have.
         """
         for record in records:
+            self._require_partition(record)
             if self._is_too_large(record):
                 raise ResultNotWritten(record.topic, self._too_large(record))
         self._pending.keep_results(records, context)
@@ -195,6 +196,17 @@ class ExactlyOnce:
         if self._is_too_large(record):
             raise MessageSizeTooLargeError(self._too_large(record))
         self._pending.keep_instead(record, context)
+
+    def _require_partition(self, record: Outgoing) -> None:
+        """Refuse here, where it fails its own record, what would abort a transaction of many."""
+        if record.partition is None:
+            return
+        try:
+            partition_of(self._running.producer, record)
+        except UnknownPartition as error:
+            raise ResultNotWritten(record.topic, str(error), error.advice) from error
+        except FAILURES as error:
+            raise ResultNotWritten(record.topic, repr(error)) from error
 
     def _is_too_large(self, record: Outgoing) -> bool:
         return size_of(record) + OVERHEAD > self._most_request_bytes

@@ -169,6 +169,14 @@ class TestOneRecord:
 
 
 class TestFailures:
+    def test_a_partition_that_the_topic_does_not_have_fails_the_record(self, app):
+        skipping = Skipping()
+
+        assert run(app, lambda _: Result(b"v", partition=99), plugins=[skipping]) is None
+        assert len(skipping.errors) == 6
+        assert "partition=99 is none of its partitions 0 to 1" in str(skipping.errors[0])
+        assert written(app) == []
+
     def test_an_error_of_a_send_is_the_error_of_the_record(self, app):
         refused = NotLeaderForPartitionError("moved")
         app.cluster.fail("send", TypeError("refused"), times=1)
@@ -279,6 +287,13 @@ class TestRun:
 
         assert run(app, lambda record: b"v", producers=producers, settings=settings) is None
         assert (producers.made[0].config["linger_ms"], producers.made[0].config["compression_type"]) == (50, "gzip")
+
+    def test_the_topic_that_is_read_is_refused(self, app):
+        """Kind: each result would come back as a new record, for ever."""
+        error = run(app, lambda record: record.value, topic="t")
+
+        assert isinstance(error, ConfigurationError)
+        assert "this consumer reads itself" in str(error)
 
     def test_a_topic_that_is_missing_stops_the_start(self, app):
         error = run(app, lambda record: b"v", topic="missing")
