@@ -330,7 +330,8 @@ class Checker:
         """Note that *instance* will never commit its finished records: those that no commit tells may be repeated."""
         for place in self._finished_by.pop(instance, ()):
             is_above = place[1] >= self.committed.offset(place[0])
-            self._excused[place] += is_above and not self.committed.told.is_told(place)
+            is_remembered = self.committed.told.is_told(place) and not self.jumps.total  # a jump drops the map
+            self._excused[place] += is_above and not is_remembered
 
     def killed(self, instance: str) -> None:
         """Note that *instance* is gone, and all that ran in it."""
