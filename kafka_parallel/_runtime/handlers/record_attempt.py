@@ -21,7 +21,7 @@ from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.verdict import counts
 from kafka_parallel._showing import shown
 from kafka_parallel._unfinished import require_finished
-from kafka_parallel.errors import FATAL, BatchFailed, ConfigurationError, HandlerTimeout, PluginError
+from kafka_parallel.errors import FATAL, BatchFailed, ConfigurationError, HandlerTimeout, InvalidResult, PluginError
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.handlers.handled_log import HandledLog
 
 NOBODY = "no plugin decided to retry or skip it"
+# Errors that say that the program is wrong, not the record: each record would fail with them.
+OF_THE_PROGRAM = (ConfigurationError, InvalidResult)
 
 
 class Attempts:
@@ -199,6 +201,7 @@ class Attempts:
         return self.failed(task, record, error, stage)
 
     # see docs/decisions/0027-context-stage.md
+    # see docs/decisions/0087-faults-of-the-program-stop-it.md
     # see docs/decisions/0056-verdict-needs-a-live-assignment.md
     def failed(self, task: Task, record: Any, error: BaseException, stage: Stage | None = None) -> Outcome:
         """Decide about *task*, an attempt at which raised *error*; may block, and never raises.
@@ -218,6 +221,8 @@ class Attempts:
         if isinstance(error, BatchFailed):  # of a batch each record comes here with its own error
             error = _without_batch(error)
         task.failed_by = type(error).__name__
+        if isinstance(error, OF_THE_PROGRAM):
+            return Failure(error, "that is a fault of the program, not of the record, so no plugin was asked about it")
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()

@@ -195,15 +195,17 @@ def test_what_stops_a_process_comes_out_of_run(kind, error):
     assert app.committed == 0
 
 
-def test_a_batch_failed_that_names_no_record_of_the_batch_fails_all_of_it():
+def test_a_batch_failed_that_names_no_record_of_the_batch_stops_the_run():
     app, decide = App(2), Decide(attempts=0)
 
     def handle(records):
         raise BatchFailed({7: ValueError()})
 
-    assert run(app, handle, lambda handle: handle, plugins=[decide]) is None
-    assert {name for _, name, _, _ in decide.asked} == {"ConfigurationError"}
-    assert len(decide.asked) == 2
+    error = run(app, handle, lambda handle: handle, plugins=[decide])
+
+    assert isinstance(error.__cause__, ConfigurationError)
+    assert decide.asked == []
+    assert app.committed == 0
 
 
 def test_a_handler_may_do_with_its_list_what_it_likes():

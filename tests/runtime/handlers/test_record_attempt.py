@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_parallel import BatchFailed, ConfigurationError, ParallelConsumer, RecordFailed, Retry, hookimpl
+from kafka_parallel import (
+    Batch,
+    BatchFailed,
+    ConfigurationError,
+    InvalidResult,
+    ParallelConsumer,
+    RecordFailed,
+    Retry,
+    Skip,
+    hookimpl,
+)
 from tests.runtime.app import GROUP, App
 
 
@@ -43,6 +53,38 @@ def test_attempts_are_counted_across_rebalances(habits):
     assert [attempt for _, attempt in seen.attempts] == [1, 2, 3, 4]
     assert len({epoch for epoch, _ in seen.attempts}) == 4
     assert app.committed == 1
+
+
+class Deciding:
+    """Skips each failed record, and keeps its error: as a dead letter would."""
+
+    def __init__(self):
+        self.errors = []
+
+    @hookimpl
+    def on_error(self, error):
+        self.errors.append(error)
+        return Skip("a test")
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("no table"), InvalidResult("a dict")])
+@pytest.mark.parametrize("batch", [None, Batch(max_records=3)])
+@pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
+def test_a_fault_of_the_program_stops_it_and_no_plugin_decides(executor, batch, error):
+    """Kind: a wrong deployment, with which each record would end as a dead letter."""
+    app, deciding = App(6, executor), Deciding()
+
+    def fail(_):
+        raise error
+
+    with pytest.raises(RecordFailed) as raised:
+        app.parallel(plugins=[deciding]).run(app.handle(fail), batch)
+
+    stopped = raised.value
+    assert stopped.__cause__ is error
+    assert "a fault of the program" in str(stopped)
+    assert deciding.errors == []
+    assert app.committed == 0
 
 
 @pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])

@@ -153,19 +153,19 @@ class TestOneRecord:
         parallel.join()
         assert app.committed == 6
 
-    def test_junk_fails_the_record_and_names_its_type(self, app):
+    def test_junk_stops_the_run_and_names_its_type(self, app):
         skipping = Skipping()
+        error = run(app, lambda record: "text", plugins=[skipping])
 
-        assert run(app, lambda record: "text", plugins=[skipping]) is None
-        assert {type(error) for error in skipping.errors.values()} == {InvalidResult}
-        assert "returned a str" in str(skipping.errors[0])
+        assert isinstance(error, RecordFailed)
+        assert isinstance(error.__cause__, InvalidResult)
+        assert "returned a str" in str(error)
+        assert skipping.errors == {}
+        assert app.committed == 0
         assert written(app) == []
 
-    def test_a_result_without_any_topic_fails_its_record(self, app):
-        skipping = Skipping()
-
-        assert run(app, lambda record: b"v", topic=None, plugins=[skipping]) is None
-        assert "names no topic" in str(skipping.errors[0])
+    def test_a_result_without_any_topic_stops_the_run(self, app):
+        assert "names no topic" in str(run(app, lambda record: b"v", topic=None, plugins=[Skipping()]))
 
 
 class TestFailures:
@@ -261,11 +261,11 @@ class TestBatches:
         assert [(offset, type(error)) for offset, error in skipping.errors.items()] == [(0, ResultNotWritten)]
         assert len(written(app)) == 5
 
-    def test_a_list_of_another_length_fails_all(self, app):
-        skipping = Skipping()
+    def test_a_list_of_another_length_stops_the_run(self, app):
+        error = run(app, lambda records: [b"v"], batch=Batch(max_records=6), plugins=[Skipping()])
 
-        assert run(app, lambda records: [b"v"], batch=Batch(max_records=6), plugins=[skipping]) is None
-        assert sorted(skipping.errors) == [*range(6)]
+        assert isinstance(error.__cause__, InvalidResult)
+        assert app.committed == 0
 
 
 class TestRun:
