@@ -104,10 +104,11 @@ class Checker:
         """Note that the application of *instance* is about to jump in *partition* from *position* to *target*."""
         self.jumps.note(instance, partition, position, target)
         self.committed.has_news = True
+        log = self._cluster.logs[partition]
+        for record in log.read(min(target, position), len(log.records)):  # also those that a map told, which is dropped
+            self._excused[partition, record.offset] += 1
         if target >= position:
             return
-        for record in self._cluster.logs[partition].read(target, position - target):
-            self._excused[partition, record.offset] += 1
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] == partition]:
             del self._answered[who, lane]
 
