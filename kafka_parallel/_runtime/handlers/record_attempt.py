@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.handlers.handled_log import HandledLog
 
 NOBODY = "no plugin decided to retry or skip it"
+BY_ORDERING = f"the ordering failed for this record, and {NOBODY}"
 # Errors that say that the program is wrong, not the record: each record would fail with them.
 OF_THE_PROGRAM = (ConfigurationError, InvalidResult)
 
@@ -221,14 +222,14 @@ class Attempts:
         if isinstance(error, BatchFailed):  # of a batch each record comes here with its own error
             error = _without_batch(error)
         task.failed_by = type(error).__name__
-        if isinstance(error, OF_THE_PROGRAM):
+        if isinstance(error, OF_THE_PROGRAM) and error is not task.error:  # an ordering may fail for one record alone
             return Failure(error, "that is a fault of the program, not of the record, so no plugin was asked about it")
         try:
             answer = self._decide(record=record, error=error, context=context_of(task, stage))
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
             raised = tamed(broken)
             return Failure(raised, "a plugin raised in on_error", is_fatal=isinstance(raised, FATAL))
-        return _outcome(answer, error)
+        return _outcome(answer, error, BY_ORDERING if error is task.error else NOBODY)
 
 
 class ObservedAttempts(Attempts):
@@ -273,11 +274,11 @@ def _without_batch(error: BatchFailed) -> ConfigurationError:
     return wrong
 
 
-def _outcome(answer: object, error: BaseException) -> Outcome:
+def _outcome(answer: object, error: BaseException, undecided: str) -> Outcome:
     if isinstance(answer, (Retry, Skip)):
         return answer
     if answer is None:
-        return Failure(error, NOBODY)
+        return Failure(error, undecided)
     if isinstance(answer, Halt):
         return Failure(error, answer.reason)
     broken = PluginError(f"a wrapper of on_error answered {shown(answer)}, which is not Retry, Skip, Halt or None")

@@ -87,6 +87,19 @@ def test_a_fault_of_the_program_stops_it_and_no_plugin_decides(executor, batch, 
     assert app.committed == 0
 
 
+def test_an_ordering_that_fails_for_a_record_is_asked_about_and_named():
+    """Kind: a key that only some record lacks is no fault of the program; nor does its handler have to be searched."""
+
+    def ordering(record):
+        return ["no key"] if record.offset == 1 else "key"
+
+    deciding = Deciding()
+
+    assert App(3).run(ordering=ordering, plugins=[deciding]) is None
+    assert [type(error) for error in deciding.errors] == [ConfigurationError]
+    assert "the ordering failed for this record" in str(App(3).run(ordering=ordering))
+
+
 @pytest.mark.parametrize("executor", ["thread-pool", "asyncio"])
 def test_batch_failed_of_a_handler_without_a_batch_says_what_to_write(executor):
     app = App(1, executor)
