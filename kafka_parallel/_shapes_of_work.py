@@ -50,6 +50,9 @@ FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, functools.partial)
 AWAIT = "make it async def, if it is not, and await it"
 RUN = "run it to its end before returning"
 WAIT = "wait for its result before returning"
+WAIT_FOR_ANSWER = (
+    "wait for the broker's answer with .get(timeout=10), or return the value to producing(), which sends it"
+)
 WAIT_FOR_END = "wait for its end before returning"
 ITERATE = "make it async def, if it is not, and iterate to its end"
 ENTER = "take the decorator away that makes a context manager of the function, or enter it by a with statement"
@@ -88,7 +91,7 @@ KNOWN: Mapping[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     ("subprocess", "Popen"): (_is_without_code, WAIT_FOR_END),
     ("asyncio.subprocess", "Process"): (_is_without_code, WAIT_FOR_END),
     ("threading", "Thread"): (_is_running, WAIT),
-    ("kafka.future", "Future"): (_is_any, WAIT),
+    ("kafka.future", "Future"): (_is_any, WAIT_FOR_ANSWER),
     ("greenlet", "greenlet"): (_is_any, WAIT),
     MANAGER: (_was_not_entered, ENTER),
     ("dask.delayed", "Delayed"): (_is_any, "compute() it before returning"),
@@ -123,15 +126,13 @@ def _advice(found: object) -> str | None:
     kind = type(found)
     if issubclass(kind, LAZY) or (kind in HANDING_ON and _hands_on_work(found)):
         return RUN
-    if hasattr(kind, "__await__") or issubclass(kind, CoroutineType):
-        return AWAIT
-    if issubclass(kind, AsyncGenerator):
-        return ITERATE
     for name in _names(kind):
         if name in KNOWN:
             is_unfinished, advice = KNOWN[name]
             return advice if is_unfinished(found) else None
-    return None
+    if hasattr(kind, "__await__") or issubclass(kind, CoroutineType):
+        return AWAIT
+    return ITERATE if issubclass(kind, AsyncGenerator) else None
 
 
 def _hands_on_work(iterator: object) -> bool:

@@ -33,6 +33,16 @@ _CALLED_ELSEWHERE = {
     "delay": "delay_ms",
 }
 
+CONSUMER = "ParallelConsumer"
+# Options of a consumer that stand elsewhere, and where.
+_ELSEWHERE = {
+    "batch": "give it to run(handler, batch=Batch(...))",
+    "handler": "give it to run(handler)",
+    "commit_interval_ms": "it is auto_commit_interval_ms of the KafkaConsumer",
+    "topic": "topics belong to the KafkaConsumer: KafkaConsumer('topic', ...)",
+    "topics": "topics belong to the KafkaConsumer: KafkaConsumer('topic', ...)",
+}
+
 
 def did_you_mean(name: str, known: Collection[str], others: Mapping[str, str] = _CALLED_ELSEWHERE) -> str:
     """Return ``"; did you mean ...?"`` where one of *known* is near *name*, else nothing: the end of a sentence."""
@@ -60,6 +70,11 @@ def _explained(init: Callable[..., None], who: str) -> Callable[..., None]:
 
     @functools.wraps(init)
     def explained(self: Any, *args: Any, **options: Any) -> None:
+        if who == CONSUMER and len(args) > 1:
+            raise ConfigurationError(
+                f"{who}() takes the KafkaConsumer and options by name: give the handler to run(), as in "
+                f"{who}(consumer).run(handler)"
+            )
         for name in options:
             if name not in known:
                 raise ConfigurationError(_unknown(who, name, known))
@@ -69,7 +84,9 @@ def _explained(init: Callable[..., None], who: str) -> Callable[..., None]:
 
 
 def _unknown(who: str, name: str, known: Collection[str]) -> str:
-    if who == "ParallelConsumer" and name in _options_of_the_client():
+    if who == CONSUMER and name in _ELSEWHERE:
+        return f"{who} has no option {name!r}: {_ELSEWHERE[name]}"
+    if who == CONSUMER and name in _options_of_the_client():
         return (
             f"{who} has no option {name!r}, KafkaConsumer has: write "
             f"{who}(KafkaConsumer('topic', {name}=...), workers=...)"

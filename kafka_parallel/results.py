@@ -182,7 +182,11 @@ def producing(
     :raises ConfigurationError: one of them cannot work.
     """
     if not callable(handler) or isinstance(handler, Producing):
-        raise ConfigurationError(f"producing({shown(handler)}): give a function of one record, or of a list of records")
+        hint = f"; the handler comes first: producing(handler, topic={handler!r})" if isinstance(handler, str) else ""
+        hint = "; it is producing already: leave one out" if isinstance(handler, Producing) else hint
+        raise ConfigurationError(
+            f"producing({shown(handler)}): give a function of one record, or of a list of records{hint}"
+        )
     if not (topic is None or (isinstance(topic, str) and topic)):
         raise ConfigurationError(f"producing(topic={shown(topic)}): give the name of a topic")
     is_number = isinstance(timeout_ms, (int, float)) and not isinstance(timeout_ms, bool)
@@ -280,15 +284,24 @@ def _without_results() -> InvalidResult:
 
 def _headers(given: Any) -> tuple[Header, ...]:
     if isinstance(given, Mapping) or not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
-        raise InvalidResult(f"Result(headers={shown(given)}): give a list of (name, bytes) pairs")
+        hint = ": write list(headers.items())" if isinstance(given, Mapping) else ""
+        raise InvalidResult(f"Result(headers={shown(given)}): give a list of (name, bytes) pairs{hint}")
     for header in given:
         is_pair = isinstance(header, tuple) and len(header) == 2
         if not is_pair or not isinstance(header[0], str) or not isinstance(header[1], bytes):
-            raise InvalidResult(
-                f"Result(headers=...) has {shown(header)}: give (name, bytes) pairs; kafka-python cannot send a header "
-                "without a value"
-            )
+            raise InvalidResult(f"Result(headers=...) has {shown(header)}: {_wrong_with(header)}")
     return tuple(given)
+
+
+def _wrong_with(header: Any) -> str:
+    if not (isinstance(header, tuple) and len(header) == 2):
+        return "give (name, bytes) pairs"
+    name, value = header
+    if not isinstance(name, str):
+        return f"its name is {kind_of(name)}: give a str"
+    if value is None:
+        return f"kafka-python cannot send {name!r}, a header without a value"
+    return f"the value of {name!r} is {kind_of(value)}: encode it, for values are bytes"
 
 
 def _traced(result: Result) -> Result:

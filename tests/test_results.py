@@ -122,7 +122,10 @@ class TestResult:
             ({"value": b"", "partition": True}, "partition=True"),
             ({"value": b"", "timestamp_ms": 1.5}, "timestamp_ms=1.5"),
             ({"value": b"", "headers": {"a": b"b"}}, "headers=a dict"),
+            ({"value": b"", "headers": {"a": b"b"}}, r"write list\(headers.items\(\)\)"),
             ({"value": b"", "headers": [("a", None)]}, "a header without a value"),
+            ({"value": b"", "headers": [("a", "b")]}, "the value of 'a' is a str: encode it"),
+            ({"value": b"", "headers": [(b"a", b"b")]}, "its name is a bytes: give a str"),
             ({"value": b"", "headers": ["ab"]}, "headers=...\\) has 'ab'"),
         ],
     )
@@ -143,7 +146,8 @@ class TestProducing:
         ("arguments", "said"),
         [
             ({"handler": None}, "give a function"),
-            ({"handler": producing(handle)}, "give a function"),
+            ({"handler": producing(handle)}, "producing already: leave one out"),
+            ({"handler": "out", "topic": None}, r"comes first: producing\(handler, topic='out'\)"),
             ({"topic": b"t"}, "topic=a bytes"),
             ({"topic": ""}, "topic=''"),
             ({"timeout_ms": 0}, "timeout_ms=0"),

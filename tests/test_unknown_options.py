@@ -18,6 +18,9 @@ from kafka_parallel import Batch, ConfigurationError, ParallelConsumer
         ("stop_timeout", "did you mean 'stop_timeout_ms'"),
         ("bootstrap_servers", r"KafkaConsumer has: write ParallelConsumer\(KafkaConsumer\('topic', bootstrap_servers="),
         ("group_id", "KafkaConsumer has"),
+        ("batch", r"give it to run\(handler, batch="),
+        ("commit_interval_ms", "auto_commit_interval_ms of the KafkaConsumer"),
+        ("topic", "topics belong to the KafkaConsumer"),
         ("zzz", "it has consumer, ordering, workers"),
     ],
 )
@@ -30,6 +33,17 @@ def test_an_option_that_does_not_exist_says_what_was_meant(option, said):
 def test_a_consumers_options_in_the_place_of_a_consumer_are_understood():
     with pytest.raises(ConfigurationError, match="KafkaConsumer has"):
         ParallelConsumer(bootstrap_servers="here")
+
+
+@pytest.mark.parametrize("arguments", [(None, print), (print, None)])
+def test_a_handler_given_to_the_consumer_belongs_to_run(arguments):
+    with pytest.raises(ConfigurationError, match="give the handler to run"):
+        ParallelConsumer(*arguments)
+
+
+def test_a_topic_in_the_place_of_a_consumer_is_understood():
+    with pytest.raises(ConfigurationError, match=r"pass KafkaConsumer\('topic', \.\.\.\)"):
+        ParallelConsumer("orders")
 
 
 def test_a_batch_says_it_too():

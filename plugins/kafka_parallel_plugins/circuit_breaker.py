@@ -221,7 +221,12 @@ def _classes(open_on: object) -> tuple[type[Exception], ...]:
     classes = tuple(open_on) if isinstance(open_on, Collection) else (open_on,)
     for found in classes:
         if not isinstance(found, type) or not issubclass(found, Exception):
-            raise _wrong("open_on", found, "one or more classes of exceptions, derived from Exception")
+            raise _wrong(
+                "open_on",
+                found,
+                "one or more classes of exceptions, derived from Exception"
+                + ", without quotes" * isinstance(found, str),
+            )
     return classes
 
 

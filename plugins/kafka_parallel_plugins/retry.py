@@ -162,5 +162,10 @@ def _classes(name: str, given: object) -> tuple[type[Exception], ...]:
     classes = tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else (given,)
     for found in classes:
         if not isinstance(found, type) or not issubclass(found, Exception):
-            raise _wrong(name, found, "one or more classes of exceptions, derived from Exception")
+            raise _wrong(
+                name,
+                found,
+                "one or more classes of exceptions, derived from Exception"
+                + ", without quotes" * isinstance(found, str),
+            )
     return classes

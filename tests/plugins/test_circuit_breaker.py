@@ -81,6 +81,11 @@ def test_a_setting_that_cannot_work_is_refused_at_once(setting, value):
     assert shown(value[0] if isinstance(value, (list, tuple)) else value) in str(raised.value)
 
 
+def test_the_name_of_an_exception_is_refused_with_the_word_on_its_quotes():
+    with pytest.raises(ConfigurationError, match="without quotes"):
+        CircuitBreaker(open_on=["ValueError"])
+
+
 def test_a_record_that_was_never_handed_over_met_no_outage():
     breaker = CircuitBreaker(open_on=[ValueError])
     breaker.on_throttle(SimpleNamespace(), settings())

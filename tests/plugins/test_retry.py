@@ -125,6 +125,11 @@ def test_a_setting_that_cannot_work_is_refused_at_once(setting, value):
     assert named in str(raised.value)
 
 
+def test_the_name_of_an_exception_is_refused_with_the_word_on_its_quotes():
+    with pytest.raises(ConfigurationError, match="without quotes"):
+        RetryWithBackoff(never_retry=["ValueError"])
+
+
 def test_it_must_have_been_started():
     with pytest.raises(StateError, match="before on_start"):
         RetryWithBackoff().on_error(ValueError(), failed())

@@ -45,6 +45,8 @@ def require_consumer(consumer: Any) -> None:
 
     :raises ConfigurationError: it is not.
     """
+    if isinstance(consumer, str):  # it is not shown: it may be more than a topic
+        raise ConfigurationError("a str is not a kafka-python KafkaConsumer: pass KafkaConsumer('topic', ...)")
     if not issubclass(type(consumer), tuple(_classes)):
         around = "; an object around a KafkaConsumer cannot be guarded: pass the one inside, or let its class be a "
         hint = f"{around}subclass of KafkaConsumer" * _answers_for_another(consumer)

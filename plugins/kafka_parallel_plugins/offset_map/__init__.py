@@ -19,6 +19,8 @@ from kafka_parallel_plugins.offset_map.codec import InvalidMap, decode, encode
 if TYPE_CHECKING:
     from kafka import OffsetAndMetadata, TopicPartition
 
+    from kafka_parallel import Settings
+
 __all__ = ["OffsetMap"]
 
 log = get_logger(__name__)
@@ -44,6 +46,18 @@ class OffsetMap:
         self._max_chars = max_chars
         self._is_refused = False
         self._met_other = False
+
+    @hookimpl
+    def on_start(self, settings: Settings) -> None:
+        """Refuse a consumer that commits nothing.
+
+        :raises ConfigurationError: it has no group.
+        """
+        if settings.group_id is None:
+            raise ConfigurationError(
+                "plugin offset-map needs a consumer group, for its map is part of the group's commits: give the "
+                "KafkaConsumer a group_id"
+            )
 
     @hookimpl
     def on_assign(self, committed: Mapping[TopicPartition, OffsetAndMetadata]) -> dict[TopicPartition, list[range]]:
