@@ -13,6 +13,7 @@ from kafka_parallel import Batch, ConfigurationError, Halt, RecordFailed, Retry,
 from kafka_parallel.inbox import InvalidMessageId, header
 from kafka_parallel_plugins.dedup import Dedup, RedisUnavailable
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
+from kafka_parallel_plugins.dedup.outages import PAUSE, Outages
 from tests.inbox.databases import redis_port
 from tests.plugins.test_dlq import Clock, context, settings
 from tests.runtime.app import App
@@ -243,9 +244,8 @@ def test_without_redis_records_are_handled_with_one_warning(executor, caplog):
         assert app.run(plugins=[("dedup", {"redis": away()})]) is None
 
     assert app.handled == [0, 1, 2, 3, 4, 5]
-    assert [record.getMessage() for record in caplog.records if record.name == "kafka_parallel_plugins.dedup"] == [
-        "Redis does not answer (ConnectionError): records are handled without it, and some may be repeats"
-    ]
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "kafka_parallel_plugins.dedup"]
+    assert line.startswith("Redis at localhost:1 does not answer (ConnectionError): records are handled without it")
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
@@ -255,7 +255,7 @@ def test_without_redis_it_may_stop(executor):
     error = app.run(plugins=[("dedup", {"redis": away(), "on_unavailable": "halt"}), "retry"])
 
     assert isinstance(error, RecordFailed)
-    assert "Redis does not answer (ConnectionError)" in str(error)
+    assert str(error).count("Redis at localhost:1 does not answer (ConnectionError)") == 1
     assert isinstance(error.__cause__, RedisUnavailable)
     assert app.handled == []
 
@@ -264,7 +264,7 @@ class Flaky:
     """A client whose calls can be told to fail."""
 
     def __init__(self, client):
-        self.client, self.is_away = client, False
+        self.client, self.is_away, self.times_asked = client, False, 0
         self.execute_command = client.execute_command
 
     def register_script(self, script):
@@ -275,24 +275,77 @@ class Flaky:
         return self.asked(self.client.set, *args, **given)
 
     def asked(self, call, *args, **given):
+        self.times_asked += 1
         if self.is_away:
             raise ConnectionError
         return call(*args, **given)
 
 
-def test_an_outage_fails_no_record_and_its_end_is_told(client, caplog):
-    app, flaky = App(records=6), Flaky(client)
-
-    def handler(record):
-        flaky.is_away = record.offset in (1, 2)
+def test_an_outage_fails_no_record_and_its_end_is_told(caplog):
+    clock, flaky = Clock(), Flaky(Answering())
+    plugin = started(flaky, clock)
+    flaky.is_away = True
 
     with caplog.at_level(logging.WARNING, "kafka_parallel_plugins.dedup"):
-        assert app.run(handler, workers=1, plugins=[("dedup", {"redis": flaky})]) is None
+        assert [plugin.on_record(context().raw, context()) for _ in range(3)] == [None, None, None]
+        clock.now += 5.1
+        assert plugin.on_record(context().raw, context()) is None
+        flaky.is_away = False
+        clock.now += 5.1
+        assert isinstance(plugin.on_record(context().raw, context()), Skip)
 
-    assert app.handled == [0, 1, 2, 3, 4, 5]
     found = [record.getMessage().split(":")[0] for record in caplog.records if "dedup" in record.name]
     assert found == ["Redis does not answer (ConnectionError)", "Redis answers again"]
-    assert client.get(key(1)) != b"done", "the outage began while it was handled"
+
+
+def test_in_an_outage_redis_is_asked_once_in_five_seconds():
+    clock, flaky = Clock(), Flaky(Answering())
+    plugin = started(flaky, clock)
+    flaky.is_away = True
+
+    asked = []
+    for seconds in (0, 0, 4.9, 0.2, 0, 4.9, 0.2):
+        clock.now += seconds
+        plugin.on_record(context().raw, context())
+        asked.append(flaky.times_asked)
+
+    assert asked == [1, 1, 1, 2, 2, 2, 3]
+
+
+def test_in_an_outage_one_thread_asks_again():
+    outages = Outages(clock := Clock())
+    assert outages.began()
+    clock.now += PAUSE
+
+    assert [outages.may_ask() for _ in range(3)] == [True, False, False]
+
+
+def test_the_password_of_redis_is_in_no_message(caplog):
+    redis = pytest.importorskip("redis")
+    app = App(records=1)
+
+    with caplog.at_level(logging.WARNING):
+        client = redis.Redis(port=1, username="reader", password="hush", retry=None)
+        assert app.run(plugins=[("dedup", {"redis": client})]) is None
+
+    assert "Redis at localhost:1" in caplog.text
+    assert "hush" not in caplog.text
+
+
+class Answering:
+    """A Redis to which each message is done."""
+
+    def register_script(self, script):
+        return lambda **_: (0, 0, "")
+
+    def execute_command(self):
+        """Be plain, as the client of redis is."""
+
+
+def started(client, clock):
+    plugin = Dedup(redis=client)
+    plugin.on_start(dataclasses.replace(settings(), clock=clock))
+    return plugin
 
 
 # Decisions, and settings that cannot be
@@ -302,7 +355,7 @@ def test_it_decides_about_its_own_errors_only():
     plugin = Dedup(redis=client_of_nothing())
 
     assert plugin.on_error(LeaseHeld("o", 17.5)) == Retry(17.5)
-    assert plugin.on_error(RedisUnavailable("away")) == Halt("away")
+    assert plugin.on_error(RedisUnavailable("away")) == Halt("on_unavailable of plugin dedup is 'halt'")
     assert plugin.on_error(ValueError()) is None
 
 

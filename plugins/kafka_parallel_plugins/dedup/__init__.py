@@ -20,6 +20,7 @@ from kafka_parallel import ConfigurationError, Halt, KafkaParallelError, Retry, 
 from kafka_parallel.inbox import message_id
 from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
+from kafka_parallel_plugins.dedup.outages import Outages
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -31,7 +32,7 @@ __all__ = ["Dedup", "RedisUnavailable"]
 log = get_logger(__name__)
 
 # Seconds that one answer may take, for a client that is made here.
-ANSWER_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 1.0
 # Threads that ask Redis for coroutines, at most.
 MOST_THREADS = 32
 
@@ -47,14 +48,14 @@ class Dedup:
     Threads: the hooks run on any number of workers. Beside ``async def`` handlers Redis is asked on threads of the
     plugin.
 
-    :param redis: a client of ``redis`` (not of ``redis.asyncio``), or a URL. Give the client a ``socket_timeout``: a
-        handler waits for its answers.
+    :param redis: a client of ``redis`` (not of ``redis.asyncio``), or a URL. Give the client a short ``socket_timeout``
+        and no retries of its own: a handler waits for its answers.
     :param ttl_ms: milliseconds for which a message is known to be done.
     :param lease_ms: milliseconds for which an attempt keeps others from its message: longer than a handler takes. After
         a kill, the records that were running wait for so long.
     :param id: which message a record is, as for `kafka_parallel.inbox.first_time`.
-    :param on_unavailable: ``"handle"`` = without an answer of Redis records are handled, and may be repeats; ``"halt"``
-        = run() stops.
+    :param on_unavailable: ``"handle"`` = without an answer of Redis records are handled, and may be repeats; Redis is
+        asked again after 5 s. ``"halt"`` = run() stops.
     :raises ConfigurationError: a setting cannot work, or there is no package ``redis`` for a URL.
     """
 
@@ -83,8 +84,8 @@ class Dedup:
         self._id = id
         self._halts = on_unavailable == "halt"
         self._held: dict[tuple[object, ...], tuple[str, str]] = {}  # by attempt: the message, and the lease's owner
-        self._is_away = False
         self._leases: Leases
+        self._outages: Outages
         self._prefix: str
         self._pool: ThreadPoolExecutor | None = None
 
@@ -111,6 +112,7 @@ class Dedup:
             )
         self._prefix = f"kafka-parallel:dedup:{settings.group_id}:"
         self._leases = Leases(self._client, self._lease_ms, self._ttl_ms, settings.clock)
+        self._outages = Outages(settings.clock)
         if is_async:
             self._pool = ThreadPoolExecutor(min(settings.workers, MOST_THREADS), "kafka-parallel-dedup")
 
@@ -156,7 +158,7 @@ class Dedup:
         if isinstance(error, LeaseHeld):
             return Retry(error.delay_ms)
         if isinstance(error, RedisUnavailable):
-            return Halt(str(error))
+            return Halt("on_unavailable of plugin dedup is 'halt'")
         return None
 
     @hookimpl
@@ -173,13 +175,16 @@ class Dedup:
 
     def _claim(self, message: str) -> str | None:
         """The owner of a new lease; ``""`` if Redis is away, ``None`` if the message is done."""
+        if not (self._halts or self._outages.may_ask()):
+            return ""
         try:
             owner = self._leases.claim(message)
         except LeaseHeld:
+            self._is_back()
             raise
         except Exception as error:
             if self._halts:
-                raise RedisUnavailable(f"Redis does not answer ({class_name(error)})") from error
+                raise RedisUnavailable(f"{_place(self._client)} does not answer ({class_name(error)})") from error
             self._is_gone(error)
             return ""
         self._is_back()
@@ -193,21 +198,28 @@ class Dedup:
 
     def _told(self, act: Callable[..., None], *arguments: str) -> None:
         """Tell Redis; the record has ended as it has, whether that works or not."""
+        if not (self._halts or self._outages.may_ask()):
+            return
         try:
             act(*arguments)
         except Exception as error:  # noqa: BLE001 - any error of the client means that Redis does not know
             self._is_gone(error)
 
     def _is_gone(self, error: Exception) -> None:
-        if not self._is_away:
-            self._is_away = True
-            log.warning("Redis does not answer (%s): records are handled without it, and some may be repeats",
-                        class_name(error))  # fmt: skip
+        if self._outages.began():
+            log.warning("%s does not answer (%s): records are handled without it, and some may be repeats",
+                        _place(self._client), class_name(error))  # fmt: skip
 
     def _is_back(self) -> None:
-        if self._is_away:
-            self._is_away = False
-            log.warning("Redis answers again: records that were handled before are left out")
+        if self._outages.ended():
+            log.warning("%s answers again: records that were handled before are left out", _place(self._client))
+
+
+def _place(client: Any) -> str:
+    """Name the Redis of *client* by host and port: other settings of it may be secret."""
+    given = getattr(getattr(client, "connection_pool", None), "connection_kwargs", {})
+    place = given.get("path") or ":".join(str(given[name]) for name in ("host", "port") if name in given)
+    return f"Redis at {place}" if place else "Redis"
 
 
 def _client(redis: Any) -> Any:
@@ -226,7 +238,7 @@ def _connected(url: str) -> Any:
     except ImportError:
         raise ConfigurationError("plugin dedup needs redis for a URL: pip install 'kafka-parallel[redis]'") from None
     try:
-        return Redis.from_url(url, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT)
+        return Redis.from_url(url, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT, retry=None)
     except ValueError:
         raise ConfigurationError("redis of plugin dedup is no URL: write redis://host:6379/0") from None
 

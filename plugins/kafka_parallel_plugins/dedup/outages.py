@@ -1,0 +1,52 @@
+"""The outages of Redis: after a failure nothing asks it for some seconds, and then one thread asks first.
+
+A question to a Redis that is away takes as long as the client waits. If each record asked, an outage would nearly stop
+the consumer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+__all__ = ()
+
+# Seconds without a question after a failure.
+PAUSE = 5.0
+
+
+class Outages:
+    """Notes failures and answers. Any thread may call it.
+
+    :param clock: monotonic, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ask_at: float | None = None  # None: it answers
+
+    def may_ask(self) -> bool:
+        """Tell whether the caller is to ask; in an outage one in `PAUSE` seconds is, and the others go on without."""
+        with self._lock:
+            if self._ask_at is None:
+                return True
+            now = self._clock()
+            if now < self._ask_at:
+                return False
+            self._ask_at = now + PAUSE
+            return True
+
+    def began(self) -> bool:
+        """Note a failure; tell whether it is the first of an outage."""
+        with self._lock:
+            is_first = self._ask_at is None
+            self._ask_at = self._clock() + PAUSE
+            return is_first
+
+    def ended(self) -> bool:
+        """Note an answer; tell whether it is the first after an outage."""
+        with self._lock:
+            was_away = self._ask_at is not None
+            self._ask_at = None
+            return was_away
