@@ -164,6 +164,8 @@ class Simulation:
 
     def _judge_rest(self) -> None:
         self.world.sleep(REST)
+        while not self.checker.committed.is_complete(self._watched):
+            self.world.sleep(REST)  # with "latest", a late first commit decides that there are records to handle
         for instance in self._instances:
             if instance.is_alive and not (self.may_repeat or self.plan.seeks):  # a jump may just have come
                 self._progress_judge.at_rest(instance)
