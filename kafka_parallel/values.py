@@ -71,6 +71,8 @@ class Retry:
 class Skip:
     """Answer of ``on_error``: the record counts as finished although its handler failed.
 
+    Of ``on_record`` and ``on_batch`` too, in the handler's place: the record counts as finished without it.
+
     :ivar reason: why, for those who read the log.
     :ivar written_to: the topic that has the record instead, acknowledged by the broker: a dead-letter topic, or a topic
         of ``Settings.sources``, from which it is tried again; ``None`` = no topic has it.

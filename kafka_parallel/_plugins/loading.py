@@ -33,6 +33,12 @@ PLUGINS_ELSEWHERE = {
     "partition": "partition-queue",
 }
 
+# Names of parts of ours that are no plugins, and how each is used.
+NO_PLUGINS = {
+    "inbox": "call kafka_parallel.inbox.first_time(...) in the handler",
+    "producing": "write run(producing(handler, topic=...))",
+}
+
 # The choices without another distribution.
 CHOICES = {"ordering": ("key", "partition", "unordered"), "executor": ("thread-pool", "asyncio", "process-pool")}
 
@@ -93,6 +99,8 @@ def find(name: str) -> importlib.metadata.EntryPoint:
     if candidates:
         places = " and ".join(sorted(distribution_of(point) for point in candidates))
         raise PluginError(f"plugin {name!r} is provided by {places}: uninstall one of them")
+    if name in NO_PLUGINS:
+        raise PluginError(f"{name} is no plugin: {NO_PLUGINS[name]}")
     known = sorted({point.name for point in (*named, *automatic)})
     raise PluginError(
         f"there is no plugin {name!r}; installed are: {', '.join(known) or 'none'}"

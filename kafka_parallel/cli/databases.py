@@ -16,6 +16,11 @@ __all__ = ()
 
 NO_DATABASE = 3
 DRIVERS = {"postgresql": ("psycopg", "psycopg2", "pg8000.dbapi"), "mysql": ("pymysql", "MySQLdb", "mysql.connector")}
+# The same by the names that pip knows.
+DISTRIBUTIONS = {
+    "postgresql": "psycopg (or psycopg2, pg8000)",
+    "mysql": "PyMySQL (or mysqlclient, mysql-connector-python)",
+}
 SAME = {"postgres": "postgresql", "mariadb": "mysql"}
 FORMS = "write postgresql://USER:PASSWORD@HOST/NAME, mysql://USER:PASSWORD@HOST/NAME or sqlite:///PATH"
 
@@ -60,8 +65,11 @@ def _sqlite(parts: SplitResult) -> Any:
     import sqlite3
 
     path = Path(unquote(parts.path).removeprefix("/"))
-    if parts.netloc or not path.is_file():
-        raise click.UsageError(f"--database names no file of SQLite: there is no {str(path)!r}; {FORMS}")
+    if parts.netloc:
+        raise click.UsageError(f"--database names no file of SQLite: {FORMS}")
+    if not path.is_file():
+        where = "" if path.is_absolute() else f" in {str(Path.cwd())!r}"
+        raise click.UsageError(f"--database names no file of SQLite: there is no {str(path)!r}{where}")
     return sqlite3.connect(path)
 
 
@@ -71,7 +79,7 @@ def _driver(scheme: str) -> tuple[str, Any]:
             return name, importlib.import_module(name)
         except ModuleNotFoundError:
             continue
-    raise click.UsageError(f"no driver for {scheme} is installed: install one of {', '.join(DRIVERS[scheme])}")
+    raise click.UsageError(f"no driver for {scheme} is installed: pip install {DISTRIBUTIONS[scheme]}")
 
 
 def _arguments(parts: SplitResult) -> dict[str, Any]:

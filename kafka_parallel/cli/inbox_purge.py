@@ -30,6 +30,8 @@ class Age(click.ParamType):  # type: ignore[type-arg] # only generic since click
     def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
         """Read an age such as ``30d``."""
         found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", str(value))
+        if re.fullmatch(r"0+[smhd]", str(value)):
+            self.fail(f"{value!r} is no age: it must be above 0", param, ctx)
         if found is None:
             self.fail(f"{value!r} is no age: write a number and s, m, h or d, such as 30d", param, ctx)
         return timedelta(**{UNITS[found[2]]: int(found[1])})
@@ -37,18 +39,20 @@ class Age(click.ParamType):  # type: ignore[type-arg] # only generic since click
 
 @click.command()
 @click.option(
-    "--database", "url", envvar="KAFKA_PARALLEL_INBOX_DATABASE", required=True,
+    "--database", "url", envvar="KAFKA_PARALLEL_INBOX_DATABASE",
     help="postgresql://USER:PASSWORD@HOST/NAME, mysql://... or sqlite:///PATH. Others see the arguments of a process: "
     "give a password by the environment variable KAFKA_PARALLEL_INBOX_DATABASE.",
 )  # fmt: skip
 @click.option("--older-than", type=Age(), required=True, help="Delete ids of this age, such as 30d, 12h, 90m.")
 @click.option("--execute", is_flag=True, help="Delete; without this the command only says how many it would.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def purge(url: str, older_than: timedelta, *, execute: bool, as_json: bool) -> None:
+def purge(url: str | None, older_than: timedelta, *, execute: bool, as_json: bool) -> None:
     """Delete ids by their age, a bounded number in each transaction.
 
     A record that comes again after its id was deleted is handled again.
     """
+    if url is None:
+        raise click.UsageError("give --database, or set KAFKA_PARALLEL_INBOX_DATABASE")
     with closing(connect(url)) as connection:
         try:
             found = target_of(connection).count(older_than.total_seconds())

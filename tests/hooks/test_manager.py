@@ -72,6 +72,12 @@ def test_an_unknown_name_lists_what_there_is():
         Plugins(["dql"], {})
 
 
+@pytest.mark.parametrize(("name", "words"), [("inbox", r"inbox\.first_time"), ("producing", r"run\(producing\(")])
+def test_a_part_that_is_no_plugin_says_how_it_is_used(name, words):
+    with pytest.raises(PluginError, match=f"^{name} is no plugin: .*{words}"):
+        Plugins([name], {})
+
+
 def test_a_broken_plugin_stops_the_start_only_if_it_was_named(install, caplog):
     install("broken", "import nothing_like_this", autoload=("broken", "broken:P"))
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from kafka_parallel import inbox
-from kafka_parallel.cli import command
+from kafka_parallel.cli import command, databases
 from kafka_parallel.cli import inbox_purge as module
 from tests.inbox.drivers import DRIVERS, connect, execute, rows
 from tests.inbox.records import record
@@ -39,6 +39,40 @@ def test_an_age_that_is_none_is_refused(age):
 
     assert done.exit_code == 2
     assert repr(age) in done.output
+
+
+def test_an_age_of_nothing_must_be_above_0():
+    assert "must be above 0" in run("purge", "--database", "sqlite:///x", "--older-than", "0s").output
+
+
+def test_without_a_database_both_ways_to_give_it_are_named():
+    done = run("purge", "--older-than", "1d", KAFKA_PARALLEL_INBOX_DATABASE=None)
+
+    assert done.exit_code == 2
+    assert "give --database, or set KAFKA_PARALLEL_INBOX_DATABASE" in done.output
+
+
+@pytest.mark.parametrize(("word", "dialect"), [("postgresql", "postgres"), ("mariadb", "mysql")])
+def test_a_dialect_may_have_its_name_in_a_url(word, dialect):
+    assert run("ddl", "--dialect", word).output == inbox.ddl(dialect)
+
+
+def test_a_file_that_is_not_there_is_named_with_its_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    done = run("purge", "--database", "sqlite:///missing.db", "--older-than", "1d")
+
+    assert f"there is no 'missing.db' in {str(tmp_path)!r}" in " ".join(done.output.split())
+    assert "postgresql://" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"), [("postgresql", "pip install psycopg "), ("mysql", "pip install PyMySQL ")]
+)
+def test_a_driver_that_is_missing_is_named_as_pip_knows_it(monkeypatch, scheme, words):
+    monkeypatch.setitem(databases.DRIVERS, scheme, ("nowhere_to_be_found",))
+
+    assert words in run("purge", "--database", f"{scheme}://host/name", "--older-than", "1d").output
 
 
 @each_dialect
@@ -102,7 +136,7 @@ def test_without_the_table_the_command_for_it_is_named(database):
 @pytest.mark.parametrize(
     "url",
     ["oracle://u:hush@h/d", "hush", "", "postgresql://u:hush@/d", "mysql://u:hush@h", "mysql://u:hush@h:port/d",
-     "sqlite:///nowhere.db", "sqlite://u:hush@h/d"],
+     "sqlite://u:hush@h/d"],
 )  # fmt: skip
 def test_a_url_that_is_none_is_refused_without_its_password(url):
     done = run("purge", "--database", url, "--older-than", "1h")

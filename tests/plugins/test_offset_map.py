@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import pytest
@@ -88,6 +89,17 @@ def test_the_map_of_a_java_consumer_is_understood():
     assert app.run(plugins=["offset-map"]) is None
 
     assert app.handled == [10, 12, 13, *range(15, RECORDS)]
+
+
+def test_a_line_tells_how_many_offsets_the_maps_leave_out(caplog):
+    app = App(RECORDS)
+    app.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(10, "bAAFEgA=", -1)})
+
+    with caplog.at_level(logging.INFO, "kafka_parallel_plugins.offset_map"):
+        assert app.run(plugins=["offset-map"]) is None
+
+    lines = [record.getMessage() for record in caplog.records if "offset maps" in record.msg]
+    assert lines == ["the offset maps of 1 partitions tell of 2 finished offsets: their records are left out"]
 
 
 @pytest.mark.parametrize("metadata", ["hello", "aGVsbG8=", "TAA=", "b////////w==", "bAAFEg A="])

@@ -63,7 +63,11 @@ class OffsetMap:
     def on_assign(self, committed: Mapping[TopicPartition, OffsetAndMetadata]) -> dict[TopicPartition, list[range]]:
         """Say which records are finished, as the group's commits tell it."""
         found = {partition: self._finished(partition, commit) for partition, commit in committed.items()}
-        return {partition: ranges for partition, ranges in found.items() if ranges}
+        found = {partition: ranges for partition, ranges in found.items() if ranges}
+        if found:
+            log.info("the offset maps of %d partitions tell of %d finished offsets: their records are left out",
+                     len(found), sum(len(each) for ranges in found.values() for each in ranges))  # fmt: skip
+        return found
 
     def _finished(self, partition: TopicPartition, commit: OffsetAndMetadata) -> list[range]:
         try:
