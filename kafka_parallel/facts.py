@@ -29,7 +29,7 @@ class Statistics:
     :ivar processed: records whose handler returned.
     :ivar failed: attempts that raised.
     :ivar retried: attempts that were scheduled again.
-    :ivar skipped: records finished by ``Skip``, dead letters included.
+    :ivar skipped: records finished by ``Skip``: dead letters, and those that a plugin left out before the handler.
     :ivar in_flight: records taken by a worker and not finished.
     :ivar waiting: records waiting for a retry.
     :ivar buffered: records taken from ``poll()`` and not finished; contains the two above.

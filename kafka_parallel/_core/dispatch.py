@@ -25,7 +25,7 @@ from kafka_parallel._core.batch_queue import BatchQueue
 from kafka_parallel._core.chunk import Settled, TaskChunk, count_of
 from kafka_parallel._core.in_flight_limits import Throttles
 from kafka_parallel._core.ordering import ReadyQueue
-from kafka_parallel._core.outcome import BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
+from kafka_parallel._core.outcome import LEFT_OUT, BatchOutcome, Failure, NotRun, NoVerdict, is_unfinished
 from kafka_parallel._core.task import Lane, Runnable, Task
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel.values import Retry, Skip
@@ -245,7 +245,7 @@ class Dispatch:
             self._count_attempt(task)
             self._schedule(task, now + outcome.delay_ms / 1000)
         elif assignment.live and isinstance(outcome, Skip):
-            self.totals.failed += 1
+            self.totals.failed += outcome is not LEFT_OUT
             self.totals.skipped += assignment.finish_offset(task.offset)
         elif assignment.live:
             self.totals.failed += 1

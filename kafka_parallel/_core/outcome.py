@@ -27,6 +27,10 @@ class Failure:
         self.is_fatal = is_fatal
 
 
+# The end of an attempt whose handler was not called, as a plugin had answered in its place: it has not failed.
+LEFT_OUT = Skip("a plugin answered in the place of the handler")
+
+
 class NoVerdict:
     """The word on an attempt that was not made, was interrupted, or ended after its assignment: it does not count.
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, NotRun, NoVerdict
+from kafka_parallel._core.outcome import LEFT_OUT, BatchOutcome, BatchOutcomes, NotRun, NoVerdict
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
 from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.record_attempt import Attempts, context_of
 from kafka_parallel._unfinished import require_finished
 from kafka_parallel.errors import BatchFailed, ConfigurationError, HandlerTimeout
-from kafka_parallel.values import BatchContext
+from kafka_parallel.values import BatchContext, Skip
 
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
@@ -78,7 +78,7 @@ class BatchRun:
     :ivar records: these records.
     :ivar entered: the same inside their wrappers; empty if there are none.
     :ivar failures: task, record as far as it got, and error.
-    :ivar outcomes: of those that have neither failed nor been handled.
+    :ivar outcomes: of those that have neither failed nor been in the handler's list.
     :ivar done: those that the handler or a plugin has handled.
     """
 
@@ -93,6 +93,8 @@ class BatchRun:
     def leave_wrappers(self, result: Any, error: BaseException | None) -> None:
         """Let every record leave its wrappers after the handler has returned *result* or raised *error*."""
         errors = self._errors(error)
+        if type(result) is Skip:
+            self.outcomes.update(dict.fromkeys(self.tasks, LEFT_OUT))
         if self.entered:
             self._leave_wrappers(result, errors)
             return
@@ -238,6 +240,7 @@ class BatchAttempts:
             return False
         if entered is not None and entered.is_answered:
             run.done.append(task)
+            run.outcomes[task] = LEFT_OUT
             return True
         run.tasks.append(task)
         run.records.append(record)
@@ -259,4 +262,4 @@ class BatchAttempts:
         self, run: BatchRun, done: Sequence[Task], failures: Sequence[tuple[Task, Any, BaseException]]
     ) -> dict[Task, BatchOutcome]:
         decided = {task: self._attempts.failed(task, record, error) for task, record, error in failures}
-        return {**run.outcomes, **dict.fromkeys(done), **decided}
+        return {**dict.fromkeys(done), **run.outcomes, **decided}

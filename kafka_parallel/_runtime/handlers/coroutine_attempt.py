@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kafka_parallel._core.outcome import Failure, Outcome
+from kafka_parallel._core.outcome import LEFT_OUT, Failure, Outcome
 from kafka_parallel._plugins.scopes import in_scope_async
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.coroutines import (
@@ -27,6 +27,7 @@ from kafka_parallel._runtime.handlers.coroutines import (
 from kafka_parallel._runtime.handlers.record_attempt import context_of
 from kafka_parallel._unfinished import require_finished, unfinished
 from kafka_parallel.errors import HandlerCancelled
+from kafka_parallel.values import Skip
 
 if TYPE_CHECKING:
     from kafka_parallel._core.task import Task
@@ -87,7 +88,9 @@ class CoroutineAttempts:
             inside.step_first()
         except StopIteration as end:  # nothing of the user's can raise this one here: it is how a coroutine returns
             what = None if end.value is None else unfinished(end.value, may_skip=self._may_skip)
-            return None if what is None else self._failed(task, record, what)
+            if what is not None:
+                return self._failed(task, record, what)
+            return self._left_out(task, record) if type(end.value) is Skip else None
         except BaseException as error:  # noqa: BLE001 - as above
             return self._rest(task, record, wants, raised(error))
         return self._rest(task, record, wants, ended(inside))
@@ -109,7 +112,8 @@ class CoroutineAttempts:
         :raises asyncio.CancelledError: it was cancelled from outside; see `cancelled`.
         """
         try:
-            require_finished(await running, may_skip=self._may_skip)
+            returned = await running
+            require_finished(returned, may_skip=self._may_skip)
         except asyncio.CancelledError as error:
             if was_cancelled() or not wants(task):
                 raise
@@ -121,7 +125,11 @@ class CoroutineAttempts:
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return await self._failed(task, record, error)
         self._attempts.note_end(task, record)
-        return None
+        return LEFT_OUT if type(returned) is Skip else None
+
+    async def _left_out(self, task: Task, record: Any) -> Outcome:
+        self._attempts.note_end(task, record)
+        return LEFT_OUT
 
     async def _failed(self, task: Task, record: Any, error: BaseException) -> Outcome:
         self._attempts.note_end(task, record, error)

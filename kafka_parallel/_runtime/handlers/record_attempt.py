@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel._core.outcome import Failure, NoVerdict, Outcome
+from kafka_parallel._core.outcome import LEFT_OUT, Failure, NoVerdict, Outcome
 from kafka_parallel._plugins.scopes import in_scope
 from kafka_parallel._runtime.client.own_headers import with_own_headers
 from kafka_parallel._runtime.handlers.deadlines import Deadlines, OverdueError
@@ -87,12 +87,12 @@ class Attempts:
                 record = self.prepare(task)
             elif getattr(record, "headers", None):
                 record = with_own_headers(record)
-            self._call(task, record)
+            returned = self._call(task, record)
         except OverdueError:
             raise
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self.failed(task, record, error)
-        return None
+        return LEFT_OUT if type(returned) is Skip else None
 
     # see docs/decisions/0017-chains-composed-once.md
     # see docs/decisions/0043-flat-hot-path.md

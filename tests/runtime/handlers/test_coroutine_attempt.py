@@ -10,7 +10,7 @@ import pytest
 
 from kafka_parallel import HandlerCancelled, HandlerTimeout, Skip
 from kafka_parallel._core.assignment import Assignment
-from kafka_parallel._core.outcome import Failure
+from kafka_parallel._core.outcome import LEFT_OUT, Failure
 from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.clock import SystemClock
 from kafka_parallel._runtime.handlers.coroutine_attempt import CoroutineAttempts, ObservedCoroutineAttempts, called
@@ -170,7 +170,7 @@ def test_a_plugin_may_answer_with_a_skip_in_place_of_the_handler():
     async def surrounded(record, context):
         return Skip("not this one")
 
-    assert World(forever, surrounded=surrounded).run() == (None, True)
+    assert World(forever, surrounded=surrounded).run() == (LEFT_OUT, False)
 
 
 def test_wrappers_get_the_context_of_the_attempt():
