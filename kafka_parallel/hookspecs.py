@@ -120,7 +120,7 @@ def on_error(record: ConsumerRecord, error: BaseException, context: RecordContex
 
     It is not asked about an attempt that ends after its partition has left or the consumer has stopped: that is no
     verdict, for the record runs again elsewhere. Work it has begun by then goes on, and its answer changes nothing.
-    Nor is it asked about `ConfigurationError` and `InvalidResult`: the program is at fault, and the consumer stops.
+    Nor is it asked about a `ConfigurationError` or `InvalidResult` out of a handler: the program is at fault.
 
     Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
     If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.
@@ -172,8 +172,8 @@ def on_commit(
     an attribute ``writes_commit_metadata = True``: there is room for one, so two of these are refused at the start. An
     implementation that is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other
     answer but ``None`` is the plugin's error: nothing was committed. Errors of kafka-python that it raises are followed
-    as the coordinator's; `CommitFailed` stops run(). If a plugin takes *finished_above*, a commit is also due when only
-    that has changed. Without such a plugin none of it is kept.
+    as the coordinator's; `CommitFailed` stops run(). If a plugin takes *finished_above*, a commit also holds the
+    partitions where only that has changed. Without such a plugin none of it is kept.
 
     At the interval the commit is sent and the loop goes on: other hooks may be called between a wrapper's two halves,
     but never those of another commit. No answer within the time limit is an error like any other.

@@ -103,6 +103,7 @@ class Producing:
     :ivar timeout_ms: the same, in milliseconds.
     :ivar overrides: the same.
     :ivar make_producer: the same.
+    :ivar sets_producer: whether one of these two differs from its default.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Producing:
         self.timeout_ms = timeout_ms
         self.overrides = overrides
         self.make_producer = make_producer
+        self.sets_producer = bool(overrides) or make_producer is not KafkaProducer
 
     def __repr__(self) -> str:
         return f"producing({name_of(self.handler)}, topic={self.topic!r})"

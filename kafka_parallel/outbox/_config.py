@@ -35,7 +35,7 @@ _REFUSED = {
     "acks": "a record is only handed over once all in-sync replicas have it",
     "key_serializer": "records are written with their very bytes",
     "value_serializer": "records are written with their very bytes",
-    "transactional_id": "records are written outside of transactions",
+    "transactional_id": "records are written outside of transactions, unless the plugin exactly-once is there",
     "max_block_ms": "set timeout_ms of the plugin",
     "delivery_timeout_ms": "set timeout_ms of the plugin",
 }

@@ -20,7 +20,6 @@ from kafka_parallel import (
     ConfigurationError,
     HandlerTimeout,
     ParallelConsumer,
-    PluginError,
     Result,
     ResultNotWritten,
     Retry,
@@ -285,7 +284,10 @@ class TestTransactions:
         assert isinstance(error, CommitFailed)
         assert "another one uses the id" in str(error)
         assert "transactional_id='g-" in str(error)
-        assert app.run(double) is None or app.cluster.transactions.expire(float("inf")) is None
+        assert app.seen() == []
+        app.cluster.transactions.expire(float("inf"))
+        assert app.run(double) is None
+        assert app.seen() == DOUBLED
 
     def test_a_second_producer_of_the_id_ends_the_first(self, app):
         app.cluster.create_topic("u")
@@ -436,7 +438,21 @@ class TestRefusals:
                 return (yield)
 
         error = app.run(double, Writing())
-        assert isinstance(error, (ConfigurationError, PluginError))
+        assert isinstance(error, ConfigurationError)
+        assert "two plugins write commit metadata" in str(error)
+
+    def test_a_time_limit_that_outlasts_the_membership_is_refused(self, app):
+        consumer = app.consumer(isolation_level="read_committed", max_poll_interval_ms=300_000)
+
+        error = app.run(double, plugin=app.plugin(transaction_timeout_ms=100_001), consumer=consumer)
+
+        assert isinstance(error, ConfigurationError)
+        assert "transaction_timeout_ms=100001 is more than a third of the consumer's max_poll_interval_ms" in str(error)
+
+    @pytest.mark.parametrize("own", [{"producer_config": {"linger_ms": 9}}, {"make_producer": dict}])
+    def test_a_producer_of_results_alone_is_refused(self, app, own):
+        with pytest.raises(ConfigurationError, match="has no effect beside a plugin that writes results in trans"):
+            app.parallel().run(producing(double, OUT, **own))
 
     def test_it_warns_without_read_committed(self, app, caplog):
         assert app.run(double, consumer=app.consumer(isolation_level="read_uncommitted")) is None
@@ -450,6 +466,7 @@ class TestRefusals:
             ({"transaction_timeout_ms": float("inf")}, "transaction_timeout_ms of plugin exactly-once is inf"),
             ({"max_result_bytes": 0}, "max_result_bytes of plugin exactly-once is 0"),
             ({"producer_config": {"transactional_id": "x"}}, "set transactional_id of the plugin"),
+            ({"producer_config": {"max_block_ms": 1}}, "set transaction_timeout_ms of the plugin"),
             ({"producer_config": {"acks": 1}}, "must not set 'acks'"),
         ],
     )

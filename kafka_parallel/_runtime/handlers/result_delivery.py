@@ -56,6 +56,7 @@ class ResultDelivery:
                 f"Result(value, topic={producing.topic!r})"
             )
         if settings.transactions is not None:
+            self._require_no_producer_of_its_own()
             if producing.topic is not None:
                 settings.transactions.require_topic(producing.topic)
             return
@@ -63,6 +64,13 @@ class ResultDelivery:
         config = producer_config(NAME, settings.consumer_config, overrides, producing.timeout_ms)
         topics = [] if producing.topic is None else [producing.topic]
         self._outbox = open_outbox(NAME, producing.make_producer, config, topics, producing.timeout_ms, settings.clock)
+
+    def _require_no_producer_of_its_own(self) -> None:
+        if self._producing.sets_producer:
+            raise ConfigurationError(
+                "producing(producer_config=..., make_producer=...) has no effect beside a plugin that writes results "
+                "in transactions of its own producer: give these settings to that plugin"
+            )
 
     @hookimpl
     def on_stop(self) -> None:

@@ -1,7 +1,7 @@
 """Questions about the group's commits, asked while the client waits for the answer to a rebalance.
 
 The coordinator may be busy with the same rebalance, so a question that may be asked again is asked again. All questions
-of one rebalance share one deadline: the callback keeps the client from all else until then.
+of one kind in a rebalance share one deadline: the callback keeps the client from all else until then.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ class ExactlyOnce:
         of your own lets a restarted process end the transaction of its predecessor at once.
     :param interval_ms: milliseconds between transactions, in the place of ``auto_commit_interval_ms``.
     :param transaction_timeout_ms: milliseconds after which the coordinator ends a transaction of a process that is
-        gone. So long may read_committed readers have to wait for it.
+        gone; at most a third of the consumer's ``max_poll_interval_ms``. So long may
+        read_committed readers have to wait for it.
     :param max_result_bytes: most bytes of results that wait for their commit before records start only slowly.
     :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
         settings, which are taken over. A result larger than its ``max_request_size`` fails its record.
@@ -108,7 +109,7 @@ class ExactlyOnce:
 
         :raises ConfigurationError: the consumer or the client cannot do it, or the cluster cannot be reached.
         """
-        check_consumer(settings)
+        check_consumer(settings, self._timeout_ms)
         if self._run is not None:
             raise ConfigurationError(
                 f"plugin {NAME}: this ExactlyOnce is in another run, whose results it keeps: give each consumer one of "

@@ -17,6 +17,16 @@ __all__ = ()
 
 log = get_logger("kafka_parallel_plugins.exactly_once")
 
+# Settings of the producer, each with the plugin's own in its place.
+SETTINGS = {
+    "transactional_id": "transactional_id",
+    "transaction_timeout_ms": "transaction_timeout_ms",
+    "max_block_ms": "transaction_timeout_ms",
+    "delivery_timeout_ms": "transaction_timeout_ms",
+}
+# A commit waits for a transaction, and for its abort or its answer, for at most this many of its time limits.
+MOST_WAITS = 3
+
 _ids: set[str] = set()
 _ids_lock = threading.Lock()
 
@@ -35,10 +45,10 @@ def check_settings(
             raise _wrong(name, value, "a finite number of milliseconds, at least 1")
     if isinstance(max_result_bytes, bool) or not isinstance(max_result_bytes, int) or max_result_bytes < 1:
         raise _wrong("max_result_bytes", max_result_bytes, "an integer of at least 1")
-    for name in ("transactional_id", "transaction_timeout_ms"):
+    for name, ours in SETTINGS.items():
         if isinstance(overrides, Mapping) and name in overrides:
             raise ConfigurationError(
-                f"producer_config of plugin {NAME} must not set {name!r}: set {name} of the plugin"
+                f"producer_config of plugin {NAME} must not set {name!r}: set {ours} of the plugin"
             )
     check_overrides(NAME, {} if overrides is None else overrides)
 
@@ -47,7 +57,7 @@ def _wrong(name: str, value: object, right: str) -> ConfigurationError:
     return ConfigurationError(f"{name} of plugin {NAME} is {shown(value)}: it must be {right}")
 
 
-def check_consumer(settings: Settings) -> None:
+def check_consumer(settings: Settings, transaction_timeout_ms: float) -> None:
     if int(kafka.__version__.partition(".")[0]) < 3:
         raise ConfigurationError(
             f"plugin {NAME} needs kafka-python 3, and {kafka.__version__} is installed: 2.x tells the broker no "
@@ -59,6 +69,13 @@ def check_consumer(settings: Settings) -> None:
         raise ConfigurationError(
             f"plugin {NAME} needs a subscription: with assign() there is no membership by which the broker could tell "
             "who may commit; give the KafkaConsumer topics, or call its subscribe()"
+        )
+    longest = settings.consumer_config.get("max_poll_interval_ms", float("inf"))
+    if transaction_timeout_ms * MOST_WAITS > longest:
+        raise ConfigurationError(
+            f"plugin {NAME}: transaction_timeout_ms={transaction_timeout_ms} is more than a third of the consumer's "
+            f"max_poll_interval_ms={longest}: while the coordinator does not answer, no record is polled, and the "
+            "group would remove the member; lower the one or raise the other"
         )
     if settings.consumer_config.get("isolation_level") != "read_committed":
         log.warning("the consumer has no isolation_level='read_committed': after a rebalance it may begin at an offset "

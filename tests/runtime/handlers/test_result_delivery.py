@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import KafkaConnectionError, MessageSizeTooLargeError, NotLeaderForPartitionError
+from kafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from kafka_parallel import (
     Batch,
@@ -178,7 +178,6 @@ class TestFailures:
         assert written(app) == []
 
     def test_an_error_of_a_send_is_the_error_of_the_record(self, app):
-        refused = NotLeaderForPartitionError("moved")
         app.cluster.fail("send", TypeError("refused"), times=1)
         skipping = Skipping()
 
@@ -187,7 +186,6 @@ class TestFailures:
         assert isinstance(error, ResultNotWritten)
         assert (offset, error.topic, str(error.__cause__)) == (0, OUT, "refused")
         assert len(written(app)) == 5
-        assert refused.retriable
 
     def test_without_a_plugin_the_run_stops_and_the_record_is_not_committed(self, app):
         app.cluster.fail("send", TypeError("refused"))
