@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kafka_parallel_plugins.offset_map.codec import decode, encode
+from kafka_parallel_plugins.offset_map.codec import decode, encode, encode_marked
 from tests.faults.conftest import rounds
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]  # no broker is needed, but what "make interop" has
@@ -60,10 +60,12 @@ def test_java_and_ours_read_each_others_maps_and_write_the_same(ask):
 
         written, *bodies = ask("encode", base_offset, max(finished), *incomplete)
         ours = encode(base_offset, ranges_of(finished), max_chars=100_000)
+        marked = encode_marked(base_offset, ranges_of(finished), lot.randbytes(4), max_chars=100_000)
         lower_part = encode(base_offset, ranges_of(finished), max_chars=60)
 
         assert list(decode(base_offset, written)) == ranges_of(finished)
-        assert finished_by_java(ask("decode", base_offset, ours), base_offset) == finished
+        for text in (ours, marked):
+            assert finished_by_java(ask("decode", base_offset, text), base_offset) == finished
         if lower_part:
             believed = finished_by_java(ask("decode", base_offset, lower_part), base_offset)
             assert believed == {offset for offset in finished if offset <= max(believed)}

@@ -6,12 +6,13 @@ import logging
 import threading
 
 import pytest
-from kafka import OffsetAndMetadata
+from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel import Batch, ConfigurationError, ParallelConsumer, RecordFailed, hookimpl
 from kafka_parallel.testing.fake import cluster as fake_cluster
 from kafka_parallel_plugins.offset_map import OffsetMap
 from kafka_parallel_plugins.offset_map.codec import decode, encode
+from kafka_parallel_plugins.offset_map.mark import mark_of
 from tests.runtime.app import GROUP, PARTITION, App
 
 RECORDS = 40
@@ -113,6 +114,44 @@ def test_metadata_that_is_no_map_is_said_and_its_records_are_repeated(metadata, 
     assert caplog.text.count("the metadata of the commit of t[0]@2 is no offset map") == 1
 
 
+def move(app, **change):
+    """Store the group's commit anew, with *change* and the metadata as it was."""
+    commit = app.cluster.committed(GROUP, PARTITION)
+    app.cluster.commit(GROUP, None, {PARTITION: commit._replace(**change)})
+
+
+def test_the_map_of_a_commit_that_was_moved_is_not_believed(caplog):
+    app, first, second = App(RECORDS), [], []
+    run_of("thread-pool", app, first, failing={20})
+    assert committed(app)[1]
+    move(app, offset=10)
+
+    assert run_of("thread-pool", app, second) is None
+
+    assert sorted(second) == [*range(10, RECORDS)]
+    assert caplog.text.count("the offset map in the commit of t[0]@10 was written for another commit") == 1
+
+
+def test_the_map_of_a_commit_that_lost_its_leader_epoch_is_not_believed(caplog):
+    """So does a tool that copies commits to another cluster, maybe to the same number by chance."""
+    app, first, second = App(RECORDS), [], []
+    run_of("thread-pool", app, first, failing={20})
+    move(app, leader_epoch=7)
+
+    assert run_of("thread-pool", app, second) is None
+
+    assert sorted(second) == [*range(20, RECORDS)]
+    assert "was written for another commit" in caplog.text
+
+
+@pytest.mark.parametrize("other", [("u", 0, 5, 3), ("t", 1, 5, 3), ("t", 0, 6, 3), ("t", 0, 5, -1)])
+def test_the_mark_differs_for_another_topic_partition_offset_or_epoch(other):
+    def mark(topic, partition, offset, leader_epoch):
+        return mark_of(TopicPartition(topic, partition), OffsetAndMetadata(offset, "", leader_epoch))[:3]
+
+    assert mark(*other) != mark("t", 0, 5, 3)
+
+
 def test_a_map_is_cut_to_the_limit():
     offsets = {PARTITION: OffsetAndMetadata(0, "", -1)}
     finished = [range(first, first + 1) for first in range(1, 200, 2)]
@@ -193,7 +232,8 @@ def test_records_of_the_map_count_from_the_first_poll_on():
 
     for _ in range(3):
         assert isinstance(app.run(handler, plugins=["offset-map"], consumer={"max_poll_records": 3}), RecordFailed)
-        assert (app.handled, committed(app)) == ([], (0, done))
+        offset, metadata = committed(app)
+        assert (app.handled, offset, decode(0, metadata)) == ([], 0, decode(0, done))
     assert app.run(plugins=["offset-map"], consumer={"max_poll_records": 3}) is None
     assert app.handled == [*range(0, RECORDS, 2)]
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_parallel_plugins.offset_map import codec
-from kafka_parallel_plugins.offset_map.codec import InvalidMap, decode, encode
+from kafka_parallel_plugins.offset_map.codec import InvalidMap, decode, decode_marked, encode, encode_marked
 from tests.lot import draws_all
 
 PLAIN = "nleo"
@@ -115,10 +115,7 @@ def test_each_of_its_bodies_is_that_of_java(finished, bodies):
         (7, "", []),
         (7, "bgAA", []),
         (100, "bgAA", []),
-        (7, "bAABAQA=", []),  # says that the base is finished
-        (10, "bwAAAAo=", []),  # has no bits
         (2, "bAAFEgA=", [(3, 4), (6, 7)]),  # belongs to the base 0: a map goes with its base alone
-        (0, "bAAFEgA", [(1, 2), (4, 5)]),  # without padding
         (0, "Sii1L/0AWFUAABAAAQEAezjlDgs=", [(offset, offset + 1) for offset in range(1, 40_000, 2)]),
     ],
 )
@@ -143,8 +140,17 @@ def test_it_reads_what_java_may_have_written(base_offset, metadata, finished):
         (text("l", b"\xff\xff\x00"), "covers -1 offsets"),
         (text("l", b"\x00"), "has 1 bytes, less than the length"),
         (text("o", b"\x00\x00\x00"), "has 3 bytes, less than the length"),
-        (text("n", b"\x00"), "has 1 bytes of runs, which have 2 each"),
-        (text("e"[:1], b"\x00\x00\x00\x01\x00\x00"), "has 6 bytes of runs, which have 4 each"),
+        ("bAAFEgA", "is not base64"),  # without padding
+        ("bigdata", "is not base64"),
+        ("bwAAAAo=", "has 4 bytes, and the bits of 10 offsets need 7"),
+        ("bAABAQA=", "says that its first offset is finished"),
+        (text("l", b"\x00\x05\x02\x00"), "or that its last one is not"),
+        (text("l", b"\x00\x05\xf2\xff"), "or that its last one is not"),  # bits past the span
+        (text("n", b"\x00\x00\x00\x01"), "says that its first offset is finished"),
+        (text("n", b"\x00\x01\x00\x01\x00\x01"), "or that its last one is not"),
+        (text("n", b"\x00"), "has 1 bytes behind its end"),
+        (text("e", b"\x00\x00\x00\x01\x00\x00"), "has 2 bytes behind its end"),
+        (text("l", b"\x00\x05\x12\x00\x00"), "has 1 bytes behind its end"),
         (text("n", b"\x00\x01\xff\xff"), "has a run of -1 offsets"),
         (text("e", struct.pack(">2i", 1, -(2**31))), "has a run of -2147483648 offsets"),
         (text("e", struct.pack(">2i", 1, 2**31 - 1)), "covers 2147483648 offsets"),
@@ -178,12 +184,27 @@ def test_without_zstandard_a_compressed_map_is_invalid_and_a_plain_one_is_not(mo
     assert list(decode(0, "bAAFEgA=")) == [(1, 2), (4, 5)]
 
 
-@pytest.mark.parametrize("form", ["l", "o"])
-def test_bytes_past_the_bits_count_for_nothing(form):
-    body = naive_bodies(0, {1, 4})[form]
+@pytest.mark.parametrize(
+    ("finished", "magic", "length"),
+    [([(1, 2), (4, 5)], b"l", 4), ([(6, 50_001)], b"e", 3), ([(1, 2), (40_000, 40_001)], b"e", 3)],
+)
+def test_a_mark_stands_where_java_reads_nothing(finished, magic, length):
+    metadata = encode_marked(0, finished, b"\x81mar")
 
-    assert list(decode(0, text(form, body + b"\xff" * 9))) == [(1, 2), (4, 5)]
-    assert list(decode(0, text(form, body[:-2] + b"\xf2\xff"))) == [(1, 2), (4, 5)]  # so do bits past the span
+    raw = base64.b64decode(metadata)
+    assert (raw[:1], raw[-length:]) == (magic, b"\x81mar"[:length])
+    assert decode_marked(0, metadata) == (finished, b"\x81mar"[:length])
+    assert naive_done(metadata)(finished[0][0])
+
+
+def test_the_limit_counts_the_mark():
+    finished = [(offset, offset + 1) for offset in range(1, 60_000, 2)]
+
+    metadata = encode_marked(0, finished, b"mark")
+
+    assert len(metadata) == 4096
+    assert decode(0, metadata)[-1][0] == 24_544 - 32 - 1
+    assert encode_marked(0, finished, b"mark", max_chars=4) == ""
 
 
 def test_nothing_finished_is_no_map():
@@ -319,7 +340,9 @@ def naive_done(metadata):
     if magic in "lo":
         span, bits = int.from_bytes(body[:width], "big", signed=True), body[width:]
         return lambda place: place < min(span, 8 * len(bits)) and bits[place >> 3] >> (place & 7) & 1
-    runs = [int.from_bytes(body[at : at + width], "big", signed=True) for at in range(0, len(body), width)]
+    runs = [
+        int.from_bytes(body[at : at + width], "big", signed=True) for at in range(0, len(body) // width * width, width)
+    ]
     edges = [sum(runs[:number]) for number in range(len(runs) + 1)]
     return lambda place: any(edges[at] <= place < edges[at + 1] for at in range(1, len(runs), 2))
 
@@ -351,7 +374,7 @@ def zeros(count):
 @pytest.mark.parametrize(
     "metadata",
     [
-        text("o", struct.pack(">i", LIMIT) + b"\x55" * (LIMIT // 8)),
+        text("o", struct.pack(">i", LIMIT) + b"\xaa" * (LIMIT // 8) + b"\0"),
         text("n", struct.pack(">2h", 1, 1) * 240_000),
         text("n", bytes(900_000)),
         text("s", zeros(200_000_000)),
@@ -373,6 +396,6 @@ def test_the_memory_for_a_map_is_bounded_whatever_it_says(metadata):
 
 
 def test_ranges_past_the_most_that_are_read_are_left_to_be_handled_again():
-    ranges = decode(0, text("o", struct.pack(">i", LIMIT) + b"\x55" * (LIMIT // 8)))
+    ranges = decode(0, text("o", struct.pack(">i", LIMIT) + b"\xaa" * (LIMIT // 8) + b"\0"))
 
-    assert (len(ranges), ranges[0], ranges[-1]) == (99_999, (2, 3), (199_998, 199_999))
+    assert (len(ranges), ranges[0], ranges[-1]) == (100_000, (1, 2), (199_999, 200_000))

@@ -14,7 +14,8 @@ from kafka.errors import OffsetMetadataTooLargeError
 
 from kafka_parallel import ConfigurationError, hookimpl
 from kafka_parallel.plugin_support import get_logger, shown
-from kafka_parallel_plugins.offset_map.codec import InvalidMap, decode, encode
+from kafka_parallel_plugins.offset_map.codec import InvalidMap, decode_marked, encode_marked
+from kafka_parallel_plugins.offset_map.mark import mark_of
 
 if TYPE_CHECKING:
     from kafka import OffsetAndMetadata, TopicPartition
@@ -71,11 +72,17 @@ class OffsetMap:
 
     def _finished(self, partition: TopicPartition, commit: OffsetAndMetadata) -> list[range]:
         try:
-            return [range(first, end) for first, end in decode(commit.offset, commit.metadata or "")]
+            ranges, mark = decode_marked(commit.offset, commit.metadata or "")
         except InvalidMap as error:
             log.warning("the metadata of the commit of %s[%d]@%d is no offset map (%s): records finished above it are "
                         "processed again", partition.topic, partition.partition, commit.offset, error)  # fmt: skip
             return []
+        if not mark_of(partition, commit).startswith(mark):
+            log.warning("the offset map in the commit of %s[%d]@%d was written for another commit, which was moved or "
+                        "copied with its metadata: records finished above it are processed again",
+                        partition.topic, partition.partition, commit.offset)  # fmt: skip
+            return []
+        return [range(first, end) for first, end in ranges]
 
     @hookimpl(wrapper=True)
     def on_commit(
@@ -103,7 +110,9 @@ class OffsetMap:
             self._meet_other(partition)
         elif ranges:
             pairs = [(found.start, found.stop) for found in ranges]
-            offsets[partition] = commit._replace(metadata=encode(commit.offset, pairs, self._max_chars))
+            offsets[partition] = commit._replace(
+                metadata=encode_marked(commit.offset, pairs, mark_of(partition, commit), self._max_chars)
+            )
 
     def _shorten(self) -> None:
         """Halve the limit, which the broker does not tell."""

@@ -13,7 +13,10 @@ form covers a span from the base to the highest finished offset:
 
 Encoding takes time by the number of ranges: a span of 10,000 offsets takes 3 µs if one record holds it, 20 µs if 1 % of
 it is unfinished, and 0.8 ms if every second one is. Text to decode may come from anyone: it takes a bounded amount of
-memory and raises nothing but :class:`InvalidMap`.
+memory and raises nothing but :class:`InvalidMap`. Only a text as Java or this module writes it is a map.
+
+Java ignores bytes behind the bits, and a part of a number behind the runs. There a map of ours has a *mark* (see
+``mark.py``): 4 bytes in ``l`` and ``o``, 3 in ``e``, none in ``n``.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class _Form(NamedTuple):
 
     :ivar numbers: of the length of the span or of runs: "h" or "i", for :mod:`struct`.
     :ivar most: the largest of these numbers.
+    :ivar mark: the length of a mark behind the body.
     """
 
     magic: bytes
@@ -54,6 +58,7 @@ class _Form(NamedTuple):
     width: int
     most: int
     has_bits: bool
+    mark: int
 
     def size(self, runs: Sequence[int], span: int) -> int | None:
         """The bytes of a body for *runs* that are so long together; None if this form cannot say them."""
@@ -79,11 +84,13 @@ class _Form(NamedTuple):
 
 # In this order: of two that are as small the first is taken. Java takes either.
 _FORMS = (
-    _Form(b"n", "h", 2, 0x7FFF, has_bits=False),
-    _Form(b"l", "h", 2, 0x7FFF, has_bits=True),
-    _Form(b"e", "i", 4, 0x7FFFFFFF, has_bits=False),
-    _Form(b"o", "i", 4, 0x7FFFFFFF, has_bits=True),
+    _Form(b"n", "h", 2, 0x7FFF, has_bits=False, mark=0),
+    _Form(b"l", "h", 2, 0x7FFF, has_bits=True, mark=4),
+    _Form(b"e", "i", 4, 0x7FFFFFFF, has_bits=False, mark=3),
+    _Form(b"o", "i", 4, 0x7FFFFFFF, has_bits=True, mark=4),
 )
+_WITH_MARK = tuple(form for form in _FORMS if form.mark)
+_LONGEST_MARK = 4
 _FORM_OF_MAGIC = {form.magic: form for form in _FORMS}
 _COMPRESSED = {b"J": b"n", b"a": b"l", b"p": b"e", b"s": b"o"}
 
@@ -97,16 +104,36 @@ def encode(base: int, finished: Sequence[tuple[int, int]], max_chars: int = 4096
     :returns: the metadata; "" if there is nothing to say.
     :raises ValueError: the ranges are not as described.
     """
+    form, body = _smallest_body(base, finished, _room(max_chars), _FORMS)
+    return b64encode(form.magic + body).decode() if body else ""
+
+
+def encode_marked(base: int, finished: Sequence[tuple[int, int]], mark: bytes, max_chars: int = 4096) -> str:
+    """Say the same with as much of *mark* behind it as Java ignores; the parameters are those of `encode`.
+
+    :param mark: 4 bytes.
+    """
+    form, body = _smallest_body(base, finished, _room(max_chars) - _LONGEST_MARK, _WITH_MARK)
+    return b64encode(form.magic + body + mark[: form.mark]).decode() if body else ""
+
+
+def _room(max_chars: int) -> int:
+    return max_chars // 4 * 3 - 1
+
+
+def _smallest_body(
+    base: int, finished: Sequence[tuple[int, int]], room: int, forms: Sequence[_Form]
+) -> tuple[_Form, bytes]:
+    """The smallest body of at most *room* bytes; an empty one if there is nothing to say."""
     runs = _runs(base, finished)
     span = sum(runs)
     if span > _LONGEST_SPAN:
         runs, span = _cut(runs, _LONGEST_SPAN)
-    size, form = _smallest(runs, span)
-    room = max_chars // 4 * 3 - 1
+    size, form = _smallest(runs, span, forms)
     if size > room:
-        runs, span = max((each.prefix(runs, room) for each in _FORMS), key=itemgetter(1))
-        form = _smallest(runs, span)[1]
-    return b64encode(form.magic + form.body(runs, span)).decode() if span else ""
+        runs, span = max((each.prefix(runs, room) for each in forms), key=itemgetter(1))
+        form = _smallest(runs, span, forms)[1]
+    return form, form.body(runs, span) if span else b""
 
 
 def _runs(base: int, finished: Sequence[tuple[int, int]]) -> Sequence[int]:
@@ -119,8 +146,8 @@ def _runs(base: int, finished: Sequence[tuple[int, int]]) -> Sequence[int]:
     return runs
 
 
-def _smallest(runs: Sequence[int], span: int) -> tuple[int, _Form]:
-    sizes = [(size, form) for form in _FORMS if (size := form.size(runs, span)) is not None]
+def _smallest(runs: Sequence[int], span: int, forms: Sequence[_Form]) -> tuple[int, _Form]:
+    sizes = [(size, form) for form in forms if (size := form.size(runs, span)) is not None]
     return min(sizes, key=itemgetter(0))
 
 
@@ -144,11 +171,20 @@ def decode(base: int, metadata: str) -> Sequence[tuple[int, int]]:
     :returns: ranges ``(first, past the last)``, ascending, with a gap before each; empty if there is no metadata.
     :raises InvalidMap: the metadata is no map, or cannot be read here.
     """
+    return decode_marked(base, metadata)[0]
+
+
+def decode_marked(base: int, metadata: str) -> tuple[Sequence[tuple[int, int]], bytes]:
+    """Return the ranges of `decode`, and the mark behind them; it is empty if there is none."""
     if not metadata:
-        return ()
+        return (), b""
     magic, body = _unpacked(metadata)
     form = _FORM_OF_MAGIC[magic]
-    return _above(base, _ranges_of_bits(form, body) if form.has_bits else _ranges_of_runs(form, body))
+    size = _size_of_bits(form, body) if form.has_bits else len(body) // form.width * form.width
+    body, mark = body[:size], body[size:]
+    if mark and len(mark) != form.mark:
+        raise InvalidMap(f"it has {len(mark)} bytes behind its end")
+    return _above(base, _ranges_of_bits(form, body) if form.has_bits else _ranges_of_runs(form, body)), mark
 
 
 def _unpacked(metadata: str) -> tuple[bytes, bytes]:
@@ -156,7 +192,7 @@ def _unpacked(metadata: str) -> tuple[bytes, bytes]:
     if len(metadata) > _LARGEST_BODY * 4 // 3:
         raise InvalidMap(f"it has {len(metadata)} characters, no map has more than {_LARGEST_BODY * 4 // 3}")
     try:
-        packed = b64decode(metadata + "=" * (-len(metadata) % 4), validate=True)  # Java reads it without padding too
+        packed = b64decode(metadata, validate=True)
     except ValueError as error:
         raise InvalidMap(f"{metadata!r:.80} is not base64: {error}") from None
     magic, body = packed[:1], packed[1:]
@@ -187,25 +223,38 @@ def _decompressed(body: bytes) -> bytes:
     raise InvalidMap("it ends in the middle of what was compressed")
 
 
-def _ranges_of_bits(form: _Form, body: bytes) -> Iterable[tuple[int, int]]:
-    """Missing bytes count as zeros, and bytes past the span for nothing, as Java does it."""
+def _size_of_bits(form: _Form, body: bytes) -> int:
+    """The length that a body has by the span that it tells."""
     if len(body) < form.width:
         raise InvalidMap(f"it has {len(body)} bytes, less than the length of a span needs")
     span = _checked_span(struct.unpack_from(f">{form.numbers}", body)[0])
-    number = int.from_bytes(body[form.width : form.width + (span + 7) // 8], "little")
-    finished = re.finditer("1+", f"{number:b}"[::-1][:span])
+    size = form.width + (span + 7) // 8 + 1
+    if len(body) < size:
+        raise InvalidMap(f"it has {len(body)} bytes, and the bits of {span} offsets need {size}")
+    return size
+
+
+def _ranges_of_bits(form: _Form, body: bytes) -> Iterable[tuple[int, int]]:
+    span = struct.unpack_from(f">{form.numbers}", body)[0]
+    number = int.from_bytes(body[form.width :], "little")
+    _require_ends(number & 1 == 0 and number.bit_length() == span)
+    finished = re.finditer("1+", f"{number:b}"[::-1])
     return (found.span() for found in islice(finished, _MOST_RANGES))
 
 
 def _ranges_of_runs(form: _Form, body: bytes) -> Iterable[tuple[int, int]]:
-    if len(body) % form.width:
-        raise InvalidMap(f"it has {len(body)} bytes of runs, which have {form.width} each")
     runs = struct.unpack(f">{len(body) // form.width}{form.numbers}", body)
     if runs and min(runs) < 0:
         raise InvalidMap(f"it has a run of {min(runs)} offsets")
-    _checked_span(sum(runs))
+    span = _checked_span(sum(runs))
+    _require_ends(span == 0 or (runs[0] > 0 and len(runs) % 2 == 0 and runs[-1] > 0))
     edges = list(accumulate(runs[: 2 * _MOST_RANGES], initial=0))
     return zip(edges[1::2], edges[2::2], strict=False)
+
+
+def _require_ends(are_right: bool) -> None:  # noqa: FBT001 - what is required
+    if not are_right:
+        raise InvalidMap("it says that its first offset is finished, or that its last one is not")
 
 
 def _checked_span(span: int) -> int:

@@ -24,10 +24,10 @@ BUGS = [
         new="left = [*unfinished]",
     ),
     Bug(
-        "write the map of an older commit",
+        "count the map from the offset before the committed one",
         where="kafka_parallel_plugins.offset_map:OffsetMap._write",
-        old="encode(commit.offset, pairs, self._max_chars)",
-        new="vars(self).setdefault(str(partition), encode(commit.offset, pairs, self._max_chars))",
+        old="(found.start, found.stop)",
+        new="(found.start + 1, found.stop + 1)",
     ),
     Bug(
         "leave the map of the commit before where nothing above is finished",
