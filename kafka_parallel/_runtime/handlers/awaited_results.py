@@ -2,16 +2,16 @@
 
 The producer's thread tells the event loop of answers; it wakes it once for all answers that come together. Acts that
 may block run on a thread of their own: the first record of a topic, one for which the producer may have no memory left,
-and one that has to be written again.
+and one that has to be written again. Results of one batch are handed over by one thread: their order holds.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka_parallel._runtime.handlers.coroutines import beside
 from kafka_parallel._runtime.handlers.result_delivery import ResultDelivery
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kafka_parallel.outbox import HandedOver, Outgoing
     from kafka_parallel.results import Producing, Results
     from kafka_parallel.values import BatchContext, RecordContext
+
+T = TypeVar("T")
 
 # The most bytes that are handed to the producer on the event loop and unanswered: half of its usual memory. It blocks
 # when that is full.
@@ -51,33 +53,35 @@ class AwaitedDelivery(ResultDelivery):
         results = await call(record, context)
         records = self.outgoing_of(results, context)
         if not self.is_kept(records, context) and records:
-            await self._deliver(records)
+            for error in (await self._deliver({0: records})).values():
+                raise error
         return results
 
     async def _await_list(self, call: Callable[..., Awaitable[Any]], records: Any, context: BatchContext) -> None:
         failed, outgoing = self.sort_out(await call(records, context), context)
-        ends = await asyncio.gather(*map(self._deliver, outgoing.values()), return_exceptions=True)
-        failed |= {place: end for place, end in zip(outgoing, ends, strict=True) if isinstance(end, Exception)}
+        failed |= await self._deliver(outgoing)
         if failed:
             raise BatchFailed(failed)
 
-    async def _deliver(self, records: list[Outgoing]) -> None:
-        size = sum(len(record.value or b"") for record in records)
-        topics = {record.topic for record in records}
+    async def _deliver(self, outgoing: Mapping[int, list[Outgoing]]) -> dict[int, Exception]:
+        """Hand over the results of some records in their order, by one thread; return the errors of records."""
+        every = [each for records in outgoing.values() for each in records]
+        size, topics = sum(len(each.value or b"") for each in every), {each.topic for each in every}
         if self._unanswered + size > MOST_UNANSWERED or not topics <= self._known:
-            await self._beside(lambda: self.require_written(self.hand_over(records)))
+            failed = await self._beside(lambda: self.not_written(self.hand_over_all(outgoing)))
             self._known |= topics
-            return
+            return failed
         self._unanswered += size
         try:
-            handed_over = self.hand_over(records)
-            is_answered = await self._answers.to(handed_over, self._timeout)
+            sent = self.hand_over_all(outgoing)
+            are_answered = await asyncio.gather(*(self._answers.to(each, self._timeout) for each in sent.values()))
         finally:
             self._unanswered -= size
-        if handed_over.has_failed or not is_answered:
-            await self._beside(lambda: self.require_written(handed_over))
+        if all(are_answered) and not any(each.has_failed for each in sent.values()):
+            return {}
+        return await self._beside(lambda: self.not_written(sent))
 
-    def _beside(self, act: Callable[[], None]) -> Awaitable[None]:
+    def _beside(self, act: Callable[[], T]) -> Awaitable[T]:
         return beside(self._clock.start_thread, act)
 
 

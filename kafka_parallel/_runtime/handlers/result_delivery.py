@@ -8,7 +8,7 @@ The delivery of one run is a plugin of it, so that its producer is opened and cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +106,7 @@ class ResultDelivery:
 
     def _call_list(self, call: Callable[..., Any], records: Any, context: BatchContext) -> None:
         failed, outgoing = self.sort_out(call(records, context), context)
-        sent = {place: self.hand_over(each) for place, each in outgoing.items()}
-        for place, handed_over in sent.items():
-            try:
-                self.require_written(handed_over)
-            except ResultNotWritten as error:
-                failed[place] = error
+        failed |= self.not_written(self.hand_over_all(outgoing))
         if failed:
             raise BatchFailed(failed)
 
@@ -157,6 +152,20 @@ class ResultDelivery:
         if outbox is None:
             raise StateError("a handler that is producing returned after the end of its run: its producer is closed")
         return outbox.hand_over(records)
+
+    def hand_over_all(self, outgoing: Mapping[int, list[Outgoing]]) -> dict[int, HandedOver]:
+        """Send those of each record of a batch, in their order."""
+        return {place: self.hand_over(records) for place, records in outgoing.items()}
+
+    def not_written(self, sent: Mapping[int, HandedOver]) -> dict[int, Exception]:
+        """Wait for the answers, and return the errors of records of a batch, by their place."""
+        failed: dict[int, Exception] = {}
+        for place, handed_over in sent.items():
+            try:
+                self.require_written(handed_over)
+            except ResultNotWritten as error:
+                failed[place] = error
+        return failed
 
     @staticmethod
     def require_written(handed_over: HandedOver) -> None:

@@ -20,9 +20,11 @@ class Threaded(FakeProducer):
     """Answers from a thread of its own, as kafka-python does; and notes on which threads it is called."""
 
     callers: ClassVar[list[str]] = []
+    threads: ClassVar[set[threading.Thread]] = set()
 
     def send(self, topic, **record):
         self.callers.append(threading.current_thread().name)
+        self.threads.add(threading.current_thread())
         sent = super().send(topic, **record)
         add_both = sent.add_both
         sent.add_both = lambda function: threading.Thread(target=add_both, args=(function,)).start()
@@ -43,6 +45,7 @@ def app():
     app = App(records=50, executor="asyncio")
     app.cluster.create_topic(OUT, 2)
     Threaded.callers.clear()
+    Threaded.threads.clear()
     return app
 
 
@@ -85,6 +88,47 @@ def test_batches_have_results_for_each_record(app):
     assert run(app, enrich_all, batch=Batch(max_records=10), producers=Producers(app.cluster, Threaded)) is None
 
     assert [record.value for record in written(app)] == [b"of %d" % number for number in range(50)]
+
+
+class SlowFirst(FakeProducer):
+    """Its first record waits for others that would overtake it, if any may; then they are in the topic before."""
+
+    is_first = True
+    overtaken = threading.Event()
+
+    def send(self, topic, **record):
+        is_first, SlowFirst.is_first = SlowFirst.is_first, False
+        if is_first:
+            SlowFirst.overtaken.wait(0.3)  # it passes only if all is well
+        sent = super().send(topic, **record)
+        SlowFirst.overtaken.set()
+        return sent
+
+
+@pytest.mark.parametrize("most_unanswered", [awaited_results.MOST_UNANSWERED, 3])
+@pytest.mark.parametrize("topic", [None, OUT])
+def test_results_of_a_batch_are_in_the_order_of_their_records(app, monkeypatch, topic, most_unanswered):
+    monkeypatch.setattr(awaited_results, "MOST_UNANSWERED", most_unanswered)
+    SlowFirst.is_first = True
+    SlowFirst.overtaken.clear()
+
+    async def name(records):
+        return [Result(b"of " + record.value, b"k", topic=OUT) for record in records]
+
+    batch = Batch(max_records=10)
+    assert run(app, name, topic=topic, batch=batch, producers=Producers(app.cluster, SlowFirst)) is None
+
+    numbers = [int(record.value[3:]) for record in written(app)]
+    assert numbers == [*range(50)]
+
+
+def test_a_batch_is_handed_over_by_one_thread_at_most(app, monkeypatch):
+    monkeypatch.setattr(awaited_results, "MOST_UNANSWERED", 3)
+    producers = Producers(app.cluster, Threaded)
+
+    assert run(app, enrich_all, batch=Batch(max_records=50), producers=producers) is None
+
+    assert len(Threaded.threads) == 1
 
 
 def test_an_error_is_that_of_the_record(app):
