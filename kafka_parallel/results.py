@@ -42,6 +42,10 @@ RIGHT = (
     "serialised"
 )
 
+# The largest numbers that Kafka's protocol has room for. One above ends the thread of the producer, and other results
+# with it, so it is refused where it is made.
+MOST_PARTITION, MOST_TIMESTAMP_MS = 2**31 - 1, 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -72,10 +76,10 @@ class Result:
                 object.__setattr__(self, name, bytes(found))
         if not (self.topic is None or isinstance(self.topic, str)):
             raise InvalidResult(f"Result(topic={shown(self.topic)}): give the name of a topic")
-        for name in ("partition", "timestamp_ms"):
+        for name, most in (("partition", MOST_PARTITION), ("timestamp_ms", MOST_TIMESTAMP_MS)):
             number = getattr(self, name)
-            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
-                raise InvalidResult(f"Result({name}={shown(number)}): give an integer of 0 or more")
+            if number is not None and (type(number) is bool or not isinstance(number, int) or not 0 <= number <= most):
+                raise InvalidResult(f"Result({name}={shown(number)}): give an integer from 0 to {most}")
         object.__setattr__(self, "headers", _headers(self.headers))
 
 
@@ -292,6 +296,10 @@ def _headers(given: Any) -> tuple[Header, ...]:
         is_pair = isinstance(header, tuple) and len(header) == 2
         if not is_pair or not isinstance(header[0], str) or not isinstance(header[1], bytes):
             raise InvalidResult(f"Result(headers=...) has {shown(header)}: {_wrong_with(header)}")
+        try:
+            header[0].encode()
+        except UnicodeEncodeError as error:
+            raise InvalidResult(f"Result(headers=...) has the name {shown(header[0])}: {error}") from None
     return tuple(given)
 
 
