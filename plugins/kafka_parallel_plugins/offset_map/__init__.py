@@ -94,12 +94,16 @@ class OffsetMap:
         if not self._is_refused:
             for partition, ranges in finished_above.items():
                 self._write(offsets, partition, ranges)
+        written = {partition: offsets[partition].metadata for partition in finished_above}
         try:
             result = yield
         except OffsetMetadataTooLargeError:
             self._shorten()
             raise
         self._is_refused = False
+        for partition, text in written.items():
+            if offsets[partition].metadata != text:  # by a plugin that is entered after this one
+                self._meet_other(partition)
         return result
 
     def _write(
