@@ -21,6 +21,7 @@ def run(code: str, broker: Any, topic: Any) -> None:
     elif "main" in names:
         _run_main(names, broker)
     elif "build" in names:
+        assert [*inspect.signature(names["build"]).parameters] == ["consumer"]
         consumer = kafka.KafkaConsumer(bootstrap_servers=broker.bootstrap_servers)
         assert names["build"](consumer) is not None
         consumer.close()
