@@ -58,7 +58,7 @@ def read_until(client, condition):
 def one_reader(world, **config):
     topic = world.create_topic()
     world.append(topic, 4)
-    consumer = member(world, topic, **config)
+    consumer = member(world, topic, **PATIENT, **config)
     read(consumer, 4)
     return consumer, TopicPartition(topic, 0)
 
@@ -127,7 +127,7 @@ def test_a_member_that_was_thrown_out_is_told_so(world):
 def test_a_fenced_member_is_told_by_the_future_only_and_by_every_poll(world):
     if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
         pytest.skip("this kafka-python has no static members")
-    older, partition = one_reader(world, group_instance_id="same", **PATIENT)
+    older, partition = one_reader(world, group_instance_id="same")
     younger = member(world, partition.topic, group_instance_id="same", **PATIENT)
     poll_until(younger, younger.assignment)
     told, answers = Told(), []

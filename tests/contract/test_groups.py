@@ -55,7 +55,7 @@ def test_a_bare_commit_commits_the_positions(world):
 def test_auto_commit_commits_what_was_polled(world):
     topic = world.create_topic()
     world.append(topic, 4)
-    consumer = member(world, topic, enable_auto_commit=True)
+    consumer = member(world, topic, enable_auto_commit=True, **PATIENT)
     read(consumer, 4)
 
     consumer.close()

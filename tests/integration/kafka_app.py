@@ -40,8 +40,11 @@ def produce(
 
 
 def consume(bootstrap: str, topic: str, group: str | None, **config: Any) -> KafkaConsumer:
-    """A consumer of *topic* from the earliest record, that ends when it hears nothing for `IDLE_MS`."""
-    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": IDLE_MS, **config}
+    """A consumer of *topic* from the earliest record, that ends when it hears nothing for `IDLE_MS`.
+
+    A client that joins before it knows of a new topic is assigned nothing, until it looks at the topics again.
+    """
+    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": IDLE_MS, "metadata_max_age_ms": 5_000, **config}
     return KafkaConsumer(topic, group_id=group, bootstrap_servers=bootstrap, **config)
 
 
