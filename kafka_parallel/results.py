@@ -123,7 +123,7 @@ class Producing:
         self.timeout_ms = timeout_ms
         self.overrides = overrides
         self.make_producer = make_producer
-        self.sets_producer = bool(overrides) or make_producer is not KafkaProducer
+        self.sets_producer: bool = bool(overrides) or make_producer is not KafkaProducer
 
     def __repr__(self) -> str:
         return f"producing({name_of(self.handler)}, topic={self.topic!r})"

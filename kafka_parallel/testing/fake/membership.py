@@ -92,7 +92,7 @@ class Membership:
         self._times_new = 0
         self._listener_error: Exception | None = None
         if self._keeps_state:
-            self.group_metadata = self._group_metadata
+            self.group_metadata: Callable[[], Any] = self._group_metadata
 
     @property
     def _group_id(self) -> str:
