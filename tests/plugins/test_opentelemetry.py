@@ -366,7 +366,7 @@ class TestAttempts:
 
         def handle(record):
             assert decided.wait(60)
-            assert [span.attributes["error.type"] for span in app.spans] == ["kafka_parallel.errors.HandlerTimeout"]
+            app.until_one_ends()
             release.set()
 
         app.trace(handle, plugins=[Decide(decide)], handler_timeout_ms=30)

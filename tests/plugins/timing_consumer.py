@@ -78,7 +78,7 @@ class Consumer:
 
     def commit(self, takes=0.0, error=None):
         self.inner.act = lambda: self.spend(takes, error)
-        return self.manager.hook.on_commit(offsets={}, context=None)
+        return self.manager.hook.on_commit(offsets={}, context=None, finished_above={})
 
     def pressure(self, paused=(), resumed=()):
         event = BackpressureEvent(dict.fromkeys(paused, "records"), frozenset(resumed), 0, 0)

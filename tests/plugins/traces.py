@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -14,6 +16,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from kafka_parallel import Settings
 from kafka_parallel_plugins.opentelemetry import OpenTelemetry
 from tests.runtime.app import PARTITION, TOPIC, App
+
+PATIENCE = 120.0
 
 
 def traceparent(trace_id, span_id=1, flags=1):
@@ -50,6 +54,13 @@ class Traced(App):
     def spans(self):
         """The finished spans, in the order in which they ended."""
         return self.exporter.get_finished_spans()
+
+    def until_one_ends(self):
+        """Wait for the first span of which a thread of the plugin makes the end."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.spans:
+            assert time.monotonic() < deadline, "no span has ended"
+            threading.Event().wait(0.005)
 
     @property
     def processed(self):

@@ -8,14 +8,16 @@ from kafka.errors import KafkaTimeoutError
 
 from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer, ManualClock
 from kafka_parallel.testing.fake.cluster import READS, WRITES
+from kafka_parallel.testing.fake.membership import GroupMetadata
 
 PARTITION = TopicPartition("t", 0)
 OFFSETS = {PARTITION: OffsetAndMetadata(1, "", -1)}
 ARGUMENTS = {
     "committed": [PARTITION], "position": [PARTITION], "beginning_offsets": [[PARTITION]], "end_offsets": [[PARTITION]],
     "partitions_for_topic": ["t"], "partitions_for": ["t"], "commit": [OFFSETS], "commit_async": [OFFSETS],
-    "send": ["t", b"v"],
+    "send": ["t", b"v"], "send_offsets_to_transaction": [OFFSETS, GroupMetadata("g", -1, "", None)],
 }  # fmt: skip
+TRANSACTION = {"send_offsets_to_transaction", "commit_transaction", "abort_transaction"}
 
 
 @pytest.fixture
@@ -30,7 +32,15 @@ def answer(cluster, call):
     """The answer of *call*, or its error; a call that does not wait answers later."""
     consumer = FakeConsumer(cluster=cluster, group_id="g", auto_offset_reset="earliest")
     consumer.assign([PARTITION])
-    client = FakeProducer(cluster=cluster) if call in {"send", "partitions_for"} else consumer
+    client = consumer
+    if call in {"send", "partitions_for"}:
+        client = FakeProducer(cluster=cluster)
+    elif call in TRANSACTION:
+        client = FakeProducer(cluster=cluster, transactional_id="id")
+        client.init_transactions()
+        client.begin_transaction()
+        if call == "commit_transaction":
+            client.send_offsets_to_transaction(*ARGUMENTS["send_offsets_to_transaction"])
     found = getattr(client, call)(*ARGUMENTS.get(call, []))
     if call == "commit_async":
         consumer.poll()
@@ -60,7 +70,8 @@ def test_a_call_may_take_effect_and_lose_its_answer(cluster, call):
         answer(cluster, call)
 
     assert cluster.log(PARTITION).end == (2 if call == "send" else 1)
-    assert (cluster.committed("g", PARTITION) is not None) == (call != "send")
+    has_committed = cluster.committed("g", PARTITION) is not None
+    assert has_committed == (call in {"commit", "commit_async", "commit_transaction"})
 
 
 def test_a_poll_may_fail_when_it_has_moved_its_positions(cluster):

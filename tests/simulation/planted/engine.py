@@ -416,8 +416,8 @@ BUGS = [
     Bug(
         "let go of a key while its cancelled coroutine still runs",
         where="kafka_parallel._runtime.handlers.coroutine_attempt:CoroutineAttempts._rest",
-        old="require_finished(await running, may_skip=self._may_skip)",
-        new="await asyncio.shield(asyncio.ensure_future(running))",
+        old="returned = await running",
+        new="returned = await asyncio.shield(asyncio.ensure_future(running))",
         executor="asyncio",
     ),
     Bug(
