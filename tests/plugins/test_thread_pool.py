@@ -32,14 +32,14 @@ class Work:
         self.failures.append(error)
 
 
-def names():
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("kafka-parallel-")}
+def threads_there():
+    return {thread for thread in threading.enumerate() if thread.name.startswith("kafka-parallel-")}
 
 
 def started(workers, work):
-    pool, before = Threads(workers), names()
+    pool, before = Threads(workers), threads_there()
     pool.start(work)
-    return pool, lambda: len(names() - before)
+    return pool, lambda: len(threads_there() - before)
 
 
 def ended(pool, work, threads):
