@@ -367,6 +367,7 @@ class TestAttempts:
         def handle(record):
             assert decided.wait(60)
             app.until_one_ends()
+            assert [span.attributes["error.type"] for span in app.spans] == ["kafka_parallel.errors.HandlerTimeout"]
             release.set()
 
         app.trace(handle, plugins=[Decide(decide)], handler_timeout_ms=30)

@@ -105,6 +105,7 @@ def test_an_error_that_names_records_that_are_not_there_is_one_of_all():
 
     assert isinstance(app.trace_batches(handle), RecordFailed), "a fault of the program stops the consumer"
 
+    assert app.plugin._telemetry.attempts._open == {}
     assert ConfigurationError.__name__ not in app.spans[0].attributes["error.type"], "the handler raised BatchFailed"
 
 

@@ -177,10 +177,14 @@ class AttemptSpans:
         """Forget what waits of *partitions*, which have left; without them, of all."""
         for place in [place for place in [*self._waiting] if partitions is None or place[:2] in partitions]:
             self._waiting.pop(place, None)
-        for place, active in [*self._open.items()]:
-            if active.left_with is not None and (partitions is None or place[:2] in partitions):
-                self._open.pop(place, None)
-                self._end_unjudged(active)
+        unjudged = [
+            (place, active)
+            for place, active in [*self._open.items()]
+            if active.left_with is not None and (partitions is None or place[:2] in partitions)
+        ]
+        for place, active in unjudged:  # several of a batch have one span, which is ended with the first of them
+            self._open.pop(place, None)
+            self._end_unjudged(active)
 
     def _end_unjudged(self, active: ActiveSpan) -> None:
         error, active.left_with = active.left_with, None
