@@ -63,6 +63,7 @@ class ExactlyOnce:
 
     # see docs/decisions/0077-offset-map.md: its records of finished work would be without their results
     writes_commit_metadata = True
+    serves_one_run = True
 
     def __init__(
         self,
@@ -110,11 +111,6 @@ class ExactlyOnce:
         :raises ConfigurationError: the consumer or the client cannot do it, or the cluster cannot be reached.
         """
         check_consumer(settings, self._timeout_ms)
-        if self._run is not None:
-            raise ConfigurationError(
-                f"plugin {NAME}: this ExactlyOnce is in another run, whose results it keeps: give each consumer one of "
-                f'its own, as plugins=["{NAME}"] does'
-            )
         name = self._id or f"{settings.group_id}-{settings.consumer_config.get('client_id')}-{uuid.uuid4().hex[:12]}"
         claim_id(name)
         try:
@@ -148,14 +144,12 @@ class ExactlyOnce:
         return producer
 
     @hookimpl
-    def on_stop(self, settings: Settings) -> None:
-        """Close the producer, unless it is that of another run."""
-        run = self._run
-        if run is None or run.settings is not settings:
-            return
-        self._run = None
-        release_id(run.transactional_id)
-        run.close()
+    def on_stop(self) -> None:
+        """Close the producer."""
+        run, self._run = self._run, None
+        if run is not None:
+            release_id(run.transactional_id)
+            run.close()
 
     # Results
 
