@@ -6,7 +6,7 @@ acknowledged it. `open_outbox` connects, `Outbox.write` waits for the answer.
 
 from kafka_parallel.outbox._config import check_overrides, producer_config
 from kafka_parallel.outbox._handed_over import HandedOver, NotWritten
-from kafka_parallel.outbox._in_transaction import Writer, place_of, within_transaction
+from kafka_parallel.outbox._in_transaction import Writer, Writers, open_writers, place_of
 from kafka_parallel.outbox._producer import Outbox, close_producer, open_outbox
 from kafka_parallel.outbox._records import (
     FAILURES,
@@ -34,14 +34,15 @@ __all__ = [
     "Producer",
     "UnknownPartition",
     "Writer",
+    "Writers",
     "Written",
     "check_overrides",
     "close_producer",
     "is_too_large",
     "open_outbox",
+    "open_writers",
     "partition_of",
     "place_of",
     "producer_config",
     "sent_by",
-    "within_transaction",
 ]

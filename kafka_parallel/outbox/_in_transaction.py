@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka_parallel.errors import StateError
+from kafka_parallel.outbox._config import producer_config
+from kafka_parallel.outbox._producer import open_outbox
 
 if TYPE_CHECKING:
-    from kafka_parallel.outbox._records import Outgoing, Written
+    from collections.abc import Callable, Collection, Mapping
+
+    from kafka_parallel.outbox._records import Outgoing, Producer, Written
+    from kafka_parallel.values import Settings, Transactions
 
 
 class Writer(Protocol):
@@ -27,6 +31,19 @@ class Writer(Protocol):
         :param record: it.
         :raises KafkaError: it was refused.
         """
+
+
+class Writers(Protocol):
+    """Makes a `Writer` for each record that has failed: an `Outbox` is one for all of them."""
+
+    def writer_for(self, context: Any) -> Writer:
+        """Return the writer of what a plugin has for one record.
+
+        :param context: of the attempt that has failed.
+        """
+
+    def close(self) -> None:
+        """Close the producer, if there is one of its own."""
 
 
 @dataclass(slots=True)
@@ -57,16 +74,47 @@ class WithinTransaction:
     write_alone = write
 
 
-def within_transaction(transactions: Any, context: Any) -> Writer:
-    """Make a writer for one record that has failed.
+class WithinTransactions:
+    """Makes a `WithinTransaction` for each record that has failed.
 
-    :param transactions: `Settings.transactions` of the run.
-    :param context: of the attempt that has failed.
-    :raises StateError: the run has none.
+    :param transactions: those of the run.
     """
-    if transactions is None:
-        raise StateError("this run has no transactions, and no producer any more")
-    return WithinTransaction(transactions, context)
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def writer_for(self, context: Any) -> Writer:
+        """Return the writer of what a plugin has for one record."""
+        return WithinTransaction(self._transactions, context)
+
+    def close(self) -> None:
+        """Do nothing: the producer is that of the plugin that provides the transactions."""
+
+
+def open_writers(
+    who: str,
+    make_producer: Callable[..., Producer],
+    overrides: Mapping[str, Any],
+    topics: Collection[str],
+    timeout_ms: float,
+    settings: Settings,
+) -> Writers:
+    """Use the transactions of the run, or connect without them; make sure that *topics* exist.
+
+    :param who: the plugin, for messages.
+    :param make_producer: called with the settings of a ``KafkaProducer``; returns one.
+    :param overrides: the user's ``producer_config``, checked by `check_overrides`.
+    :param topics: which topics will be written to, as far as they are known.
+    :param timeout_ms: most milliseconds one record may take, tries together.
+    :param settings: of the run.
+    :raises ConfigurationError: the cluster or one of the topics cannot be reached; its cause is kafka-python's error.
+    """
+    if settings.transactions is None:
+        config = producer_config(who, settings.consumer_config, overrides, timeout_ms)
+        return open_outbox(who, make_producer, config, topics, timeout_ms, settings.clock)
+    for topic in topics:
+        settings.transactions.require_topic(topic)
+    return WithinTransactions(settings.transactions)
 
 
 def place_of(written: Written) -> str:

@@ -64,6 +64,13 @@ class Outbox:
                 "allow the user of the consumer's connection to describe and write it"
             ) from error
 
+    def writer_for(self, _: object) -> Outbox:
+        """Return this outbox, which writes for every record: see `Writers`.
+
+        :param _: the context of an attempt.
+        """
+        return self
+
     def write(self, record: Outgoing, deadline: float | None = None) -> Written:
         """Write *record* and return where the broker put it.
 

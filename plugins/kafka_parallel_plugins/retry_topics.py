@@ -35,16 +35,13 @@ from kafka_parallel.dlq.null_headers import marked, restored
 from kafka_parallel.logs import RecordInfo
 from kafka_parallel.outbox import (
     FAILURES,
-    Outbox,
     Outgoing,
     Producer,
-    Writer,
+    Writers,
     Written,
     check_overrides,
-    open_outbox,
+    open_writers,
     place_of,
-    producer_config,
-    within_transaction,
 )
 from kafka_parallel.plugin_support import class_name, get_logger, shown
 
@@ -52,7 +49,6 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
     from kafka_parallel import RecordContext
-    from kafka_parallel.values import Transactions
 
 __all__ = ["RetryTopics"]
 
@@ -115,8 +111,7 @@ class RetryTopics:
         self._wall = wall_clock
         self._steps: dict[str, tuple[str, int]] = {}
         self._topics: dict[tuple[str, int], str] = {}
-        self._outbox: Outbox | None = None
-        self._transactions: Transactions | None = None
+        self._writers: Writers | None = None
         self._group: str | None = None
 
     @hookimpl
@@ -145,14 +140,8 @@ class RetryTopics:
         :raises ConfigurationError: one of them cannot be reached.
         """
         self._group = settings.group_id
-        self._transactions = settings.transactions
-        if settings.transactions is not None:
-            for topic in sorted(self._steps):
-                settings.transactions.require_topic(topic)
-            return
-        config = producer_config(NAME, settings.consumer_config, self._overrides, self._timeout_ms)
         topics = sorted(self._steps)
-        self._outbox = open_outbox(NAME, self._make_producer, config, topics, self._timeout_ms, settings.clock)
+        self._writers = open_writers(NAME, self._make_producer, self._overrides, topics, self._timeout_ms, settings)
 
     @hookimpl(trylast=True)
     def on_error(self, error: BaseException, context: RecordContext) -> Skip | Halt | None:
@@ -160,10 +149,7 @@ class RetryTopics:
 
         :raises StateError: the consumer was not started.
         """
-        writer: Writer | None = self._outbox
-        if self._transactions is not None:
-            writer = within_transaction(self._transactions, context)
-        if writer is None:
+        if self._writers is None:
             raise StateError(f"plugin {NAME} was asked about a failed record before on_start")
         raw = context.raw
         source, step = self._next(raw.topic)
@@ -171,7 +157,9 @@ class RetryTopics:
             return None
         topic, name = self._topics[source, step], class_name(error)
         try:
-            written = writer.write(Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step)))
+            written = self._writers.writer_for(context).write(
+                Outgoing(topic, raw.partition, raw.key, raw.value, self._headers(raw, step))
+            )
         except FAILURES as failure:
             return Halt(f"{name}, and retry topic {topic!r} did not acknowledge the record ({failure!r})")
         return self._put_off(context, name, step, written)
@@ -188,10 +176,9 @@ class RetryTopics:
     @hookimpl
     def on_stop(self) -> None:
         """Close the producer."""
-        self._transactions = None
-        if self._outbox is not None:
-            self._outbox.close()
-            self._outbox = None
+        if self._writers is not None:
+            self._writers.close()
+            self._writers = None
 
     def _next(self, topic: str) -> tuple[str, int]:
         """The subscribed topic that a record of *topic* belongs to, and the number of the next retry topic."""

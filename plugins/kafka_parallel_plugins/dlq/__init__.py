@@ -23,17 +23,15 @@ from kafka_parallel import ConfigurationError, Halt, Retry, Settings, Skip, Stat
 from kafka_parallel.logs import RecordInfo
 from kafka_parallel.outbox import (
     FAILURES,
-    Outbox,
     Outgoing,
     Producer,
     Writer,
+    Writers,
     Written,
     check_overrides,
     is_too_large,
-    open_outbox,
+    open_writers,
     place_of,
-    producer_config,
-    within_transaction,
 )
 from kafka_parallel.plugin_support import class_name, get_logger, shown
 from kafka_parallel_plugins.dlq.error_details import (
@@ -104,7 +102,7 @@ class DeadLetterQueue:
         self._timeout_ms = timeout_ms
         self._overrides = dict(producer_config or {})
         self._make_producer = make_producer
-        self._running: tuple[Settings, Outbox | None, Letterhead] | None = None
+        self._running: tuple[Settings, Writers, Letterhead] | None = None
 
     def __repr__(self) -> str:
         names = sorted(self._overrides)
@@ -128,14 +126,8 @@ class DeadLetterQueue:
                         "letters again: give the KafkaConsumer a group_id")  # fmt: skip
         topics = self._topics.check(settings)
         letterhead = Letterhead(self._dialects, self._kept, settings.group_id)
-        if settings.transactions is not None:
-            for topic in topics:
-                settings.transactions.require_topic(topic)
-            self._running = (settings, None, letterhead)
-            return
-        config = producer_config("dlq", settings.consumer_config, self._overrides, self._timeout_ms)
-        outbox = open_outbox("dlq", self._make_producer, config, topics, self._timeout_ms, settings.clock)
-        self._running = (settings, outbox, letterhead)
+        writers = open_writers("dlq", self._make_producer, self._overrides, topics, self._timeout_ms, settings)
+        self._running = (settings, writers, letterhead)
 
     @hookimpl(wrapper=True)
     def on_error(
@@ -156,24 +148,22 @@ class DeadLetterQueue:
         """
         if self._running is None:
             raise StateError("plugin dlq was asked about a failed record before on_start")
-        settings, outbox, letterhead = self._running
-        writer = within_transaction(settings.transactions, context) if outbox is None else outbox
+        settings, writers, letterhead = self._running
         topic = self._topics.of(settings.sources.get(context.raw.topic, context.raw.topic))
         if settings.reads(topic):
             return Halt(own_topic(topic))
         exceeded = None if self._watch is None else self._watch.exceeded(context)
         if exceeded is not None:
             return Halt(f"{exceeded}: this looks like more than a few bad records, so nothing more is dead-lettered")
-        return self._write(writer, letterhead, topic, error, origin(context, settings))
+        return self._write(writers.writer_for(context), letterhead, topic, error, origin(context, settings))
 
     @hookimpl
     def on_stop(self, settings: Settings) -> None:
         """Close the producer, unless it is that of another run."""
         if self._running is not None and self._running[0] is settings:
-            _, outbox, _ = self._running
+            _, writers, _ = self._running
             self._running = None
-            if outbox is not None:
-                outbox.close()
+            writers.close()
 
     def _write(
         self, outbox: Writer, letterhead: Letterhead, topic: str, error: BaseException, context: RecordContext
