@@ -1,4 +1,4 @@
-"""The helpers of plugins hold whatever classes the errors of an application have."""
+"""The helpers of plugins hold whatever the errors and the settings of an application are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import kafka_parallel_plugins
-from kafka_parallel.errors import HandlerError
-from kafka_parallel.plugin_support import class_name, full_class_name, shown
+from kafka_parallel.errors import ConfigurationError, HandlerError
+from kafka_parallel.plugin_support import class_name, exception_classes, full_class_name, shown, wrong_setting
 
 PLUGINS = Path(kafka_parallel_plugins.__file__).parent
 
@@ -79,3 +79,28 @@ def test_no_plugin_asks_a_class_for_its_name_by_itself():
     asked = re.compile(r"\b(type\((error|raised|exc)\)|error\.__class__)\.__(name|qualname|module)__")
 
     assert [path.name for path in PLUGINS.rglob("*.py") if asked.search(path.read_text())] == []
+
+
+def test_a_wrong_setting_names_plugin_setting_value_and_remedy():
+    error = wrong_setting("mine", "size", "small", "a number")
+
+    assert isinstance(error, ConfigurationError)
+    assert str(error) == "size of plugin mine is 'small': it must be a number"
+
+
+@pytest.mark.parametrize(("given", "classes"), [(OSError, (OSError,)), ([OSError, KeyError], (OSError, KeyError))])
+def test_classes_of_exceptions_are_one_or_several(given, classes):
+    assert exception_classes("mine", "on", given) == classes
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("OSError", "on of plugin mine is 'OSError': .*, without quotes"),
+        ([int], "on of plugin mine is the class int"),
+        (KeyboardInterrupt, "derived from Exception$"),
+    ],
+)
+def test_others_are_no_classes_of_exceptions(given, words):
+    with pytest.raises(ConfigurationError, match=words):
+        exception_classes("mine", "on", given)

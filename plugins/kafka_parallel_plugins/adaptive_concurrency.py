@@ -20,8 +20,8 @@ from collections.abc import Callable, Generator
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel import ConfigurationError, hookimpl
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel import hookimpl
+from kafka_parallel.plugin_support import get_logger, wrong_setting
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -143,9 +143,11 @@ class AdaptiveConcurrency:
         for name, bound in (("min_in_flight", min_in_flight), ("max_in_flight", max_in_flight)):
             is_default = bound is None and name == "max_in_flight"
             if not is_default and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 1):
-                raise _wrong(name, bound, "an integer of at least 1")
+                raise wrong_setting("adaptive-concurrency", name, bound, "an integer of at least 1")
         if max_in_flight is not None and max_in_flight < min_in_flight:
-            raise _wrong("max_in_flight", max_in_flight, f"at least min_in_flight={min_in_flight}")
+            raise wrong_setting(
+                "adaptive-concurrency", "max_in_flight", max_in_flight, f"at least min_in_flight={min_in_flight}"
+            )
         self._least, self._most = min_in_flight, max_in_flight
         self._lock = threading.Lock()
         self._throttle: Throttle
@@ -161,7 +163,12 @@ class AdaptiveConcurrency:
         """
         most = settings.workers if self._most is None else self._most
         if most < self._least:
-            raise _wrong("min_in_flight", self._least, f"at most workers={settings.workers}, or set max_in_flight")
+            raise wrong_setting(
+                "adaptive-concurrency",
+                "min_in_flight",
+                self._least,
+                f"at most workers={settings.workers}, or set max_in_flight",
+            )
         self._throttle, self._clock = throttle, settings.clock
         self._gradient = Gradient(self._least, most)
         self._told = self._gradient.target
@@ -200,7 +207,3 @@ class AdaptiveConcurrency:
                 return
             self._throttle.limit(limit)
             set_to = limit
-
-
-def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin adaptive-concurrency is {shown(value)}: it must be {what}")

@@ -23,8 +23,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any
 
-from kafka_parallel import ConfigurationError, HandlerTimeout, Retry, hookimpl
-from kafka_parallel.plugin_support import class_name, get_logger, shown
+from kafka_parallel import HandlerTimeout, Retry, hookimpl
+from kafka_parallel.plugin_support import class_name, exception_classes, get_logger, wrong_setting
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -114,7 +114,7 @@ class CircuitBreaker:
         probes: int = 1,
     ) -> None:
         _check(failure_ratio, probe_after_ms, window=window, probes=probes)
-        self._open_on = _classes(open_on)
+        self._open_on = exception_classes("circuit-breaker", "open_on", open_on)
         self._circuit = Circuit(failure_ratio, window, probe_after_ms / 1000, probes)
         self._delay_ms, self._probes = probe_after_ms, probes
         self._lock = threading.Lock()
@@ -209,33 +209,16 @@ class CircuitBreaker:
 
 def _check(failure_ratio: float, probe_after_ms: float, **counts: object) -> None:
     if not _is_number(failure_ratio) or not 0 <= failure_ratio < 1:
-        raise _wrong("failure_ratio", failure_ratio, "from 0 to below 1")
+        raise wrong_setting("circuit-breaker", "failure_ratio", failure_ratio, "from 0 to below 1")
     if not _is_number(probe_after_ms) or not 0 < probe_after_ms < float("inf"):
-        raise _wrong("probe_after_ms", probe_after_ms, "above 0 milliseconds, finite")
+        raise wrong_setting("circuit-breaker", "probe_after_ms", probe_after_ms, "above 0 milliseconds, finite")
     for name, count in counts.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise _wrong(name, count, "an integer of at least 1")
-
-
-def _classes(open_on: object) -> tuple[type[Exception], ...]:
-    classes = tuple(open_on) if isinstance(open_on, Collection) else (open_on,)
-    for found in classes:
-        if not isinstance(found, type) or not issubclass(found, Exception):
-            raise _wrong(
-                "open_on",
-                found,
-                "one or more classes of exceptions, derived from Exception"
-                + ", without quotes" * isinstance(found, str),
-            )
-    return classes
+            raise wrong_setting("circuit-breaker", name, count, "an integer of at least 1")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin circuit-breaker is {shown(value)}: it must be {what}")
 
 
 def _attempt(context: RecordContext) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, hookimpl
-from kafka_parallel.plugin_support import shown
+from kafka_parallel.plugin_support import wrong_setting
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle
@@ -47,9 +47,9 @@ class RateLimit:
             raise ConfigurationError("plugin rate-limit has no limit: set records_per_second or per_key_per_second")
         for name, rate in (("records_per_second", records_per_second), ("per_key_per_second", per_key_per_second)):
             if rate is not None and not _is_rate(rate):
-                raise _wrong(name, rate, "a number from 1e-9 to 1e9")
+                raise wrong_setting("rate-limit", name, rate, "a number from 1e-9 to 1e9")
         if burst is not None and (isinstance(burst, bool) or not isinstance(burst, int) or burst < 1):
-            raise _wrong("burst", burst, "an integer of at least 1, or None")
+            raise wrong_setting("rate-limit", "burst", burst, "an integer of at least 1, or None")
         self._overall, self._per_key, self._burst = records_per_second, per_key_per_second, burst
 
     @hookimpl
@@ -59,7 +59,12 @@ class RateLimit:
         :raises ConfigurationError: there is a limit per key, and no record has an ordering key.
         """
         if self._per_key is not None and not settings.is_ordered:
-            raise _wrong("per_key_per_second", self._per_key, "left out with ordering='unordered': nothing has a key")
+            raise wrong_setting(
+                "rate-limit",
+                "per_key_per_second",
+                self._per_key,
+                "left out with ordering='unordered': nothing has a key",
+            )
         if self._overall is not None:
             throttle.limit_rate(self._overall, burst=self._burst_at(self._overall))
         if self._per_key is not None:
@@ -71,7 +76,3 @@ class RateLimit:
 
 def _is_rate(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 1e-9 <= value <= 1e9
-
-
-def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin rate-limit is {shown(value)}: it must be {what}")

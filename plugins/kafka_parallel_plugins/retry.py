@@ -20,9 +20,9 @@ import random
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from kafka_parallel import ConfigurationError, Retry, StateError, hookimpl
+from kafka_parallel import Retry, StateError, hookimpl
 from kafka_parallel.logs import RecordInfo
-from kafka_parallel.plugin_support import class_name, get_logger, shown
+from kafka_parallel.plugin_support import class_name, exception_classes, get_logger, shown, wrong_setting
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext, Settings, Throttle
@@ -72,22 +72,24 @@ class RetryWithBackoff:
         chance: Callable[[], float] = random.random,
     ) -> None:
         if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
-            raise _wrong("max_attempts", max_attempts, "an integer of at least 1; the first attempt counts")
+            raise wrong_setting(
+                "retry", "max_attempts", max_attempts, "an integer of at least 1; the first attempt counts"
+            )
         _require("delay_ms", delay_ms, 0, "0 or more milliseconds, finite")
         _require("multiplier", multiplier, 1, "1 or more, finite")
         _require("max_delay_ms", max_delay_ms, delay_ms, f"finite and not below delay_ms={shown(delay_ms)}")
         _require("jitter", jitter, 0, "from 0 to 1", most=1)
         _require("max_share", max_share, 0, "above 0, up to 1", most=1)
         if max_share == 0:
-            raise _wrong("max_share", max_share, "above 0, up to 1")
+            raise wrong_setting("retry", "max_share", max_share, "above 0, up to 1")
         if max_elapsed_ms is not None:
             _require("max_elapsed_ms", max_elapsed_ms, 0, "0 or more milliseconds, finite, or None")
         self._max_attempts = max_attempts
         self._delay_ms, self._multiplier, self._max_delay_ms = delay_ms, multiplier, max_delay_ms
         self._jitter, self._chance = jitter, chance
         self._max_elapsed_ms = float("inf") if max_elapsed_ms is None else max_elapsed_ms
-        self._retry_on = _classes("retry_on", retry_on)
-        self._never_retry = _classes("never_retry", never_retry)
+        self._retry_on = exception_classes("retry", "retry_on", retry_on)
+        self._never_retry = exception_classes("retry", "never_retry", never_retry)
         self._max_share = max_share
         self._clock: Callable[[], float] | None = None
         self._group: str | None = None
@@ -151,21 +153,4 @@ class RetryWithBackoff:
 def _require(name: str, value: object, least: float, what: str, most: float = float("inf")) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not least <= value <= most or value == float("inf"):  # type: ignore[operator]
-        raise _wrong(name, value, what)
-
-
-def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin retry is {shown(value)}: it must be {what}")
-
-
-def _classes(name: str, given: object) -> tuple[type[Exception], ...]:
-    classes = tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else (given,)
-    for found in classes:
-        if not isinstance(found, type) or not issubclass(found, Exception):
-            raise _wrong(
-                name,
-                found,
-                "one or more classes of exceptions, derived from Exception"
-                + ", without quotes" * isinstance(found, str),
-            )
-    return classes
+        raise wrong_setting("retry", name, value, what)

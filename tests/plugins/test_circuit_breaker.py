@@ -71,7 +71,7 @@ def test_it_opens_exactly_when_the_plain_count_says_so(history, window, ratio):
     [
         ("failure_ratio", 1), ("failure_ratio", -0.1), ("failure_ratio", float("nan")), ("window", 0), ("window", 2.5),
         ("probe_after_ms", 0), ("probe_after_ms", -1), ("probe_after_ms", float("inf")), ("probes", 0),
-        ("open_on", [int]), ("open_on", (KeyboardInterrupt,)),
+        ("open_on", [int]), ("open_on", (KeyboardInterrupt,)), ("open_on", "ValueError"),
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_work_is_refused_at_once(setting, value):

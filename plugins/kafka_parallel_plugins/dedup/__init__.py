@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kafka_parallel import ConfigurationError, Halt, KafkaParallelError, Retry, Skip, hookimpl
 from kafka_parallel.inbox import message_id
-from kafka_parallel.plugin_support import class_name, get_logger, shown
+from kafka_parallel.plugin_support import class_name, get_logger, wrong_setting
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
 from kafka_parallel_plugins.dedup.outages import Outages
 
@@ -72,13 +72,13 @@ class Dedup:
     ) -> None:
         for name, value in (("ttl_ms", ttl_ms), ("lease_ms", lease_ms)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise _wrong(name, value, "an integer of at least 1 millisecond")
+                raise wrong_setting("dedup", name, value, "an integer of at least 1 millisecond")
         if ttl_ms < lease_ms:
-            raise _wrong("ttl_ms", ttl_ms, f"not below lease_ms={lease_ms}")
+            raise wrong_setting("dedup", "ttl_ms", ttl_ms, f"not below lease_ms={lease_ms}")
         if on_unavailable not in ("handle", "halt"):
-            raise _wrong("on_unavailable", on_unavailable, "'handle' or 'halt'")
+            raise wrong_setting("dedup", "on_unavailable", on_unavailable, "'handle' or 'halt'")
         if id not in ("place", "ce") and not callable(id):
-            raise _wrong("id", id, "'place', 'ce', header(NAME) or a function of the record")
+            raise wrong_setting("dedup", "id", id, "'place', 'ce', header(NAME) or a function of the record")
         self._client = _client(redis)
         self._ttl_ms, self._lease_ms = ttl_ms, lease_ms
         self._id = id
@@ -226,9 +226,9 @@ def _client(redis: Any) -> Any:
     if isinstance(redis, str):
         return _connected(redis)
     if not callable(getattr(redis, "register_script", None)):
-        raise _wrong("redis", redis, "a client of redis, or a URL such as redis://host:6379/0")
+        raise wrong_setting("dedup", "redis", redis, "a client of redis, or a URL such as redis://host:6379/0")
     if inspect.iscoroutinefunction(redis.execute_command):
-        raise _wrong("redis", redis, "a client of redis, not of redis.asyncio: it is asked on threads")
+        raise wrong_setting("dedup", "redis", redis, "a client of redis, not of redis.asyncio: it is asked on threads")
     return redis
 
 
@@ -241,10 +241,6 @@ def _connected(url: str) -> Any:
         return Redis.from_url(url, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT, retry=None)
     except ValueError:
         raise ConfigurationError("redis of plugin dedup is no URL: write redis://host:6379/0") from None
-
-
-def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin dedup is {shown(value)}: it must be {what}")
 
 
 def _attempt(context: RecordContext) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import kafka
 
 from kafka_parallel import ConfigurationError, Settings
 from kafka_parallel.outbox import check_overrides
-from kafka_parallel.plugin_support import get_logger, shown
+from kafka_parallel.plugin_support import get_logger, wrong_setting
 from kafka_parallel_plugins.exactly_once.run_transactions import NAME
 
 __all__ = ()
@@ -39,22 +39,18 @@ def check_settings(
     overrides: Mapping[str, Any] | None,
 ) -> None:
     if not (transactional_id is None or (isinstance(transactional_id, str) and transactional_id)):
-        raise _wrong("transactional_id", transactional_id, "a text, or None for a new one each time")
+        raise wrong_setting(NAME, "transactional_id", transactional_id, "a text, or None for a new one each time")
     for name, value in (("interval_ms", interval_ms), ("transaction_timeout_ms", transaction_timeout_ms)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf"):
-            raise _wrong(name, value, "a finite number of milliseconds, at least 1")
+            raise wrong_setting(NAME, name, value, "a finite number of milliseconds, at least 1")
     if isinstance(max_result_bytes, bool) or not isinstance(max_result_bytes, int) or max_result_bytes < 1:
-        raise _wrong("max_result_bytes", max_result_bytes, "an integer of at least 1")
+        raise wrong_setting(NAME, "max_result_bytes", max_result_bytes, "an integer of at least 1")
     for name, ours in SETTINGS.items():
         if isinstance(overrides, Mapping) and name in overrides:
             raise ConfigurationError(
                 f"producer_config of plugin {NAME} must not set {name!r}: set {ours} of the plugin"
             )
     check_overrides(NAME, {} if overrides is None else overrides)
-
-
-def _wrong(name: str, value: object, right: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin {NAME} is {shown(value)}: it must be {right}")
 
 
 def check_consumer(settings: Settings, transaction_timeout_ms: float) -> None:

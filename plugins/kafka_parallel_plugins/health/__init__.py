@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kafka_parallel import ConfigurationError, hookimpl
-from kafka_parallel.plugin_support import shown
+from kafka_parallel.plugin_support import wrong_setting
 from kafka_parallel_plugins.health.health_checks import GOES_ON, Limits, liveness
 from kafka_parallel_plugins.health.health_file import HealthFile
 from kafka_parallel_plugins.health.http_answers import verdict
@@ -77,15 +77,15 @@ class Health:
         ready_when_throttled: bool = True,
     ) -> None:
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535):
-            raise _wrong("port", port, "an integer from 0 to 65535, or None to serve nothing")
+            raise wrong_setting("health", "port", port, "an integer from 0 to 65535, or None to serve nothing")
         if not isinstance(host, str) or not host:
-            raise _wrong("host", host, 'an address of this machine, such as "127.0.0.1" or "0.0.0.0"')
+            raise wrong_setting("health", "host", host, 'an address of this machine, such as "127.0.0.1" or "0.0.0.0"')
         if file is not None and not isinstance(file, (str, os.PathLike)):
-            raise _wrong("file", file, "the path of a file, or None")
+            raise wrong_setting("health", "file", file, "the path of a file, or None")
         if port is None and file is None:
             raise ConfigurationError("health: port=None and file=None leave nothing that a probe could ask: set one")
         if not isinstance(ready_when_throttled, bool):
-            raise _wrong("ready_when_throttled", ready_when_throttled, "True or False")
+            raise wrong_setting("health", "ready_when_throttled", ready_when_throttled, "True or False")
         self._port, self._host = port, host
         self._path = None if file is None else Path(file)
         poll = _seconds("poll_stall_ms", poll_stall_ms, SHORTEST_POLL_STALL_MS)
@@ -211,9 +211,7 @@ def _reason(error: OSError) -> str:
 def _seconds(name: str, milliseconds: float, least: float = 0) -> float:
     is_number = isinstance(milliseconds, (int, float)) and not isinstance(milliseconds, bool)
     if not is_number or not max(least, 1) <= milliseconds < float("inf"):
-        raise _wrong(name, milliseconds, f"a finite number of milliseconds, at least {max(least, 1):,}")
+        raise wrong_setting(
+            "health", name, milliseconds, f"a finite number of milliseconds, at least {max(least, 1):,}"
+        )
     return milliseconds / 1000
-
-
-def _wrong(name: str, value: object, must_be: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin health is {shown(value)}: it must be {must_be}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kafka_parallel import ConfigurationError, PluginError, Retry, Settings, Skip, StateError, hookimpl
 from kafka_parallel.errors import HandlerError
 from kafka_parallel.metric_names import BUCKETS
-from kafka_parallel.plugin_support import class_name, shown
+from kafka_parallel.plugin_support import class_name, wrong_setting
 from kafka_parallel_plugins.prometheus.attempt_counts import ThreadCounts
 from kafka_parallel_plugins.prometheus.event_counts import EventCounts
 
@@ -58,13 +58,13 @@ class Prometheus:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535):
-            raise _wrong("port", port, "a number from 0 to 65535, or None")
+            raise wrong_setting("prometheus", "port", port, "a number from 0 to 65535, or None")
         if not isinstance(host, str) or not host:
-            raise _wrong("host", host, "an address or a name of this machine")
+            raise wrong_setting("prometheus", "host", host, "an address or a name of this machine")
         if port is None and host != LOOPBACK:
             raise ConfigurationError(f"host={host!r} of plugin prometheus without port serves nothing: set port")
         if not isinstance(partitions, bool):
-            raise _wrong("partitions", partitions, "True or False")
+            raise wrong_setting("prometheus", "partitions", partitions, "True or False")
         self._registry = _registry(registry)
         self._port, self._host, self._has_partitions, self._wall_clock = port, host, partitions, wall_clock
         bounds = _bounds(buckets)
@@ -171,7 +171,7 @@ def _registry(registry: CollectorRegistry | None) -> CollectorRegistry:
     if registry is None:
         return prometheus_client.REGISTRY
     if not isinstance(registry, prometheus_client.CollectorRegistry):
-        raise _wrong("registry", registry, "a prometheus_client.CollectorRegistry, or None")
+        raise wrong_setting("prometheus", "registry", registry, "a prometheus_client.CollectorRegistry, or None")
     return registry
 
 
@@ -196,7 +196,7 @@ def _bounds(buckets: Sequence[float]) -> tuple[float, ...]:
         if is_list and all(type(bound) in (int, float) for bound in buckets):
             values = ", ".join(map(repr, buckets))
             raise ConfigurationError(f"buckets of plugin prometheus are {values}: they must be {wanted}")
-        raise _wrong("buckets", buckets, wanted)
+        raise wrong_setting("prometheus", "buckets", buckets, wanted)
     return tuple(map(float, buckets))
 
 
@@ -209,7 +209,3 @@ def _original_class(error: BaseException) -> str:
     if type(error) is HandlerError:
         return error.type_name.rpartition(".")[2]
     return class_name(error)
-
-
-def _wrong(name: str, value: object, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{name} of plugin prometheus is {shown(value)}: it must be {what}")
