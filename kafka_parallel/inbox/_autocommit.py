@@ -36,21 +36,25 @@ def commits_alone(dialect: str, *connections: Any) -> bool:
 
 def may_commit_by_release(connection: Any) -> bool:
     """Tell whether the release of a savepoint may be a commit: sqlite3's own mode begins no transaction for one."""
-    return (
-        hasattr(connection, "isolation_level")
-        and hasattr(connection, "in_transaction")
-        and connection.isolation_level is not None
-        and getattr(connection, "autocommit", LEGACY) == LEGACY
-    )
+    return _is_sqlite3(connection) and connection.isolation_level is not None and _mode_of_sqlite3(connection) == LEGACY
 
 
 def _has_autocommit(connection: Any) -> bool:
-    if hasattr(connection, "isolation_level") and hasattr(connection, "in_transaction"):  # sqlite3
-        mode = getattr(connection, "autocommit", LEGACY)
+    if _is_sqlite3(connection):
+        mode = _mode_of_sqlite3(connection)
         return mode is True or (mode == LEGACY and connection.isolation_level is None)
     if hasattr(connection, "get_autocommit"):  # PyMySQL, mysqlclient
         return bool(connection.get_autocommit())
     return getattr(connection, "autocommit", None) is True
+
+
+def _is_sqlite3(connection: Any) -> bool:
+    return hasattr(connection, "isolation_level") and hasattr(connection, "in_transaction")
+
+
+def _mode_of_sqlite3(connection: Any) -> Any:
+    """True, false, or `LEGACY`: then the isolation level tells."""
+    return getattr(connection, "autocommit", LEGACY)
 
 
 def _is_in_transaction(connection: Any) -> bool | None:

@@ -136,10 +136,10 @@ class _DriverAccess:
 
     def perform(self, statement: str, parameters: Sequence[Any]) -> tuple[int, Any]:
         if self._cursor is not None:
-            return self._run(self._cursor, statement, parameters)
+            return _answer_of(self._cursor, statement, parameters, self._paramstyle)
         cursor = self._connection.cursor()
         try:
-            return self._run(cursor, statement, parameters)
+            return _answer_of(cursor, statement, parameters, self._paramstyle)
         finally:
             cursor.close()
 
@@ -148,10 +148,6 @@ class _DriverAccess:
 
     def commits_by_release(self) -> bool:
         return False  # no driver tells of savepoints
-
-    def _run(self, cursor: Any, statement: str, parameters: Sequence[Any]) -> tuple[int, Any]:
-        cursor.execute(*written(statement, parameters, self._paramstyle))
-        return cursor.rowcount, cursor.fetchone()[0] if cursor.description else None
 
 
 class _DjangoAccess:
@@ -163,8 +159,7 @@ class _DjangoAccess:
 
     def perform(self, statement: str, parameters: Sequence[Any]) -> tuple[int, Any]:
         with self._connection.cursor() as cursor:
-            cursor.execute(*written(statement, parameters, "format"))
-            return cursor.rowcount, cursor.fetchone()[0] if cursor.description else None
+            return _answer_of(cursor, statement, parameters, "format")
 
     def commits_alone(self) -> bool:
         return self._connection.get_autocommit() and not self._connection.in_atomic_block
@@ -197,6 +192,12 @@ class _AlchemyAccess:
         if not self._connection.in_nested_transaction():
             return False
         return may_commit_by_release(self._connection.connection.driver_connection)
+
+
+def _answer_of(cursor: Any, statement: str, parameters: Sequence[Any], paramstyle: str) -> tuple[int, Any]:
+    """Run *statement*; return what `Access.perform` does."""
+    cursor.execute(*written(statement, parameters, paramstyle))
+    return cursor.rowcount, cursor.fetchone()[0] if cursor.description else None
 
 
 def _django_connection(alias: str) -> Any:

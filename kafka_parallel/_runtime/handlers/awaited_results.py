@@ -52,7 +52,7 @@ class AwaitedDelivery(ResultDelivery):
     async def _await_one(self, call: Callable[..., Awaitable[Results]], record: Any, context: RecordContext) -> Results:
         results = await call(record, context)
         records = self.outgoing_of(results, context)
-        if not self.is_kept(records, context) and records:
+        if not self.keep_in_transaction(records, context) and records:
             for error in (await self._deliver({0: records})).values():
                 raise error
         return results

@@ -85,7 +85,7 @@ class HandlerCalls:
             self._client,
             self._originals.see,
             self._child_wrappers,
-            is_surrounded=self._hooks.surrounds_records or self._results is not None,
+            is_surrounded=self._is_surrounded,
             is_batch=self._is_batch,
             is_timed=self.handled_log is not None,
         )
@@ -134,10 +134,15 @@ class HandlerCalls:
         batches = None if together is None else CoroutineBatches(together, attempts, timeout)
         return CoroutineWork(attempts, batches)
 
+    @property
+    def _is_surrounded(self) -> bool:
+        """True if something is around the handler of one record: plugins, or the delivery of its results."""
+        return self._hooks.surrounds_records or self._results is not None
+
     @cached_property
     def _surrounded(self) -> Callable[[Any, Any], Any] | None:
         """The handler of one record inside the wrappers of ``on_record``."""
-        if self._is_batch or not (self._hooks.surrounds_records or self._results is not None):
+        if self._is_batch or not self._is_surrounded:
             return None
         return self._hooks.around_record(self._innermost(), is_async=is_async(self._handler))
 

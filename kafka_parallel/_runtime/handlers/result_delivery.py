@@ -93,12 +93,12 @@ class ResultDelivery:
         if results is None:  # the handler's process could not send them, and said nothing
             raise InvalidResult("the results of a handler in another process did not arrive: its record is not handled")
         records = self.outgoing_of(results, context)
-        if not self.is_kept(records, context) and records:
+        if not self.keep_in_transaction(records, context) and records:
             self.require_written(self.hand_over(records))
         return results
 
-    def is_kept(self, records: list[Outgoing], context: RecordContext) -> bool:
-        """Tell whether *records*, maybe none, were handed to a plugin that writes them together with the offset."""
+    def keep_in_transaction(self, records: list[Outgoing], context: RecordContext) -> bool:
+        """Hand *records*, maybe none, to the plugin that writes them together with the offset; false without one."""
         if self._transactions is None:
             return False
         self._transactions.add_results(records, context)
@@ -120,7 +120,7 @@ class ResultDelivery:
             try:
                 if isinstance(found, Exception):
                     failed[place] = found
-                elif not self.is_kept(records := self.outgoing_of(found, attempt), attempt) and records:
+                elif not self.keep_in_transaction(records := self.outgoing_of(found, attempt), attempt) and records:
                     outgoing[place] = records
             except Exception as error:  # noqa: BLE001 - of this record alone
                 failed[place] = error

@@ -49,8 +49,7 @@ SETTLE_SLICE = 0.005
 # The same beside the loop's work, as a share of the time that it has been on its way, and at least so many seconds.
 LOOK_SHARE, SHORTEST_LOOK = 0.25, 0.001
 
-
-# Errors of a commit that are a plugin's, which hears of them and can do better: the metadata is always one's.
+# Errors of a commit for which a plugin is to blame, so it is tried again: the metadata is always written by a plugin.
 OF_A_PLUGIN = (PluginError, OffsetMetadataTooLargeError)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class PendingResults:
             return [
                 record
                 for place, end in sorted(offsets.items())
-                for _, kept in sorted(self._kept_below(place, end), key=_offset)
+                for _, kept in sorted(self._kept_below(place, end), key=itemgetter(0))
                 if kept.context.counts
                 for record in kept.records
             ]
@@ -123,17 +124,13 @@ class PendingResults:
             self.size -= kept.size
 
     def _kept_below(self, place: Place, end: int) -> list[tuple[int, Kept]]:
-        partition = self._partitions.get((place[0], place[1]))
+        partition = self._partitions.get(place)
         return [] if partition is None else [item for item in partition.kept.items() if item[0] < end]
 
     def _forget_failures(self, place: Place, end: int) -> None:
-        partition = self._partitions.get((place[0], place[1]))
+        partition = self._partitions.get(place)
         if partition is not None and partition.failed:
             partition.failed = {offset: attempt for offset, attempt in partition.failed.items() if offset >= end}
-
-
-def _offset(item: tuple[int, Kept]) -> int:
-    return item[0]
 
 
 def size_of(record: Outgoing) -> int:

@@ -78,6 +78,8 @@ class TransactionalProducer:
 
         :raises RefusedError: one is not.
         """
+        if not records:
+            return
         sent: list[Any] = []
         error: BaseException | None = None
         try:
@@ -89,7 +91,7 @@ class TransactionalProducer:
             if pending.failed():  # all behind it fail for that
                 raise RefusedError(record.topic) from _error_of(pending)
         if error is not None:
-            raise RefusedError(records[min(len(sent), len(records) - 1)].topic if records else "") from error
+            raise RefusedError(records[min(len(sent), len(records) - 1)].topic) from error
 
     def send_offsets(
         self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_metadata: Any, until: float

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kafka_parallel.logs import RecordInfo, current
 from kafka_parallel.plugin_support import get_logger
-from kafka_parallel_plugins.log_context.record_info import text_of
+from kafka_parallel_plugins.log_context.record_info import of_record
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -51,8 +51,7 @@ class Binding:
         set_current, modules = current.set, sys.modules
 
         def make(raw: ConsumerRecord, attempt: int) -> RecordInfo:
-            key = text_of(raw.key) if keys else None
-            return RecordInfo(raw.topic, raw.partition, raw.offset, group, attempt, key)
+            return of_record(raw, attempt, group, keys=keys)
 
         def set_record(raw: ConsumerRecord, attempt: int, _queued_at: float, _assignment: Ownership) -> None:
             set_current((make, raw, attempt))

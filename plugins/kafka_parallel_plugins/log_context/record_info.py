@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka_parallel import BatchContext, RecordContext
 from kafka_parallel.logs import RecordInfo
 from kafka_parallel.plugin_support import shown
 
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+
+def of_record(raw: ConsumerRecord, attempt: int, group: str | None, *, keys: bool) -> RecordInfo:
+    """Describe an *attempt* at the record *raw*."""
+    return RecordInfo(raw.topic, raw.partition, raw.offset, group, attempt, text_of(raw.key) if keys else None)
+
 
 def of_attempt(context: RecordContext, group: str | None, *, keys: bool) -> RecordInfo:
     """Describe the attempt of *context*."""
-    raw = context.raw
-    return RecordInfo(raw.topic, raw.partition, raw.offset, group, context.attempt, text_of(raw.key) if keys else None)
+    return of_record(context.raw, context.attempt, group, keys=keys)
 
 
 def of_batch(context: BatchContext, group: str | None, *, keys: bool) -> RecordInfo:
