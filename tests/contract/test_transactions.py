@@ -39,6 +39,12 @@ def transactional(world, name):
     return producer
 
 
+def begin_with(producer, topic, value):
+    """Begin a transaction that has a record of *topic*, which the broker has."""
+    producer.begin_transaction()
+    producer.send(topic, value=value, key=b"k").get(10)
+
+
 def values(world, topic):
     """The values that a reader with read_committed sees, up to where it can read."""
     consumer = world.consumer(isolation_level="read_committed")
@@ -59,8 +65,7 @@ def test_records_and_offsets_are_there_after_the_commit_and_not_before(world_3, 
     consumer, producer = member(world_3, source, "g-" + source), transactional(world_3, source)
     partition = TopicPartition(source, 0)
 
-    producer.begin_transaction()
-    producer.send(target, value=b"a", key=b"k").get(10)
+    begin_with(producer, target, b"a")
     producer.send_offsets_to_transaction({partition: OFFSETS}, consumer.group_metadata())
     assert values(world_3, target) == []
     producer.commit_transaction()
@@ -75,13 +80,11 @@ def test_nothing_of_an_aborted_one_is_there_and_the_next_is(world_3, topics):
     consumer, producer = member(world_3, source, "g-" + source), transactional(world_3, source)
     partition = TopicPartition(source, 0)
 
-    producer.begin_transaction()
-    producer.send(target, value=b"a", key=b"k").get(10)
+    begin_with(producer, target, b"a")
     producer.send_offsets_to_transaction({partition: OFFSETS}, consumer.group_metadata())
     producer.abort_transaction()
     assert consumer.committed(partition) is None
-    producer.begin_transaction()
-    producer.send(target, value=b"b", key=b"k")
+    begin_with(producer, target, b"b")
     producer.commit_transaction()
 
     assert values(world_3, target) == [b"b"]
@@ -96,16 +99,14 @@ def test_a_member_of_an_earlier_generation_is_refused_and_can_abort(world_3, top
     second = world_3.consumer(source, group_id=group)
     poll_together(first, second, until=lambda: first.group_metadata().generation_id > before.generation_id)
 
-    producer.begin_transaction()
-    producer.send(target, value=b"a", key=b"k").get(10)
+    begin_with(producer, target, b"a")
     with pytest.raises(CommitFailedError):
         producer.send_offsets_to_transaction({TopicPartition(source, 0): OFFSETS}, before)
     with pytest.raises(KafkaError):
         producer.commit_transaction()
     producer.abort_transaction()
 
-    producer.begin_transaction()
-    producer.send(target, value=b"b", key=b"k")
+    begin_with(producer, target, b"b")
     producer.commit_transaction()
     assert values(world_3, target) == [b"b"]
     producer.close()
@@ -114,14 +115,12 @@ def test_a_member_of_an_earlier_generation_is_refused_and_can_abort(world_3, top
 def test_a_second_producer_of_an_id_ends_the_first(world_3, topics):
     _, target = topics
     first = transactional(world_3, target)
-    first.begin_transaction()
-    first.send(target, value=b"a", key=b"k").get(10)
+    begin_with(first, target, b"a")
 
     second = transactional(world_3, target)
     with pytest.raises((ProducerFencedError, KafkaError)):
         first.commit_transaction()
-    second.begin_transaction()
-    second.send(target, value=b"b", key=b"k")
+    begin_with(second, target, b"b")
     second.commit_transaction()
 
     assert values(world_3, target) == [b"b"]
@@ -132,8 +131,7 @@ def test_a_transaction_takes_no_more_than_its_time(world_3, topics):
     _, target = topics
     producer = world_3.producer(transactional_id=target, transaction_timeout_ms=1000, retry_backoff_ms=10)
     producer.init_transactions()
-    producer.begin_transaction()
-    producer.send(target, value=b"a", key=b"k").get(10)
+    begin_with(producer, target, b"a")
 
     deadline = time.monotonic() + PATIENCE
     reader = world_3.consumer(isolation_level="read_committed")

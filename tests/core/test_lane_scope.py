@@ -150,13 +150,19 @@ def test_a_record_leaves_that_stands_behind_a_retry_of_a_partition_that_stays():
     assert found.dispatch.waiting == 1
 
 
-def test_a_record_leaves_when_the_one_before_it_fails_while_its_partition_leaves():
+def behind_one_that_runs():
+    """A scheduler and the chunk of a record of "p", behind which one of "q" stands; another one of "q" is finished."""
     found = scheduler("p", "q")
     feed(found, "p", 0)
     feed(found, "q", 0)
     feed(found, "q", 1, key="other")
-    fails, other = found.dispatch.next_chunk(1, 0.0), found.dispatch.next_chunk(1, 0.0)
+    runs, other = found.dispatch.next_chunk(1, 0.0), found.dispatch.next_chunk(1, 0.0)
     settle(found, other)
+    return found, runs
+
+
+def test_a_record_leaves_when_the_one_before_it_fails_while_its_partition_leaves():
+    found, fails = behind_one_that_runs()
     found.drain(["q"], end=5.0, now=0.0)
     assert not found.is_drained(["q"]), "q0 may still run"
 
@@ -167,12 +173,7 @@ def test_a_record_leaves_when_the_one_before_it_fails_while_its_partition_leaves
 
 @pytest.mark.parametrize("is_leaving", [False, True], ids=["before", "meanwhile"])
 def test_nothing_waits_behind_a_record_that_stopped_the_consumer(is_leaving):
-    found = scheduler("p", "q")
-    feed(found, "p", 0)
-    feed(found, "q", 0)
-    feed(found, "q", 1, key="other")
-    fails, other = found.dispatch.next_chunk(1, 0.0), found.dispatch.next_chunk(1, 0.0)
-    settle(found, other)
+    found, fails = behind_one_that_runs()
     failure = {("p", 0): Failure(ValueError(), "why")}
     if is_leaving:
         found.drain(["q"], end=5.0, now=0.0)

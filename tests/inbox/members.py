@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from kafka_parallel.testing.history import Produced
 from tests.inbox.drivers import Database, rows
-from tests.integration.kafka_app import PATIENCE, wait_for
+from tests.integration.kafka_app import Program, wait_for
 
 WORKER = Path(__file__).with_name("worker.py")
 
 
-class Member:
-    """A process of its own that runs worker.py."""
+class Member(Program):
+    """A process that runs worker.py of this folder."""
 
     def __init__(self, bootstrap: str, topic: str, database: Database, **options: object) -> None:
-        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-        where = [bootstrap, topic, f"g-{topic}", *database]
-        self.process = subprocess.Popen([sys.executable, str(WORKER), *where, *arguments])
-
-    def __enter__(self) -> Member:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def wait(self) -> int:
-        return self.process.wait(PATIENCE)
+        super().__init__(WORKER, bootstrap, topic, f"g-{topic}", *database, **options)
 
 
 def killed(bootstrap: str, topic: str, database: Database, kills: int) -> None:

@@ -69,17 +69,20 @@ def ends(produced: Produced) -> dict[int, int]:
     return {partition: max(keys) + 1 for partition, keys in produced.keys.items()}
 
 
-class Worker:
-    """A process of its own that runs worker.py."""
+class Program:
+    """A process of its own that runs a program of the tests.
 
-    def __init__(self, bootstrap: str, topic: str, group: str, history: Path, **options: object) -> None:
-        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    :param path: the program.
+    :param arguments: its arguments; *options* follow them.
+    """
+
+    def __init__(self, path: Path, *arguments: str, **options: object) -> None:
+        named = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         self.process = subprocess.Popen(
-            [sys.executable, str(WORKER), bootstrap, topic, group, str(history), *arguments],
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            [sys.executable, str(path), *arguments, *named], env={**os.environ, "PYTHONUNBUFFERED": "1"}
         )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,6 +100,13 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
             raise
+
+
+class Worker(Program):
+    """A process that runs worker.py."""
+
+    def __init__(self, bootstrap: str, topic: str, group: str, history: Path, **options: object) -> None:
+        super().__init__(WORKER, bootstrap, topic, group, str(history), **options)
 
 
 def has_begun(history: History) -> Callable[[], bool]:

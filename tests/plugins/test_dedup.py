@@ -157,7 +157,7 @@ def test_a_lease_that_has_ended_is_not_taken_from_the_next_owner(client):
     assert client.get("m").decode() == held
 
     one.mark_done("m")
-    assert other.claim("m") is None, "whoever has the lease: the effect has happened"
+    assert other.claim("m") is None, "the effect has happened, under another lease"
 
 
 def test_a_released_message_is_free(client):
