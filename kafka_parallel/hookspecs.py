@@ -120,7 +120,7 @@ def on_error(record: ConsumerRecord, error: BaseException, context: RecordContex
 
     It is not asked about an attempt that ends after its partition has left or the consumer has stopped: that is no
     verdict, for the record runs again elsewhere. Work it has begun by then goes on, and its answer changes nothing.
-    Nor is it asked about a `ConfigurationError` or `InvalidResult` out of a handler: the program is at fault.
+    Nor is it asked about `ConfigurationError` and `InvalidResult`, the program's fault, but for those of an ordering.
 
     Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
     If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.
@@ -175,8 +175,8 @@ def on_commit(
     as the coordinator's; `CommitFailed` stops run(). If a plugin takes *finished_above*, a commit also holds the
     partitions where only that has changed. Without such a plugin none of it is kept.
 
-    At the interval the commit is sent and the loop goes on: other hooks may be called between a wrapper's two halves,
-    but never those of another commit. No answer within the time limit is an error like any other.
+    At the interval the consumer's own commit is sent and the loop goes on: other hooks may be called between a
+    wrapper's two halves, but never those of another commit. It waits for an implementation that commits by itself.
 
     Runs on: the loop, or the thread that answers a rebalance; the second half of a wrapper perhaps on the other.
     If it raises: nothing counts as committed; the offsets stay due and are tried again with newer ones. A wrapper that

@@ -84,7 +84,10 @@ class Result:
 
 
 class Results(tuple[Result, ...]):
-    """The results of one record after they were judged. A plain tuple of them is one that nothing produces."""
+    """The results of one record after they were judged.
+
+    A type of its own, so that a plain tuple of `Result` (from a handler without `producing`) can be refused.
+    """
 
     __slots__ = ()
 
@@ -244,7 +247,7 @@ def _results_of(returned: Any) -> Results:
 
 
 def _require_finished(returned: Any) -> None:
-    """Refuse work that has yet to be done. Results are such work elsewhere, but not here."""
+    """Refuse work that has yet to be done. A `Result` counts as undone work everywhere but here."""
     if type(returned) in (list, tuple):
         returned = [each for each in returned if not isinstance(each, Result)]
     if not isinstance(returned, Result):

@@ -215,9 +215,9 @@ class CommitContext:
 
     :ivar reason: ``"interval"`` while running, ``"revoke"`` before partitions leave, ``"stop"`` at the end.
     :ivar timeout_ms: milliseconds until the commit counts as failed.
-    :ivar group_metadata: asks the client for the membership that the offsets are committed under, for
-        ``KafkaProducer.send_offsets_to_transaction()``. It raises the error by which that commit fails: of a member
-        that was removed, or of a rebalance. ``None`` with kafka-python 2.x, which has none, and without a subscription.
+    :ivar group_metadata: a function that returns the membership under which the offsets are committed, for
+        ``KafkaProducer.send_offsets_to_transaction()``. After a removal of the member or in a rebalance it raises the
+        error by which the commit fails. ``None`` with kafka-python 2.x, which has none, and without a subscription.
     """
 
     reason: Literal["interval", "revoke", "stop"]
@@ -228,8 +228,8 @@ class CommitContext:
 class Transactions(Protocol):
     """Answer of ``provide_transactions``: records that are written together with the offset of their record.
 
-    They are written if that record is committed, and with its commit; if it is processed again they are forgotten. Any
-    thread may call the methods.
+    They are written in the transaction that commits their record. If the record is processed again first, they are
+    dropped. Any thread may call the methods.
 
     :ivar interval_ms: milliseconds between commits, in the place of the consumer's ``auto_commit_interval_ms``.
     """
@@ -312,8 +312,8 @@ class Settings:
     :ivar handler_timeout_ms: milliseconds a handler may take, for executors that can stop one; ``None`` = as long as it
         likes.
     :ivar is_subscribed: whether partitions come by a subscription in a group; false with ``assign()``.
-    :ivar transactions: writes records together with the offsets of theirs, if a plugin provides that: what a plugin has
-        to write for a record goes there; ``None`` = it is written at once.
+    :ivar transactions: set if a plugin provides it: records that a plugin writes for the record of an attempt, such as
+        dead letters, go there and are committed together with it; ``None`` = send them at once.
     :ivar batch: how records are put together if the handler takes lists; ``None`` = it takes single records.
     :ivar event_loop: the running event loop of ``run_async()``, for executors; ``None`` in run() and start().
     :ivar deserialize: turns a raw record into the one the handler sees; raises the deserialiser's error.

@@ -8,8 +8,8 @@ Rule 3: a failed commit stays due: it is tried again sooner than the interval, b
 doubling, never longer than the interval). Until then nothing else makes a commit due either: each reason may hold at
 once again.
 Rule 4: a commit holds the offsets that changed since they were confirmed; and those that did not, once one of them was
-confirmed long ago (see docs/decisions/0060-commit-unchanged-offsets.md). If it tells the progress above them too, one
-holds those also above which something was finished (see docs/decisions/0077-offset-map.md).
+confirmed long ago (see docs/decisions/0060-commit-unchanged-offsets.md). A commit that tells what is finished above its
+offsets also holds the partitions where only that has changed (see docs/decisions/0077-offset-map.md).
 
 The loop asks once per round. Its poll() cannot be woken and blocks up to 0.1 s (``LONGEST_POLL``). It is bounded by
 `wait`, so a commit that time makes due is punctual. A commit that makes room becomes due when workers finish records,

@@ -1,11 +1,13 @@
 """The offsets of a partition that were finished before its assignment began, as far as that is believed.
 
 Rule 1: plugins with a store of their own are believed.
-Rule 2: a record beside the committed offset ("recorded") is believed while the partition goes on right there: the first
-record that comes has the committed offset itself, under a leader epoch that is not below the committed one. Otherwise
-another log, or another part of it, is read (a seek, a reset, a topic made anew), and all of it is forgotten.
+Rule 2: the metadata of a commit ("recorded") is believed while the partition goes on right there: the first record that
+comes has the committed offset itself, under a leader epoch that is not below the committed one. Otherwise another log,
+or another part of it, is read (a seek, a reset, a topic made anew), and all of it is forgotten.
 Rule 3: the committed offset is not finished, whatever is recorded: that is the meaning of the number.
 Rule 4: a jump of the user ends it: records are wanted again from there on.
+
+docs/decisions/0078-record-of-one-commit.md gives the reasons of rules 2 to 4, under the same numbers.
 """
 
 from __future__ import annotations

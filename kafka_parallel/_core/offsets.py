@@ -8,8 +8,8 @@ skips without handing anything out (transaction markers, aborted records, a rese
 came of a quiet partition.
 Rule 3: an offset that was dropped (taken from ``poll()`` but given up before it ran) counts as not finished for
 ever. The commit point can never pass it, whatever else happens to this ledger.
-Rule 4: what is finished above the commit point lies between two offsets that are not; a gap there counts as finished
-(rule 1), and above the highest finished offset nothing does.
+Rule 4: above the commit point, everything up to the highest finished offset that is neither unfinished nor dropped
+counts as finished, gaps included (rule 1).
 Rule 5: this file does not know about threads. Its caller holds the lock.
 
 Theory. Records of a partition finish out of order, but Kafka's commit is one number that says "everything below me is

@@ -1,7 +1,7 @@
 """Would the next statement on this connection be committed by itself?
 
 PEP 249 says that a connection is in a transaction, unless the driver was told otherwise, and does not say how to ask.
-So this reads the facts that the drivers have. A connection that tells nothing is taken to be as PEP 249 says.
+So the drivers' own attributes are read. A connection without any of them is taken to be as PEP 249 says.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def says_no_savepoint(error: BaseException) -> bool:
 
 
 def says_duplicate(error: BaseException) -> bool:
-    """Tell whether MySQL says that the row is there."""
+    """Tell whether the error of a driver is MySQL's, for a row that is there already."""
     return DUPLICATE in _codes(error)
 
 

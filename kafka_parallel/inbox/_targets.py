@@ -48,7 +48,7 @@ class Access(Protocol):
         """Tell whether a statement would be committed by itself."""
 
     def commits_by_release(self) -> bool:
-        """Tell whether the end of the savepoint that is open may be the commit."""
+        """Tell whether releasing the open savepoint would commit the transaction."""
 
 
 class Target:

@@ -36,7 +36,7 @@ _REFUSED = {
     "key_serializer": "records are written with their very bytes",
     "value_serializer": "records are written with their very bytes",
     "transactional_id": "records are written outside of transactions, unless the plugin exactly-once is there",
-    "max_block_ms": "set timeout_ms of the plugin",
+    "max_block_ms": "set timeout_ms",
     "delivery_timeout_ms": "set timeout_ms of the plugin",
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = area_logger("rebalance")
 
-# The time that all questions of one rebalance may take, in seconds, and the wait before one is asked again.
+# The time that all questions of one kind in a rebalance may take, in seconds, and the wait before one is asked again.
 ANSWER_TIMEOUT = 5.0
 RETRY_AFTER = 0.1
 

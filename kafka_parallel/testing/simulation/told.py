@@ -23,8 +23,8 @@ class ToldFinished:
     :param done: the records that are done.
     :param read: returns the records of a partition that consumers get, from an offset on, so many at most.
     :param violate: is called with what is wrong.
-    :ivar is_exact: whether all that was told once has to be told again, as far as it is above the commit: if nothing
-        may happen for which a map is dropped.
+    :ivar is_exact: whether everything that a commit told must be told by each later commit below it; false if something
+        may happen for which maps are dropped.
     """
 
     def __init__(

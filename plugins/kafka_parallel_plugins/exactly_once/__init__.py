@@ -38,8 +38,9 @@ log = get_logger(__name__)
 
 # The room that a record takes beside its bytes, in the producer's view.
 OVERHEAD = 200
-# The pace of records while too many results wait: one that these wait for must be able to run, or none ends the wait.
-TRICKLE = 10.0
+# Records per second that start while too many results wait. Not 0: the record below the waiting results must be able to
+# run, or they wait for ever.
+SLOW_RATE = 10.0
 
 
 # see docs/decisions/0085-results-and-offsets-in-one-transaction.md
@@ -54,14 +55,15 @@ class ExactlyOnce:
     :param transaction_timeout_ms: milliseconds after which the coordinator ends a transaction of a process that is
         gone; at most a third of the consumer's ``max_poll_interval_ms``. So long may
         read_committed readers have to wait for it.
-    :param max_result_bytes: most bytes of results that wait for their commit before records start only slowly.
+    :param max_result_bytes: most bytes of uncommitted results; above that, records start one at a time, ten a second.
     :param producer_config: settings of ``KafkaProducer`` that differ from the consumer's connection and security
         settings, which are taken over. A result larger than its ``max_request_size`` fails its record.
     :param make_producer: called with the producer's settings; for tests and for instrumented producers.
     :raises ConfigurationError: a setting cannot work.
     """
 
-    # see docs/decisions/0077-offset-map.md: its records of finished work would be without their results
+    # see docs/decisions/0077-offset-map.md: a map beside these offsets would have records skipped whose results were
+    # never written
     writes_commit_metadata = True
     serves_one_run = True
 
@@ -104,7 +106,9 @@ class ExactlyOnce:
         """Keep the throttle."""
         self._throttle = throttle
 
-    @hookimpl(trylast=True)  # which is called first in this hook: the start of others looks their topics up
+    # trylast comes first: on_start is called in the order of pluggy's list. The other plugins need this producer in
+    # their own on_start, where they call require_topic().
+    @hookimpl(trylast=True)
     def on_start(self, settings: Settings) -> None:
         """Connect, and end an earlier transaction of the same id.
 
@@ -154,10 +158,10 @@ class ExactlyOnce:
     # Results
 
     def require_topic(self, topic: str) -> None:
-        """Make sure that a topic can be written.
+        """Make sure that a topic exists and can be written.
 
-        :param topic: it.
-        :raises ConfigurationError: it cannot.
+        :param topic: its name.
+        :raises ConfigurationError: the cluster does not answer for it, or does not let this user see it.
         """
         try:
             self._running.producer.partitions_for(topic)
@@ -168,9 +172,9 @@ class ExactlyOnce:
             ) from error
 
     def add_results(self, records: Sequence[Outgoing], context: RecordContext) -> None:
-        """Have the results of an attempt written: see `Transactions`.
+        """Keep the results of an attempt for the transaction that commits its record: see `Transactions`.
 
-        :param records: them; empty for none.
+        :param records: the results; empty for none.
         :param context: of the attempt.
         :raises ResultNotWritten: one is too large, or names a partition that its topic does not have.
         """
@@ -182,11 +186,11 @@ class ExactlyOnce:
         self._regulate()
 
     def add_instead(self, record: Outgoing, context: RecordContext) -> None:
-        """Have a record written for one that has failed: see `Transactions`.
+        """Keep a record that replaces the results of a failed attempt, a dead letter for example: see `Transactions`.
 
-        :param record: it.
+        :param record: the replacement.
         :param context: of the attempt that failed.
-        :raises MessageSizeTooLargeError: it is too large.
+        :raises MessageSizeTooLargeError: it is larger than the producer's ``max_request_size``.
         """
         if self._is_too_large(record):
             raise MessageSizeTooLargeError(self._too_large(record))
@@ -232,7 +236,7 @@ class ExactlyOnce:
                 return
             self._is_slowed = is_slowed
             throttle.limit(1 if is_slowed else None)
-            throttle.limit_rate(TRICKLE if is_slowed else None)
+            throttle.limit_rate(SLOW_RATE if is_slowed else None)
         if is_slowed:
             log.warning("%d bytes of results wait for the commit of their records, more than max_result_bytes: few "
                         "records are started until they are written", size)  # fmt: skip

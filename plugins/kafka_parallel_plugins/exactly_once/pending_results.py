@@ -2,10 +2,9 @@
 
 Rule 1: a record has the results of its latest attempt alone. An attempt that has failed has none, not even if its
 handler returns later (a deadline was missed); a record that is finished by a dead letter has that.
-Rule 2: results belong to one time of ownership of their partition. Once that is over they are never written: the record
-runs again elsewhere.
-Rule 3: a commit takes the results of all records below its offsets, by partition and offset, and they are forgotten
-only when it is confirmed.
+Rule 2: results are dropped with the ownership of their partition: the record runs again, here or elsewhere.
+Rule 3: a commit takes the results of all records below its offsets, by partition and offset. They are dropped only when
+the commit is confirmed.
 """
 
 from __future__ import annotations

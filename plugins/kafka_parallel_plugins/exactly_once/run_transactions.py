@@ -52,7 +52,10 @@ class RunTransactions:
     def write_together(
         self, records: Sequence[Outgoing], offsets: Mapping[TopicPartition, OffsetAndMetadata], context: CommitContext
     ) -> None:
-        """Make one transaction of *records* and *offsets*; none any more after one that ended all."""
+        """Make one transaction of *records* and *offsets*.
+
+        :raises CommitFailed: the producer can make no transaction any more; each later call raises the same error.
+        """
         if self._end is not None:
             raise self._end
         try:
@@ -95,7 +98,7 @@ class RunTransactions:
             self._give_up(error)
 
     def _abort(self, error: Exception) -> NoReturn:
-        """Abort the transaction for *error*, and raise that: the same results are in the next one.
+        """Abort the transaction, and raise *error*; its results stay pending, for the next transaction.
 
         A result that is refused again and again stops the consumer; a broker that is away does not.
         """

@@ -25,7 +25,7 @@ __all__ = ()
 
 
 class RefusedError(Exception):
-    """A record was refused, or none of its transaction was answered in time; ``__cause__`` says why.
+    """A record was refused, or not acknowledged in time; ``__cause__`` says why.
 
     :ivar topic: where the record was to be written.
     """
@@ -57,11 +57,11 @@ class TransactionalProducer:
         self._aborting: Any = None
 
     def begin_next(self, until: float) -> None:
-        """Begin a transaction, after an abort whose answer has not come yet has had it.
+        """Begin a transaction; first wait for the answer to the last abort, if it is outstanding.
 
         :param until: when to give up, in seconds of the monotonic clock.
-        :raises KafkaTimeoutError: it has not.
-        :raises UnusableError: the producer is of no use any more.
+        :raises KafkaTimeoutError: the answer did not come in time.
+        :raises UnusableError: the producer can make no transaction any more.
         """
         try:
             if self._aborting is not None:
@@ -74,9 +74,9 @@ class TransactionalProducer:
             raise UnusableError from error
 
     def send_records(self, records: Sequence[Outgoing], until: float) -> None:
-        """Send *records*, and wait until all are there.
+        """Send *records*, and wait until the brokers have acknowledged all of them.
 
-        :raises RefusedError: one is not.
+        :raises RefusedError: one was refused, or not acknowledged in time.
         """
         if not records:
             return
@@ -121,9 +121,9 @@ class TransactionalProducer:
             raise UnansweredError from error
 
     def end_by_abort(self, until: float) -> None:
-        """Abort the transaction; if the answer takes longer, the next one waits for it.
+        """Abort the transaction; if no answer comes in time, return: `begin_next` waits for it.
 
-        :raises UnusableError: it cannot be aborted, and no other one be begun.
+        :raises UnusableError: it cannot be aborted, so the producer can begin no other one.
         """
         try:
             if self._manager is None:

@@ -90,7 +90,7 @@ class OffsetMap:
         offsets: dict[TopicPartition, OffsetAndMetadata],
         finished_above: Mapping[TopicPartition, Sequence[range]],
     ) -> Generator[None, Any, Any]:
-        """Put the maps into *offsets*; none into the commit after one that the broker refused for its length."""
+        """Put the maps into *offsets*; after a commit that was refused for its length, the next has no maps."""
         if not self._is_refused:
             for partition, ranges in finished_above.items():
                 self._write(offsets, partition, ranges)
@@ -119,7 +119,7 @@ class OffsetMap:
             )
 
     def _shorten(self) -> None:
-        """Halve the limit, which the broker does not tell."""
+        """Halve the limit: the broker's refusal does not say what its own is."""
         self._is_refused = True
         self._max_chars = max(4, self._max_chars // 2)
         log.warning("the broker takes no metadata as long as the offset map: the next commit has none, and later maps "

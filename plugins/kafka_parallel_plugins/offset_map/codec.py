@@ -34,7 +34,7 @@ __all__ = ()
 # see docs/decisions/0084-offset-map-format.md
 # A longer span is not read, so it is not written either: the finished records above it are repeated.
 _LONGEST_SPAN = 2_000_000
-# The ranges above are not read: a record too many is repeated, memory is bounded.
+# Ranges beyond this number are not read: their records are repeated, memory is bounded.
 _MOST_RANGES = 100_000
 _LARGEST_BODY = 1_000_000
 _LARGEST_WINDOW = 1 << 23  # which every decoder of zstd should support; Java's frames have 2 MiB
