@@ -7,7 +7,7 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 SEEDS ?= 100000
 UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
-KAFKA2_TESTS := tests/contract tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
+KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,order rebalance membership positions takeover detours failure fast_decoder slices dlq facts))
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts offset_map))

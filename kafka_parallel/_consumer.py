@@ -7,14 +7,13 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from kafka_parallel._options import (
     REVOKE_TIMEOUT_MS,
     STOP_TIMEOUT_MS,
     STUCK_AFTER_MS,
     Options,
-    OrderingOption,
     PluginOption,
     require_duration,
 )
@@ -38,6 +37,14 @@ if TYPE_CHECKING:
 
     from kafka import TopicPartition
 
+    from kafka_parallel.consumer_types import (
+        AsyncBatchHandler,
+        AsyncHandler,
+        BatchHandler,
+        Consumer,
+        Handler,
+        Ordering,
+    )
     from kafka_parallel.explanations import Explanation
     from kafka_parallel.facts import PartitionProgress, RunningRecord, State, Statistics
 
@@ -60,7 +67,9 @@ class ParallelConsumer:
     :param consumer: a ``kafka.KafkaConsumer``, subscribed or with assigned partitions.
     :param ordering: ``"key"`` (default): records with the same key of a partition one at a time, in offset order;
         ``"partition"``; ``"unordered"``; the name of a plugin that provides an ordering; or a function from a record to
-        a hashable ordering key (``None`` = this record needs no order), called on the thread of run().
+        a hashable ordering key (``None`` = this record needs no order), called on the thread of run(). Type checkers
+        know the first three names alone: a plugin that provides another ordering is used without this option if it is
+        among *plugins*.
     :param workers: the largest number of handlers that run at once.
     :param executor: the name of a plugin that provides an executor; default ``"thread-pool"``, or ``"asyncio"`` for an
         ``async def`` handler; ``"process-pool"`` for handlers that compute.
@@ -93,9 +102,9 @@ class ParallelConsumer:
 
     def __init__(
         self,
-        consumer: Any,
+        consumer: Consumer,
         *,
-        ordering: OrderingOption = None,
+        ordering: Ordering | None = None,
         workers: int = 16,
         executor: str | None = None,
         plugins: Sequence[PluginOption] = (),
@@ -134,6 +143,10 @@ class ParallelConsumer:
         self._background: Background | None = None
         self._started = threading.Lock()
 
+    @overload
+    def run(self, handler: Handler, batch: None = None) -> None: ...
+    @overload
+    def run(self, handler: BatchHandler, batch: Batch) -> None: ...
     def run(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Process records until stopped; blocks.
 
@@ -158,6 +171,10 @@ class ParallelConsumer:
         with stops, ExplainSignal(self._options.explain_signal, engine.facts.explain):
             engine.run_until_over()
 
+    @overload
+    def start(self, handler: Handler, batch: None = None) -> None: ...
+    @overload
+    def start(self, handler: BatchHandler, batch: Batch) -> None: ...
     def start(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Process records as `run` does, on a thread of its own; errors are logged, and come out of `join`.
 
@@ -176,6 +193,10 @@ class ParallelConsumer:
         self._background = Background(engine.run_until_over, self._shutdown, lambda: _within.get() is self)
         self._background.start()
 
+    @overload
+    async def run_async(self, handler: AsyncHandler, batch: None = None) -> None: ...
+    @overload
+    async def run_async(self, handler: AsyncBatchHandler, batch: Batch) -> None: ...
     async def run_async(self, handler: Callable[[Any], Any], batch: Batch | None = None) -> None:
         """Process records as `run` does, with an ``async def`` handler on the running event loop.
 

@@ -7,10 +7,10 @@ they are handed to the broker is told in ``_runtime/handlers/result_delivery.py`
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, overload
 
 from kafka import KafkaProducer
 
@@ -19,7 +19,7 @@ from kafka_parallel._unfinished import is_async, require_finished
 from kafka_parallel.errors import BatchFailed, ConfigurationError, InvalidResult, StateError
 from kafka_parallel.outbox import check_overrides
 
-__all__ = ["Producing", "Result", "producing"]
+__all__ = ["Producing", "ProducingAsync", "Result", "ReturnedResults", "producing"]
 
 NAME = "producing"
 
@@ -83,6 +83,12 @@ class Result:
         object.__setattr__(self, "headers", _headers(self.headers))
 
 
+# The argument of a handler: a record, or a list of them.
+Argument_contra = TypeVar("Argument_contra", contravariant=True)
+ReturnedResults: TypeAlias = "bytes | bytearray | memoryview | Result | list[Any] | None"
+"""A value that a handler that is producing may return: no result, one, or a list of them."""
+
+
 class Results(tuple[Result, ...]):
     """The results of one record after they were judged.
 
@@ -95,7 +101,7 @@ class Results(tuple[Result, ...]):
 NO_RESULTS = Results()
 
 
-class Producing:
+class Producing(Generic[Argument_contra]):
     """A handler whose results are produced; made by `kafka_parallel.producing`.
 
     It holds no connection, and may serve several runs.
@@ -115,7 +121,7 @@ class Producing:
 
     def __init__(
         self,
-        handler: Callable[[Any], Any],
+        handler: Callable[[Argument_contra], Any],
         topic: str | None,
         timeout_ms: float,
         overrides: Mapping[str, Any],
@@ -131,7 +137,7 @@ class Producing:
     def __repr__(self) -> str:
         return f"producing({name_of(self.handler)}, topic={self.topic!r})"
 
-    def __call__(self, _: Any) -> Any:
+    def __call__(self, _: Argument_contra) -> Any:
         """Refuse to be called: without a run there is no producer.
 
         :raises StateError: always.
@@ -155,10 +161,10 @@ class Producing:
         return partial(_judged_list if is_batch else _judged, self.handler)
 
 
-class ProducingAsync(Producing):
+class ProducingAsync(Producing[Argument_contra]):
     """The same of an ``async def`` handler."""
 
-    async def __call__(self, _: Any) -> Any:
+    async def __call__(self, _: Argument_contra) -> Any:
         """Refuse to be called.
 
         :raises StateError: always.
@@ -166,6 +172,24 @@ class ProducingAsync(Producing):
         self._refuse()
 
 
+@overload
+def producing(
+    handler: Callable[[Argument_contra], Awaitable[ReturnedResults]],
+    topic: str | None = None,
+    *,
+    timeout_ms: float = 30_000,
+    producer_config: Mapping[str, Any] | None = None,
+    make_producer: Callable[..., Any] = KafkaProducer,
+) -> ProducingAsync[Argument_contra]: ...
+@overload
+def producing(
+    handler: Callable[[Argument_contra], ReturnedResults],
+    topic: str | None = None,
+    *,
+    timeout_ms: float = 30_000,
+    producer_config: Mapping[str, Any] | None = None,
+    make_producer: Callable[..., Any] = KafkaProducer,
+) -> Producing[Argument_contra]: ...
 def producing(
     handler: Callable[[Any], Any],
     topic: str | None = None,
@@ -173,7 +197,7 @@ def producing(
     timeout_ms: float = 30_000,
     producer_config: Mapping[str, Any] | None = None,
     make_producer: Callable[..., Any] = KafkaProducer,
-) -> Producing:
+) -> Producing[Any]:
     """Make a handler of *handler* whose results are produced before their record counts as handled.
 
     *handler* returns ``None``, bytes, a `Result`, or a list of these; a batch handler returns ``None``, or a list with

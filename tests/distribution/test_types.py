@@ -12,8 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.distribution
 
-ACCEPTED = Path(__file__).parents[1] / "typing/user_code.py"
-REFUSED = Path(__file__).with_name("refused.py")
+ACCEPTED = [Path(__file__).parents[1] / "typing" / name for name in ("user_code.py", "consumers.py")]
+REFUSED = Path(__file__).parents[1] / "typing/refused.py"
 # The lines of that program that a checker has to refuse.
 WRONG = {number for number, line in enumerate(REFUSED.read_text().splitlines(), 1) if line.endswith("# wrong")}
 # Run, not imported: its base classes are those of click, which an extra brings.
@@ -42,8 +42,9 @@ def check(checker, program, folder):
     return subprocess.run([*checker, copy], capture_output=True, text=True, check=False, cwd=folder)
 
 
-def test_a_users_program_is_accepted(checker, tmp_path):
-    done = check(checker, ACCEPTED, tmp_path)
+@pytest.mark.parametrize("program", ACCEPTED, ids=lambda path: path.stem)
+def test_a_users_program_is_accepted(program, checker, tmp_path):
+    done = check(checker, program, tmp_path)
 
     assert done.returncode == 0, done.stdout
 

@@ -41,16 +41,18 @@ PYTHONS = {"close", "get", "join", "start"}
 
 @cache
 def sources():
-    """The syntax tree of each module of the library, without the fakes: they have the client's names on purpose."""
-    paths = modules()
-    return {name: ast.parse(path.read_text()) for name, path in paths.items() if ".testing" not in name}
+    """The syntax tree of each module of the library, without those that have the client's names on purpose."""
+    left_out = (".testing", ".consumer_types")
+    paths = {name: path for name, path in modules().items() if not any(part in name for part in left_out)}
+    return {name: ast.parse(path.read_text()) for name, path in paths.items()}
 
 
 def methods(tree):
-    """The functions and methods that a call from elsewhere may mean, by name: not nested ones, not properties."""
+    """The functions and methods that a call from elsewhere may mean, by name: not nested ones, not properties, and not
+    what type checkers alone read."""
     bodies = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
     found = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return [node.name for node in found if "property" not in map(ast.unparse, node.decorator_list)]
+    return [node.name for node in found if not {"property", "overload"} & {*map(ast.unparse, node.decorator_list)}]
 
 
 def calls(tree):

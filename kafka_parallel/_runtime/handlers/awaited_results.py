@@ -37,7 +37,7 @@ class AwaitedDelivery(ResultDelivery):
     :param clock: starts threads.
     """
 
-    def __init__(self, producing: Producing, clock: Clock) -> None:
+    def __init__(self, producing: Producing[Any], clock: Clock) -> None:
         super().__init__(producing)
         self._clock = clock
         self._timeout = producing.timeout_ms / 1000

@@ -34,7 +34,7 @@ class ResultDelivery:
     :param producing: says where to.
     """
 
-    def __init__(self, producing: Producing) -> None:
+    def __init__(self, producing: Producing[Any]) -> None:
         self._producing = producing
         self._outbox: Outbox | None = None
         self._transactions: Transactions | None = None
