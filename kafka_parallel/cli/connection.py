@@ -11,11 +11,18 @@ from typing import Any
 
 import click
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 __all__ = ()
 
 NO_BROKER = 3
+# How long the first answer of a broker may take, in milliseconds, unless --client-config says otherwise: a person waits
+# for it. kafka-python's own 30 s are meant for services.
+FIRST_ANSWER_MS = 2_000
+# The names of that setting in kafka-python 3.x and 2.x.
+FIRST_ANSWER = ("bootstrap_timeout_ms", "api_version_auto_timeout_ms")
+# The name of the error of 2.x for it: 3.x has no such class.
+NO_ANSWER_OF_2 = "NoBrokersAvailable"
 # Settings of the command's own: a consumer without a group that commits nothing, and bytes as they are.
 OURS = frozenset({"group_id", "enable_auto_commit", "auto_offset_reset", "key_deserializer", "value_deserializer"})
 # Never left out for a client that does not know one: it shall fail rather than connect less securely.
@@ -70,11 +77,25 @@ class Connection:
             for name, value in self._settings.items()
             if name in client.DEFAULT_CONFIG or name.startswith(SECURITY)
         }
+        patience = {name: FIRST_ANSWER_MS for name in FIRST_ANSWER if name in client.DEFAULT_CONFIG}
         try:
-            return client(**{**settings, **ours})
+            return client(**{**patience, **settings, **ours})
+        except KafkaError as error:
+            if not isinstance(error, KafkaTimeoutError) and type(error).__name__ != NO_ANSWER_OF_2:
+                raise
+            raise NoBroker(self._silent()) from error
         except (AssertionError, AttributeError, TypeError, ValueError) as error:
             names = ", ".join(sorted(settings))
             raise click.UsageError(f"{client.__name__} refuses the settings of --client-config: {names}") from error
+
+    def _silent(self) -> str:
+        given = self._settings["bootstrap_servers"]
+        servers = given if isinstance(given, str) else ",".join(given)
+        waited = next((self._settings[name] for name in FIRST_ANSWER if name in self._settings), FIRST_ANSWER_MS)
+        return (
+            f"no broker answered at {servers} within {waited / 1000:g} s: check --bootstrap-servers and whether it "
+            f"runs; for a slow network, give more time by {FIRST_ANSWER[0]} in --client-config"
+        )
 
 
 def _cluster_id(admin: KafkaAdminClient) -> str | None:

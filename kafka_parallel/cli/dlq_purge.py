@@ -11,7 +11,8 @@ import click
 from kafka import KafkaConsumer, TopicPartition
 
 from kafka_parallel.cli.connection import with_connection
-from kafka_parallel.cli.letters import Moment, Selection, read, spans
+from kafka_parallel.cli.letters import Selection, read, spans
+from kafka_parallel.cli.moments import Moment
 from kafka_parallel.cli.output import show_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ LOOKED_AT = 100
 
 @click.command()
 @click.argument("dead_letter_topic")
-@click.option("--until", type=Moment(), help="Delete letters written before this time, in UTC.")
+@click.option(
+    "--until", type=Moment(), metavar="TIME", help="Delete letters written before that time (UTC; 7d = a week ago)."
+)
 @click.option("--all", "everything", is_flag=True, help="Delete all there is now.")
 @click.option("--unchecked", is_flag=True, help="Also where records have no header that tells of a failure.")
 @click.option("--execute", is_flag=True, help="Delete; without this the command only says how many it would.")

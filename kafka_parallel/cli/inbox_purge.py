@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
-from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kafka_parallel.cli.databases import Failed, connect
+from kafka_parallel.cli.moments import Age
 from kafka_parallel.cli.output import show_json
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.inbox import purge as delete_ids
 from kafka_parallel.inbox._targets import target_of
 
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 __all__ = ()
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # How many ids are deleted in one transaction: others that write to the table wait for its end.
 STEP = 10_000
-
-
-class Age(click.ParamType):  # type: ignore[type-arg] # only generic since click 8.2
-    """A number and a unit: seconds, minutes, hours or days."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
-        """Read an age such as ``30d``."""
-        found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", str(value))
-        if re.fullmatch(r"0+[smhd]", str(value)):
-            self.fail(f"{value!r} is no age: it must be above 0", param, ctx)
-        if found is None:
-            self.fail(f"{value!r} is no age: write a number and s, m, h or d, such as 30d", param, ctx)
-        return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 @click.command()

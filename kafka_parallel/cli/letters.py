@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ import click
 from kafka import KafkaConsumer, TopicPartition
 
 from kafka_parallel.cli.connection import NoBroker
+from kafka_parallel.cli.moments import Moment
 from kafka_parallel.dlq import DeadLetter, parse
 
 if TYPE_CHECKING:
@@ -131,8 +132,10 @@ def with_selection(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--exception", help="Class of the exception, with or without its module.")
     @click.option("--topic", "source", help="Topic of the record that failed.")
-    @click.option("--since", type=Moment(), help="Letters written at this time or later, in UTC.")
-    @click.option("--until", type=Moment(), help="Letters written before this time, in UTC.")
+    @click.option(
+        "--since", type=Moment(), metavar="TIME", help="Letters written at that time (UTC; 1h = an hour ago) or later."
+    )
+    @click.option("--until", type=Moment(), metavar="TIME", help="Letters written before that time (UTC, or 7d).")
     @click.option("--offset", "offsets", type=Offsets(), multiple=True, help="PARTITION:FIRST[-LAST]; may be repeated.")
     @wraps(command)
     def selected(
@@ -141,15 +144,6 @@ def with_selection(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, Selection(exception, source, since, until, tuple(offsets)), **options)
 
     return selected
-
-
-class Moment(click.DateTime):
-    """A time in UTC."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        """Read it."""
-        found: datetime = super().convert(value, param, ctx)
-        return found.replace(tzinfo=timezone.utc)
 
 
 class Offsets(click.ParamType):  # type: ignore[type-arg] # only generic since click 8.2

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 
@@ -18,6 +19,10 @@ from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 COMMAND = [sys.executable, "-m", "kafka_parallel.cli", "dlq"]
+
+
+def fail(record):
+    raise ValueError(record.offset)
 
 
 class Cluster:
@@ -67,7 +72,8 @@ def test_letters_are_listed_counted_and_shown(cluster):
     cluster.fail(30)
 
     listed = [json.loads(line) for line in cluster.run("ls", "--json").splitlines()]
-    assert {"topic": cluster.dlq, "partitions": 2, "offsets": 30} in listed
+    assert {"topic": cluster.dlq, "partitions": 2, "offsets": 30, "found_by": "name"} in listed
+    assert cluster.name not in [row["topic"] for row in listed], "a topic of plain records is none of dead letters"
     assert cluster.dlq in cluster.run("ls", "--pattern", f"^{cluster.dlq}$")
 
     counts = json.loads(cluster.run("stats", cluster.dlq, "--json"))
@@ -86,9 +92,59 @@ def test_letters_are_listed_counted_and_shown(cluster):
     assert "\x1b" not in shown, "data must not reach the terminal as commands"
     [letter] = [json.loads(line) for line in cluster.run("show", cluster.dlq, "--limit", "1", "--json").splitlines()]
     assert letter["says"]["topic"] == cluster.name
+    assert letter["value"] == {"hex": b"x".hex(), "text": "x"}
     first = f"{letter['partition']}:{letter['offset']}"
     assert cluster.run("show", cluster.dlq, "--json", "--offset", first).count("\n") == 1
     assert cluster.run("show", cluster.dlq, "--json", "--until", "2020-01-01") == ""
+
+
+def test_topics_with_names_of_their_own_are_listed_by_their_headers(kafka_broker, cluster, topic):
+    retries, custom = topic(1), topic(2)
+    produced = produce(cluster.bootstrap, cluster.name, 12)
+    consumer = consume(cluster.bootstrap, cluster.name, "g-" + cluster.name)
+    UntilCommitted(consumer, plugins=[("dlq", {"topic": custom})]).run(fail)
+    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap)
+    producer.send(retries, b"v", headers=[("retry_topic-attempts", b"\0\0\0\1")]).get(timeout=PATIENCE)
+    producer.close()
+
+    listed = {row["topic"]: row for row in map(json.loads, cluster.run("ls", "--json").splitlines())}
+
+    assert sum(len(keys) for keys in produced.keys.values()) == listed[custom]["offsets"] == 12
+    assert listed[custom]["found_by"] == "headers"
+    assert retries not in listed
+    assert listed[cluster.dlq]["found_by"] == "name"
+    assert custom not in cluster.run("ls", "--pattern", "-dlq$", "--json")
+
+
+def test_show_says_how_many_more_there_are(cluster):
+    cluster.fail(30)
+
+    process = cluster.start("show", cluster.dlq, "--limit", "4", "--json", "--since", "1h")
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert len(output.splitlines()) == 4
+    assert "26 more: choose some of them, or raise --limit 4" in errors
+
+    process = cluster.start("show", cluster.dlq, "--limit", "30")
+    assert "more" not in process.communicate(timeout=PATIENCE)[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ls",),
+        ("stats", "t-dlq"),
+        ("show", "t-dlq"),
+        ("replay", "t-dlq", "--to", "t", "--execute"),
+        ("purge", "t-dlq", "--all", "--execute"),
+    ],
+)
+def test_every_command_says_soon_that_no_broker_answers(cluster, arguments):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it listens, and says nothing
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        errors = cluster.run(*arguments, "--bootstrap-servers", address, code=3)
+
+    assert f"no broker answered at {address} within 2 s" in errors
+    assert list(cluster.directory.iterdir()) == []
 
 
 def test_a_replay_is_a_dry_run_unless_told_otherwise_and_sends_the_very_records(cluster):
@@ -231,7 +287,7 @@ def test_no_broker_and_no_secret(cluster, tmp_path):
 
     errors = cluster.run("ls", "--bootstrap-servers", "127.0.0.1:1", "--client-config", str(settings), code=3)
 
-    assert "127.0.0.1:1 failed" in errors
+    assert "no broker answered at 127.0.0.1:1" in errors
     assert "hush" not in errors
     settings.write_text(json.dumps({"sasl_pasword": "hush"}))
     errors = cluster.run("ls", "--client-config", str(settings), code=2)
