@@ -32,7 +32,7 @@ def main() -> None:
     try:
         found = command()
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        if error.name not in {"click", "rich", "tomli"}:
             raise
         sys.exit(f"the command needs {error.name}: pip install 'kafka-parallel[cli]'")
     found()
