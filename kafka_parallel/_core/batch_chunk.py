@@ -1,8 +1,9 @@
 """The tasks that run together, with one call, and the outcome of each.
 
 A batch is claimed as a whole, and nothing of it can be stolen. If a record of a unit has to be tried again, those
-behind it in the unit go back with it: a failed one has made its attempt, a successful one comes again in order, a
-skipped one is finished. A task that was not run goes back too.
+behind it in the unit go back with it: a failed one has made its attempt, a successful one comes again in order,
+and so does one for which a plugin had answered; one that failed and is skipped is finished. A task that was not run
+goes back too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka_parallel._core.chunk import Settled, TaskChunk, take_all
-from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure, NotRun, is_unfinished
+from kafka_parallel._core.outcome import LEFT_OUT, BatchOutcome, BatchOutcomes, Failure, NotRun, is_unfinished
 from kafka_parallel._core.task import Runnable, Task
 from kafka_parallel._core.task_batch import TaskBatch
 from kafka_parallel.values import Retry, Skip
@@ -107,4 +108,4 @@ class BatchChunk(TaskChunk):
 
 def _is_final(outcome: BatchOutcome) -> bool:
     """Tell whether a task behind one that stays has come to an end all the same."""
-    return isinstance(outcome, (Skip, Failure))
+    return isinstance(outcome, (Skip, Failure)) and outcome is not LEFT_OUT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafka_parallel._core.batch_chunk import BatchChunk
-from kafka_parallel._core.outcome import Failure, NotRun
+from kafka_parallel._core.outcome import LEFT_OUT, Failure, NotRun
 from kafka_parallel._core.task import Lane, Task, Unit
 from kafka_parallel.values import Retry, Skip
 
@@ -89,6 +89,10 @@ def test_a_failure_behind_a_record_that_is_tried_again_has_made_its_attempt():
 @pytest.mark.parametrize("final", [SKIP, FAILED])
 def test_what_has_come_to_an_end_behind_it_stays_ended(final):
     assert settled(AGAIN, final, None) == ({0: AGAIN, 1: final}, [2], [])
+
+
+def test_a_record_for_which_a_plugin_answered_comes_again_behind_one_that_is_tried_again():
+    assert settled(AGAIN, LEFT_OUT, None) == ({0: AGAIN}, [1, 2], [])
 
 
 def test_what_was_not_run_goes_back():

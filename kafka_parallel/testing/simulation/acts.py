@@ -194,6 +194,10 @@ class Acts:
         self._world.note(f"{self._name} gave up {_numbers(call)}")
         self._checker.ended(call, map(place_of, call.records), self._world.now)
 
+    def reported(self, call: Call) -> None:
+        """Note that the report arrives of a call that ended in another process."""
+        self._checker.reported(call)
+
     # Handlers that can be cancelled
 
     def waits(self, call: Call) -> None:

@@ -30,6 +30,7 @@ class Call:
     :ivar seconds: how long it takes.
     :ivar has_ended: whether it returned or raised.
     :ivar is_late: true if its records failed at its deadline: later acts change nothing.
+    :ivar is_on_its_way: whether it ended in another process, of which the instance cannot know yet.
     :ivar is_undone: whether it was cancelled, or its process has died.
     :ivar overdue: those of its records that failed for that, as far as a verdict was asked for.
     :ivar finished: those of its records that need no more work, each with its failures before; ``None`` = not by this
@@ -49,7 +50,7 @@ class Call:
         self.owned: set[TopicPartition] = set()
         self.seconds = 0.0
         self.retries = 0
-        self.has_ended = self.is_late = self.is_undone = False
+        self.has_ended = self.is_late = self.is_undone = self.is_on_its_way = False
         self.overdue: set[Place] = set()
         self.finished: dict[Place, int | None] = {}
         self._began = began

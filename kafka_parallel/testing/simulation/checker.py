@@ -187,9 +187,15 @@ class Checker:
 
     def ended(self, call: Call, failed: Iterable[Place], now: float = 0.0) -> None:
         """Note that *call* ended *now*, and for which of its records in vain."""
-        self.tenures.ended(call)
+        if not call.is_on_its_way:
+            self.tenures.ended(call)
         call.end(failed, now)
         self._take_done(call)
+
+    def reported(self, call: Call) -> None:
+        """Note that the instance gets to know how *call* ended, which another process ran for it."""
+        call.is_on_its_way = False
+        self.tenures.ended(call)
 
     def begun(self, instance: str, record: Any) -> int:
         """Tell how often *instance* has begun to handle *record*."""

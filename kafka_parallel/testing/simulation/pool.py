@@ -127,26 +127,38 @@ class SimulatedPool:
         chance, owed = self._world.random, [*enumerate(units)]
         self._world.sleep(chance.choice([0.0, 0.001]))
         told: list[Report] = []
+        ended: list[Call] = []
         while owed:
             if len(owed) > 1 and chance.random() < 0.1:
                 given = [owed.pop() for _ in range(chance.randint(1, len(owed) - 1))]
                 yield [Report(place, is_unbegun=True) for place, _ in reversed(given)]
             place, raws = owed.pop(0)
+            before = len(ended)
             try:
-                told.append(self._run_unit(place, raws, wants))
+                told.append(self._run_unit(place, raws, wants, ended))
             except _DeadError as death:
                 if told:
+                    self._arrive_at_owner(ended, before)
                     yield told
                 self._world.sleep(START)
+                self._arrive_at_owner(ended)
                 yield [Report(place, death.returned, death.error), *(Report(at, is_unbegun=True) for at, _ in owed)]
                 return
             if not owed or chance.random() < 0.5:
+                self._arrive_at_owner(ended)
                 yield told
                 told = []
 
-    def _run_unit(self, place: int, raws: list[Any], wants: Wants) -> Report:
+    def _arrive_at_owner(self, ended: list[Call], count: int | None = None) -> None:
+        """Note that the reports of the first *count* calls that *ended* arrive; without it, of all of them."""
+        for call in ended[:count]:
+            self.acts.reported(call)
+        del ended[:count]
+
+    def _run_unit(self, place: int, raws: list[Any], wants: Wants, ended: list[Call]) -> Report:
         """Run records until one fails.
 
+        :param ended: takes the calls in, whose reports are on their way from now on.
         :raises _DeadError: its process died of it.
         """
         calls = [raws] if self._program.is_batch else [[raw] for raw in raws]
@@ -158,7 +170,7 @@ class SimulatedPool:
             except BaseException as error:  # noqa: BLE001 - reported, as by a process
                 return Report(place, returned, error, "prepare")
             try:
-                self._run(records, lambda: wants(place))
+                self._run(records, lambda: wants(place), ended)
             except _DeadError as death:
                 death.returned = returned
                 raise
@@ -169,7 +181,7 @@ class SimulatedPool:
             durations_ms.append((self._world.now - began) * 1000)
         return Report(place, returned, durations_ms=durations_ms)
 
-    def _run(self, records: list[Any], wants: Callable[[], bool]) -> None:
+    def _run(self, records: list[Any], wants: Callable[[], bool], ended: list[Call]) -> None:
         chance = self._world.random
         looks = chance.random() < 0.7  # it sometimes goes on with its records before it is stopped
         if looks and not wants():
@@ -180,6 +192,8 @@ class SimulatedPool:
         if chance.random() < self._plan.dying / 2:
             self._die(call, is_unwanted=True)
         self._wait(call, wants)
+        call.is_on_its_way = True
+        ended.append(call)
         self._arrive(self.acts.end(call))  # the handler's substitute is given that value, and so is judged by it
 
     def _die(self, call: Call, *, is_unwanted: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 The instance is told of a partition's end after that end, so any later use of an attempt is wrong. An attempt may still
 begin then: its record was taken before. An act of an instance after the end of an attempt is that of an owner, unless
-it has told of its end before.
+it has told of its end before. An attempt in another process ends for the instance when the report of it arrives.
 """
 
 from __future__ import annotations

@@ -34,6 +34,13 @@ BUGS = [
         executor="batch on thread-pool",
     ),
     Bug(
+        "finish a record for which a plugin answered while one before it comes again",
+        where="kafka_parallel._core.batch_chunk:_is_final",
+        old="isinstance(outcome, (Skip, Failure)) and outcome is not LEFT_OUT",
+        new="isinstance(outcome, (Skip, Failure))",
+        executor="batch on thread-pool with deadline",
+    ),
+    Bug(
         "forget what did not fit into a batch",
         where="kafka_parallel._core.batch_groups:Group.pop_units",
         old="""
