@@ -2,6 +2,7 @@
 
 from kafka_parallel import hookspecs
 from kafka_parallel._consumer import ParallelConsumer
+from kafka_parallel._run_all import run_all
 from kafka_parallel.decoders import Decoded, Decoder, RawBatch
 from kafka_parallel.errors import (
     BatchFailed,
@@ -78,4 +79,5 @@ __all__ = [
     "hookimpl",
     "hookspecs",
     "producing",
+    "run_all",
 ]

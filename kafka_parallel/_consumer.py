@@ -26,6 +26,7 @@ from kafka_parallel._runtime.loop.background import Background
 from kafka_parallel._runtime.loop.engine import Engine
 from kafka_parallel._runtime.loop.explain_signal import ExplainSignal, is_main_thread
 from kafka_parallel._runtime.loop.shutdown import Shutdown, Signals
+from kafka_parallel._runtime.loop.together import BegunRun
 from kafka_parallel._showing import shown
 from kafka_parallel._suggestions import explains_options
 from kafka_parallel.errors import ConfigurationError, StateError
@@ -135,9 +136,11 @@ class ParallelConsumer:
             stuck_after_ms=stuck_after_ms,
             explain_signal=explain_signal,
         )
+        self._consumer = consumer
         self._client = Client(consumer)
         chosen = {"ordering": self._ordering_plugin(), "executor": executor}
         self._plugins = Plugins(plugins, os.environ, chosen)
+        self._claims = Claims(self._plugins)
         self._shutdown = Shutdown(stop_timeout_ms / 1000)
         self._engine: Engine | None = None
         self._background: Background | None = None
@@ -249,6 +252,22 @@ class ParallelConsumer:
             require_duration("timeout_ms", timeout_ms)
         self._shutdown.request(None if timeout_ms is None else timeout_ms / 1000)
 
+    def _begin_beside_others(self, handler: Callable[[Any], Any], batch: Batch | None) -> BegunRun:
+        """Check all that `run` checks, for ``run_all()``, and put everything together; nothing is taken yet."""
+        self._check_handler(handler)
+        check_thread(handler)
+        check_explain_signal(self._options, "run_all() off the main thread", is_heard=is_main_thread())
+        engine = self._begin(handler, batch)
+        return BegunRun(
+            engine.run_until_over,
+            self._cancel,
+            self._shutdown,
+            ExplainSignal(self._options.explain_signal, engine.facts.explain),
+            self._consumer,
+            engine.name,
+            installs_signal_handlers=self._options.install_signal_handlers,
+        )
+
     @property
     def state(self) -> State:
         """How far it is, from any thread, as often as you like: ``"new"``, ``"starting"``, ``"running"``,
@@ -318,6 +337,12 @@ class ParallelConsumer:
             return None
         return ORDERINGS.get(ordering, ordering)
 
+    def _cancel(self) -> None:
+        """Undo `_begin` before anything has begun: it can be started in another way."""
+        self._claims.release()
+        self._engine = None
+        self._started.release()
+
     @staticmethod
     def _check_handler(handler: object) -> None:
         if not callable(handler):
@@ -346,17 +371,16 @@ class ParallelConsumer:
         if not self._started.acquire(blocking=False):
             raise StateError("this ParallelConsumer ran already: build a new one, with a new KafkaConsumer")
         before = _within.set(self)  # handlers run in copies of the context of now
-        claims = Claims(self._plugins)
         try:
-            claims.take()
+            self._claims.take()
             parts = Parts(
                 self._client, self._plugins, self._options, self._shutdown, handler, event_loop=event_loop, batch=batch
             )
         except BaseException:
-            claims.release()
+            self._claims.release()
             self._started.release()  # nothing has begun, so it can be started in another way
             raise
         finally:
             _within.reset(before)
-        self._engine = Engine(parts, claims.release)
+        self._engine = Engine(parts, self._claims.release)
         return self._engine

@@ -35,6 +35,7 @@ class Engine:
     :param release: lets other runs have the plugin objects of this one; called when it has ended.
     :ivar facts: what there is to know about it.
     :ivar state: how far it is.
+    :ivar name: what it reads, for messages.
     """
 
     def __init__(self, parts: Parts, release: Callable[[], None] = lambda: None) -> None:
@@ -52,6 +53,7 @@ class Engine:
         self._shutdown = parts.shutdown
         self.facts = parts.facts
         self.state = parts.facts.run_state
+        self.name = reports.named_source(parts.settings)
         # Closing comes twice: a signal handler may raise as it begins, and then the member must leave all the same.
         self._ways_out = [self._drain_and_commit, self._end_workers, self._close_client, self._close_client]
         self._has_told = False

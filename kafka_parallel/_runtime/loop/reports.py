@@ -26,10 +26,14 @@ commits_log = area_logger("commits")
 
 def starting(settings: Settings, plugins: Iterable[str]) -> None:
     """Announce the run."""
-    source = f"topics matching {settings.pattern.pattern!r}" if settings.pattern else named_topics(settings.topics)
     group = "no group (nothing is committed)" if settings.group_id is None else f"group {settings.group_id}"
     run_log.info("starting: %s reads %s with %d workers; plugins: %s",
-                 group, source, settings.workers, ", ".join(plugins))  # fmt: skip
+                 group, named_source(settings), settings.workers, ", ".join(plugins))  # fmt: skip
+
+
+def named_source(settings: Settings) -> str:
+    """Name the topics that a run reads, as the user has chosen them."""
+    return f"topics matching {settings.pattern.pattern!r}" if settings.pattern else named_topics(settings.topics)
 
 
 def assigned(partitions: Collection[TopicPartition]) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -60,6 +60,13 @@ class Shutdown:
         self.request(requested_by=requested_by)
 
 
+class Signalled(Protocol):
+    """Is told of signals: the request of one run, or those of several."""
+
+    def signalled(self, requested_by: str) -> None:
+        """Ask to stop; the second time, not to wait for anything any more."""
+
+
 # see docs/decisions/0020-signals-set-flags.md
 class Signals:
     """Signal handlers for the time of one run(): a context manager that does nothing off the main thread.
@@ -67,7 +74,7 @@ class Signals:
     An ignored signal stays ignored: a shell starts a background job so, and Ctrl-C is not meant for it.
     """
 
-    def __init__(self, shutdown: Shutdown) -> None:
+    def __init__(self, shutdown: Signalled) -> None:
         self._shutdown = shutdown
         self._previous: dict[signal.Signals, Any] = {}
 
