@@ -18,10 +18,10 @@ Cause: TypeAlias = Literal[
 ]  # fmt: skip
 """The kind of obstacle that keeps a run, a record or a partition.
 
-The run as a whole: ``"loop"`` = the thread of run() does not come round; ``"broker"`` = no broker is connected;
-``"rebalance"`` = one is under way; ``"commit"`` = a commit is not answered; ``"throttle"`` = a plugin lets no record
-start; ``"unassigned"`` = no partition is ours; ``"idle"`` = everything was read and is done; ``"flowing"`` = records
-are on their way and nothing stands still; ``"stopping"`` and ``"not running"``.
+The run as a whole: ``"loop"`` = the thread of run() does not come round; ``"broker"`` = no broker is connected, or one
+does not answer; ``"rebalance"`` = one is under way; ``"commit"`` = a commit is not answered; ``"throttle"`` = a plugin
+lets no record start; ``"unassigned"`` = no partition is ours; ``"idle"`` = everything was read and is done;
+``"flowing"`` = records are on their way and nothing stands still; ``"stopping"`` and ``"not running"``.
 
 The record that holds a commit point: ``"unreadable"`` for kafka-python; ``"handler"`` = it runs; ``"retry"`` = it waits
 for its next attempt; ``"key"`` = it waits for another record of its ordering key; ``"rate"`` = a plugin bounds how

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kafka import TopicPartition
 
 from kafka_parallel._runtime.client.connections import Connections
+from kafka_parallel._runtime.clock import SystemClock
 from tests.contract.worlds import read
 
 
@@ -17,6 +18,7 @@ def test_a_consumer_that_reads_misses_no_broker(world):
 
     assert not Connections(consumer).has_none()
     assert Connections(consumer).lost_leaders([partition]) == {}
+    assert Connections(consumer).unanswered(SystemClock(), is_joining=False) == {}
 
 
 def test_before_the_first_poll_nothing_is_said_of_an_unknown_topic(world):

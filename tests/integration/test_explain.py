@@ -1,8 +1,11 @@
-"""A real run says why it does not go on: a handler that hangs, a transaction, a cluster that is gone and comes back."""
+"""A real run says why it does not go on: a handler that hangs, a cluster that is gone or frozen and comes back."""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -63,8 +66,41 @@ def test_a_cluster_that_is_gone_and_comes_back(request):
 
             broker.kill()
             wait_for(lambda: first_cause(parallel) == "broker", "the outage")
+            wait_for(lambda: "; the last answer came " in parallel.explain()[0].sentence, "the time of the last answer")
 
             broker.restart()
+            produce(broker.bootstrap_servers, "orders", 5)
+            wait_for(lambda: parallel.statistics().processed == 10, "the records")
+            wait_for(lambda: first_cause(parallel) == "idle", "the end of the topic")
+
+
+class Frozen:
+    """Stops the process of a broker (SIGSTOP) and lets it go on: its connections stay open, and nothing is answered."""
+
+    def __init__(self, broker):
+        guard = broker._backend._node._guard._process.pid
+        (self._pid,) = map(int, Path(f"/proc/{guard}/task/{guard}/children").read_text().split())
+
+    def __enter__(self):
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        os.kill(self._pid, signal.SIGCONT)
+
+
+def test_a_broker_that_is_frozen_and_goes_on():
+    with broker_or_skip("jvm") as broker:
+        broker.create_topic("orders")
+        produce(broker.bootstrap_servers, "orders", 5)
+        with Running(broker.bootstrap_servers, "orders") as parallel:
+            wait_for(lambda: first_cause(parallel) == "idle", "the end of the topic")
+
+            with Frozen(broker):
+                wait_for(lambda: first_cause(parallel) == "broker", "the silence")
+                found = parallel.explain()[0]
+                assert found.sentence.startswith(f"{broker.bootstrap_servers} has not answered for ")
+                assert found.lasts_ms > 5_000
+
             produce(broker.bootstrap_servers, "orders", 5)
             wait_for(lambda: parallel.statistics().processed == 10, "the records")
             wait_for(lambda: first_cause(parallel) == "idle", "the end of the topic")

@@ -342,6 +342,17 @@ def unreachable_cluster(site: Site) -> Expected:
     return Expected("broker", words=("no broker",))
 
 
+def frozen_cluster(site: Site) -> Expected:
+    """The broker's process is stopped: it stays connected, and answers nothing."""
+    site.write(site.any_partition(), 5)
+    site.start()
+    site.pass_time(5)
+    site.cluster.brokers.frozen[0] = site.process.monotonic()
+    site.write(site.any_partition(), 5)
+    site.pass_time(30)
+    return Expected("broker", words=("broker 0 has not answered for 30 s",))
+
+
 def unreachable_leader(site: Site) -> Expected:
     partition = site.any_partition()
     site.cluster.brokers.leaders[partition] = 7
@@ -464,6 +475,7 @@ INCIDENTS: tuple[Callable[[Site], Expected], ...] = (
     delayed_topic,
     unreachable_cluster,
     unreachable_leader,
+    frozen_cluster,
     empty_topic,
     busy_workers,
     key_of_an_earlier_assignment,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.incidents import judge, name_of
 
-SEEDS = range(110)
+SEEDS = range(115)
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"{name_of(seed)}-{seed}")

@@ -88,9 +88,7 @@ class Explainer:
     def _of_the_run(self, found: Obstacles[TopicPartition], now: float) -> Iterator[Explanation]:
         if self._shutdown.is_requested:
             yield Explanation("stopping", sentences.stopping(self._shutdown.requested_by))
-        connections = self._client.connections
-        if connections.has_none():
-            yield Explanation("broker", sentences.no_broker(connections.addresses()))
+        yield from self._of_brokers()
         yield from self._of_rebalances(now)
         yield from self._of_the_loop(now)
         sent_at = self._committer.sent_at
@@ -103,6 +101,17 @@ class Explainer:
             yield Explanation("unreadable", sentence, where, unreadable.offset)
         if not found.assigned:
             yield Explanation("unassigned", sentences.UNASSIGNED)
+
+    def _of_brokers(self) -> Iterator[Explanation]:
+        connections = self._client.connections
+        if connections.has_none():
+            seconds = connections.silent_for(self._clock)
+            sentence = sentences.no_broker(connections.addresses(), seconds)
+            yield Explanation("broker", sentence, lasts_ms=(seconds or 0.0) * 1000)
+            return
+        unanswered = connections.unanswered(self._clock, is_joining=self._client.is_joining)
+        for broker, seconds in sorted(unanswered.items(), key=lambda silent: (-silent[1], silent[0])):
+            yield Explanation("broker", sentences.unanswered(broker, seconds), lasts_ms=seconds * 1000)
 
     def _of_rebalances(self, now: float) -> Iterator[Explanation]:
         draining = self._rebalance.draining

@@ -163,10 +163,19 @@ UNASSIGNED = (
 )
 
 
-def no_broker(addresses: Sequence[str]) -> str:
-    """Say that the cluster is away."""
+def no_broker(addresses: Sequence[str], seconds: float | None) -> str:
+    """Say that the cluster is away, and since when, if that is known."""
     tried = f" ({shortened(addresses)})" if addresses else ""
-    return f"no broker of the cluster is connected{tried}: nothing is fetched or committed until one answers"
+    since = "" if seconds is None else f"; the last answer came {seconds:.0f} s ago"
+    return f"no broker of the cluster is connected{tried}: nothing is fetched or committed until one answers{since}"
+
+
+def unanswered(broker: str, seconds: float) -> str:
+    """Say that a broker is connected, and does not answer."""
+    return (
+        f"{broker} has not answered for {seconds:.0f} s: nothing of its partitions is fetched, nor anything committed "
+        "if it coordinates the group"
+    )
 
 
 def leader_is_lost(partition: TopicPartition, leader: int) -> str:

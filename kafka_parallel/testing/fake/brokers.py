@@ -21,11 +21,14 @@ class Brokers:
     :ivar leaders: the partitions that another one leads.
     :ivar unreachable: the numbers of brokers that answer nothing: nothing of their partitions is fetched, as if there
         were no records.
+    :ivar frozen: the numbers of brokers that stay connected and answer nothing, each with the time of the cluster's
+        clock since when a request waits.
     """
 
     def __init__(self) -> None:
         self.leaders: dict[TopicPartition, int] = {}
         self.unreachable: set[int] = set()
+        self.frozen: dict[int, float] = {}
 
     def brokers(self) -> list[Broker]:
         """All brokers."""
@@ -37,4 +40,7 @@ class Brokers:
 
     def can_fetch(self, partition: TopicPartition) -> bool:
         """Tell whether the leader of *partition* answers."""
-        return self.leader_for_partition(partition) not in self.unreachable
+        return self.leader_for_partition(partition) not in self.unreachable | self.frozen.keys()
+
+    def broker_metadata(self, node_id: int) -> None:
+        """The host of a broker: a fake one has none."""

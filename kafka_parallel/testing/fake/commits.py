@@ -9,8 +9,9 @@ that consumer is ever called again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import FencedInstanceIdError
@@ -75,6 +76,12 @@ class CommitFuture:
             function(self.exception)
 
 
+class Connection(NamedTuple):
+    """A connection to a broker, with the requests that wait for their answers: number, future, time."""
+
+    in_flight_requests: deque[tuple[int, None, float]]
+
+
 class AsyncCommits:
     """The asynchronous commits of one consumer; stands also for ``consumer._client`` of 2.x.
 
@@ -94,6 +101,10 @@ class AsyncCommits:
     def is_disconnected(self, node_id: int) -> bool:
         """Tell whether there is no connection to a broker."""
         return node_id in self.cluster.unreachable
+
+    @property
+    def _conns(self) -> dict[int, Connection]:
+        return {node: Connection(deque([(0, None, since)])) for node, since in self.cluster.frozen.items()}
 
     def send(self, store: Callable[[], None], offsets: Offsets, callback: Callback | None) -> CommitFuture:
         """Send *offsets*, which *store* stores in its turn, or raises the coordinator's answer."""

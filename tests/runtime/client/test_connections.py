@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from types import SimpleNamespace
 
 import pytest
@@ -69,3 +70,63 @@ def test_brokers_that_were_heard_of_are_looked_for():
     consumer = SimpleNamespace(_client=net, config={"bootstrap_servers": "seed:9092"})
 
     assert Connections(consumer).addresses() == ["a:1", "b:2"]
+
+
+CLOCK = SimpleNamespace(monotonic=lambda: 100.0, wall=lambda: 1_700_000_100.0)
+
+
+def waiting(requests, host=None, **config):
+    """The connections of a consumer that waits for the answers to *requests*, by the broker's number."""
+    open_ones = {node: SimpleNamespace(in_flight_requests=sent) for node, sent in requests.items()}
+    cluster = SimpleNamespace(broker_metadata=lambda _: host)
+    return Connections(SimpleNamespace(_client=SimpleNamespace(cluster=cluster, _conns=open_ones), config=config))
+
+
+def silent(found, *, is_joining=False):
+    return found.unanswered(CLOCK, is_joining=is_joining)
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [deque([(7, None, 88.0, 130.0, None), (8, None, 99.0, 130.0, None)]), {7: (None, 1_700_000_088.0, 0.0)}],
+    ids=["3.x", "2.x"],
+)
+def test_a_broker_that_does_not_answer_with_the_age_of_its_oldest_request(requests):
+    assert silent(waiting({1: requests, 2: type(requests)()})) == {"broker 1": 12.0}
+
+
+def test_a_broker_is_named_by_its_host():
+    host = SimpleNamespace(host="kafka-1", port=9092)
+
+    assert silent(waiting({1: {7: (None, 1_700_000_088.0, 0.0)}}, host)) == {"kafka-1:9092": 12.0}
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(5.5, {}), (5.6, {"broker 1": 5.6})])
+def test_a_fetch_may_wait_for_records_before_it_counts_as_unanswered(seconds, found):
+    requests = deque([(7, None, 100.0 - seconds)])
+
+    assert silent(waiting({1: requests}, fetch_max_wait_ms=500)) == pytest.approx(found)
+
+
+def test_the_coordinator_may_take_its_time_for_a_join():
+    found = waiting({"coordinator-1": deque([(7, None, 40.0)])})
+
+    assert silent(found, is_joining=True) == {}
+    assert silent(found) == {"broker coordinator-1": 60.0}
+
+
+def test_a_fake_broker_that_is_frozen():
+    found = connections()
+    found._consumer._cluster.brokers.frozen[0] = 40.0
+
+    assert not found.has_none()
+    assert silent(found) == {"broker 0": 60.0}
+
+
+def test_the_last_answer_is_as_old_as_the_metrics_say():
+    sensor = SimpleNamespace(_last_record_time=77_000.0)
+    metrics = SimpleNamespace(get_sensor={"bytes-received": sensor}.get)
+
+    assert Connections(SimpleNamespace(_metrics=metrics)).silent_for(CLOCK) == 23.0
+    assert Connections(SimpleNamespace(_metrics=None)).silent_for(CLOCK) is None
+    assert Connections(SimpleNamespace()).silent_for(CLOCK) is None

@@ -55,6 +55,13 @@ BUGS = [
         executor="incident",
     ),
     Bug(
+        "take a broker that is connected for one that answers",
+        where="kafka_parallel._runtime.client.connections:Connections.unanswered",
+        old="seconds > patience",
+        new="False",
+        executor="incident",
+    ),
+    Bug(
         "tell of the error before the newest",
         where="kafka_parallel._runtime.handlers.record_attempt:Attempts.failed",
         old="task.failed_by = type(error).__name__",
