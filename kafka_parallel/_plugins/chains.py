@@ -28,11 +28,15 @@ from kafka_parallel._plugins.implementations import (
 )
 from kafka_parallel._plugins.plugin_errors import HookOfPlugin, PluginErrors
 from kafka_parallel.errors import PluginError
+from kafka_parallel.values import Halt
 
 log = area_logger("plugins")
 
 
 # see docs/decisions/0017-chains-composed-once.md
+STOPPED = Halt("a fault of the program stops the consumer")
+
+
 def surround(hook: Hook, innermost: Call, names: Sequence[str], errors: PluginErrors | None = None) -> Call:
     """Compose the implementations of *hook* around *innermost*.
 
@@ -50,15 +54,20 @@ def surround(hook: Hook, innermost: Call, names: Sequence[str], errors: PluginEr
 
 
 def decision(hook: pluggy.HookCaller, errors: PluginErrors | None = None) -> Call:
-    """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last."""
+    """Compose the implementations of ``on_error``: a function of its three arguments that answers ``None`` at last.
+
+    About a fault of the program (*is_decided*) only wrappers are called, around the answer `Halt`.
+    """
+    names = ("record", "error", "context")
 
     def undecided(record: Any, error: Any, context: Any) -> None:
         """Answer nothing: no plugin has decided."""
 
-    composed = surround(hook, undecided, ("record", "error", "context"), errors)
+    composed = surround(hook, undecided, names, errors)
+    watched = _wrap_all(hook, lambda *_: STOPPED, names, errors or PluginErrors(), _wrap)
 
-    def decide(record: Any, error: Any, context: Any) -> Any:
-        return composed(record, error, context)
+    def decide(record: Any, error: Any, context: Any, *, is_decided: bool = False) -> Any:
+        return (watched if is_decided else composed)(record, error, context)
 
     return decide
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kafka_parallel._runtime.handlers.handled_log import HandledLog
 
 NOBODY = "no plugin decided to retry or skip it"
+BY_PROGRAM = "that is a fault of the program, not of the record, so no plugin was asked about it"
 BY_ORDERING = f"the ordering failed for this record, and {NOBODY}"
 # Errors that say that the program is wrong, not the record: each record would fail with them.
 OF_THE_PROGRAM = (ConfigurationError, InvalidResult)
@@ -42,7 +43,8 @@ class Attempts:
     :param handler: the user's function.
     :param surrounded: the handler inside the wrappers of ``on_record``, a function of record and context; ``None`` if
         no plugin implements the hook: then the handler is called directly.
-    :param decide: ``on_error``, called with keywords; answers the first decision or ``None``.
+    :param decide: ``on_error``, called with keywords; answers the first decision or ``None``. With ``is_decided`` it
+        only lets wrappers hear of the error.
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
@@ -222,13 +224,15 @@ class Attempts:
         if isinstance(error, BatchFailed):  # of a batch each record comes here with its own error
             error = _without_batch(error)
         task.failed_by = type(error).__name__
-        if isinstance(error, OF_THE_PROGRAM) and error is not task.error:  # an ordering may fail for one record alone
-            return Failure(error, "that is a fault of the program, not of the record, so no plugin was asked about it")
+        # An ordering may fail for one record alone. Of a fault of the program wrappers hear, which count errors.
+        decided = {"is_decided": True} if isinstance(error, OF_THE_PROGRAM) and error is not task.error else {}
         try:
-            answer = self._decide(record=record, error=error, context=context_of(task, stage))
+            answer = self._decide(record=record, error=error, context=context_of(task, stage), **decided)
         except BaseException as broken:  # noqa: BLE001 - turned into an outcome, raised again by run()
             raised = tamed(broken)
             return Failure(raised, "a plugin raised in on_error", is_fatal=isinstance(raised, FATAL))
+        if decided:
+            return Failure(error, BY_PROGRAM)
         return _outcome(answer, error, BY_ORDERING if error is task.error else NOBODY)
 
 

@@ -8,6 +8,7 @@ from kafka_parallel import (
     Batch,
     BatchFailed,
     ConfigurationError,
+    Halt,
     InvalidResult,
     ParallelConsumer,
     RecordFailed,
@@ -84,6 +85,32 @@ def test_a_fault_of_the_program_stops_it_and_no_plugin_decides(executor, batch, 
     assert stopped.__cause__ is error
     assert "a fault of the program" in str(stopped)
     assert deciding.errors == []
+    assert app.committed == 0
+
+
+class Watching:
+    """Hears each failure, and would make a success of it: a wrapper that counts errors."""
+
+    def __init__(self):
+        self.heard = []
+
+    @hookimpl(wrapper=True)
+    def on_error(self, error):
+        self.heard.append((error, (yield)))
+        return Skip("a test")
+
+
+@pytest.mark.parametrize("batch", [None, Batch(max_records=1)])
+def test_wrappers_hear_of_a_fault_of_the_program_and_cannot_change_it(batch):
+    app, watching, error = App(1), Watching(), ConfigurationError("no table")
+
+    def fail(_):
+        raise error
+
+    with pytest.raises(RecordFailed, match="a fault of the program"):
+        app.parallel(plugins=[watching]).run(app.handle(fail), batch)
+
+    assert watching.heard == [(error, Halt("a fault of the program stops the consumer"))]
     assert app.committed == 0
 
 

@@ -107,4 +107,12 @@ BUGS = [
         executor="tests/runtime/client/test_client_errors.py::"
         "test_a_partition_that_an_assign_took_away_is_looked_up_again",
     ),
+    Bug(
+        "let a wrapper of on_error save a fault of the program",
+        where="kafka_parallel._runtime.handlers.record_attempt:Attempts.failed",
+        old="if decided:\n    return Failure(error, BY_PROGRAM)",
+        new="",
+        executor="tests/runtime/handlers/test_record_attempt.py::"
+        "test_wrappers_hear_of_a_fault_of_the_program_and_cannot_change_it",
+    ),
 ]
