@@ -37,11 +37,12 @@ AT_ONCE = 50
 # them did, all handlers ran on threads.
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 
-# Seeds of them that failed with another kind of handlers than their own.
-OF_OTHER_KINDS = [
-    (729153428426, "batch on thread-pool with deadline"),
-    (910003919, "batch on thread-pool with deadline"),
-    (5000022566, "process-pool"),
+# Seeds that failed with something else in their plans than is drawn.
+CHANGED = [
+    (729153428426, {"executor": "batch on thread-pool with deadline"}),
+    (910003919, {"executor": "batch on thread-pool with deadline"}),
+    (5000022566, {"executor": "process-pool"}),
+    (29000419, {"executor": "thread-pool with deadline", "seeks": True}),
 ]
 
 
@@ -78,9 +79,14 @@ def test_fresh_seeds_hold(part):
     assert not failed, shrink.report(min(failed))
 
 
-@pytest.mark.parametrize(("seed", "kind"), [*OF_OTHER_KINDS, *cases(map(int, REGRESSIONS.read_text().split()))])
+@pytest.mark.parametrize(("seed", "kind"), list(cases(map(int, REGRESSIONS.read_text().split()))))
 def test_a_seed_that_once_failed_holds(seed, kind):
     Simulation(seed, plan_of(seed, kind)).run()
+
+
+@pytest.mark.parametrize(("seed", "changes"), CHANGED)
+def test_a_changed_plan_that_once_failed_holds(seed, changes):
+    Simulation(seed, replace(draw(seed), **changes)).run()
 
 
 def test_every_kind_of_handler_is_drawn():

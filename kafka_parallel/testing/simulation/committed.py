@@ -118,7 +118,8 @@ class CommittedOffsets:
         self, partition: TopicPartition, blocked: Mapping[Lane, int], lane_of: Callable[[Any], Hashable | None]
     ) -> bool:
         log = self._cluster.logs[partition]
-        first = next(iter(self._read(partition, self._first_left(partition), 1)), None)
+        found = log.read(self._first_left(partition), len(log.records), self._isolation)
+        first = next((record for record in found if (partition, record.offset) not in self._jumps.passed), None)
         if first is None:
             return True
         is_gone = any(offset < log.start for lane, offset in blocked.items() if lane[0] == partition)

@@ -13,7 +13,9 @@ from kafka_parallel.testing.simulation.calls import Place
 class Jumps:
     """The jumps of all instances.
 
-    :ivar skipped: the records that a jump passed before they were taken.
+    :ivar skipped: the records that a jump passed before they were taken: commits may pass them, even after a jump back,
+        for those that are on their way by then.
+    :ivar passed: the same without those that came again by a jump back.
     :ivar total: how many jumps there were.
     """
 
@@ -22,14 +24,18 @@ class Jumps:
         self._lowest: dict[TopicPartition, int] = {}
         self._counts: dict[tuple[str, TopicPartition], int] = defaultdict(int)
         self.skipped: set[Place] = set()
+        self.passed: set[Place] = set()
         self.total = 0
 
     def note(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
         """Note that *instance* jumps in *partition* from *position* to *target*."""
         self.total += 1
         self._counts[instance, partition] += 1
-        self.skipped |= {(partition, offset) for offset in range(position, target)}
+        passed = {(partition, offset) for offset in range(position, target)}
+        self.skipped |= passed
+        self.passed |= passed
         if target < position:
+            self.passed = {place for place in self.passed if place[0] != partition or place[1] < target}
             self._back[instance, partition].append(target)
             self._lowest[partition] = min(target, self._lowest.get(partition, target))
 
