@@ -109,6 +109,10 @@ class Plugins:
         """The names of the active plugins, in order of loading."""
         return [name for name, plugin in self._pm.list_name_plugin() if plugin is not None]
 
+    def objects(self) -> list[tuple[str, object]]:
+        """The active plugins with their names, in order of loading."""
+        return [(name, self._pm.get_plugin(name)) for name in self.names()]
+
     def describe(self, name: str) -> str:
         """Name a plugin and where it comes from."""
         return f"plugin {name!r} ({self._distributions.get(name, GIVEN)})"

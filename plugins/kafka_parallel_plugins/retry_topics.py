@@ -44,6 +44,7 @@ from kafka_parallel.outbox import (
     place_of,
 )
 from kafka_parallel.plugin_support import class_name, get_logger, shown
+from kafka_parallel.topic_needs import TopicNeed
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -62,6 +63,8 @@ ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP = (
 ORIGINAL = "kafka_original-"
 OURS = (ATTEMPTS, ORIGINAL_TIMESTAMP, BACKOFF_TIMESTAMP)
 NAME = "retry-topics"
+# The headers of a record in a retry topic: its place, its times, and the name of a topic.
+LARGER_BYTES = 1_000
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 Header: TypeAlias = "tuple[str, bytes | None]"
 
@@ -113,6 +116,17 @@ class RetryTopics:
         self._topics: dict[tuple[str, int], str] = {}
         self._writers: Writers | None = None
         self._group: str | None = None
+
+    def topic_needs(self, settings: Settings) -> list[TopicNeed]:
+        """The retry topics, for ``kafka-parallel check``."""
+        return [
+            TopicNeed(
+                topic=_topic(self._name, source, number, str(settings.group_id)), source=source,
+                extra_bytes=LARGER_BYTES, is_read=True, kept_ms=delay_ms,
+            )
+            for source in sorted(settings.topics)
+            for number, delay_ms in enumerate(self._delays_ms)
+        ]  # fmt: skip
 
     @hookimpl
     def provide_topics(self, settings: Settings) -> DelayedTopics:

@@ -34,6 +34,7 @@ from kafka_parallel.outbox import (
     place_of,
 )
 from kafka_parallel.plugin_support import class_name, get_logger, shown
+from kafka_parallel.topic_needs import TopicNeed
 from kafka_parallel_plugins.dlq.error_details import (
     SHORT_STACK_TRACE_BYTES,
     STACK_TRACE_BYTES,
@@ -52,6 +53,8 @@ __all__ = ["DeadLetterQueue", "DlqLimit"]
 
 log = get_logger(__name__)
 
+# The bytes that a dead letter may be larger than its record; docs/reference/plugins-dlq.md says so.
+LARGER_BYTES = 12_000
 # Bytes of stack trace in a dead letter, each if the one before was too large.
 STACK_TRACE_LADDER = (STACK_TRACE_BYTES, SHORT_STACK_TRACE_BYTES, 0)
 
@@ -103,6 +106,13 @@ class DeadLetterQueue:
         self._overrides = dict(producer_config or {})
         self._make_producer = make_producer
         self._running: tuple[Settings, Writers, Letterhead] | None = None
+
+    def topic_needs(self, settings: Settings) -> list[TopicNeed]:
+        """The dead-letter topics of the topics that are subscribed to by name, for ``kafka-parallel check``."""
+        return [
+            TopicNeed(topic=self._topics.of(source), source=source, extra_bytes=LARGER_BYTES)
+            for source in sorted(settings.topics)
+        ]
 
     def __repr__(self) -> str:
         names = sorted(self._overrides)

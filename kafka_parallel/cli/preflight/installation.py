@@ -1,0 +1,109 @@
+"""The facts about this Python: versions, packages that clash, libraries that are missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kafka_parallel.cli.preflight.findings import Finding, fail, ok, warn
+
+__all__ = ()
+
+# The modules that kafka-python needs to read each format; gzip comes with Python.
+CODECS = {"snappy": "snappy", "lz4": "lz4", "zstd": "zstandard"}
+# see docs/explanation/living-with-kafka-python.md
+OLDEST, STUCK_FROM, STUCK_BELOW = (2, 2, 9), (3, 0, 0), (3, 0, 9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """This Python.
+
+    :ivar client: the version of kafka-python; ``None`` = it is not installed as a distribution.
+    :ivar fork: the version of kafka-python-ng beside it.
+    :ivar has_crc32c: whether checksums are computed in C.
+    :ivar codecs: the formats of compression that can be read, beside gzip.
+    :ivar patched_by: ``"gevent"`` or ``"eventlet"``, if it has replaced threads; else ``None``.
+    """
+
+    client: str | None = None
+    fork: str | None = None
+    has_crc32c: bool = True
+    codecs: frozenset[str] = frozenset(CODECS)
+    patched_by: str | None = None
+
+
+def look() -> Installation:
+    """Look at this Python. A handler that is imported before may have patched it."""
+    return Installation(
+        client=_version("kafka-python"),
+        fork=_version("kafka-python-ng"),
+        has_crc32c=importlib.util.find_spec("crc32c") is not None,
+        codecs=frozenset(codec for codec, module in CODECS.items() if importlib.util.find_spec(module) is not None),
+        patched_by=_patched_by(),
+    )
+
+
+def installation_findings(found: Installation) -> Iterator[Finding]:
+    """Judge an installation."""
+    yield from _client(found)
+    if found.fork is not None:
+        yield fail(
+            "kafka-python-ng",
+            f"{found.fork} is installed beside kafka-python, and both write the package kafka: chance decides "
+            "which files are there; pip uninstall kafka-python-ng kafka-python, then pip install kafka-python",
+        )
+    if not found.has_crc32c:
+        yield warn("crc32c", "is not installed: the checksum of each batch is computed in Python, and reading takes "
+                   "twice as long; pip install crc32c")  # fmt: skip
+    if found.patched_by is not None:
+        yield warn(
+            found.patched_by,
+            "has patched this process: the threads of workers take turns on one, and a handler that computes or calls "
+            "into C holds up all of them, heartbeats as well; run the consumer in a process that is not patched",
+        )
+
+
+def _client(found: Installation) -> Iterator[Finding]:
+    if found.client is None:
+        yield warn("kafka-python", "its version cannot be told: it is not installed as a distribution")
+        return
+    version = numbers(found.client)
+    if STUCK_FROM <= version < STUCK_BELOW:
+        yield fail("kafka-python", f"{found.client}: partitions that a member keeps in a rebalance deliver nothing "
+                   "until the next one; pip install 'kafka-python>=3.0.9'")  # fmt: skip
+    elif version < OLDEST:
+        yield fail("kafka-python", f"{found.client} resets positions that it could not look up in time, and records "
+                   "are lost or repeated; pip install 'kafka-python>=2.2.9'")  # fmt: skip
+    else:
+        yield ok("kafka-python", found.client)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers that *version* begins with."""
+    parts: list[int] = []
+    for part in version.split("."):
+        if not part.isdecimal():
+            break
+        parts.append(int(part))
+    return tuple(parts)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _patched_by() -> str | None:
+    """The library that has replaced this process's threads; neither is imported to find out."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        return "gevent"
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        return "eventlet"
+    return None
