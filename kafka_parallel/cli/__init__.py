@@ -18,12 +18,16 @@ def command() -> click.Group:
     """
     import click
 
+    from kafka_parallel.cli.check import check_command
     from kafka_parallel.cli.dlq import dlq
+    from kafka_parallel.cli.doctor import doctor
     from kafka_parallel.cli.inbox import inbox
     from kafka_parallel.cli.top import top
 
     return click.Group(
-        "kafka-parallel", commands=[dlq, inbox, top], help="Tools for consumers that use kafka-parallel."
+        "kafka-parallel",
+        commands=[check_command, dlq, doctor, inbox, top],
+        help="Tools for consumers that use kafka-parallel.",
     )
 
 

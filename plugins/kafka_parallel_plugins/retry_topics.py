@@ -118,7 +118,10 @@ class RetryTopics:
         self._group: str | None = None
 
     def topic_needs(self, settings: Settings) -> list[TopicNeed]:
-        """The retry topics, for ``kafka-parallel check``."""
+        """Tell the retry topics, for ``kafka-parallel check``.
+
+        :param settings: of the consumer.
+        """
         return [
             TopicNeed(
                 topic=_topic(self._name, source, number, str(settings.group_id)), source=source,

@@ -89,6 +89,6 @@ class ClusterFacts:
 
     @property
     def creates_topics(self) -> bool | None:
-        """Whether it makes a topic when one is asked for."""
+        """True if it makes a topic when one is asked for."""
         found = None if self.config is None else self.config.get("auto.create.topics.enable")
         return None if found is None else found == "true"

@@ -7,6 +7,7 @@ for, or that this user may not have, only that is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from time import sleep
 from typing import Any, TypeVar
 
 import kafka.errors
@@ -19,8 +20,12 @@ __all__ = ()
 
 T = TypeVar("T")
 MISSING_TOPIC = 3
-# A group that no member ever joined; a broker may say it in two ways.
+# A group that no member ever joined; it is raised, or said in the answer.
 NO_GROUP = "GroupIdNotFoundError"
+FORBIDDEN = ("GroupAuthorizationFailedError",)
+# A coordinator that is starting: the first question of all makes a cluster create the topic of its offsets.
+PASSING = ("CoordinatorNotAvailableError", "CoordinatorLoadInProgressError", "NotCoordinatorError")
+COORDINATOR_TRIES, COORDINATOR_WAIT = 20, 0.25
 
 
 def ask_cluster(admin: Any, servers: str, topics: Collection[str], group_id: str | None) -> ClusterFacts:
@@ -30,8 +35,8 @@ def ask_cluster(admin: Any, servers: str, topics: Collection[str], group_id: str
     :param servers: where it was connected to, for the report.
     :raises KafkaError: the cluster stopped answering.
     """
-    brokers = admin.describe_cluster()["brokers"]
-    one = str(next((broker.get("broker_id", broker.get("node_id")) for broker in brokers), ""))
+    brokers = _brokers(admin)
+    one = str(next(iter(brokers), ""))
     names = sorted(topics)
     configs = _configs(admin, ConfigResourceType.TOPIC, names)
     described = (
@@ -44,6 +49,19 @@ def ask_cluster(admin: Any, servers: str, topics: Collection[str], group_id: str
         topics={name: _topic(described.get(name, {"error_code": MISSING_TOPIC}), configs.get(name)) for name in names},
         group=None if group_id is None else _group(admin, group_id),
     )
+
+
+def _brokers(admin: Any) -> list[int]:
+    """The ids of the brokers.
+
+    With brokers before 3.7, ``describe_cluster()`` of kafka-python 3.0 looks for a field that the answer does not have
+    (KIP-919); its metadata has them all the same.
+    """
+    try:
+        found = admin.describe_cluster()["brokers"]
+    except KeyError:
+        return [broker.node_id for broker in admin._manager.cluster.brokers()]  # noqa: SLF001
+    return [broker.get("broker_id", broker.get("node_id")) for broker in found]
 
 
 def _topic(found: Mapping[str, Any], config: Mapping[str, str] | None) -> TopicFacts:
@@ -117,14 +135,23 @@ def _or_none(ask: Callable[[], T]) -> T | None:
 
 
 def _group(admin: Any, group_id: str) -> GroupFacts:
+    """The facts about a group; a coordinator that is just starting gets some time."""
+    for _ in range(COORDINATOR_TRIES - 1):
+        found = _group_now(admin, group_id)
+        if found.refusal is None or not any(name in found.refusal for name in PASSING):
+            return found
+        sleep(COORDINATOR_WAIT)
+    return _group_now(admin, group_id)
+
+
+def _group_now(admin: Any, group_id: str) -> GroupFacts:
     try:
         found = _described(admin, group_id)
     except KafkaError as error:
-        if isinstance(error, kafka.errors.GroupIdNotFoundError):
-            return GroupFacts()
-        if not isinstance(error, kafka.errors.GroupAuthorizationFailedError):
+        refusal = type(error).__name__
+        if refusal != NO_GROUP and refusal not in {*PASSING, *FORBIDDEN}:
             raise
-        return GroupFacts(refusal=type(error).__name__)
+        return GroupFacts(refusal=None if refusal == NO_GROUP else refusal)
     refusal = found["error"]
     if refusal is not None and NO_GROUP not in refusal:
         return GroupFacts(refusal=refusal)

@@ -8,7 +8,7 @@ from kafka_parallel._plugins.combinations import check_plugins
 from kafka_parallel._plugins.provided import Provided
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler
 from kafka_parallel._unfinished import is_async
-from kafka_parallel.cli.preflight.findings import Finding, fail, ok, warn
+from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.errors import KafkaParallelError
 from kafka_parallel.results import Producing
@@ -25,11 +25,11 @@ def handler_findings(intended: Intended) -> Iterator[Finding]:
     try:
         check_handler(inner)
     except KafkaParallelError as error:
-        yield fail("handler", str(error))
+        yield failure("handler", str(error))
     else:
         kind = "async def" if is_async(inner) else "plain function"
         takes = "lists of records" if intended.batch is not None else "single records"
-        yield ok("handler", f"{kind} that takes {takes}")
+        yield good("handler", f"{kind} that takes {takes}")
 
 
 def combination_findings(intended: Intended) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def combination_findings(intended: Intended) -> Iterator[Finding]:
     try:
         _require_start(intended)
     except KafkaParallelError as error:
-        yield fail("plugins", str(error))
+        yield failure("plugins", str(error))
     yield from _ports(intended)
 
 
@@ -74,7 +74,9 @@ def _ports(intended: Intended) -> Iterator[Finding]:
         if not port:
             continue
         if port in found:
-            yield fail("plugins", f"{found[port]} and {name} both listen on port {port}: give one of them another port")
+            yield failure(
+                "plugins", f"{found[port]} and {name} both listen on port {port}: give one of them another port"
+            )
         found[port] = name
 
 
@@ -89,7 +91,7 @@ def speed_findings(intended: Intended, rate: float | None) -> Iterator[Finding]:
     for name, settings in _named_settings(intended):
         most = settings.get("records_per_second")
         if rate is not None and isinstance(most, (int, float)) and most < rate:
-            yield warn(
+            yield warning(
                 "plugins",
                 f"{name} lets {most:g} records a second pass, and --rate says that {rate:g} come: the lag grows for "
                 "ever; raise records_per_second, or start more instances",

@@ -23,22 +23,22 @@ class Finding(NamedTuple):
     text: str
 
 
-def ok(subject: str, text: str) -> Finding:
+def good(subject: str, text: str) -> Finding:
     """It is as it should be."""
     return Finding(OK, subject, text)
 
 
-def note(subject: str, text: str) -> Finding:
+def remark(subject: str, text: str) -> Finding:
     """It works, and is good to know."""
     return Finding(NOTE, subject, text)
 
 
-def warn(subject: str, text: str) -> Finding:
+def warning(subject: str, text: str) -> Finding:
     """It works, and will hurt."""
     return Finding(WARN, subject, text)
 
 
-def fail(subject: str, text: str) -> Finding:
+def failure(subject: str, text: str) -> Finding:
     """It will not work, or lose something."""
     return Finding(FAIL, subject, text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts, GroupFacts
-from kafka_parallel.cli.preflight.findings import Finding, fail, ok, warn
+from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
 from kafka_parallel.cli.preflight.intended import Intended
 
 __all__ = ()
@@ -21,10 +21,14 @@ def group_findings(intended: Intended, cluster: ClusterFacts) -> Iterator[Findin
         return
     subject = f"group {intended.group_id}"
     if group.refusal is not None:
-        yield fail(subject, f"may not be seen ({group.refusal}): allow READ and DESCRIBE of the group for this user")
+        yield failure(
+            subject,
+            f"cannot be seen ({group.refusal}): allow READ and DESCRIBE of the group for this user, or see that the "
+            "cluster's coordinator works",
+        )
         return
     problems = list(_problems(subject, intended, group, cluster))
-    yield from problems or [ok(subject, _summary(group))]
+    yield from problems or [good(subject, _summary(group))]
 
 
 def _summary(group: GroupFacts) -> str:
@@ -35,12 +39,12 @@ def _summary(group: GroupFacts) -> str:
 
 def _problems(subject: str, intended: Intended, group: GroupFacts, cluster: ClusterFacts) -> Iterator[Finding]:
     if group.operations is None and group.state != "Dead":
-        yield warn(subject, "the right to READ is not known: the broker or the client is too old to tell it")
+        yield warning(subject, "the right to READ is not known: the broker or the client is too old to tell it")
     elif group.operations is not None and "READ" not in group.operations:
-        yield fail(subject, "this user may not READ it: no offset can be committed; allow READ of the group")
+        yield failure(subject, "this user may not READ it: no offset can be committed; allow READ of the group")
     yield from _session(intended, cluster)
     if group.kind in ("share", "streams") or group.protocol not in ("", CONSUMER):
-        yield fail(
+        yield failure(
             subject, f"belongs to clients of another kind ({group.kind or group.protocol}): choose another group"
         )
     elif group.members:
@@ -52,7 +56,7 @@ def _session(intended: Intended, cluster: ClusterFacts) -> Iterator[Finding]:
     for name, nearer in LIMITS.items():
         bound = limits.get(name)
         if bound is not None and nearer(session, int(bound)) == session != int(bound):
-            yield fail(
+            yield failure(
                 "session_timeout_ms",
                 f"{session} is outside of the cluster's {name}={bound}: the join is refused; set it to {bound}",
             )
@@ -62,21 +66,21 @@ def _members(subject: str, intended: Intended, group: GroupFacts, cluster: Clust
     yield from _assignor(subject, intended, group)
     instance = intended.config.get("group_instance_id")
     if instance is not None and instance in {member.instance_id for member in group.members}:
-        yield warn(
+        yield warning(
             subject,
             f"a member with group_instance_id={instance!r} runs: it is fenced when this one starts, unless it has "
             "ended by then; give each instance an id of its own",
         )
     others = frozenset().union(*(member.topics for member in group.members)) - {*intended.topics, *_read(intended)}
     if others:
-        yield warn(
+        yield warning(
             subject,
             f"has members that read {', '.join(sorted(others))}, which this consumer does not: if it is another "
             "service, give it a group of its own",
         )
     partitions = sum(cluster.topics[name].partitions for name in intended.topics)
     if 0 < partitions <= len(group.members):
-        yield warn(
+        yield warning(
             subject,
             f"has {len(group.members)} members for {partitions} partitions: one more is idle; raise workers, or add "
             "partitions",
@@ -86,13 +90,13 @@ def _members(subject: str, intended: Intended, group: GroupFacts, cluster: Clust
 def _assignor(subject: str, intended: Intended, group: GroupFacts) -> Iterator[Finding]:
     offered = ", ".join(intended.assignors)
     if group.kind == CONSUMER:
-        yield fail(
+        yield failure(
             subject,
             "its members use the new protocol (group.protocol=consumer), which kafka-python does not have: stop them "
             "all, or choose another group",
         )
     elif group.assignor and group.assignor not in intended.assignors:
-        yield fail(
+        yield failure(
             subject,
             f"its members use {group.assignor}, and this consumer offers {offered}: the join is refused "
             f"(InconsistentGroupProtocol); add {group.assignor} to partition_assignment_strategy",

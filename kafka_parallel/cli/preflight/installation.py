@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kafka_parallel.cli.preflight.findings import Finding, fail, ok, warn
+from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
 
 __all__ = ()
 
@@ -19,7 +19,7 @@ OLDEST, STUCK_FROM, STUCK_BELOW = (2, 2, 9), (3, 0, 0), (3, 0, 9)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Installation:
+class PythonFacts:
     """This Python.
 
     :ivar client: the version of kafka-python; ``None`` = it is not installed as a distribution.
@@ -36,9 +36,9 @@ class Installation:
     patched_by: str | None = None
 
 
-def look() -> Installation:
+def look() -> PythonFacts:
     """Look at this Python. A handler that is imported before may have patched it."""
-    return Installation(
+    return PythonFacts(
         client=_version("kafka-python"),
         fork=_version("kafka-python-ng"),
         has_crc32c=importlib.util.find_spec("crc32c") is not None,
@@ -47,39 +47,39 @@ def look() -> Installation:
     )
 
 
-def installation_findings(found: Installation) -> Iterator[Finding]:
+def installation_findings(found: PythonFacts) -> Iterator[Finding]:
     """Judge an installation."""
     yield from _client(found)
     if found.fork is not None:
-        yield fail(
+        yield failure(
             "kafka-python-ng",
             f"{found.fork} is installed beside kafka-python, and both write the package kafka: chance decides "
             "which files are there; pip uninstall kafka-python-ng kafka-python, then pip install kafka-python",
         )
     if not found.has_crc32c:
-        yield warn("crc32c", "is not installed: the checksum of each batch is computed in Python, and reading takes "
+        yield warning("crc32c", "is not installed: the checksum of each batch is computed in Python, and reading takes "
                    "twice as long; pip install crc32c")  # fmt: skip
     if found.patched_by is not None:
-        yield warn(
+        yield warning(
             found.patched_by,
             "has patched this process: the threads of workers take turns on one, and a handler that computes or calls "
             "into C holds up all of them, heartbeats as well; run the consumer in a process that is not patched",
         )
 
 
-def _client(found: Installation) -> Iterator[Finding]:
+def _client(found: PythonFacts) -> Iterator[Finding]:
     if found.client is None:
-        yield warn("kafka-python", "its version cannot be told: it is not installed as a distribution")
+        yield warning("kafka-python", "its version cannot be told: it is not installed as a distribution")
         return
     version = numbers(found.client)
     if STUCK_FROM <= version < STUCK_BELOW:
-        yield fail("kafka-python", f"{found.client}: partitions that a member keeps in a rebalance deliver nothing "
+        yield failure("kafka-python", f"{found.client}: partitions that a member keeps in a rebalance deliver nothing "
                    "until the next one; pip install 'kafka-python>=3.0.9'")  # fmt: skip
     elif version < OLDEST:
-        yield fail("kafka-python", f"{found.client} resets positions that it could not look up in time, and records "
+        yield failure("kafka-python", f"{found.client} resets positions that it could not look up in time, and records "
                    "are lost or repeated; pip install 'kafka-python>=2.2.9'")  # fmt: skip
     else:
-        yield ok("kafka-python", found.client)
+        yield good("kafka-python", found.client)
 
 
 def numbers(version: str) -> tuple[int, ...]:

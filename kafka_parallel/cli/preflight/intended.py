@@ -14,7 +14,7 @@ from kafka_parallel._consumer import ORDERINGS
 from kafka_parallel._options import Options
 from kafka_parallel._plugins.manager import Plugins
 from kafka_parallel._showing import described
-from kafka_parallel.cli.preflight.findings import Finding, fail
+from kafka_parallel.cli.preflight.findings import Finding, failure
 from kafka_parallel.errors import KafkaParallelError, PluginError
 from kafka_parallel.results import Producing
 from kafka_parallel.topic_needs import TopicNeed
@@ -64,7 +64,7 @@ class Intended:
 
     @property
     def settings(self) -> Settings:
-        """What plugins would get."""
+        """The settings that plugins would get."""
         return Settings(
             workers=self.options.workers,
             group_id=self.group_id,
@@ -103,7 +103,7 @@ def with_plugins(intended: Intended) -> tuple[Intended, list[Finding]]:
         loaded = replace(intended, plugins=load_plugins(intended.options))
         return replace(loaded, needs=_needs(loaded)), []
     except KafkaParallelError as error:
-        return intended, [fail("plugins", str(error))]
+        return intended, [failure("plugins", str(error))]
 
 
 def _needs(intended: Intended) -> tuple[tuple[str, TopicNeed], ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kafka import KafkaConsumer
 
 from kafka_parallel._runtime.loop import engine, poll_loop, rebalance
-from kafka_parallel.cli.preflight.findings import Finding, fail, note, warn
+from kafka_parallel.cli.preflight.findings import Finding, failure, remark, warning
 from kafka_parallel.cli.preflight.intended import Intended
 
 __all__ = ()
@@ -60,14 +60,14 @@ def time_findings(intended: Intended, given: Circumstances) -> Iterator[Finding]
 def _drain(intended: Intended) -> Iterator[Finding]:
     longest, drain = intended.config["max_poll_interval_ms"], intended.options.revoke_timeout_ms
     if drain >= longest:
-        yield fail(
+        yield failure(
             "revoke_timeout_ms",
             f"{drain:g} is not below max_poll_interval_ms={longest:g}: run() refuses it, for the group would give up "
             f"on this member while it drains; set revoke_timeout_ms below {longest - REVOKE_COMMIT_MS:g}, or raise "
             "max_poll_interval_ms",
         )
     elif drain + REVOKE_COMMIT_MS >= longest:
-        yield warn(
+        yield warning(
             "revoke_timeout_ms",
             f"{drain:g} ms of draining and up to {REVOKE_COMMIT_MS:g} ms of committing exceed "
             f"max_poll_interval_ms={longest:g}: the group may give up on this member before its last commit; raise "
@@ -87,7 +87,7 @@ def _handler(intended: Intended, handler_ms: float | None) -> Iterator[Finding]:
     for name, moment in drains.items():
         drain = getattr(options, name)
         if takes > drain:
-            yield warn(
+            yield warning(
                 name,
                 f"{drain:g} is below {source}={takes:g}: a record that takes so long {moment} is abandoned and "
                 f"repeated; raise {name} to {takes:g}, or make the handler shorter",
@@ -100,14 +100,14 @@ def _grace(intended: Intended, grace_ms: float | None) -> Iterator[Finding]:
     drain = intended.options.stop_timeout_ms
     needed = drain + AFTER_DRAIN_MS
     if grace_ms <= drain:
-        yield fail(
+        yield failure(
             "stop_timeout_ms",
             f"the platform kills after {grace_ms / 1000:g} s (TERMINATION_GRACE), and stop_timeout_ms={drain:g} lets "
             f"records finish for {drain / 1000:g} s before the last commit: each stop may repeat records; raise the "
             f"grace period above {needed / 1000:g} s, or lower stop_timeout_ms",
         )
     elif grace_ms < needed:
-        yield warn(
+        yield warning(
             "stop_timeout_ms",
             f"the platform kills after {grace_ms / 1000:g} s (TERMINATION_GRACE); stop_timeout_ms={drain:g}, and "
             f"commits and leaving that take up to {AFTER_DRAIN_MS / 1000:g} s with a slow broker, need "
@@ -120,19 +120,19 @@ def _session(intended: Intended) -> Iterator[Finding]:
     if intended.group_id is None:
         return
     if heartbeat >= session:
-        yield fail(
+        yield failure(
             "heartbeat_interval_ms",
             f"{heartbeat} is not below session_timeout_ms={session}: the member is taken for dead between two "
             f"heartbeats; set heartbeat_interval_ms to {session // HEARTBEATS}",
         )
     elif heartbeat * HEARTBEATS > session:
-        yield warn(
+        yield warning(
             "heartbeat_interval_ms",
             f"{heartbeat} is more than a third of session_timeout_ms={session}: one or two late heartbeats end the "
             f"membership; set heartbeat_interval_ms to {session // HEARTBEATS} or less",
         )
     if session < SHORT_SESSION_MS:
-        yield warn(
+        yield warning(
             "session_timeout_ms",
             f"{session}: a pause of the machine or a broker's restart of that length ends the membership, and all "
             "partitions move; set 45000, as Kafka's own clients",
@@ -145,19 +145,19 @@ def _membership(intended: Intended) -> Iterator[Finding]:
     config, names = intended.config, intended.assignors
     is_cooperative = [name.startswith("cooperative") for name in names]
     if not any(is_cooperative):
-        yield note(
+        yield remark(
             "partition_assignment_strategy",
             f"{', '.join(names)}: each rebalance takes all partitions from all members; with "
             "CooperativeStickyAssignor (kafka-python 3.x) those that stay go on",
         )
     elif not all(is_cooperative):
-        yield note(
+        yield remark(
             "partition_assignment_strategy",
             f"{', '.join(names)}: the group rebalances cooperatively only when no member offers another assignor; "
             "when all members have this list, leave the others out",
         )
     if config.get("group_instance_id") is not None and config["session_timeout_ms"] < RESTART_MS:
-        yield warn(
+        yield warning(
             "session_timeout_ms",
             f"{config['session_timeout_ms']} with group_instance_id: a restart that takes longer moves the partitions "
             f"all the same; set it above the time of a restart, {RESTART_MS} or more",
@@ -167,18 +167,18 @@ def _membership(intended: Intended) -> Iterator[Finding]:
 def _positions(intended: Intended) -> Iterator[Finding]:
     found = intended.config["auto_offset_reset"]
     if intended.group_id is None:
-        yield warn(
+        yield warning(
             "group_id",
             f"None: nothing is committed, and each start begins at auto_offset_reset={found!r}; set group_id",
         )
     if found == "latest":
-        yield warn(
+        yield warning(
             "auto_offset_reset",
             "'latest', kafka-python's default: records that were written before the first start, or into a new "
             "partition before this member sees it, are skipped; set 'earliest'",
         )
     elif found == "none":
-        yield note("auto_offset_reset", "'none': a partition without a committed offset stops the consumer")
+        yield remark("auto_offset_reset", "'none': a partition without a committed offset stops the consumer")
 
 
 def _repeats(intended: Intended, rate: float | None) -> Iterator[Finding]:
@@ -188,13 +188,13 @@ def _repeats(intended: Intended, rate: float | None) -> Iterator[Finding]:
     has_map = intended.plugin("offset-map") is not None or intended.plugin("exactly-once") is not None
     fewer = "" if has_map else "; the plugin offset-map leaves fewer"
     if rate is not None:
-        yield note(
+        yield remark(
             "auto_commit_interval_ms",
             f"a kill repeats about {rate * interval / 1000:.0f} records: --rate {rate:g} a second x {interval:g} ms, "
             f"and those that run{fewer}",
         )
     if interval > LONG_INTERVAL_MS:
-        yield warn(
+        yield warning(
             "auto_commit_interval_ms",
             f"{interval:g}: a kill repeats the records of up to {interval / 1000:g} s; set 1000 to 5000: a commit "
             "costs milliseconds",
@@ -204,7 +204,7 @@ def _repeats(intended: Intended, rate: float | None) -> Iterator[Finding]:
 def _reconnect(intended: Intended) -> Iterator[Finding]:
     found = intended.config["reconnect_backoff_max_ms"]
     if found > LONG_BACKOFF_MS and found != DEFAULT_BACKOFF_MS:  # see docs/decisions/0049-reconnect-within-a-second.md
-        yield warn(
+        yield warning(
             "reconnect_backoff_max_ms",
             f"{found:g}: when a broker is back, up to {found / 1000:g} s pass before this consumer sees it; leave the "
             f"setting out, then it is {LONG_BACKOFF_MS}",

@@ -108,7 +108,10 @@ class DeadLetterQueue:
         self._running: tuple[Settings, Writers, Letterhead] | None = None
 
     def topic_needs(self, settings: Settings) -> list[TopicNeed]:
-        """The dead-letter topics of the topics that are subscribed to by name, for ``kafka-parallel check``."""
+        """Tell the dead-letter topics of topics that are subscribed to by name, for ``kafka-parallel check``.
+
+        :param settings: of the consumer.
+        """
         return [
             TopicNeed(topic=self._topics.of(source), source=source, extra_bytes=LARGER_BYTES)
             for source in sorted(settings.topics)
