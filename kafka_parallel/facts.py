@@ -176,7 +176,7 @@ class Facts(Protocol):
 
     @property
     def state(self) -> State:
-        """How far the run is."""
+        """How far the run is, from ``"new"`` to ``"stopped"`` or ``"failed"``; see `State`."""
 
     @property
     def error(self) -> BaseException | None:
@@ -195,7 +195,7 @@ class Facts(Protocol):
         """True as soon as a stop was asked for, or the run ends by itself; it remains so."""
 
     def statistics(self) -> Statistics:
-        """Return the counts of the run."""
+        """Return the counts of the run, all of one moment; they only rise, unless `Statistics` says otherwise."""
 
     def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
         """Return how far each partition of the current assignment is.
@@ -226,17 +226,17 @@ class NoFacts:
     has_joined = is_rebalancing = is_stopping = False
 
     def statistics(self) -> Statistics:
-        """Nothing was counted."""
+        """Return counts of which each is 0."""
         return Statistics()
 
     def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
-        """There are no partitions."""
+        """Return an empty mapping: without a run no partition is assigned."""
         return {}
 
     def running(self, *, places: bool = False) -> Sequence[RunningRecord]:  # noqa: ARG002 - the protocol's
-        """Nothing runs, and there are no *places*."""
+        """Return nothing, whatever *places* says: without a run no handler is called."""
         return ()
 
     def explain(self, *, keys: bool = False) -> Sequence[Explanation]:  # noqa: ARG002 - the protocol's
-        """There is nothing to explain, with *keys* or without."""
+        """Return nothing, whatever *keys* says: a run that is not there stands still for no reason."""
         return ()

@@ -59,7 +59,7 @@ class RecordInfo(NamedTuple):
         return cls(record.topic, record.partition, record.offset, group, attempt)
 
     def fields(self) -> dict[str, str | int | None]:
-        """Return the same as fields of a log record: `FIELDS` are their names."""
+        """Return the values by the names of `FIELDS`, as ``extra=`` of a log call takes them."""
         return dict(zip(FIELDS, self, strict=True))
 
 

@@ -162,7 +162,7 @@ class Producing(Generic[Argument_contra]):
 
 
 class ProducingAsync(Producing[Argument_contra]):
-    """The same of an ``async def`` handler."""
+    """An ``async def`` handler whose results are produced; made by ``producing()``."""
 
     async def __call__(self, _: Argument_contra) -> Any:
         """Refuse to be called.

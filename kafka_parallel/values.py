@@ -345,7 +345,7 @@ class Settings:
     facts: Facts = field(default_factory=NoFacts, repr=False, compare=False)
 
     def reads(self, topic: str) -> bool:
-        """Tell whether the consumer itself reads *topic*."""
+        """Tell whether records of *topic* come to this consumer: subscribed, matched by the pattern, or of a plugin."""
         return (
             topic in self.topics
             or topic in self.sources

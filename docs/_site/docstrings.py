@@ -13,6 +13,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from docs._site.public_names import public_names
+from docs._site.settings_tables import without_parameters
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -55,7 +56,7 @@ def rewritten(found: Any, lines: Iterable[str]) -> list[str]:
     defaults = default_texts(found)
     kept: list[str] = []
     attributes: list[str] = []
-    for kind, name, block in _blocks(lines):
+    for kind, name, block in without_parameters(found, _blocks(lines)):
         if kind == "ivar":
             attributes += _attribute(found, name, block)
         elif kind == "param":

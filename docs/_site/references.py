@@ -26,8 +26,8 @@ ELSEWHERE = {*sys.stdlib_module_names, "kafka", "click"}
 CLIENT = (kafka, kafka.errors, kafka.consumer.fetcher)
 # Classes of packages that only an extra needs, so the documentation is built without them.
 OF_EXTRAS = {"CollectorRegistry", "MeterProvider", "TracerProvider"}
-# Protocols that only the library itself meets, in signatures of objects that it hands out.
-PRIVATE = {"WritesAnew"}
+# Protocols that only the library itself meets, in signatures of objects that it hands out, and variables of types.
+PRIVATE = {"WritesAnew", "Argument_contra"}
 
 
 def setup(app: Sphinx) -> None:
@@ -58,8 +58,10 @@ def place_of(target: str, documented: Any) -> str | None:
 def is_elsewhere(target: str, user: str | None) -> bool:
     """Tell whether *target* is a name of Python or of kafka-python, for the module *user*."""
     module, _, name = target.rpartition(".")
+    if name in PRIVATE:
+        return True
     if module.split(".")[0] in ELSEWHERE:
         return hasattr(importlib.import_module(module), name)
     used = getattr(sys.modules.get(user or ""), name, None)
     is_imported = getattr(used, "__module__", "").split(".")[0] in ELSEWHERE
-    return not module and (is_imported or name in OF_EXTRAS | PRIVATE or any(hasattr(each, name) for each in CLIENT))
+    return not module and (is_imported or name in OF_EXTRAS or any(hasattr(each, name) for each in CLIENT))

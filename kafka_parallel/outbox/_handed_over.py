@@ -58,7 +58,7 @@ class HandedOver:
 
     @property
     def count(self) -> int:
-        """The number of records that were sent."""
+        """The number of records that the producer took, whether their answers have come or not."""
         return len(self._pending)
 
     @property

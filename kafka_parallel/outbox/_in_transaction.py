@@ -19,17 +19,19 @@ class Writer(Protocol):
     """Writes records: an `Outbox`, or what stands for it while a plugin provides transactions."""
 
     def write(self, record: Outgoing) -> Written:
-        """Write a record and return where it is.
+        """Write a record; wait for the answer of the broker, unless it is written in a transaction.
 
-        :param record: it.
-        :raises KafkaError: it was refused.
+        :param record: the record to write.
+        :returns: its place; in a transaction the offset is not known yet, and -1.
+        :raises KafkaError: the broker refused it, or did not answer in time.
         """
 
     def write_alone(self, record: Outgoing) -> Written:
-        """Write a record that was refused as too large; it may be another one's fault.
+        """Write a record in a request of its own: it was refused as too large, perhaps for the others of its request.
 
-        :param record: it.
-        :raises KafkaError: it was refused.
+        :param record: the record to write.
+        :returns: its place, as `write` does.
+        :raises KafkaError: the broker refused it again, or did not answer in time.
         """
 
 
@@ -37,13 +39,13 @@ class Writers(Protocol):
     """Makes a `Writer` for each record that has failed: an `Outbox` is one for all of them."""
 
     def writer_for(self, context: Any) -> Writer:
-        """Return the writer of what a plugin has for one record.
+        """Return the writer for the records that a plugin writes in the place of one that has failed.
 
         :param context: of the attempt that has failed.
         """
 
     def close(self) -> None:
-        """Close the producer, if there is one of its own."""
+        """Close the producer, if the plugin has one of its own; wait for the answers that are due."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class WithinTransaction:
         self._context = context
 
     def write(self, record: Outgoing) -> Written:
-        """Have *record* written."""
+        """Add *record* to the transaction that commits the failed record; its offset is not known yet."""
         self._transactions.add_instead(record, self._context)
         return Unplaced(record.topic, -1 if record.partition is None else record.partition)
 

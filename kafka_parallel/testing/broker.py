@@ -52,7 +52,7 @@ class Broker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """The address for clients: ``host:port``."""
+        """The address for clients: ``host:port``. It remains the same after `restart`."""
         return self._backend.bootstrap_servers
 
     def create_topic(self, name: str, partitions: int = 1, *, config: Mapping[str, str] | None = None) -> None:

@@ -42,7 +42,7 @@ class HistoryError(KafkaParallelError):
 
 
 class Kind(IntEnum):
-    """The kind of an entry."""
+    """The event that an entry is about; ``START``, ``END`` and ``FAILED`` are those of a handler."""
 
     START = 1
     END = 2
@@ -123,7 +123,7 @@ class History:
             self.write(Kind.COMMITTED, hash_of_topic(topic), partition, offset)
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Note that this run was given *partitions*."""
+        """Note that this run was given *partitions*: records of them may come again. Call it in ``on_assign``."""
         for partition in partitions:
             self.write(Kind.ASSIGNED, hash_of_topic(partition.topic), partition.partition, -1)
 
@@ -136,7 +136,7 @@ class History:
         os.write(self._file, ENTRY.pack(at, kind, _checksum(entry), *rest))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; entries that are written after that raise ``OSError``."""
         os.close(self._file)
 
 

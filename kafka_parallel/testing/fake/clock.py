@@ -17,10 +17,10 @@ __all__ = ["ManualClock", "ThreadClock", "Timeline"]
 
 
 class Timeline(Clock, Protocol):
-    """A clock that one can also wait on."""
+    """The clock of a run that a fake consumer also waits on: its polls and commits take time by it."""
 
     def sleep(self, seconds: float) -> None:
-        """Let *seconds* pass."""
+        """Return when *seconds* have passed by this clock."""
 
 
 class ThreadClock(SystemClock):
@@ -42,11 +42,11 @@ class ManualClock:
         self.now: float = now
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made."""
+        """Seconds: ``now``, which only `advance` and the waits of the code under test change."""
         return self.now
 
     def wall(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Seconds since the Unix epoch: in November 2023, and then as many as `monotonic` has."""
         return 1_700_000_000 + self.now
 
     def advance(self, seconds: float) -> None:
@@ -61,7 +61,7 @@ class ManualClock:
     sleep = advance
 
     def lock(self) -> Any:
-        """Make a lock that its holder may take again."""
+        """Make a real lock that its holder may take again: a ``threading.RLock``."""
         return threading.RLock()
 
     def condition(self, lock: Any) -> Any:

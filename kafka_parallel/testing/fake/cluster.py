@@ -83,7 +83,7 @@ class FakeCluster:
             self._rebalance_readers(topic)
 
     def delete_topic(self, topic: str) -> None:
-        """Delete *topic*; its groups rebalance."""
+        """Delete *topic* with its records, if it exists; groups that read it rebalance, committed offsets stay."""
         with self._lock:
             self.logs = {partition: log for partition, log in self.logs.items() if partition.topic != topic}
             self._rebalance_readers(topic)
@@ -98,7 +98,7 @@ class FakeCluster:
         return sorted(partition.partition for partition in self.logs if partition.topic == topic)
 
     def topics(self) -> set[str]:
-        """The topics there are."""
+        """The names of the topics that have a partition."""
         return {partition.topic for partition in self.logs}
 
     def log(self, partition: TopicPartition) -> PartitionLog:
@@ -136,19 +136,19 @@ class FakeCluster:
             return self.log(TopicPartition(topic, number)).append(key, value, headers, timestamp_ms, gap, transaction)
 
     def partition_of(self, topic: str, key: bytes | None, partition: int | None) -> int:
-        """The partition of a record: *partition*, or by the hash of its *key*."""
+        """The number of the partition of *topic* for a record: *partition*, or else by the hash of its *key*."""
         count = len(self.partitions_of(topic))
         return zlib.crc32(key or b"") % max(1, count) if partition is None else partition
 
     # Groups
 
     def group(self, group_id: str) -> Group:
-        """The group, made when first asked for."""
+        """The group of *group_id*, with its members and committed offsets; an empty one is made if there is none."""
         found = self.groups.get(group_id)
         return found if found is not None else self.groups.setdefault(group_id, Group())
 
     def new_member(self, client_id: str) -> str:
-        """Make a member id that was never used."""
+        """Make a member id that begins with *client_id* and was never used in this cluster."""
         return f"{client_id}-{next(self._members)}"
 
     def join(

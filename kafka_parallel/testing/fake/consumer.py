@@ -91,39 +91,46 @@ class FakeConsumer:
     # Topics and partitions
 
     def subscribe(self, topics: Iterable[str] = (), pattern: str | None = None, listener: Any = None) -> None:
-        """Subscribe to *topics* or to a *pattern*."""
+        """Subscribe to *topics*, or to all that match *pattern*, from the next poll on.
+
+        :param listener: a ``ConsumerRebalanceListener``; its methods are called in ``poll()``.
+        :raises IllegalStateError: partitions were assigned by hand.
+        """
         if self._states and not self._subscription.is_by_group:
             raise IllegalStateError("subscription and manual assignment exclude each other")
         self._subscription.subscribe(topics, pattern, listener)
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
-        """Read *partitions*, chosen by hand."""
+        """Read *partitions*, without a rebalance; a later call replaces them.
+
+        :raises IllegalStateError: topics are subscribed to.
+        """
         if self._subscription.is_by_group:
             raise IllegalStateError("subscription and manual assignment exclude each other")
         self._subscription.choose(partitions)
 
     def unsubscribe(self) -> None:
-        """Read nothing, and leave the group."""
+        """End the subscription or the assignment by hand, and leave the group at once."""
         self._subscription.unsubscribe()
         self._coordinator.leave()
 
     def assignment(self) -> set[TopicPartition]:
-        """The partitions that are assigned to the consumer."""
+        """The partitions that the group gave at its last rebalance, or that were assigned by hand."""
         return set(self._states)
 
     def subscription(self) -> set[str] | None:
-        """The topics that the consumer subscribes to."""
+        """The topics subscribed to, of a pattern those that match now; ``None`` without any."""
         if self._subscription.subscribed_pattern is not None:
             return {topic for topic in self._cluster.topics() if self._subscription.wants(topic)}
         return set(self._subscription.topics) or None
 
     def topics(self) -> set[str]:
-        """All topics there are."""
+        """The names of all topics of the cluster, subscribed to or not."""
         self._cluster.on_call("topics", "before")
         return self._cluster.topics()
 
     def partitions_for_topic(self, topic: str) -> set[int] | None:
-        """The partitions of *topic*."""
+        """The numbers of the partitions of *topic*; ``None`` if it does not exist."""
         self._cluster.on_call("partitions_for_topic", "before")
         return set(self._cluster.partitions_of(topic)) or None
 
@@ -177,7 +184,13 @@ class FakeConsumer:
     # Positions
 
     def position(self, partition: TopicPartition, timeout_ms: float | None = None) -> int:
-        """The offset of the next record to be fetched."""
+        """The offset of the record that the next `poll` returns first of *partition*.
+
+        It is found out if need be: by the group's commit, or by ``auto_offset_reset``. *timeout_ms* is accepted and
+        never passes.
+
+        :raises IllegalStateError: *partition* is not assigned; in 2.x it is an AssertionError.
+        """
         self._require(partition in self._states, "Partition is not assigned")
         self._cluster.on_call("position", "before")
         return self._fetcher.find(partition)
@@ -188,24 +201,27 @@ class FakeConsumer:
         return self._states[partition].highwater
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Go on at *offset*."""
+        """Let the next `poll` return records of *partition* from *offset* on; nothing is committed by it.
+
+        :raises IllegalStateError: *partition* is not assigned; in 2.x it is an AssertionError.
+        """
         self._require(partition in self._states, "Unassigned partition")
         self._states[partition].seek(offset)
 
     def seek_to_beginning(self, *partitions: TopicPartition) -> None:
-        """Go on at the first record there is."""
+        """Seek to the first record there is, in *partitions* or else in all that are assigned."""
         for partition in partitions or self._states:
             self.seek(partition, self._cluster.log(partition).start)
 
     def seek_to_end(self, *partitions: TopicPartition) -> None:
-        """Go on at the next record that is written."""
+        """Seek behind the last readable record, in *partitions* or else in all that are assigned."""
         for partition in partitions or self._states:
             self.seek(partition, self._cluster.log(partition).readable_end(self.config["isolation_level"]))
 
     def beginning_offsets(
         self, partitions: Iterable[TopicPartition], timeout_ms: float | None = None
     ) -> dict[TopicPartition, int]:
-        """The first offset of each partition."""
+        """The lowest offset that each of *partitions* still has; *timeout_ms* is accepted and never passes."""
         self._cluster.on_call("beginning_offsets", "before")
         return {partition: self._cluster.log(partition).start for partition in partitions}
 
@@ -219,16 +235,22 @@ class FakeConsumer:
         return {partition: self._cluster.log(partition).readable_end(isolation) for partition in partitions}
 
     def paused(self) -> set[TopicPartition]:
-        """The partitions that are not fetched."""
+        """The assigned partitions for which `pause` was called last; others of the group are not known."""
         return {partition for partition, state in self._states.items() if state.paused}
 
     def pause(self, *partitions: TopicPartition) -> None:
-        """Stop fetching."""
+        """Return nothing of *partitions* in `poll` until `resume`; their positions stay.
+
+        :raises KeyError: one is not assigned.
+        """
         for partition in partitions:
             self._states[partition].paused = True
 
     def resume(self, *partitions: TopicPartition) -> None:
-        """Fetch again."""
+        """Return records of *partitions* in `poll` again, from their positions on.
+
+        :raises KeyError: one is not assigned.
+        """
         for partition in partitions:
             self._states[partition].paused = False
 

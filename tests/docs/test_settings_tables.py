@@ -1,0 +1,59 @@
+"""The page of a plugin shows its settings also where no site is built: its table is the one of the docstring."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from docs._site import settings_tables
+from docs._site.docstrings import rewritten
+
+PAGES = settings_tables.pages()
+
+
+class Plugin:
+    """Does it.
+
+    :param wait_ms: milliseconds, ``0`` = none;
+        or more.
+    :param topic: where to.
+    :raises ValueError: never.
+    """
+
+    def __init__(self, topic: str, *, wait_ms: float | None = None) -> None: ...
+
+
+def test_a_table_has_type_default_and_meaning():
+    assert settings_tables.table(Plugin)[2:] == [
+        "| `wait_ms` | `float \\| None` | `None` | milliseconds, `0` = none; or more. |",
+        "| `topic` | `str` | needed | where to. |",
+    ]
+
+
+def test_a_table_takes_the_place_of_an_older_one():
+    page = "# P\n\n## Settings\n\n| old |\n|---|\n\nText.\n"
+    table = "\n".join(settings_tables.table(Plugin))
+
+    assert settings_tables.with_table(page, Plugin) == f"# P\n\n## Settings\n\n{table}\n\nText.\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_the_table_of_its_plugin(page):
+    text = page.read_text()
+
+    assert text == settings_tables.with_table(text, PAGES[page]), "run python -m docs._site.write_settings_tables"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_table_has_all_settings(page):
+    named = {line.split("`")[1] for line in settings_tables.table(PAGES[page])[2:]}
+
+    assert named == {name for name in inspect.signature(PAGES[page]).parameters if not name.startswith("_")}
+
+
+def test_the_site_shows_the_settings_once():
+    owner = next(iter(PAGES.values()))
+
+    assert not [line for line in rewritten(owner, (inspect.getdoc(owner) or "").splitlines()) if ":param" in line]
+    assert [line for line in rewritten(Plugin, (inspect.getdoc(Plugin) or "").splitlines()) if ":param" in line]
