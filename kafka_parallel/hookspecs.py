@@ -48,28 +48,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "PROJECT",
-    "hookimpl",
-    "hookspec",
-    "on_assign",
-    "on_backpressure",
-    "on_batch",
-    "on_commit",
-    "on_error",
-    "on_handled",
-    "on_record",
-    "on_revoke",
-    "on_start",
-    "on_stop",
-    "on_throttle",
-    "provide_attempt_scope",
-    "provide_child_wrapper",
-    "provide_decoder",
-    "provide_executor",
-    "provide_ordering",
-    "provide_topics",
-    "provide_transactions",
-]
+    "PROJECT", "hookimpl", "hookspec", "on_assign", "on_backpressure", "on_batch", "on_commit", "on_error",
+    "on_handled", "on_record", "on_revoke", "on_start", "on_stop", "on_throttle", "on_worker_end",
+    "provide_attempt_scope", "provide_child_wrapper", "provide_decoder", "provide_executor", "provide_ordering",
+    "provide_topics", "provide_transactions",
+]  # fmt: skip
 
 PROJECT = "kafka_parallel"
 hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
@@ -226,6 +209,22 @@ def on_start(settings: Settings) -> None:
 
     Runs on: the caller of run() or the thread of start().
     If it raises: the start fails and run() raises it; nothing was taken yet.
+
+    :param settings: the settings of the consumer.
+    """
+
+
+# see docs/decisions/0090-resources-of-workers.md
+@hookspec
+def on_worker_end(settings: Settings) -> None:
+    """Observe: a thread that took records takes no more. Close here what was opened for this thread alone.
+
+    It is also called after a record that missed its deadline: the thread may end then, or go on and open things anew.
+    An executor that runs handlers elsewhere has threads as well, one for each process say, or the one that feeds an
+    event loop; nothing was opened there. A thread whose handler never returns is not heard of.
+
+    Runs on: the thread that ends; several at once.
+    If it raises: the exception is logged and the plugin does not hear this hook again.
 
     :param settings: the settings of the consumer.
     """

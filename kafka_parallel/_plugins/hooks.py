@@ -53,6 +53,7 @@ class Hooks:
         self._backpressure = Observers(hook.on_backpressure, self.errors)
         self._handled = Observers(hook.on_handled, self.errors)
         self._stop = Observers(hook.on_stop, self.errors)
+        self._worker_end = Observers(hook.on_worker_end, self.errors)
 
     # They may stop the start: run() raises the error of one of them.
 
@@ -97,6 +98,15 @@ class Hooks:
     def on_handled(self, handled: Sequence[Handled]) -> None:
         """Tell which attempts have ended."""
         self._handled.notify(handled=handled, settings=self._settings)
+
+    @property
+    def hears_worker_ends(self) -> bool:
+        """True if any plugin implements `on_worker_end`; without one, nothing looks for it."""
+        return bool(self._hook.on_worker_end.get_hookimpls())
+
+    def on_worker_end(self) -> None:
+        """Tell, on its thread, that a worker ends."""
+        self._worker_end.notify(settings=self._settings)
 
     def on_stop(self, error: BaseException | None) -> None:
         """Tell that the run has ended, and with which error."""

@@ -67,7 +67,9 @@ def what_was_meant(item: object, previous: object) -> str:
 
 
 def name_of(plugin: object) -> str:
-    """Name a plugin that was given as an object."""
+    """Name a plugin that was given as an object: by its attribute ``plugin_name``, else by its class."""
+    if isinstance(given := getattr(plugin, "plugin_name", None), str) and given:
+        return given
     if inspect.ismodule(plugin) or inspect.isclass(plugin):
         return plugin.__name__
     return type(plugin).__name__

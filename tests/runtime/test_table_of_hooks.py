@@ -64,7 +64,7 @@ ERRORS = {error.__name__: raising(error) for error in
 ACTS = {"None": nothing, **ANSWERS, **ERRORS}
 IS_WORK = {"a coroutine", "a generator", "a context manager"}
 ENDS_ALL = {"GeneratorExit", "OwnError", "KeyboardInterrupt", "SystemExit", "CancelledError"}
-OBSERVED = {"on_handled", "on_backpressure", "on_assign", "on_revoke", "on_stop"}
+OBSERVED = {"on_handled", "on_backpressure", "on_assign", "on_revoke", "on_worker_end", "on_stop"}
 WRAPPED = {"on_record", "on_batch", "on_error", "on_commit"}
 RUNS_HANDLERS = {"on_record", "on_batch"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import BufferLimits
@@ -29,6 +29,7 @@ from kafka_parallel._runtime.loop.positions import Positions
 from kafka_parallel._runtime.loop.rebalance import Rebalance
 from kafka_parallel._runtime.loop.run_facts import RunFacts, Sources
 from kafka_parallel._runtime.loop.stuck_handlers import StuckHandlers
+from kafka_parallel._runtime.loop.worker_ends import WorkOfEndingWorkers
 from kafka_parallel._unfinished import is_async
 from kafka_parallel.errors import ConfigurationError
 from kafka_parallel.results import NAME as RESULTS
@@ -46,12 +47,14 @@ if TYPE_CHECKING:
     from kafka_parallel._plugins.provided import Ordering
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.loop.shutdown import Shutdown
+    from kafka_parallel.executors import Work
     from kafka_parallel.values import Batch
 
 
 class Parts:
     """Everything one run() needs, put together and not begun.
 
+    :ivar work: the work for the executor.
     :ivar decoder: the decoder that replaces kafka-python's, and the name of its plugin; ``None`` if there is none.
     :raises PluginError: if a provide-hook fails, two answer it, or the answer cannot be used.
     :raises ConfigurationError: if the consumer cannot be taken over, or things were chosen that do not go together.
@@ -100,6 +103,7 @@ class Parts:
             self.executor.bind(self._calls.program)
         self.decoder = provided.decoder()
         self.scheduler = self._make_scheduler(batch)
+        self.work = self._make_work()
         self._stuck_handlers = self._make_stuck_handlers()
         self.committer = Committer(client, self.scheduler, self.clock, self.hooks)
         self._unsettled: set[TopicPartition] = set()
@@ -192,6 +196,12 @@ class Parts:
             handled_log=self._calls.handled_log,
             is_stopping=lambda: self.shutdown.is_requested,
         )
+
+    def _make_work(self) -> Work:
+        """The work for the executor: the scheduler, with a look at ending workers if a plugin hears of them."""
+        if not self.hooks.hears_worker_ends:
+            return self.scheduler
+        return cast("Work", WorkOfEndingWorkers(self.scheduler, self.hooks.on_worker_end))
 
     def _commit_rules(self) -> CommitRules | None:
         if self.client.group_id is None:

@@ -47,6 +47,7 @@ class Engine:
         self._decoder = parts.decoder
         self._executor = parts.executor
         self._scheduler = parts.scheduler
+        self._work = parts.work
         self._committer = parts.committer
         self._rebalance = parts.rebalance
         self._loop = parts.loop
@@ -131,7 +132,7 @@ class Engine:
         self._client.take_over(self._finished, self._loop.ask_for_commit, self._asked_to_close)
         self._tell_plugins()
         self._use_decoder()
-        self._executor.start(self._scheduler)
+        self._executor.start(self._work)
 
     def _finished(self) -> Mapping[TopicPartition, tuple[int, int]]:
         """The offsets that could be committed; it only reads, for a signal handler may ask in the middle of an act."""

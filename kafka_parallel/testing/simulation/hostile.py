@@ -265,6 +265,11 @@ class Hostile:
         return self._misbehave("on_backpressure", junk="junk")
 
     @hookimpl
+    def on_worker_end(self) -> Any:
+        """Misbehave."""
+        return self._misbehave("on_worker_end", junk="junk")
+
+    @hookimpl
     def on_stop(self) -> Any:
         """Misbehave."""
         return self._misbehave("on_stop", junk="junk")
