@@ -107,8 +107,7 @@ class Membership:
         """Send a heartbeat and take part in a rebalance; tell whether the member may fetch."""
         if not self._subscription.is_by_group or self.config["group_id"] is None:
             return True
-        until = self._clock.monotonic() + self.config["max_poll_interval_ms"] / 1000
-        group = self._cluster.keep(self._group_id, self._name, until)
+        group = self._cluster.keep(self._group_id, self._name, self._next_poll_due())
         if group.is_fenced(self._name):
             return self._go_on_fenced()
         if group.is_current(self._name, self.generation):
@@ -118,7 +117,7 @@ class Membership:
             self._raise_listener_error()
         self._client.wait_for_turn()
         self._times_new += self._cluster.join(
-            self._group_id, self._name, self._subscription.wants, self._instance_id, until
+            self._group_id, self._name, self._subscription.wants, self._instance_id, self._next_poll_due()
         )
         self._has_joined = True
         self.rejoining = not group.is_stable
@@ -128,6 +127,10 @@ class Membership:
         self._begin(set(group.members[self._name].assigned))
         self._raise_listener_error()
         return True
+
+    def _next_poll_due(self) -> float:
+        """The time until which the group waits for the next poll, from now on: a join counts as a poll."""
+        return self._clock.monotonic() + float(self.config["max_poll_interval_ms"]) / 1000
 
     def _go_on_fenced(self) -> bool:
         """Fetch on, as both clients do: 2.x says once that a younger member has the instance id, 3.x never.

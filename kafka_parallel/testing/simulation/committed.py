@@ -51,7 +51,7 @@ class CommittedOffsets:
         self._jumps = jumps
         self._is_latest = is_latest
         self._offsets: dict[TopicPartition, int] = {}
-        self.told = ToldFinished(done, self._read, violate)
+        self.told = ToldFinished(done, self._read, self._has_record, violate)
         cluster.on_commit = self._commit
         cluster.on_reset = self._was_reset
 
@@ -146,9 +146,14 @@ class CommittedOffsets:
         start = self._starts.get(partition)
         return log.end if start is None else start
 
-    def _read(self, partition: TopicPartition, offset: int, limit: int | None = None) -> list[Any]:
-        """The records of *partition* from *offset* on that a consumer gets."""
+    def _read(self, partition: TopicPartition, offset: int) -> list[Any]:
+        """The records of *partition* from *offset* on that a consumer gets, without those that a jump has passed."""
         log = self._cluster.logs[partition]
         skipped = self._jumps.skipped
-        found = log.read(offset, len(log.records) if limit is None or skipped else limit, self._isolation)
-        return [record for record in found if (partition, record.offset) not in skipped][:limit] if skipped else found
+        found = log.read(offset, len(log.records), self._isolation)
+        return [record for record in found if (partition, record.offset) not in skipped] if skipped else found
+
+    def _has_record(self, partition: TopicPartition, offset: int) -> bool:
+        """Tell whether a consumer that begins at *offset* of *partition* gets the record there."""
+        found = self._cluster.logs[partition].read(offset, 1, self._isolation)
+        return bool(found) and bool(found[0].offset == offset)

@@ -21,7 +21,8 @@ class ToldFinished:
     """Judges each commit that is stored.
 
     :param done: the records that are done.
-    :param read: returns the records of a partition that consumers get, from an offset on, so many at most.
+    :param read: returns the records of a partition that consumers get, from an offset on; none that a jump has passed.
+    :param has_record: tells whether there is a record at an offset, for a consumer that begins there.
     :param violate: is called with what is wrong.
     :ivar is_exact: whether everything that a commit told must be told by each later commit below it; false if something
         may happen for which maps are dropped.
@@ -30,19 +31,21 @@ class ToldFinished:
     def __init__(
         self,
         done: Collection[Place],
-        read: Callable[[TopicPartition, int, int | None], list[Any]],
+        read: Callable[[TopicPartition, int], list[Any]],
+        has_record: Callable[[TopicPartition, int], bool],
         violate: Callable[[str], object],
     ) -> None:
         self.is_exact = False
         self._done = done
         self._read = read
+        self._has_record = has_record
         self._violate = violate
         self._told: dict[TopicPartition, tuple[int, OffsetRanges]] = {}
 
     def commit(self, partition: TopicPartition, committed: OffsetAndMetadata) -> None:
         """Note that *committed* is stored."""
         told = _ranges(partition, committed)
-        for record in self._read(partition, committed.offset, None):
+        for record in self._read(partition, committed.offset):
             if record.offset in told and (partition, record.offset) not in self._done:
                 self._violate(f"{partition}: @{record.offset} was told to be finished, and is not")
         if self.is_exact and (missing := self._forgotten(partition, committed.offset, told)):
@@ -50,17 +53,14 @@ class ToldFinished:
         self._told[partition] = committed.offset, told
 
     def _forgotten(self, partition: TopicPartition, offset: int, told: OffsetRanges) -> list[int]:
-        above = (record.offset for record in self._read(partition, offset + 1, None))
+        above = (record.offset for record in self._read(partition, offset + 1))
         return [one for one in above if one not in told and self.is_told((partition, one))]
 
     def is_told(self, place: Place) -> bool:
         """Tell whether the last stored commit says that the record is finished, to owners that will believe it."""
         partition, offset = place
         base, told = self._told.get(partition, (0, OffsetRanges()))
-        if offset not in told:
-            return False
-        first = self._read(partition, base, 1)
-        return bool(first) and first[0].offset == base
+        return offset in told and self._has_record(partition, base)
 
 
 def _ranges(partition: TopicPartition, committed: OffsetAndMetadata) -> OffsetRanges:

@@ -12,12 +12,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from tests.planting.hook import plant
-from tests.simulation.planted import BUGS
+from tests.simulation.planted import BUGS, Bug
 
 FOUND = "the bug is found: "
 INTERRUPTED = 130
@@ -27,7 +26,7 @@ def main(name: str, most: str, *first: str) -> None:
     """Look for the bug called *name* with the seeds *first*, and *most* more from 0 on."""
     (bug,) = (bug for bug in BUGS if bug.name == name)
     plant(bug.change)
-    run = _runner(bug.executor)
+    run = _runner(bug)
     watch = _watch()
     logging.disable(logging.CRITICAL)
     # Else the end of the whole search would be taken for a bug, or this would go on without it.
@@ -52,14 +51,15 @@ def _watch() -> Callable[[], None]:
     return watch
 
 
-def _runner(executor: str) -> Callable[[int], object]:
+def _runner(bug: Bug) -> Callable[[int], object]:
     """The function that runs one seed; imported after the bug is planted."""
+    executor = bug.executor
     if "::" in executor:
         return lambda _: _require_success(executor)
-    from kafka_parallel.testing.simulation.drawing import draw
     from kafka_parallel.testing.simulation.scenario import Simulation
     from tests.cli.replaying import Replaying
     from tests.simulation import transacting
+    from tests.simulation.changed_plans import changed
     from tests.simulation.incidents import judge
 
     if executor == "incident":
@@ -68,7 +68,7 @@ def _runner(executor: str) -> Callable[[int], object]:
         return transacting.judge
     if executor == "replay":
         return lambda seed: Replaying(seed, Path.cwd()).run()
-    return lambda seed: Simulation(seed, replace(draw(seed), executor=executor)).run()
+    return lambda seed: Simulation(seed, changed(seed, executor=executor, **bug.plan)).run()
 
 
 def _require_success(test: str) -> None:
