@@ -165,6 +165,7 @@ class Assignment:
         found.leaves_at, found.attempts, found.turn = self.leaves_at, self.attempts, self.turn
         found.halted = {offset for offset in self.halted if offset < position}
         found._leader_epochs = [known for known in self._leader_epochs if known[0] < position]
+        self.done.jump()
         candidates = (self.restart_at, found.ledger.committable)
         found.restart_at = min(offset for offset in candidates if offset is not None)
         self.kept_below, self.successor = position, found

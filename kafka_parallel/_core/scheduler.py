@@ -183,13 +183,14 @@ class Scheduler(Generic[P]):
         fetched: Mapping[P, Sequence[Task]],
         leader_epochs: Mapping[P, Iterable[tuple[int, int]]],
         sought: Iterable[P] = (),
+        log_ends: Mapping[P, int] | None = None,
     ) -> dict[P, int]:
         """Take in new tasks, in offset order per partition; those of partitions that are not ours are ignored.
 
         Records above one that stopped the consumer are ignored too: those between them were dropped.
 
         *leader_epochs* tells from which offset on which leader epoch holds (KIP-320), *sought* in which partitions the
-        user has jumped since the last call.
+        user has jumped since the last call, *log_ends* where logs ended when the tasks were fetched, as far as known.
 
         :returns: where `max_uncommitted` keeps records out: the offset from which on they have to be fetched again.
         """
@@ -202,7 +203,8 @@ class Scheduler(Generic[P]):
                 self._assignments.with_unfinished[partition] = assignment
                 fitting = self.backpressure.fitting(assignment, tasks)
                 if fitting and assignment.done:
-                    assignment.done.begin_with(fitting[0].offset, _first_epoch(leader_epochs.get(partition, ())))
+                    epoch, log_end = _first_epoch(leader_epochs.get(partition, ())), (log_ends or {}).get(partition)
+                    assignment.done.begin_with(fitting[0].offset, epoch, log_end)
                 if len(fitting) < len(tasks):
                     kept_out[partition] = tasks[len(fitting)].offset
                 self._backlog.feed(assignment, fitting, len(self._assignments.with_unfinished) - 1)

@@ -50,6 +50,44 @@ def test_recorded_offsets_finish_on_arrival():
     assert run(found) == [10, 13]
 
 
+@pytest.mark.parametrize(("log_end", "taken"), [(20, [10, 13]), (None, [10, 13]), (19, [10, 11, 12, 13])])
+def test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed(log_end, taken):
+    """It would finish records that are not written yet."""
+    found = scheduler(recorded((11, 13), (14, 20)))
+
+    found.feed({"p": [Task(None, offset, None, 1, 0.0) for offset in range(10, 14)]}, {}, (), {"p": log_end})
+
+    assert run(found) == taken
+
+
+@pytest.mark.parametrize(
+    ("act", "reason", "is_wanted"),
+    [
+        (lambda done: done.begin_at(11), "the partition is read from offset 11 on", False),
+        (lambda done: done.begin_with(12, 5), "the first record of the partition is at offset 12", False),
+        (lambda done: done.begin_with(10, 4), "the leader epoch of the partition has gone back from 5 to 4", False),
+        (lambda done: done.begin_with(10, 5, 12), "the commit tells of offsets beyond the end of the log, 12", False),
+        (lambda done: done.jump(), "the user goes on elsewhere", True),
+    ],
+)
+def test_a_record_that_is_not_believed_says_why(act, reason, is_wanted):
+    done = recorded((11, 13), leader_epoch=5)
+    assert done.forgotten is None
+
+    act(done)
+    act(done)
+
+    assert done.forgotten == (10, reason, is_wanted)
+
+
+def test_a_record_that_was_used_up_is_not_forgotten():
+    done = recorded((11, 13))
+    done.forget_below(13)
+    done.jump()
+
+    assert done.forgotten is None
+
+
 def test_the_committed_offset_is_never_finished_and_neither_is_any_below():
     found = scheduler(recorded((0, 13)))
 

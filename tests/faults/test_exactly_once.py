@@ -111,8 +111,10 @@ class Case:
         self.judge()
 
     def judge(self):
-        for partition, offsets in self.seen().items():
-            expected = sorted(self.produced.keys[partition])
+        seen = self.seen()
+        assert seen.keys() <= self.produced.keys.keys(), "there are results of records that were not produced"
+        for partition, keys in self.produced.keys.items():
+            expected, offsets = sorted(keys), seen.get(partition, [])
             counts = Counter(offsets)
             assert [offset for offset in expected if offset not in counts] == [], "results are missing"
             assert [offset for offset, count in counts.items() if count > 1] == [], "results are there twice"

@@ -84,12 +84,13 @@ def test_a_failed_record_does_not_make_finished_ones_come_again(kind):
 
 
 def test_progress_above_a_stuck_record_survives_while_it_runs_on():
-    """It is what another process would see after a SIGKILL at this moment."""
-    app, seen = App(RECORDS), threading.Event()
+    """It is what another process would see after a SIGKILL at this moment: that one handles the stuck record alone."""
+    app, seen, stuck = App(RECORDS), threading.Event(), []
 
     def watch(_, offsets):
         commit = offsets.get(PARTITION)
         if commit is not None and [*decode(commit.offset, commit.metadata)] == [(1, RECORDS)]:
+            stuck.append(commit)
             seen.set()
 
     def handler(record):
@@ -98,6 +99,12 @@ def test_progress_above_a_stuck_record_survives_while_it_runs_on():
 
     app.cluster.on_commit = watch
     assert app.run(handler, plugins=["offset-map"], ordering="unordered") is None
+    assert committed(app) == (RECORDS, "")
+
+    app.cluster.commit(GROUP, None, {PARTITION: stuck[0]})
+    app.handled.clear()
+    assert app.run(plugins=["offset-map"], ordering="unordered") is None
+    assert app.handled == [0]
     assert committed(app) == (RECORDS, "")
 
 
@@ -110,6 +117,20 @@ def test_the_map_of_a_java_consumer_is_understood():
     assert app.run(plugins=["offset-map"]) is None
 
     assert app.handled == [10, 12, 13, *range(15, RECORDS)]
+
+
+def test_the_map_of_a_java_consumer_beyond_the_end_of_the_log_is_not_believed(caplog):
+    """Kind: it would finish records that are not written yet. It has no mark, so any number may stand beside it."""
+    app = App(15)  # it tells of 11 and 14
+    app.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(10, "bAAFEgA=", -1)})
+    cut = App(14)
+    cut.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(10, "bAAFEgA=", -1)})
+
+    assert app.run(plugins=["offset-map"]) is None
+    assert cut.run(plugins=["offset-map"]) is None
+
+    assert (app.handled, cut.handled) == ([10, 12, 13], [10, 11, 12, 13])
+    assert caplog.text.count("beyond the end of the log, 14") == 1
 
 
 def test_a_line_tells_how_many_offsets_the_maps_leave_out(caplog):

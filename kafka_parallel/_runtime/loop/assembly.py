@@ -253,7 +253,13 @@ class Parts:
             client,
             self.scheduler,
             Intake(
-                client, self.scheduler, clock, ordering=ordering, delayed=self.settings.sources, delay_ms=self._delay_ms
+                client,
+                self.scheduler,
+                clock,
+                self.rebalance.finished_before,
+                ordering=ordering,
+                delayed=self.settings.sources,
+                delay_ms=self._delay_ms,
             ),
             self._positions,
             self._log_ends,

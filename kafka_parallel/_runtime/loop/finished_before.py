@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere, Recorded
+from kafka_parallel._core.finished_elsewhere import FinishedElsewhere, Forgotten, Recorded
 from kafka_parallel._core.offset_ranges import OffsetRange, OffsetRanges
 from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.answers import done_offsets
@@ -30,6 +30,12 @@ class FinishedBefore:
     def __init__(self, hooks: Hooks, committed: CommittedOffsets) -> None:
         self._hooks = hooks
         self._committed = committed
+        self._announced: dict[TopicPartition, FinishedElsewhere] = {}
+
+    @property
+    def is_pending(self) -> bool:
+        """True if answers of plugins may still turn out not to be believed."""
+        return bool(self._announced)
 
     def announce(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, FinishedElsewhere]:
         """Tell the plugins that *partitions* came; return the offsets that are finished by their answers."""
@@ -42,10 +48,29 @@ class FinishedBefore:
             found = _usable(plugin, answer, frozenset(committed) if is_reader else partitions)
             for partition, ranges in found.items():
                 (recorded if is_reader else stored).setdefault(partition, []).extend(ranges)
-        return {
+        finished = {
             partition: FinishedElsewhere(stored.get(partition, ()), _recorded(partition, committed, recorded))
             for partition in stored.keys() | recorded.keys()
         }
+        self._announced.update({partition: finished[partition] for partition in recorded})
+        return finished
+
+    def tell_forgotten(self) -> None:
+        """Say which answers are not believed any more; on the thread that takes in records."""
+        for partition, done in list(self._announced.items()):
+            if done.forgotten is not None:
+                _tell_forgotten(partition, done.forgotten)
+            if done.forgotten is not None or not done:
+                self._announced.pop(partition, None)
+
+
+def _tell_forgotten(partition: TopicPartition, forgotten: Forgotten) -> None:
+    if forgotten.is_wanted:
+        log.info("the commit of %s[%d]@%d told of finished records above it, and does not count any more: the "
+                 "application has called seek()", *partition, forgotten.offset)  # fmt: skip
+        return
+    log.warning("the commit of %s[%d]@%d tells of finished records above it, and is not believed, for %s: they are "
+                "processed again", *partition, forgotten.offset, forgotten.reason)  # fmt: skip
 
 
 def _recorded(

@@ -275,15 +275,11 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         with self._lock:
             return self._scheduler.learn_positions(positions)
 
-    def feed(
-        self,
-        fetched: Mapping[P, Sequence[Task]],
-        leader_epochs: Mapping[P, Iterable[tuple[int, int]]],
-        sought: Iterable[P] = (),
-    ) -> dict[P, int]:
+    def feed(self, fetched: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]],
+             sought: Iterable[P] = (), log_ends: Mapping[P, int] | None = None) -> dict[P, int]:  # fmt: skip
         """Take in new tasks; return from which offset on some have to be fetched again."""
         with self._lock:
-            kept_out = self._scheduler.feed(fetched, leader_epochs, sought)
+            kept_out = self._scheduler.feed(fetched, leader_epochs, sought, log_ends)
             self._wakeups.wake_worker(1)
             return kept_out
 

@@ -54,6 +54,7 @@ class Rebalance:
         are gone with the assignment.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
+    :ivar finished_before: asks plugins for records that were finished before their partitions came.
     :ivar counts: how often partitions were assigned, revoked and lost.
     :ivar failure: the error of a rebalance, until the loop raises it.
     :ivar has_joined: whether the first rebalance is over, with partitions or without.
@@ -90,7 +91,7 @@ class Rebalance:
         self._positions = positions
         self._hooks = hooks
         self._committed_offsets = CommittedOffsets(client, scheduler, clock)
-        self._finished_before = FinishedBefore(hooks, self._committed_offsets)
+        self.finished_before = FinishedBefore(hooks, self._committed_offsets)
         self._delayed = delayed
         self._drain_timeout = drain_timeout
         self._session_timeout = session_timeout
@@ -127,7 +128,7 @@ class Rebalance:
             self._failed("taking", new, error)
 
     def _begin_assignments(self, new: frozenset[TopicPartition]) -> None:
-        done = self._finished_before.announce(new)
+        done = self.finished_before.announce(new)
         starts = self._go_on(new)
         self._scheduler.assign(new, done, starts)
         self.counts["assigned"] += 1

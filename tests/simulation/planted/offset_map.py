@@ -49,6 +49,13 @@ BUGS = [
         new="()",
     ),
     Bug(
+        "believe a map of records that are not written yet",
+        where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.begin_with",
+        old="log_end is not None and",
+        new="False and",
+        executor="tests/core/test_finished_elsewhere.py::test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed",
+    ),
+    Bug(
         "forget what is recorded when the first of its records have come",
         where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.forget_below",
         old="above = self._recorded.ranges.at_or_above(offset)",
