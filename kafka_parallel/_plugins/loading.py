@@ -153,22 +153,33 @@ def instance(loaded: Any, settings: Mapping[str, Any], who: str) -> Any:
     :raises ConfigurationError: it does not take these settings.
     :raises PluginError: it could not be made.
     """
-    given = ", ".join(sorted(map(str, settings))) or "none"
+    given = check_settings(loaded, settings, who)
     if not inspect.isclass(loaded):
-        if settings:
-            raise ConfigurationError(f"{who} takes no settings, but got {given}")
         return loaded
-    signature = inspect.signature(loaded)
-    try:
-        signature.bind(**settings)
-    except TypeError as error:
-        raise ConfigurationError(_misfit(settings, signature, who, given, error)) from None
     try:
         return loaded(**settings)
     except KafkaParallelError:
         raise
     except Exception as error:  # its text may have a setting in it, and is shown as the cause alone
         raise PluginError(f"{who} failed with a {type(error).__name__}, with the settings {given}") from error
+
+
+def check_settings(loaded: Any, settings: Mapping[str, Any], who: str) -> str:
+    """Check that the loaded object takes *settings*, without making a plugin of it; return their names.
+
+    :raises ConfigurationError: it does not.
+    """
+    given = ", ".join(sorted(map(str, settings))) or "none"
+    if not inspect.isclass(loaded):
+        if settings:
+            raise ConfigurationError(f"{who} takes no settings, but got {given}")
+        return given
+    signature = inspect.signature(loaded)
+    try:
+        signature.bind(**settings)
+    except TypeError as error:
+        raise ConfigurationError(_misfit(settings, signature, who, given, error)) from None
+    return given
 
 
 def _misfit(settings: Mapping[str, Any], signature: inspect.Signature, who: str, given: str, error: TypeError) -> str:

@@ -16,23 +16,28 @@ def command() -> click.Group:
 
     :raises ModuleNotFoundError: the extra ``cli`` is not installed.
     """
-    import click
-
     from kafka_parallel.cli.check import check_command
+    from kafka_parallel.cli.command_group import CommandGroup, version_option
     from kafka_parallel.cli.dlq import dlq
     from kafka_parallel.cli.doctor import doctor
     from kafka_parallel.cli.inbox import inbox
+    from kafka_parallel.cli.plugin_list import plugins
+    from kafka_parallel.cli.run import run_handler
     from kafka_parallel.cli.top import top
 
-    return click.Group(
+    group = CommandGroup(
         "kafka-parallel",
-        commands=[check_command, dlq, doctor, inbox, top],
-        help="Tools for consumers that use kafka-parallel.",
+        commands=[check_command, dlq, doctor, inbox, plugins, run_handler, top],
+        help="Runs and examines consumers of kafka-parallel.",
     )
+    return version_option(group)
 
 
 def main() -> None:
-    """Run the command; exits with 0, 1 (it failed), 2 (it was called wrongly) or 3 (no broker or database answered)."""
+    """Run the command; exits with 0, 1 (it failed), 2 (it was called wrongly) or 3 (no broker or database answered).
+
+    ``run`` has two more, for refused commits and for work that was given up.
+    """
     try:
         found = command()
     except ModuleNotFoundError as error:

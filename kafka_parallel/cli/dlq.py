@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from kafka_parallel.cli.command_group import CommandGroup
 from kafka_parallel.cli.dlq_ls import ls
 from kafka_parallel.cli.dlq_purge import purge
 from kafka_parallel.cli.dlq_replay import replay
@@ -12,7 +11,7 @@ from kafka_parallel.cli.dlq_stats import stats
 
 __all__ = ()
 
-dlq = click.Group(
+dlq = CommandGroup(
     "dlq",
     commands=[ls, show, stats, replay, purge],
     help="Look at dead letters, of whatever framework, send them back, delete them.",

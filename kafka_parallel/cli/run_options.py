@@ -10,11 +10,18 @@ from typing import Any
 
 import click
 
+from kafka_parallel._plugins.loading import installed
 from kafka_parallel.cli.configuration.flags import Flags
 from kafka_parallel.cli.configuration.precedence import load
 from kafka_parallel.errors import ConfigurationError
 
 __all__ = ()
+
+
+def _plugins(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """The names of installed plugins, for the shell's completion."""
+    return sorted(name for name in installed() if name.startswith(begun))
+
 
 OPTIONS = (
     click.argument("handler", required=False),
@@ -26,7 +33,7 @@ OPTIONS = (
     click.option("--workers", help="The largest number of handlers that run at once."),
     click.option("--ordering", help='"key", "partition", "unordered", or the name of a plugin.'),
     click.option("--batch", metavar="RECORDS", help="Call the handler with lists of up to so many records."),
-    click.option("-p", "--plugin", "plugins", multiple=True, metavar="NAME[:SETTING=VALUE]",
+    click.option("-p", "--plugin", "plugins", multiple=True, metavar="NAME[:SETTING=VALUE]", shell_complete=_plugins,
         help="Use a plugin; again for each further setting. no:NAME leaves one out."),
     click.option("--log-format", help='"text" (default) or "json", one object a line.'),
 )  # fmt: skip

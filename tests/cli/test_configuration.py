@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +186,9 @@ def test_a_secret_of_a_plugin_is_looked_up_at_any_depth(tmp_path):
 def test_the_schema_has_every_option_of_the_library():
     assert set(tables()["parallel"]) == set(Options.__dataclass_fields__) - set(NOT_OPTIONS)
     assert set(tables()["batch"]) == set(Batch.__dataclass_fields__)
+
+
+def test_every_setting_is_in_the_reference():
+    page = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text()
+
+    assert [name for table in ("", "parallel", "batch") for name in tables()[table] if f"`{name}" not in page] == []

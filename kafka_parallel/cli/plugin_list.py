@@ -1,0 +1,166 @@
+"""The command that lists the installed plugins: where each comes from, and whether a consumer would use it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from kafka_parallel._plugins.implementations import mark_of, raw_attribute
+from kafka_parallel._plugins.loading import (
+    AUTOLOAD_GROUP,
+    NAMED_GROUP,
+    distribution_of,
+    find,
+    imported,
+    refuse_reserved,
+)
+from kafka_parallel._plugins.manager import HOOKS, NO_AUTOLOAD_VARIABLE, PLUGINS_VARIABLE
+from kafka_parallel._suggestions import did_you_mean
+from kafka_parallel.cli.configuration.flags import Flags
+from kafka_parallel.cli.configuration.precedence import load
+from kafka_parallel.cli.configuration.run_config import RunConfig
+from kafka_parallel.cli.output import show_json, show_table
+from kafka_parallel.errors import ConfigurationError, PluginError
+
+__all__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPlugin:
+    """A plugin as it is installed.
+
+    :ivar name: by which it is asked for.
+    :ivar distribution: that brings it.
+    :ivar version: of that distribution.
+    :ivar place: the object, ``"module:name"``.
+    :ivar status: ``"active"`` = a consumer of this configuration uses it, ``"blocked"`` = it is left out, ``"failed"``
+        = it cannot be used, ``"installed"`` = it can be asked for.
+    :ivar reason: why it is active, blocked or failed.
+    :ivar hooks: those that it implements; unknown, so empty, of one that is blocked or failed.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    place: str
+    status: str
+    reason: str
+    hooks: tuple[str, ...] = ()
+
+
+@click.command("plugins")
+@click.option("-c", "--config", "files", multiple=True, type=click.Path(path_type=Path),
+    help="A TOML file with settings; kafka-parallel.toml of the current folder without it.")  # fmt: skip
+@click.option("-p", "--plugin", "wanted", multiple=True, metavar="NAME", help="As for run; no:NAME leaves one out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def plugins(files: tuple[Path, ...], wanted: tuple[str, ...], *, as_json: bool) -> None:
+    """List the installed plugins, and say which of them a consumer with this configuration uses.
+
+    One that cannot be imported is listed with its error. The executor and the ordering are plugins too, and are chosen
+    by options.
+    """
+    try:
+        config = load(Flags(files=files, plugins=wanted), os.environ, Path.cwd())
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
+    found = list(listed(Choice.of(config)))
+    if as_json:
+        for plugin in found:
+            show_json(asdict(plugin))
+        return
+    rows = [(p.name, f"{p.distribution} {p.version}", p.status, p.reason, " ".join(p.hooks)) for p in found]
+    show_table(["name", "from", "status", "reason", "hooks"], rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The plugins that were chosen: why each is used, and why others are not.
+
+    :ivar used: by name, the place where it was asked for.
+    :ivar blocked: likewise.
+    :ivar autoloads: whether those for autoload are used without being asked for.
+    """
+
+    used: dict[str, str]
+    blocked: dict[str, str]
+    autoloads: bool
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Choice:
+        """The choice of *config* and the environment."""
+        used = {plugin.name: plugin.place for plugin in config.plugins}
+        blocked = {name: f"-p no:{name}" for name in config.blocked}
+        for item in os.environ.get(PLUGINS_VARIABLE, "").split(","):
+            name = item.strip()
+            if name.startswith("no:"):
+                blocked.setdefault(name.removeprefix("no:").strip(), PLUGINS_VARIABLE)
+            elif name:
+                used.setdefault(name, PLUGINS_VARIABLE)
+        return cls(used, blocked, not os.environ.get(NO_AUTOLOAD_VARIABLE))
+
+
+def listed(choice: Choice) -> Iterator[InstalledPlugin]:
+    """Each installed plugin by its name, and each that was chosen and is not installed."""
+    points = {
+        (point.name, distribution_of(point), point.value): (point, group)
+        for group in (AUTOLOAD_GROUP, NAMED_GROUP)
+        for point in importlib.metadata.entry_points(group=group)
+    }
+    for _, (point, group) in sorted(points.items()):
+        yield _listed(point, choice, is_automatic=group == AUTOLOAD_GROUP)
+    for name in sorted(choice.used.keys() - {name for name, _, _ in points}):
+        reason = f"{choice.used[name]}: {_problem(name)}"
+        yield InstalledPlugin(name, "-", "-", "-", "failed", reason)
+
+
+def _problem(name: str) -> str:
+    try:
+        find(name)
+    except PluginError as error:
+        return str(error)
+    return ""
+
+
+def _listed(point: importlib.metadata.EntryPoint, choice: Choice, *, is_automatic: bool) -> InstalledPlugin:
+    distribution = point.dist.name if point.dist is not None else "-"
+    version = point.dist.version if point.dist is not None else "-"
+
+    def told(status: str, reason: str, hooks: Iterable[str] = ()) -> InstalledPlugin:
+        return InstalledPlugin(point.name, distribution, version, point.value, status, reason, tuple(hooks))
+
+    if point.name in choice.blocked:
+        return told("blocked", choice.blocked[point.name])
+    try:
+        hooks = _hooks(point)
+    except PluginError as error:
+        return told("failed", str(error))
+    if point.name in choice.used:
+        return told("active", choice.used[point.name], hooks)
+    if is_automatic and choice.autoloads:
+        return told("active", f"installed for {AUTOLOAD_GROUP}", hooks)
+    return told("installed", "", hooks)
+
+
+def _hooks(point: importlib.metadata.EntryPoint) -> list[str]:
+    """The hooks that the plugin of *point* implements.
+
+    :raises PluginError: it cannot be used.
+    """
+    if find(point.name).value != point.value:
+        refuse_reserved(point)
+    loaded = imported(point, point.name, distribution_of(point))
+    marks = {name: mark_of(raw_attribute(loaded, name)) for name in dir(loaded)}
+    if inspect.ismodule(loaded):
+        marks = {name: mark_of(found) for name, found in vars(loaded).items()}
+    hooks = sorted({mark.get("specname") or name for name, mark in marks.items() if mark is not None})
+    if unknown := [hook for hook in hooks if hook not in HOOKS]:
+        raise PluginError(f"there is no hook {unknown[0]!r}{did_you_mean(unknown[0], HOOKS)}")
+    if not hooks:
+        raise PluginError("it has no hook: decorate its functions with @hookimpl")
+    return hooks

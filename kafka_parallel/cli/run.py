@@ -1,0 +1,69 @@
+"""The command that runs a handler: from its configuration to its exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from kafka.errors import KafkaError
+
+from kafka_parallel import ParallelConsumer
+from kafka_parallel.cli.configuration.run_config import RunConfig
+from kafka_parallel.cli.connection import NoBroker
+from kafka_parallel.cli.handler_import import use_folder
+from kafka_parallel.cli.log_formats import set_up_logging
+from kafka_parallel.cli.read_to_end import ReadToEnd, ends_of
+from kafka_parallel.cli.run_building import Prepared, prepared_run
+from kafka_parallel.cli.run_endings import LastCommit, StopSignals, code_of_error, code_of_stop
+from kafka_parallel.cli.run_options import with_run_config
+from kafka_parallel.errors import ConfigurationError, PluginError
+
+__all__ = ()
+
+
+@click.command("run")
+@with_run_config
+@click.option("--once", is_flag=True, help="Stop at the ends that the logs of its partitions have now.")
+def run_handler(config: RunConfig, *, once: bool) -> None:
+    """Process records with HANDLER, a function "module:function" of the user's, until SIGTERM or Ctrl-C.
+
+    The function may be async def; with --batch it takes a list of records. A function without parameters is a factory:
+    it returns a ParallelConsumer and its handler. Modules of the current folder can be imported.
+
+    Running records get to finish after the first signal; a second one abandons them.
+    """
+    set_up_logging(config.log_format)
+    use_folder(Path.cwd())
+    try:
+        prepared = prepared_run(config)
+        added = _add_plugins(prepared.consumer, is_once=once)
+    except (ConfigurationError, PluginError) as error:
+        raise click.UsageError(str(error)) from None
+    except KafkaError as error:
+        servers = config.consumer.get("bootstrap_servers", "localhost:9092")
+        shown = servers if isinstance(servers, str) else ",".join(servers)
+        raise NoBroker(f"the cluster at {shown} failed: {error!r}; nothing was taken") from error
+    sys.exit(_run(prepared, added))
+
+
+def _run(prepared: Prepared, last_commit: LastCommit) -> int:
+    consumer = prepared.consumer
+    with StopSignals(consumer) as signals:
+        try:
+            consumer.run(prepared.handler, prepared.batch)
+        except Exception as error:  # noqa: BLE001 - any error of the run is an exit code
+            return code_of_error(error, consumer)
+        return code_of_stop(consumer, signals, last_commit)
+
+
+def _add_plugins(consumer: ParallelConsumer, *, is_once: bool) -> LastCommit:
+    """Add the plugins by which the command hears of its run, also to a consumer that the user has built."""
+    client, plugins = consumer._client, consumer._plugins  # noqa: SLF001 - the command is a part of the library
+    last_commit = LastCommit()
+    if client.group_id is not None:
+        plugins.add_for_run("last-commit", last_commit)
+    if is_once:
+        ends = ends_of(client._consumer, client.topics)  # noqa: SLF001
+        plugins.add_for_run("read-to-end", ReadToEnd(ends, consumer.stop))
+    return last_commit
