@@ -1,7 +1,8 @@
 """The topics that a plugin reads or writes beside those of its consumer, said before anything runs.
 
 A plugin that needs topics has a method ``topic_needs(settings)``, no hook, that returns them. The commands
-``kafka-parallel check`` and ``doctor`` ask each plugin that has it, and look the topics up; a run never calls it.
+``kafka-parallel check`` and ``doctor`` ask each plugin that has it, and look the topics up; a run never calls it. It
+connects nothing. A plugin whose start would be refused raises `ConfigurationError` there, in the same words.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import click
 from kafka.errors import KafkaError
 
 from kafka_parallel.cli.configuration.run_config import RunConfig
-from kafka_parallel.cli.connection import FIRST_ANSWER_MS, NO_BROKER, Connection, NoBroker
+from kafka_parallel.cli.connection import NO_BROKER, Connection, NoBroker
 from kafka_parallel.cli.preflight.buffer_findings import buffer_findings
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts
 from kafka_parallel.cli.preflight.cluster_questions import ask_cluster
@@ -66,23 +66,20 @@ def _facts(intended: Intended) -> ClusterFacts:
     servers = given if isinstance(given, str) else ",".join(given)
     topics = {*intended.topics, *(need.topic for _, need in intended.needs)}
     try:
-        with closing(Connection({"bootstrap_servers": servers, **intended.given}).admin()) as admin:
+        connection = Connection({"bootstrap_servers": servers, **intended.given}, "[consumer]")
+        with closing(connection.admin()) as admin:
             return ask_cluster(admin, servers, topics, intended.group_id)
-    except NoBroker:
-        return ClusterFacts(servers=servers, silence=f"no answer within {FIRST_ANSWER_MS / 1000:g} s")
+    except NoBroker as error:
+        return ClusterFacts(servers=servers, silence=error.message)
     except KafkaError as error:
-        return ClusterFacts(servers=servers, silence=repr(error))
+        return ClusterFacts(servers=servers, silence=f"failed with {error!r}")
 
 
 def cluster_findings(intended: Intended, cluster: ClusterFacts, installed: PythonFacts) -> Iterator[Finding]:
     """Judge the *intended* consumer beside its cluster."""
     subject = f"broker {cluster.servers}"
     if cluster.silence is not None:
-        yield failure(
-            subject,
-            f"{cluster.silence}: check bootstrap_servers, that the broker runs, and security_protocol with its ssl_* "
-            "and sasl_* settings; topics and group were not looked at",
-        )
+        yield failure(subject, f"{cluster.silence}; topics and group were not looked at")
         return
     yield good(subject, f"answers; the cluster has {cluster.brokers} brokers")
     yield from source_findings(intended, cluster, installed)

@@ -39,10 +39,12 @@ class Connection:
     """Opens clients of one cluster. Its settings may hold passwords and are never shown.
 
     :param settings: of the clients; each takes those that it knows.
+    :param place: where they were given, for messages.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], place: str = "--client-config") -> None:
         self._settings = settings
+        self._place = place
 
     def consumer(self) -> KafkaConsumer:
         """Open a consumer without a group: it commits nothing."""
@@ -86,15 +88,16 @@ class Connection:
             raise NoBroker(self._silent()) from error
         except (AssertionError, AttributeError, TypeError, ValueError) as error:
             names = ", ".join(sorted(settings))
-            raise click.UsageError(f"{client.__name__} refuses the settings of --client-config: {names}") from error
+            raise click.UsageError(f"{client.__name__} refuses the settings of {self._place}: {names}") from error
 
     def _silent(self) -> str:
         given = self._settings["bootstrap_servers"]
         servers = given if isinstance(given, str) else ",".join(given)
         waited = next((self._settings[name] for name in FIRST_ANSWER if name in self._settings), FIRST_ANSWER_MS)
         return (
-            f"no broker answered at {servers} within {waited / 1000:g} s: check --bootstrap-servers and whether it "
-            f"runs; for a slow network, give more time by {FIRST_ANSWER[0]} in --client-config"
+            f"no broker answered at {servers} within {waited / 1000:g} s: check the address, that the broker runs, and "
+            "security_protocol with its ssl_* and sasl_* settings; for a slow network, give more time by "
+            f"{FIRST_ANSWER[0]} in {self._place}"
         )
 
 

@@ -121,7 +121,9 @@ class RetryTopics:
         """Tell the retry topics, for ``kafka-parallel check``.
 
         :param settings: of the consumer.
+        :raises ConfigurationError: a run with these would not start.
         """
+        _check_consumer(settings)
         return [
             TopicNeed(
                 topic=_topic(self._name, source, number, str(settings.group_id)), source=source,

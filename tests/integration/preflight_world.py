@@ -77,9 +77,9 @@ class World:
         """Have a further topic."""
         self._others[name] = {"partitions": PARTITIONS, "max.message.bytes": ROOMY_BYTES, **_dotted(config)}
 
-    def allow_only(self, name, *operations):
-        """Allow this user no more than *operations* with the topic *name*."""
-        self._allowed[name] = ["DESCRIBE", "DESCRIBE_CONFIGS", *operations]
+    def allow_only(self, name, *operations, kind=ResourceType.TOPIC):
+        """Allow this user no more than *operations* with the topic *name*, or another *kind* of thing."""
+        self._allowed[name] = kind, operations
 
     def join(self, *topics, assignor=COOPERATIVE, **config):
         """Let another member be in the group."""
@@ -127,8 +127,8 @@ class World:
         if not self._allowed:
             return
         with closing(KafkaAdminClient(bootstrap_servers=self.broker.bootstrap_servers)) as admin:
-            for name, operations in self._allowed.items():
-                pattern = ResourcePattern(ResourceType.TOPIC, name)
+            for name, (kind, operations) in self._allowed.items():
+                pattern = ResourcePattern(kind, name)
                 admin.create_acls(
                     [
                         ACL("User:ANONYMOUS", "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern)

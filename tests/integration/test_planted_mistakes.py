@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
+from kafka.admin import ResourceType
 
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from tests.integration.older_brokers import AUTHORIZER
@@ -20,6 +21,7 @@ CONFIG = {
     "allow.everyone.if.no.acl.found": "true",
 }
 CHECK, DOCTOR = "check", "doctor"
+SEEN = ("DESCRIBE", "DESCRIBE_CONFIGS")
 
 
 class Mistake(NamedTuple):
@@ -98,7 +100,11 @@ MISTAKES = {
     ),
     "no topic named": Mistake(CHECK, "fail", "topics", "give --topic", lambda world: world.tables[""].pop("topics")),
     "source may not be read": Mistake(
-        CHECK, "fail", "topic {topic}", "allow READ", lambda world: world.allow_only(world.topic)
+        CHECK, "fail", "topic {topic}", "allow READ", lambda world: world.allow_only(world.topic, *SEEN)
+    ),
+    "source may not be seen": Mistake(
+        CHECK, "fail", "topic {topic}", "may not be seen (TopicAuthorizationFailedError)",
+        lambda world: world.allow_only(world.topic, "CREATE"),
     ),
     "a codec is missing": Mistake(
         CHECK, "fail", "topic {topic}", "pip install kafka-python[zstd]",
@@ -124,7 +130,15 @@ MISTAKES = {
         lambda world: world.dlq_topic(cleanup_policy="compact"),
     ),
     "dead-letter topic may not be written": Mistake(
-        CHECK, "fail", "dlq topic {topic}-dead", "allow WRITE", lambda world: world.allow_only(world.dlq, "READ")
+        CHECK, "fail", "dlq topic {topic}-dead", "allow WRITE", lambda world: world.allow_only(world.dlq, *SEEN)
+    ),
+    "settings of the dead-letter topic may not be seen": Mistake(
+        CHECK, "warn", "dlq topic {topic}-dead", "its settings are not known",
+        lambda world: world.allow_only(world.dlq, "DESCRIBE", "WRITE"),
+    ),
+    "dead-letter topic is the source": Mistake(
+        CHECK, "fail", "plugins", "which this consumer reads itself",
+        lambda world: world.tables["plugins"][0].update(topic=world.topic),
     ),
     "dead-letter topic refuses all writes": Mistake(
         CHECK, "fail", "dlq topic {topic}-dead", "min.insync.replicas=2, and it has 1 replicas",
@@ -156,6 +170,14 @@ MISTAKES = {
         CHECK, "warn", "group {group}", "one more is idle",
         both(lambda world: world.source(partitions=1), lambda world: world.dlq_topic(partitions=1), members(1)),
     ),
+    "group may not be read": Mistake(
+        CHECK, "fail", "group {group}", "allow READ of the group",
+        both(members(1), lambda world: world.allow_only(world.group, "DESCRIBE", kind=ResourceType.GROUP)),
+    ),
+    "group may not be seen": Mistake(
+        CHECK, "fail", "group {group}", "allow READ and DESCRIBE of the group",
+        lambda world: world.allow_only(world.group, "ALTER_CONFIGS", kind=ResourceType.GROUP),
+    ),
     "session shorter than the cluster allows": Mistake(
         CHECK, "fail", "session_timeout_ms", "group.min.session.timeout.ms=500",
         consumer(session_timeout_ms=400, heartbeat_interval_ms=100),
@@ -185,6 +207,10 @@ MISTAKES = {
     "two orderings": Mistake(
         DOCTOR, "fail", "plugins", "only one may", both(plugin("key-ordered"), plugin("partition-queue"))
     ),
+    "transactions longer than the group waits": Mistake(
+        DOCTOR, "fail", "plugins", "lower the one or raise the other",
+        plugin("exactly-once", transaction_timeout_ms=200_000),
+    ),
     "two plugins on one port": Mistake(
         DOCTOR, "fail", "plugins", "another port", both(plugin("health", port=9100), plugin("prometheus", port=9100))
     ),
@@ -193,7 +219,7 @@ MISTAKES = {
         both(plugin("rate-limit", records_per_second=10), arguments("--rate", "50")),
     ),
     # The broker
-    "no broker": Mistake(CHECK, "fail", "broker 127.0.0.1:1", "check bootstrap_servers", down),
+    "no broker": Mistake(CHECK, "fail", "broker 127.0.0.1:1", "check the address", down),
     # Times
     "grace shorter than the drain": Mistake(
         DOCTOR, "fail", "stop_timeout_ms", "raise the grace period above 40 s", grace("15")
@@ -354,4 +380,4 @@ def test_nothing_is_created_or_joined(world, guarded_broker):
     assert world.dlq not in reader.topics()
     reader.close()
     found, _, _ = world.findings(CHECK)
-    assert {"level": "ok", "subject": f"group {world.group}", "text": "no members yet"} in found
+    assert [line["text"][:6] for line in found if line["subject"] == f"group {world.group}"] == ["is new"]

@@ -8,7 +8,7 @@ from kafka_parallel._plugins.combinations import check_plugins
 from kafka_parallel._plugins.provided import Provided
 from kafka_parallel._runtime.handlers.compatibility import check_batch, check_executor, check_handler
 from kafka_parallel._unfinished import is_async
-from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
+from kafka_parallel.cli.preflight.findings import Finding, failure, good, remark, warning
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.errors import KafkaParallelError
 from kafka_parallel.results import Producing
@@ -41,6 +41,12 @@ def combination_findings(intended: Intended) -> Iterator[Finding]:
     except KafkaParallelError as error:
         yield failure("plugins", str(error))
     yield from _ports(intended)
+    if not intended.plugins.implementing("on_error"):
+        yield remark(
+            "plugins",
+            "none decides about a record that fails: the first one stops the consumer, and each start after it; retry "
+            "tries it again, dlq puts it aside",
+        )
 
 
 def _require_start(intended: Intended) -> None:

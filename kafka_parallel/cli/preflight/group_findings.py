@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts, GroupFacts
-from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
+from kafka_parallel.cli.preflight.findings import Finding, failure, good, remark, warning
 from kafka_parallel.cli.preflight.intended import Intended
 
 __all__ = ()
 
 CONSUMER = "consumer"
+# The state of a group that no member ever joined, or whose offsets are gone.
+NEW = "Dead"
+OTHER_KINDS = ("share", "streams")
 LIMITS = {"group.min.session.timeout.ms": min, "group.max.session.timeout.ms": max}
 
 
@@ -28,25 +31,26 @@ def group_findings(intended: Intended, cluster: ClusterFacts) -> Iterator[Findin
         )
         return
     problems = list(_problems(subject, intended, group, cluster))
-    yield from problems or [good(subject, _summary(group))]
+    yield from problems or [_healthy(subject, group)]
 
 
-def _summary(group: GroupFacts) -> str:
+def _healthy(subject: str, group: GroupFacts) -> Finding:
     if group.members:
-        return f"{len(group.members)} members, which use {group.assignor}"
-    return "no members yet" if group.state == "Dead" else "no members now"
+        return good(subject, f"{len(group.members)} members, which use {group.assignor}")
+    if group.state == NEW and group.operations is None:
+        return remark(subject, "is new: the cluster tells the right to READ it only when it exists")
+    return good(subject, "no members now")
 
 
 def _problems(subject: str, intended: Intended, group: GroupFacts, cluster: ClusterFacts) -> Iterator[Finding]:
-    if group.operations is None and group.state != "Dead":
+    if group.operations is None and group.state != NEW:
         yield warning(subject, "the right to READ is not known: the broker or the client is too old to tell it")
     elif group.operations is not None and "READ" not in group.operations:
         yield failure(subject, "this user may not READ it: no offset can be committed; allow READ of the group")
     yield from _session(intended, cluster)
-    if group.kind in ("share", "streams") or group.protocol not in ("", CONSUMER):
-        yield failure(
-            subject, f"belongs to clients of another kind ({group.kind or group.protocol}): choose another group"
-        )
+    other = group.kind if group.kind in OTHER_KINDS else group.protocol
+    if other not in ("", CONSUMER):
+        yield failure(subject, f"belongs to clients of another kind ({other}): choose another group")
     elif group.members:
         yield from _members(subject, intended, group, cluster)
 

@@ -22,7 +22,7 @@ from kafka_parallel.values import Batch, Settings
 
 __all__ = ()
 
-OUTPUT = "output"
+OUTPUT, PLUGINS = "output", "plugins"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +73,13 @@ class Intended:
             is_ordered=self.options.ordering != "unordered",
             handler_timeout_ms=self.options.handler_timeout_ms,
             batch=self.batch,
-            has_raw_bytes=self.options.lazy_deserialization,
+            has_raw_bytes=self.options.lazy_deserialization or not self._has_deserializers,
             consumer_config=MappingProxyType(dict(self.config)),
         )
+
+    @property
+    def _has_deserializers(self) -> bool:
+        return any(self.config[f"{part}_deserializer"] is not None for part in ("key", "value"))
 
     def plugin(self, name: str) -> Any:
         """The loaded plugin *name*; ``None`` if there is none."""
@@ -101,9 +105,12 @@ def with_plugins(intended: Intended) -> tuple[Intended, list[Finding]]:
     """The *intended* consumer with its plugins and the topics that they need; errors are findings."""
     try:
         loaded = replace(intended, plugins=load_plugins(intended.options))
+    except KafkaParallelError as error:
+        return intended, [failure(PLUGINS, str(error))]
+    try:
         return replace(loaded, needs=_needs(loaded)), []
     except KafkaParallelError as error:
-        return intended, [failure("plugins", str(error))]
+        return loaded, [failure(PLUGINS, str(error))]
 
 
 def _needs(intended: Intended) -> tuple[tuple[str, TopicNeed], ...]:

@@ -111,7 +111,9 @@ class DeadLetterQueue:
         """Tell the dead-letter topics of topics that are subscribed to by name, for ``kafka-parallel check``.
 
         :param settings: of the consumer.
+        :raises ConfigurationError: a run with these would not start.
         """
+        self._check_consumer(settings)
         return [
             TopicNeed(topic=self._topics.of(source), source=source, extra_bytes=LARGER_BYTES)
             for source in sorted(settings.topics)
@@ -129,18 +131,25 @@ class DeadLetterQueue:
 
         :raises ConfigurationError: with the topic and the remedy.
         """
+        topics = self._check_consumer(settings)
+        if settings.group_id is None:
+            log.warning("plugin dlq: without a group_id nothing is committed, and each start writes the same dead "
+                        "letters again: give the KafkaConsumer a group_id")  # fmt: skip
+        letterhead = Letterhead(self._dialects, self._kept, settings.group_id)
+        writers = open_writers("dlq", self._make_producer, self._overrides, topics, self._timeout_ms, settings)
+        self._running = (settings, writers, letterhead)
+
+    def _check_consumer(self, settings: Settings) -> list[str]:
+        """Return the dead-letter topics that are known.
+
+        :raises ConfigurationError: there are no bytes to write, or the consumer reads one of the topics itself.
+        """
         if not settings.has_raw_bytes:
             raise ConfigurationError(
                 "plugin dlq writes the bytes of a record, but with lazy_deserialization=False the consumer has only "
                 "its objects: leave lazy_deserialization on"
             )
-        if settings.group_id is None:
-            log.warning("plugin dlq: without a group_id nothing is committed, and each start writes the same dead "
-                        "letters again: give the KafkaConsumer a group_id")  # fmt: skip
-        topics = self._topics.check(settings)
-        letterhead = Letterhead(self._dialects, self._kept, settings.group_id)
-        writers = open_writers("dlq", self._make_producer, self._overrides, topics, self._timeout_ms, settings)
-        self._running = (settings, writers, letterhead)
+        return self._topics.check(settings)
 
     @hookimpl(wrapper=True)
     def on_error(

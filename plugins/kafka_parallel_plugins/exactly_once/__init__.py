@@ -22,6 +22,7 @@ from kafka.errors import MessageSizeTooLargeError
 from kafka_parallel import CommitContext, ConfigurationError, ResultNotWritten, Settings, StateError, hookimpl
 from kafka_parallel.outbox import FAILURES, ExactBytes, UnknownPartition, close_producer, partition_of, producer_config
 from kafka_parallel.plugin_support import get_logger
+from kafka_parallel.topic_needs import TopicNeed
 from kafka_parallel_plugins.exactly_once.pending_results import PendingResults, size_of
 from kafka_parallel_plugins.exactly_once.requirements import check_consumer, check_settings, claim_id, release_id
 from kafka_parallel_plugins.exactly_once.run_transactions import NAME, RunTransactions
@@ -90,6 +91,15 @@ class ExactlyOnce:
         self._most_request_bytes = 0
         self._is_slowed = False
         self._slowing = threading.Lock()
+
+    def topic_needs(self, settings: Settings) -> list[TopicNeed]:
+        """Tell that no topic is needed, for ``kafka-parallel check``: results name theirs.
+
+        :param settings: of the consumer.
+        :raises ConfigurationError: a run with these would not start.
+        """
+        check_consumer(settings, self._timeout_ms)
+        return []
 
     def __repr__(self) -> str:
         return f"ExactlyOnce(transactional_id={self._id!r}, producer_config={sorted(self._overrides)})"
