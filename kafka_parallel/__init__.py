@@ -14,6 +14,8 @@ from kafka_parallel.errors import (
     InvalidResult,
     KafkaParallelError,
     MemberFenced,
+    NoRoute,
+    NotHandedOver,
     PluginError,
     RecordFailed,
     RecordUnreadable,
@@ -24,6 +26,7 @@ from kafka_parallel.executors import Chunk, Executor, Work
 from kafka_parallel.facts import Statistics
 from kafka_parallel.hookspecs import hookimpl
 from kafka_parallel.results import Producing, Result, producing
+from kafka_parallel.routing import AsyncRouter, Router
 from kafka_parallel.throttle import Throttle
 from kafka_parallel.values import (
     BackpressureEvent,
@@ -40,6 +43,7 @@ from kafka_parallel.values import (
 )
 
 __all__ = [
+    "AsyncRouter",
     "BackpressureEvent",
     "Batch",
     "BatchContext",
@@ -60,6 +64,8 @@ __all__ = [
     "InvalidResult",
     "KafkaParallelError",
     "MemberFenced",
+    "NoRoute",
+    "NotHandedOver",
     "ParallelConsumer",
     "PluginError",
     "Producing",
@@ -70,6 +76,7 @@ __all__ = [
     "Result",
     "ResultNotWritten",
     "Retry",
+    "Router",
     "Settings",
     "Skip",
     "StateError",

@@ -157,7 +157,8 @@ class ParallelConsumer:
         record and without work. In each case, running records get to finish within the stop timeout, finished ones are
         committed, and the consumer leaves its group and is closed.
 
-        :param handler: called with one ``ConsumerRecord`` on a worker, many at once; a raise fails the record.
+        :param handler: called with one ``ConsumerRecord`` on a worker, many at once; a raise fails the record. An
+            object with hooks is a plugin of the run as well.
         :param batch: with it the handler is called with a list of records instead; a raise fails all of them, a raise
             of `BatchFailed` those it names.
         :raises RecordFailed: if a record failed and no plugin chose to retry or skip it; ``__cause__`` is the error.

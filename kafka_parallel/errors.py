@@ -22,6 +22,8 @@ __all__ = [
     "HandlerUnfinished",
     "KafkaParallelError",
     "MemberFenced",
+    "NoRoute",
+    "NotHandedOver",
     "PluginError",
     "RecordFailed",
     "RecordUnreadable",
@@ -123,6 +125,30 @@ def _sendable(error: Exception) -> Exception:
     except Exception:  # noqa: BLE001, S110 - its class is at fault; what stands for it says what it was
         pass
     return HandlerError(f"{type(error).__module__}.{type(error).__qualname__}", str(error))
+
+
+class NotHandedOver(KafkaParallelError):  # noqa: N818 - named after what happened to the record
+    """Raise it from a function that hands records over to others, for a record that it could not hand over.
+
+    The record has failed with *error*, not with this one, and ``context.stage`` is ``"prepare"``, as of a record that
+    could not be deserialised: the plugin ``retry`` does not try it again, and ``circuit-breaker`` does not count it.
+
+    :param error: the reason.
+    :ivar error: the same.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"the record was not handed over: {error}")
+        self.error = error
+        self.__cause__ = error
+
+    def __reduce__(self) -> tuple[type[NotHandedOver], tuple[Exception]]:
+        """Let the error be sent from another process, whatever is in it."""
+        return type(self), (_sendable(self.error),)
+
+
+class NoRoute(KafkaParallelError):  # noqa: N818 - named after what there is not
+    """No handler of a `kafka_parallel.Router` is for a record, so it failed."""
 
 
 class HandlerTimeout(KafkaParallelError, TimeoutError):  # noqa: N818 - named after what happened to the handler

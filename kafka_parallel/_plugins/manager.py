@@ -40,6 +40,8 @@ PLUGINS_VARIABLE = "KAFKA_PARALLEL_PLUGINS"
 NO_AUTOLOAD_VARIABLE = "KAFKA_PARALLEL_DISABLE_PLUGIN_AUTOLOAD"
 # The origin of a plugin that was not found by its name.
 GIVEN = "given as an object"
+# The name of a handler that is a plugin, too.
+HANDLER = "handler"
 HOOKS = {
     name: tuple(inspect.signature(hook).parameters)
     for name, hook in vars(hookspecs).items()
@@ -185,6 +187,15 @@ class Plugins:
         if self._distributions.get(name) == GIVEN and (plugin := self._pm.get_plugin(name)) is not None:
             self._pm.unregister(plugin)
             del self._distributions[name]
+
+    # see docs/decisions/0091-handler-with-hooks.md
+    def hear_handler(self, handler: object) -> None:
+        """Let a *handler* with hooks be a plugin of its run, unless it is one already."""
+        self.remove_for_run(HANDLER)
+        if any(mark_of(raw_attribute(handler, hook)) is not None for hook in HOOKS) and not self._pm.is_registered(
+            handler
+        ):
+            self.add_for_run(HANDLER, handler)
 
     # Loading
 

@@ -21,7 +21,15 @@ from kafka_parallel._runtime.handlers.odd_errors import tamed
 from kafka_parallel._runtime.handlers.verdict import counts
 from kafka_parallel._showing import shown
 from kafka_parallel._unfinished import require_finished
-from kafka_parallel.errors import FATAL, BatchFailed, ConfigurationError, HandlerTimeout, InvalidResult, PluginError
+from kafka_parallel.errors import (
+    FATAL,
+    BatchFailed,
+    ConfigurationError,
+    HandlerTimeout,
+    InvalidResult,
+    NotHandedOver,
+    PluginError,
+)
 from kafka_parallel.values import Halt, RecordContext, Retry, Skip, Stage
 
 if TYPE_CHECKING:
@@ -213,6 +221,8 @@ class Attempts:
         :param stage: how far that was; found out by itself if the record was made here.
         """
         error = tamed(error)
+        if isinstance(error, NotHandedOver):  # the handler hands records over to others
+            error, stage = tamed(error.error), "prepare"
         if isinstance(error, FATAL):
             return Failure(error, f"{type(error).__name__} stops the consumer at once", is_fatal=True)
         if not counts(task, error):

@@ -71,11 +71,13 @@ class Parts:
         event_loop: asyncio.AbstractEventLoop | None = None,
         batch: Batch | None = None,
     ) -> None:
-        check_handler(handler.handler if isinstance(handler, Producing) else handler)
+        function = handler.handler if isinstance(handler, Producing) else handler
+        check_handler(function)
         self.client, self.plugins, self.options, self.shutdown = client, plugins, options, shutdown
         self.clock: Clock = clock or SystemClock()
         self.facts = RunFacts()
         client.prepare(lazy=options.lazy_deserialization)
+        plugins.hear_handler(function)
         results = self._deliver_results(handler)
         if isinstance(handler, Producing):
             handler = handler.judged(is_batch=batch is not None)
