@@ -18,9 +18,9 @@ __all__ = ()
 AROUND_TABLE = 2
 # The most reasons that are shown as sentences.
 MOST_REASONS = 3
-# The fewest rows that a table shows where there is no room, and the lines of three such tables and of the head.
+# The fewest rows that a table shows where there is no room, and the lines of the head without sentences.
 FEWEST_ROWS = 3
-LEAST = 3 * (FEWEST_ROWS + AROUND_TABLE) + 3
+HEAD = 3
 UNKNOWN = "-"
 # The causes that are limits of the buffer: their names alone would say that records are waited for.
 FULL = {"records": "buffer full", "bytes": "buffer full"}
@@ -36,14 +36,18 @@ def view(frame: Mapping[str, Any], width: int, height: int | None) -> Renderable
         return Text(f"pid {frame['pid']}: {printable(frame['unknown'])}", style="bold yellow")
     topics, partitions = frame["topics"], sorted(frame["partitions"], key=_worst_first)
     running = sorted(frame["running"], key=lambda record: -record["running_ms"])
-    head = [*_head(frame), *_sentences(frame["reasons"], width, None if height is None else height - LEAST)]
-    rows = _share(None if height is None else height - len(head), [len(topics), len(partitions), len(running)])
+    keys = frame.get("slow_keys", ())
+    wanted = [len(topics), len(partitions), len(running), *([len(keys)] if keys else ())]
+    least = HEAD + len(wanted) * (FEWEST_ROWS + AROUND_TABLE)
+    head = [*_head(frame), *_sentences(frame["reasons"], width, None if height is None else height - least)]
+    rows = _share(None if height is None else height - len(head), wanted)
     reasons = {(reason["topic"], reason["partition"]): reason for reason in reversed(frame["reasons"])}
     return Group(
         Text("\n".join(head), no_wrap=True, overflow="ellipsis"),
         _topics(topics[: rows[0]], len(topics)),
         _partitions(partitions[: rows[1]], len(partitions), reasons, width),
         _running(running[: rows[2]], len(running), width),
+        *([_slow_keys(keys[: rows[3]], len(keys), width)] if keys else ()),
     )
 
 
@@ -134,6 +138,15 @@ def _running(running: Sequence[Mapping[str, Any]], count: int, width: int) -> Ta
             str(record["attempt"]),
             _text(_short(record["place"]), 24),
         )
+    return table
+
+
+def _slow_keys(keys: Sequence[Mapping[str, Any]], count: int, width: int) -> Table:
+    """The keys that took the time of the last seconds; consumers tell them only if they were asked to."""
+    table = _table("slow keys", count, len(keys), "key", "partition", "handled for", "share")
+    for found in keys:
+        time, share = duration(found["handling_ms"]), f"{100 * found['share']:.0f} %"
+        table.add_row(_text(found["key"], 40), _text(named(found, max(16, width - 56))), time, share)
     return table
 
 

@@ -181,7 +181,12 @@ MANY = frame(
 )
 
 
-@pytest.mark.parametrize("found", [frame(), MANY, frame(partitions=[], running=[], topics=[])])
+SLOW = [{"topic": "t" * 99, "partition": n, "key": "k" * 99, "handling_ms": 1.0, "share": 0.2} for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "found", [frame(), MANY, frame(partitions=[], running=[], topics=[]), {**MANY, "slow_keys": SLOW}]
+)
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 50), (80, None), (200, 60)])
 def test_it_fits_the_terminal(found, width, height):
     lines = shown(found, width, height).splitlines()
@@ -228,6 +233,18 @@ def test_a_row_says_why_its_partition_does_not_go_on(changes, reasons, text):
 
     [row] = [line for line in shown(found).splitlines() if re.match(r"orders\[3\] +\d", line)]
     assert row.rstrip().endswith(text)
+
+
+def test_slow_keys_have_a_table_of_their_own_if_they_are_told():
+    found = {"topic": "orders", "partition": 3, "key": "alice\x1b[2J", "handling_ms": 61_000.0, "share": 0.424}
+
+    text = shown(frame(slow_keys=[found]))
+
+    assert "slow keys: 1" in text
+    [row] = [line for line in text.splitlines() if "alice" in line]
+    assert row.split()[-5:] == ["orders[3]", "1.02", "min", "42", "%"]
+    assert "\x1b" not in text
+    assert "slow keys" not in shown(frame())
 
 
 def test_the_worst_reasons_are_shown_as_sentences():

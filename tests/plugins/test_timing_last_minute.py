@@ -8,10 +8,10 @@ import pytest
 
 from kafka_parallel import ConfigurationError
 from kafka_parallel.facts import RunningRecord
+from kafka_parallel_plugins.heavy_hitters import CAPACITY
+from kafka_parallel_plugins.key_names import hash_of
 from kafka_parallel_plugins.timing_metrics import TimingMetrics
-from kafka_parallel_plugins.timing_metrics.heavy_hitters import CAPACITY
 from kafka_parallel_plugins.timing_metrics.recorders import PERIODS
-from kafka_parallel_plugins.timing_metrics.time_takers import hash_of
 from tests.plugins.timing_consumer import Consumer, raw
 
 

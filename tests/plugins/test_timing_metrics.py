@@ -9,9 +9,9 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from kafka_parallel import ConfigurationError, Halt, Retry, Skip
+from kafka_parallel_plugins.key_names import hash_of
 from kafka_parallel_plugins.timing_metrics import Distribution, TimingMetrics
 from kafka_parallel_plugins.timing_metrics.buckets import RELATIVE_ERROR
-from kafka_parallel_plugins.timing_metrics.time_takers import hash_of
 from tests.plugins.timing_consumer import Consumer
 
 NOTHING = Distribution(0, 0.0, 0.0, 0.0, 0.0)

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel_plugins.timing_metrics.time_takers import (
-    LONGEST_KEY,
-    TICK,
-    Ticks,
-    TimeTakers,
-    hash_of,
-    hash_of_name,
-    name_of,
-    sample,
-)
+from kafka_parallel_plugins.key_names import LONGEST_KEY, hash_of, hash_of_name, name_of
+from kafka_parallel_plugins.timing_metrics.time_takers import TICK, Ticks, TimeTakers, sample
 from tests.plugins.timing_consumer import raw
 
 durations = st.lists(st.floats(0, 0.02), max_size=200)

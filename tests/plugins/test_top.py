@@ -117,6 +117,20 @@ def test_keys_are_shown_only_where_that_was_asked_for(keys, found):
     assert found or '"key"' not in json.dumps(frame)
 
 
+@pytest.mark.parametrize(("keys", "found"), [(False, None), (True, ["key"])])
+def test_slow_keys_are_shown_only_where_that_was_asked_for(keys, found):
+    plugin, app = Top(keys=keys), App(0)
+    with running(plugin, lambda _: None, app) as parallel, viewer(plugin) as frames:
+        next(frames)
+        app.cluster.append(TOPIC, b"good", b"key", partition=0)
+        until("handled", lambda: parallel.statistics().processed == 1)
+        frame = frame_in_which(frames, lambda found: found["topics"] and found["topics"][0]["per_second"] > 0)
+
+    slow = frame.get("slow_keys")
+    assert (slow and [each["key"] for each in slow]) == found
+    assert found or '"key"' not in json.dumps(frame)
+
+
 def test_a_batch_is_one_row_with_its_size():
     plugin, go_on = Top(), threading.Event()
     batch = Batch(max_records=6, max_wait_ms=0)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_parallel_plugins.top.recent_times import LONGEST_GAP, WINDOW, Pace, RecentTimes
+from kafka_parallel_plugins.top.recent_times import LONGEST_GAP, MOST_KEYS, WINDOW, Pace, RecentTimes
 
 
-def ended(*seconds, topic="orders", partition=0, error=None):
+def ended(*seconds, topic="orders", partition=0, error=None, key=None):
     """Attempts that took so long."""
-    record = SimpleNamespace(topic=topic, partition=partition)
+    record = SimpleNamespace(topic=topic, partition=partition, key=key)
     return [(record, 1, 0.0, 100.0, 100.0 + took, error) for took in seconds]
 
 
@@ -99,3 +99,67 @@ def test_workers_may_add_while_it_is_read():
     found += sum(durations.buckets.total() for durations in times._take_waiting().values())
 
     assert found == threads * per_thread
+
+
+# The keys that took the time
+
+
+def slowest(*hand_overs, now=1.0):
+    times = RecentTimes(with_keys=True)
+    times.read(0.0)
+    for handled in hand_overs:
+        times.add(handled)
+    times.read(now)
+    return times.slowest_keys()
+
+
+def test_the_slowest_keys_come_first_with_their_share_of_all_time():
+    found = slowest(ended(3.0, key=b"a"), ended(1.0, key=b"b", partition=1), ended(2.0, key=b"a"), ended(4.0))
+
+    assert [(each.partition, each.key) for each in found] == [(0, b"a"), (1, b"b")]
+    assert [each.handling_ms for each in found] == pytest.approx([5000, 1000])
+    assert [each.share for each in found] == pytest.approx([0.5, 0.1])
+
+
+def test_the_records_of_a_batch_share_its_time():
+    [found] = slowest([*ended(8.0, key=b"a"), *ended(8.0), *ended(8.0), *ended(8.0)])
+
+    assert (found.handling_ms, found.share) == (pytest.approx(2000), pytest.approx(0.25))
+
+
+def test_few_keys_are_told_and_they_are_the_heaviest_of_many():
+    many = [ended(0.001, key=b"%d" % number) for number in range(1000)]
+
+    found = slowest(*many, ended(5.0, key=b"slow"))
+
+    assert len(found) == MOST_KEYS
+    assert found[0].key == b"slow"
+
+
+def test_a_key_of_a_megabyte_is_not_kept():
+    [found] = slowest(ended(1.0, key=b"k" * 1_000_000))
+
+    assert len(found.key) < 100
+
+
+def test_keys_are_forgotten_after_the_last_seconds_and_after_a_gap():
+    times = RecentTimes(with_keys=True)
+    times.read(0.0)
+    times.add(ended(1.0, key=b"a"))
+    found = [(times.read(float(second)), times.slowest_keys())[1] != [] for second in range(1, WINDOW + 2)]
+    assert found == [True] * WINDOW + [False]
+
+    times.add(ended(1.0, key=b"a"))
+    times.read(WINDOW + 2.0)
+    assert times.slowest_keys() != []
+    times.read(WINDOW + 3.0 + LONGEST_GAP)
+    assert times.slowest_keys() == []
+
+
+def test_without_the_setting_no_key_is_kept():
+    times = RecentTimes()
+    times.read(0.0)
+    times.add(ended(1.0, key=b"a"))
+    times.read(1.0)
+
+    assert times.slowest_keys() == []

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kafka_parallel_plugins.timing_metrics.heavy_hitters import NOTHING, Weight, merge
+from kafka_parallel_plugins.heavy_hitters import NOTHING, Weight, merge
+from kafka_parallel_plugins.key_names import hash_of_name, name_of
 from kafka_parallel_plugins.timing_metrics.recorders import PERIOD, PERIODS, Period
 from kafka_parallel_plugins.timing_metrics.snapshot import LastMinute, TimeTaker, topic_timings
-from kafka_parallel_plugins.timing_metrics.time_takers import hash_of_name, name_of
 
 if TYPE_CHECKING:
     from kafka_parallel.facts import RunningRecord

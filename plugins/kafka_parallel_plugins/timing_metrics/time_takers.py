@@ -7,15 +7,14 @@ a microsecond have one, and cost a thousandth: all that is done for the others i
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
 from kafka_parallel.errors import FATAL
-from kafka_parallel.plugin_support import shown
-from kafka_parallel_plugins.timing_metrics.heavy_hitters import HeavyHitters
+from kafka_parallel_plugins.heavy_hitters import HeavyHitters
+from kafka_parallel_plugins.key_names import name_of
 
 if TYPE_CHECKING:
     from kafka_parallel import Handled
@@ -24,11 +23,6 @@ __all__ = ()
 
 # Seconds of handling for each point.
 TICK = 0.001
-# The longest key that is kept whole, in bytes; of a longer one these and its hash.
-LONGEST_KEY = 64
-# A hash is that of the first bytes: a key of a megabyte must not cost a millisecond.
-HASHED = 1024
-HASH_DIGITS = 8
 
 
 class Ticks:
@@ -110,29 +104,3 @@ def batch_sizes(handled: Iterable[Handled]) -> Mapping[float, int]:
 def has_batch(handled: Sequence[Handled]) -> bool:
     """Tell whether there is a batch at the beginning or at the end of *handled*."""
     return len(handled) > 1 and (handled[0][3] == handled[1][3] or handled[-1][3] == handled[-2][3])
-
-
-def name_of(key: object, *, whole: bool) -> bytes | str | None:
-    """Return a short name for *key*: itself if *whole*, else its hash; ``None`` without one.
-
-    It may be anything if deserialisers run in ``poll()``: texts are encoded, and numbers; of other objects only the
-    type is told, for their own methods may do anything.
-    """
-    if key is None:
-        return None
-    if not isinstance(key, bytes):
-        text = key if isinstance(key, str) else shown(key)
-        key = text.encode(errors="backslashreplace")
-    if not whole:
-        return hash_of(key)
-    return key if len(key) <= LONGEST_KEY else key[:LONGEST_KEY] + b"...#" + hash_of(key).encode()
-
-
-def hash_of_name(name: bytes) -> str:
-    """Return the hash of the key of which *name* is the short name."""
-    return hash_of(name) if len(name) <= LONGEST_KEY else name[-HASH_DIGITS:].decode()
-
-
-def hash_of(key: bytes) -> str:
-    """Return hexadecimal digits that are the same for *key* in every process."""
-    return hashlib.blake2b(key[:HASHED] + str(len(key)).encode(), digest_size=HASH_DIGITS // 2).hexdigest()

@@ -42,7 +42,8 @@ VIEWER_TIMEOUT = 5.0
 class Top:
     """Sends the state of the consumer to viewers on a Unix socket, once a second.
 
-    :param keys: whether viewers see the keys of the records that run, which may be personal data.
+    :param keys: whether viewers see the keys of the records that run, and those that took the most of the handlers'
+        time in the last ten seconds. Keys may be personal data.
     :raises ConfigurationError: a setting cannot work.
     """
 
@@ -50,7 +51,7 @@ class Top:
         if not isinstance(keys, bool):
             raise ConfigurationError(f"keys of plugin top is {shown(keys)}: it must be True or False")
         self._shows_keys = keys
-        self._times = RecentTimes()
+        self._times = RecentTimes(with_keys=keys)
         self._is_watched = False
         self._viewers = 0
         self._server: BackgroundServer | None = None

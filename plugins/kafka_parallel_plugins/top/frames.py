@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel.plugin_support import class_name
-from kafka_parallel_plugins.top.recent_times import Pace, RecentTimes
+from kafka_parallel_plugins.top.recent_times import Pace, RecentTimes, SlowKey
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -72,6 +72,7 @@ class FrameMaker:
             ],
             "running": [_running(record, shows_key=self.shows_keys) for record in running],
             "reasons": [_reason(found) for found in facts.explain(keys=self.shows_keys)],
+            **({"slow_keys": [_slow_key(found) for found in self.times.slowest_keys()]} if self.shows_keys else {}),
         }
 
 
@@ -150,6 +151,16 @@ def _reason(found: Explanation) -> dict[str, Any]:
         "partition": None if where is None else where.partition,
         "offset": found.offset,
         "lasts_ms": round(found.lasts_ms),
+    }
+
+
+def _slow_key(found: SlowKey) -> dict[str, Any]:
+    return {
+        "topic": found.topic,
+        "partition": found.partition,
+        "key": found.key.decode("utf-8", "backslashreplace"),
+        "handling_ms": round(found.handling_ms, 1),
+        "share": round(found.share, 4),
     }
 
 

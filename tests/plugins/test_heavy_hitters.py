@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kafka_parallel_plugins.timing_metrics.heavy_hitters import CAPACITY, NOTHING, HeavyHitters, merge
+from kafka_parallel_plugins.heavy_hitters import CAPACITY, NOTHING, HeavyHitters, merge
 
 # more items than there are places, some of them often
 items = st.integers(0, 5) | st.integers(0, 3 * CAPACITY)
