@@ -14,7 +14,7 @@ from kafka_parallel.cli.connection import NoBroker
 from kafka_parallel.cli.handler_import import use_folder
 from kafka_parallel.cli.log_formats import set_up_logging
 from kafka_parallel.cli.read_to_end import ReadToEnd, ends_of
-from kafka_parallel.cli.run_building import Prepared, prepared_run
+from kafka_parallel.cli.run_building import Prepared, prepared_run, subscribe
 from kafka_parallel.cli.run_endings import LastCommit, StopSignals, code_of_error, code_of_stop
 from kafka_parallel.cli.run_options import with_run_config
 from kafka_parallel.errors import ConfigurationError, PluginError
@@ -37,7 +37,7 @@ def run_handler(config: RunConfig, *, once: bool) -> None:
     use_folder(Path.cwd())
     try:
         prepared = prepared_run(config)
-        added = _add_plugins(prepared.consumer, is_once=once)
+        added = _add_plugins(prepared.consumer, config.topics, is_once=once)
     except (ConfigurationError, PluginError) as error:
         raise click.UsageError(str(error)) from None
     except KafkaError as error:
@@ -57,13 +57,18 @@ def _run(prepared: Prepared, last_commit: LastCommit) -> int:
         return code_of_stop(consumer, signals, last_commit)
 
 
-def _add_plugins(consumer: ParallelConsumer, *, is_once: bool) -> LastCommit:
-    """Add the plugins by which the command hears of its run, also to a consumer that the user has built."""
+def _add_plugins(consumer: ParallelConsumer, topics: tuple[str, ...], *, is_once: bool) -> LastCommit:
+    """Add the plugins by which the command hears of its run, also to a consumer that the user has built; subscribe.
+
+    :param topics: of the configuration; a consumer that the user has built reads its own.
+    """
     client, plugins = consumer._client, consumer._plugins  # noqa: SLF001 - the command is a part of the library
     last_commit = LastCommit()
     if client.group_id is not None:
         plugins.add_for_run("last-commit", last_commit)
     if is_once:
-        ends = ends_of(client._consumer, client.topics)  # noqa: SLF001
+        ends = ends_of(client._consumer, topics or client.topics)  # noqa: SLF001
         plugins.add_for_run("read-to-end", ReadToEnd(ends, consumer.stop))
+    if topics:
+        subscribe(client._consumer, topics)  # noqa: SLF001
     return last_commit

@@ -55,7 +55,7 @@ class Prepared(NamedTuple):
 
 
 def prepared_run(config: RunConfig) -> Prepared:
-    """Build the consumer of *config*; it has not joined its group yet.
+    """Build the consumer of *config*; it has not joined its group yet, and reads nothing yet if *config* has topics.
 
     :raises ConfigurationError: something in *config* cannot work.
     :raises PluginError: a plugin is missing or broken.
@@ -168,7 +168,7 @@ def consumer_settings(config: RunConfig) -> dict[str, Any]:
 
 def _built(config: RunConfig, options: Mapping[str, Any]) -> ParallelConsumer:
     settings = consumer_settings(config)
-    consumer = open_consumer(config.topics, settings)
+    consumer = open_consumer(settings)
     try:
         return ParallelConsumer(consumer, plugins=plugins_of(config, os.environ), **options)
     except BaseException:
@@ -176,8 +176,8 @@ def _built(config: RunConfig, options: Mapping[str, Any]) -> ParallelConsumer:
         raise
 
 
-def open_consumer(topics: tuple[str, ...], settings: Mapping[str, Any]) -> KafkaConsumer:
-    """Open a ``KafkaConsumer``, which says within seconds if no broker answers.
+def open_consumer(settings: Mapping[str, Any]) -> KafkaConsumer:
+    """Open a ``KafkaConsumer`` without a subscription, which says within seconds if no broker answers.
 
     :param settings: its own, with objects imported.
     :raises ConfigurationError: kafka-python refuses the settings.
@@ -187,11 +187,22 @@ def open_consumer(topics: tuple[str, ...], settings: Mapping[str, Any]) -> Kafka
     known = {name: value for name, value in ours.items() if name in KafkaConsumer.DEFAULT_CONFIG}
     try:
         with quiet_client():
-            return KafkaConsumer(*topics, **{**known, **settings})
+            return KafkaConsumer(**{**known, **settings})
     except REFUSALS as error:
         raise ConfigurationError(
             f"kafka-python refuses the settings of the consumer: {_safe(error, settings)}"
         ) from None
+
+
+def subscribe(consumer: KafkaConsumer, topics: tuple[str, ...]) -> None:
+    """Subscribe to *topics*, of which a broker may create those that do not exist.
+
+    :raises ConfigurationError: kafka-python refuses one of them.
+    """
+    try:
+        consumer.subscribe(list(topics))
+    except REFUSALS as error:
+        raise ConfigurationError(f"kafka-python refuses the topics {', '.join(topics)}: {error}") from None
 
 
 def _safe(error: Exception, settings: Mapping[str, Any]) -> str:
