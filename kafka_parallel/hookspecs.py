@@ -378,11 +378,12 @@ def provide_decoder(settings: Settings) -> Decoder | None:
 
     The client still checks and uncompresses the batch, keeps the position, and decodes the records that the decoder
     leaves. Before the first record it is tried on one batch. If its records differ from the client's, if this version
-    of the client is not known, or with ``lazy_deserialization=False``, a warning says so, and the client decodes as
-    ever. After run() the consumer is as it was.
+    of the client is not known, or with ``lazy_deserialization=False``, a log line says so, and the client decodes as
+    ever. Some hundred records now and then are decoded by both and compared. After run() the consumer is as it was.
+    Without an answer the plugin ``fast-decoder`` decodes, unless ``"no:fast-decoder"`` blocks it.
 
     Runs on: asked once on the caller of run(); the decoder runs on the loop, once per some hundred records.
-    If it raises: the start fails. If the decoder raises, ``poll()`` raises that, and run() stops with it.
+    If it raises: the start fails. If the decoder raises or differs, an ERROR line says so; the client decodes on.
 
     :param settings: the settings of the consumer.
     """

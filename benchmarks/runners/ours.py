@@ -19,9 +19,9 @@ def three_plugins(job: Job) -> Sequence[Any]:
     return ("timing-metrics", "retry", ("dlq", {"topic": f"{job.topic}-dlq"}))
 
 
-def fast_decoder(_: Job) -> Sequence[Any]:
-    """Only that one."""
-    return ("fast-decoder",)
+def clients_decoder(_: Job) -> Sequence[Any]:
+    """None, and records are decoded by kafka-python itself."""
+    return ("no:fast-decoder",)
 
 
 def no_plugins(_: Job) -> Sequence[Any]:

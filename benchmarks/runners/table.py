@@ -40,12 +40,14 @@ RUNNERS = (
     Runner("kafka-parallel", "ours_threads:run"),
     Runner("kafka-parallel, by key", "ours_threads:run_by_key", order="key"),
     Runner("kafka-parallel, 3 plugins", "ours_threads:run_with_plugins", without="kafka-parallel"),
-    Runner("kafka-parallel, fast decoder", "ours_threads:run_with_fast_decoder", without="kafka-parallel"),
+    Runner("kafka-parallel, client's decoder", "ours_threads:run_with_clients_decoder", without="kafka-parallel"),
     Runner("kafka-parallel, asyncio", "ours_asyncio:run"),
     Runner("kafka-parallel, asyncio, by key", "ours_asyncio:run_by_key", order="key"),
     Runner("kafka-parallel, asyncio, 3 plugins", "ours_asyncio:run_with_plugins", without="kafka-parallel, asyncio"),
     Runner(
-        "kafka-parallel, asyncio, fast decoder", "ours_asyncio:run_with_fast_decoder", without="kafka-parallel, asyncio"
+        "kafka-parallel, asyncio, client's decoder",
+        "ours_asyncio:run_with_clients_decoder",
+        without="kafka-parallel, asyncio",
     ),
     Runner("kafka-parallel, 2 processes", "ours_processes:run"),
     Runner("kafka-parallel, none fails", "failing:run_without_failures", order="key"),
@@ -65,7 +67,7 @@ BY_NAME = {runner.name: runner for runner in RUNNERS}
 _THREADS = ("naive pool", "kafka-parallel", "kafka-parallel, by key")
 _ASYNCIO = ("kafka-parallel, asyncio", "kafka-parallel, asyncio, by key")
 _PLUGINS = ("kafka-parallel, 3 plugins", "kafka-parallel, asyncio, 3 plugins")
-_DECODER = ("kafka-parallel, fast decoder", "kafka-parallel, asyncio, fast decoder")
+_DECODER = ("kafka-parallel, client's decoder", "kafka-parallel, asyncio, client's decoder")
 _PEERS = (
     "aiokafka sem", "aiokafka gather", "arroyo threads", "faststream kcm", "pyrallel", "pyrallel, by key",
     "Java PC", "Java PC, by key",

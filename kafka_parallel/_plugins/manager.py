@@ -87,6 +87,7 @@ class Plugins:
         self._pm = HookFinder(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
         self._distributions: dict[str, str] = {}
+        self._defaults: set[str] = set()
         everywhere = [name.strip() for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip()]
         for item in [*wanted, *everywhere]:
             if _blocks(item):
@@ -169,11 +170,20 @@ class Plugins:
         return self._distributions.get(name, GIVEN) != GIVEN
 
     def load(self, name: str) -> None:
-        """Load the plugin *name* without settings.
+        """Load the plugin *name* without settings, as a default.
 
         :raises PluginError: if it is missing, blocked, broken or without hooks.
         """
         self._load_named(name, {})
+        self._defaults.add(name)
+
+    def is_default(self, name: str) -> bool:
+        """Tell whether the plugin *name* is there because no other plugin answered a hook."""
+        return name in self._defaults
+
+    def is_blocked(self, name: str) -> bool:
+        """Tell whether ``"no:..."`` keeps the plugin *name* out."""
+        return self._pm.is_blocked(name)
 
     def add_for_run(self, name: str, plugin: object) -> None:
         """Add a plugin that a run brings along.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kafka_parallel.executors import Executor
     from kafka_parallel.values import AttemptScope, ChildWrapper, Settings, Transactions
 
+# The plugin that decodes if no other does.
+DECODER = "fast-decoder"
+
 Ordering: TypeAlias = Callable[[Any], "Hashable | None"]
 
 
@@ -132,8 +135,9 @@ class Provided:
         return transactions  # type: ignore[no-any-return]
 
     def decoder(self) -> tuple[str, Decoder] | None:
-        """The decoder that replaces kafka-python's, and the name of its plugin."""
-        provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings)
+        """The decoder that replaces kafka-python's, and its plugin's name: the default one, unless it is blocked."""
+        default = None if self._plugins.is_blocked(DECODER) else DECODER
+        provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings, default)
         if provided is not None and not callable(provided[1]):
             raise PluginError(
                 f"{self._plugins.describe(provided[0])} provided the decoder {shown(provided[1])}, which is no function"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.serializer import Deserializer
 
-from tests.integration.kafka_app import IDLE_MS
 from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
@@ -38,22 +38,28 @@ def consumer_of(broker, topic, **options):
         topic,
         bootstrap_servers=broker.bootstrap_servers,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=IDLE_MS,
+        consumer_timeout_ms=60_000,  # more than a busy machine takes: every use ends by itself
         enable_auto_commit=False,
         **options,
     )
 
 
 def polled(broker, topic, **options):
-    """All records as the client itself hands them out."""
+    """All records as the client itself hands them out, up to the end of the log."""
     consumer = consumer_of(broker, topic, **options)
-    found = list(consumer)
+    consumer.unsubscribe()
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+    consumer.assign(partitions)
+    ends, found, until = consumer.end_offsets(partitions), [], time.monotonic() + 120
+    while any(consumer.position(partition) < ends[partition] for partition in partitions):
+        assert time.monotonic() < until, f"the log of {topic} is not read to its end within 120 s"
+        found += [record for records in consumer.poll(timeout_ms=200).values() for record in records]
     consumer.close()
     return found
 
 
-def handled(broker, topic, **options):
-    """All records as handlers get them with the plugin, in the order of the log, and the consumer."""
+def handled(broker, topic, plugins=("fast-decoder",), **options):
+    """All records as handlers get them with these plugins, in the order of the log, and the consumer."""
     consumer = consumer_of(broker, topic, group_id=f"{topic}-group", **options)
     found, lock, classes = [], threading.Lock(), set()
 
@@ -62,9 +68,21 @@ def handled(broker, topic, **options):
             found.append(record)
             classes.add(consumer._fetcher.PartitionRecords)
 
-    UntilCommitted(consumer, workers=4, plugins=["fast-decoder"], install_signal_handlers=False).run(handle)
+    UntilCommitted(consumer, workers=4, plugins=plugins, install_signal_handlers=False).run(handle)
     assert classes.isdisjoint({type(consumer._fetcher).PartitionRecords})
     return sorted(found, key=lambda record: (record.partition, record.offset)), consumer
+
+
+@pytest.mark.parametrize(("plugins", "is_put_in"), [((), True), (("no:fast-decoder",), False)])
+def test_it_is_on_unless_it_is_blocked(kafka_broker, topic, plugins, is_put_in, caplog):
+    name = topic(1)
+    produce(kafka_broker, name)
+    with caplog.at_level(logging.INFO, "kafka_parallel"):
+        found, _ = handled(kafka_broker, name, plugins)
+
+    assert found == polled(kafka_broker, name)
+    assert ("fast-decoder" in caplog.text) == is_put_in
+    assert "kafka-python decodes" not in caplog.text
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "snappy", "lz4", "zstd"])
@@ -78,7 +96,7 @@ def test_records_are_the_same_and_the_consumer_is_as_it_was(kafka_broker, topic,
     assert len(expected) == 3000
     assert found == expected
     assert {type(record) for record in found} == {type(record) for record in expected}
-    assert [record.getMessage() for record in caplog.records if "decodes nothing" in record.getMessage()] == []
+    assert [record.getMessage() for record in caplog.records if "kafka-python decodes" in record.getMessage()] == []
     assert "PartitionRecords" not in vars(consumer._fetcher)
 
 

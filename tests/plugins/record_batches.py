@@ -14,13 +14,14 @@ from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 
+from kafka_parallel._runtime.client.decoder_check import OnTrial
 from kafka_parallel._runtime.client.decoding import DecodedRecords
 from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
 from kafka_parallel_plugins.fast_decoder import decode
 
 PARTITION = TopicPartition("orders", 3)
 CLIENT = Fetcher.PartitionRecords
-FAST = type("PartitionRecords", (DecodedRecords, CLIENT), {"decode": staticmethod(decode)})
+FAST = type("PartitionRecords", (DecodedRecords, CLIENT), {"decode": staticmethod(decode), "check": OnTrial()})
 HEADER = DefaultRecordBatch.HEADER_STRUCT.size
 
 binaries = st.one_of(st.none(), st.binary(max_size=9), st.binary(min_size=60, max_size=70), st.just(b"x" * 8200))

@@ -217,11 +217,11 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         if self._takeover is not None:
             self._takeover.undo()
 
-    def decode_with(self, decoder: Decoder) -> str:
-        """Let *decoder* decode inside of ``poll()`` until `close`, or change nothing and return why."""
+    def decode_with(self, decoder: Decoder, name: str) -> str:
+        """Let *decoder*, in logs *name*, decode within ``poll()`` until `close`, or change nothing and return why."""
         if not self.has_raw_bytes:
             return "lazy_deserialization=False leaves the deserialisers in poll(), together with the client's decoder"
-        return decoding.put(decoder, self._fetcher)
+        return decoding.put(decoder, self._fetcher, name)
 
     @property
     def has_raw_bytes(self) -> bool:

@@ -8,20 +8,21 @@ every record that the decoder leaves, and the whole of message formats 0 and 1.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CorruptRecordError
 
 from kafka_parallel._runtime.client import fetcher_patch
-from kafka_parallel.decoders import RawBatch
-from kafka_parallel.errors import PluginError
+from kafka_parallel._runtime.client.decoder_check import DecoderCheck, OnTrial, difference
+from kafka_parallel._showing import described
+from kafka_parallel.decoders import Decoded, RawBatch
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-    from kafka_parallel.decoders import Decoded, Decoder
+    from kafka_parallel.decoders import Decoder
 
 # The most records that are decoded ahead of poll(): a compressed batch can hold a million.
 SLICE_RECORDS = 500
@@ -29,9 +30,13 @@ READ_COMMITTED = 1
 
 
 class DecodedRecords(fetcher_patch.StandIn):
-    """The base class before the client's ``PartitionRecords`` in a class made of both."""
+    """The base class before the client's ``PartitionRecords`` in a class made of both.
+
+    :ivar check: whether the decoder is to be asked, and its records to be compared.
+    """
 
     decode: Decoder
+    check: OnTrial
 
     def take(self: Any, n: int | None = None) -> list[ConsumerRecord]:
         """Do as the client does; if that ends within a chunk, the position is behind the last record of it."""
@@ -87,6 +92,7 @@ class DecodedRecords(fetcher_patch.StandIn):
             yield [self._by_client(tp, record)]
 
     def _by_plugin(self: Any, tp: TopicPartition, batch: Any) -> Iterator[list[ConsumerRecord]]:
+        """Yield the plugin's records slice by slice; from the first slice that differs on, the rest is the client's."""
         iter(batch)  # this uncompresses it
         raw = RawBatch(
             tp.topic,
@@ -97,24 +103,42 @@ class DecodedRecords(fetcher_patch.StandIn):
             batch.max_timestamp if batch.timestamp_type else None,
             bytes(batch._buffer),
         )
-        while (left := batch.records_count - batch._next_record_index) > 0:
+        while self.check.is_trusted and (left := batch.records_count - batch._next_record_index) > 0:
             found = self._asked(raw, batch._pos, min(left, SLICE_RECORDS))
             if not found.records:
                 return
+            if self.check.is_due():
+                yield from self._compared(tp, batch, raw, found)
+                continue
             batch._pos = found.position
             batch._next_record_index += len(found.records)
             self._count(len(found.records), found.size)
             yield found.records
 
     def _asked(self: Any, raw: RawBatch, position: int, most: int) -> Decoded:
-        """Ask the plugin; an error that it raises is its fault, and no record's."""
+        """Ask the plugin; if it raises, that is its fault, and no record's: the client goes on."""
         try:
             return self.decode(raw, position, most)  # type: ignore[no-any-return]
-        except Exception as error:
-            raise PluginError(
-                f"the decoder {self.decode!r} failed at {raw.topic}[{raw.partition}], in the batch that begins at "
-                f"{raw.base_offset}: {error!r}"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - a plugin's code; the log tells of it
+            self.check.distrust(raw, self.next_fetch_offset, f"it failed with {described(error)}")
+            return Decoded([], position, 0)
+
+    def _compared(
+        self: Any, tp: TopicPartition, batch: Any, raw: RawBatch, found: Decoded
+    ) -> Iterator[list[ConsumerRecord]]:
+        """Yield the client's records instead of those *found*, and compare them."""
+        expected: list[ConsumerRecord] = []
+        try:
+            for record in islice(batch, len(found.records)):
+                expected.append(self._by_client(tp, record))  # noqa: PERF401 - those before an error are kept
+        except Exception:  # of a broken record, which the plugin has not left to the client
+            self.check.distrust(raw, self.next_fetch_offset, "it made a record of bytes that kafka-python calls broken")
+            if expected:
+                yield expected
+            raise
+        if problem := difference(expected, batch._pos, found):
+            self.check.distrust(raw, expected[0].offset if expected else self.next_fetch_offset, problem)
+        yield expected
 
     def _by_client(self: Any, tp: TopicPartition, record: Any) -> ConsumerRecord:
         if self.check_crcs and not record.validate_crc():
@@ -137,6 +161,12 @@ class DecodedRecords(fetcher_patch.StandIn):
         self.bytes_read += size
 
 
-def put(decoder: Decoder, fetcher: Any) -> str:
-    """Let *fetcher* decode with *decoder*, or leave it as it is and return why."""
-    return fetcher_patch.put(fetcher, DecodedRecords, decode=staticmethod(decoder))
+def put(decoder: Decoder, fetcher: Any, name: str) -> str:
+    """Let *fetcher* decode with *decoder*, or leave it as it is and return why.
+
+    :param name: the decoder and its plugin, as the log names them.
+    """
+    problem = fetcher_patch.put(fetcher, DecodedRecords, decode=staticmethod(decoder), check=OnTrial())
+    if not problem:
+        fetcher.PartitionRecords.check = DecoderCheck(name)
+    return problem

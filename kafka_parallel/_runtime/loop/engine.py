@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
@@ -172,8 +173,9 @@ class Engine:
         if self._decoder is None:
             return
         name, decoder = self._decoder
-        if problem := self._client.decode_with(decoder):
-            log.warning("%s is not used, and kafka-python decodes: %s", self._plugins.describe(name), problem)
+        if problem := self._client.decode_with(decoder, self._plugins.describe(name)):
+            level = logging.INFO if self._plugins.is_default(name) else logging.WARNING
+            log.log(level, "%s is not used, and kafka-python decodes: %s", self._plugins.describe(name), problem)
 
     # Ending
 

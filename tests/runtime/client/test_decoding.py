@@ -50,7 +50,7 @@ def of_none(batch, position, most):
 
 
 def test_it_is_put_into_one_fetcher_and_taken_back(fetcher):
-    assert decoding.put(decode, fetcher) == ""
+    assert decoding.put(decode, fetcher, "a decoder") == ""
     assert issubclass(fetcher.PartitionRecords, DecodedRecords)
     assert Fetcher.PartitionRecords is CLIENT
     assert Fetcher.__new__(Fetcher).PartitionRecords is CLIENT
@@ -65,13 +65,13 @@ def test_it_is_put_into_one_fetcher_and_taken_back(fetcher):
 def test_a_client_that_is_not_known_is_left_as_it_is(fetcher, monkeypatch, version):
     monkeypatch.setattr(kafka, "__version__", version)
 
-    assert f"kafka-python {version} is not known" in decoding.put(decode, fetcher)
+    assert f"kafka-python {version} is not known" in decoding.put(decode, fetcher, "a decoder")
     assert vars(fetcher) == {}
 
 
 @pytest.mark.parametrize(("decoder", "said"), [(shouting, "HEY"), (raising, "KeyError('nothing here')")])
 def test_a_decoder_that_makes_something_else_is_not_used(fetcher, decoder, said):
-    problem = decoding.put(decoder, fetcher)
+    problem = decoding.put(decoder, fetcher, "a decoder")
 
     assert "differ from those of kafka-python" in problem
     assert said in problem
@@ -81,7 +81,7 @@ def test_a_decoder_that_makes_something_else_is_not_used(fetcher, decoder, said)
 def test_a_fetcher_that_somebody_changed_is_left_to_them(fetcher):
     fetcher.PartitionRecords = theirs = type("Theirs", (CLIENT,), {})
 
-    assert "has no PartitionRecords of kafka-python's" in decoding.put(decode, fetcher)
+    assert "has no PartitionRecords of kafka-python's" in decoding.put(decode, fetcher, "a decoder")
     fetcher_patch.remove(fetcher)
 
     assert fetcher.PartitionRecords is theirs
@@ -89,7 +89,7 @@ def test_a_fetcher_that_somebody_changed_is_left_to_them(fetcher):
 
 @pytest.mark.parametrize("decoder", [of_one, of_none])
 def test_what_a_decoder_leaves_is_decoded_by_the_client(fetcher, decoder):
-    assert decoding.put(decoder, fetcher) == ""
+    assert decoding.put(decoder, fetcher, "a decoder") == ""
 
     assert story(fetcher.PartitionRecords, DATA, [3, 600]) == story(CLIENT, DATA, [3, 600])
 
@@ -101,7 +101,7 @@ def test_no_more_is_decoded_at_once_than_a_chunk(fetcher):
         asked.append(most)
         return decode(batch, position, most)
 
-    decoding.put(noting, fetcher)
+    decoding.put(noting, fetcher, "a decoder")
     asked.clear()
     part = story(fetcher.PartitionRecords, DATA, [10])
 
@@ -126,6 +126,31 @@ def test_without_it_the_client_goes_on_and_one_warning_says_so(caplog, consumer,
     assert "is not used, and kafka-python decodes: " in message
     assert said in message
     assert app.handled == [0, 1, 2]
+
+
+def test_by_default_the_fast_decoder_is_put_in_or_a_line_says_why_not(caplog):
+    with caplog.at_level(logging.INFO, "kafka_parallel"):
+        assert App(1).run() is None
+
+    (line,) = [record for record in caplog.records if "kafka-python decodes" in record.getMessage()]
+    assert line.levelno == logging.INFO
+    assert line.getMessage().startswith("plugin 'fast-decoder' (kafka-parallel ")
+
+
+@pytest.mark.parametrize("plugin", ["no:fast-decoder", Provider(None)], ids=["blocked", "a hook without an answer"])
+def test_a_default_that_is_blocked_is_not_used_and_one_beside_a_silent_hook_is(caplog, plugin):
+    with caplog.at_level(logging.INFO, "kafka_parallel"):
+        assert App(1).run(plugins=[plugin]) is None
+
+    assert ("fast-decoder" in caplog.text) == (plugin != "no:fast-decoder")
+
+
+def test_the_decoder_of_a_plugin_takes_the_place_of_the_default(caplog):
+    with caplog.at_level(logging.INFO, "kafka_parallel"):
+        assert App(1).run(plugins=[Provider(decode)]) is None
+
+    assert "fast-decoder" not in caplog.text
+    assert "plugin 'Provider'" in caplog.text
 
 
 def test_a_decoder_that_is_no_function_stops_the_start():

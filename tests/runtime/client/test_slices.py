@@ -15,6 +15,7 @@ from kafka_parallel import ParallelConsumer
 from kafka_parallel._runtime.client import consumer_adapter as client_module
 from kafka_parallel._runtime.client import fetcher_patch, slices
 from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel._runtime.client.decoder_check import OnTrial
 from kafka_parallel._runtime.client.decoding import DecodedRecords
 from kafka_parallel._runtime.client.slices import REST, SlicedRecords, Slices
 from kafka_parallel._runtime.loop.poll_loop import Loop
@@ -25,7 +26,9 @@ from tests.runtime.app import GROUP, TOPIC, App
 
 ONE = (0, 10**12, b"key", b"value", [("h", b"1")])
 SLICED = type("PartitionRecords", (SlicedRecords, CLIENT), {"rest": staticmethod(lambda: None)})
-SLICED_AND_FAST = type("PartitionRecords", (DecodedRecords, SLICED), {"decode": staticmethod(decode)})
+SLICED_AND_FAST = type(
+    "PartitionRecords", (DecodedRecords, SLICED), {"decode": staticmethod(decode), "check": OnTrial()}
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -108,7 +111,7 @@ def test_the_client_gets_its_class_back_at_the_end():
     client.prepare(lazy=True)
     client.take_over(dict, lambda: None, lambda _: None)
     assert issubclass(fetcher.PartitionRecords, SlicedRecords)
-    assert client.decode_with(decode) == ""
+    assert client.decode_with(decode, "a decoder") == ""
     assert issubclass(fetcher.PartitionRecords, DecodedRecords)
 
     client.close(1.0)
