@@ -34,6 +34,8 @@ SINGLE_NODE = {
     "group.initial.rebalance.delay.ms": "0",
     # Tests of a member that is removed would wait six seconds by default.
     "group.min.session.timeout.ms": "500",
+    # Records with timestamps of long ago, which tests like, would be gone at the first look, 30 s after the start.
+    "log.retention.ms": "-1",
     # 128 MB by default, a quarter of the heap we give it.
     "log.cleaner.dedupe.buffer.size": "10485760",
 }
