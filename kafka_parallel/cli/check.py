@@ -18,7 +18,7 @@ from kafka_parallel.cli.preflight.cluster_questions import ask_cluster
 from kafka_parallel.cli.preflight.combination_findings import combination_findings, handler_findings
 from kafka_parallel.cli.preflight.finding_lines import show
 from kafka_parallel.cli.preflight.findings import Finding, failure, good, has_failed
-from kafka_parallel.cli.preflight.from_config import intended_by
+from kafka_parallel.cli.preflight.from_config import intended_or_usage
 from kafka_parallel.cli.preflight.group_findings import group_findings
 from kafka_parallel.cli.preflight.installation import PythonFacts, installation_findings, look
 from kafka_parallel.cli.preflight.intended import Intended
@@ -26,7 +26,6 @@ from kafka_parallel.cli.preflight.need_findings import need_findings
 from kafka_parallel.cli.preflight.time_findings import Circumstances
 from kafka_parallel.cli.preflight.topic_findings import source_findings
 from kafka_parallel.cli.run_options import with_run_config
-from kafka_parallel.errors import ConfigurationError
 
 __all__ = ()
 
@@ -40,10 +39,7 @@ def check_command(config: RunConfig, *, as_json: bool) -> None:
     It connects, and joins, consumes, produces and creates nothing. Each line is ok, note, warn or fail, with what to
     change. Exit codes: 0, 1 (a line is fail), 2 (called wrongly), 3 (no broker answers).
     """
-    try:
-        intended, findings = intended_by(config)
-    except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
+    intended, findings = intended_or_usage(config)
     installed = look()
     shown = show([*findings, *_without_cluster(intended, installed)], as_json=as_json)
     cluster = _facts(intended)

@@ -13,11 +13,10 @@ from kafka_parallel.cli.preflight.buffer_findings import buffer_findings
 from kafka_parallel.cli.preflight.combination_findings import combination_findings, handler_findings, speed_findings
 from kafka_parallel.cli.preflight.finding_lines import show
 from kafka_parallel.cli.preflight.findings import OK, Finding, has_failed
-from kafka_parallel.cli.preflight.from_config import intended_by
+from kafka_parallel.cli.preflight.from_config import intended_or_usage
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.cli.preflight.time_findings import Circumstances, time_findings
 from kafka_parallel.cli.run_options import with_run_config
-from kafka_parallel.errors import ConfigurationError
 
 __all__ = ()
 
@@ -41,10 +40,7 @@ def doctor(
     circumstances = Circumstances(
         grace_ms=grace_ms(os.environ), handler_ms=handler_ms, rate=rate, partitions=partitions, cpus=cpus()
     )
-    try:
-        intended, findings = intended_by(config)
-    except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
+    intended, findings = intended_or_usage(config)
     shown = show([*findings, *settings_findings(intended, circumstances)], as_json=as_json)
     if not shown and not as_json:
         click.echo("nothing to say")

@@ -65,7 +65,7 @@ def prepared_run(config: RunConfig) -> Prepared:
         raise ConfigurationError('no handler is given: name a function as "module:function"')
     handler = load_object(config.handler, config.places["handler"])
     if is_factory(handler):
-        return _made_by(handler, config)
+        return made_by(handler, config)
     check_handler(handler, config.handler, config.places["handler"])
     check_complete(config)
     options = parallel_options(config)
@@ -80,8 +80,12 @@ def _batch(config: RunConfig) -> Batch | None:
 # The factory of a user
 
 
-def _made_by(factory: Any, config: RunConfig) -> Prepared:
-    """Let the user's *factory* build the consumer; it decides all that a configuration would."""
+def made_by(factory: Any, config: RunConfig) -> Prepared:
+    """Let the user's *factory* build the consumer; it decides all that a configuration would.
+
+    :raises ConfigurationError: *config* has more settings, or the factory does not do it.
+    :raises kafka.errors.KafkaError: no broker answered.
+    """
     place, reference = config.places["handler"], str(config.handler)
     others = [
         where

@@ -369,6 +369,47 @@ def test_a_healthy_consumer_hears_nothing(world, build):
     }
 
 
+def built_by_a_factory(world):
+    """Everything is the user's own code."""
+    servers = world.tables["consumer"]["bootstrap_servers"]
+    world.environment.update(
+        PREFLIGHT_TOPIC=world.topic, PREFLIGHT_SERVERS=servers, PREFLIGHT_GROUP=world.group, PREFLIGHT_DLQ=world.dlq
+    )
+    world.tables = {"": {"handler": f"{HANDLERS}:build"}}
+
+
+def test_the_consumer_of_a_factory_is_looked_at(world):
+    built_by_a_factory(world)
+
+    found, code, output = world.findings(CHECK)
+
+    assert (complaints(found), code) == ([], 0), output
+    subjects = {line["subject"] for line in found}
+    assert {f"topic {world.topic}", f"group {world.group}", f"dlq topic {world.dlq}"} <= subjects
+    assert world.findings(DOCTOR)[1] == 0
+
+
+def test_a_mistake_in_a_factory_is_found(world):
+    world.no_dlq_topic()
+    built_by_a_factory(world)
+
+    found, code, _ = world.findings(CHECK)
+
+    assert [(line["level"], line["subject"]) for line in complaints(found)] == [("fail", f"dlq topic {world.dlq}")]
+    assert code == 1
+
+
+def test_a_factory_that_finds_no_broker_is_told_so(world):
+    built_by_a_factory(world)
+    world.environment["PREFLIGHT_SERVERS"] = "127.0.0.1:1"
+    world.environment["PREFLIGHT_PATIENCE_MS"] = "500"
+
+    found, code, output = world.findings(CHECK)
+
+    assert (found, code) == ([], 3)
+    assert f"{HANDLERS}:build could not connect" in output
+
+
 def test_nothing_is_created_or_joined(world, guarded_broker):
     from kafka import KafkaConsumer
 
@@ -380,4 +421,5 @@ def test_nothing_is_created_or_joined(world, guarded_broker):
     assert world.dlq not in reader.topics()
     reader.close()
     found, _, _ = world.findings(CHECK)
-    assert [line["text"][:6] for line in found if line["subject"] == f"group {world.group}"] == ["is new"]
+    [state] = [line["text"] for line in found if line["subject"] == f"group {world.group}"]
+    assert state.startswith(("is new", "no members"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -29,7 +30,8 @@ OUTPUT, PLUGINS = "output", "plugins"
 class Intended:
     """A consumer, its handler and its plugins.
 
-    :ivar topics: those it would read.
+    :ivar topics: those it would read, by their names.
+    :ivar pattern: that of the topics that it would read; ``None`` = it reads *topics*.
     :ivar given: the settings of its ``KafkaConsumer`` that were given; secrets are in it.
     :ivar options: those of its `ParallelConsumer`.
     :ivar handler: the function; ``None`` = it could not be had.
@@ -39,6 +41,7 @@ class Intended:
     """
 
     topics: Collection[str] = ()
+    pattern: re.Pattern[str] | None = None
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
     options: Options = field(default_factory=Options)
     handler: Callable[[Any], Any] | None = None
@@ -69,7 +72,7 @@ class Intended:
             workers=self.options.workers,
             group_id=self.group_id,
             topics=frozenset(self.topics),
-            pattern=None,
+            pattern=self.pattern,
             is_ordered=self.options.ordering != "unordered",
             handler_timeout_ms=self.options.handler_timeout_ms,
             batch=self.batch,
@@ -107,10 +110,16 @@ def with_plugins(intended: Intended) -> tuple[Intended, list[Finding]]:
         loaded = replace(intended, plugins=load_plugins(intended.options))
     except KafkaParallelError as error:
         return intended, [failure(PLUGINS, str(error))]
+    found, problem = with_needs(loaded)
+    return found, [] if problem is None else [failure(PLUGINS, problem)]
+
+
+def with_needs(intended: Intended) -> tuple[Intended, str | None]:
+    """The *intended* consumer with the topics that its plugins need; and the reason why they are not known."""
     try:
-        return replace(loaded, needs=_needs(loaded)), []
+        return replace(intended, needs=_needs(intended)), None
     except KafkaParallelError as error:
-        return loaded, [failure(PLUGINS, str(error))]
+        return intended, str(error)
 
 
 def _needs(intended: Intended) -> tuple[tuple[str, TopicNeed], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts, TopicFacts
-from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
+from kafka_parallel.cli.preflight.findings import Finding, failure, good, remark, warning
 from kafka_parallel.cli.preflight.installation import CODECS, PythonFacts
 from kafka_parallel.cli.preflight.intended import Intended
 
@@ -14,7 +14,9 @@ __all__ = ()
 
 def source_findings(intended: Intended, cluster: ClusterFacts, installed: PythonFacts) -> Iterator[Finding]:
     """Judge the topics that the *intended* consumer reads by its own subscription."""
-    if not intended.topics:
+    if intended.pattern is not None:
+        yield remark("topics", f"{intended.pattern.pattern!r} is a pattern: its topics were not looked at")
+    elif not intended.topics:
         yield failure("topics", "none is named: the consumer reads nothing; give --topic")
     for name in sorted(intended.topics):
         found, subject = cluster.topics[name], f"topic {name}"
