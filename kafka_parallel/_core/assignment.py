@@ -18,7 +18,7 @@ from collections.abc import Collection, Hashable, ItemsView, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from kafka_parallel._core.fairness import Turn
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
+from kafka_parallel._core.finished_before import FinishedBefore
 from kafka_parallel._core.lane_scope import LaneScope, LaneScopes, by_partition
 from kafka_parallel._core.offset_ranges import OffsetRange, OffsetRanges
 from kafka_parallel._core.offsets import OffsetLedger
@@ -51,7 +51,7 @@ class Assignment:
     :ivar restart_at: where the next start would begin after a crash: the newest offset that the broker confirmed, or
         where it began; ``None`` before that is known.
     :ivar turn: where it is in the order in which records run.
-    :ivar done: offsets that were finished before it began, and finish on arrival.
+    :ivar finished_before: offsets that were finished before it began, and finish on arrival.
     :ivar confirmed_finished: how many offsets were finished when the newest confirmed commit was made.
     :ivar attempts: of records that failed before, here or under an earlier assignment of this instance: offset -> the
         past of their next attempt.
@@ -59,8 +59,9 @@ class Assignment:
     """
 
     __slots__ = (
-        "_leader_epochs", "attempts", "committed", "confirmed_at", "confirmed_finished", "done", "halted", "id",
-        "kept_below", "lanes", "leaves_at", "ledger", "live", "partition", "restart_at", "scope", "successor", "turn",
+        "_leader_epochs", "attempts", "committed", "confirmed_at", "confirmed_finished", "finished_before", "halted",
+        "id", "kept_below", "lanes", "leaves_at", "ledger", "live", "partition", "restart_at", "scope", "successor",
+        "turn",
     )  # fmt: skip
 
     def __init__(self, partition: Hashable, number: int, scope: Hashable, lanes: dict[Hashable, Any]) -> None:
@@ -77,7 +78,7 @@ class Assignment:
         self.confirmed_at = 0.0
         self.restart_at: int | None = None
         self.turn = Turn()
-        self.done = FinishedElsewhere()
+        self.finished_before = FinishedBefore()
         self.confirmed_finished = 0
         self.attempts: dict[int, Past] = {}
         self.halted: set[int] = set()
@@ -132,19 +133,19 @@ class Assignment:
         """True if something was finished since the newest confirmed commit was made, though it is not committable."""
         return self.ledger.finished != self.confirmed_finished
 
-    def finished_above(self) -> list[OffsetRange]:
+    def finished_ranges(self) -> list[OffsetRange]:
         """The offsets above the commit point that are finished, here or elsewhere, as ranges in increasing order."""
-        if not self.done:
+        if not self.finished_before:
             return self.ledger.finished_ranges()
         ahead = max(self.ledger.next or 0, (self.ledger.committable or 0) + 1)
-        return [*OffsetRanges([*self.ledger.finished_ranges(), *self.done.recorded_from(ahead)])]
+        return [*OffsetRanges([*self.ledger.finished_ranges(), *self.finished_before.recorded_from(ahead)])]
 
     def begin_at(self, offset: int) -> None:
         """Note that the first offset to come is *offset*; those below it were finished by another consumer."""
         self.ledger.begin_at(offset)
-        self.done.begin_at(offset)
-        if self.done.leader_epoch >= 0:
-            self.saw_leader_epoch(offset - 1, self.done.leader_epoch)
+        self.finished_before.begin_at(offset)
+        if self.finished_before.leader_epoch >= 0:
+            self.saw_leader_epoch(offset - 1, self.finished_before.leader_epoch)
         self.restart_at = offset if self.restart_at is None else min(offset, self.restart_at)
         self.attempts = {failed: past for failed, past in self.attempts.items() if failed >= offset}
 
@@ -165,7 +166,7 @@ class Assignment:
         found.leaves_at, found.attempts, found.turn = self.leaves_at, self.attempts, self.turn
         found.halted = {offset for offset in self.halted if offset < position}
         found._leader_epochs = [known for known in self._leader_epochs if known[0] < position]
-        self.done.jump()
+        self.finished_before.jump()
         candidates = (self.restart_at, found.ledger.committable)
         found.restart_at = min(offset for offset in candidates if offset is not None)
         self.kept_below, self.successor = position, found
@@ -221,7 +222,7 @@ class Assignments(Generic[P]):
         self._scopes = LaneScopes()
         self._restarts: dict[P, int | None] = {}
 
-    def assign(self, partition: P, start: int | None = None, done: FinishedElsewhere | None = None) -> Assignment:
+    def assign(self, partition: P, start: int | None = None, done: FinishedBefore | None = None) -> Assignment:
         """Begin a new assignment of *partition*; one that is still live must have been ended before.
 
         :param start: where it goes on after an earlier one here, whose end the broker may never have confirmed.
@@ -232,7 +233,7 @@ class Assignments(Generic[P]):
         self._last_id += 1
         scope = self._lane_scope(partition)
         found = self._current[partition] = Assignment(partition, self._last_id, scope, self._scopes.begin(scope))
-        found.done = done or found.done
+        found.finished_before = done or found.finished_before
         found.attempts = self._attempts.pop(partition, {})
         restart_at = self._restarts.pop(partition, None)
         if start is None:

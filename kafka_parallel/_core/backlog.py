@@ -38,12 +38,12 @@ class Backlog:
         assignment.ledger.add_offsets([task.offset for task in tasks], [task.size for task in tasks])
         for task in tasks:
             task.assignment = assignment
-        if assignment.attempts or assignment.done:
-            tasks = self._recalled(assignment, tasks)
+        if assignment.attempts or assignment.finished_before:
+            tasks = self._without_finished(assignment, tasks)
         self.ready.enqueue(tasks, assignment.lanes, assignment.turn, others)
 
     @staticmethod
-    def _recalled(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:
+    def _without_finished(assignment: Assignment, tasks: Sequence[Task]) -> list[Task]:
         """Tell *tasks* of their earlier attempts, and finish those that were handled elsewhere; return the others.
 
         Nothing else is told of these duplicates. A hook about them would return them from here, as `kept_out` does of
@@ -52,7 +52,7 @@ class Backlog:
         for task in tasks:
             if task.offset in assignment.attempts:
                 task.recall(assignment.attempts[task.offset])
-        done = assignment.done
+        done = assignment.finished_before
         assignment.ledger.finish_offsets(task.offset for task in tasks if task.offset in done)
         left = [task for task in tasks if task.offset not in done]
         done.forget_below(assignment.ledger.next or 0)

@@ -46,12 +46,12 @@ class CommitRules:
 
     :ivar interval: seconds between commits.
     :ivar stores_starts: whether the offset at which an assignment begins is committed first.
-    :ivar tells_progress: whether a commit also tells what is finished above its offsets.
+    :ivar tells_finished_above: whether a commit also tells what is finished above its offsets.
     """
 
     interval: float = 5.0
     stores_starts: bool = True
-    tells_progress: bool = False
+    tells_finished_above: bool = False
 
 
 class Due(NamedTuple):
@@ -110,9 +110,9 @@ class CommitSchedule(Generic[P]):
         return "room" if self._backpressure.commit_makes_room() else None
 
     @property
-    def tells_progress(self) -> bool:
+    def tells_finished_above(self) -> bool:
         """True if a commit also tells what is finished above its offsets."""
-        return self._rules is not None and self._rules.tells_progress
+        return self._rules is not None and self._rules.tells_finished_above
 
     def wait(self, now: float) -> float:
         """Seconds from *now* until time makes a commit due, whatever workers finish until then."""
@@ -143,7 +143,7 @@ class CommitSchedule(Generic[P]):
         :param renewed_at: the time, if unchanged offsets are to be committed again where that is due: all that will be
             due soon together.
         """
-        tells = self.tells_progress
+        tells = self.tells_finished_above
         held = {
             p: assignment for p, assignment in found if assignment.is_dirty or (tells and assignment.has_progressed)
         }

@@ -157,7 +157,7 @@ class OffsetLedger:
         return self._end
 
     @property
-    def finished_above(self) -> int | None:
+    def highest_finished(self) -> int | None:
         """The highest offset that is finished although one below it is not; ``None`` if there is none."""
         for offset in reversed(self._order):
             if offset not in self.sizes and (self._dropped_from is None or offset < self._dropped_from):

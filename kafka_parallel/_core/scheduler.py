@@ -30,7 +30,7 @@ from kafka_parallel._core.batch_queue import BatchLimits
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules, CommitSchedule
 from kafka_parallel._core.dispatch import Dispatch
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
+from kafka_parallel._core.finished_before import FinishedBefore
 from kafka_parallel._core.in_flight_limits import Throttles
 from kafka_parallel._core.lane_scope import LaneScope, by_partition
 from kafka_parallel._core.progress import AssignmentProgress, progress
@@ -132,7 +132,7 @@ class Scheduler(Generic[P]):
     def assign(
         self,
         partitions: Iterable[P],
-        done: Mapping[P, FinishedElsewhere] | None = None,
+        done: Mapping[P, FinishedBefore] | None = None,
         starts: Mapping[P, int] | None = None,
     ) -> None:
         """Begin assignments of *partitions*.
@@ -141,7 +141,7 @@ class Scheduler(Generic[P]):
         here: everything below is finished, although the broker may never have confirmed it.
         """
         for partition in partitions:
-            found = (done or {}).get(partition) or FinishedElsewhere()
+            found = (done or {}).get(partition) or FinishedBefore()
             self._assignments.assign(partition, (starts or {}).get(partition), found)
 
     # see docs/decisions/0008-commit-the-start-first.md
@@ -196,15 +196,15 @@ class Scheduler(Generic[P]):
         """
         kept_out = {}
         for _, left in self._assignments.select(sought):
-            left.done.jump()
+            left.finished_before.jump()
         for partition, tasks in fetched.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and assignment.takes_records:
                 self._assignments.with_unfinished[partition] = assignment
                 fitting = self.backpressure.fitting(assignment, tasks)
-                if fitting and assignment.done:
+                if fitting and assignment.finished_before:
                     epoch, log_end = _first_epoch(leader_epochs.get(partition, ())), (log_ends or {}).get(partition)
-                    assignment.done.begin_with(fitting[0].offset, epoch, log_end)
+                    assignment.finished_before.begin_with(fitting[0].offset, epoch, log_end)
                 if len(fitting) < len(tasks):
                     kept_out[partition] = tasks[len(fitting)].offset
                 self._backlog.feed(assignment, fitting, len(self._assignments.with_unfinished) - 1)
@@ -245,7 +245,7 @@ class Scheduler(Generic[P]):
             if not assignment.halted
         }
         self._backlog.drop_above(ceilings)
-        if self.commits.tells_progress:
+        if self.commits.tells_finished_above:
             return {}  # the commit says that they are finished
         return {partition: found for partition, found in repeated.items() if found.records}
 
@@ -289,7 +289,7 @@ class Scheduler(Generic[P]):
             return min(assignment.halted)
         idle = {task.offset for task in unstarted}
         running = max((offset for offset in assignment.ledger.sizes if offset not in idle), default=-1)
-        finished = assignment.ledger.finished_above
+        finished = assignment.ledger.highest_finished
         return running if finished is None else max(running, finished)
 
     # Commits
@@ -310,8 +310,8 @@ class Scheduler(Generic[P]):
             {partition: self._position(assignment) for partition, assignment in held.items()},
             held,
             {partition: assignment.ledger.finished for partition, assignment in held.items()},
-            {partition: assignment.finished_above() for partition, assignment in held.items()}
-            if self.commits.tells_progress
+            {partition: assignment.finished_ranges() for partition, assignment in held.items()}
+            if self.commits.tells_finished_above
             else {},
         )
 

@@ -144,7 +144,7 @@ class Hooks:
         return surround_steps(self._hook.on_commit, names, self.errors, answered=answered)
 
     @property
-    def commits_tell_progress(self) -> bool:
+    def commits_tell_finished_above(self) -> bool:
         """True if any plugin wants to know at a commit what is finished above its offsets."""
         return any(takes(impl, "finished_above") for impl in self._hook.on_commit.get_hookimpls())
 

@@ -29,7 +29,7 @@ def compose_scopes(scopes: Sequence[tuple[str, AttemptScope]], errors: PluginErr
     known = [(scope, HookOfPlugin(plugin, "provide_attempt_scope", errors)) for plugin, scope in scopes]
 
     def enter(task: Task) -> LeaveScope | None:
-        leaves: Leaves | None = None
+        leaves: EnteredScopes | None = None
         for scope, who in known:
             try:
                 leave = scope(task.record, task.attempt, task.queued_at, task.assignment)
@@ -39,14 +39,14 @@ def compose_scopes(scopes: Sequence[tuple[str, AttemptScope]], errors: PluginErr
                     leaves(error)
                 raise
             if leave is not None:
-                leaves = leaves or Leaves()
+                leaves = leaves or EnteredScopes()
                 leaves.note_entered(leave, who)
         return leaves
 
     return enter
 
 
-class Leaves:
+class EnteredScopes:
     """Leaves the scopes of one attempt, the last one first."""
 
     __slots__ = ("_leaves",)

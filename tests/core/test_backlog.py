@@ -6,7 +6,7 @@ import pytest
 
 from kafka_parallel._core.assignment import Assignments, Past
 from kafka_parallel._core.backlog import Backlog
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
+from kafka_parallel._core.finished_before import FinishedBefore
 from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.task import Task
 
@@ -44,7 +44,7 @@ def test_every_task_that_comes_belongs_to_its_assignment_and_its_ledger():
 
 def test_what_was_handled_elsewhere_finishes_on_arrival():
     world = World("a", "a", None)
-    world.assignment.done = FinishedElsewhere([(0, 1), (2, 3)])
+    world.assignment.finished_before = FinishedBefore([(0, 1), (2, 3)])
     world.feed()
 
     assert world.unstarted() == [1]

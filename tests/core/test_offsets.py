@@ -26,7 +26,7 @@ def test_the_lowest_unfinished_offset_is_committable():
     ledger.finish_offset(6)
 
     assert ledger.committable == 5
-    assert ledger.finished_above == 6
+    assert ledger.highest_finished == 6
 
 
 def test_a_gap_never_holds_the_commit_back():
@@ -96,7 +96,7 @@ def test_it_agrees_with_a_set(gaps, acts):
         above = [
             one for one in finished if one > min(unfinished, default=1 << 60) and one < min(dropped, default=1 << 60)
         ]
-        assert ledger.finished_above == max(above, default=None)
+        assert ledger.highest_finished == max(above, default=None)
         assert (ledger.finished, ledger.dropped) == (len(finished), len(dropped))
         commit_point, highest = ledger.committable, max(finished, default=-1)
         left = unfinished | dropped

@@ -11,7 +11,7 @@ from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.chunk import TaskChunk
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.dispatch import STEAL_AFTER
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
+from kafka_parallel._core.finished_before import FinishedBefore
 from kafka_parallel._core.lane_scope import by_partition
 from kafka_parallel._core.outcome import Failure
 from kafka_parallel._core.rate_limits import TokenBuckets
@@ -261,7 +261,7 @@ def test_a_jump_back_begins_a_new_assignment():
 
 def test_offsets_that_are_done_already_finish_on_arrival():
     found = Scheduler(LIMITS, commits=CommitRules())
-    found.assign(["p"], {"p": FinishedElsewhere([(0, 2)])})
+    found.assign(["p"], {"p": FinishedBefore([(0, 2)])})
 
     feed(found, "p", (0, None), (1, None), (2, None))
 

@@ -211,7 +211,7 @@ class Parts:
         transactions = self.settings.transactions
         interval_ms = None if transactions is None else transactions.interval_ms
         rules = self.options.commit_rules(self.client.config, interval_ms)
-        return replace(rules, tells_progress=self.hooks.commits_tell_progress)
+        return replace(rules, tells_finished_above=self.hooks.commits_tell_finished_above)
 
     def _make_stuck_handlers(self) -> StuckHandlers:
         stuck_after = self.options.stuck_after_ms
@@ -258,7 +258,7 @@ class Parts:
                 client,
                 self.scheduler,
                 clock,
-                self.rebalance.finished_before,
+                self.rebalance.assign_answers,
                 ordering=ordering,
                 delayed=self.settings.sources,
                 delay_ms=self._delay_ms,

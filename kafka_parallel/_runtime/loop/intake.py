@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.clock import Clock
-    from kafka_parallel._runtime.loop.finished_before import FinishedBefore
+    from kafka_parallel._runtime.loop.assign_answers import AssignAnswers
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
 log = area_logger("poll")
@@ -37,7 +37,7 @@ log = area_logger("poll")
 class Intake:
     """Takes in records; used by the thread of run() alone.
 
-    :param finished_before: is told when records have come, for some answers of plugins may not be believed then.
+    :param assign_answers: is told when records have come, for some answers of plugins may not be believed then.
     :param ordering: from a raw record to its ordering key.
     :param delayed: the topics whose records may have to wait.
     :param delay_ms: how long a record of these has to wait at a time since the Unix epoch; all in milliseconds.
@@ -48,7 +48,7 @@ class Intake:
         client: Client,
         scheduler: LockedScheduler[TopicPartition],
         clock: Clock,
-        finished_before: FinishedBefore,
+        assign_answers: AssignAnswers,
         *,
         ordering: Callable[[Any], Hashable | None] | None,
         delayed: Collection[str],
@@ -57,7 +57,7 @@ class Intake:
         self._client = client
         self._scheduler = scheduler
         self._clock = clock
-        self._finished_before = finished_before
+        self._assign_answers = assign_answers
         self._ordering = ordering
         self._delayed = delayed
         self._delay_ms = delay_ms
@@ -71,14 +71,14 @@ class Intake:
         epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
         fitting, sought = self._fitting(tasks, bytes_left), self._client.partitions.take_user_seeks()
         kept_out = self._scheduler.feed(fitting, epochs, sought, self._log_ends())
-        if self._finished_before.is_pending:
-            self._finished_before.tell_forgotten()
+        if self._assign_answers.is_pending:
+            self._assign_answers.tell_forgotten()
         for partition, offset in kept_out.items():
             self._refetch(partition, offset)
 
     def _log_ends(self) -> dict[TopicPartition, int]:
         """The known ends of logs at their last fetch, while answers of plugins depend on them."""
-        if not self._finished_before.is_pending:
+        if not self._assign_answers.is_pending:
             return {}
         found = self._client.partitions.fetched_ends().items()
         return {partition: end.offset for partition, end in found if end.offset is not None}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kafka_parallel._core.buffer_limits import BufferLimits
     from kafka_parallel._core.chunk import TaskChunk
     from kafka_parallel._core.commit_schedule import CommitRules, Due
-    from kafka_parallel._core.finished_elsewhere import FinishedElsewhere
+    from kafka_parallel._core.finished_before import FinishedBefore
     from kafka_parallel._core.in_flight_limits import Throttles
     from kafka_parallel._core.outcome import BatchOutcome, BatchOutcomes, Failure
     from kafka_parallel._core.task import Task, Unit
@@ -328,7 +328,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
 
     # A rebalance's side
 
-    def assign(self, partitions: Iterable[P], done: Mapping[P, FinishedElsewhere], starts: Mapping[P, int]) -> None:
+    def assign(self, partitions: Iterable[P], done: Mapping[P, FinishedBefore], starts: Mapping[P, int]) -> None:
         """Begin assignments of *partitions*."""
         with self._lock:
             self._scheduler.assign(partitions, done, starts)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
+from kafka_parallel._runtime.loop.assign_answers import AssignAnswers
 from kafka_parallel._runtime.loop.committed_offsets import CommittedOffsets, UnknownCommitError
 from kafka_parallel._runtime.loop.committer import CommitResult, Committer
-from kafka_parallel._runtime.loop.finished_before import FinishedBefore
 from kafka_parallel._runtime.loop.finishing import wait_drained
 from kafka_parallel._runtime.loop.sentences import named
 from kafka_parallel.errors import CommitFailed
@@ -54,7 +54,7 @@ class Rebalance:
         are gone with the assignment.
     :param is_abandoned: tells whether nothing shall be waited for any more.
     :param positions: looks at where the client is.
-    :ivar finished_before: asks plugins for records that were finished before their partitions came.
+    :ivar assign_answers: asks plugins for records that were finished before their partitions came.
     :ivar counts: how often partitions were assigned, revoked and lost.
     :ivar failure: the error of a rebalance, until the loop raises it.
     :ivar has_joined: whether the first rebalance is over, with partitions or without.
@@ -91,7 +91,7 @@ class Rebalance:
         self._positions = positions
         self._hooks = hooks
         self._committed_offsets = CommittedOffsets(client, scheduler, clock)
-        self.finished_before = FinishedBefore(hooks, self._committed_offsets)
+        self.assign_answers = AssignAnswers(hooks, self._committed_offsets)
         self._delayed = delayed
         self._drain_timeout = drain_timeout
         self._session_timeout = session_timeout
@@ -128,7 +128,7 @@ class Rebalance:
             self._failed("taking", new, error)
 
     def _begin_assignments(self, new: frozenset[TopicPartition]) -> None:
-        done = self.finished_before.announce(new)
+        done = self.assign_answers.announce(new)
         starts = self._go_on(new)
         self._scheduler.assign(new, done, starts)
         self.counts["assigned"] += 1

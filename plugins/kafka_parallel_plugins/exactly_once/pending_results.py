@@ -25,7 +25,7 @@ Place: TypeAlias = "tuple[str, int]"
 
 
 @dataclass(slots=True)
-class Kept:
+class KeptResults:
     """The results of one record.
 
     :ivar context: of the attempt that they are of.
@@ -38,14 +38,14 @@ class Kept:
 
 
 @dataclass(slots=True)
-class OfPartition:
+class PartitionResults:
     """The results of one partition.
 
     :ivar kept: by the offset of their record.
     :ivar failed: by the offset of a record, the number of its latest attempt that has failed.
     """
 
-    kept: dict[int, Kept] = field(default_factory=dict)
+    kept: dict[int, KeptResults] = field(default_factory=dict)
     failed: dict[int, int] = field(default_factory=dict)
 
 
@@ -57,7 +57,7 @@ class PendingResults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._partitions: dict[Place, OfPartition] = {}
+        self._partitions: dict[Place, PartitionResults] = {}
         self.size = 0
 
     def keep_results(self, records: Sequence[Outgoing], context: RecordContext) -> None:
@@ -106,23 +106,23 @@ class PendingResults:
                 if gone is not None:
                     self.size -= sum(kept.size for kept in gone.kept.values())
 
-    def _of(self, context: RecordContext) -> OfPartition:
-        return self._partitions.setdefault((context.raw.topic, context.raw.partition), OfPartition())
+    def _of(self, context: RecordContext) -> PartitionResults:
+        return self._partitions.setdefault((context.raw.topic, context.raw.partition), PartitionResults())
 
-    def _put(self, partition: OfPartition, records: Sequence[Outgoing], context: RecordContext) -> None:
+    def _put(self, partition: PartitionResults, records: Sequence[Outgoing], context: RecordContext) -> None:
         offset = context.raw.offset
         self._forget(partition, offset)
         if records and context.counts:
-            kept = Kept(records, context, sum(map(size_of, records)))
+            kept = KeptResults(records, context, sum(map(size_of, records)))
             partition.kept[offset] = kept
             self.size += kept.size
 
-    def _forget(self, partition: OfPartition, offset: int) -> None:
+    def _forget(self, partition: PartitionResults, offset: int) -> None:
         kept = partition.kept.pop(offset, None)
         if kept is not None:
             self.size -= kept.size
 
-    def _kept_below(self, place: Place, end: int) -> list[tuple[int, Kept]]:
+    def _kept_below(self, place: Place, end: int) -> list[tuple[int, KeptResults]]:
         partition = self._partitions.get(place)
         return [] if partition is None else [item for item in partition.kept.items() if item[0] < end]
 

@@ -11,7 +11,7 @@ from kafka import TopicPartition
 from kafka_parallel import ConfigurationError
 from kafka_parallel._runtime.client.client_partitions import ClientPartitions
 from kafka_parallel._runtime.loop import intake
-from kafka_parallel._runtime.loop.finished_before import FinishedBefore
+from kafka_parallel._runtime.loop.assign_answers import AssignAnswers
 from kafka_parallel._runtime.loop.intake import Intake, require_key
 
 P, Q = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -30,7 +30,7 @@ class World:
         self.now, self.tasks, self.epochs, self.sought, self.held = 10.0, {}, {}, [], {}
         self._refused = refused or {}
         self.intake = Intake(
-            self, self, self, FinishedBefore(None, None), ordering=ordering, delayed=() if delay is None else {"t"},
+            self, self, self, AssignAnswers(None, None), ordering=ordering, delayed=() if delay is None else {"t"},
             delay_ms=delay or (lambda record, wall_ms: 0.0),
         )  # fmt: skip
 

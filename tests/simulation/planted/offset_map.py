@@ -7,7 +7,7 @@ from tests.simulation.planted.bug import Bug
 BUGS = [
     Bug(
         "take the committed offset for finished if others above it are",
-        where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.__contains__",
+        where="kafka_parallel._core.finished_before:FinishedBefore.__contains__",
         old="offset in self._recorded.ranges",
         new="(offset in self._recorded.ranges or offset == self._recorded.offset)",
     ),
@@ -44,20 +44,20 @@ BUGS = [
     ),
     Bug(
         "commit where an assignment begins without what is recorded there",
-        where="kafka_parallel._core.assignment:Assignment.finished_above",
+        where="kafka_parallel._core.assignment:Assignment.finished_ranges",
         old="self.done.recorded_from(ahead)",
         new="()",
     ),
     Bug(
         "believe a map of records that are not written yet",
-        where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.begin_with",
+        where="kafka_parallel._core.finished_before:FinishedBefore.begin_with",
         old="log_end is not None and",
         new="False and",
-        executor="tests/core/test_finished_elsewhere.py::test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed",
+        executor="tests/core/test_finished_before.py::test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed",
     ),
     Bug(
         "forget what is recorded when the first of its records have come",
-        where="kafka_parallel._core.finished_elsewhere:FinishedElsewhere.forget_below",
+        where="kafka_parallel._core.finished_before:FinishedBefore.forget_below",
         old="above = self._recorded.ranges.at_or_above(offset)",
         new="above = ()",
     ),

@@ -52,7 +52,7 @@ BUGS = [
     ),
     Bug(
         "believe what a plugin says is done in an assignment",
-        where="kafka_parallel._runtime.loop.finished_before:_usable",
+        where="kafka_parallel._runtime.loop.assign_answers:_usable",
         old="done_offsets(answer, partitions)",
         new="{found: [(one, one + 1) for one in done] for found, done in answer.items()}, ()",
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import RENEWAL, CommitRules
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere, Recorded
+from kafka_parallel._core.finished_before import FinishedBefore, Recorded
 from kafka_parallel._core.offset_ranges import OffsetRanges
 from kafka_parallel._core.scheduler import Scheduler
 from kafka_parallel._core.task import Task
@@ -16,11 +16,11 @@ LIMITS = BufferLimits(100, 100_000, 1000)
 
 
 def recorded(*ranges, offset=10, leader_epoch=-1):
-    return FinishedElsewhere(recorded=Recorded(offset, leader_epoch, OffsetRanges(ranges)))
+    return FinishedBefore(recorded=Recorded(offset, leader_epoch, OffsetRanges(ranges)))
 
 
-def scheduler(done=None, *, position=10, tells_progress=True):
-    found = Scheduler(LIMITS, commits=CommitRules(tells_progress=tells_progress))
+def scheduler(done=None, *, position=10, tells_finished_above=True):
+    found = Scheduler(LIMITS, commits=CommitRules(tells_finished_above=tells_finished_above))
     found.assign(["p"], {} if done is None else {"p": done})
     found.learn_positions({"p": position})
     return found
@@ -145,7 +145,7 @@ def test_a_leader_epoch_below_the_committed_one_is_of_another_log(committed, see
 
 
 def test_offsets_of_a_plugins_own_store_count_wherever_it_begins():
-    found = scheduler(FinishedElsewhere([(10, 12)]))
+    found = scheduler(FinishedBefore([(10, 12)]))
 
     feed(found, 10, 11, 12)
 
@@ -163,7 +163,7 @@ def test_a_commit_tells_what_is_finished_above_it():
 
 
 def test_it_tells_nothing_unless_it_is_to():
-    found = scheduler(recorded((11, 20)), tells_progress=False)
+    found = scheduler(recorded((11, 20)), tells_finished_above=False)
     feed(found, 10, 13)
     run(found, 13)
 
@@ -183,7 +183,7 @@ def test_a_commit_repeats_what_is_recorded_of_records_that_have_not_come_yet():
 
 
 def test_the_start_that_is_committed_first_keeps_what_is_recorded():
-    found = Scheduler(LIMITS, commits=CommitRules(tells_progress=True))
+    found = Scheduler(LIMITS, commits=CommitRules(tells_finished_above=True))
     found.assign(["p"], {"p": recorded((11, 20), leader_epoch=4)})
 
     starts = found.learn_positions({"p": 10})
@@ -217,7 +217,7 @@ def test_progress_above_an_offset_that_stands_still_is_committed_and_nothing_twi
 
 
 def test_without_a_reader_an_offset_that_stands_still_is_not_committed_again():
-    found = scheduler(tells_progress=False)
+    found = scheduler(tells_finished_above=False)
     feed(found, 10, 11, 12)
     found.confirm_commit(found.snapshot())
 

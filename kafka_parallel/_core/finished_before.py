@@ -46,7 +46,7 @@ class Forgotten(NamedTuple):
 
 
 # see docs/decisions/0078-record-of-one-commit.md
-class FinishedElsewhere:
+class FinishedBefore:
     """The offsets of one assignment that finish on arrival.
 
     :param stored: those of plugins with a store of their own.

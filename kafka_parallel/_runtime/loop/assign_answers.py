@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kafka_parallel._core.finished_elsewhere import FinishedElsewhere, Forgotten, Recorded
+from kafka_parallel._core.finished_before import FinishedBefore, Forgotten, Recorded
 from kafka_parallel._core.offset_ranges import OffsetRange, OffsetRanges
 from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.answers import done_offsets
@@ -20,7 +20,7 @@ log = area_logger("rebalance")
 
 
 # see docs/decisions/0078-record-of-one-commit.md
-class FinishedBefore:
+class AssignAnswers:
     """Calls ``on_assign``.
 
     :param hooks: that hook's implementations.
@@ -30,14 +30,14 @@ class FinishedBefore:
     def __init__(self, hooks: Hooks, committed: CommittedOffsets) -> None:
         self._hooks = hooks
         self._committed = committed
-        self._announced: dict[TopicPartition, FinishedElsewhere] = {}
+        self._announced: dict[TopicPartition, FinishedBefore] = {}
 
     @property
     def is_pending(self) -> bool:
         """True if answers of plugins may still turn out not to be believed."""
         return bool(self._announced)
 
-    def announce(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, FinishedElsewhere]:
+    def announce(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, FinishedBefore]:
         """Tell the plugins that *partitions* came; return the offsets that are finished by their answers."""
         readers = self._hooks.readers_of_committed
         committed = self._committed.with_metadata(partitions) if readers else {}
@@ -49,7 +49,7 @@ class FinishedBefore:
             for partition, ranges in found.items():
                 (recorded if is_reader else stored).setdefault(partition, []).extend(ranges)
         finished = {
-            partition: FinishedElsewhere(stored.get(partition, ()), _recorded(partition, committed, recorded))
+            partition: FinishedBefore(stored.get(partition, ()), _recorded(partition, committed, recorded))
             for partition in stored.keys() | recorded.keys()
         }
         self._announced.update({partition: finished[partition] for partition in recorded})
