@@ -72,6 +72,26 @@ def test_the_command_names_the_extra_that_it_needs(environment):
     assert (done.returncode, done.stderr) == (1, "the command needs click: pip install 'kafka-parallel[cli]'\n")
 
 
+def test_with_its_extra_the_command_imports_a_handler_of_the_current_folder(tmp_path, wheel):
+    with_cli = Environment(tmp_path / "with-cli")
+    with_cli.install(f"{wheel}[cli]")
+    command = with_cli.python.with_name("kafka-parallel")
+    (tmp_path / "billing.py").write_text("def handle(record): ...\n")
+
+    def said(*arguments, code):
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    assert said("--version", code=0).startswith("kafka-parallel ")
+    assert '"name": "retry"' in said("plugins", "--json", code=0)
+    assert "no topic is given" in said("run", "billing:handle", code=2)
+    assert "has no 'handel'; did you mean 'handle'?" in said("run", "billing:handel", code=2)
+    assert "nothing was taken" in said(
+        "run", "billing:handle", "--topic", "orders", "--bootstrap-servers", "127.0.0.1:1", code=3
+    )
+
+
 @pytest.mark.broker
 @pytest.mark.parametrize("executor", ["thread-pool", "asyncio", "process-pool"])
 def test_every_record_of_a_real_kafka_is_handled_once_and_committed(environment, executor, kafka_broker, topic):
