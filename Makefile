@@ -10,7 +10,7 @@ UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore test
 KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,order rebalance membership positions takeover detours failure fast_decoder slices dlq facts))
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
-	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler bad_input backpressure verdicts offset_map))
+	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
 .PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults interop dist demo bench bench-peers bench-crashes simulate changelog clean help
 

@@ -95,7 +95,7 @@ class Choice:
     def of(cls, config: RunConfig) -> Choice:
         """The choice of *config* and the environment."""
         used = {plugin.name: plugin.place for plugin in config.plugins}
-        blocked = {name: f"-p no:{name}" for name in config.blocked}
+        blocked = {name: f"no:{name} of the file or a flag" for name in config.blocked}
         for item in os.environ.get(PLUGINS_VARIABLE, "").split(","):
             name = item.strip()
             if name.startswith("no:"):

@@ -88,7 +88,7 @@ def test_the_plugins_of_a_configuration_are_active_and_others_blocked(empty_fold
 
     told = {name: (plugin["status"], plugin["reason"]) for name, plugin in found.items()}
     assert told["dlq"] == ("active", f"[[plugins]] 1 of {empty_folder / 'kafka-parallel.toml'}")
-    assert told["retry"] == ("blocked", "-p no:retry")
+    assert told["retry"] == ("blocked", "no:retry of the file or a flag")
     assert told["health"] == ("active", "KAFKA_PARALLEL_PLUGINS")
     assert told["top"] == ("blocked", "KAFKA_PARALLEL_PLUGINS")
     assert told["absent"][0] == "failed"

@@ -170,6 +170,14 @@ def test_plugins_may_be_a_list_of_names(tmp_path):
     assert [plugin.name for plugin in load(Flags(), {}, tmp_path).plugins] == ["dlq", "retry"]
 
 
+def test_a_file_leaves_plugins_out_that_are_installed_for_all_and_flags_may_want_them(tmp_path):
+    (tmp_path / "kafka-parallel.toml").write_text('plugins = ["dlq", "no:theirs", "no:others"]')
+
+    config = load(Flags(plugins=["others", "no:dlq"]), {}, tmp_path)
+
+    assert ([plugin.name for plugin in config.plugins], config.blocked) == (["others"], ("dlq", "theirs"))
+
+
 def test_a_secret_of_a_plugin_is_looked_up_at_any_depth(tmp_path):
     (tmp_path / "kafka-parallel.toml").write_text(
         '[[plugins]]\nname = "dlq"\n[plugins.producer_config]\nsasl_plain_password = {env = "HUSH"}\n'

@@ -141,9 +141,9 @@ FILES = [
         ),
     ),
     (
-        "[consumer]\nproxy_url = 'http://me:hush@proxy:3128'",
+        "[consumer]\nsocks5_proxy = 'socks5://me:hush@proxy:1080'",
         (
-            IN_CONSUMER + "proxy_url has a password in its address, and is written down here: write "
+            IN_CONSUMER + "socks5_proxy has a password in its address, and is written down here: write "
             '{env = "NAME"} for an environment variable, or {file = "/run/secrets/NAME"}'
         ),
     ),
@@ -170,6 +170,10 @@ FILES = [
         ),
     ),
     # no TOML
+    (
+        "[consumer]\nsasl_plain_password = hush",
+        "kafka-parallel.toml is no TOML: Invalid value (at line 2, column 23)",
+    ),
     (
         "workers: 3",
         "kafka-parallel.toml is no TOML: Expected '=' after a key in a key/value pair (at line 1, column 8)",

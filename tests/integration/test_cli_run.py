@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
@@ -17,6 +18,7 @@ from tests.integration.kafka_app import KEYS, PATIENCE, committed, ends, observe
 
 pytestmark = pytest.mark.broker
 
+COMMAND = Path(sys.executable).with_name("kafka-parallel")
 # Each function notes what it is called with, as one line of a file that several processes may write.
 APP = """
 import logging, os, threading
@@ -69,7 +71,7 @@ class Shell:
     @contextmanager
     def started(self, *arguments, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-m", "kafka_parallel.cli", "run", *arguments], cwd=self.folder, text=True,
+            [COMMAND, "run", *arguments], cwd=self.folder, text=True,
             stderr=subprocess.PIPE, env={**os.environ, "SEEN": str(self.seen), **environment},
         )  # fmt: skip
         try:

@@ -32,25 +32,31 @@ def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> RunConfi
         *variables.settings(environment),
         *of_flags.settings(flags),
     ]
-    plugins = plugin_settings.merged(
-        [] if file is None else toml_file.plugins(found, file, environment), of_flags.plugins(flags, environment)
-    )
-    return _checked(settings, _allowed(plugins, of_flags.blocked(flags), flags), file, unread)
+    of_file = [] if file is None else list(toml_file.plugins(found, file, environment))
+    wanted = list(of_flags.plugins(flags, environment))
+    blocked = _blocked(of_file, wanted, of_flags.blocked(flags))
+    plugins = plugin_settings.merged([plugin for plugin in of_file if not plugin.name.startswith("no:")], wanted)
+    return _checked(settings, [plugin for plugin in plugins if plugin.name not in blocked], blocked, file, unread)
 
 
-def _allowed(
-    plugins: Iterable[PluginConfig], blocked: list[str], flags: Flags
-) -> tuple[tuple[PluginConfig, ...], tuple[str, ...]]:
-    """The plugins without those that are blocked, and these."""
-    both = [name for name in blocked if name in {text.partition(":")[0] for text in flags.plugins}]
-    if both:
+def _blocked(of_file: Iterable[PluginConfig], wanted: Iterable[PluginConfig], blocked: list[str]) -> tuple[str, ...]:
+    """The names of the plugins that are left out, by flags and by ``no:NAME`` in a file.
+
+    :param wanted: by flags, which count before the file.
+    :param blocked: by flags.
+    :raises ConfigurationError: flags want one of them, too.
+    """
+    names = {plugin.name for plugin in wanted}
+    if both := [name for name in blocked if name in names]:
         raise ConfigurationError(f"-p {both[0]} and -p no:{both[0]} are both given: leave one of the two out")
-    return tuple(plugin for plugin in plugins if plugin.name not in blocked), tuple(blocked)
+    in_file = [plugin.name.removeprefix("no:") for plugin in of_file if plugin.name.startswith("no:")]
+    return tuple(dict.fromkeys([*blocked, *(name for name in in_file if name not in names)]))
 
 
 def _checked(
     settings: Iterable[Setting],
-    plugins: tuple[tuple[PluginConfig, ...], tuple[str, ...]],
+    plugins: Iterable[PluginConfig],
+    blocked: tuple[str, ...],
     file: Path | None,
     unread: Path | None,
 ) -> RunConfig:
@@ -63,7 +69,7 @@ def _checked(
     _try(Batch, tables["batch"], "batch", places)
     return RunConfig(
         **tables[""], consumer=tables["consumer"], parallel=tables["parallel"], batch=tables["batch"] or None,
-        plugins=plugins[0], blocked=plugins[1], places=places, file=None if file is None else str(file),
+        plugins=tuple(plugins), blocked=blocked, places=places, file=None if file is None else str(file),
         unread=None if unread is None else str(unread),
     )  # fmt: skip
 
