@@ -12,6 +12,7 @@ from dataclasses import dataclass
 __all__ = ["TopicNeed"]
 
 
+# see docs/decisions/0094-plugins-tell-their-topics.md
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicNeed:
     """A topic that a plugin writes records of the consumer to.

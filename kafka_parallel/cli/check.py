@@ -12,18 +12,18 @@ from kafka.errors import KafkaError
 
 from kafka_parallel.cli.configuration.run_config import RunConfig
 from kafka_parallel.cli.connection import NO_BROKER, Connection, NoBroker
-from kafka_parallel.cli.preflight.buffer_findings import buffer_findings
+from kafka_parallel.cli.preflight.buffer_findings import worker_findings
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts
 from kafka_parallel.cli.preflight.cluster_questions import ask_cluster
 from kafka_parallel.cli.preflight.combination_findings import combination_findings, handler_findings
 from kafka_parallel.cli.preflight.finding_lines import show
-from kafka_parallel.cli.preflight.findings import Finding, failure, good, has_failed
+from kafka_parallel.cli.preflight.findings import FAIL, Finding, failure, good, has_failed
 from kafka_parallel.cli.preflight.from_config import intended_or_usage
 from kafka_parallel.cli.preflight.group_findings import group_findings
 from kafka_parallel.cli.preflight.installation import PythonFacts, installation_findings, look
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.cli.preflight.need_findings import need_findings
-from kafka_parallel.cli.preflight.time_findings import Circumstances
+from kafka_parallel.cli.preflight.time_findings import Circumstances, time_findings
 from kafka_parallel.cli.preflight.topic_findings import source_findings
 from kafka_parallel.cli.run_options import with_run_config
 
@@ -51,6 +51,7 @@ def _without_cluster(intended: Intended, installed: PythonFacts) -> Iterator[Fin
     yield from installation_findings(installed)
     yield from handler_findings(intended)
     yield from combination_findings(intended)
+    yield from (found for found in time_findings(intended, Circumstances()) if found.level == FAIL)
 
 
 def _facts(intended: Intended) -> ClusterFacts:
@@ -82,4 +83,4 @@ def cluster_findings(intended: Intended, cluster: ClusterFacts, installed: Pytho
     yield from need_findings(intended, cluster)
     yield from group_findings(intended, cluster)
     partitions = sum(cluster.topics[name].partitions for name in intended.topics)
-    yield from buffer_findings(intended, Circumstances(partitions=partitions or None))
+    yield from worker_findings(intended, Circumstances(partitions=partitions or None))

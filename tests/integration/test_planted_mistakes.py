@@ -228,7 +228,7 @@ MISTAKES = {
         DOCTOR, "warn", "stop_timeout_ms", "need 40 s: raise the grace period", grace("30s")
     ),
     "drain as long as the group waits": Mistake(
-        DOCTOR, "fail", "revoke_timeout_ms", "raise max_poll_interval_ms", consumer(max_poll_interval_ms=15_000)
+        CHECK, "fail", "revoke_timeout_ms", "raise max_poll_interval_ms", consumer(max_poll_interval_ms=15_000)
     ),
     "no time for the commit after the drain": Mistake(
         DOCTOR, "warn", "revoke_timeout_ms", "max_poll_interval_ms above 20000", consumer(max_poll_interval_ms=18_000)

@@ -18,7 +18,7 @@ def buffer_findings(intended: Intended, given: Circumstances) -> Iterator[Findin
     """Judge the sizes of the *intended* consumer."""
     yield from _fetches(intended)
     yield from _records(intended)
-    yield from _workers(intended, given)
+    yield from worker_findings(intended, given)
 
 
 def _fetches(intended: Intended) -> Iterator[Finding]:
@@ -54,7 +54,8 @@ def _records(intended: Intended) -> Iterator[Finding]:
         )
 
 
-def _workers(intended: Intended, given: Circumstances) -> Iterator[Finding]:
+def worker_findings(intended: Intended, given: Circumstances) -> Iterator[Finding]:
+    """Judge the number of workers alone."""
     options, partitions = intended.options, given.partitions
     if options.ordering == "partition" and partitions is not None and options.workers > partitions:
         yield warning(
