@@ -304,7 +304,7 @@ class ParallelConsumer:
         return self._engine.facts.progress()
 
     def running(self, *, places: bool = False) -> Sequence[RunningRecord]:
-        """Return what workers are at, the one that has been running for the longest first; from any thread.
+        """Return the records that workers are at, the one that runs for the longest first; from any thread.
 
         :param places: whether to look at which line each handler is. A worker process is asked for that by a signal,
             and may take a second.

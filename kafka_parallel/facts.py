@@ -1,4 +1,4 @@
-"""The facts about a run: how far it is in each partition, what its workers are at, how it goes as a whole.
+"""The facts about a run: how far it is in each partition, which records its workers are at, how it goes as a whole.
 
 A program asks its `ParallelConsumer`, a plugin asks ``settings.facts``; both get the same. Nothing is counted for it
 while no thread asks, and nothing per record at all. Each answer is one consistent view of one moment.
@@ -205,7 +205,7 @@ class Facts(Protocol):
         """
 
     def running(self, *, places: bool = False) -> Sequence[RunningRecord]:
-        """Return what workers are at, the one that has been running for the longest first.
+        """Return the records that workers are at, the one that has been running for the longest first.
 
         :param places: whether to look where each handler is. A worker process is asked for that by a signal, and may
             take a second.

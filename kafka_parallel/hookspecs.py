@@ -217,7 +217,7 @@ def on_start(settings: Settings) -> None:
 # see docs/decisions/0090-resources-of-workers.md
 @hookspec
 def on_worker_end(settings: Settings) -> None:
-    """Observe: a thread that took records takes no more. Close here what was opened for this thread alone.
+    """Observe: a thread that took records takes no more. Close resources of this thread here.
 
     It is also called after a record that missed its deadline: the thread may end then, or go on and open things anew.
     An executor that runs handlers elsewhere has threads as well, one for each process say, or the one that feeds an
@@ -253,7 +253,7 @@ def on_assign(
     Offsets may be named one by one or as ``range``: one of any length costs the same. A wrong answer (another
     partition, something that is no offset) is logged and ignored.
 
-    The answer of a plugin that takes *committed* says what is recorded beside the committed offset. That is never done
+    The answer of a plugin that takes *committed* is about the commit's metadata. The committed offset is never done
     itself, whatever the answer says; and the answer counts only while the partition goes on right there, in the same
     log: see docs/decisions/0078-record-of-one-commit.md. The answers of others come from stores of their own, and
     always count.

@@ -86,7 +86,7 @@ class CurrentRecord:
     def set(self, info: RecordInfo | DeferredInfo | None) -> Token[Any]:
         """Set it, as ``ContextVar.set`` does.
 
-        :param info: the record, or what it is made of when it is asked for, for most records log nothing.
+        :param info: the record, or a function and its arguments that make it for a line: most records log nothing.
         """
         return self._variable.set(info)
 

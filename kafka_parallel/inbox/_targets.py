@@ -1,6 +1,6 @@
 """Whose transaction is this, which dialect does it speak, and how are its statements run?
 
-Objects are known by what they can do, and by the module that their class comes from, so that no driver and no ORM is
+Objects are known by their methods, and by the module that their class comes from, so that no driver and no ORM is
 imported. An object that stands for another, as tracers put around cursors, has the class of that one.
 """
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """Writes records: an `Outbox`, or what stands for it while a plugin provides transactions."""
+    """Writes records: an `Outbox`, or its stand-in while a plugin provides transactions."""
 
     def write(self, record: Outgoing) -> Written:
         """Write a record; wait for the answer of the broker, unless it is written in a transaction.
@@ -58,7 +58,7 @@ class Unplaced:
 
 
 class WithinTransaction:
-    """Writes what a plugin has for one record that has failed, together with the offset of that.
+    """Writes the records of a plugin for one record that has failed, together with the offset of that one.
 
     :param transactions: those of the run.
     :param context: of the attempt that has failed.
@@ -86,7 +86,7 @@ class WithinTransactions:
         self._transactions = transactions
 
     def writer_for(self, context: Any) -> Writer:
-        """Return the writer of what a plugin has for one record."""
+        """Return the writer that ties records to the transaction of the failed record of *context*."""
         return WithinTransaction(self._transactions, context)
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ class ExactlyOnce:
 
     @hookimpl
     def provide_transactions(self) -> ExactlyOnce:
-        """Write what handlers and plugins have for their records."""
+        """Write the results of handlers, and the records of other plugins, with the offsets."""
         return self
 
     @hookimpl
@@ -207,7 +207,7 @@ class ExactlyOnce:
         self._pending.keep_instead(record, context)
 
     def _require_partition(self, record: Outgoing) -> None:
-        """Refuse here, where it fails its own record, what would abort a transaction of many."""
+        """Refuse a wrong partition here, where it fails its own record; later it would abort a transaction of many."""
         if record.partition is None:
             return
         try:

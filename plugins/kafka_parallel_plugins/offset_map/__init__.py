@@ -119,7 +119,7 @@ class OffsetMap:
             )
 
     def _shorten(self) -> None:
-        """Halve the limit: the broker's refusal does not say what its own is."""
+        """Halve the limit: the broker's refusal does not tell its own."""
         self._is_refused = True
         self._max_chars = max(4, self._max_chars // 2)
         log.warning("the broker takes no metadata as long as the offset map: the next commit has none, and later maps "
