@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import InvalidTopicError, KafkaTimeoutError
 
 from kafka_parallel.errors import ConfigurationError
 
@@ -83,15 +84,35 @@ def check_overrides(who: str, overrides: Mapping[str, Any]) -> None:
     :raises ConfigurationError: naming the setting.
     """
     if not isinstance(overrides, Mapping):
-        raise ConfigurationError(f"producer_config of plugin {who} is a {type(overrides).__name__}, not a mapping")
+        raise ConfigurationError(f"producer_config of {owner(who)} is a {type(overrides).__name__}, not a mapping")
     for name in overrides:
         if name in _REFUSED:
-            raise ConfigurationError(f"producer_config of plugin {who} must not set {name!r}: {_REFUSED[name]}")
+            raise ConfigurationError(f"producer_config of {owner(who)} must not set {name!r}: {_REFUSED[name]}")
         if name not in KafkaProducer.DEFAULT_CONFIG:
             raise ConfigurationError(
-                f"producer_config of plugin {who} sets {name!r}, which the installed KafkaProducer does not know: "
+                f"producer_config of {owner(who)} sets {name!r}, which the installed KafkaProducer does not know: "
                 "check its spelling"
             )
+
+
+def owner(who: str) -> str:
+    """Name the one who writes, for messages: a plugin, or `kafka_parallel.producing`."""
+    return "producing()" if who == "producing" else f"plugin {who}"
+
+
+def advice_on(error: BaseException) -> str:
+    """Say what is wrong with a topic that cannot be reached, and the remedy.
+
+    :param error: of the producer that looked for it.
+    """
+    if isinstance(error, KafkaTimeoutError):
+        return (
+            f"no broker told of it in time ({error!r}): create the topic, or check bootstrap_servers, of the consumer "
+            "and of producer_config"
+        )
+    if isinstance(error, (InvalidTopicError, TypeError, ValueError)):
+        return f"that is no name of a topic ({error!r})"
+    return f"{error!r}; create the topic, or allow the user of the consumer's connection to describe and write it"
 
 
 def _inherited(consumer_config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.outbox._config import advice_on, owner
 from kafka_parallel.outbox._handed_over import HandedOver
 from kafka_parallel.outbox._records import CLOSED_MEANWHILE, FAILURES, ExactBytes, is_too_large, sent_by
 
@@ -59,10 +60,7 @@ class Outbox:
         try:
             self._producer.partitions_for(topic)
         except FAILURES as error:
-            raise ConfigurationError(
-                f"plugin {who} cannot reach its topic {topic!r} ({error!r}): create the topic, or "
-                "allow the user of the consumer's connection to describe and write it"
-            ) from error
+            raise ConfigurationError(f"{owner(who)} cannot reach its topic {topic!r}: {advice_on(error)}") from error
 
     def writer_for(self, _: object) -> Outbox:
         """Return this outbox, which writes for every record: see `Writers`.
@@ -185,7 +183,16 @@ def close_producer(producer: Producer, timeout_ms: float) -> None:
         with suppress(*CLOSED_MEANWHILE):  # its thread has ended and needs no waking
             sender.force_close()
         sender.join(FORCED_CLOSE_TIMEOUT)
+        _close_at_last(producer)
+
+
+def _close_at_last(producer: Producer) -> None:
+    """Close *producer*, which was told to give everything up; it may be stuck all the same."""
+    try:
         _close(producer, FORCED_CLOSE_TIMEOUT)
+    except KafkaError as error:
+        log.warning("a producer did not end within %g s after it was told to give everything up (%r): its thread goes "
+                    "on, and may write records that count as not written", 2 * FORCED_CLOSE_TIMEOUT, error)  # fmt: skip
 
 
 def _close(producer: Producer, timeout: float) -> None:
@@ -239,6 +246,6 @@ def _connected(
         return Outbox(lambda: make_producer(**config, key_serializer=ExactBytes()), timeout_ms, clock)
     except FAILURES as error:
         raise ConfigurationError(
-            f"plugin {who} cannot start its producer ({error!r}): check the consumer's connection "
+            f"{owner(who)} cannot start its producer ({error!r}): check the consumer's connection "
             f"settings and the plugin's producer_config; together they set {', '.join(sorted(config))}"
         ) from error

@@ -158,6 +158,9 @@ class EventLoop:
         self._is_started = self._takes_no_more = False
         self._is_leaving, self._has_ended = threads.Event(), threads.Event()
 
+    def __repr__(self) -> str:
+        return "asyncio"
+
     def start(self, work: Work) -> None:
         """Start the threads and, if it is our own, the loop."""
         self._work, self._is_started = work, True

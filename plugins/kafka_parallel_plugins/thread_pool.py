@@ -50,6 +50,9 @@ class Threads:
         self._kept = 0  # how many more threads there are than workers
         self._started = 0
 
+    def __repr__(self) -> str:
+        return "thread-pool"
+
     def start(self, work: Work) -> None:
         """Start the first thread."""
         self._work = work

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from kafka_parallel import Batch, ConfigurationError, Halt, RecordFailed, Retry, Skip, hookimpl
 from kafka_parallel.inbox import InvalidMessageId, header
+from kafka_parallel_plugins import dedup
 from kafka_parallel_plugins.dedup import Dedup, RedisUnavailable
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
 from kafka_parallel_plugins.dedup.outages import PAUSE, Outages
@@ -254,10 +256,41 @@ def test_without_redis_it_may_stop(executor):
 
     error = app.run(plugins=[("dedup", {"redis": away(), "on_unavailable": "halt"}), "retry"])
 
-    assert isinstance(error, RecordFailed)
-    assert str(error).count("Redis at localhost:1 does not answer (ConnectionError)") == 1
-    assert isinstance(error.__cause__, RedisUnavailable)
+    assert isinstance(error, RedisUnavailable)
+    assert str(error) == "Redis at localhost:1 does not answer (ConnectionError)"
     assert app.handled == []
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_an_outage_during_the_run_may_stop_it(executor):
+    app, flaky = App(executor=executor), Flaky(Answering())
+    flaky.is_away = True
+
+    error = app.run(plugins=[("dedup", {"redis": flaky, "on_unavailable": "halt"}), "retry"])
+
+    assert isinstance(error, RecordFailed)
+    assert isinstance(error.__cause__, RedisUnavailable)
+    assert str(error).count("Redis does not answer (ConnectionError)") == 1
+    assert app.handled == []
+
+
+def test_a_wrong_host_is_told_before_any_record(caplog):
+    app = App(records=0)
+
+    assert app.run(plugins=[("dedup", {"redis": away()})]) is None
+
+    assert "Redis at localhost:1 does not answer (ConnectionError): records are handled without it" in caplog.text
+
+
+def test_a_redis_that_says_nothing_is_not_waited_for(caplog, monkeypatch):
+    monkeypatch.setattr(dedup, "START_TIMEOUT", 0.01)
+    app, silent, over = App(records=0), Answering(), threading.Event()
+    silent.execute_command = lambda *_: over.wait(60)
+
+    assert app.run(plugins=[("dedup", {"redis": silent})]) is None
+    over.set()
+
+    assert "Redis does not answer (TimeoutError): records are handled without it" in caplog.text
 
 
 class Flaky:
@@ -338,8 +371,8 @@ class Answering:
     def register_script(self, script):
         return lambda **_: (0, 0, "")
 
-    def execute_command(self):
-        """Be plain, as the client of redis is."""
+    def execute_command(self, *_):
+        """Be plain, as the client of redis is, and answer."""
 
 
 def started(client, clock):
@@ -360,7 +393,7 @@ def test_it_decides_about_its_own_errors_only():
 
 
 def client_of_nothing():
-    return SimpleNamespace(register_script=lambda _: None, execute_command=lambda: None)
+    return SimpleNamespace(register_script=lambda _: None, execute_command=lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -428,7 +428,7 @@ class TestStart:
     def test_it_looks_up_the_topics_that_are_known(self):
         missing = {("partitions_for", "bills-dlq"): KafkaTimeoutError("no metadata")}
 
-        with pytest.raises(ConfigurationError, match=r"'bills-dlq' \(KafkaTimeoutError\(.*create the topic") as caught:
+        with pytest.raises(ConfigurationError, match=r"'bills-dlq': no broker told of it .*create the topic") as caught:
             started(settings(topics=["bills", "orders"]), producer={"calls": missing})
 
         assert isinstance(caught.value.__cause__, KafkaTimeoutError)
@@ -473,6 +473,22 @@ class TestStart:
         stop(plugin)
 
         assert acts == ["close", "force_close", "join", "close"]
+
+    def test_a_producer_whose_thread_is_stuck_is_said_and_fails_nothing(self, caplog):
+        plugin, producer = started(timeout_ms=5_000)
+        closed = []
+
+        def close(timeout):
+            closed.append(timeout)
+            raise KafkaTimeoutError("Timeout waiting for future")
+
+        producer.close = close
+        producer._sender = SimpleNamespace(force_close=lambda: None, join=lambda timeout: None)
+
+        stop(plugin)
+
+        assert closed == [5.0, 5.0]
+        assert "a producer did not end within 10 s after it was told to give everything up" in caplog.text
 
     # kafka-python 2.3: the thread of the producer has closed its sockets while close() was about to wake it
     @pytest.mark.parametrize("missed", [AttributeError("'NoneType' has no attribute 'sendall'"), OSError(9, "bad fd")])

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kafka.errors import KafkaError
+
 from kafka_parallel._core.log_ends import FetchedEnd
 from kafka_parallel._runtime.client.end_offsets import Answered, ask_for_ends
 
@@ -36,6 +38,16 @@ class ClientPartitions:
     def fetched_ends(self) -> dict[TopicPartition, FetchedEnd]:
         """The end of each log as the last fetch told it: the high watermark."""
         return {partition: _fetched_end(state) for partition, state in dict(self.states).items()}
+
+    def lacks(self, topic: str) -> bool:
+        """Tell whether the cluster has no *topic* that the user of the connection may see; false if it does not answer.
+
+        :param topic: its name; it is not created by the question.
+        """
+        try:
+            return topic not in self._consumer.topics()
+        except KafkaError:
+            return False
 
     def ask_for_ends(self, partitions: Iterable[TopicPartition], answered: Answered) -> None:
         """Ask the cluster where the logs of *partitions* end, without waiting; only for the thread that polls."""

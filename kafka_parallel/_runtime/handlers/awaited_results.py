@@ -34,11 +34,12 @@ class AwaitedDelivery(ResultDelivery):
     """Hands over the results of one run, on its event loop.
 
     :param producing: says where to.
+    :param lacks: see `ResultDelivery`.
     :param clock: starts threads.
     """
 
-    def __init__(self, producing: Producing[Any], clock: Clock) -> None:
-        super().__init__(producing)
+    def __init__(self, producing: Producing[Any], lacks: Callable[[str], bool], clock: Clock) -> None:
+        super().__init__(producing, lacks)
         self._clock = clock
         self._timeout = producing.timeout_ms / 1000
         self._known = set() if producing.topic is None else {producing.topic}  # looked up at the start

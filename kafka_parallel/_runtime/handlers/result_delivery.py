@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel._logs import area_logger
 from kafka_parallel._showing import described
 from kafka_parallel.errors import BatchFailed, ConfigurationError, InvalidResult, ResultNotWritten, StateError
 from kafka_parallel.hookspecs import hookimpl
-from kafka_parallel.outbox import NotWritten, Outgoing, UnknownPartition, open_outbox, producer_config
+from kafka_parallel.outbox import NotWritten, Outgoing, UnknownPartition, is_too_large, open_outbox, producer_config
 from kafka_parallel.results import NAME, RECORD_KEY
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from kafka_parallel.results import Producing, Result, Results
     from kafka_parallel.values import BatchContext, RecordContext, Settings, Transactions
 
+log = area_logger("outbox")
+
 # So that workers share a batch of the producer; the user's own setting is not touched.
 LINGER_MS = 5
+TOO_LARGE = "make it smaller, or raise max.message.bytes of the topic, or max_request_size of producer_config"
 
 
 # see docs/decisions/0079-results-are-returned.md
@@ -32,10 +36,12 @@ class ResultDelivery:
     """Hands over the results of one run. Any number of workers may use it at once.
 
     :param producing: says where to.
+    :param lacks: tells whether the cluster is known to have no such topic.
     """
 
-    def __init__(self, producing: Producing[Any]) -> None:
+    def __init__(self, producing: Producing[Any], lacks: Callable[[str], bool]) -> None:
         self._producing = producing
+        self._lacks = lacks
         self._outbox: Outbox | None = None
         self._transactions: Transactions | None = None
 
@@ -55,6 +61,8 @@ class ResultDelivery:
                 "every result would come back as a new record: name another topic; a single result may go there by "
                 f"Result(value, topic={producing.topic!r})"
             )
+        if producing.topic is not None:
+            self._warn_if_missing(producing.topic)
         if settings.transactions is not None:
             self._require_no_producer_of_its_own()
             if producing.topic is not None:
@@ -64,6 +72,12 @@ class ResultDelivery:
         config = producer_config(NAME, settings.consumer_config, overrides, producing.timeout_ms)
         topics = [] if producing.topic is None else [producing.topic]
         self._outbox = open_outbox(NAME, producing.make_producer, config, topics, producing.timeout_ms, settings.clock)
+
+    def _warn_if_missing(self, topic: str) -> None:
+        """Say that there is no *topic*: looking it up by a producer creates it, where the broker allows that."""
+        if self._lacks(topic):
+            log.warning("topic %r of producing() does not exist: the broker creates it now with its own number of "
+                        "partitions, if it creates topics by itself; check the spelling", topic)  # fmt: skip
 
     def _require_no_producer_of_its_own(self) -> None:
         if self._producing.sets_producer:
@@ -179,4 +193,9 @@ class ResultDelivery:
             cause = error.__cause__
             if isinstance(cause, UnknownPartition):
                 raise ResultNotWritten(error.record.topic, str(cause), cause.advice) from cause
+            if cause is not None and is_too_large(cause):
+                size = len(error.record.value or b"")
+                raise ResultNotWritten(
+                    error.record.topic, f"a value of {size} bytes: {described(cause)}", TOO_LARGE
+                ) from cause
             raise ResultNotWritten(error.record.topic, described(cause or error)) from cause

@@ -91,7 +91,7 @@ class Parts:
         usual_executor = "asyncio" if is_async(handler) else "thread-pool"
         check_plugins(plugins, options, client.group_id, usual_executor)
         self.executor = provided.executor(options.executor, usual_executor)
-        check_executor(handler, self.executor)
+        check_executor(function, self.executor)
         self.settings = replace(self.settings, transactions=provided.transactions())
         child_wrappers = provided.child_wrappers() if is_remote(self.executor) else {}
         scopes = [] if is_remote(self.executor) else provided.attempt_scopes()
@@ -124,9 +124,9 @@ class Parts:
         if is_async(handler):
             from kafka_parallel._runtime.handlers.awaited_results import AwaitedDelivery
 
-            results = AwaitedDelivery(handler, self.clock)
+            results = AwaitedDelivery(handler, self.client.partitions.lacks, self.clock)
         else:
-            results = ResultDelivery(handler)
+            results = ResultDelivery(handler, self.client.partitions.lacks)
         self.plugins.add_for_run(RESULTS, results)
         return results
 

@@ -20,7 +20,7 @@ from kafka_parallel import ConfigurationError, Halt, KafkaParallelError, Retry, 
 from kafka_parallel.inbox import message_id
 from kafka_parallel.plugin_support import class_name, get_logger, wrong_setting
 from kafka_parallel_plugins.dedup.leases import LeaseHeld, Leases
-from kafka_parallel_plugins.dedup.outages import Outages
+from kafka_parallel_plugins.dedup.outages import Outages, error_of
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -33,6 +33,8 @@ log = get_logger(__name__)
 
 # Seconds that one answer may take, for a client that is made here.
 ANSWER_TIMEOUT = 1.0
+# The longest that a start waits for the first answer, in seconds, however long the client would.
+START_TIMEOUT = 2.0
 # Threads that ask Redis for coroutines, at most.
 MOST_THREADS = 32
 
@@ -91,10 +93,11 @@ class Dedup:
 
     @hookimpl
     def on_start(self, settings: Settings) -> None:
-        """Take the consumer's group and clock.
+        """Take the consumer's group and clock, and ask Redis for a sign of life.
 
         :raises ConfigurationError: there is no group, a lease would end before its handler, or each record of an async
             batch would hold up the event loop.
+        :raises RedisUnavailable: Redis does not answer, and that halts.
         """
         if settings.group_id is None:
             raise ConfigurationError("plugin dedup needs a consumer group: it keeps the messages of each group apart")
@@ -113,8 +116,17 @@ class Dedup:
         self._prefix = f"kafka-parallel:dedup:{settings.group_id}:"
         self._leases = Leases(self._client, self._lease_ms, self._ttl_ms, settings.clock)
         self._outages = Outages(settings.clock)
+        self._look_for_redis()
         if is_async:
             self._pool = ThreadPoolExecutor(min(settings.workers, MOST_THREADS), "kafka-parallel-dedup")
+
+    def _look_for_redis(self) -> None:
+        """Note an outage before the first record meets it; a wrong host is one."""
+        error = error_of(lambda: self._client.execute_command("PING"), START_TIMEOUT)
+        if error is not None and self._halts:
+            raise RedisUnavailable(f"{_place(self._client)} does not answer ({class_name(error)})") from error
+        if error is not None:
+            self._is_gone(error)
 
     @hookimpl
     def on_record(self, record: ConsumerRecord, context: RecordContext) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 __all__ = ()
 
@@ -50,3 +51,25 @@ class Outages:
             was_away = self._ask_at is not None
             self._ask_at = None
             return was_away
+
+
+def error_of(question: Callable[[], object], timeout: float) -> Exception | None:
+    """Ask on a thread; return the error, also for no answer within *timeout* seconds, or ``None`` for an answer.
+
+    :param question: may wait for longer; its thread does not keep the process.
+    """
+    errors: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            question()
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
+            errors.put(error)
+        else:
+            errors.put(None)
+
+    threading.Thread(target=ask, name="kafka-parallel-dedup-ping", daemon=True).start()
+    try:
+        return errors.get(timeout=timeout)
+    except Empty:
+        return TimeoutError(f"no answer within {timeout:g} s")

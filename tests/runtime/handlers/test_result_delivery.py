@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from kafka_parallel import (
     Batch,
@@ -211,6 +211,8 @@ class TestFailures:
 
         assert list(skipping.errors) == [2]
         assert isinstance(skipping.errors[2].__cause__, MessageSizeTooLargeError)
+        assert "a value of 200 bytes: " in str(skipping.errors[2])
+        assert "raise max.message.bytes of the topic" in str(skipping.errors[2])
         assert len(written(app)) == 5
         assert app.committed == 6
 
@@ -293,12 +295,35 @@ class TestRun:
         assert isinstance(error, ConfigurationError)
         assert "this consumer reads itself" in str(error)
 
-    def test_a_topic_that_is_missing_stops_the_start(self, app):
+    def test_a_topic_that_is_missing_stops_the_start(self, app, caplog):
         error = run(app, lambda record: b"v", topic="missing")
 
+        assert "topic 'missing' of producing() does not exist" in caplog.text
         assert isinstance(error, ConfigurationError)
-        assert "cannot reach its topic 'missing'" in str(error)
+        assert "producing() cannot reach its topic 'missing'" in str(error)
         assert app.committed == 0
+
+    def test_a_cluster_that_tells_no_topics_stops_nothing(self, app, caplog):
+        app.cluster.fail("topics", KafkaConnectionError("busy"))
+
+        assert run(app, lambda record: b"v") is None
+        assert "does not exist" not in caplog.text
+
+    def test_an_executor_that_cannot_run_the_handler_names_both(self, app):
+        async def enrich(record):
+            return b"v"
+
+        error = run(app, enrich, executor="thread-pool")
+
+        assert "enrich is async def, which executor thread-pool cannot run" in str(error)
+
+    def test_a_broker_that_does_not_answer_is_named_by_its_setting(self, app):
+        app.cluster.fail("partitions_for", KafkaTimeoutError("Failed to update metadata after 30.0 secs."))
+
+        error = run(app, lambda record: b"v")
+
+        assert "producing() cannot reach its topic 'out': no broker told of it in time" in str(error)
+        assert "check bootstrap_servers" in str(error)
 
     def test_two_runs_may_share_one(self, app):
         producers = Producers(app.cluster)
