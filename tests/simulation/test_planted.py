@@ -17,6 +17,7 @@ from tests.planting.change import planted
 from tests.planting.scopes import path_of
 from tests.simulation.planted import BUGS
 from tests.simulation.planted.notes import NOTES, Missed, Notes
+from tests.simulation.planted.plans import PLANS
 from tests.simulation.planted.search import PATIENCE, Outcome, search
 
 # How many bugs are looked for in the files that were changed lately, and how many in others.
@@ -41,6 +42,10 @@ def test_a_planted_bug_has_its_place(bug):
     source = path_of(bug.change.module).read_text()
 
     assert ast.dump(ast.parse(planted(bug.change))) != ast.dump(ast.parse(source)), "it changes nothing"
+
+
+def test_every_plan_is_for_a_bug():
+    assert PLANS.keys() <= {bug.name for bug in BUGS}
 
 
 def test_no_two_bugs_have_the_same_name():

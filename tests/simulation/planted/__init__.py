@@ -9,6 +9,6 @@ from tests.simulation.planted.bug import Bug
 
 __all__ = ["BUGS", "Bug"]
 
-_TOOLS = {"bug", "notes", "search", "seeds", "__main__"}
+_TOOLS = {"bug", "notes", "plans", "search", "seeds", "__main__"}
 _MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__) if found.name not in _TOOLS]
 BUGS: list[Bug] = [bug for module in _MODULES for bug in module.BUGS]

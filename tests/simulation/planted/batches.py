@@ -10,7 +10,7 @@ BUGS = [
         where="kafka_parallel._runtime.handlers.batch_attempt:BatchAttempts.decide",
         old="not run.failures and not run.outcomes",
         new="not run.failures",
-        executor="batch on thread-pool",
+        executor="tests/runtime/test_left_out.py::test_of_a_batch_those_that_are_left_out_are_skipped",
     ),
     Bug(
         "take a batch for handled of which records failed",

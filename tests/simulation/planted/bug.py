@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.planting.change import Change
 
@@ -15,7 +13,6 @@ class Bug(NamedTuple):
     :ivar executor: the kind of handlers with which it shows, "replay", "exactly-once", "incident" for one of those, or
         a test (its file and name) where no simulation can show it.
     :ivar nth: which of several equal places it is.
-    :ivar plan: what is replaced in each drawn plan, where it shows with things that are seldom drawn together.
     """
 
     name: str
@@ -24,7 +21,6 @@ class Bug(NamedTuple):
     new: str
     executor: str = "thread-pool"
     nth: int | None = None
-    plan: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def change(self) -> Change:

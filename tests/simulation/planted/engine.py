@@ -305,6 +305,7 @@ BUGS = [
         where="kafka_parallel_plugins.circuit_breaker:CircuitBreaker.on_error",
         old='context.stage != "handle" or not isinstance(error, self._open_on)',
         new="not isinstance(error, self._open_on)",
+        executor="tests/plugins/test_circuit_breaker.py::test_a_record_that_was_never_handed_over_met_no_outage",
     ),
     Bug(
         "do not count an attempt",
@@ -329,6 +330,7 @@ BUGS = [
         where="kafka_parallel._core.backlog:Backlog.drop_above",
         old="self.retries.stop_counting(dropped)",
         new="",
+        executor="tests/core/test_scheduler.py::test_a_retry_that_is_taken_away_after_its_assignment_ended_runs_no_more",
     ),
     Bug(
         "count a retry that was settled as running",
@@ -377,6 +379,7 @@ BUGS = [
         where="kafka_parallel._core.rate_limits",
         old="TAKEN_SECONDS = 0.001",
         new="TAKEN_SECONDS = 1.0",
+        executor="tests/core/test_rate_limits.py::test_no_more_start_than_the_pace_allows_and_it_is_known_when_the_next_one_may",
     ),
     Bug(
         "begin a rate anew with each partition that comes",

@@ -10,6 +10,7 @@ BUGS = [
         where="kafka_parallel._runtime.client.membership:Membership.notice_changes",
         old="found and found != self._id",
         new="not found and self._id != found",
+        executor="tests/runtime/client/test_membership.py::test_another_id_is_told_once",
     ),
     Bug(
         "let the client keep in silence what was lost when it joined anew",
@@ -22,5 +23,6 @@ BUGS = [
         where="kafka_parallel._runtime.loop.rebalance:Rebalance.watch_assignment",
         old="self._client.is_joining",
         new="False",
+        executor="tests/runtime/loop/test_rebalance.py::test_what_the_client_shows_while_it_joins_may_be_another_members_by_now",
     ),
 ]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.planting.hook import plant
 from tests.simulation.planted import BUGS, Bug
+from tests.simulation.planted.plans import PLANS
 
 FOUND = "the bug is found: "
 INTERRUPTED = 130
@@ -68,7 +69,7 @@ def _runner(bug: Bug) -> Callable[[int], object]:
         return transacting.judge
     if executor == "replay":
         return lambda seed: Replaying(seed, Path.cwd()).run()
-    return lambda seed: Simulation(seed, changed(seed, executor=executor, **bug.plan)).run()
+    return lambda seed: Simulation(seed, changed(seed, executor=executor, **PLANS.get(bug.name, {}))).run()
 
 
 def _require_success(test: str) -> None:
