@@ -46,6 +46,7 @@ def is_read(ends: Mapping[TopicPartition, int], progress: Mapping[TopicPartition
     )
 
 
+# see docs/decisions/0095-once-ends-where-logs-ended.md
 class ReadToEnd:
     """A plugin that stops its run once it `is_read`.
 
