@@ -27,7 +27,7 @@ CLIENT = (kafka, kafka.errors, kafka.consumer.fetcher)
 # Classes of packages that only an extra needs, so the documentation is built without them.
 OF_EXTRAS = {"CollectorRegistry", "MeterProvider", "TracerProvider"}
 # Protocols that only the library itself meets, in signatures of objects that it hands out, and variables of types.
-PRIVATE = {"WritesAnew", "Argument_contra"}
+PRIVATE = {"WritesAnew", "Argument_contra", "H", "T"}
 
 
 def setup(app: Sphinx) -> None:
@@ -58,7 +58,7 @@ def place_of(target: str, documented: Any) -> str | None:
 def is_elsewhere(target: str, user: str | None) -> bool:
     """Tell whether *target* is a name of Python or of kafka-python, for the module *user*."""
     module, _, name = target.rpartition(".")
-    if name in PRIVATE:
+    if name in PRIVATE or target.startswith("Callable["):  # the second: a bound of such a variable
         return True
     if module.split(".")[0] in ELSEWHERE:
         return hasattr(importlib.import_module(module), name)
