@@ -22,8 +22,19 @@ from kafka_parallel.values import Halt, Retry, Skip
 # The classes whose items are looked at, and how many: work is returned in lists of a few futures.
 CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
 MOST_ITEMS = 100
+
+
+class Results(tuple[Any, ...]):
+    """The results of one record after they were judged, each a `kafka_parallel.Result`.
+
+    A type of its own, so that a plain tuple of these (from a handler without `producing`) can be refused.
+    """
+
+    __slots__ = ()
+
+
 # The classes of most results.
-PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, Results})
 
 
 def is_async(function: Callable[..., Any]) -> bool:

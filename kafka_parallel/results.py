@@ -15,7 +15,7 @@ from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, overload
 from kafka import KafkaProducer
 
 from kafka_parallel._showing import kind_of, name_of, shown
-from kafka_parallel._unfinished import is_async, require_finished
+from kafka_parallel._unfinished import Results, is_async, require_finished
 from kafka_parallel.errors import BatchFailed, ConfigurationError, InvalidResult, StateError
 from kafka_parallel.outbox import check_overrides
 
@@ -68,6 +68,8 @@ class Result:
     timestamp_ms: int | None = None
 
     def __post_init__(self) -> None:
+        if self._is_value_alone:
+            return
         for name in ("value", "key"):
             found = getattr(self, name)
             if not (found is None or found is RECORD_KEY or isinstance(found, (bytes, bytearray, memoryview))):
@@ -82,20 +84,18 @@ class Result:
                 raise InvalidResult(f"Result({name}={shown(number)}): give an integer from 0 to {most}")
         object.__setattr__(self, "headers", _headers(self.headers))
 
+    @property
+    def _is_value_alone(self) -> bool:
+        """True if there is nothing to look at but bytes, as in most results."""
+        rest = (self.topic, self.partition, self.timestamp_ms)
+        is_bare = self.key is RECORD_KEY and rest == (None, None, None) and type(self.headers) is tuple
+        return type(self.value) is bytes and is_bare and not self.headers
+
 
 # The argument of a handler: a record, or a list of them.
 Argument_contra = TypeVar("Argument_contra", contravariant=True)
 ReturnedResults: TypeAlias = "bytes | bytearray | memoryview | Result | list[Any] | None"
 """A value that a handler that is producing may return: no result, one, or a list of them."""
-
-
-class Results(tuple[Result, ...]):
-    """The results of one record after they were judged.
-
-    A type of its own, so that a plain tuple of `Result` (from a handler without `producing`) can be refused.
-    """
-
-    __slots__ = ()
 
 
 NO_RESULTS = Results()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.testing.history import History, Kind, judge, read
-from kafka_parallel_plugins.offset_map.codec import decode
+from kafka_parallel_plugins.offset_map.codec import decode, encode
 from tests.integration.handlers import EXECUTORS
-from tests.integration.kafka_app import Worker, committed, ends, observer, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, consume, ends, observer, produce, wait_for
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -69,4 +70,27 @@ def test_a_kill_behind_stuck_records_repeats_only_what_no_commit_told(kafka_brok
     assert (PARTITIONS, known & again) == (len({place for place in again if place[1] == 0}), set())
     verdict = judge(list(read(history.path)), produced, lane="none")
     assert verdict.is_good, verdict
+    assert committed(bootstrap, group, produced) == ends(produced)
+
+
+@pytest.mark.parametrize(("jumps", "again"), [(False, [0]), (True, [*range(40)])], ids=["no seek", "seek"])
+def test_a_seek_to_the_committed_offset_itself_brings_all_above_it_again(kafka_broker, topic, jumps, again):
+    """It is the one target at which the partition goes on where its map counts from."""
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(1), 40)
+    partition, group = TopicPartition(produced.topic, 0), "g-" + produced.topic
+    with observer(bootstrap, group) as asking:
+        asking.commit({partition: OffsetAndMetadata(0, encode(0, [(1, 40)]), -1)})
+    consumer = consume(bootstrap, produced.topic, group, max_poll_records=2)
+    options = {"plugins": ["offset-map"], "ordering": "unordered", "workers": 2, "max_uncommitted": 5}
+    handled, parallel = [], UntilCommitted(consumer, **options)
+
+    def handle(record):
+        handled.append(record.offset)
+        if jumps and len(handled) == 1:
+            consumer.seek(partition, 0)
+
+    parallel.run(handle)
+
+    assert sorted(handled[jumps:]) == again
     assert committed(bootstrap, group, produced) == ends(produced)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,8 +19,9 @@ from kafka_parallel.errors import BatchFailed
 
 if TYPE_CHECKING:
     from kafka_parallel._runtime.clock import Clock
+    from kafka_parallel._unfinished import Results
     from kafka_parallel.outbox import HandedOver, Outgoing
-    from kafka_parallel.results import Producing, Results
+    from kafka_parallel.results import Producing
     from kafka_parallel.values import BatchContext, RecordContext
 
 T = TypeVar("T")
@@ -75,10 +76,10 @@ class AwaitedDelivery(ResultDelivery):
         self._unanswered += size
         try:
             sent = self.hand_over_all(outgoing)
-            are_answered = await asyncio.gather(*(self._answers.to(each, self._timeout) for each in sent.values()))
+            are_answered = await self._answers.to(sent.values(), self._timeout)
         finally:
             self._unanswered -= size
-        if all(are_answered) and not any(each.has_failed for each in sent.values()):
+        if are_answered and not any(each.has_failed for each in sent.values()):
             return {}
         return await self._beside(lambda: self.not_written(sent))
 
@@ -93,13 +94,15 @@ class Answers:
         self._come: deque[Callable[[], None]] = deque()
         self._is_woken = False
 
-    async def to(self, handed_over: HandedOver, timeout: float) -> bool:
+    async def to(self, sent: Collection[HandedOver], timeout: float) -> bool:
         """Wait until all that was sent was answered, well or not, *timeout* seconds at most; tell whether it was."""
-        if handed_over.count == 0:
+        count = sum(each.count for each in sent)
+        if count == 0:
             return True
         loop = asyncio.get_running_loop()
-        waits = Waits(loop, handed_over.count)
-        handed_over.when_answered(lambda _: self._tell(loop, waits.count_down))
+        waits = Waits(loop, count)
+        for each in sent:
+            each.when_answered(lambda _: self._tell(loop, waits.count_down))
         limit = loop.call_later(timeout, waits.give_up)
         try:
             return await waits.has_ended

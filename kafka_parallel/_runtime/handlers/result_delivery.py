@@ -20,8 +20,9 @@ from kafka_parallel.outbox import NotWritten, Outgoing, UnknownPartition, is_too
 from kafka_parallel.results import NAME, RECORD_KEY
 
 if TYPE_CHECKING:
+    from kafka_parallel._unfinished import Results
     from kafka_parallel.outbox import HandedOver, Outbox
-    from kafka_parallel.results import Producing, Result, Results
+    from kafka_parallel.results import Producing, Result
     from kafka_parallel.values import BatchContext, RecordContext, Settings, Transactions
 
 log = area_logger("outbox")
