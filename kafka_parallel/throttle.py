@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 __all__ = ["Throttle"]
@@ -46,4 +47,24 @@ class Throttle(Protocol):
         :param records_per_second: from 1e-9 to 1e9; ``None`` takes the bound back.
         :param burst: how many records of one key may start at once after a quiet time, at least 1.
         :raises ConfigurationError: a value is out of range.
+        """
+
+    def limit_topics(self, in_flight: int | None, topics: Collection[str]) -> None:
+        """Let at most *in_flight* records of *topics* together be in flight; other topics go on.
+
+        A record that has to wait occupies no worker, keeps its place among those that wait, and holds its key back.
+        Records that are in flight already take no place. Several bounds may cover a topic: each has to allow a start.
+        The lists of a batch handler count by their records; one key's may exceed the bound.
+
+        :param in_flight: records, at least 1; ``None`` takes the bound for these *topics* back.
+        :param topics: their names, as the consumer reads them; topics of retries have names of their own.
+        :raises ConfigurationError: *in_flight* is below 1 or no integer.
+        """
+
+    def limit_other_topics(self, in_flight: int | None, topics: Collection[str]) -> None:
+        """Do the same for all topics but *topics*, together: the other workers are kept free for these.
+
+        :param in_flight: records, at least 1; ``None`` takes the bound back.
+        :param topics: the names of those that the bound does not count.
+        :raises ConfigurationError: *in_flight* is below 1 or no integer.
         """

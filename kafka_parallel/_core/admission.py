@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafka_parallel._core.batch_queue import BatchQueue
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
-from kafka_parallel._core.times import NEVER
+from kafka_parallel._core.times import AT_ONCE, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,17 @@ class Admission:
         if not (self._limits or self._parked.waiting):  # `is_selective` without a call: this runs for each chunk
             return ready.pop_units(limit)
         self._parked.release_due(ready, now)
-        units: list[Runnable] = []
         limit = min(limit, self._rates.most_at_once)
+        units: list[Runnable] = []
+        while not units and limit > 0 and self._rates.earliest_start <= now:
+            has_released = self._parked.release_open(ready)
+            units = self._take_each(ready, limit, now)
+            if not has_released:  # nothing is left that might start
+                break
+        return units
+
+    def _take_each(self, ready: ReadyQueue, limit: float, now: float) -> list[Runnable]:
+        units: list[Runnable] = []
         while limit > 0 and self._rates.earliest_start <= now and (taken := ready.pop_units(1)):
             if self._starts(ready, taken[0], now):
                 units += taken
@@ -61,9 +70,13 @@ class Admission:
         if not self.is_selective:
             return ready.pop_batch(limit, now)
         self._parked.release_due(ready, now)
-        while self._rates.earliest_start <= now and (batch := ready.pop_batch(limit, now)):
+        while self._rates.earliest_start <= now:
+            has_released = self._parked.release_open(ready)
+            batch = ready.pop_batch(limit, now)
             if units := [unit for unit in batch if self._starts(ready, unit, now)]:
                 return units
+            if not (batch or has_released):
+                break
         return []
 
     def _starts(self, ready: ReadyQueue | BatchQueue, unit: Runnable, now: float) -> bool:
@@ -125,7 +138,7 @@ class Admission:
         if is_ready and self._rates.bounds_all:
             return self._rates.earliest_start
         waiting = self._parked.waiting
-        due = waiting[0].due if waiting else None
+        due = AT_ONCE if self._parked.has_open else waiting[0].due if waiting else None
         return None if due is None else max(self._rates.earliest_start, due)
 
 

@@ -10,9 +10,11 @@ Rule 5: how fast records start is bounded too, see ``rate_limits.py``; ``admissi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from kafka_parallel._core.group_limits import GroupLimit
 from kafka_parallel._core.parking import Parking
 from kafka_parallel._core.rate_limits import RateLimits
 from kafka_parallel._core.start_limit import Limit
@@ -56,6 +58,17 @@ class Throttles:
         if is_set:
             self.limits.append(limit)
         self.parked.look_again()
+
+    def limit_group(self, name: str, in_flight: float, covers: Callable[[Any], bool]) -> None:
+        """Let at most *in_flight* records be in flight of the partitions that it *covers*; *name* stands for these.
+
+        Records that were in flight before take no place: the bound holds for all when they have ended.
+        """
+        before = next((limit for limit in self.limits if isinstance(limit, GroupLimit) and limit.name == name), None)
+        if before is not None:
+            self.set_limit(before, is_set=False)
+        if in_flight < UNBOUNDED:
+            self.set_limit(GroupLimit(name, int(in_flight), covers))
 
     def limit(self, name: str, in_flight: float, since: float | None = None) -> None:
         """Let *name* bound the records in flight: at once, or from the time *since* on.

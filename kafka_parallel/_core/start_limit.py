@@ -8,11 +8,12 @@ partition leaves. Starts and ends are told with the records themselves. It may b
 told of: that one had started before the limit was set.
 Rule 3: a limit costs a call per record. While none is set, there is none.
 
-A new one, such as "at most so many of one topic at once", is four changes: a class with these members; where
+A new one is four changes: a class with these members; where
 `Throttles` (``in_flight_limits.py``) sets it; and for plugins a method of their throttle (``throttle.py`` and
-``_runtime/loop/plugin_throttle.py``). A core limit by topic is handed the function from a partition to its topic, for
-the core does not know about topics: `Task.assignment.partition` is the partition as the runtime named it. An example is
-`AtMostPerGroup` in ``tests/core/test_start_limit.py``.
+``_runtime/loop/plugin_throttle.py``). A core limit by topic is handed a function of a partition, for
+the core does not know about topics: `Task.assignment.partition` is the partition as the runtime named it. Examples are
+`GroupLimit` (``group_limits.py``), which lets go of as many parked records as have a place, and `AtMostPerGroup` in
+``tests/core/test_start_limit.py``.
 """
 
 from __future__ import annotations

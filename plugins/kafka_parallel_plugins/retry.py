@@ -3,9 +3,9 @@
 The plugin only decides. The waiting is done by the consumer's scheduler: a record that waits occupies no worker. In key
 order it holds its key, in partition order its partition, unordered nothing. It counts as buffered meanwhile.
 
-A record is not tried again if it was never handed over (it could not be deserialised), if its error is one of
-``never_retry``, or once its attempts or its time are used up. Then the next plugin is asked, ``dlq`` for example; if
-none answers, the consumer stops.
+A record is not tried again if it was never handed over (it could not be deserialised), unless its error is one of
+``prepare_on``; if its error is one of ``never_retry``; or once its attempts or its time are used up. Then the next
+plugin is asked, ``dlq`` for example; if none answers, the consumer stops.
 
 With the defaults the twelfth and last attempt begins 64 to 85 s after the first one failed, longer if handlers take
 time. So an outage of a minute makes no dead letter, and a record that can never be handled holds its key for as long.
@@ -52,6 +52,9 @@ class RetryWithBackoff:
     :param max_elapsed_ms: milliseconds from the first failure after which no attempt begins; ``None`` = no bound.
     :param retry_on: exception classes that are tried again.
     :param never_retry: exception classes that are not, although ``retry_on`` names them or a base of them.
+    :param prepare_on: exception classes that are tried again although the record was never handed over: those of a
+        service that a deserialiser asks, such as a schema registry that is down. ``retry_on`` and ``never_retry`` are
+        not asked about these.
     :param max_share: the part of the workers that retries may occupy at once, above 0 to 1, at least one worker.
     :param chance: returns a number from 0 up to 1, anew for each wait; for tests.
     :raises ConfigurationError: a setting cannot work.
@@ -68,6 +71,7 @@ class RetryWithBackoff:
         max_elapsed_ms: float | None = None,
         retry_on: Collection[type[Exception]] = (Exception,),
         never_retry: Collection[type[Exception]] = PROGRAMMING_ERRORS,
+        prepare_on: Collection[type[Exception]] = (),
         max_share: float = 0.5,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -90,6 +94,7 @@ class RetryWithBackoff:
         self._max_elapsed_ms = float("inf") if max_elapsed_ms is None else max_elapsed_ms
         self._retry_on = exception_classes("retry", "retry_on", retry_on)
         self._never_retry = exception_classes("retry", "never_retry", never_retry)
+        self._prepare_on = exception_classes("retry", "prepare_on", prepare_on)
         self._max_share = max_share
         self._clock: Callable[[], float] | None = None
         self._group: str | None = None
@@ -126,8 +131,9 @@ class RetryWithBackoff:
         return Retry(delay_ms)
 
     def _is_worth_it(self, error: BaseException, context: RecordContext) -> bool:
-        is_named = isinstance(error, self._retry_on) and not isinstance(error, self._never_retry)
-        return is_named and context.stage == "handle"
+        if context.stage == "prepare":
+            return isinstance(error, self._prepare_on)
+        return isinstance(error, self._retry_on) and not isinstance(error, self._never_retry)
 
     def _wait_ms(self, attempt: int) -> float:
         """The wait after the failed *attempt*."""

@@ -50,7 +50,8 @@ def sources():
 def methods(tree):
     """The functions and methods that a call from elsewhere may mean, by name: not nested ones, not properties, and not
     what type checkers alone read."""
-    bodies = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    bodies = [tree.body, *(node.body for node in classes if "Protocol" not in map(ast.unparse, node.bases))]
     found = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return [node.name for node in found if not {"property", "overload"} & {*map(ast.unparse, node.decorator_list)}]
 

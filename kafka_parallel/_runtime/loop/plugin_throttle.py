@@ -1,13 +1,13 @@
 """A plugin's throttle: checks its arguments, and hands them to the scheduler.
 
-The bounds on all records are in ``in_flight_limits.py`` and ``rate_limits.py`` of the core. The way to add a
-bound on some records, such as those of one topic, is in ``_core/start_limit.py``.
+The bounds on all records are in ``in_flight_limits.py`` and ``rate_limits.py`` of the core, that on some topics
+in ``group_limits.py``. The way to add another bound on some records is in ``_core/start_limit.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._core.in_flight_limits import UNBOUNDED
 from kafka_parallel._core.rate_limits import TokenBuckets
@@ -53,6 +53,22 @@ class PluginThrottle:
         """Bound how fast the records of each ordering key start."""
         rate = _rate(records_per_second, burst)
         self._change(lambda throttles, now: throttles.rates.set_by_lane(self._name, rate, now))
+
+    def limit_topics(self, in_flight: int | None, topics: Collection[str]) -> None:
+        """Bound how many records of *topics* are in flight."""
+        found = frozenset(topics)
+        self._limit_group(in_flight, f"of {', '.join(sorted(found))}", lambda partition: partition.topic in found)
+
+    def limit_other_topics(self, in_flight: int | None, topics: Collection[str]) -> None:
+        """Bound how many records of all but *topics* are in flight."""
+        found = frozenset(topics)
+        self._limit_group(
+            in_flight, f"of all topics but {', '.join(sorted(found))}", lambda partition: partition.topic not in found
+        )
+
+    def _limit_group(self, in_flight: int | None, of: str, covers: Callable[[Any], bool]) -> None:
+        bound, name = _bound("in_flight", in_flight, least=1), f"the bound by plugin {self._name} on records {of}"
+        self._change(lambda throttles, _: throttles.limit_group(name, bound, covers))
 
 
 def _bound(name: str, value: int | None, least: int) -> float:

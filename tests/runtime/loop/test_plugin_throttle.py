@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from kafka import TopicPartition
 
 from kafka_parallel import ConfigurationError
 from kafka_parallel._core.in_flight_limits import UNBOUNDED, Throttles
+from kafka_parallel._core.task import Task
+from kafka_parallel._core.times import AT_ONCE, NEVER
 from kafka_parallel._runtime.loop.plugin_throttle import PluginThrottle
 
 NOW = 100.0
@@ -66,6 +71,32 @@ def test_what_is_no_number_of_records_is_refused(plugin, bound):
 def test_what_is_no_delay_is_refused(plugin, delay_ms):
     with pytest.raises(ConfigurationError, match=r"delay_ms=.*: must be a finite number of milliseconds"):
         plugin.throttle.limit(1, delay_ms=delay_ms)
+
+
+@pytest.mark.parametrize(("method", "covered"), [("limit_topics", "a"), ("limit_other_topics", "b")])
+def test_topics_have_bounds_of_their_own_until_these_are_taken_back(plugin, method, covered):
+    call = getattr(plugin.throttle, method)
+    task = Task(None, 0, None, 0, 0.0)
+
+    call(3, ["a"])
+    call(1, ["a"])
+    (limit,) = plugin.throttles.limits
+    task.assignment = SimpleNamespace(partition=TopicPartition(covered, 0))
+    limit.count_starts([task], NOW)
+    assert limit.places == 0
+    assert limit.earliest_start_of(task) == NEVER
+    task.assignment = SimpleNamespace(partition=TopicPartition("b" if covered == "a" else "a", 0))
+    assert limit.earliest_start_of(task) == AT_ONCE
+
+    call(None, ["a"])
+    assert plugin.throttles.limits == []
+
+
+@pytest.mark.parametrize("bound", [0, -1, 1.5, True, "3"])
+@pytest.mark.parametrize("method", ["limit_topics", "limit_other_topics"])
+def test_what_is_no_bound_of_topics_is_refused(plugin, method, bound):
+    with pytest.raises(ConfigurationError, match=r"in_flight=.*: must be an integer of at least 1, or None"):
+        getattr(plugin.throttle, method)(bound, ["a"])
 
 
 @pytest.mark.parametrize("rate", [0, -1, 1e10, float("nan"), float("inf"), True, "5"])
