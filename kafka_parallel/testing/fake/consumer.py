@@ -160,7 +160,7 @@ class FakeConsumer:
     def _poll_once(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         self._client.poll()
         self._questions.read()
-        if not self._coordinator.poll():
+        if self._closed or not self._coordinator.poll():  # another thread may have closed it meanwhile
             return {}
         if self._subscription.is_by_group and self.config["group_id"] is None:
             wanted = [p for p in self._cluster.logs if self._subscription.wants(p.topic)]
