@@ -87,7 +87,7 @@ class Acts:
         self._checker.bounds.runs(self._name, len(self._running), plan.most_running)
         self.share.begins(call)
         if call.retries:
-            self._checker.bounds.retries(self._name, self.share.running(self._running), self.share.most)
+            self._checker.bounds.retries(self._name, self.share.running(self._running, world.now), self.share.most)
         if plan.batch is not None:
             self._checker.bounds.batched(records, plan.batch)
         for record in records:

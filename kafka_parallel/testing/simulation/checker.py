@@ -78,7 +78,7 @@ class Checker:
         self.committed = CommittedOffsets(
             cluster, source, self.starts, isolation, self.done, self.violate, self.jumps, is_latest=reset == "latest"
         )
-        self.holdings.finishes_on_arrival = self.committed.told.is_told
+        self.holdings.finishes_on_arrival = self.committed.told.is_known
         self.endless = 0
         self.violation: Violation | None = None
         self.interrupted: set[str] = set()
@@ -93,6 +93,7 @@ class Checker:
     def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *instance* got *partitions*: it may see records again."""
         self.tenures.assigned(instance, partitions)
+        self.committed.told.assigned(instance, partitions)
         self.starts.falls(instance)
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
@@ -103,6 +104,7 @@ class Checker:
     def seeks(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
         """Note that the application of *instance* is about to jump in *partition* from *position* to *target*."""
         self.jumps.note(instance, partition, position, target)
+        self.committed.told.jumped(instance, partition)
         self.committed.has_news = True
         log = self._cluster.logs[partition]
         for record in log.read(min(target, position), len(log.records)):  # also those that a map told, which is dropped

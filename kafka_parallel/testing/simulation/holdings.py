@@ -17,14 +17,14 @@ class Holdings:
     :param most_records: how many records one instance may hold.
     :param most_bytes: how many bytes of keys, values and headers, and one record more.
     :param violate: is called with what is wrong.
-    :ivar finishes_on_arrival: tells whether a record is known to be finished when it comes.
+    :ivar finishes_on_arrival: tells whether an instance knows that a record is finished when it comes.
     """
 
     def __init__(self, most_records: float, most_bytes: float, violate: Callable[[str], object]) -> None:
         self._most_records = most_records
         self._most_bytes = most_bytes
         self._violate = violate
-        self.finishes_on_arrival: Callable[[Place], bool] = lambda _: False
+        self.finishes_on_arrival: Callable[[str, Place], bool] = lambda *_: False
         self._held: dict[str, set[Place]] = defaultdict(set)
         self._sizes: dict[Place, int] = {}
         self._first: dict[tuple[str, TopicPartition], int] = {}
@@ -44,7 +44,7 @@ class Holdings:
             self._sizes.update({(partition, record.offset): size_of(record) for record in records})
         held = {place for place in self._held[instance] if place[0] in owned}
         come = {(partition, record.offset) for partition, records in batch.items() for record in records}
-        self._held[instance] = held | {place for place in come if not self.finishes_on_arrival(place)}
+        self._held[instance] = held | {place for place in come if not self.finishes_on_arrival(instance, place)}
 
     def first_offset(self, instance: str, partition: TopicPartition) -> int:
         """The first offset of *partition* that *instance* ever got."""

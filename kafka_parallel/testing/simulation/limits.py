@@ -93,6 +93,7 @@ class RetryShare:
     def __init__(self, plan: Plan) -> None:
         self._is_told_apart = plan.batch is None or not (plan.kept_out or plan.is_unreadable)
         share = 1.0 if plan.backoff is None else plan.backoff["max_share"]
+        self._timeout = float("inf") if plan.timeout_ms is None else plan.timeout_ms / 1000
         self.most = max(1, int(plan.options["workers"] * share))
         self._told: dict[Place, tuple[int, int]] = {}
         self._entering: dict[Place, bool] = {}
@@ -116,10 +117,10 @@ class RetryShare:
         call.retries = sum(self._entering.pop(place, False) for place in places)
         self._calls.update(dict.fromkeys(places, call))
 
-    @staticmethod
-    def running(calls: Mapping[Call, None]) -> int:
-        """The number of retries among *calls*."""
-        return sum(call.retries for call in calls if not call.is_late)
+    def running(self, calls: Mapping[Call, None], now: float) -> int:
+        """The number of retries among *calls* at *now*: no verdict tells of a deadline after a partition has left."""
+        late = [call for call in calls if call.is_late or (call.gone and call.lasted(now) > self._timeout)]
+        return sum(call.retries for call in calls) - sum(call.retries for call in late)
 
 
 def _attempt(context: RecordContext) -> Attempt:

@@ -41,6 +41,7 @@ class ToldFinished:
         self._has_record = has_record
         self._violate = violate
         self._told: dict[TopicPartition, tuple[int, OffsetRanges]] = {}
+        self._known: dict[tuple[str, TopicPartition], OffsetRanges] = {}
 
     def commit(self, partition: TopicPartition, committed: OffsetAndMetadata) -> None:
         """Note that *committed* is stored."""
@@ -55,6 +56,20 @@ class ToldFinished:
     def _forgotten(self, partition: TopicPartition, offset: int, told: OffsetRanges) -> list[int]:
         above = (record.offset for record in self._read(partition, offset + 1))
         return [one for one in above if one not in told and self.is_told((partition, one))]
+
+    def assigned(self, instance: str, partitions: Collection[TopicPartition]) -> None:
+        """Note that *instance* got *partitions*: it knows from now on what is told of them."""
+        for partition in partitions:
+            base, told = self._told.get(partition, (0, OffsetRanges()))
+            self._known[instance, partition] = told if self._has_record(partition, base) else OffsetRanges()
+
+    def jumped(self, instance: str, partition: TopicPartition) -> None:
+        """Note that *instance* jumps in *partition*: it drops what it knows."""
+        self._known.pop((instance, partition), None)
+
+    def is_known(self, instance: str, place: Place) -> bool:
+        """Tell whether *instance* knows that the record is finished, of the last commit or of one before it began."""
+        return self.is_told(place) or place[1] in self._known.get((instance, place[0]), ())
 
     def is_told(self, place: Place) -> bool:
         """Tell whether the last stored commit says that the record is finished, to owners that will believe it."""
