@@ -48,7 +48,7 @@ def test_a_package_is_marked_as_typed(library, package):
     assert PurePosixPath(package, "py.typed") in library
 
 
-@pytest.mark.parametrize("folder", ["tests", "simulation", "benchmarks", "examples", "docs"])
+@pytest.mark.parametrize("folder", ["tests", "benchmarks", "examples", "docs"])
 def test_the_wheel_holds_nothing_that_tests_the_library(library, folder):
     assert [str(name) for name in library if folder in name.parts] == []
 

@@ -16,8 +16,8 @@ ACCEPTED = [Path(__file__).parents[1] / "typing" / name for name in ("user_code.
 REFUSED = Path(__file__).parents[1] / "typing/refused.py"
 # The lines of that program that a checker has to refuse.
 WRONG = {number for number, line in enumerate(REFUSED.read_text().splitlines(), 1) if line.endswith("# wrong")}
-# Run, not imported: its base classes are those of click, which an extra brings.
-COMMAND = re.compile(r"kafka_parallel\.cli\b")
+# Run, not imported: base classes are those of click, pytest and greenlet, which extras bring.
+COMMAND = re.compile(r"kafka_parallel\.(cli|testing\.simulation)\b")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from tests.structure.imports import modules
 
-# Not in the wheel, and no library: a tool to run.
+# No library: a tool to run, and the simulated runs of plugin contracts.
 TOOLS = ("kafka_parallel.testing.simulation",)
 
 

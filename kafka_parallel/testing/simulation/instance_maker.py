@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from kafka_parallel._options import Options
 from kafka_parallel.testing.fake import FakeCluster
@@ -28,6 +28,7 @@ from kafka_parallel.testing.simulation.world import World
 
 DEAD = "dead"
 SESSION_TIMEOUT = 10.0
+Guests: TypeAlias = "Callable[[FakeCluster, Checker, str], Sequence[object]]"
 # The number of group.instance.ids that static members have between them.
 STATIC_IDS = 3
 
@@ -37,6 +38,7 @@ class InstanceMaker:
 
     :param options: of the consumer under test.
     :param leaves: is called with the name of an instance when it leaves its group.
+    :param guests: makes the plugins of others for the instance with that name; ``None`` = there are none.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class InstanceMaker:
         plan: Plan,
         options: Options,
         leaves: Callable[[str], None],
+        guests: Guests | None = None,
     ) -> None:
         self._world = world
         self._cluster = cluster
@@ -54,6 +57,7 @@ class InstanceMaker:
         self._plan = plan
         self._options = options
         self._leaves = leaves
+        self._guests = guests
 
     def make(self, number: int, failing: float) -> Instance:
         """Make the instance with that *number*.
@@ -131,11 +135,13 @@ class InstanceMaker:
         if plan.hostile:
             plugins += [Hostile(world, plan.seed, plan.hostile), Shapes(world, plan.seed, name, plan.hostile)]
         plugins += self._last_resorts(judge)
-        plugins.append(Auditor(world, self._checker, plan, name, TOPIC, judge))
+        audited = "" if self._guests else TOPIC  # a guest's Skip needs no copy that we know
+        plugins.append(Auditor(world, self._checker, plan, name, audited, judge))
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self._checker, name, plan.kept_out))
         plugins.extend(self._listeners(name, acts))
-        return [*plugins, *shipped_plugins(plan, world, self._checker)]
+        guests = self._guests(self._cluster, self._checker, name) if self._guests else ()
+        return [*plugins, *shipped_plugins(plan, world, self._checker), *guests]
 
     def _last_resorts(self, judge: LimitJudge | None) -> list[object]:
         """The plugin that writes failed records elsewhere, and the judge behind it."""

@@ -80,6 +80,7 @@ class Plan:
     :ivar begins_at: when the first record is written if the group begins at the end of the log, in seconds.
     :ivar quiet: partitions whose records come after all others, and not before `lull` seconds.
     :ivar transactions: how likely a record belongs to a transaction of its own, from 0 to 1.
+    :ivar has_guests: whether there are plugins of others, which may hold records back.
     :ivar isolation: whether consumers get records of aborted transactions, and wait for the end of those that are open.
     """
 
@@ -127,6 +128,7 @@ class Plan:
     quiet: frozenset[int] = frozenset()
     lull: float = 0.0
     transactions: float = 0.0
+    has_guests: bool = False
     isolation: Literal["read_uncommitted", "read_committed"] = "read_uncommitted"
 
     @property
@@ -207,7 +209,9 @@ class Plan:
     def is_punctual(self) -> bool:
         """Tell whether a batch waits for nothing but company, workers, and others of its keys."""
         # Between a first fetch and its start being committed, the answer to the commit on its way is waited for.
-        return self.is_calm and not (self.pace or self.adaptive or self.hiccups or self.is_slow_to_answer)
+        return self.is_calm and not (
+            self.pace or self.adaptive or self.hiccups or self.is_slow_to_answer or self.has_guests
+        )
 
     @property
     def is_paced(self) -> bool:

@@ -24,7 +24,7 @@ from kafka_parallel.testing.simulation.drawing import draw
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import MisbehaviourError
 from kafka_parallel.testing.simulation.instance import LONGEST_END, Instance
-from kafka_parallel.testing.simulation.instance_maker import DEAD, SESSION_TIMEOUT, STATIC_IDS, InstanceMaker
+from kafka_parallel.testing.simulation.instance_maker import DEAD, SESSION_TIMEOUT, STATIC_IDS, Guests, InstanceMaker
 from kafka_parallel.testing.simulation.interruption import Interruption, SignalRaised, own_tracing
 from kafka_parallel.testing.simulation.odd_code import act_oddly, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
@@ -75,9 +75,10 @@ class Simulation:
 
     :param seed: decides everything that the plan leaves open.
     :param plan: the plan; drawn from the seed if not given.
+    :param guests: makes further plugins for each instance; the plan says that there are some.
     """
 
-    def __init__(self, seed: int, plan: Plan | None = None) -> None:
+    def __init__(self, seed: int, plan: Plan | None = None, guests: Guests | None = None) -> None:
         self.plan = plan = plan or draw(seed)
         self.world = World(seed)
         self.cluster = FakeCluster(self.world)
@@ -99,7 +100,7 @@ class Simulation:
         self.cluster.on_call = self._faults.strike
         ordering = self._ordering if plan.lanes != "unordered" else "unordered"
         options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
-        self._maker = InstanceMaker(self.world, self.cluster, self.checker, plan, options, self._leaves)
+        self._maker = InstanceMaker(self.world, self.cluster, self.checker, plan, options, self._leaves, guests)
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
         self._production = Production(self.world, self.cluster, plan)

@@ -1,0 +1,1 @@
+"""The parts of `kafka_parallel.testing.PluginContract`."""
