@@ -44,8 +44,9 @@ def commands() -> dict[str, click.Command]:
 def leaves(found: click.Command, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """Each command below *found* that does something, with the words that call it."""
     path = f"{above} {found.name}".strip()
-    if not isinstance(found, click.Group):
+    if not isinstance(found, click.Group) or found.invoke_without_command:
         yield path, found
+    if not isinstance(found, click.Group):
         return
     for child in found.commands.values():
         yield from leaves(child, path)

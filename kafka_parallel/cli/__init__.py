@@ -22,12 +22,13 @@ def command() -> click.Group:
     from kafka_parallel.cli.doctor import doctor
     from kafka_parallel.cli.inbox import inbox
     from kafka_parallel.cli.plugin_list import plugins
+    from kafka_parallel.cli.plugins_new import with_new
     from kafka_parallel.cli.run import run_handler
     from kafka_parallel.cli.top import top
 
     group = CommandGroup(
         "kafka-parallel",
-        commands=[check_command, dlq, doctor, inbox, plugins, run_handler, top],
+        commands=[check_command, dlq, doctor, inbox, with_new(plugins), run_handler, top],
         help="Runs and examines consumers of kafka-parallel.",
     )
     return version_option(group)
