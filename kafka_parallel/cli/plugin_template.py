@@ -175,6 +175,7 @@ FILES = {
 }
 
 
+# see docs/decisions/0098-template-in-the-wheel.md
 def files_of(name: str, version: str) -> dict[str, str]:
     """The files of a plugin called *name*, by their paths.
 

@@ -13,8 +13,8 @@ from tests.lot import changed, drawn
 # The simulation has plans of its own for most of these; a few seeds show that the contract's are right for them.
 SEEDS = 4
 MOST_DRAWN = 4
-# They need a Redis, and a broker that knows transactions: see their own tests.
-WITHOUT = {"Dedup", "ExactlyOnce"}
+# They need a Redis, a broker that knows transactions, a Django project, and the names of topics: see their own tests.
+WITHOUT = {"Dedup", "ExactlyOnce", "Django", "TopicWorkers"}
 # Without processes, which take a second to start; `log-context` and `opentelemetry` have code for them.
 QUICK = ("threads", "asyncio", "batches", "batches on asyncio")
 

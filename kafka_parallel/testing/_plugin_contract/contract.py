@@ -28,6 +28,7 @@ BAD_OFFSETS = (3, 8)
 _usual_runs: WeakKeyDictionary[type, Outcome] = WeakKeyDictionary()
 
 
+# see docs/decisions/0097-plugin-contract.md
 class PluginContract:
     """Tries a plugin against every promise of the library: subclass it, and say which plugin.
 
