@@ -26,11 +26,14 @@ class BuiltIn(PluginContract):
 
 class TestAdaptiveConcurrency(BuiltIn):
     plugin = "adaptive-concurrency"
+    # Windows of its counts end by the clock, so that the same hooks may count otherwise; a lock guards them.
+    unguarded = ("_gradient._count", "_gradient._seconds", "_gradient._running", "_gradient._surplus")
 
 
 class TestAsyncIO(BuiltIn):
     plugin = "asyncio"
     executors = ("asyncio", "batches on asyncio")
+    most_cost_ratio = 1_000  # the executor: all that happens on its event loop counts
 
 
 class TestCircuitBreaker(BuiltIn):
@@ -118,6 +121,7 @@ class TestRetryTopics(BuiltIn):
 class TestThreadPool(BuiltIn):
     plugin = "thread-pool"
     executors = ("threads", "batches")
+    most_cost_ratio = 1_000  # the executor: all that happens on its workers counts
 
 
 class TestTimingMetrics(BuiltIn):
