@@ -17,6 +17,8 @@ EXAMPLES = {
     "PluginError": errors.PluginError("text"),
     "RecordFailed": errors.RecordFailed("t", 1, 2, "reason"),
     "BatchFailed": errors.BatchFailed({1: ValueError("bad")}),
+    "NotHandedOver": errors.NotHandedOver(ValueError("bad")),
+    "NoRoute": errors.NoRoute("text"),
     "HandlerTimeout": errors.HandlerTimeout("text"),
     "HandlerCancelled": errors.HandlerCancelled("text"),
     "HandlerUnfinished": errors.HandlerUnfinished("text"),

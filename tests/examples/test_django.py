@@ -20,6 +20,13 @@ def rows(database):
         return connection.execute("select topic_partition, topic_offset from billing_invoice").fetchall()
 
 
+def is_changed(orders, database):
+    """Produce one more record, for the others may be done too soon; tell whether one was billed twice its amount."""
+    orders.add(1)
+    with sqlite3.connect(database, timeout=60) as connection:
+        return bool(connection.execute("select 1 from billing_invoice where amount = 40").fetchall())
+
+
 @pytest.fixture
 def service(kafka_broker, topic, tmp_path):
     """The project with a database of its own, and a topic full of orders."""
@@ -55,15 +62,13 @@ def test_a_change_of_the_source_restarts_it_in_good_order(service, tmp_path):
             wait_for(lambda: len(reloaded.done()) >= 20, "the first effects")
             handlers = copy / "billing" / "handlers.py"
             handlers.write_text(handlers.read_text().replace("int(record.value)", "2 * int(record.value)"))
+            wait_for(lambda: is_changed(orders, billing.environment["DATABASE"]), "an effect of the changed handler")
             wait_for(lambda: orders.places <= set(reloaded.done()), "the effects of all records")
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
 
-    with sqlite3.connect(billing.environment["DATABASE"], timeout=60) as connection:
-        amounts = dict(connection.execute("select amount, count(*) from billing_invoice group by amount").fetchall())
     assert sorted(reloaded.done()) == sorted(orders.places), "a reload repeats nothing"
-    assert set(amounts) == {20, 40}, "the changed handler was run"
 
 
 CORRECT = {"HANDLER": "billing.handlers.bill", "TOPICS": ["orders"], "CONSUMER": {"bootstrap_servers": "localhost:1"}}

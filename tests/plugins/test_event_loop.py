@@ -457,13 +457,13 @@ def test_a_handler_that_blocks_the_loop_does_not_keep_run_from_ending(caplog):
 
 
 def test_no_thread_outlives_the_consumer():
-    app = App()
+    app, before = App(), {*threading.enumerate()}  # earlier tests may have left some
 
     async def handle(record):
         await asyncio.sleep(0)
 
     assert app.run_coroutine(handle) is None
-    left = [thread for thread in threading.enumerate() if thread.name.startswith("kafka-parallel")]
+    left = [found for found in {*threading.enumerate()} - before if found.name.startswith("kafka-parallel")]
     for thread in left:
         thread.join(10)
     assert not any(thread.is_alive() for thread in left)

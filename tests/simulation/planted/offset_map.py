@@ -45,14 +45,14 @@ BUGS = [
     Bug(
         "commit where an assignment begins without what is recorded there",
         where="kafka_parallel._core.assignment:Assignment.finished_ranges",
-        old="self.done.recorded_from(ahead)",
+        old="self.finished_before.recorded_from(ahead)",
         new="()",
     ),
     Bug(
         "believe a map of records that are not written yet",
         where="kafka_parallel._core.finished_before:FinishedBefore.begin_with",
-        old="log_end is not None and",
-        new="False and",
+        old="self._recorded.ranges.at_or_above(log_end)",
+        new="False",
         executor="tests/core/test_finished_before.py::test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed",
     ),
     Bug(
