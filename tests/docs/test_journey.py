@@ -34,7 +34,7 @@ def calls_of_one_record():
         if event == "call" and code.co_filename.startswith(str(ROOT)):
             if code.co_filename.endswith("locked_scheduler.py"):
                 locks.update(filter(None, [getattr(frame.f_locals.get("self"), "_lock", None)]))
-            has_lock = any(lock._is_owned() for lock in locks)
+            has_lock = any(lock._is_owned() for lock in tuple(locks))  # another thread may add one
             calls.append((code.co_filename[len(str(ROOT)) + 1 :], code.co_name, thread_kind(), has_lock))
 
     cluster = FakeCluster()
