@@ -1,3 +1,1 @@
-"""The management commands of the app."""
-
-__all__ = ()
+"""The place where Django looks for the commands of an application."""

@@ -1,3 +1,1 @@
-"""The management commands of the app."""
-
-__all__ = ()
+"""The commands of `manage.py`, a module each."""
