@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from kafka_parallel.consumer_types import BatchHandler, Handler
     from kafka_parallel.values import Batch
 
-ConsumerAndHandler: TypeAlias = (
-    "tuple[ParallelConsumer, Handler] | tuple[ParallelConsumer, Handler, None] | "
-    "tuple[ParallelConsumer, BatchHandler, Batch]"
-)
+OfSingleRecords: TypeAlias = "tuple[ParallelConsumer, Handler] | tuple[ParallelConsumer, Handler, None]"
+ConsumerAndHandler: TypeAlias = "OfSingleRecords | tuple[ParallelConsumer, BatchHandler, Batch]"
 
 
 # see docs/decisions/0089-runs-end-together.md

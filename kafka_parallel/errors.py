@@ -140,7 +140,7 @@ class NotHandedOver(KafkaParallelError):  # noqa: N818 - named after what happen
     def __init__(self, error: Exception) -> None:
         super().__init__(f"the record was not handed over: {error}")
         self.error = error
-        self.__cause__ = error
+        self.__cause__: BaseException | None = error
 
     def __reduce__(self) -> tuple[type[NotHandedOver], tuple[Exception]]:
         """Let the error be sent from another process, whatever is in it."""

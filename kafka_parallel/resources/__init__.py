@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import inspect
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerResource"]
 
-log = get_logger(__name__)
+log: logging.LoggerAdapter[logging.Logger] = get_logger(__name__)
 
 T = TypeVar("T")
 # The time that resources of an application's event loop get to be closed at the end of run_async(), in seconds.
