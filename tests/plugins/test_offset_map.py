@@ -20,7 +20,7 @@ RECORDS = 40
 
 
 class Handlers:
-    """Handlers that note their records. One record fails, once another above it has finished, whoever is first.
+    """Handlers that note their records. One record fails; it waits until another above it has finished.
 
     :param handled: the offsets are noted here.
     :param failing: the offset of the record that fails.

@@ -45,6 +45,19 @@ CALM: Mapping[str, Any] = {
     "is_meddled_with": False,
     "max_poll_interval": 60.0,
 }
+SLOW_HEADS: Mapping[str, Any] = {
+    **CALM,
+    "slow": 0.2,
+    "max_poll_interval": 2.0,
+    "membership": "eager",
+    "options": {
+        "stop_timeout_ms": 600000,
+        "revoke_timeout_ms": 1500,
+        "workers": 4,
+        "max_buffered_records": 1000,
+        "max_uncommitted": 1000,
+    },
+}
 LEAVING: Mapping[str, Any] = {
     "membership": "eager",
     "slow": 0.3,
@@ -198,32 +211,12 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "options": {"max_buffered_bytes": 40, "max_buffered_records": 1000, "max_uncommitted": 1000},
     },
     "take the committed offset for finished if others above it are": {
-        **CALM,
-        "slow": 0.2,
-        "max_poll_interval": 2.0,
-        "membership": "eager",
+        **SLOW_HEADS,
         "events": KILLS,
-        "options": {
-            "stop_timeout_ms": 600000,
-            "revoke_timeout_ms": 1500,
-            "workers": 4,
-            "max_buffered_records": 1000,
-            "max_uncommitted": 1000,
-        },
     },
     "take the offsets of a commit and what is finished above them at two moments": {
-        **CALM,
-        "slow": 0.2,
-        "max_poll_interval": 2.0,
-        "membership": "eager",
+        **SLOW_HEADS,
         "events": (),
-        "options": {
-            "stop_timeout_ms": 600000,
-            "revoke_timeout_ms": 1500,
-            "workers": 4,
-            "max_buffered_records": 1000,
-            "max_uncommitted": 1000,
-        },
     },
     "tell of the newest record as committed": {**CALM, "events": ()},
     "time a coroutine with what is decided about its failure": {
