@@ -56,6 +56,17 @@ ORDERINGS = {"key": "key-ordered", "partition": "partition-queue"}
 _within: ContextVar[ParallelConsumer | None] = ContextVar("kafka_parallel_consumer", default=None)
 
 
+def load_plugins(options: Options, environment: Mapping[str, str]) -> Plugins:
+    """Load the plugins that *options* and *environment* name or choose.
+
+    :raises ConfigurationError: an option names what is no plugin.
+    :raises PluginError: one cannot be found, loaded or combined with the others.
+    """
+    ordering = options.ordering
+    named = ORDERINGS.get(ordering, ordering) if isinstance(ordering, str) and ordering != "unordered" else None
+    return Plugins(options.plugins, environment, {"ordering": named, "executor": options.executor})
+
+
 @explains_options
 class ParallelConsumer:
     """Runs a handler on many records of a ``KafkaConsumer`` at once, in order per key or partition.
@@ -138,8 +149,7 @@ class ParallelConsumer:
         )
         self._consumer = consumer
         self._client = Client(consumer)
-        chosen = {"ordering": self._ordering_plugin(), "executor": executor}
-        self._plugins = Plugins(plugins, os.environ, chosen)
+        self._plugins = load_plugins(self._options, os.environ)
         self._claims = Claims(self._plugins)
         self._shutdown = Shutdown(stop_timeout_ms / 1000)
         self._engine: Engine | None = None
@@ -331,12 +341,6 @@ class ParallelConsumer:
         self.stop()
         if self._background is not None:
             self.join()
-
-    def _ordering_plugin(self) -> str | None:
-        ordering = self._options.ordering
-        if not isinstance(ordering, str) or ordering == "unordered":
-            return None
-        return ORDERINGS.get(ordering, ordering)
 
     def _cancel(self) -> None:
         """Undo `_begin` before anything has begun: it can be started in another way."""

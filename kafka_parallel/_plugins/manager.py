@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import pluggy
 
@@ -67,8 +67,15 @@ class HookFinder(pluggy.PluginManager):
         return super().parse_hookimpl_opts(plugin, name) or mark
 
 
-def _blocks(item: object) -> TypeGuard[str]:
-    return isinstance(item, str) and item.strip().startswith("no:")
+def named_by(environment: Mapping[str, str]) -> list[str]:
+    """The names that the variable of *environment* wants in every consumer, and those that it blocks, with ``no:``."""
+    return [name.strip() for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip()]
+
+
+def blocked_by(item: object) -> str | None:
+    """The name of the plugin that *item* blocks; ``None`` if it blocks none."""
+    is_block = isinstance(item, str) and item.strip().startswith("no:")
+    return str(item).strip().removeprefix("no:").strip() if is_block else None
 
 
 class Plugins:
@@ -88,13 +95,13 @@ class Plugins:
         self._pm.add_hookspecs(hookspecs)
         self._distributions: dict[str, str] = {}
         self._defaults: set[str] = set()
-        everywhere = [name.strip() for name in environment.get(PLUGINS_VARIABLE, "").split(",") if name.strip()]
+        everywhere = named_by(environment)
         for item in [*wanted, *everywhere]:
-            if _blocks(item):
-                self._block(item.strip()[3:].strip())
-        self._load_all([item for item in wanted if not _blocks(item)])
+            if (blocked := blocked_by(item)) is not None:
+                self._block(blocked)
+        self._load_all([item for item in wanted if blocked_by(item) is None])
         for name in everywhere:
-            if not _blocks(name):
+            if blocked_by(name) is None:
                 self._load_from_environment(name)
         for option, choice in (chosen or {}).items():
             if choice is not None and choice not in self.names():

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import click
 from kafka.errors import KafkaError
 
 from kafka_parallel.cli.configuration.run_config import RunConfig
-from kafka_parallel.cli.connection import NO_BROKER, Connection, NoBroker
+from kafka_parallel.cli.connection import NO_BROKER, Connection, NoBroker, servers_of
 from kafka_parallel.cli.preflight.buffer_findings import worker_findings
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts
 from kafka_parallel.cli.preflight.cluster_questions import ask_cluster
@@ -59,8 +58,7 @@ def _facts(intended: Intended) -> ClusterFacts:
 
     :raises click.UsageError: its client does not take the settings.
     """
-    given: Any = intended.config["bootstrap_servers"]
-    servers = given if isinstance(given, str) else ",".join(given)
+    servers = servers_of(intended.config)
     topics = {*intended.topics, *(need.topic for _, need in intended.needs)}
     try:
         connection = Connection({"bootstrap_servers": servers, **intended.given}, "[consumer]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import wraps
 from pathlib import Path
@@ -27,6 +27,12 @@ NO_ANSWER_OF_2 = "NoBrokersAvailable"
 OURS = frozenset({"group_id", "enable_auto_commit", "auto_offset_reset", "key_deserializer", "value_deserializer"})
 # Never left out for a client that does not know one: it shall fail rather than connect less securely.
 SECURITY = ("security_", "ssl_", "sasl_")
+
+
+def servers_of(settings: Mapping[str, Any]) -> str:
+    """The addresses of brokers in *settings*, separated by commas."""
+    given = settings.get("bootstrap_servers", "localhost:9092")
+    return given if isinstance(given, str) else ",".join(given)
 
 
 class NoBroker(click.ClickException):
@@ -91,8 +97,7 @@ class Connection:
             raise click.UsageError(f"{client.__name__} refuses the settings of {self._place}: {names}") from error
 
     def _silent(self) -> str:
-        given = self._settings["bootstrap_servers"]
-        servers = given if isinstance(given, str) else ",".join(given)
+        servers = servers_of(self._settings)
         waited = next((self._settings[name] for name in FIRST_ANSWER if name in self._settings), FIRST_ANSWER_MS)
         return (
             f"no broker answered at {servers} within {waited / 1000:g} s: check the address, that the broker runs, and "

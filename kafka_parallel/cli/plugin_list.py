@@ -20,7 +20,7 @@ from kafka_parallel._plugins.loading import (
     imported,
     refuse_reserved,
 )
-from kafka_parallel._plugins.manager import HOOKS, NO_AUTOLOAD_VARIABLE, PLUGINS_VARIABLE
+from kafka_parallel._plugins.manager import HOOKS, NO_AUTOLOAD_VARIABLE, PLUGINS_VARIABLE, blocked_by, named_by
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.cli.configuration.flags import Flags
 from kafka_parallel.cli.configuration.precedence import load
@@ -96,12 +96,12 @@ class Choice:
         """The choice of *config* and the environment."""
         used = {plugin.name: plugin.place for plugin in config.plugins}
         blocked = {name: f"no:{name} of the file or a flag" for name in config.blocked}
-        for item in os.environ.get(PLUGINS_VARIABLE, "").split(","):
-            name = item.strip()
-            if name.startswith("no:"):
-                blocked.setdefault(name.removeprefix("no:").strip(), PLUGINS_VARIABLE)
-            elif name:
-                used.setdefault(name, PLUGINS_VARIABLE)
+        for item in named_by(os.environ):
+            name = blocked_by(item)
+            if name is None:
+                used.setdefault(item, PLUGINS_VARIABLE)
+            else:
+                blocked.setdefault(name, PLUGINS_VARIABLE)
         return cls(used, blocked, not os.environ.get(NO_AUTOLOAD_VARIABLE))
 
 

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.cli.configuration.run_config import RunConfig
-from kafka_parallel.cli.connection import NoBroker
+from kafka_parallel.cli.connection import NoBroker, servers_of
 from kafka_parallel.cli.handler_import import use_folder
 from kafka_parallel.cli.log_formats import set_up_logging
 from kafka_parallel.cli.read_to_end import ReadToEnd, ends_of
@@ -41,9 +41,7 @@ def run_handler(config: RunConfig, *, once: bool) -> None:
     except (ConfigurationError, PluginError) as error:
         raise click.UsageError(str(error)) from None
     except KafkaError as error:
-        servers = config.consumer.get("bootstrap_servers", "localhost:9092")
-        shown = servers if isinstance(servers, str) else ",".join(servers)
-        raise NoBroker(f"the cluster at {shown} failed: {error!r}; nothing was taken") from error
+        raise NoBroker(f"the cluster at {servers_of(config.consumer)} failed: {error!r}; nothing was taken") from error
     sys.exit(_run(prepared, added))
 
 

@@ -19,7 +19,7 @@ from kafka_parallel._plugins.loading import (
     installed,
     unknown_choice,
 )
-from kafka_parallel._plugins.manager import PLUGINS_VARIABLE
+from kafka_parallel._plugins.manager import blocked_by, named_by
 from kafka_parallel._showing import kind_of
 from kafka_parallel.cli.configuration.run_config import PluginConfig, RunConfig
 from kafka_parallel.cli.configuration.schema import tables
@@ -219,8 +219,7 @@ def _safe(error: Exception, settings: Mapping[str, Any]) -> str:
 def plugins_of(config: RunConfig, environment: Mapping[str, str]) -> list[Any]:
     """The plugins of *config* as `ParallelConsumer` takes them, and the one that puts records into log lines."""
     wanted = [*config.plugins]
-    variable = [name.strip() for name in environment.get(PLUGINS_VARIABLE, "").split(",")]
-    left_out = {*config.blocked, *(name.removeprefix("no:") for name in variable if name.startswith("no:"))}
+    left_out = {*config.blocked, *map(blocked_by, named_by(environment))}
     if LOG_CONTEXT not in {plugin.name for plugin in wanted} | left_out:
         wanted.append(PluginConfig(LOG_CONTEXT))
     return [(plugin.name, plugin.settings) for plugin in wanted] + [f"no:{name}" for name in config.blocked]

@@ -173,9 +173,10 @@ class Engine:
         if self._decoder is None:
             return
         name, decoder = self._decoder
-        if problem := self._client.decode_with(decoder, self._plugins.describe(name)):
+        who = self._plugins.describe(name)
+        if problem := self._client.decode_with(decoder, who):
             level = logging.INFO if self._plugins.is_default(name) else logging.WARNING
-            log.log(level, "%s is not used, and kafka-python decodes: %s", self._plugins.describe(name), problem)
+            log.log(level, "%s is not used, and kafka-python decodes: %s", who, problem)
 
     # Ending
 

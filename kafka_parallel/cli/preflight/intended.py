@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 
-from kafka_parallel._consumer import ORDERINGS
+from kafka_parallel._consumer import load_plugins
 from kafka_parallel._options import Options
 from kafka_parallel._plugins.manager import Plugins
 from kafka_parallel._showing import described
@@ -93,21 +93,10 @@ class Intended:
         return () if self.plugins is None else self.plugins.objects()
 
 
-def load_plugins(options: Options, environment: Mapping[str, str] = os.environ) -> Plugins:
-    """Load the plugins of *options*, as `ParallelConsumer` does.
-
-    :raises KafkaParallelError: one cannot be loaded.
-    """
-    ordering = options.ordering
-    is_named = isinstance(ordering, str) and ordering != "unordered"
-    chosen = {"ordering": ORDERINGS.get(str(ordering), str(ordering)) if is_named else None}
-    return Plugins(options.plugins, environment, {**chosen, "executor": options.executor})
-
-
 def with_plugins(intended: Intended) -> tuple[Intended, list[Finding]]:
     """The *intended* consumer with its plugins and the topics that they need; errors are findings."""
     try:
-        loaded = replace(intended, plugins=load_plugins(intended.options))
+        loaded = replace(intended, plugins=load_plugins(intended.options, os.environ))
     except KafkaParallelError as error:
         return intended, [failure(PLUGINS, str(error))]
     found, problem = with_needs(loaded)
