@@ -15,8 +15,8 @@ from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetMetadat
 from kafka_parallel._runtime.client.client_errors import is_lost
 from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel.errors import MemberFenced
-from tests.contract.test_groups import PATIENT, member, shares
-from tests.contract.worlds import PATIENCE, poll_together, read
+from tests.contract.test_groups import member, shares
+from tests.contract.worlds import IMPATIENT, PATIENCE, poll_together, read
 
 
 class Told:
@@ -58,7 +58,7 @@ def read_until(client, condition):
 def one_reader(world, **config):
     topic = world.create_topic()
     world.append(topic, 4)
-    consumer = member(world, topic, **PATIENT, **config)
+    consumer = member(world, topic, **config)
     read(consumer, 4)
     return consumer, TopicPartition(topic, 0)
 
@@ -110,7 +110,7 @@ def test_a_commit_that_waits_comes_after_those_on_their_way(world):
 def test_a_member_that_was_thrown_out_is_told_so(world):
     topic = world.create_topic(2)
     world.append(topic, 2)
-    late, other = member(world, topic), member(world, topic)
+    late, other = member(world, topic, **IMPATIENT), member(world, topic)
     read(late, 2)
     poll_together(late, other, until=lambda: shares(late, other) == [1, 1])
     poll_together(other, until=lambda: shares(other) == [2])
@@ -128,7 +128,7 @@ def test_a_fenced_member_is_told_by_the_future_only_and_by_every_poll(world):
     if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
         pytest.skip("this kafka-python has no static members")
     older, partition = one_reader(world, group_instance_id="same")
-    younger = member(world, partition.topic, group_instance_id="same", **PATIENT)
+    younger = member(world, partition.topic, group_instance_id="same")
     poll_until(younger, younger.assignment)
     told, answers = Told(), []
 

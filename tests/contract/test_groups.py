@@ -11,10 +11,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError
 
 from kafka_parallel._runtime.client.client_errors import is_lost
-from tests.contract.worlds import Listener, poll_together, read
-
-# Of members that must not be given up on a busy machine, not even while another one is started.
-PATIENT = {"session_timeout_ms": 10_000, "max_poll_interval_ms": 30_000}
+from tests.contract.worlds import IMPATIENT, Listener, poll_together, read
 
 
 def member(world, topic, listener=None, **config):
@@ -55,7 +52,7 @@ def test_a_bare_commit_commits_the_positions(world):
 def test_auto_commit_commits_what_was_polled(world):
     topic = world.create_topic()
     world.append(topic, 4)
-    consumer = member(world, topic, enable_auto_commit=True, **PATIENT)
+    consumer = member(world, topic, enable_auto_commit=True)
     read(consumer, 4)
 
     consumer.close()
@@ -178,7 +175,7 @@ def test_a_listener_that_raises_is_raised_by_poll_only_in_3x(world):
 def test_who_does_not_poll_is_thrown_out_and_cannot_commit(world):
     topic = world.create_topic(2)
     world.append(topic, 2)
-    late, other = member(world, topic), member(world, topic)
+    late, other = member(world, topic, **IMPATIENT), member(world, topic)
     read(late, 2)
     poll_together(late, other, until=lambda: shares(late, other) == [1, 1])
 
@@ -195,9 +192,10 @@ def test_who_is_thrown_out_while_it_joins_joins_anew_in_silence(world):
         pytest.skip("2.x has no cooperative assignor")
     strategy = pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky").CooperativeStickyAssignor
     topic, listener = world.create_topic(2), Listener()
-    config = {"partition_assignment_strategy": [strategy]}
+    config = {"partition_assignment_strategy": [strategy], **IMPATIENT}
     first, third = member(world, topic, listener, **config), member(world, topic, **config)
-    second = member(world, topic, **config, session_timeout_ms=10_000, max_poll_interval_ms=10_000)
+    config |= dict.fromkeys(("session_timeout_ms", "max_poll_interval_ms"), 10_000)
+    second = member(world, topic, **config)
     poll_together(first, second, until=lambda: shares(first, second) == [1, 1])
     had, told = generation_of(first), list(listener.told)
 
@@ -218,13 +216,13 @@ def test_a_static_member_comes_back_without_a_rebalance(world):
     if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
         pytest.skip("this kafka-python has no static members")
     topic, listener = world.create_topic(2), Listener()
-    stays = member(world, topic, listener, group_instance_id="stays", **PATIENT)
-    leaves = member(world, topic, group_instance_id="leaves", **PATIENT)
+    stays = member(world, topic, listener, group_instance_id="stays")
+    leaves = member(world, topic, group_instance_id="leaves")
     poll_together(stays, leaves, until=lambda: shares(stays, leaves) == [1, 1])
     before, had = list(listener.told), leaves.assignment()
 
     leaves.close()
-    returns = member(world, topic, group_instance_id="leaves", **PATIENT)
+    returns = member(world, topic, group_instance_id="leaves")
     poll_together(stays, returns, until=lambda: returns.assignment() == had)
     poll_together(stays, returns, until=has_passed(1.0))
 

@@ -18,8 +18,10 @@ from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
 
 # No test waits longer for anything, in seconds.
 PATIENCE = 180.0
-# Short, so that tests need not wait long for a member to be given up.
-TIMEOUTS = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 300, "max_poll_interval_ms": 4000}
+# Members that a busy machine does not throw out, not even while it starts another one.
+PATIENT = {"session_timeout_ms": 60_000, "heartbeat_interval_ms": 300, "max_poll_interval_ms": 60_000}
+# For tests about members that are thrown out: none need wait long for it.
+IMPATIENT = {"session_timeout_ms": 2000, "max_poll_interval_ms": 4000}
 
 
 class FakeWorld:
@@ -60,7 +62,7 @@ class FakeWorld:
         self._cluster.logs[TopicPartition(topic, 0)].delete_before(offset)
 
     def consumer(self, *topics: str, **config: Any) -> Any:
-        config = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **TIMEOUTS, **config}
+        config = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **PATIENT, **config}
         self._opened.append(FakeConsumer(*topics, cluster=self._cluster, habits=self._habits, **config))
         return self._opened[-1]
 
@@ -124,7 +126,7 @@ class RealWorld:
         admin.close()
 
     def consumer(self, *topics: str, **config: Any) -> Any:
-        config = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **TIMEOUTS, **config}
+        config = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **PATIENT, **config}
         consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, **config)
         self._opened.append(consumer)
         # Otherwise a group leader may share out before it knows of a new topic, and the client leaves the join that
