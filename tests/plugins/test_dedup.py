@@ -429,6 +429,7 @@ def test_a_client_of_asyncio_is_refused():
         ({"group_id": None}, "consumer group"),
         ({"handler_timeout_ms": 61_000.0}, "lease_ms=60000 of plugin dedup is below handler_timeout_ms=61000"),
         ({"executor": "asyncio", "batch": Batch()}, "would hold up the event loop"),
+        ({"transactions": object()}, "Redis knows a record as done before its results are written"),
     ],
 )
 def test_a_consumer_that_it_does_not_fit_is_refused(changes, words):

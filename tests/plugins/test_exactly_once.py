@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 import pytest
 from kafka import TopicPartition
@@ -168,6 +169,27 @@ class TestResults:
 
         assert app.run(handle, answering, handler_timeout_ms=50) is None
         assert isinstance(answering.errors[0][1], HandlerTimeout)
+        assert app.seen() == [b"%d" % number for number in range(10)]
+
+    def test_records_that_the_program_seeks_back_to_have_their_new_results(self, app):
+        """The fifth record has failed once, and is handled again behind a jump before anything of it is committed."""
+        calls, has_come_again = Counter(), threading.Event()
+        consumer = app.consumer()
+
+        def handle(record):
+            calls[record.offset] += 1
+            if record.offset == 0:
+                assert has_come_again.wait(60)
+            if record.offset == 4 and calls[4] == 1:
+                raise ValueError("once")
+            if record.offset == 9 and calls[9] == 1:
+                consumer.seek(TopicPartition(TOPIC, 0), 4)
+            elif record.offset == 9:
+                has_come_again.set()
+            return record.value
+
+        assert app.run(handle, Answering(Retry(0)), consumer=consumer, ordering="unordered", workers=2) is None
+        assert calls[4] == 3
         assert app.seen() == [b"%d" % number for number in range(10)]
 
     def test_batches_have_results_per_record(self, app):

@@ -13,9 +13,9 @@ from kafka_parallel_plugins.exactly_once.pending_results import PendingResults, 
 PLACE = ("t", 0)
 
 
-def context(offset, attempt=1, assignment=None, partition=0):
+def context(offset, attempt=1, assignment=None, partition=0, assignment_id=1):
     raw = SimpleNamespace(topic="t", partition=partition, offset=offset)
-    return RecordContext(raw, attempt, 1, 0.0, None, assignment=assignment)
+    return RecordContext(raw, attempt, assignment_id, 0.0, None, assignment=assignment)
 
 
 def result(value):
@@ -114,6 +114,33 @@ def test_after_a_jump_back_those_below_it_are_still_written(pending):
     owned.until = 2
 
     assert values(pending, {PLACE: 9}) == [b"1"]
+
+
+def test_after_a_jump_back_attempts_count_from_one_again(pending):
+    """Its failures from before the jump say nothing about the attempts behind it."""
+    pending.note_failure(context(5, attempt=1))
+    pending.note_failure(context(5, attempt=2))
+
+    pending.keep_results([result(b"again")], context(5, attempt=1, assignment_id=2))
+
+    assert values(pending, {PLACE: 9}) == [b"again"]
+
+
+@pytest.mark.parametrize("end", ["keep_results", "keep_instead", "note_failure"])
+def test_an_attempt_from_before_the_jump_takes_nothing_away(pending, end):
+    before = Owned()
+    before.until = 5
+    pending.keep_results([result(b"again")], context(5, assignment_id=2))
+
+    late = context(5, assignment=before)
+    if end == "keep_results":
+        pending.keep_results([result(b"late")], late)
+    elif end == "keep_instead":
+        pending.keep_instead(result(b"late"), late)
+    else:
+        pending.note_failure(late)
+
+    assert values(pending, {PLACE: 9}) == [b"again"]
 
 
 def test_a_failure_is_forgotten_with_the_commit_of_its_record(pending):

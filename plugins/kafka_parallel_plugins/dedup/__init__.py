@@ -95,12 +95,18 @@ class Dedup:
     def on_start(self, settings: Settings) -> None:
         """Take the consumer's group and clock, and ask Redis for a sign of life.
 
-        :raises ConfigurationError: there is no group, a lease would end before its handler, or each record of an async
-            batch would hold up the event loop.
+        :raises ConfigurationError: there is no group, a lease would end before its handler, each record of an async
+            batch would hold up the event loop, or results are written in transactions with the offsets.
         :raises RedisUnavailable: Redis does not answer, and that halts.
         """
         if settings.group_id is None:
             raise ConfigurationError("plugin dedup needs a consumer group: it keeps the messages of each group apart")
+        if settings.transactions is not None:
+            raise ConfigurationError(
+                "plugin dedup cannot run beside one that writes results and offsets in one transaction, as "
+                "exactly-once does: Redis knows a record as done before its results are written, so a crash between "
+                "the two would lose them; leave dedup out, for exactly-once lets no reader see a repeat"
+            )
         timeout_ms = settings.handler_timeout_ms
         if timeout_ms is not None and timeout_ms > self._lease_ms:
             raise ConfigurationError(

@@ -1,7 +1,8 @@
 """The results of records that are finished and not committed: which are kept, and which belong to a commit.
 
 Rule 1: a record has the results of its latest attempt alone. An attempt that has failed has none, not even if its
-handler returns later (a deadline was missed); a record that is finished by a dead letter has that.
+handler returns later (a deadline was missed); a record that is finished by a dead letter has that. After a jump of the
+program the attempts at a record count from 1 again, and those from before the jump may still run: they change nothing.
 Rule 2: results are dropped with the ownership of their partition: the record runs again, here or elsewhere.
 Rule 3: a commit takes the results of all records below its offsets, by partition and offset. They are dropped only when
 the commit is confirmed.
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ()
 
 Place: TypeAlias = "tuple[str, int]"
+# An attempt at a record: the number of the assignment that it is made under, and its own. Later ones compare as larger.
+Try: TypeAlias = "tuple[int, int]"
+NEVER: Try = (-1, 0)
 
 
 @dataclass(slots=True)
@@ -42,11 +46,11 @@ class PartitionResults:
     """The results of one partition.
 
     :ivar kept: by the offset of their record.
-    :ivar failed: by the offset of a record, the number of its latest attempt that has failed.
+    :ivar failed: by the offset of a record, its latest attempt that has failed.
     """
 
     kept: dict[int, KeptResults] = field(default_factory=dict)
-    failed: dict[int, int] = field(default_factory=dict)
+    failed: dict[int, Try] = field(default_factory=dict)
 
 
 class PendingResults:
@@ -63,8 +67,8 @@ class PendingResults:
     def keep_results(self, records: Sequence[Outgoing], context: RecordContext) -> None:
         """Keep the results of an attempt, in the place of those of an earlier one; not if it has failed by now."""
         with self._lock:
-            partition, offset = self._of(context), context.raw.offset
-            if context.attempt > partition.failed.get(offset, 0):
+            partition = self._of(context)
+            if _try_of(context) > partition.failed.get(context.raw.offset, NEVER):
                 self._put(partition, records, context)
 
     def keep_instead(self, record: Outgoing, context: RecordContext) -> None:
@@ -75,8 +79,10 @@ class PendingResults:
     def note_failure(self, context: RecordContext) -> None:
         """Note that an attempt has failed: its results are forgotten, and later ones of it are not kept."""
         with self._lock:
+            if not context.counts:
+                return
             partition, offset = self._of(context), context.raw.offset
-            partition.failed[offset] = max(context.attempt, partition.failed.get(offset, 0))
+            partition.failed[offset] = max(_try_of(context), partition.failed.get(offset, NEVER))
             self._forget(partition, offset)
 
     def results_below(self, offsets: Mapping[Place, int]) -> list[Outgoing]:
@@ -110,9 +116,11 @@ class PendingResults:
         return self._partitions.setdefault((context.raw.topic, context.raw.partition), PartitionResults())
 
     def _put(self, partition: PartitionResults, records: Sequence[Outgoing], context: RecordContext) -> None:
+        if not context.counts:
+            return
         offset = context.raw.offset
         self._forget(partition, offset)
-        if records and context.counts:
+        if records:
             kept = KeptResults(records, context, sum(map(size_of, records)))
             partition.kept[offset] = kept
             self.size += kept.size
@@ -130,6 +138,10 @@ class PendingResults:
         partition = self._partitions.get(place)
         if partition is not None and partition.failed:
             partition.failed = {offset: attempt for offset, attempt in partition.failed.items() if offset >= end}
+
+
+def _try_of(context: RecordContext) -> Try:
+    return context.assignment_id, context.attempt
 
 
 def size_of(record: Outgoing) -> int:

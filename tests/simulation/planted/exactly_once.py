@@ -28,6 +28,22 @@ BUGS = [
         executor="exactly-once",
     ),
     Bug(
+        "compare attempts by their number alone, although they count from one again after a jump",
+        where=f"{PLUGIN}.pending_results:_try_of",
+        old="context.assignment_id, context.attempt",
+        new="0, context.attempt",
+        executor="tests/plugins/test_pending_results.py::test_after_a_jump_back_attempts_count_from_one_again",
+    ),
+    Bug(
+        "let an attempt from before a jump take away the results of the one behind it",
+        where=f"{PLUGIN}.pending_results:PendingResults._put",
+        old="""        if not context.counts:
+            return
+""",
+        new="",
+        executor="tests/plugins/test_pending_results.py::test_an_attempt_from_before_the_jump_takes_nothing_away",
+    ),
+    Bug(
         "go on at the first unfinished record, with the results of the finished ones gone",
         where="kafka_parallel._runtime.loop.rebalance:Rebalance._remember",
         old="how.restart_at if self._is_transactional else how.resume_at",
