@@ -22,6 +22,12 @@ KEYS = [b"key-%d" % number for number in range(100)]
 PATIENCE = 180.0
 # How long a run hears nothing before it ends by itself; on a busy machine a new group needs seconds to begin.
 IDLE_MS = 6000
+# Settings with which the command waits for the first answer of a broker on a busy machine longer than a person would.
+PATIENT_CLIENT = {
+    name: 60_000
+    for name in ("bootstrap_timeout_ms", "api_version_auto_timeout_ms")
+    if name in KafkaConsumer.DEFAULT_CONFIG
+}
 
 
 def produce(

@@ -12,6 +12,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 
 from kafka_parallel.cli import command
 from kafka_parallel.cli.preflight.installation import look
+from tests.integration.kafka_app import PATIENT_CLIENT
 
 HANDLERS = "tests.integration.preflight_handlers"
 COOPERATIVE = "kafka.coordinator.assignors.cooperative_sticky:CooperativeStickyAssignor"
@@ -45,6 +46,7 @@ class World:
                 "bootstrap_servers": broker.bootstrap_servers,
                 "group_id": self.group,
                 "auto_offset_reset": "earliest",
+                **PATIENT_CLIENT,
                 "partition_assignment_strategy": [COOPERATIVE],
             },
             "parallel": {"workers": PARTITIONS},

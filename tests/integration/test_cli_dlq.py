@@ -13,7 +13,7 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
-from tests.integration.kafka_app import PATIENCE, consume, produce
+from tests.integration.kafka_app import PATIENCE, PATIENT_CLIENT, consume, produce
 from tests.integration.test_dlq import dead_letters
 from tests.integration.until_committed import UntilCommitted
 
@@ -28,8 +28,9 @@ def fail(record):
 class Cluster:
     """A topic whose records have all become dead letters, and the command."""
 
-    def __init__(self, broker, name, directory):
+    def __init__(self, broker, name, directory, config):
         self.bootstrap, self.name, self.dlq, self.directory = broker.bootstrap_servers, name, name + "-dlq", directory
+        self._config = config
 
     def fail(self, count):
         def refuse(record):
@@ -40,8 +41,11 @@ class Cluster:
         return produced
 
     def start(self, *arguments):
+        chooses = {"--bootstrap-servers", "--client-config"} & {*arguments}
+        patience = () if chooses else ("--client-config", str(self._config))
+        command = [*COMMAND, *arguments, *patience]
         return subprocess.Popen(
-            [*COMMAND, *arguments], cwd=self.directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command, cwd=self.directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap},
         )  # fmt: skip
 
@@ -62,10 +66,11 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(kafka_broker, topic, tmp_path):
-    name = topic(2)
+def cluster(kafka_broker, topic, tmp_path, tmp_path_factory):
+    name, config = topic(2), tmp_path_factory.mktemp("config") / "client.json"
     kafka_broker.create_topic(name + "-dlq", 2)
-    return Cluster(kafka_broker, name, tmp_path)
+    config.write_text(json.dumps(PATIENT_CLIENT))
+    return Cluster(kafka_broker, name, tmp_path, config)
 
 
 def test_letters_are_listed_counted_and_shown(cluster):

@@ -10,6 +10,7 @@ import pytest
 from kafka.admin import ResourceType
 
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
+from tests.integration.kafka_app import PATIENT_CLIENT
 from tests.integration.older_brokers import AUTHORIZER
 from tests.integration.preflight_world import HANDLERS, OTHERS, PARTITIONS, ROOMY_BYTES, USUAL_BYTES, World
 
@@ -86,7 +87,7 @@ def members(count):
 
 
 def down(world):
-    world.tables["consumer"]["bootstrap_servers"] = "127.0.0.1:1"
+    world.tables["consumer"].update(dict.fromkeys(PATIENT_CLIENT, 2_000), bootstrap_servers="127.0.0.1:1")
 
 
 def arguments(*given):
