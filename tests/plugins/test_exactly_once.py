@@ -20,6 +20,7 @@ from kafka_parallel import (
     CommitFailed,
     ConfigurationError,
     HandlerTimeout,
+    KafkaParallelError,
     ParallelConsumer,
     Result,
     ResultNotWritten,
@@ -31,6 +32,7 @@ from kafka_parallel import (
 from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel_plugins.dlq import DeadLetterQueue
 from kafka_parallel_plugins.exactly_once import ExactlyOnce
+from tests.until import is_committed, run_until
 
 TOPIC, OUT, GROUP = "t", "out", "g"
 
@@ -54,7 +56,7 @@ class App:
         return self.producers[-1]
 
     def consumer(self, **config):
-        usual = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 300, "isolation_level": "read_committed"}
+        usual = {"auto_offset_reset": "earliest", "isolation_level": "read_committed"}
         return FakeConsumer(TOPIC, cluster=self.cluster, group_id=GROUP, habits="3.x", **{**usual, **config})
 
     def parallel(self, *plugins, consumer=None, plugin=None, **options):
@@ -63,13 +65,24 @@ class App:
         return ParallelConsumer(consumer, plugins=[plugin or self.plugin(), *plugins], **options)
 
     def run(self, handler, *plugins, batch=None, topic=OUT, **options):
-        """Run until nothing comes any more; return the error of run()."""
-        parallel = self.parallel(*plugins, **options)
+        """Run until all is committed, or until it ends by itself; return the error of the run."""
+        return self._ended(self.is_complete, handler, plugins, batch, topic, options)
+
+    def fail(self, handler, *plugins, topic=OUT, **options):
+        """Run until it ends by itself, whatever is committed; return the error of the run."""
+        return self._ended(lambda: False, handler, plugins, None, topic, options)
+
+    def _ended(self, may_stop, handler, plugins, batch, topic, options):
         try:
-            parallel.run(producing(handler, topic), batch)
-        except BaseException as error:
+            run_until(may_stop, self.parallel(*plugins, **options), producing(handler, topic), batch)
+        except KafkaParallelError as error:
             return error
         return None
+
+    def is_complete(self):
+        """True if all records of the source, and then all that it wrote to retry topics, are committed."""
+        retries = {topic for topic in self.cluster.topics() if topic.startswith(f"{TOPIC}-{GROUP}-retry-")}
+        return is_committed(self.cluster, GROUP, [TOPIC, *retries])
 
     def seen(self, topic=OUT):
         """The values that a reader with read_committed sees."""
@@ -154,21 +167,24 @@ class TestResults:
         assert app.committed() == 10
 
     def test_a_handler_that_returns_after_its_deadline_has_no_results(self, app):
-        late, answering = threading.Event(), Answering(Retry(0))
+        is_late, late = threading.Event(), []
+
+        class TriesAgain:
+            @hookimpl
+            def on_error(self, error, context):
+                late.append((context.raw.offset, type(error)))
+                if context.raw.offset == 0:
+                    is_late.set()
+                return Retry(0)
 
         def handle(record):
-            if record.offset == 0 and not late.is_set():
-                late.set()
-                while not answering.errors:
-                    late.wait(0.01)
-                    if answering.errors:
-                        break
-                    threading.Event().wait(0.01)
+            if record.offset == 0 and not is_late.is_set():
+                assert is_late.wait(60)
                 return b"late"
             return record.value
 
-        assert app.run(handle, answering, handler_timeout_ms=50) is None
-        assert isinstance(answering.errors[0][1], HandlerTimeout)
+        assert app.run(handle, TriesAgain(), handler_timeout_ms=50) is None
+        assert (0, HandlerTimeout) in late
         assert app.seen() == [b"%d" % number for number in range(10)]
 
     def test_records_that_the_program_seeks_back_to_have_their_new_results(self, app):
@@ -224,7 +240,7 @@ class TestResults:
                 raise ValueError("bad")
             return record.value
 
-        assert isinstance(app.run(handle, DeadLetterQueue()), CommitFailed)
+        assert isinstance(app.fail(handle, DeadLetterQueue()), CommitFailed)
         assert app.seen("t-dlq") == app.seen() == []
         app.cluster.transactions.expire(float("inf"))
         assert app.run(handle, DeadLetterQueue()) is None
@@ -270,7 +286,7 @@ class TestTransactions:
     def test_refused_contents_stop_the_consumer_after_three(self, app):
         app.cluster.fail("send", MessageSizeTooLargeError("9 bytes"), times=3)
 
-        error = app.run(double)
+        error = app.fail(double)
 
         assert isinstance(error, CommitFailed)
         assert "topic 'out' refused a result in 3 transactions" in str(error)
@@ -288,7 +304,7 @@ class TestTransactions:
     def test_a_commit_without_an_answer_stops_the_consumer_and_the_next_start_is_right(self, app, moment):
         app.cluster.fail("commit_transaction", KafkaTimeoutError("no answer"), moment=moment)
 
-        error = app.run(double)
+        error = app.fail(double)
         assert isinstance(error, CommitFailed)
         assert "did not say within 10 s whether a transaction was committed" in str(error)
 
@@ -301,7 +317,7 @@ class TestTransactions:
     def test_a_fenced_producer_stops_the_consumer(self, app, call):
         app.cluster.fail(call, ProducerFencedError("fenced"))
 
-        error = app.run(double)
+        error = app.fail(double)
 
         assert isinstance(error, CommitFailed)
         assert "another one uses the id" in str(error)
@@ -321,14 +337,14 @@ class TestTransactions:
                 stolen[0].init_transactions()
             return record.value
 
-        assert isinstance(app.run(steal, plugin=app.plugin(transactional_id="mine"), workers=1), CommitFailed)
+        assert isinstance(app.fail(steal, plugin=app.plugin(transactional_id="mine"), workers=1), CommitFailed)
         assert app.run(steal, plugin=app.plugin(transactional_id="mine")) is None
         assert app.seen() == [b"%d" % number for number in range(10)]
 
     def test_offsets_of_a_member_that_was_removed_are_refused(self, app):
         app.cluster.fail("send_offsets_to_transaction", CommitFailedError("IllegalGenerationError"), times=3)
 
-        assert app.run(double, consumer=app.consumer(consumer_timeout_ms=1000)) is None
+        assert app.run(double) is None
         assert app.seen() == DOUBLED
 
     def test_the_membership_is_sent_with_the_offsets(self, app):
@@ -366,30 +382,29 @@ class Noting:
 
 class TestMemory:
     def test_few_records_start_while_much_waits(self):
-        """The first record waits for its next attempt, below the results of others that are over the bound."""
-        app, bounds, answering = App(records=30), [], Answering(Retry(300))
+        """The first record waits for its next attempt, below the results of others, until they are over the bound."""
+        app, bounds = App(records=30), []
 
         class Noted(ExactlyOnce):
             @hookimpl
             def on_throttle(self, throttle):
                 super().on_throttle(Noting(throttle, bounds))
 
+        class TriesAgain:
+            @hookimpl
+            def on_error(self):
+                return Retry(5)
+
         def handle(record):
-            if record.offset == 0 and not answering.errors:
+            if record.offset == 0 and not bounds:
                 raise ValueError("first")
             return b"x" * 200
 
         plugin = Noted(make_producer=app.make_producer, interval_ms=5, max_result_bytes=1000)
-        consumer = app.consumer(consumer_timeout_ms=5000)
-        parallel = app.parallel(answering, plugin=plugin, consumer=consumer, workers=1, ordering="unordered")
-        parallel.start(producing(handle, OUT))
-        while len(app.seen()) < 30:
-            assert not parallel.join(5)
-        parallel.stop()
-        parallel.join()
+        assert app.run(handle, TriesAgain(), plugin=plugin, workers=1, ordering="unordered") is None
 
         assert bounds[:2] == [1, None]
-        assert app.committed() == 30
+        assert len(app.seen()) == 30
 
 
 class TestRefusals:
@@ -397,33 +412,31 @@ class TestRefusals:
         consumer = FakeConsumer(cluster=app.cluster, group_id=GROUP, habits="3.x", isolation_level="read_committed")
         consumer.assign([TopicPartition(TOPIC, 0)])
 
-        error = app.run(double, consumer=consumer)
+        error = app.fail(double, consumer=consumer)
         assert isinstance(error, ConfigurationError)
         assert "needs a subscription" in str(error)
 
     def test_no_group(self, app):
         consumer = FakeConsumer(TOPIC, cluster=app.cluster, habits="3.x")
 
-        error = app.run(double, consumer=consumer)
+        error = app.fail(double, consumer=consumer)
         assert isinstance(error, ConfigurationError)
         assert "needs a consumer group" in str(error)
 
     def test_kafka_python_2(self, app, monkeypatch):
         monkeypatch.setattr("kafka.__version__", "2.3.3")
 
-        error = app.run(double)
+        error = app.fail(double)
         assert isinstance(error, ConfigurationError)
         assert "needs kafka-python 3, and 2.3.3 is installed" in str(error)
 
     def test_a_transactional_id_that_is_in_use_in_this_process(self, app):
-        first = app.parallel(
-            plugin=app.plugin(transactional_id="mine"), consumer=app.consumer(consumer_timeout_ms=60_000)
-        )
+        first = app.parallel(plugin=app.plugin(transactional_id="mine"))
         first.start(producing(double, OUT))
         while first.state != "running":
-            first.join(1)
+            assert not first.join(1)
 
-        error = app.run(double, plugin=app.plugin(transactional_id="mine"))
+        error = app.fail(double, plugin=app.plugin(transactional_id="mine"))
         first.stop()
         first.join()
 
@@ -433,12 +446,12 @@ class TestRefusals:
 
     def test_one_plugin_object_in_two_runs(self, app):
         plugin = app.plugin()
-        first = app.parallel(plugin=plugin, consumer=app.consumer(consumer_timeout_ms=60_000))
+        first = app.parallel(plugin=plugin)
         first.start(producing(double, OUT))
         while first.state != "running":
-            first.join(1)
+            assert not first.join(1)
 
-        error = app.run(double, plugin=plugin)
+        error = app.fail(double, plugin=plugin)
         first.stop()
         first.join()
 
@@ -446,7 +459,7 @@ class TestRefusals:
         assert "is in another run" in str(error)
 
     def test_a_topic_that_is_missing(self, app):
-        error = app.run(double, topic="missing")
+        error = app.fail(double, topic="missing")
 
         assert isinstance(error, ConfigurationError)
         assert "cannot reach topic 'missing'" in str(error)
@@ -459,14 +472,14 @@ class TestRefusals:
             def on_commit(self):
                 return (yield)
 
-        error = app.run(double, Writing())
+        error = app.fail(double, Writing())
         assert isinstance(error, ConfigurationError)
         assert "two plugins write commit metadata" in str(error)
 
     def test_a_time_limit_that_outlasts_the_membership_is_refused(self, app):
         consumer = app.consumer(isolation_level="read_committed", max_poll_interval_ms=300_000)
 
-        error = app.run(double, plugin=app.plugin(transaction_timeout_ms=100_001), consumer=consumer)
+        error = app.fail(double, plugin=app.plugin(transaction_timeout_ms=100_001), consumer=consumer)
 
         assert isinstance(error, ConfigurationError)
         assert "transaction_timeout_ms=100001 is more than a third of the consumer's max_poll_interval_ms" in str(error)

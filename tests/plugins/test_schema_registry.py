@@ -13,6 +13,7 @@ from examples.schema_registry import RegistryDeserializer, RegistryUnavailableEr
 from kafka_parallel import ConfigurationError, ParallelConsumer, RecordFailed, Router, Skip, hookimpl
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from kafka_parallel_plugins.retry import RetryWithBackoff
+from tests.until import is_committed, run_until
 
 SCHEMA = {"type": "object", "required": ["id"]}
 RETRY = {"prepare_on": (RegistryUnavailableError,), "delay_ms": 5, "max_delay_ms": 20, "max_attempts": 10_000}
@@ -66,8 +67,14 @@ def consumer(values, **config):
     cluster.create_topic("orders", 2)
     for number, data in enumerate(values):
         cluster.append("orders", data, b"%d" % (number % 4), partition=number % 2)
-    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 500, **config}
+    config = {"auto_offset_reset": "earliest", **config}
     return cluster, FakeConsumer("orders", cluster=cluster, group_id="g", **config)
+
+
+def run(cluster, reads, handler, **options):
+    """Run until all is committed."""
+    parallel = ParallelConsumer(reads, install_signal_handlers=False, **options)
+    run_until(lambda: is_committed(cluster, "g", ["orders"]), parallel, handler)
 
 
 class Decisions:
@@ -106,9 +113,7 @@ def test_an_outage_delays_all_records_and_loses_none(registry, way):
         handled.setdefault((record.partition, record.key), []).append(record.value["id"])
 
     router = Router().on("orders", handle, value=lambda data: deserializer.deserialize("orders", data))
-    ParallelConsumer(reads, workers=4, install_signal_handlers=False, plugins=[("retry", RETRY), outage]).run(
-        handle if way == "deserializer" else router
-    )
+    run(cluster, reads, handle if way == "deserializer" else router, workers=4, plugins=[("retry", RETRY), outage])
 
     assert outage.failed >= 20
     assert sorted(number for found in handled.values() for number in found) == list(range(40))
@@ -125,23 +130,21 @@ def test_a_registry_that_cannot_be_reached_is_one_that_is_down(registry):
 
 
 def test_each_schema_is_asked_for_once(registry):
-    _, reads = consumer([value(number, 1 + number % 2) for number in range(40)],
-                        value_deserializer=RegistryDeserializer(registry.url))  # fmt: skip
+    cluster, reads = consumer([value(number, 1 + number % 2) for number in range(40)],
+                              value_deserializer=RegistryDeserializer(registry.url))  # fmt: skip
 
-    ParallelConsumer(reads, workers=8, install_signal_handlers=False).run(lambda record: None)
+    run(cluster, reads, lambda record: None, workers=8)
 
     assert sorted(registry.asked) == ["/schemas/ids/1", "/schemas/ids/2"]
 
 
 def test_records_at_fault_are_not_tried_again(registry):
     values = [value(0, schema=9), b"\x05\0\0\0\1{}", struct.pack(">bI", 0, 1) + b"{}", value(3)]
-    _, reads = consumer(values, value_deserializer=RegistryDeserializer(registry.url))
+    cluster, reads = consumer(values, value_deserializer=RegistryDeserializer(registry.url))
     decisions = Decisions()
 
     # plugins are asked the last one first
-    ParallelConsumer(reads, workers=2, install_signal_handlers=False, plugins=[decisions, ("retry", RETRY)]).run(
-        lambda record: None
-    )
+    run(cluster, reads, lambda record: None, workers=2, plugins=[decisions, ("retry", RETRY)])
 
     assert sorted(decisions.told) == [(0, 0, "HTTPError", 1), (0, 1, "ValueError", 1), (1, 0, "ValueError", 1)]
 

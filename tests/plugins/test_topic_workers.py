@@ -12,6 +12,7 @@ import pytest
 from kafka_parallel import Batch, ConfigurationError, ParallelConsumer
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from kafka_parallel_plugins.topic_workers import TopicWorkers
+from tests.until import is_committed, run_until
 
 TOPICS = ("bulk", "urgent", "other")
 
@@ -110,11 +111,9 @@ def run(handler, records=60, batch=None, **options):
         cluster.create_topic(topic, 2)
         for number in range(records):
             cluster.append(topic, b"v", b"%d" % (number % 8), partition=number % 2)
-    consumer = FakeConsumer(
-        *TOPICS, cluster=cluster, group_id="g", auto_offset_reset="earliest", consumer_timeout_ms=300
-    )
+    consumer = FakeConsumer(*TOPICS, cluster=cluster, group_id="g", auto_offset_reset="earliest")
     parallel = ParallelConsumer(consumer, workers=8, install_signal_handlers=False, **options)
-    parallel.run(handler, batch)
+    run_until(lambda: is_committed(cluster, "g", TOPICS), parallel, handler, batch)
     return parallel, cluster
 
 
