@@ -1,6 +1,6 @@
 """Process the records of an existing kafka-python consumer in parallel, in order per key, without losing any."""
 
-from kafka_parallel import hookspecs
+from kafka_parallel import _client_files, hookspecs  # noqa: F401 - the first says why kafka cannot be imported
 from kafka_parallel._consumer import ParallelConsumer
 from kafka_parallel._run_all import run_all
 from kafka_parallel.decoders import Decoded, Decoder, RawBatch

@@ -21,6 +21,7 @@ from kafka_parallel._plugins.claims import Claims
 from kafka_parallel._plugins.combinations import check_explain_signal, check_hosted, check_thread
 from kafka_parallel._plugins.manager import Plugins
 from kafka_parallel._runtime.client.consumer_adapter import Client
+from kafka_parallel._runtime.client.process_guards import check_process
 from kafka_parallel._runtime.loop.assembly import Parts
 from kafka_parallel._runtime.loop.background import Background
 from kafka_parallel._runtime.loop.engine import Engine
@@ -369,6 +370,7 @@ class ParallelConsumer:
                 f"batch is {shown(batch)}: give a Batch(...), or None to handle records one by one"
             )
         self._client.require_open()
+        check_process(self._consumer)
         if not self._client.is_subscribed:
             raise ConfigurationError(
                 "the KafkaConsumer reads nothing: give it topics, or call its subscribe() or assign(), before run()"

@@ -127,6 +127,7 @@ def test_this_python_is_looked_at():
 
     assert numbers(found.client or "") >= (2, 2, 9)
     assert (found.fork, found.has_crc32c, found.patched_by) == (None, True, None)
+    assert found.imported == found.client
     assert found.codecs == {"lz4", "snappy", "zstd"}
 
 

@@ -188,7 +188,10 @@ MISTAKES = {
         CHECK, "fail", "kafka-python", "pip install 'kafka-python>=3.0.9'", installed(client="3.0.8")
     ),
     "kafka-python-ng beside kafka-python": Mistake(
-        CHECK, "fail", "kafka-python-ng", "pip uninstall", installed(fork="2.2.3")
+        CHECK, "fail", "kafka-python-ng", "pip uninstall", installed(fork="2.2.3", imported="2.2.3")
+    ),
+    "kafka-python-ng under kafka-python": Mistake(
+        CHECK, "warn", "kafka-python-ng", "pip uninstall", installed(fork="2.2.3")
     ),
     "no crc32c": Mistake(CHECK, "warn", "crc32c", "pip install crc32c", installed(has_crc32c=False)),
     "gevent has patched the process": Mistake(CHECK, "warn", "gevent", "not patched", installed(patched_by="gevent")),

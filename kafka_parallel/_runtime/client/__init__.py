@@ -5,5 +5,5 @@ uses it (`consumer_adapter`, `async_commits`, `client_errors`, `reconnects`), it
 (`rebalance_listener`, `membership`, `coordinator`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`,
 `refusals`, `detours`, `own_calls`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`, `decoding`,
 `slices`, `prefetched`, `unreadable`, `deserializers`, `lazy_deserializers`), and checks of usability
-(`consumer_checks`, `signatures`, `forks`).
+(`consumer_checks`, `signatures`, `forks`, `process_guards`).
 """

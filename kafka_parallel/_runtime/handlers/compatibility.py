@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from kafka_parallel._runtime.client.process_guards import patched_by
 from kafka_parallel._runtime.client.signatures import misfit
 from kafka_parallel._showing import shown
 from kafka_parallel._unfinished import is_async, makes_generator
@@ -66,6 +67,11 @@ def check_executor(handler: Callable[[Any], Any], executor: Executor) -> None:
         raise ConfigurationError(
             f"the handler {shown(handler)} is a plain function, and would block the event loop of executor "
             f"{executor!r}: make it async def, or use 'thread-pool'"
+        )
+    if is_remote(executor) and (library := patched_by()):
+        raise ConfigurationError(
+            f"{library} has patched this process, and the processes of executor {executor!r} cannot be talked to from "
+            "green threads: run the consumer in a process that is not patched, or leave executor= out"
         )
 
 

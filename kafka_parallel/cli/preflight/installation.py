@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kafka_parallel._client_files import FORK, imported_version, version_of
+from kafka_parallel._runtime.client.process_guards import Hazard, green_threads, mixed_files, patched_by
 from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
 
 __all__ = ()
@@ -24,6 +24,7 @@ class PythonFacts:
 
     :ivar client: the version of kafka-python; ``None`` = it is not installed as a distribution.
     :ivar fork: the version of kafka-python-ng beside it.
+    :ivar imported: the version that the files of the package ``kafka`` say.
     :ivar has_crc32c: whether checksums are computed in C.
     :ivar codecs: the formats of compression that can be read, beside gzip.
     :ivar patched_by: ``"gevent"`` or ``"eventlet"``, if it has replaced threads; else ``None``.
@@ -31,6 +32,7 @@ class PythonFacts:
 
     client: str | None = None
     fork: str | None = None
+    imported: str | None = None
     has_crc32c: bool = True
     codecs: frozenset[str] = frozenset(CODECS)
     patched_by: str | None = None
@@ -39,32 +41,28 @@ class PythonFacts:
 def look() -> PythonFacts:
     """Look at this Python. A handler that is imported before may have patched it."""
     return PythonFacts(
-        client=_version("kafka-python"),
-        fork=_version("kafka-python-ng"),
+        client=version_of("kafka-python"),
+        fork=version_of(FORK),
+        imported=imported_version(),
         has_crc32c=importlib.util.find_spec("crc32c") is not None,
         codecs=frozenset(codec for codec, module in CODECS.items() if importlib.util.find_spec(module) is not None),
-        patched_by=_patched_by(),
+        patched_by=patched_by(),
     )
 
 
 def installation_findings(found: PythonFacts) -> Iterator[Finding]:
     """Judge an installation."""
     yield from _client(found)
-    if found.fork is not None:
-        yield failure(
-            "kafka-python-ng",
-            f"{found.fork} is installed beside kafka-python, and both write the package kafka: chance decides "
-            "which files are there; pip uninstall kafka-python-ng kafka-python, then pip install kafka-python",
-        )
+    yield from _hazards(mixed_files(found.client, found.fork, found.imported))
     if not found.has_crc32c:
         yield warning("crc32c", "is not installed: the checksum of each batch is computed in Python, and reading takes "
                    "twice as long; pip install crc32c")  # fmt: skip
-    if found.patched_by is not None:
-        yield warning(
-            found.patched_by,
-            "has patched this process: the threads of workers take turns on one, and a handler that computes or calls "
-            "into C holds up all of them, heartbeats as well; run the consumer in a process that is not patched",
-        )
+    yield from _hazards(green_threads(found.patched_by))
+
+
+def _hazards(hazard: Hazard | None) -> Iterator[Finding]:
+    if hazard is not None:
+        yield (failure if hazard.is_fatal else warning)(hazard.subject, hazard.text)
 
 
 def _client(found: PythonFacts) -> Iterator[Finding]:
@@ -90,20 +88,3 @@ def numbers(version: str) -> tuple[int, ...]:
             break
         parts.append(int(part))
     return tuple(parts)
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _patched_by() -> str | None:
-    """The library that has replaced this process's threads; neither is imported to find out."""
-    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
-    if gevent is not None and gevent.is_module_patched("threading"):
-        return "gevent"
-    if eventlet is not None and eventlet.is_monkey_patched("thread"):
-        return "eventlet"
-    return None

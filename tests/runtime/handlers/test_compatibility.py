@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -79,3 +80,14 @@ def test_a_plain_function_may_not_block_an_event_loop():
 def test_an_executor_with_bind_runs_handlers_elsewhere():
     assert is_remote(SimpleNamespace(bind=print))
     assert not is_remote(THREADS)
+
+
+@pytest.mark.parametrize("module", ["gevent.monkey", "eventlet.patcher"])
+def test_an_executor_of_processes_is_refused_in_a_patched_process(monkeypatch, module):
+    patches = SimpleNamespace(is_module_patched=lambda name: True, is_monkey_patched=lambda name: True)
+    monkeypatch.setitem(sys.modules, module, patches)
+    remote = SimpleNamespace(bind=print)
+
+    with pytest.raises(ConfigurationError, match=r"leave executor= out"):
+        check_executor(handle, remote)
+    check_executor(handle, THREADS)
