@@ -58,7 +58,7 @@ def test_a_drain_longer_than_the_session_timeout_keeps_the_member(kafka_broker, 
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(2), 8)
     config = {
-        "session_timeout_ms": 3000, "heartbeat_interval_ms": 250, "consumer_timeout_ms": 6000,
+        "session_timeout_ms": 8000, "heartbeat_interval_ms": 250, "consumer_timeout_ms": 20_000,
         "partition_assignment_strategy": [assignor_of(assignor)],
     }  # fmt: skip
     first, second = (consume(bootstrap, produced.topic, "g-" + produced.topic, **config) for _ in range(2))
@@ -66,10 +66,10 @@ def test_a_drain_longer_than_the_session_timeout_keeps_the_member(kafka_broker, 
 
     def handle(record):
         begun.append(record.offset)
-        time.sleep(4)
+        time.sleep(10)
         handled.append((record.partition, record.offset))
 
-    draining, joining = ParallelConsumer(first, workers=8, revoke_timeout_ms=20_000), ParallelConsumer(second)
+    draining, joining = ParallelConsumer(first, workers=8, revoke_timeout_ms=60_000), ParallelConsumer(second)
     draining.start(handle)
     wait_for(lambda: len(begun) == 8, "all records to run")
     joining.start(elsewhere.append)
