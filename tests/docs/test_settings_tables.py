@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from docs._site import settings_tables
 from docs._site.docstrings import rewritten
 
 PAGES = settings_tables.pages()
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 class Plugin:
@@ -57,3 +60,15 @@ def test_the_site_shows_the_settings_once():
 
     assert not [line for line in rewritten(owner, (inspect.getdoc(owner) or "").splitlines()) if ":param" in line]
     assert [line for line in rewritten(Plugin, (inspect.getdoc(Plugin) or "").splitlines()) if ":param" in line]
+
+
+def test_settings_on_a_command_line_are_those_of_the_plugin():
+    signatures = {page.stem: inspect.signature(made).parameters for page, made in PAGES.items()}
+    written = [
+        found.groups()
+        for page in sorted(DOCS.rglob("*.md"))
+        for found in re.finditer(r"-p ([a-z-]+):([a-z_]+)=", page.read_text())
+    ]
+
+    assert ("dlq", "topic") in written
+    assert [(name, setting) for name, setting in written if setting not in signatures[f"plugins-{name}"]] == []

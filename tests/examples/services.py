@@ -44,13 +44,19 @@ class Service:
     @contextmanager
     def running(self, **environment: str) -> Any:
         """Run it; it is killed at the end if it has not ended before."""
-        process = subprocess.Popen(self.command, cwd=self._folder, env={**self.environment, **environment})
+        environment = {**self.environment, **environment}
+        process = subprocess.Popen(self.command, cwd=self._folder, env=environment, preexec_fn=_heed_ctrl_c)
         try:
             yield process
         finally:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def _heed_ctrl_c() -> None:
+    """Take SIGINT as in a terminal: a shell lets jobs in the background ignore it, and their children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[bytes], number: int) -> int:
