@@ -1,7 +1,8 @@
 """The facts about a run: how far it is in each partition, which records its workers are at, how it goes as a whole.
 
 A program asks its `ParallelConsumer`, a plugin asks ``settings.facts``; both get the same. Nothing is counted for it
-while no thread asks, and nothing per record at all. Each answer is one consistent view of one moment.
+while no thread asks, and nothing per record at all. Each answer is one consistent view of one moment. The values are
+here; ``_runtime/loop/run_facts.py`` fills them in.
 """
 
 from __future__ import annotations

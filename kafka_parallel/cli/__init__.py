@@ -1,4 +1,18 @@
-"""The command ``kafka-parallel``. It needs the extra ``cli``, which is only looked for when it is run."""
+"""The command ``kafka-parallel``. It needs the extra ``cli``, which is only looked for when it is run.
+
+A new command has a module here, and its place in `command` below. One that takes the configuration of a whole consumer
+uses `run_options`; its settings are in the room `configuration`, and the checks before a deploy in `preflight`. Parts:
+
+- the group of commands: `command_group`; a connection and its errors: `connection`, `databases`; the user's functions:
+  `handler_import`; text on a terminal: `output`, `payloads`, `moments`
+- ``check`` and ``doctor``: `check`, `doctor`
+- ``run``: `run`, `run_options`, `run_building`, `run_endings`, `read_to_end`, `log_formats`
+- ``top``: `top`, `top_view`
+- ``dlq``: `dlq`, `dlq_ls`, `dlq_show`, `dlq_stats`, `dlq_purge`, `dlq_replay`; the letters that it reads: `letters`,
+  `header_scan`; a replay that repeats nothing: `sending`, `bookmark`
+- ``inbox``: `inbox`, `inbox_ddl`, `inbox_purge`
+- ``plugins``: `plugin_list`, `plugins_new`, `plugin_template`
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -48,6 +50,40 @@ def arrows_up(edges, container, places):
 def room_of(name, container):
     """The room of the module *name* in *container*, if it is in one."""
     return name.removeprefix(f"{container}.").split(".")[0] if name.startswith(f"{container}.") else None
+
+
+ROOMS = [
+    "kafka_parallel._core", "kafka_parallel._plugins", "kafka_parallel._runtime", "kafka_parallel._runtime.client",
+    "kafka_parallel._runtime.handlers", "kafka_parallel._runtime.loop", "kafka_parallel.cli",
+    "kafka_parallel.cli.configuration", "kafka_parallel.cli.preflight", "kafka_parallel.testing._plugin_contract",
+]  # fmt: skip
+
+
+def parts(room, found):
+    """The modules and rooms directly in *room* that are not private to it."""
+    inside = {name.removeprefix(f"{room}.").split(".")[0] for name in found if name.startswith(f"{room}.")}
+    return {name for name in inside if not name.startswith("_")}
+
+
+def unnamed(room, found):
+    """The parts of *room* that its docstring does not name."""
+    docstring = ast.get_docstring(ast.parse(found[room].read_text())) or ""
+    return parts(room, found) - set(re.findall(r"`(\w+)`", docstring))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_names_all_of_its_parts(room):
+    found = modules()
+
+    assert len(parts(room, found)) > 3
+    assert unnamed(room, found) == set()
+
+
+def test_a_part_that_its_room_does_not_name_is_seen(tmp_path):
+    (tmp_path / "__init__.py").write_text('"""The parts: `known`."""')
+    found = {"room": tmp_path / "__init__.py", "room.known": None, "room.forgotten": None, "room.own.deep": None}
+
+    assert unnamed("room", found) == {"forgotten", "own"}
 
 
 def test_imports_go_in_no_circle():

@@ -1,9 +1,10 @@
 """The client: the behaviour of kafka-python, and the use of one of its consumers for the time of a run.
 
 The rooms `loop` and `handlers` import it, and nothing else here knows kafka-python. Its parts: the consumer as a run
-uses it (`consumer_adapter`, `async_commits`, `client_errors`, `reconnects`), its place in the group
-(`rebalance_listener`, `membership`, `coordinator`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`,
-`refusals`, `detours`, `own_calls`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`, `decoding`,
-`slices`, `prefetched`, `unreadable`, `deserializers`, `lazy_deserializers`), and checks of usability
+uses it (`consumer_adapter`, `async_commits`, `client_errors`), its brokers and partitions (`connections`,
+`reconnects`, `client_partitions`, `end_offsets`), its place in the group (`rebalance_listener`, `membership`,
+`coordinator`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`, `refusals`, `detours`, `own_calls`,
+`polled_records`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`, `decoding`, `decoder_check`,
+`slices`, `prefetched`, `unreadable`, `deserializers`, `lazy_deserializers`, `own_headers`), and checks of usability
 (`consumer_checks`, `signatures`, `forks`, `process_guards`).
 """
