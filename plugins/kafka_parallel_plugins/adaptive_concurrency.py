@@ -70,16 +70,16 @@ class Gradient:
 
     @property
     def limit(self) -> int:
-        """The number of records to let be in flight now."""
+        """The number of records that may be in flight now: about half of `target` while it measures at half load."""
         return max(self._least, ceil(self._target / 2)) if self._looks else self.target
 
     @property
     def target(self) -> int:
-        """The limit without the measurements at half load."""
+        """The number of records that may be in flight except while it measures at half load."""
         return round(self._target)
 
     def began(self) -> None:
-        """Note that a handler begins."""
+        """Note that a handler begins; each call needs one of `ended`."""
         self._running += 1
         self._peak = max(self._peak, self._running)
 
@@ -176,7 +176,10 @@ class AdaptiveConcurrency:
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Measure how long the handler takes, and how many of them run."""
+        """Measure how long the handler takes, and how many of them run; set the throttle if the limit has changed.
+
+        An attempt that does not count, because its partition has left, changes the number of running handlers only.
+        """
         with self._lock:
             began = self._clock()
             self._gradient.began()

@@ -113,7 +113,7 @@ class BackgroundServer:
 
     @property
     def is_alive(self) -> bool:
-        """True while it serves."""
+        """True until `close`, or until its event loop ends with an error. Any thread may ask."""
         return self._thread.is_alive()
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ class ChunkSizer:
         self._lock = threading.Lock()
 
     def saw(self, seconds: float, count: int) -> None:
-        """Learn that *count* tasks took *seconds* each."""
+        """Learn that *count* tasks took *seconds* each, and set `limit` anew now and then. Any thread may call it."""
         with self._lock:
             self._saw(seconds, count)
 

@@ -124,13 +124,16 @@ class CircuitBreaker:
 
     @hookimpl
     def on_throttle(self, throttle: Throttle, settings: Settings) -> None:
-        """Take the throttle and the clock."""
+        """Keep the throttle, by which the circuit opens and closes, and the monotonic clock of the run."""
         self._throttle = throttle
         self._clock = settings.clock
 
     @hookimpl(wrapper=True)
     def on_record(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Watch how the attempt ends."""
+        """Count how the attempt ends; its result or error goes on unchanged.
+
+        An attempt that was cancelled, or whose partition has left, says nothing about the service and is not counted.
+        """
         attempt, began = _attempt(context), self._clock()
         with self._lock:
             self._running[attempt] = began

@@ -96,7 +96,7 @@ class ChunkRun:
         self.go_on_with(chunk)
 
     def go_on_with(self, chunk: Any) -> None:
-        """Go on with *chunk*."""
+        """Go on with *chunk*, or with nothing if it is ``None``."""
         self.chunk = chunk
         self.claims = iter(chunk or ())
 
@@ -162,7 +162,7 @@ class EventLoop:
         return "asyncio"
 
     def start(self, work: Work) -> None:
-        """Start the threads and, if it is our own, the loop."""
+        """Start the threads that pull and watch, and the thread of the event loop unless the loop is the user's."""
         self._work, self._is_started = work, True
         self._turned_at = self._clock()
         self._loop = self._users_loop or _new_loop()
@@ -199,7 +199,7 @@ class EventLoop:
         return has_ended
 
     def stack_of(self, task: Any) -> str | None:
-        """The stack of the handler of *task*; ``None`` if it has just ended."""
+        """The stack of the coroutine that handles *task*, as text; ``None`` if it has just ended. From any thread."""
         for running, run in self._running.copy().items():
             if run.current is task:
                 return coroutine_stack(running.get_coro())

@@ -23,11 +23,11 @@ __all__ = ["FastDecoder"]
 
 # see docs/decisions/0042-decoder-on-one-object.md
 class FastDecoder:
-    """Decodes records faster than the client, into the same objects."""
+    """Decodes records faster than the client, into the same objects; it has no settings."""
 
     @hookimpl
     def provide_decoder(self, settings: Settings) -> Decoder:  # noqa: ARG002 - there is nothing to choose
-        """Provide the function."""
+        """Provide `decode`, which is called in the place of the client's own code."""
         return decode
 
 

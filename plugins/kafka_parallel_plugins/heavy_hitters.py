@@ -17,7 +17,7 @@ CAPACITY = 64
 
 
 class Weight(NamedTuple):
-    """The weight of an item lies between *least* and *most*."""
+    """The bounds of the weight of an item, in the unit of `HeavyHitters.weigh`; the sketch does not know it better."""
 
     least: float
     most: float
@@ -35,7 +35,7 @@ class HeavyHitters:
         self._weights: dict[Hashable, Weight] = {}
 
     def weigh(self, item: Hashable, weight: float) -> None:
-        """Add *weight*, above 0, to *item*."""
+        """Add *weight*, above 0, to *item*; the lightest of `CAPACITY` items makes room for a new one."""
         weights = self._weights
         if (known := weights.get(item)) is None:
             known = self._make_room()
@@ -51,7 +51,7 @@ class HeavyHitters:
         return Weight(0.0, weights.pop(lightest).most)
 
     def weights(self) -> dict[Hashable, Weight]:
-        """Return the items that are watched."""
+        """Return a copy of the items that are watched, `CAPACITY` at most, each with the bounds of its weight."""
         return self._weights.copy()
 
 

@@ -32,10 +32,12 @@ def name_of(key: object, *, whole: bool) -> bytes | str | None:
 
 
 def hash_of_name(name: bytes) -> str:
-    """Return the hash of the key of which *name* is the short name."""
+    """Return the `hash_of` the key of which *name* is the short name; a long name ends with it."""
     return hash_of(name) if len(name) <= LONGEST_KEY else name[-HASH_DIGITS:].decode()
 
 
 def hash_of(key: bytes) -> str:
-    """Return hexadecimal digits that are the same for *key* in every process."""
+    """Return `HASH_DIGITS` hexadecimal digits for *key*, the same in every process; its first `HASHED` bytes and its
+    length decide.
+    """
     return hashlib.blake2b(key[:HASHED] + str(len(key)).encode(), digest_size=HASH_DIGITS // 2).hexdigest()

@@ -24,5 +24,5 @@ class PartitionQueue:
 
     @hookimpl
     def provide_ordering(self, settings: Settings) -> Callable[[ConsumerRecord], Hashable]:  # noqa: ARG002 - the hook's
-        """Give every record the same ordering key."""
+        """Provide a function that gives all records of a partition the same ordering key."""
         return lambda record: WHOLE_PARTITION  # noqa: ARG005 - the hook's signature

@@ -101,12 +101,12 @@ class RetryWithBackoff:
 
     @hookimpl
     def on_throttle(self, throttle: Throttle, settings: Settings) -> None:
-        """Leave the other workers to records that did not fail."""
+        """Let retries occupy at most ``max_share`` of the workers, and at least one."""
         throttle.limit_retries(max(1, int(settings.workers * self._max_share)))
 
     @hookimpl
     def on_start(self, settings: Settings) -> None:
-        """Take the consumer's clock, and its group for log lines."""
+        """Keep the consumer's monotonic clock, for ``max_elapsed_ms``, and its group, for log lines."""
         self._clock, self._group = settings.clock, settings.group_id
 
     @hookimpl

@@ -194,7 +194,7 @@ class RetryTopics:
 
     @hookimpl
     def on_stop(self) -> None:
-        """Close the producer."""
+        """Close the producer that writes to the retry topics."""
         if self._writers is not None:
             self._writers.close()
             self._writers = None

@@ -21,11 +21,14 @@ __all__ = ["ThreadPool"]
 
 
 class ThreadPool:
-    """Provides the executor ``thread-pool``."""
+    """Provides the executor ``thread-pool``: up to ``workers`` threads, each of them started when it is needed.
+
+    It has no settings; ``workers`` of the consumer is the number of threads.
+    """
 
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
-        """Provide a pool of ``settings.workers`` threads."""
+        """Provide a pool of ``settings.workers`` threads; as many others may stand in for those that are overdue."""
         return Threads(settings.workers)
 
 
@@ -54,7 +57,7 @@ class Threads:
         return "thread-pool"
 
     def start(self, work: Work) -> None:
-        """Start the first thread."""
+        """Start the first thread, which starts others as there is work for them."""
         self._work = work
         self._to_start -= 1
         self._spawn()
@@ -92,7 +95,7 @@ class Threads:
         return is_replaced
 
     def stack_of(self, task: Any) -> str | None:
-        """The stack of the handler of *task*; ``None`` if it has just ended."""
+        """The stack of the thread that handles *task*, as text; ``None`` if it has just ended. From any thread."""
         ident = next((ident for ident, at in self._at.copy().items() if at is task), None)
         frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, whatever its name says
         return None if frame is None else "".join(traceback.format_stack(frame))
@@ -104,7 +107,7 @@ class Threads:
         return [found.get(id(task)) for task in tasks]
 
     def join(self, timeout_ms: float) -> bool:
-        """Wait up to *timeout_ms* for the threads to end; tell whether they did."""
+        """Wait up to *timeout_ms* milliseconds in all for the threads to end; tell whether all of them did."""
         deadline = time.monotonic() + timeout_ms / 1000
         with self._lock:
             threads = list(self._threads)

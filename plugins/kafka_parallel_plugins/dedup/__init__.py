@@ -159,7 +159,10 @@ class Dedup:
 
     @hookimpl(wrapper=True, specname="on_record")
     def tell_redis(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Tell how the attempt at the record of *context* has ended."""
+        """Mark the message as done in Redis if the handler returned; give the lease back if it raised.
+
+        Neither is done for an attempt, that of *context*, for which the plugin has no lease.
+        """
         try:
             result = yield
         except BaseException:
@@ -181,12 +184,12 @@ class Dedup:
 
     @hookimpl
     def on_revoke(self) -> None:
-        """Forget the leases of others."""
+        """Forget which leases of others were seen: this run may not get their records again."""
         self._leases.forget_owners()
 
     @hookimpl
     def on_stop(self) -> None:
-        """Wait until Redis was told of all attempts."""
+        """Wait until Redis was told of all attempts, and end the threads that tell it."""
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None

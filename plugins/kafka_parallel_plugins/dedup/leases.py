@@ -90,7 +90,7 @@ class Leases:
         self._client.set(message, "done", px=self._ttl_ms)
 
     def give_back(self, message: str, owner: str) -> None:
-        """Give the lease of *owner* back, if it has it still."""
+        """End the lease of *owner* on *message*, if it has it still: the message may be claimed at once."""
         self._release(keys=[message], args=[owner])
 
     def forget_owners(self) -> None:

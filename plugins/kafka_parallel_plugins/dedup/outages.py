@@ -39,14 +39,14 @@ class Outages:
             return True
 
     def began(self) -> bool:
-        """Note a failure; tell whether it is the first of an outage."""
+        """Note that Redis failed, which begins a pause of `PAUSE` seconds; tell whether it begins an outage, too."""
         with self._lock:
             is_first = self._ask_at is None
             self._ask_at = self._clock() + PAUSE
             return is_first
 
     def ended(self) -> bool:
-        """Note an answer; tell whether it is the first after an outage."""
+        """Note that Redis answered; tell whether it is the first answer after an outage. Any thread may ask again."""
         with self._lock:
             was_away = self._ask_at is not None
             self._ask_at = None

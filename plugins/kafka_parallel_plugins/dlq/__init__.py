@@ -181,7 +181,7 @@ class DeadLetterQueue:
 
     @hookimpl
     def on_stop(self, settings: Settings) -> None:
-        """Close the producer, unless it is that of another run."""
+        """Close the producer of this run; that of another run goes on."""
         if self._running is not None and self._running[0] is settings:
             _, writers, _ = self._running
             self._running = None

@@ -35,12 +35,15 @@ class ErrorDetails:
     stack_trace: bytes
 
     def shortened(self, most: int) -> ErrorDetails:
-        """Keep at most the last *most* bytes of the stack trace."""
+        """Return a copy with at most the last *most* bytes of the stack trace, cut between two characters of UTF-8."""
         return replace(self, stack_trace=_whole_characters(self.stack_trace[-most:]) if most else b"")
 
 
 def details_of(error: BaseException, stack_trace: str) -> ErrorDetails:
-    """Tell *error*, with a stack trace as one of `STACK_TRACES`."""
+    """Describe *error* for the headers of a dead letter.
+
+    :param stack_trace: one of `STACK_TRACES`; ``"redacted"`` leaves the text of the error out as well.
+    """
     name, cause = full_class_name(error), full_class_name(_root_cause(error))
     found = traceback.TracebackException.from_exception(error)
     if stack_trace == "redacted":

@@ -33,7 +33,7 @@ class DeadLetterTopics:
         self.fixed = fixed
 
     def of(self, topic: str) -> str:
-        """Return where dead letters of *topic* go."""
+        """Return the name of the topic to which dead letters of *topic* are written."""
         return self.fixed or topic + SUFFIX
 
     def check(self, settings: Settings) -> list[str]:
@@ -56,7 +56,7 @@ class DeadLetterTopics:
 
 
 def own_topic(name: str) -> str:
-    """Say why dead letters must not go to *name*, and name the remedy."""
+    """Return the message that dead letters cannot be written to *name*, which the consumer reads, with the remedy."""
     return (
         f"plugin dlq would write to topic {name!r}, which this consumer reads itself, so every dead letter would come "
         "back as a new record: set the plugin's topic= to one outside the subscription"

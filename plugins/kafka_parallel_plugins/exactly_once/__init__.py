@@ -113,7 +113,7 @@ class ExactlyOnce:
 
     @hookimpl
     def on_throttle(self, throttle: Throttle) -> None:
-        """Keep the throttle."""
+        """Keep the throttle, by which few records are started while more than ``max_result_bytes`` of results wait."""
         self._throttle = throttle
 
     # trylast comes first: on_start is called in the order of pluggy's list. The other plugins need this producer in
@@ -159,7 +159,7 @@ class ExactlyOnce:
 
     @hookimpl
     def on_stop(self) -> None:
-        """Close the producer."""
+        """Close the producer of this run, and let others of the process use its transactional id."""
         run, self._run = self._run, None
         if run is not None:
             release_id(run.transactional_id)
@@ -231,7 +231,7 @@ class ExactlyOnce:
 
     @hookimpl
     def on_revoke(self, partitions: Collection[TopicPartition]) -> None:
-        """Forget the results of partitions that have left."""
+        """Forget the results of partitions that have left: the next owner handles their records, and writes its own."""
         self._pending.forget_partitions(partitions)
         self._regulate()
 

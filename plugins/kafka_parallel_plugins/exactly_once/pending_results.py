@@ -72,7 +72,7 @@ class PendingResults:
                 self._put(partition, records, context)
 
     def keep_instead(self, record: Outgoing, context: RecordContext) -> None:
-        """Keep *record* for one that has failed and is finished by it."""
+        """Keep *record*, such as a dead letter, in the place of results: it finishes a record that has failed."""
         with self._lock:
             self._put(self._of(context), (record,), context)
 
@@ -86,7 +86,7 @@ class PendingResults:
             self._forget(partition, offset)
 
     def results_below(self, offsets: Mapping[Place, int]) -> list[Outgoing]:
-        """The results of records below *offsets*, by partition and offset."""
+        """The results of records below *offsets*, in the order of their places; none of attempts that do not count."""
         with self._lock:
             return [
                 record
@@ -145,6 +145,6 @@ def _try_of(context: RecordContext) -> Try:
 
 
 def size_of(record: Outgoing) -> int:
-    """The bytes of *record*: key, value and headers."""
+    """The size of *record* in bytes: key, value, and names and values of headers; no overhead of the protocol."""
     headers = sum(len(name) + len(value) for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers

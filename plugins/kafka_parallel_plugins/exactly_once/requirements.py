@@ -38,6 +38,14 @@ def check_settings(
     max_result_bytes: object,
     overrides: Mapping[str, Any] | None,
 ) -> None:
+    """Refuse settings of the plugin that cannot work.
+
+    :param interval_ms: milliseconds.
+    :param transaction_timeout_ms: milliseconds.
+    :param max_result_bytes: bytes.
+    :param overrides: the plugin's ``producer_config``.
+    :raises ConfigurationError: a setting cannot work, or *overrides* sets one that is the plugin's own.
+    """
     if not (transactional_id is None or (isinstance(transactional_id, str) and transactional_id)):
         raise wrong_setting(NAME, "transactional_id", transactional_id, "a text, or None for a new one each time")
     for name, value in (("interval_ms", interval_ms), ("transaction_timeout_ms", transaction_timeout_ms)):
@@ -54,6 +62,12 @@ def check_settings(
 
 
 def check_consumer(settings: Settings, transaction_timeout_ms: float) -> None:
+    """Refuse consumers whose offsets cannot be written in transactions; warn without ``read_committed``.
+
+    :param transaction_timeout_ms: milliseconds.
+    :raises ConfigurationError: kafka-python is older than 3, there is no group or no subscription, or a transaction may
+        take longer than a third of ``max_poll_interval_ms``.
+    """
     if int(kafka.__version__.partition(".")[0]) < 3:
         raise ConfigurationError(
             f"plugin {NAME} needs kafka-python 3, and {kafka.__version__} is installed: 2.x tells the broker no "
@@ -79,6 +93,10 @@ def check_consumer(settings: Settings, transaction_timeout_ms: float) -> None:
 
 
 def claim_id(name: str) -> None:
+    """Note that a run of this process uses the transactional id *name*; end that with `release_id`.
+
+    :raises ConfigurationError: another run uses it.
+    """
     with _ids_lock:
         if name in _ids:
             raise ConfigurationError(
@@ -89,5 +107,6 @@ def claim_id(name: str) -> None:
 
 
 def release_id(name: str) -> None:
+    """Let other runs of this process use the transactional id *name*; nothing happens if no run has it."""
     with _ids_lock:
         _ids.discard(name)

@@ -36,11 +36,11 @@ class RefusedError(Exception):
 
 
 class UnusableError(Exception):
-    """The producer cannot make any transaction any more; ``__cause__`` says why."""
+    """The producer can begin no other transaction, such as one that was fenced; ``__cause__`` is its error."""
 
 
 class UnansweredError(Exception):
-    """The broker did not say how a transaction ended."""
+    """The broker did not say in time how a transaction ended: it may be committed or aborted."""
 
 
 class TransactionalProducer:

@@ -104,7 +104,7 @@ class Health:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """The host and the port that it listens at; ``None`` while it does not."""
+        """The host and the port at which it answers probes; ``None`` while it does not, and with a file alone."""
         return None if self._server is None else self._server.address
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ class Observation:
 
 
 def liveness(seen: Observation, limits: Limits) -> list[Check]:
-    """The checks of ``/livez``."""
+    """The checks of ``/livez``: does the run go on and poll, and does no partition or handler stand still too long?"""
     checks = [_run(seen), _poll(seen, limits)]
     if limits.partition is not None:
         checks.append(_partition(seen, limits.partition))
@@ -91,7 +91,7 @@ def liveness(seen: Observation, limits: Limits) -> list[Check]:
 
 
 def readiness(seen: Observation, limits: Limits) -> list[Check]:
-    """The checks of ``/readyz``."""
+    """The checks of ``/readyz``: those of ``/startupz``; and does the run go on, with no stop or closed throttle?"""
     checks = [_run(seen), *startup(seen, limits), Check("stop", not seen.is_stopping)]
     if not limits.ready_when_throttled:
         closed = sorted(plugin for plugin, bound in seen.statistics.throttled.items() if bound == 0)
@@ -100,7 +100,7 @@ def readiness(seen: Observation, limits: Limits) -> list[Check]:
 
 
 def startup(seen: Observation, _limits: Limits) -> list[Check]:
-    """The checks of ``/startupz``."""
+    """The checks of ``/startupz``: is the first rebalance over?"""
     return [Check("assignment", seen.has_joined)]
 
 

@@ -81,7 +81,7 @@ class HealthFile:
                 raise
 
     def close(self) -> None:
-        """Touch the file no more."""
+        """Stop replacing the file, which stays and grows old; another consumer may use its path then."""
         with _in_use_lock:
             if not self._is_over.is_set():
                 _in_use.discard(self._claimed)

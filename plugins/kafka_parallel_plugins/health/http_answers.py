@@ -24,7 +24,7 @@ VERSION = version("kafka-parallel")
 
 
 def refusal(method: str, target: str) -> bytes | None:
-    """The answer to a request that is not for a check; ``None`` for one that is."""
+    """The answer to a request that is not for a check: 404 for another path, 405 for another method; else ``None``."""
     if path_of(target) not in ENDPOINTS:
         return response(HTTPStatus.NOT_FOUND, {"paths": list(ENDPOINTS)}, method)
     if method not in METHODS:
@@ -38,7 +38,7 @@ def path_of(target: str) -> str:
 
 
 def response(status: HTTPStatus, body: Mapping[str, Any], method: str) -> bytes:
-    """The bytes of an answer; one to HEAD has no body."""
+    """The bytes of an answer with *body* as JSON; an answer to HEAD has the headers alone."""
     content = json.dumps(body).encode() + b"\n"
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",

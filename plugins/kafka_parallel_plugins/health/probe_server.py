@@ -49,7 +49,7 @@ class ProbeServer:
         self.address: tuple[str, int] = self._server.addresses[0][:2]
 
     def close(self) -> None:
-        """Stop to serve."""
+        """Stop answering, and close the connections; from any thread but its own."""
         self._server.close()
 
     async def _listen(self, serve: Serve) -> asyncio.Server:

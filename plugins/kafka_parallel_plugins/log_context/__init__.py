@@ -72,7 +72,7 @@ class LogContext:
 
     @hookimpl
     def on_stop(self) -> None:
-        """Take the fields out again, with the last consumer."""
+        """Put the earlier factory of log records back when the last consumer of the process with the plugin stops."""
         with self._lock:
             was_in_use, self._is_in_use = self._is_in_use, False
         if was_in_use:
@@ -85,7 +85,7 @@ class LogContext:
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_batch(self, context: BatchContext) -> Generator[None, Any, Any]:
-        """Set the batch for the time of the handler."""
+        """Give the lines that a handler of batches logs the fields of its batch."""
         bound = self._binding.bind(of_batch(context, self._group, keys=self._keys))
         try:
             return (yield)
@@ -94,7 +94,7 @@ class LogContext:
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Set the record while plugins decide about its failure."""
+        """Give the lines that plugins log about a failure the fields of the record that failed."""
         bound = self._binding.bind(self._info_of(context))
         try:
             return (yield)
@@ -106,7 +106,7 @@ class LogContext:
 
     @hookimpl
     def provide_child_wrapper(self, settings: Settings) -> ChildWrapper:
-        """Do the same in the handler's process."""
+        """Give the lines that a handler logs in a process of a pool the same fields."""
         return ChildLogContext(settings.group_id, keys=self._keys, structlog=self._structlog)
 
 

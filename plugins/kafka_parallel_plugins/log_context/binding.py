@@ -37,7 +37,7 @@ class Binding:
         self._lock = threading.Lock()
 
     def bind(self, info: RecordInfo) -> Bound:
-        """Set the current record; return what `unbind` needs, in the same context."""
+        """Set the current record of this context; return the argument of `unbind`, to be called in the same one."""
         token = current.set(info)
         if self._structlog is False or "structlog" not in sys.modules:
             return token, None

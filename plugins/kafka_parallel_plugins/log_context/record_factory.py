@@ -23,7 +23,7 @@ Factory: TypeAlias = "Callable[..., logging.LogRecord]"
 
 
 class Installation:
-    """The factory of this process, shared by its consumers."""
+    """The factory of log records of this process, which its consumers share: the first sets it, the last resets it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class Installation:
         self._before: Factory | None = None
 
     def add_user(self) -> None:
-        """Put ours around the factory that is there, unless ours is in it."""
+        """Count one more consumer; put our factory around the one that is set, unless that sets the fields."""
         with self._lock:
             self._users += 1
             before = logging.getLogRecordFactory()

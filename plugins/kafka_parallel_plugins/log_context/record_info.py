@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def of_record(raw: ConsumerRecord, attempt: int, group: str | None, *, keys: bool) -> RecordInfo:
-    """Describe an *attempt* at the record *raw*."""
+    """Return the facts for log lines about the *attempt* at the record *raw*; its key only with *keys*."""
     return RecordInfo(raw.topic, raw.partition, raw.offset, group, attempt, text_of(raw.key) if keys else None)
 
 
 def of_attempt(context: RecordContext, group: str | None, *, keys: bool) -> RecordInfo:
-    """Describe the attempt of *context*."""
+    """Return the facts for log lines about the attempt of *context*; the key of its record only with *keys*."""
     return of_record(context.raw, context.attempt, group, keys=keys)
 
 
@@ -40,7 +40,7 @@ def of_batch(context: BatchContext, group: str | None, *, keys: bool) -> RecordI
 
 
 def text_of(key: Any) -> str | None:
-    """Return a key as text; bytes that are no UTF-8 as escapes."""
+    """Return a key as text: bytes that are not UTF-8 as escapes, and other objects as short texts."""
     if key is None:
         return None
     return key.decode(errors="backslashreplace") if isinstance(key, bytes) else shown(key)

@@ -62,7 +62,10 @@ class OffsetMap:
 
     @hookimpl
     def on_assign(self, committed: Mapping[TopicPartition, OffsetAndMetadata]) -> dict[TopicPartition, list[range]]:
-        """Say which records are finished, as the group's commits tell it."""
+        """Return the offsets that the maps in the group's commits tell to be finished.
+
+        Metadata that is no map, or a map of another commit, is logged and tells of none.
+        """
         found = {partition: self._finished(partition, commit) for partition, commit in committed.items()}
         found = {partition: ranges for partition, ranges in found.items() if ranges}
         if found:

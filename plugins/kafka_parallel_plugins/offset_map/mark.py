@@ -18,6 +18,6 @@ __all__ = ()
 
 # see docs/decisions/0088-marked-offset-maps.md
 def mark_of(partition: TopicPartition, commit: OffsetAndMetadata) -> bytes:
-    """The 4 bytes for a map in *commit*."""
+    """The mark of a map in *commit*: a hash (CRC-32) of topic, partition, offset and leader epoch, 4 bytes."""
     place = (partition.topic, partition.partition, commit.offset, commit.leader_epoch)
     return crc32("/".join(map(str, place)).encode()).to_bytes(4, "big")

@@ -105,7 +105,7 @@ class OpenTelemetry:
 
     @hookimpl
     def on_start(self, settings: Settings) -> None:
-        """Make the tracer and the instruments."""
+        """Make the tracer and the instruments. An error of that is logged, and then nothing is measured."""
         from kafka_parallel_plugins.opentelemetry.telemetry import Telemetry
 
         self._is_batch = settings.batch is not None
@@ -161,7 +161,7 @@ class OpenTelemetry:
 
     @hookimpl
     def on_handled(self, handled: Sequence[Handled]) -> None:
-        """Record the attempts that have ended."""
+        """Count the records that are consumed, and record the durations of the attempts that have ended."""
         if self._telemetry is not None:
             self._telemetry.handled(handled, self._durations)
             if self._is_remote:
@@ -169,7 +169,7 @@ class OpenTelemetry:
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> Generator[None, Any, Any]:
-        """Record the commit."""
+        """Record how long the commit took and how it ended; make a span of it with ``commit_spans``."""
         if self._telemetry is None:
             return (yield)
         with self._telemetry.around_commit([*offsets]):
@@ -177,7 +177,7 @@ class OpenTelemetry:
 
     @hookimpl
     def on_revoke(self, partitions: frozenset[TopicPartition]) -> None:
-        """Forget the attempts at records that are not ours any more."""
+        """Forget the attempts at records of partitions that have left."""
         if self._telemetry is not None:
             self._telemetry.attempts.forget(partitions)
 

@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 def place_of(number: int) -> Place:
-    """Read the shared number."""
+    """Return the place that the shared *number* of a child says; the reverse of `number_of`."""
     return Place(number >> 2 * FIELD_BITS, number >> FIELD_BITS & FIELD, number & FIELD)
 
 

@@ -43,7 +43,7 @@ class ProcessPool:
 
     @hookimpl
     def provide_executor(self, settings: Settings) -> Executor:
-        """Provide ``settings.workers`` processes."""
+        """Provide ``settings.workers`` processes; one whose handler exceeds ``handler_timeout_ms`` is killed."""
         timeout_ms = settings.handler_timeout_ms
         return Processes(settings.workers, self._start_timeout, None if timeout_ms is None else timeout_ms / 1000)
 
@@ -73,7 +73,7 @@ class Processes:
         return "process-pool"
 
     def bind(self, program: Program) -> None:
-        """Learn the program to run."""
+        """Take the handler that the processes import and run; called once, before `start`."""
         self._program = program
 
     def start(self, work: Work) -> None:

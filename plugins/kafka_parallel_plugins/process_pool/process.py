@@ -84,7 +84,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The id of the process for the operating system."""
         return self._process.pid or 0
 
     @property
@@ -141,14 +141,14 @@ class Process:
         )
 
     def end(self) -> None:
-        """Ask the process to end, and kill it if it does not."""
+        """Ask the process to end, and kill it if it has not ended within `END_TIMEOUT` seconds."""
         with contextlib.suppress(OSError):  # it is dead: nothing to be told
             self._work.send_bytes(END)
         self._wait_for_end(END_TIMEOUT)
         self.close()
 
     def kill(self) -> None:
-        """Kill the process now."""
+        """Kill the process at once, without waiting for its end; its handler has no chance to clean up."""
         self._process.kill()
 
     def wait_until_gone(self) -> None:
@@ -156,7 +156,7 @@ class Process:
         self._wait_for_end(KILL_TIMEOUT)
 
     def close(self) -> None:
-        """Wait until the process is gone, and close its pipes."""
+        """Kill the process, wait up to `KILL_TIMEOUT` seconds until it is gone, and close its pipes."""
         self.kill()
         self.wait_until_gone()
         for ours in (self._work, self._control):

@@ -25,7 +25,7 @@ class SentUnits:
 
     @property
     def is_open(self) -> bool:
-        """True while an outcome is owed."""
+        """True while the process owes the outcome of a record."""
         return bool(self._open)
 
     @property
@@ -38,7 +38,7 @@ class SentUnits:
         return at.unit in self._open and self._sizes[at.unit] - self._open[at.unit] <= at.record < self._sizes[at.unit]
 
     def done(self, news: Iterable[Done]) -> list[Report]:
-        """Take in the reports of the process."""
+        """Take in how far units have come since the last message; return it as the reports of an executor."""
         return [self._report(*one) for one in news]
 
     def _report(self, unit: int, returned: int, raised: Raised | None, durations_ms: Sequence[float]) -> Report:
@@ -51,7 +51,7 @@ class SentUnits:
         return Report(unit, returned, error, "handle" if is_made else "prepare", durations_ms=durations_ms)
 
     def unbegun(self, units: Iterable[int]) -> list[Report]:
-        """Take in which units were not begun and never will."""
+        """Take in the units that the process gives back: it has not begun them and never will."""
         found = list(units)
         for unit in found:
             del self._open[unit]

@@ -109,12 +109,12 @@ class Prometheus:
 
     @hookimpl
     def on_handled(self, handled: Sequence[Handled]) -> None:
-        """Count attempts that have ended."""
+        """Count attempts that have ended, by topic, with their durations in seconds."""
         self._attempts.count_handled(handled, self._wall_clock() - self._clock())
 
     @hookimpl(wrapper=True, tryfirst=True)
     def on_error(self, error: BaseException, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count the error and the verdict, if they count."""
+        """Count the class of the error and the verdict; nothing for a record whose partition has left."""
         answer = None
         try:
             answer = yield
@@ -138,7 +138,7 @@ class Prometheus:
 
     @hookimpl(wrapper=True)
     def on_commit(self, context: CommitContext) -> Generator[None, Any, Any]:
-        """Count and time the commit."""
+        """Count the commit by result and reason, and record its duration in seconds."""
         started = self._clock()
         try:
             result = yield

@@ -107,7 +107,7 @@ class MetricsServer:
         log.info("metrics are served at http://%s:%d/metrics", host, self.port)
 
     def close(self) -> None:
-        """Stop listening. A scrape that is being answered may still end."""
+        """Stop listening, and wait up to `STOP_TIMEOUT` seconds; a scrape that is being answered may still end."""
         _serving.pop(self.port, None)
         self._server.shutdown()
         self._server.server_close()

@@ -101,7 +101,7 @@ class TimingMetrics:
 
     @hookimpl
     def on_start(self, settings: Settings) -> None:
-        """Take over the consumer's clock."""
+        """Keep the consumer's monotonic clock, and begin to measure its run."""
         self._clock = settings.clock
         now = self._clock()
         self._runs.note_start(settings.facts, now)
@@ -109,7 +109,7 @@ class TimingMetrics:
 
     @hookimpl
     def on_handled(self, handled: Sequence[Handled]) -> None:
-        """Count the attempts that have ended."""
+        """Measure the attempts that have ended; log a report if the interval is over."""
         now = self._clock()
         since_epoch = self._wall_clock() - now
         if not self._has_batches and has_batch(handled):
@@ -122,7 +122,7 @@ class TimingMetrics:
 
     @hookimpl(wrapper=True)
     def on_error(self, context: RecordContext) -> Generator[None, Any, Any]:
-        """Count the verdict."""
+        """Count the verdict by topic: retried, skipped, or halted."""
         answer = None
         try:
             answer = yield
@@ -135,7 +135,7 @@ class TimingMetrics:
 
     @hookimpl(wrapper=True)
     def on_commit(self) -> Generator[None, Any, Any]:
-        """Time the commit."""
+        """Measure how long the commit takes, and count whether it failed."""
         started = self._clock()
         try:
             result = yield
@@ -159,7 +159,7 @@ class TimingMetrics:
 
     @hookimpl
     def on_stop(self, settings: Settings) -> None:
-        """Log and print the reports that were asked for."""
+        """Log the last report if there is an interval of logs, and print the tables if a console was given."""
         now = self._clock()
         self._paused.stop(now)
         self._runs.note_stop(settings.facts, now)

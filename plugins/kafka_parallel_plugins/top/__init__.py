@@ -64,7 +64,7 @@ class Top:
 
     @property
     def path(self) -> Path | None:
-        """The socket that it listens at; ``None`` while it does not."""
+        """The path of the socket for ``kafka-parallel top``; ``None`` before the start and after the stop."""
         return self._path
 
     @hookimpl
@@ -92,13 +92,13 @@ class Top:
 
     @hookimpl
     def on_handled(self, handled: Sequence[Handled]) -> None:
-        """Take the times of attempts, if anyone looks."""
+        """Keep the times of attempts while a viewer is connected; without one, nothing is measured."""
         if self._is_watched:
             self._times.add(handled)
 
     @hookimpl
     def on_stop(self) -> None:
-        """Send viewers away, and remove the socket."""
+        """Close the connections of viewers, and remove the file of the socket."""
         self._is_watched = False
         if self._server is not None:
             self._server.close()
