@@ -164,11 +164,16 @@ def test_handlers_that_outlive_the_stop_are_cancelled():
 def test_a_handler_that_blocks_the_loop_is_named_with_its_line(caplog):
     app = App(1)
 
+    def warnings():
+        return [record.getMessage() for record in caplog.records if "blocked" in record.getMessage()]
+
     async def handle(record):
-        time.sleep(1.5)
+        give_up = time.monotonic() + 60
+        while not warnings() and time.monotonic() < give_up:
+            time.sleep(0.1)
 
     assert app.run_coroutine(handle) is None
-    [warning] = [record.getMessage() for record in caplog.records if "blocked" in record.getMessage()]
+    [warning] = warnings()
     assert "test_event_loop.py:" in warning
     assert warning.split(" in ")[-1].startswith("handle:")
 
