@@ -13,6 +13,8 @@ from kafka_parallel._showing import shown
 from kafka_parallel.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from typing_extensions import Never  # a checker has it; Python has one from 3.11 on
+
     from kafka_parallel._runtime.loop.together import BegunRun
     from kafka_parallel.consumer_types import BatchHandler, Handler
     from kafka_parallel.values import Batch
@@ -22,7 +24,7 @@ ConsumerAndHandler: TypeAlias = "OfSingleRecords | tuple[ParallelConsumer, Batch
 
 
 # see docs/decisions/0089-runs-end-together.md
-def run_all(runs: Iterable[ConsumerAndHandler]) -> None:
+def run_all(runs: Iterable[ConsumerAndHandler], *more: Never) -> None:
     """Run several consumers in this process until all have stopped; blocks.
 
     Each one runs as `ParallelConsumer.run` does, on a thread of its own: with its own workers, commits and group
@@ -33,6 +35,7 @@ def run_all(runs: Iterable[ConsumerAndHandler]) -> None:
     Everything that can be checked before the start is checked of all of them before any of them begins; a refusal
     leaves every consumer as it was.
 
+    :param more: nothing; a consumer and its handler beside the list are refused.
     :param runs: pairs of a `ParallelConsumer` and its handler, or ``(consumer, handler, batch)``; the last two are the
         arguments of `ParallelConsumer.run`.
     :raises Exception: the error of the consumer that failed first, as its ``run()`` raises it; the errors of others are
@@ -41,6 +44,10 @@ def run_all(runs: Iterable[ConsumerAndHandler]) -> None:
         ``install_signal_handlers``, for one signal stops all or none; and as `ParallelConsumer.run`.
     :raises StateError: if one of them was started before.
     """
+    if more:
+        raise ConfigurationError(
+            f"run_all() got {1 + len(more)} arguments: give one list of pairs, as in run_all([(consumer, handler)])"
+        )
     begun = _begun(_checked(runs))
     together = Together(begun)
     with ExitStack() as entered:
@@ -59,7 +66,7 @@ def _checked(runs: Iterable[ConsumerAndHandler]) -> list[ConsumerAndHandler]:
         if not (isinstance(item, tuple) and len(item) in {2, 3} and isinstance(item[0], ParallelConsumer)):
             raise ConfigurationError(
                 f"item {place} of run_all() is {_shown(item)}: give pairs of a ParallelConsumer and its handler, or "
-                "(consumer, handler, Batch(...))"
+                "(consumer, handler, Batch(...)); a KafkaConsumer is wrapped first: ParallelConsumer(consumer)"
             )
     _refuse_twice([item[0] for item in given], "ParallelConsumer")
     return given

@@ -306,6 +306,15 @@ class TestMistakes:
         with pytest.raises(ConfigurationError, match=match):
             call()
 
+    def test_a_router_is_no_decorator(self):
+        for call in (
+            lambda: Router().on("orders"),
+            lambda: Router().on(order),
+            lambda: Router().on("orders", to=order),
+        ):
+            with pytest.raises(ConfigurationError, match=r"^on\(.*write router\.on\(topic, handler\).*no decorator"):
+                call()
+
     def test_others_are_said_at_the_start(self):
         both = Router().on("orders", order).on("payments", payment)
         refused(Router(), match="the router has no handler")

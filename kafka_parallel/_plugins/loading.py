@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kafka_parallel._showing import described, kind_of, shown
@@ -104,10 +104,18 @@ def find(name: str) -> importlib.metadata.EntryPoint:
     if name in NO_PLUGINS:
         raise PluginError(f"{name} is no plugin: {NO_PLUGINS[name]}")
     known = sorted({point.name for point in (*named, *automatic)})
-    raise PluginError(
-        f"there is no plugin {name!r}; installed are: {', '.join(known) or 'none'}"
-        f"{did_you_mean(name, known, PLUGINS_ELSEWHERE)}"
-    )
+    raise PluginError(f"there is no plugin {name!r}; installed are: {', '.join(known) or 'none'}{_meant(name, known)}")
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """How *name* is written right: several plugins in one text, a plugin with its setting, or one of *known*."""
+    several = [part.strip() for part in name.split(",")]
+    if len(several) > 1 and set(several) <= set(known):
+        return f"; {name!r} is {len(several)} plugins: give each by itself, {' and '.join(map(repr, several))}"
+    plugin = name.partition("=")[0].strip()
+    if "=" in name and plugin in known:
+        return f"; {plugin!r} is one, and a setting of it has a name: {plugin}:SETTING=VALUE on a command line"
+    return did_you_mean(name, known, PLUGINS_ELSEWHERE)
 
 
 def unknown_choice(option: str, name: str) -> str:

@@ -73,6 +73,7 @@ ParallelConsumer(consumer, plugins=[("$name", {"limit_ms": 500})])
 
 ```console
 $$ python -m venv .venv && . .venv/bin/activate
+$$ pip install --upgrade "pip>=25.1"
 $$ pip install --group dev -e .
 $$ pytest && mypy && ruff check . && ruff format --check .
 ```

@@ -36,7 +36,10 @@ def new(name: str, folder: Path | None) -> None:
         raise click.UsageError(f"{folder} is there and not empty: give another one with --folder")
     _write(folder, files_of(name, version("kafka-parallel")))
     click.echo(f"{folder} has a plugin that logs slow records: put your own hooks in its place. Then:")
-    click.echo(f"  cd {folder}\n  pip install --group dev -e .\n  pytest && mypy && ruff check .")
+    click.echo(
+        f"  cd {folder}\n  python -m venv .venv && . .venv/bin/activate\n"
+        '  pip install --upgrade "pip>=25.1"\n  pip install --group dev -e .\n  pytest && mypy && ruff check .'
+    )
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

@@ -87,6 +87,18 @@ class WorkerResource(Generic[T]):
         self._closes_at_exit_of = 0
         _by_name[name] = self
 
+    if not TYPE_CHECKING:  # a checker knows the attributes, and finds the same mistake
+
+        def __getattr__(self, name: str) -> Any:
+            """Say how to get at the resource, where it was asked for what only that has.
+
+            :raises AttributeError: always.
+            """
+            called = self.__dict__.get("plugin_name", "")
+            raise AttributeError(
+                f"worker resource {called!r} has no {name!r}; get() returns the resource itself: write .get().{name}"
+            )
+
     # The handler's side
 
     def get(self) -> T:

@@ -7,8 +7,10 @@ router uses what any handler may use: its ``on_start`` is a hook, and a record t
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from kafka_parallel._runtime.handlers.compatibility import check_handler
 from kafka_parallel._showing import shown
@@ -34,6 +36,27 @@ SKIP, FAIL = "skip", "fail"
 H = TypeVar("H", bound=Callable[..., Any])
 
 
+def _explains_calls(on: H) -> H:
+    """Decorate ``on`` so that a call with other arguments than it has is a `ConfigurationError` with the line to write.
+
+    Type checkers see the method as it is written.
+    """
+    signature = inspect.signature(on)
+
+    @functools.wraps(on)
+    def explained(*given: Any, **named: Any) -> Any:
+        try:
+            signature.bind(*given, **named)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"on({', '.join(map(shown, given[1:]))}): {error}: write router.on(topic, handler), with value=, "
+                "headers= or when= if they are needed; it is no decorator"
+            ) from None
+        return on(*given, **named)
+
+    return cast("H", explained)
+
+
 class Routing(Generic[H]):
     """A handler that gives each record to the handler that is for it: a `Router` or an `AsyncRouter`.
 
@@ -49,6 +72,7 @@ class Routing(Generic[H]):
     def __init__(self) -> None:
         self._routes = Routes()
 
+    @_explains_calls
     def on(
         self,
         topic: str | re.Pattern[str],

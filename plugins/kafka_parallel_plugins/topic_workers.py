@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_parallel import hookimpl
-from kafka_parallel.plugin_support import wrong_setting
+from kafka_parallel.plugin_support import shown, wrong_setting
 
 if TYPE_CHECKING:
     from kafka_parallel import Settings, Throttle
@@ -81,8 +81,15 @@ def _with_retries(topics: Collection[str], settings: Settings) -> frozenset[str]
 
 
 def _bounds(given: object) -> dict[str, int]:
-    if not isinstance(given, Mapping) or not all(_is_name(name) and _is_count(most) for name, most in given.items()):
+    if not isinstance(given, Mapping):
         raise wrong_setting(NAME, "at_most", given, "{topic: number of records, at least 1}")
+    for name, most in given.items():
+        if not _is_name(name):
+            raise wrong_setting(
+                NAME, "at_most", given, f"{{topic: number of records, at least 1}}; {shown(name)} is no topic"
+            )
+        if not _is_count(most):
+            raise wrong_setting(NAME, f"at_most[{name!r}]", most, "a number of records, at least 1")
     return dict(given)
 
 

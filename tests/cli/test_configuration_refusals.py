@@ -227,6 +227,10 @@ def test_a_variable(tmp_path, monkeypatch, variable, value, message):
     [
         (["--workers", "many"], "--workers: workers is 'many': give a whole number"),
         (["--workers", "-1"], "--workers: workers=-1: must be an integer of at least 1"),
+        (
+            ["--topic", "orders,refunds"],
+            "--topic orders,refunds: no name of a topic has a comma: write --topic orders --topic refunds",
+        ),
         (["--batch", "0"], "--batch: Batch(max_records=0): must be an integer of at least 1"),
         (["--log-format", "xml"], '--log-format: log_format is \'xml\': give "text" or "json"'),
         (["billing"], "HANDLER: handler is 'billing': give \"module:name\" of an object to import"),

@@ -35,6 +35,18 @@ def test_a_distribution_is_written_with_names_made_of_its_own(in_folder):
     assert "$" not in "".join(path.read_text() for path in folder.rglob("*.py"))
 
 
+def test_the_steps_that_follow_are_those_of_the_how_to(in_folder):
+    how_to = (Path(__file__).parents[2] / "docs/how-to/write-a-plugin.md").read_text()
+    steps = [line.removeprefix("$ ") for line in how_to.splitlines() if line.startswith("$ ")]
+    first = steps.index("cd kafka-parallel-slow-log")
+
+    told = [line.strip() for line in call("new", "slow-log").output.splitlines()[1:]]
+
+    assert told == steps[first:]
+    readme = (in_folder / "kafka-parallel-slow-log/README.md").read_text()
+    assert [step for step in steps[first + 1 :] if f"$ {step}" not in readme] == []
+
+
 def test_the_files_are_as_ruff_wants_them(in_folder):
     call("new", "a", "--folder", "here")
     ruff = Path(sys.executable).with_name("ruff")

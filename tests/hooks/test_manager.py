@@ -67,6 +67,19 @@ def test_a_named_plugin_gets_its_settings(install):
         Plugins([("sized", {"colour": 5})], {})
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("retry,dlq", "'retry,dlq' is 2 plugins: give each by itself, 'retry' and 'dlq'"),
+        ("dlq=dead", "'dlq' is one, and a setting of it has a name: dlq:SETTING=VALUE on a command line"),
+        ("retry,dead", "did you mean 'retry'[?]"),
+    ],
+)
+def test_a_text_of_several_parts_is_taken_apart(text, end):
+    with pytest.raises(PluginError, match=f"there is no plugin '{text}'; installed are: .*; {end}$"):
+        Plugins([text], {})
+
+
 def test_an_unknown_name_lists_what_there_is():
     with pytest.raises(PluginError, match=r"there is no plugin 'dql'; installed are: .*dlq"):
         Plugins(["dql"], {})

@@ -56,7 +56,10 @@ def test_it_says_how_many_of_which_topics(settings, bounds):
     ("settings", "match"),
     [
         ({}, "neither bounds anything"),
-        ({"at_most": {"bulk": 0}}, "at_most of plugin topic-workers"),
+        (
+            {"at_most": {"bulk": 0}},
+            r"at_most\['bulk'\] of plugin topic-workers is 0: it must be a number of records, at least 1",
+        ),
         ({"at_most": {"bulk": True}}, "number of records, at least 1"),
         ({"at_most": {"": 1}}, "number of records, at least 1"),
         ({"at_most": ["bulk"]}, "number of records, at least 1"),

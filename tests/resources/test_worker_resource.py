@@ -440,3 +440,12 @@ def test_a_wrong_argument_is_named(arguments, text):
         WorkerResource(**arguments)
 
     assert text in str(raised.value)
+
+
+def test_asked_for_what_only_the_resource_has_it_says_how_to_get_there():
+    connections = WorkerResource("connection", open=Ledger().open)
+
+    with pytest.raises(
+        AttributeError, match=r"worker resource 'connection' has no 'execute'.* write \.get\(\)\.execute$"
+    ):
+        connections.execute("select 1")

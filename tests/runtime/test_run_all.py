@@ -204,6 +204,20 @@ def test_a_mistake_is_named(given, text):
     assert text in str(raised.value)
 
 
+def test_a_consumer_and_its_handler_without_a_list_are_refused_and_left_as_they_were():
+    parallel = App(3).parallel()
+
+    with pytest.raises(ConfigurationError, match=r"got 2 arguments: give one list of pairs, as in run_all\(\[\("):
+        run_all(parallel, ignore)
+
+    run_all([(parallel, ignore)])
+
+
+def test_a_kafka_consumer_without_its_parallel_consumer_is_refused():
+    with pytest.raises(ConfigurationError, match=r"wrapped first: ParallelConsumer\(consumer\)"):
+        run_all([(App(3).consumer(), ignore)])
+
+
 def test_one_consumer_twice_is_refused_and_left_as_it_was():
     app = App(3)
     parallel = app.parallel()

@@ -52,6 +52,10 @@ def settings(flags: Flags) -> Iterator[Setting]:
     for flag, (table, name, value) in meant.items():
         if value is not None:
             yield of_text(table, name, value, flag)
+    for topic in flags.topics:
+        if "," in topic:
+            each = " ".join(f"--topic {name.strip()}" for name in topic.split(","))
+            raise ConfigurationError(f"--topic {topic}: no name of a topic has a comma: write {each}")
     if flags.topics:
         yield Setting("", "topics", tuple(flags.topics), "--topic")
 
