@@ -10,7 +10,7 @@ from kafka_parallel import ParallelConsumer
 
 
 def handle(record):
-    print(f"order of {int(record.value)} pieces")  # raises ValueError for anything that is no number
+    print(f"order of {int(record.value)} pieces")  # raises ValueError for anything that is not a number
 
 
 def main() -> None:

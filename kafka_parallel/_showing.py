@@ -36,7 +36,7 @@ def shown(value: object) -> str:
 def class_name(value: object) -> str:
     """Return the name of the class of *value*, of an error above all; it never raises.
 
-    ``type(value).__name__`` asks the metaclass, which may raise, or answer something that is no text.
+    ``type(value).__name__`` asks the metaclass, which may raise, or answer something that is not a text.
 
     :param value: any object.
     """

@@ -257,7 +257,7 @@ class MemberFenced(KafkaParallelError):  # noqa: N818 - named after what happene
 class RecordUnreadable(KafkaParallelError):  # noqa: N818 - named after what happened to the record
     """kafka-python cannot read a record: its partition stood still there while others went on; ``__cause__`` says why.
 
-    Reasons are a wrong checksum, a codec that is not installed, or a header name that is no UTF-8. Nothing at or above
+    Reasons are a wrong checksum, a codec that is not installed, or a header name that is not UTF-8. Nothing at or above
     the record was committed in its partition. ``consumer.seek(partition, offset)`` goes on behind it, during a run too.
     ``on_error`` is not asked: there is no record to decide about, and a ``Skip`` might pass any number of good ones.
 

@@ -51,7 +51,7 @@ class Program(NamedTuple):
     :ivar name: the name of the handler in messages.
     :ivar is_surrounded: whether plugins surround each call; then records must be run by `Work.run`, one at a time.
     :ivar is_batch: whether it is a batch handler; then `Work.run` must be used too, and a call is about a list.
-    :ivar is_timed: whether plugins hear how long records take; then reports should say so.
+    :ivar is_timed: whether plugins ask how long records take, by ``on_handled``; then reports should tell it.
     :ivar see: makes of the raw record of a task the one that is sent for it, which may name another place: a record of
         a retry topic is handled as that of its source. Only ``stack_of`` and ``workers_of`` need it, which are asked
         about tasks.

@@ -148,8 +148,8 @@ class RunningRecord:
     :ivar key: its key as Kafka delivered it, which may be personal data, so ``repr`` does not show it; ``None`` without
         one, and where deserialisers run in ``poll()``.
     :ivar attempt: 1 for the first attempt.
-    :ivar running_ms: milliseconds that its handler has been running. Without a plugin that hears ``on_handled`` it may
-        be too little by the time between two rounds of the loop, a tenth of a second.
+    :ivar running_ms: milliseconds that its handler has been running. Without a plugin that implements ``on_handled`` it
+        may be too little by the time between two rounds of the loop, a tenth of a second.
     :ivar worker: the thread, asyncio task or process id that it runs on; ``None`` if the executor does not say.
     :ivar place: the line at which its handler is, as ``file:line``; ``None`` unless it was asked for and is known.
     :ivar batch_size: how many records the handler has; 1 without batches.

@@ -134,7 +134,7 @@ def on_handled(handled: Sequence[Handled], settings: Settings) -> None:
     Runs on: the worker that hands over; with ``async def`` handlers that is the event loop. Several may call at once.
         Return promptly: no lock is held, but the worker handles nothing meanwhile. Attempts that end after run() are
         told after ``on_stop``.
-    If it raises: the exception is logged and the plugin does not hear this hook again.
+    If it raises: the exception is logged and this hook of the plugin is not called again.
 
     :param handled: the attempts that have ended since the last call; those of one worker in the order in which they
         ended.
@@ -156,7 +156,7 @@ def on_commit(
     implementation that is not a wrapper and returns ``True`` has committed by itself (an own offset store). Any other
     answer but ``None`` is the plugin's error: nothing was committed. Errors of kafka-python that it raises are followed
     as the coordinator's; `CommitFailed` stops run(). If a plugin takes *finished_above*, a commit also holds the
-    partitions where only that has changed. Without such a plugin none of it is kept.
+    partitions where only that has changed. Without such a plugin these ranges are not kept.
 
     At the interval the consumer's own commit is sent and the loop goes on: other hooks may be called between a
     wrapper's two halves, but never those of another commit. It waits for an implementation that commits by itself.
@@ -177,7 +177,7 @@ def on_backpressure(event: BackpressureEvent, settings: Settings) -> None:
     """Observe: partitions were paused or resumed.
 
     Runs on: the loop. Return promptly: nothing is fetched meanwhile.
-    If it raises: the exception is logged and the plugin does not hear this hook again.
+    If it raises: the exception is logged and this hook of the plugin is not called again.
 
     :param event: which partitions, why, and how full the buffer is.
     :param settings: the settings of the consumer.
@@ -224,7 +224,7 @@ def on_worker_end(settings: Settings) -> None:
     event loop; nothing was opened there. A thread whose handler never returns is not heard of.
 
     Runs on: the thread that ends; several at once.
-    If it raises: the exception is logged and the plugin does not hear this hook again.
+    If it raises: the exception is logged and this hook of the plugin is not called again.
 
     :param settings: the settings of the consumer.
     """
@@ -259,7 +259,7 @@ def on_assign(
     always count.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
-    If it raises: the exception is logged and the plugin does not hear this hook again.
+    If it raises: the exception is logged and this hook of the plugin is not called again.
 
     :param partitions: the partitions that are ours from now on, in addition to those we had.
     :param settings: the settings of the consumer.
@@ -273,7 +273,7 @@ def on_revoke(partitions: frozenset[TopicPartition], settings: Settings, lost: b
     """Observe: partitions are not ours any more; the records that finished in time have been committed.
 
     Runs on: the thread that answers the rebalance (kafka-python 2.x: the loop, 3.x: a helper of its I/O thread).
-    If it raises: the exception is logged and the plugin does not hear this hook again.
+    If it raises: the exception is logged and this hook of the plugin is not called again.
 
     :param partitions: the partitions that left.
     :param settings: the settings of the consumer.
@@ -366,7 +366,7 @@ def provide_child_wrapper(settings: Settings) -> ChildWrapper | None:
     this process, which is the other's as well if both are of one machine and the clock is the system's.
 
     Runs on: asked once on the caller of run(); the wrapper runs on the main thread of the other process.
-    If it raises: the start fails. So it does if the answer is no function, or cannot be pickled.
+    If it raises: the start fails. So it does if the answer is not a function, or cannot be pickled.
 
     :param settings: the settings of the consumer.
     """

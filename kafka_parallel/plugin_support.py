@@ -45,7 +45,7 @@ def exception_classes(plugin: str, name: str, given: object) -> tuple[type[Excep
     :param plugin: its name.
     :param name: of the setting.
     :param given: the value of the setting.
-    :raises ConfigurationError: one of them is no class of exceptions.
+    :raises ConfigurationError: one of them is not a class of exceptions.
     """
     classes = tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else (given,)
     for found in classes:

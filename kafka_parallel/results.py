@@ -294,7 +294,7 @@ def _result_of(returned: Any) -> Result:
 def _of_each(returned: Any, count: int) -> list[Results | Exception]:
     """The results of each of *count* records, or its error.
 
-    :raises InvalidResult: *returned* is no list with an item for each.
+    :raises InvalidResult: *returned* is not a list with an item for each.
     """
     if returned is None:
         return [NO_RESULTS] * count

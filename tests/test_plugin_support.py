@@ -45,7 +45,7 @@ RenamedError.__module__ = Text("a.module")
 
 
 class PlacelessError(Exception):
-    """An error whose module is no text."""
+    """An error whose module is not a text."""
 
 
 PlacelessError.__module__ = 7

@@ -287,7 +287,7 @@ class TestMistakes:
                 lambda: Router().on("orders", order).on("orders", payment, headers={"a": "b"}),
                 "second one would get none",
             ),
-            (lambda: Router().on("orders", order, value="json"), "it is no function"),
+            (lambda: Router().on("orders", order, value="json"), "it is not a function"),
             (lambda: Router().on("orders", order, value=str), "for text write bytes.decode"),
             (lambda: Router().on("orders", order, value=order_async), "runs nothing"),
             (lambda: Router().on("orders", order, value=no_argument), "too many positional"),

@@ -65,7 +65,7 @@ class Provided:
         self.ordering_name = name
         if not callable(ordering):
             raise PluginError(
-                f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}, which is no function"
+                f"{self._plugins.describe(name)} provided the ordering {shown(ordering)}, which is not a function"
             )
         if is_async(ordering) or makes_generator(ordering):
             raise PluginError(
@@ -103,7 +103,7 @@ class Provided:
         for name, wrapper in found.items():
             who = f"{self._plugins.describe(name)} provided the child wrapper {shown(wrapper)}"
             if not callable(wrapper):
-                raise PluginError(f"{who}, which is no function")
+                raise PluginError(f"{who}, which is not a function")
             if is_async(wrapper) or inspect.isgeneratorfunction(wrapper):
                 raise PluginError(f"{who}, which returns no context manager: write @contextlib.contextmanager above it")
         return found
@@ -140,6 +140,7 @@ class Provided:
         provided = self._plugins.provided(self._plugins.hook.provide_decoder, self._settings, default)
         if provided is not None and not callable(provided[1]):
             raise PluginError(
-                f"{self._plugins.describe(provided[0])} provided the decoder {shown(provided[1])}, which is no function"
+                f"{self._plugins.describe(provided[0])} provided the decoder {shown(provided[1])}, which is not a "
+                "function"
             )
         return provided

@@ -148,9 +148,9 @@ def _settings(path: Path | None) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
     except ValueError as error:
-        raise click.UsageError(f"--client-config {path} is no JSON (line {getattr(error, 'lineno', '?')})") from None
+        raise click.UsageError(f"--client-config {path} is not JSON (line {getattr(error, 'lineno', '?')})") from None
     if not isinstance(found, dict):
-        raise click.UsageError(f"--client-config {path} is no JSON object")
+        raise click.UsageError(f"--client-config {path} is not a JSON object")
     for name in found:
         if name in OURS:
             raise click.UsageError(f"--client-config {path} sets {name!r}, which the command decides: leave it out")

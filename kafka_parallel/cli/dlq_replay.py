@@ -38,7 +38,7 @@ class Rate(click.FloatRange):
         """Read a number within the range; "nan" is refused, because it compares with none."""
         found = float(super().convert(value, param, ctx))
         if math.isnan(found):
-            self.fail(f"{value!r} is no number", param, ctx)
+            self.fail(f"{value!r} is not a number", param, ctx)
         return found
 
 

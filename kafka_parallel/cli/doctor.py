@@ -59,7 +59,7 @@ def settings_findings(intended: Intended, given: Circumstances) -> Iterator[Find
 def grace_ms(environment: Mapping[str, str]) -> float | None:
     """The milliseconds from SIGTERM to SIGKILL that *environment* tells.
 
-    :raises click.UsageError: it is no number of seconds.
+    :raises click.UsageError: it is not a number of seconds.
     """
     found = environment.get(GRACE_VARIABLE)
     if not found:
@@ -67,7 +67,7 @@ def grace_ms(environment: Mapping[str, str]) -> float | None:
     try:
         return float(found.removesuffix("s")) * 1000
     except ValueError:
-        raise click.UsageError(f"{GRACE_VARIABLE}={found!r} is no number of seconds") from None
+        raise click.UsageError(f"{GRACE_VARIABLE}={found!r} is not a number of seconds") from None
 
 
 def cpus() -> int | None:

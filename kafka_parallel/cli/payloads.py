@@ -27,7 +27,7 @@ def as_object(data: bytes | None) -> dict[str, Any] | None:
     try:
         found["text"] = data.decode()
         found["json"] = parsed(found["text"])
-    except ValueError:  # it is no UTF-8, or no JSON
+    except ValueError:  # it is not UTF-8, or not JSON
         pass
     return found
 

@@ -30,7 +30,7 @@ def header(name: str) -> Callable[[ConsumerRecord], str]:
     record without it, or with one that is empty or no UTF-8.
 
     :param name: of the header.
-    :raises ConfigurationError: it is no text, or an empty one.
+    :raises ConfigurationError: it is not a text, or an empty one.
     """
     if not isinstance(name, str) or not name:
         raise ConfigurationError(f"header({shown(name)}): give the name of a header")
@@ -77,7 +77,7 @@ def _value(record: ConsumerRecord, name: str) -> str:
         return bytes(found[-1]).decode()
     except UnicodeDecodeError:
         raise InvalidMessageId(
-            f"header {name!r} of {_shown(record)} is no UTF-8: choose id= a function that makes a text of it, with "
+            f"header {name!r} of {_shown(record)} is not UTF-8: choose id= a function that makes a text of it, with "
             "bytes.hex() for example"
         ) from None
 

@@ -63,7 +63,7 @@ class WorkerResource(Generic[T]):
         method ``close()``, on an event loop ``aclose()`` before that, if it has one.
     :param is_broken: is told the resource and the error of a failed attempt that used it; true = another one is opened
         for the next attempt. ``None`` = after every failed attempt. One that raises counts as true.
-    :raises ConfigurationError: for a name that is no text, or a function that cannot be called.
+    :raises ConfigurationError: for a name that is not a text, or a function that cannot be called.
     """
 
     serves_one_run = True

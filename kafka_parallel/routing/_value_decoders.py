@@ -31,7 +31,7 @@ def decoder_of(kind: Any) -> Callable[[bytes], Any] | None:
         return None
     if isinstance(kind, type):
         return JsonDecoder(kind)
-    why = misfit(kind, 1) if callable(kind) else "it is no function"
+    why = misfit(kind, 1) if callable(kind) else "it is not a function"
     if why is None and (is_async(kind) or makes_generator(kind)):
         why = "a call of it runs nothing"
     if why is not None:
@@ -74,5 +74,5 @@ def _decode_of(kind: type) -> Callable[[bytes], Any]:
 
 def _filled(kind: Callable[..., Any], fields: Any) -> Any:
     if not isinstance(fields, dict):
-        raise TypeError(f"the value is no JSON object, but {type(fields).__name__}")
+        raise TypeError(f"the value is not a JSON object, but {type(fields).__name__}")
     return kind(**fields)

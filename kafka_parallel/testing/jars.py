@@ -133,7 +133,7 @@ def cache_directory() -> Path:
 
 
 def _find(jar: Jar, cache: Path) -> Path | None:
-    """A broken file in the cache is no error: the download replaces it."""
+    """A broken file in the cache is not an error: the download replaces it."""
     places = [cache / jar.name, Path.home() / ".m2" / "repository" / jar.path]
     return next((place for place in places if jar.is_at(place)), None)
 

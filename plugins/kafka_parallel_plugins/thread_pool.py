@@ -63,7 +63,7 @@ class Threads:
         self._spawn()
 
     def _spawn(self, more: int = 0) -> None:
-        """Start a thread that starts *more* before it works."""
+        """Start a thread that starts *more* threads before it works."""
         with self._lock:
             self._idle += 1
             name = f"kafka-parallel-{self._started}"

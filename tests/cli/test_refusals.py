@@ -43,7 +43,7 @@ def test_a_choice_that_is_none(option, value):
         ({"value_deserializer": "hush"}, "'value_deserializer', which the command decides"),
         ({"sasl_pasword": "hush"}, "'sasl_pasword', which kafka-python does not know"),
         ({"request_timeout_ms": "hush"}, "request_timeout_ms"),
-        (["hush"], "no JSON object"),
+        (["hush"], "not a JSON object"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path, settings, what):
@@ -58,7 +58,7 @@ def test_settings_that_cannot_be(tmp_path, settings, what):
 def test_a_file_of_settings_that_is_no_text(tmp_path):
     (tmp_path / "client.json").write_bytes(b"\xff\xfe\x00")
 
-    assert "is no JSON" in refused("ls", "--client-config", str(tmp_path / "client.json"))
+    assert "is not JSON" in refused("ls", "--client-config", str(tmp_path / "client.json"))
 
 
 def test_a_purge_of_nothing_or_of_two_things():

@@ -71,7 +71,7 @@ def test_a_function_says_the_id(connection):
         ([("id", None)], header("id"), "has no header 'id'"),
         ([("id", b"")], header("id"), "has no header 'id'"),
         ([("id", b"1"), ("id", b"")], header("id"), "has no header 'id'"),
-        ([("id", b"\xff")], header("id"), "is no UTF-8"),
+        ([("id", b"\xff")], header("id"), "is not UTF-8"),
         ([("ce_id", b"1")], "ce", "has no header 'ce_source'"),
         ([("ce_source", b"1")], "ce", "has no header 'ce_id'"),
         ([("id", b"x" * 513)], header("id"), "has 513 bytes, and at most 512"),

@@ -21,7 +21,7 @@ RECORDS, PARTITIONS = 6_000, 4
 class Told:
     """The records that the commits of a group tell to be finished above their offsets.
 
-    :param consumer: asks; it is no member of the group.
+    :param consumer: asks; it is not a member of the group.
     """
 
     def __init__(self, consumer, produced):

@@ -48,7 +48,7 @@ def ordering_by(behaviour, place, meaning, raises):
 @ALL
 @UNAWAITED
 def test_the_hash_of_a_key(behaviour):
-    """Python itself refuses a value that is no number."""
+    """Python itself refuses a value that is not a number."""
     meaning = behaviour.meaning if behaviour.raises else "failed"
     cell = Cell("ordering", ordering_by(behaviour, "hash", meaning, behaviour.raises or TypeError))
 

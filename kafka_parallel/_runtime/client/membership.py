@@ -55,7 +55,7 @@ class Membership:
         """The membership under which the partitions are held that the client was last seen to hold.
 
         :param is_leaving: whether the partitions leave in a rebalance: then it may be joining, and nothing is sure yet.
-        :raises CommitFailedError: it is no member any more, or another one.
+        :raises CommitFailedError: it is not a member any more, or another one.
         :raises RebalanceInProgressError: it is joining.
         """
         if not is_leaving and is_joining(self._coordinator):

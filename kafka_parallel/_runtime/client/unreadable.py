@@ -1,4 +1,4 @@
-"""Catches a record that the client itself cannot read: a header name that is no UTF-8, a wrong checksum, or a codec
+"""Catches a record that the client itself cannot read: a header name that is not UTF-8, a wrong checksum, or a codec
 that is not installed.
 
 kafka-python raises from ``poll()``, whatever it has of other partitions, and its next poll() never returns: the batch

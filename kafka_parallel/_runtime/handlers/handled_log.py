@@ -2,8 +2,8 @@
 
 A call per record and plugin costs more than many a handler, so ``on_handled`` is called once for many. Until then the
 attempts are kept in one list: appending is atomic, so workers need no lock for a record, and the attempts of a worker
-that is stuck in its next record are told by the next worker that hands over. If no plugin hears the hook, none of this
-is there: the reading of the clock is composed around the call of the handler at start.
+that is stuck in its next record are told by the next worker that hands over. Without a plugin for the hook, none of
+this is there: the reading of the clock is composed around the call of the handler at start.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class HandlerCalls:
     :param is_batch: whether it takes a list of records.
     :param results: hands over what the handler returns; ``None`` if that is not produced.
     :param enter: enters the scopes that plugins provide; ``None`` if there are none.
-    :ivar handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
+    :ivar handled_log: the log of attempts that have ended, for plugins; ``None`` without `on_handled`.
     :ivar deadlines: where plain handlers are noted that run here, where nothing can stop them; ``None`` if they may
         take any time, or can be stopped.
     """

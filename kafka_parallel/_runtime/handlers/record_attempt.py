@@ -56,7 +56,7 @@ class Attempts:
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.
-    :param handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
+    :param handled_log: the log of attempts that have ended, for plugins; ``None`` without `on_handled`.
     :param enter: enters the scopes that plugins provide; ``None`` if there are none.
     :ivar enter: the same.
     :ivar sent: makes of a task what is sent for it where its handler runs elsewhere.

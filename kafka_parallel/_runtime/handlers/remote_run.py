@@ -119,7 +119,7 @@ def _pickled(sent: object) -> bytes:
 class RemoteRun:
     """One chunk on its way to where its handlers run, and back.
 
-    :param handled_log: the log of attempts that have ended, for plugins; ``None`` if none hears it.
+    :param handled_log: the log of attempts that have ended, for plugins; ``None`` without `on_handled`.
     """
 
     def __init__(self, owner: ChunkOwner, chunk: TaskChunk, attempt: Attempt, handled_log: HandledLog | None) -> None:

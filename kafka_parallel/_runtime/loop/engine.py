@@ -181,7 +181,7 @@ class Engine:
     # Ending
 
     def _unread(self) -> RecordUnreadable | None:
-        """The end of run(), without another, where a record cannot be read: a poll loop would have ended there."""
+        """The error for run() to raise if a partition stands at a record that cannot be read, as a poll loop would."""
         for partition, found in sorted(self._client.unreadable.items()):
             error = RecordUnreadable(partition.topic, partition.partition, found.offset)
             error.__cause__ = found.error

@@ -62,7 +62,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
     :param batches: when a batch is given out; ``None`` if records run one by one.
     :param attempt_batch: runs one batch; never raises.
     :param coroutines: runs either if the handler is ``async def``.
-    :param handled_log: the log of ended attempts, told to plugins after each hand-over; ``None`` if none hears it.
+    :param handled_log: the log of ended attempts, told to plugins after each hand-over; ``None`` without `on_handled`.
     :ivar is_stopping: tells whether the run is about to end.
     """
 

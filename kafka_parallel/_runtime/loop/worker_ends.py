@@ -1,7 +1,7 @@
 """Tells plugins, on the thread of a worker, that this worker ends: `on_worker_end`.
 
 A worker takes work until there is none, or until it has missed a deadline. Both are answers of `Work`, so no executor
-has to know the hook. Without a plugin that hears it, executors get the scheduler itself.
+has to know the hook. Without a plugin that implements it, executors get the scheduler itself.
 """
 
 from __future__ import annotations

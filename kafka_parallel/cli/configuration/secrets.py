@@ -58,7 +58,7 @@ def _of_file(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ValueError(f"the file {path} is no text in UTF-8") from None
+        raise ValueError(f"the file {path} is not text in UTF-8") from None
     if not found:
         raise ValueError(f"the file {path} is empty")
     return found

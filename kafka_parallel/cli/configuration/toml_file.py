@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is no text in UTF-8") from None
+        raise ConfigurationError(f"{path} is not text in UTF-8") from None
     except ValueError as error:
         raise ConfigurationError(f"{path} is no TOML: {error}") from None
 

@@ -183,7 +183,7 @@ class FakeCluster:
     def commit(
         self, group_id: str, member: tuple[str, int] | None, offsets: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> None:
-        """Store *offsets* for *member* (name and generation), or for a client that is no member.
+        """Store *offsets* for *member* (name and generation), or for a client that is not a member.
 
         :raises CommitFailedError: the member was removed, its generation is over, or it has to wait for the others.
         :raises FencedInstanceIdError: a younger member has its instance id.
@@ -222,7 +222,7 @@ class FakeCluster:
             pass
 
     def require_member(self, group_id: str, member: tuple[str, int] | None) -> None:
-        """Refuse the offsets of a transaction that come from an outdated member; ``None`` is no member at all.
+        """Refuse the offsets of a transaction that come from an outdated member; ``None`` is not a member at all.
 
         :raises CommitFailedError: it is outdated.
         """

@@ -152,7 +152,7 @@ class Group:
     # Commits
 
     def require_member(self, name: str, generation: int) -> None:
-        """Refuse a commit of an outdated member; a client that assigned by hand is no member, and is free to commit.
+        """Refuse a commit of an outdated member; a client that assigned by hand is not a member, and is free to commit.
 
         :raises FencedInstanceIdError: a younger member has its instance id.
         :raises CommitFailedError: it was removed, its generation is over, or it has to wait for the others.

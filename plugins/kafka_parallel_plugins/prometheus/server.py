@@ -68,7 +68,7 @@ class _Connections:
         self._end(connection)
 
     def _failed(self, connection: socket.socket, address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # then the client is gone or slow, which is no error of ours
+        if not isinstance(sys.exc_info()[1], OSError):  # then the client is gone or slow, which is not an error of ours
             self._show_error(connection, address)
 
 

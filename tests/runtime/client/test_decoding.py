@@ -157,7 +157,7 @@ def test_a_decoder_that_is_no_function_stops_the_start():
     error = App(1).run(plugins=[Provider("fast")])
 
     assert isinstance(error, PluginError)
-    assert "provided the decoder 'fast', which is no function" in str(error)
+    assert "provided the decoder 'fast', which is not a function" in str(error)
 
 
 def test_two_decoders_stop_the_start():

@@ -286,7 +286,7 @@ async def work(record, context):
 
 
 @pytest.mark.parametrize(("wrapper", "said"), [
-    (7, "which is no function"),
+    (7, "which is not a function"),
     (generate, "write @contextlib.contextmanager above it"),
     (work, "write @contextlib.contextmanager above it"),
     (lambda record, context: contextlib.nullcontext(), "cannot be sent to another process"),
