@@ -13,6 +13,7 @@ from kafka_parallel._options import (
     REVOKE_TIMEOUT_MS,
     STOP_TIMEOUT_MS,
     STUCK_AFTER_MS,
+    ExecutorOption,
     Options,
     PluginOption,
     require_duration,
@@ -85,7 +86,8 @@ class ParallelConsumer:
         among *plugins*.
     :param workers: the largest number of handlers that run at once.
     :param executor: the name of a plugin that provides an executor; default ``"thread-pool"``, or ``"asyncio"`` for an
-        ``async def`` handler; ``"process-pool"`` for handlers that compute.
+        ``async def`` handler; ``"process-pool"`` for handlers that compute; ``("futures", {"executor": ...})`` for any
+        ``concurrent.futures.Executor``. A name alone, or a ``(name, {settings})`` pair.
     :param plugins: names, ``(name, {settings})`` pairs, plugin objects or modules; ``"no:name"`` blocks one. The
         environment variable ``KAFKA_PARALLEL_PLUGINS=a,b`` adds names.
     :param max_buffered_records: the largest number of records taken from ``poll()`` and not finished, over all
@@ -119,7 +121,7 @@ class ParallelConsumer:
         *,
         ordering: Ordering | None = None,
         workers: int = 16,
-        executor: str | None = None,
+        executor: ExecutorOption = None,
         plugins: Sequence[PluginOption] = (),
         max_buffered_records: int | None = None,
         max_buffered_bytes: int = 64 * 1024 * 1024,

@@ -14,6 +14,7 @@ from kafka_parallel._unfinished import is_async, makes_generator
 from kafka_parallel.errors import ConfigurationError
 
 OrderingOption: TypeAlias = "str | Callable[[Any], Hashable | None] | None"
+ExecutorOption: TypeAlias = "str | tuple[str, Mapping[str, Any]] | None"
 PluginOption: TypeAlias = "str | tuple[str, Mapping[str, Any]] | object"
 
 # Below the 30 seconds that Kubernetes grants between SIGTERM and SIGKILL, with room for the last commit.
@@ -39,7 +40,7 @@ class Options:
 
     ordering: OrderingOption = None
     workers: int = 16
-    executor: str | None = None
+    executor: ExecutorOption = field(default=None, repr=False)  # settings may hold passwords
     plugins: Sequence[PluginOption] = field(default=(), repr=False)  # settings may hold passwords
     max_buffered_records: int | None = None
     max_buffered_bytes: int = 64 * 1024 * 1024
@@ -73,14 +74,15 @@ class Options:
                 "own and no order; give a plain function, without async and yield, that returns the ordering key"
             )
         _require_list(self.plugins)
-        if not (self.executor is None or isinstance(self.executor, str)):
-            raise ConfigurationError(
-                f"executor={shown(self.executor)}: give 'thread-pool', 'asyncio', 'process-pool' or the name of a "
-                "plugin that provides one"
-            )
+        _require_executor(self.executor)
         for name in ("install_signal_handlers", "lazy_deserialization"):
             _require_flag(name, getattr(self, name))
         _require_signal(self.explain_signal)
+
+    @property
+    def executor_name(self) -> str | None:
+        """The name of the plugin that is chosen as the executor; ``None`` if none is."""
+        return self.executor[0] if isinstance(self.executor, tuple) else self.executor
 
     @property
     def buffered_records(self) -> int:
@@ -102,6 +104,22 @@ def _require_list(plugins: object) -> None:
     if isinstance(plugins, (str, bytes)) or not isinstance(plugins, Sequence):
         raise ConfigurationError(
             f"plugins={_names_in(plugins)}: give a list of plugins, even for a single one{_as_list(plugins)}"
+        )
+
+
+def _require_executor(executor: object) -> None:
+    if executor is None or isinstance(executor, str):
+        return
+    if not (
+        isinstance(executor, tuple)
+        and len(executor) == 2
+        and isinstance(executor[0], str)
+        and isinstance(executor[1], Mapping)
+    ):
+        raise ConfigurationError(
+            f"executor={shown(executor)}: give 'thread-pool', 'asyncio', 'process-pool' or the name of a plugin that "
+            "provides one, alone or with its settings: ('futures', {'executor': ...}) for any "
+            "concurrent.futures.Executor"
         )
 
 

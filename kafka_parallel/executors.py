@@ -150,6 +150,10 @@ class Executor(Protocol):
 class RemoteExecutor(Executor, Protocol):
     """An executor that runs handlers where they cannot be called from here: it is known by its method ``bind``.
 
+    It ends handlers that take longer than their deadline. One that cannot says so with an attribute
+    ``cannot_stop_handlers`` that is true: then records with a deadline are surrounded calls, which are treated as those
+    of threads are, and ``replace_worker`` is called.
+
     Its workers call `Work.run_remote`, or `Work.run` if plugins surround each call or it is about a batch; then the
     handler's place is taken by `call`. Context variables do not go with a record.
     """

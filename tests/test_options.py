@@ -86,3 +86,16 @@ def test_a_value_is_shown_without_what_it_holds(value, text):
 def test_a_retry_needs_a_delay_that_ends(delay):
     with pytest.raises(ConfigurationError, match="delay"):
         Retry(delay)
+
+
+@pytest.mark.parametrize("executor", [("futures",), ("futures", 4), (4, {}), ["futures", {}], 4])
+def test_an_executor_that_is_no_name_and_no_pair_is_refused(executor):
+    with pytest.raises(ConfigurationError, match="alone or with its settings"):
+        Options(executor=executor)
+
+
+def test_the_settings_of_an_executor_are_not_shown():
+    options = Options(executor=("futures", {"executor": "secret"}))
+
+    assert options.executor_name == "futures"
+    assert "secret" not in repr(options)

@@ -74,7 +74,7 @@ def check_plugins(plugins: Plugins, options: Options, group_id: str | None, usua
     """
     _check_ordering(plugins, options)
     _check_metadata(plugins)
-    named = {"executor": (options.executor, usual_executor), "ordering": (options.ordering, "key-ordered")}
+    named = {"executor": (options.executor_name, usual_executor), "ordering": (options.ordering, "key-ordered")}
     for option, (chosen, usual) in named.items():
         for name in plugins.implementing(f"provide_{option}"):
             if chosen is None and plugins.is_named(name) and name != usual:

@@ -24,6 +24,8 @@ PLUGINS_ELSEWHERE = {
     "processes": "process-pool",
     "multiprocessing": "process-pool",
     "async": "asyncio",
+    "dask": "futures",
+    "ray": "futures",
     "dead-letter": "dlq",
     "dead-letter-queue": "dlq",
     "deadletter": "dlq",
@@ -40,7 +42,10 @@ NO_PLUGINS = {
 }
 
 # The choices without another distribution.
-CHOICES = {"ordering": ("key", "partition", "unordered"), "executor": ("thread-pool", "asyncio", "process-pool")}
+CHOICES = {
+    "ordering": ("key", "partition", "unordered"),
+    "executor": ("thread-pool", "asyncio", "process-pool", "futures"),
+}
 
 
 def pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:

@@ -83,13 +83,17 @@ class Plugins:
 
     :param wanted: names, ``(name, settings)`` pairs, objects and modules; ``"no:name"`` blocks a name.
     :param environment: where the two variables are looked up.
-    :param chosen: by the name of an option, the plugin that it chose, to be loaded unless it is there already.
+    :param chosen: by the name of an option, the plugin that it chose, to be loaded unless it is there already; with
+        settings it must not be there.
     :raises ConfigurationError: for an item that is none of these, or a chosen name that does not exist.
     :raises PluginError: for a named plugin that is missing, broken or without hooks.
     """
 
     def __init__(
-        self, wanted: Sequence[object], environment: Mapping[str, str], chosen: Mapping[str, str | None] | None = None
+        self,
+        wanted: Sequence[object],
+        environment: Mapping[str, str],
+        chosen: Mapping[str, str | tuple[str, Mapping[str, Any]] | None] | None = None,
     ) -> None:
         self._pm = HookFinder(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
@@ -104,8 +108,10 @@ class Plugins:
             if blocked_by(name) is None:
                 self._load_from_environment(name)
         for option, choice in (chosen or {}).items():
-            if choice is not None and choice not in self.names():
-                self._load_chosen(option, choice)
+            if isinstance(choice, tuple):
+                self._load_chosen(option, *choice)
+            elif choice is not None and choice not in self.names():
+                self._load_chosen(option, choice, {})
         if not environment.get(NO_AUTOLOAD_VARIABLE):
             self._autoload()
         self._check()
@@ -236,10 +242,10 @@ class Plugins:
         except (PluginError, ConfigurationError) as error:
             raise type(error)(f"{PLUGINS_VARIABLE} in the environment names {name!r}: {error}") from error
 
-    def _load_chosen(self, option: str, name: str) -> None:
+    def _load_chosen(self, option: str, name: str, settings: Mapping[str, Any]) -> None:
         if name not in installed():
             raise ConfigurationError(unknown_choice(option, name))
-        self._load_named(name, {})
+        self._load_named(name, settings)
 
     def _load(self, item: object, previous: object) -> None:
         if isinstance(item, str):

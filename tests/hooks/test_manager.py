@@ -264,7 +264,7 @@ def test_a_block_that_blocks_nothing_is_said(caplog):
         ("ordering", "keys", "give 'key', 'partition', 'unordered', .*function.*; did you mean 'key'"),
         ("ordering", "Partition", "did you mean 'partition'"),
         ("ordering", "none", "give 'key'"),
-        ("executor", "threads", "give 'thread-pool', 'asyncio', 'process-pool', .*; did you mean 'thread-pool'"),
+        ("executor", "threads", "give .thread-pool., .asyncio., .process-pool., .*; did you mean 'thread-pool'"),
         ("executor", "processes", "did you mean 'process-pool'"),
     ],
 )
@@ -278,3 +278,19 @@ def test_two_answers_to_a_question_that_is_asked_once_are_refused():
 
     with pytest.raises(PluginError, match=r"'key-ordered' \(kafka-parallel .*'partition-queue' .* both answer"):
         plugins.provided(plugins.hook.provide_ordering, Settings(1, "g", frozenset({"orders"}), None))
+
+
+def test_a_chosen_plugin_may_have_settings():
+    plugins = Plugins([], {}, {"executor": ("process-pool", {"start_timeout_ms": 1})})
+
+    assert plugins.names() == ["process-pool"]
+
+
+@pytest.mark.parametrize(("choice", "error", "message"), [
+    (("proces-pool", {}), ConfigurationError, "did you mean 'process-pool'"),
+    (("process-pool", {"start": 1}), ConfigurationError, "it has no 'start'"),
+    (("thread-pool", {}), PluginError, "'thread-pool' is given twice"),
+])  # fmt: skip
+def test_a_chosen_plugin_whose_settings_do_not_fit_is_refused(choice, error, message):
+    with pytest.raises(error, match=message):
+        Plugins(["thread-pool"], {}, {"executor": choice})

@@ -13,8 +13,9 @@ from tests.lot import changed, drawn
 # The simulation has plans of its own for most of these; a few seeds show that the contract's are right for them.
 SEEDS = 4
 MOST_DRAWN = 4
-# They need a Redis, a broker that knows transactions, a Django project, and the names of topics: see their own tests.
-WITHOUT = {"Dedup", "ExactlyOnce", "Django", "TopicWorkers"}
+# They need a Redis, a broker that knows transactions, a Django project, the names of topics, and an executor of others:
+# see their own tests.
+WITHOUT = {"Dedup", "ExactlyOnce", "Django", "TopicWorkers", "Futures"}
 # Without processes, which take a second to start; `log-context` and `opentelemetry` have code for them.
 QUICK = ("threads", "asyncio", "batches", "batches on asyncio")
 

@@ -8,8 +8,9 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from kafka_parallel.errors import WorkerDied
-from kafka_parallel_plugins.process_pool.messages import Done, Place, raised
+from kafka_parallel_plugins.process_pool.messages import Done, Place
 from kafka_parallel_plugins.process_pool.sent_units import SentUnits
+from kafka_parallel_plugins.sent_errors import raised
 
 
 @given(

@@ -78,3 +78,8 @@ def check_executor(handler: Callable[[Any], Any], executor: Executor) -> None:
 def is_remote(executor: Executor) -> TypeGuard[RemoteExecutor]:
     """Tell whether handlers run where they cannot be called from here."""
     return hasattr(executor, "bind")
+
+
+def can_stop_handlers(executor: RemoteExecutor) -> bool:
+    """Tell whether *executor* sees to deadlines itself: it can end a handler that runs."""
+    return not getattr(executor, "cannot_stop_handlers", False)

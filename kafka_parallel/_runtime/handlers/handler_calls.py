@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, inside, of_list
 from kafka_parallel._runtime.handlers.child_calls import SentRecord, tellers
-from kafka_parallel._runtime.handlers.compatibility import is_remote
+from kafka_parallel._runtime.handlers.compatibility import can_stop_handlers, is_remote
 from kafka_parallel._runtime.handlers.deadlines import Deadlines
 from kafka_parallel._runtime.handlers.handled_log import HandledLog
 from kafka_parallel._runtime.handlers.record_attempt import Attempts, ObservedAttempts, context_of
@@ -71,7 +71,7 @@ class HandlerCalls:
         self.handled_log = HandledLog(hooks.on_handled, clock) if hooks.hears_handled else None
         timeout_ms = settings.handler_timeout_ms
         self._timeout = timeout = None if timeout_ms is None else timeout_ms / 1000
-        can_be_stopped = is_async(handler) or is_remote(executor)
+        can_be_stopped = is_async(handler) or (is_remote(executor) and can_stop_handlers(executor))
         self.deadlines = None if timeout is None or can_be_stopped else Deadlines(timeout, clock)
 
     @property
@@ -136,8 +136,9 @@ class HandlerCalls:
 
     @property
     def _is_surrounded(self) -> bool:
-        """True if something is around the handler of one record: plugins, or the delivery of its results."""
-        return self._hooks.surrounds_records or self._results is not None
+        """True if something is around the handler of one record: plugins, the delivery of its results, a deadline."""
+        is_watched_elsewhere = self.deadlines is not None and is_remote(self._executor)
+        return self._hooks.surrounds_records or self._results is not None or is_watched_elsewhere
 
     @cached_property
     def _surrounded(self) -> Callable[[Any, Any], Any] | None:

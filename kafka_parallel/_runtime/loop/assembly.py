@@ -90,7 +90,7 @@ class Parts:
             check_batch(batch, options, has_order=ordering is not None)
         usual_executor = "asyncio" if is_async(handler) else "thread-pool"
         check_plugins(plugins, options, client.group_id, usual_executor)
-        self.executor = provided.executor(options.executor, usual_executor)
+        self.executor = provided.executor(options.executor_name, usual_executor)
         check_executor(function, self.executor)
         self.settings = replace(self.settings, transactions=provided.transactions())
         child_wrappers = provided.child_wrappers() if is_remote(self.executor) else {}

@@ -63,7 +63,7 @@ def worker_findings(intended: Intended, given: Circumstances) -> Iterator[Findin
             f"{options.workers}, and ordering='partition' runs one record of each of the {partitions} partitions at a "
             f"time: {options.workers - partitions} are always idle; set workers={partitions}, or ordering='key'",
         )
-    is_pool = options.executor == "process-pool"
+    is_pool = options.executor_name == "process-pool"
     if is_pool and given.cpus is not None and options.workers > PROCESSES_PER_CPU * given.cpus:
         yield warning(
             "workers",

@@ -65,7 +65,7 @@ def _require_start(intended: Intended) -> None:
     handler = intended.handler
     usual = "asyncio" if handler is not None and is_async(handler) else "thread-pool"
     check_plugins(plugins, options, intended.group_id, usual)
-    executor = provided.executor(options.executor, usual)
+    executor = provided.executor(options.executor_name, usual)
     if handler is not None:
         check_executor(handler, executor)
     provided.transactions()

@@ -19,16 +19,8 @@ from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
 
-from kafka_parallel_plugins.process_pool.messages import (
-    END,
-    READY,
-    Done,
-    Progress,
-    Raised,
-    number_of,
-    pickled_result,
-    raised,
-)
+from kafka_parallel_plugins.process_pool.messages import END, READY, Done, Progress, number_of
+from kafka_parallel_plugins.sent_errors import Raised, pickled_result, raised
 
 __all__ = ()
 

@@ -10,12 +10,10 @@ record that was hit if the child dies.
 
 from __future__ import annotations
 
-import pickle
-import traceback
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kafka_parallel.plugin_support import full_class_name
+from kafka_parallel_plugins.sent_errors import Raised
 
 __all__ = ()
 
@@ -48,23 +46,6 @@ def number_of(message: int, unit: int) -> int:
     return (message << FIELD_BITS | unit) << FIELD_BITS
 
 
-class Raised(NamedTuple):
-    """An error of a record's handler or deserialiser.
-
-    :ivar stage: "prepare" while the record was made, "handle" after that.
-    :ivar pickled: the exception; ``None`` if it does not survive being sent.
-    :ivar type_name: its class.
-    :ivar text: its message.
-    :ivar trace: its traceback as text, with those of its causes.
-    """
-
-    stage: str
-    pickled: bytes | None
-    type_name: str
-    text: str
-    trace: str
-
-
 class Done(NamedTuple):
     """The progress of a unit since the last message.
 
@@ -91,35 +72,3 @@ class Progress(NamedTuple):
     done: list[Done]
     seconds: float
     result: bytes | None = None
-
-
-def raised(stage: str, error: BaseException) -> Raised:
-    """Describe *error* for the parent; whatever its class does, this returns."""
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return Raised(stage, _surviving(error), full_class_name(error), _said(error), trace)
-
-
-def _surviving(error: BaseException) -> bytes | None:
-    """Pickle *error*, if that preserves it: many an ``__init__`` takes other arguments than it passes on."""
-    try:
-        pickled = pickle.dumps(error)
-        return pickled if type(pickle.loads(pickled)) is type(error) else None  # noqa: S301 - we just pickled it
-    except Exception:  # noqa: BLE001 - the handler's class is at fault; the parent gets a stand-in
-        return None
-
-
-def _said(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the handler's class is at fault
-        return "(it has no message that can be shown)"
-
-
-def pickled_result(result: Any) -> bytes | None:
-    """Pickle a handler's return value; ``None`` if that is nothing, or cannot be sent."""
-    if result is None:
-        return None
-    try:
-        return pickle.dumps(result)
-    except Exception:  # noqa: BLE001 - documented: the handler did its work, its result just cannot be seen elsewhere
-        return None

@@ -5,13 +5,12 @@ Rule: every unit is reported exactly to its end, its first error, or as to be ru
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from kafka_parallel.errors import HandlerError, RemoteTraceback
 from kafka_parallel.executors import Report
-from kafka_parallel_plugins.process_pool.messages import Done, Place, Raised
+from kafka_parallel_plugins.process_pool.messages import Done, Place
+from kafka_parallel_plugins.sent_errors import Raised, exception_of
 
 __all__ = ()
 
@@ -81,15 +80,3 @@ class SentUnits:
                 reports.append(Report(unit, left))
         self._open = {}
         return reports
-
-
-def exception_of(raised: Raised) -> BaseException:
-    """Make the exception again that was raised elsewhere, or one that stands for it; it is caused by its traceback."""
-    error: BaseException = HandlerError(raised.type_name, raised.text)
-    if raised.pickled is not None:
-        try:
-            error = pickle.loads(raised.pickled)  # noqa: S301 - our own child's, through its own pipe
-        except Exception as failed:  # noqa: BLE001 - it cannot be made here: the stand-in says what it was, and why
-            error = HandlerError(raised.type_name, f"{raised.text} (its class cannot be used here: {failed!r})")
-    error.__cause__ = RemoteTraceback(raised.trace)
-    return error

@@ -232,3 +232,32 @@ def test_the_program_says_how_it_is_to_be_run(plugins, is_batch, expected):
 def test_a_program_that_cannot_be_sent_is_refused(handler, raw, reason):
     with pytest.raises(ConfigurationError, match=reason):
         calls_of(handler, executor=Elsewhere(), raw=raw).program  # noqa: B018 - it is made here
+
+
+class Unstoppable(Elsewhere):
+    """One that cannot end a handler that runs."""
+
+    cannot_stop_handlers = True
+
+
+@pytest.mark.parametrize(("executor", "timeout_ms", "is_watched"), [
+    (Unstoppable(), 100, True),
+    (Unstoppable(), None, False),
+    (Elsewhere(), 100, False),
+])  # fmt: skip
+def test_the_deadlines_of_an_executor_that_cannot_end_handlers_are_watched_here(executor, timeout_ms, is_watched):
+    calls = calls_of(executor=executor, timeout_ms=timeout_ms)
+
+    assert (calls.deadlines is not None) == is_watched
+    assert calls.program.is_surrounded == is_watched
+
+
+def test_a_handler_elsewhere_is_overdue_by_the_clock_of_the_run():
+    executor = Unstoppable()
+    calls = calls_of(executor=executor, timeout_ms=100)
+    overdue = []
+    executor.call = lambda sent: overdue.append([len(calls.deadlines.overdue(now)) for now in (0.09, 0.11)])
+
+    calls.attempt(task_of(SimpleNamespace(offset=1)))
+
+    assert overdue == [[0, 1]]
