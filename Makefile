@@ -5,6 +5,8 @@ VENV ?= .venv-$(VERSION)
 KAFKA2 ?= 2.3.3
 VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
+CANARY ?= kafka-python
+VENV_CANARY ?= .venv-$(VERSION)-canary
 SEEDS ?= 100000
 UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
@@ -12,7 +14,7 @@ KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/t
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
-.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all older-brokers weekly explore proof planted faults interop dist demo bench bench-peers bench-crashes simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop dist demo bench bench-peers bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -70,6 +72,10 @@ kafka2: $(VENV2)/ready  ## Run the tests that depend most on the client again, o
 kafka2-all: $(VENV2)/ready  ## The same with all tests that depend on the client: KAFKA2=2.2.9 is the oldest
 	$(VENV2)/bin/pytest -q -n 3 --dist worksteal $(KAFKA2_TESTS) $(KAFKA2_MORE)
 
+canary: $(VENV_CANARY)/ready  ## Say what breaks on the newest pre-release of kafka-python, or on CANARY=requirement
+	$(VENV_CANARY)/bin/python -m pip install -q --upgrade --pre "$(CANARY)"
+	$(VENV_CANARY)/bin/python -m tests.canary $(KAFKA2_TESTS)
+
 older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run
 	for version in 2.8.2 3.4.1; do \
 		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 4 --dist worksteal -m "broker and not distribution" --ignore tests/docs || exit 1; \
@@ -125,4 +131,10 @@ $(VENV2)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV2)
 	$(VENV2)/bin/python -m pip install -q --upgrade "pip>=25.1"
 	$(VENV2)/bin/python -m pip install -q --group dev -e ".[demo]" "kafka-python==$(KAFKA2)"
+	touch $@
+
+$(VENV_CANARY)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV_CANARY)
+	$(VENV_CANARY)/bin/python -m pip install -q --upgrade "pip>=25.1"
+	$(VENV_CANARY)/bin/python -m pip install -q --group dev -e ".[demo]"
 	touch $@
