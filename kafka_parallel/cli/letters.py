@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from kafka import KafkaConsumer, TopicPartition
 
+from kafka_parallel._runtime.client.connections import Connections
 from kafka_parallel.cli.connection import NoBroker
 from kafka_parallel.cli.moments import Moment
 from kafka_parallel.dlq import DeadLetter, parse
@@ -25,6 +26,8 @@ __all__ = ()
 
 # How long nothing may come before the end is reached, in seconds.
 PATIENCE = 30.0
+# When that is said, in seconds: a person waits.
+SAID_AFTER = 2.5
 
 
 class Letter(NamedTuple):
@@ -106,19 +109,37 @@ def spans(consumer: KafkaConsumer, topic: str) -> dict[TopicPartition, tuple[int
 
 
 def records_until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[Any]:
-    """Read on from the consumer's positions up to *ends*; offsets that hold no record are passed over."""
-    deadline = monotonic() + PATIENCE
+    """Read on from the consumer's positions up to *ends*; offsets that hold no record are passed over.
+
+    :raises NoBroker: nothing comes although the end is not reached; that it is waited for is said before.
+    """
+    since, has_said = monotonic(), False
     while True:
         left = {partition for partition, end in ends.items() if _is_below(consumer, partition, end)}
         if not left:
             return
         consumer.pause(*(set(ends) - left))
         batch = consumer.poll(timeout_ms=500)
-        deadline = monotonic() + PATIENCE if batch else deadline
-        if monotonic() > deadline:
+        silent = 0.0 if batch else monotonic() - since
+        since, has_said = (monotonic(), False) if batch else (since, has_said)
+        if silent > PATIENCE:
             raise NoBroker(f"nothing came for {PATIENCE:g} s, with {len(left)} partitions not read to their end")
+        if silent > SAID_AFTER and not has_said:
+            has_said = True
+            _say_silence(consumer, len(left))
         for partition, records in batch.items():
             yield from (record for record in records if record.offset < ends[partition])
+
+
+def _say_silence(consumer: KafkaConsumer, left: int) -> None:
+    """Say that nothing comes, and whether that is for want of a connection."""
+    connections = Connections(consumer)
+    why = "no broker is connected" if connections.has_none() else "a broker is connected and sends nothing"
+    click.echo(
+        f"nothing has come for {SAID_AFTER:g} s from {', '.join(connections.addresses())} ({why}), with {left} "
+        f"partitions not read to their end: waiting up to {PATIENCE:g} s",
+        err=True,
+    )
 
 
 def _is_below(consumer: KafkaConsumer, partition: TopicPartition, end: int) -> bool:
