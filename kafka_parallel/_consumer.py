@@ -307,7 +307,7 @@ class ParallelConsumer:
     def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
         """Return how far each assigned partition is, in one consistent view; from any thread, as `statistics`.
 
-        Ends of logs that the client does not hear of by fetching are asked for as long as this is called at least once
+        Ends of logs that the client does not learn by fetching are asked for as long as this is called at least once
         a minute; the answer to the first call may lack some.
 
         :raises StateError: before `run` or `start`.

@@ -25,7 +25,7 @@ REVOKE_TIMEOUT_MS = 15_000
 # The default bound of buffered records: they cost memory, and a few records per worker keep all of them busy.
 BUFFERED_RECORDS = 2_000
 BUFFERED_PER_WORKER = 4
-# When a record is said to take long: no handler is meant to take a minute, and some do.
+# When a record is reported to take long: no handler is meant to take a minute, and some do.
 STUCK_AFTER_MS = 60_000
 # More is not a number of seconds that Python can compute with, although its integers are larger.
 LONGEST = sys.float_info.max

@@ -3,7 +3,7 @@
 A call of an ``async def`` or of a function with a ``yield`` runs nothing of it. If the function shows that, it is
 refused at start. If only the result does (a forgotten ``await``, ``return pool.submit(...)``), the record fails: it
 must not count as handled while its work has not been done, or may not be done yet. `work_in` is the one judge of
-results, of handlers as of plugins; which kinds there are is told in `_shapes_of_work.py`.
+results, of handlers as of plugins; the kinds of them are in `_shapes_of_work.py`.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class Facts(Protocol):
     def progress(self) -> Mapping[TopicPartition, PartitionProgress]:
         """Return how far each partition of the current assignment is.
 
-        Ends of logs that the client does not hear of by fetching are asked for as long as this is called at least once
+        Ends of logs that the client does not learn by fetching are asked for as long as this is called at least once
         a minute; the answer to the first call may lack some.
         """
 

@@ -103,7 +103,7 @@ def on_error(record: ConsumerRecord, error: BaseException, context: RecordContex
 
     It is not asked about an attempt that ends after its partition has left or the consumer has stopped: that is no
     verdict, for the record runs again elsewhere. Work it has begun by then goes on, and its answer changes nothing.
-    Wrappers alone hear of `ConfigurationError` and `InvalidResult` (but an ordering's): the program's fault is `Halt`.
+    Only wrappers are called for `ConfigurationError` and `InvalidResult` (but an ordering's): the answer is `Halt`.
 
     Runs on: the worker, never on an event loop's thread, so it may block (a produce that waits for its ack).
     If it raises: run() stops as for ``Halt``, with the raised error as the cause. So it does if the answer is no other.

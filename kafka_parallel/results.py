@@ -1,7 +1,7 @@
 """The values that a handler returns to be produced: `Result`, `producing`, and the judgement about them.
 
 The values are judged where the handler ran, in another process too, and travel from there as tuples of `Result`. How
-they are handed to the broker is told in ``_runtime/handlers/result_delivery.py``.
+they are handed to the broker stands in ``_runtime/handlers/result_delivery.py``.
 """
 
 from __future__ import annotations

@@ -364,7 +364,7 @@ def call_each(hook: pluggy.HookCaller, errors: PluginErrors, arguments: Callable
 
 
 class Observers:
-    """The plugins that hear one hook; one that raises, or leaves its work to an await, is logged and hears no more.
+    """The plugins that observe by one hook; one that raises, or returns an awaitable, is logged and not called again.
 
     :param errors: told of each that raises.
     """

@@ -69,7 +69,7 @@ class Hooks:
         """Tell that the run starts."""
         call_each(self._hook.on_start, self.errors, lambda _: {"settings": self._settings})
 
-    # They hear: one that raises is logged and hears no more.
+    # They observe: an implementation that raises is logged and not called again.
 
     def on_assign(
         self, partitions: frozenset[TopicPartition], committed: Mapping[TopicPartition, OffsetAndMetadata]

@@ -56,7 +56,7 @@ def _run(prepared: Prepared, last_commit: LastCommit) -> int:
 
 
 def _add_plugins(consumer: ParallelConsumer, topics: tuple[str, ...], *, is_once: bool) -> LastCommit:
-    """Add the plugins by which the command hears of its run, also to a consumer that the user has built; subscribe.
+    """Add the plugins by which the command observes its run, also to a consumer that the user has built; subscribe.
 
     :param topics: of the configuration; a consumer that the user has built reads its own.
     """

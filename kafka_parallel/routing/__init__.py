@@ -1,8 +1,8 @@
 """`Router`: the handler of a consumer that has a handler for each topic or kind of records.
 
-Everything that can be known before the first record is said before it: by `Router.on`, or when the run starts. The
-router uses what any handler may use: its ``on_start`` is a hook, and a record that it cannot hand over fails with
-`kafka_parallel.errors.NotHandedOver`.
+Every mistake that can be known before the first record is reported before it: by `Router.on`, or when the run starts.
+The router uses nothing that other handlers may not use: its ``on_start`` is a hook, and a record that it cannot hand
+over fails with `kafka_parallel.errors.NotHandedOver`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TopicWorkers"]
 
 NAME = "topic-workers"
-# Of so many workers one is kept free for urgent topics, unless it is said how many are.
+# Of so many workers one is kept free for urgent topics, unless ``reserved`` says how many are.
 USUAL_SHARE = 4
 
 

@@ -2,7 +2,7 @@
 
 One attempt is: deserialise, enter the scopes of plugins and the wrappers of ``on_record``, call the handler, leave them
 again. If any of it raises, ``on_error`` decides. Everything here runs on the worker's thread and never raises: whatever
-happens is turned into an outcome. How an ``async def`` handler is called is told in ``coroutine_attempt.py``.
+happens is turned into an outcome. How an ``async def`` handler is called stands in ``coroutine_attempt.py``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Attempts:
     :param surrounded: the handler inside the wrappers of ``on_record``, a function of record and context; ``None`` if
         no plugin implements the hook: then the handler is called directly.
     :param decide: ``on_error``, called with keywords; answers the first decision or ``None``. With ``is_decided`` it
-        only lets wrappers hear of the error.
+        only shows the error to wrappers.
     :param deserialize: turns a raw record into the one the handler sees; ``None`` if they are the same.
     :param clock: the time.
     :param deadlines: where plain handlers are noted that may only take so long; ``None`` if they may take any time.

@@ -1,7 +1,7 @@
 """How the results of handlers that are `producing` reach the broker, before their records count as handled.
 
 A handler returns tuples of `Result`, wherever it runs; here, in the process of run(), they are sent, and waited for on
-the worker. How they are awaited beside an ``async def`` handler is told in ``awaited_results.py``.
+the worker. How they are awaited beside an ``async def`` handler stands in ``awaited_results.py``.
 
 The delivery of one run is a plugin of it, so that its producer is opened and closed as those of other plugins are.
 """

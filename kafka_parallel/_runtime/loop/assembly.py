@@ -200,7 +200,7 @@ class Parts:
         )
 
     def _make_work(self) -> Work:
-        """The work for the executor: the scheduler, with a look at ending workers if a plugin hears of them."""
+        """The work for the executor: the scheduler, with a look at ending workers if a plugin has `on_worker_end`."""
         if not self.hooks.hears_worker_ends:
             return self.scheduler
         return cast("Work", WorkOfEndingWorkers(self.scheduler, self.hooks.on_worker_end))

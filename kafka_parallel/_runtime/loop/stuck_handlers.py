@@ -47,7 +47,7 @@ class StuckHandlers:
 
     :param executor: asked for stacks (``stack_of``) and for another worker (``replace_worker``), if it has these.
     :param deadlines: the handlers that run under a deadline; ``None`` if there is none, or the executor sees to it.
-    :param stuck_after: seconds after which it is said that a record takes long; ``None`` = never.
+    :param stuck_after: seconds after which a record is reported to take long; ``None`` = never.
     :param group: the consumer group, for log lines.
     """
 

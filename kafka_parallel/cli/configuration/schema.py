@@ -47,7 +47,7 @@ CLIENT = {
 # Settings of the client that a run decides, and why.
 NOT_CLIENT = {
     "enable_auto_commit": "kafka-parallel commits, every auto_commit_interval_ms",
-    "default_offset_commit_callback": "kafka-parallel commits; the hook on_commit of a plugin hears of it",
+    "default_offset_commit_callback": "kafka-parallel commits; a plugin learns of it by its hook on_commit",
 }
 WRITTEN = {TOP: "above all tables", "consumer": "[consumer]", "parallel": "[parallel]", "batch": "[batch]"}
 

@@ -44,7 +44,7 @@ from kafka_parallel_plugins.dlq.error_details import (
 from kafka_parallel_plugins.dlq.headers import DIALECTS, VALUE_OMITTED, Letterhead
 from kafka_parallel_plugins.dlq.limit import DlqLimit, LimitWatch
 from kafka_parallel_plugins.dlq.origin import origin
-from kafka_parallel_plugins.dlq.topics import DeadLetterTopics, own_topic
+from kafka_parallel_plugins.dlq.topics import DeadLetterTopics, own_topic_message
 
 if TYPE_CHECKING:
     from kafka_parallel import RecordContext
@@ -173,7 +173,7 @@ class DeadLetterQueue:
         settings, writers, letterhead = self._running
         topic = self._topics.of(settings.sources.get(context.raw.topic, context.raw.topic))
         if settings.reads(topic):
-            return Halt(own_topic(topic))
+            return Halt(own_topic_message(topic))
         exceeded = None if self._watch is None else self._watch.exceeded(context)
         if exceeded is not None:
             return Halt(f"{exceeded}: this looks like more than a few bad records, so nothing more is dead-lettered")

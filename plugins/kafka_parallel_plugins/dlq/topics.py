@@ -45,7 +45,7 @@ class DeadLetterTopics:
         for name in names:
             _check_name(name)
             if settings.reads(name):
-                raise ConfigurationError(own_topic(name))
+                raise ConfigurationError(own_topic_message(name))
         if not self.fixed and settings.pattern is not None and _extends_to_dead_letters(settings.pattern):
             raise ConfigurationError(
                 f"the subscribed pattern {settings.pattern.pattern!r} also matches the topics '<topic>{SUFFIX}' that "
@@ -55,7 +55,7 @@ class DeadLetterTopics:
         return names
 
 
-def own_topic(name: str) -> str:
+def own_topic_message(name: str) -> str:
     """Return the message that dead letters cannot be written to *name*, which the consumer reads, with the remedy."""
     return (
         f"plugin dlq would write to topic {name!r}, which this consumer reads itself, so every dead letter would come "

@@ -28,7 +28,7 @@ class Observed:
 
     :param facts: what is known about its run.
     :param client: the attributes that tell it from another.
-    :param partitions: whether numbers are told for each partition, rather than for each topic.
+    :param partitions: whether there are numbers for each partition, rather than for each topic.
     :param once: logs an error.
     :param wall_clock: returns seconds since the Unix epoch, compared with the timestamps of records.
     """
