@@ -14,7 +14,7 @@ from redis import Redis
 sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
 from tests.integration.until_committed import UntilCommitted
 
-WORKERS, LEASE_MS, EFFECTS = 8, 2000, "effects"
+WORKERS, LEASE_MS, EFFECTS = 8, 10_000, "effects"
 
 
 def main(bootstrap: str, topic: str, port: str, commit_interval_ms: str) -> None:
@@ -27,8 +27,8 @@ def main(bootstrap: str, topic: str, port: str, commit_interval_ms: str) -> None
         bootstrap_servers=bootstrap,
         auto_offset_reset="earliest",
         auto_commit_interval_ms=int(commit_interval_ms),
-        session_timeout_ms=1000,
-        heartbeat_interval_ms=250,
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=1000,
     )
 
     def handle(record: Any) -> None:

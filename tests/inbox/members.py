@@ -38,7 +38,7 @@ def killed(bootstrap: str, topic: str, database: Database, kills: int) -> None:
 
 def frozen(bootstrap: str, topic: str, database: Database, freezes: int) -> None:
     """Let two members share the work, and freeze one of them for longer than its session, *freezes* times."""
-    options: dict[str, Any] = {"sleep_ms": 20, "idle_ms": 8000}
+    options: dict[str, Any] = {"sleep_ms": 20, "until_committed": 1}
     if database.dialect == "sqlite":  # one writer at a time, and of many that wait for their turn one may never get it
         options |= {"sleep_ms": 2, "workers": 2}
     with Member(bootstrap, topic, database, **options) as zombie, Member(bootstrap, topic, database, **options) as heir:

@@ -121,7 +121,7 @@ def test_lag_is_no_reason_to_restart(kafka_broker, topic):
 @pytest.mark.skipif(not HAS_STATIC, reason="2.2 has no static members")
 def test_a_member_that_was_fenced_is_dead(kafka_broker, topic):
     bootstrap, name = kafka_broker.bootstrap_servers, topic(1)
-    config = {"group_instance_id": "payments-1", "heartbeat_interval_ms": 300, "session_timeout_ms": 6000}
+    config = {"group_instance_id": "payments-1", "heartbeat_interval_ms": 300, "session_timeout_ms": 10_000}
     with member(bootstrap, name, config=config, fails_with=MemberFenced) as (parallel, plugin):
         wait_until_ready(plugin)
         younger = consume(bootstrap, name, "g-" + name, **config, **FOREVER)

@@ -51,7 +51,7 @@ def test_a_kill_behind_stuck_records_repeats_only_what_no_commit_told(kafka_brok
     produced = produce(bootstrap, topic(PARTITIONS), RECORDS, keys=[b"key-%d" % number for number in range(500)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
     options = {"executor": executor, "plugin": "offset-map", "ordering": "unordered", "commit_interval_ms": 100}
-    options |= {"session_ms": 1000, "workers": 8}
+    options |= {"session_ms": 10_000, "workers": 8}
 
     with observer(bootstrap, group) as asking:
         told = Told(asking, produced)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from kafka_parallel import NoRoute, ParallelConsumer, Router, Skip, hookimpl
+from kafka_parallel import NoRoute, Router, Skip, hookimpl
 from tests.integration.kafka_app import observer, produce
+from tests.integration.until_committed import UntilCommitted
 
 pytestmark = pytest.mark.broker
 
@@ -39,10 +40,10 @@ def test_records_reach_their_handlers_and_bad_ones_are_decided_about(kafka_broke
     router.on(orders, lambda record: handled[orders].append(record.value), value=Order)
     router.on(bad, lambda record: handled[bad].append(record.value), value=json.loads)
     router.otherwise("fail")
-    config = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 3000, "metadata_max_age_ms": 5_000}
+    config = {"auto_offset_reset": "earliest", "metadata_max_age_ms": 5_000}
     consumer = KafkaConsumer(orders, bad, rest, group_id=orders, bootstrap_servers=bootstrap, **config)
 
-    ParallelConsumer(consumer, workers=4, plugins=["retry", decisions]).run(router)
+    UntilCommitted(consumer, workers=4, plugins=["retry", decisions]).run(router)
 
     assert handled == {orders: [Order(7)] * 20}
     assert sorted(decisions.told) == sorted(

@@ -90,8 +90,8 @@ def test_two_groups_with_retry_topics_do_not_handle_what_the_other_failed_at(kaf
                 raise {name: OSError}[record.topic]("not yet")
 
         retries = ("retry-topics", {"delays_ms": [300]})
-        consumer = consume(bootstrap, name, f"{letter}-{name}", consumer_timeout_ms=3000)
-        ParallelConsumer(consumer, ordering="unordered", plugins=[retries]).run(handle)
+        consumer = consume(bootstrap, name, f"{letter}-{name}")
+        UntilCommitted(consumer, ordering="unordered", plugins=[retries]).run(handle)
 
     run("a", fails=True)
     run("b", fails=False)
