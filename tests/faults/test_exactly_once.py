@@ -20,7 +20,7 @@ from tests.faults.conftest import rounds
 from tests.faults.transacting_app import POINTS
 from tests.integration.kafka_app import KEYS, PATIENCE, committed, ends, produce, wait_for
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(rounds(900, 3600))]
 
 APP = Path(__file__).with_name("transacting_app.py")
 PARTITIONS = 3
@@ -99,12 +99,12 @@ class Case:
     def is_done(self):
         return committed(self.bootstrap, self.group, self.produced) == ends(self.produced)
 
-    def finish(self, **options):
+    def finish(self):
         """Have members work until all is committed; judge the results."""
         deadline = time.monotonic() + PATIENCE
         while not self.is_done():
             assert time.monotonic() < deadline, "the source is not read to its end"
-            with Member(self, sleep_ms=0, **options) as last:
+            with Member(self, sleep_ms=0) as last:
                 wait_for(lambda last=last: last.has_ended or self.is_done(), "all to be committed")
                 last.signal(signal.SIGTERM)
                 last.wait()
@@ -145,9 +145,9 @@ def test_a_kill_at_a_point_of_a_transaction(case, point):
     case = case(2000 * kills)
     for _ in range(kills):
         options = {"kill_at": point, "kill_after": random.randint(0, 500 if point == "send" else 3)}
-        with Member(case, sleep_ms=5, transaction_ms=3000, **options) as member:
+        with Member(case, sleep_ms=5, **options) as member:
             assert member.wait() == -signal.SIGKILL
-    case.finish(transaction_ms=3000)
+    case.finish()
 
 
 def test_a_member_that_was_frozen_beyond_its_session_writes_nothing_more(case):

@@ -22,8 +22,8 @@ PARTITIONS = 4
 
 
 def seconds(number):
-    """The first record of each partition holds its commits up; of the others a few are slow."""
-    return 8 if number < PARTITIONS else 0.2 if number % 101 == 0 else 0.001
+    """The first record of each partition holds its commits up until a kill; of the others a few are slow."""
+    return 600 if number < PARTITIONS else 0.2 if number % 101 == 0 else 0.001
 
 
 @pytest.fixture(name="place")
@@ -64,7 +64,7 @@ def kill(consumer, place, entries):
 
 
 def finish(consumer, place):
-    with Life(consumer, place, scale=0.1) as life:
+    with Life(consumer, place, scale=0.002) as life:
         life.wait_until_committed()
     return life.run
 
