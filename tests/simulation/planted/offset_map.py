@@ -56,6 +56,14 @@ BUGS = [
         executor="tests/core/test_finished_before.py::test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed",
     ),
     Bug(
+        "go on believing what is recorded after a jump of the user",
+        where="kafka_parallel._core.finished_before:FinishedBefore.jump",
+        old='self._forget("the user goes on elsewhere", is_wanted=True)',
+        new="",
+        # No simulation requires that what a jump goes back to is handled again.
+        executor="tests/plugins/test_offset_map.py::test_records_that_the_user_seeks_to_are_handled_again",
+    ),
+    Bug(
         "forget what is recorded when the first of its records have come",
         where="kafka_parallel._core.finished_before:FinishedBefore.forget_below",
         old="above = self._recorded.ranges.at_or_above(offset)",
