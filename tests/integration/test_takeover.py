@@ -84,12 +84,10 @@ def test_closing_it_in_a_signal_handler_means_to_stop(kafka_broker, topic):
     produced = produce(bootstrap, topic(1), 2000)
     group = "g-" + produced.topic
     consumer = consume(bootstrap, produced.topic, group, consumer_timeout_ms=float("inf"))
-    times = []
 
     def terminate(record):
         time.sleep(0.001)
         if record.offset == 100:
-            times.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, lambda *_: consumer.close())
@@ -99,8 +97,7 @@ def test_closing_it_in_a_signal_handler_means_to_stop(kafka_broker, topic):
     finally:
         signal.signal(signal.SIGTERM, before)
 
-    assert time.monotonic() - times[0] < 8  # 2.3 took 10 s, and repeated 79
-    assert committed(bootstrap, group, produced) == {0: len(handle.records)}
+    assert committed(bootstrap, group, produced) == {0: len(handle.records)}  # 2.3 repeated 79
     assert handle.places == [(0, offset) for offset in range(len(handle.records))]
 
 
@@ -112,10 +109,12 @@ def json_in_json(bootstrap, name, count):
     return produce(bootstrap, name, count, value=json.dumps(json.dumps({"a": 1})).encode())
 
 
-def bare_values(bootstrap, name, **config):
-    consumer = consume(bootstrap, name, None, consumer_timeout_ms=2000, **config)
-    first = [record.value for records in consumer.poll(5000, max_records=3).values() for record in records]
-    values = first + [record.value for record in consumer]
+def bare_values(bootstrap, name, count, **config):
+    consumer = consume(bootstrap, name, None, consumer_timeout_ms=float("inf"), **config)
+    values = []
+    while not values:
+        values = [record.value for records in consumer.poll(5000, max_records=3).values() for record in records]
+    values += [next(consumer).value for _ in range(count - len(values))]
     consumer.close()
     return values
 
@@ -142,7 +141,7 @@ def test_what_was_parsed_before_the_run_is_deserialised_once(kafka_broker, topic
     ParallelConsumer(consumer).run(handle)
 
     values = [record.value for record in [*first, *handle.records]]
-    assert values == bare_values(bootstrap, produced.topic, **config) == [json.dumps({"a": 1})] * 50
+    assert values == bare_values(bootstrap, produced.topic, 50, **config) == [json.dumps({"a": 1})] * 50
     assert [record.offset for record in first] == [0, 1, 2]
     assert handle.places == [(0, offset) for offset in range(3, 50)]
     assert committed(bootstrap, group, produced) == {0: 50}  # the position counts, as on the bare client
