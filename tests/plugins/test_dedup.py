@@ -68,6 +68,33 @@ def test_a_record_that_failed_is_handled_again_at_once(client, executor):
     assert [client.get(key(offset)) for offset in range(3)] == [b"done"] * 3
 
 
+class RaisingBehind:
+    """A wrapper that raises behind the handler, once for each record: an audit that could not be written."""
+
+    def __init__(self):
+        self.raised = set()
+
+    @hookimpl(wrapper=True)
+    def on_record(self, record):
+        result = yield
+        if record.offset not in self.raised:
+            self.raised.add(record.offset)
+            raise OSError
+        return result
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_record_that_a_wrapper_fails_behind_the_handler_is_handled_again(client, executor, is_first):
+    app, raising = App(records=3, executor=executor), RaisingBehind()
+    deduping = ("dedup", {"redis": client})
+    plugins = [raising, deduping] if is_first else [deduping, raising]
+
+    assert app.run(plugins=[*plugins, ("retry", {"delay_ms": 0})]) is None
+
+    assert sorted(app.handled) == [0, 0, 1, 1, 2, 2]
+
+
 class Ended:
     """Ends the lease of another, in the given way, when a record has met it."""
 

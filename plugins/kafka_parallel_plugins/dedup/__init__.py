@@ -157,7 +157,7 @@ class Dedup:
             self._held[_attempt(context)] = message, owner
         return None
 
-    @hookimpl(wrapper=True, specname="on_record")
+    @hookimpl(wrapper=True, tryfirst=True, specname="on_record")
     def tell_redis(self, context: RecordContext) -> Generator[None, Any, Any]:
         """Mark the message as done in Redis if the handler returned; give the lease back if it raised.
 

@@ -6,6 +6,13 @@ from tests.simulation.planted.bug import Bug
 
 BUGS = [
     Bug(
+        "tell Redis that a record is done before other wrappers have ended",
+        where="kafka_parallel_plugins.dedup:Dedup",
+        old="hookimpl(wrapper=True, tryfirst=True, specname='on_record')",
+        new="hookimpl(wrapper=True, specname='on_record')",
+        executor="tests/plugins/test_dedup.py::test_a_record_that_a_wrapper_fails_behind_the_handler_is_handled_again",
+    ),
+    Bug(
         "take whatever a plugin answers for an answer",
         where="kafka_parallel._plugins.implementations:checked_answer",
         old="is_right(answer)",
