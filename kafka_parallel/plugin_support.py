@@ -50,6 +50,9 @@ def exception_classes(plugin: str, name: str, given: object) -> tuple[type[Excep
     classes = tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else (given,)
     for found in classes:
         if not isinstance(found, type) or not issubclass(found, Exception):
-            hint = ", without quotes" * isinstance(found, str)
+            hint = (
+                ", without quotes; a file or a flag of kafka-parallel run cannot hold a class: name a factory as its "
+                "handler, which builds the consumer with this plugin"
+            ) * isinstance(found, str)
             raise wrong_setting(plugin, name, found, f"one or more classes of exceptions, derived from Exception{hint}")
     return classes

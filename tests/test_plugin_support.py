@@ -96,7 +96,7 @@ def test_classes_of_exceptions_are_one_or_several(given, classes):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("OSError", "on of plugin mine is 'OSError': .*, without quotes"),
+        ("OSError", "on of plugin mine is 'OSError': .*, without quotes; a file or a flag .*: name a factory"),
         ([int], "on of plugin mine is the class int"),
         (KeyboardInterrupt, "derived from Exception$"),
     ],
