@@ -14,7 +14,7 @@ from typing import Any
 
 from kafka_parallel import ConfigurationError
 from kafka_parallel.executors import Program
-from kafka_parallel.plugin_support import get_logger, shown, wrong_setting
+from kafka_parallel.plugin_support import class_name, get_logger, shown, wrong_setting
 from kafka_parallel_plugins.futures import remote
 
 __all__ = ()
@@ -153,7 +153,7 @@ class ExecutorSource:
             outcome = future.result()
         except (Exception, CancelledError) as error:
             raise ConfigurationError(
-                f"{who} cannot run calls ({type(error).__name__}: {error}): kafka-parallel must be installed where "
+                f"{who} cannot run calls ({class_name(error)}: {error}): kafka-parallel must be installed where "
                 "its workers run, in the same version"
             ) from error
         if outcome.import_error is not None:
@@ -199,7 +199,7 @@ def _at(place: str) -> Any:
             found = getattr(found, part)
     except Exception as error:
         raise ConfigurationError(
-            f"executor={place!r} of plugin futures cannot be imported ({type(error).__name__}: {error})"
+            f"executor={place!r} of plugin futures cannot be imported ({class_name(error)}: {error})"
         ) from error
     return found
 
@@ -213,7 +213,7 @@ def _made(make: Callable[[], Any]) -> Executor:
         executor = make()
     except Exception as error:
         raise ConfigurationError(
-            f"the function {shown(make)} of plugin futures made no executor ({type(error).__name__}: {error})"
+            f"the function {shown(make)} of plugin futures made no executor ({class_name(error)}: {error})"
         ) from error
     if not isinstance(executor, Executor):
         raise ConfigurationError(

@@ -17,7 +17,7 @@ from typing import Any
 from kafka_parallel import ConfigurationError, Executor, Settings, Work, hookimpl
 from kafka_parallel.errors import WorkerDied
 from kafka_parallel.executors import Program, Report
-from kafka_parallel.plugin_support import wrong_setting
+from kafka_parallel.plugin_support import class_name, wrong_setting
 from kafka_parallel_plugins.futures import remote
 from kafka_parallel_plugins.futures.executor_source import ExecutorSource, not_importable, require_executor
 from kafka_parallel_plugins.sent_errors import exception_of
@@ -190,7 +190,7 @@ class WaitingThreads(Threads):
     def _death(self, records: list[Any], error: BaseException) -> str:
         return (
             f"the executor that ran {self._program.name} on {_name(records)} failed "
-            f"({type(error).__name__}: {error}): how far the handler got is not known"
+            f"({class_name(error)}: {error}): how far the handler got is not known"
         )
 
 
