@@ -87,7 +87,7 @@ class RecordFailed(KafkaParallelError):  # noqa: N818 - named after what happene
 class BatchFailed(KafkaParallelError):  # noqa: N818 - named after what happened to the batch
     """Raise it from a batch handler to say which records failed; all others of the batch are handled.
 
-    :param failed: index of a record in the handler's list -> its error, which ``on_error`` gets.
+    :param failed: index of a record in the handler's list, as it came -> its error, which ``on_error`` gets.
     :raises ConfigurationError: if it is empty, or something in it is no index or no error.
     """
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, overload
 
 from kafka import KafkaProducer
 
+from kafka_parallel._batch_places import require_places
 from kafka_parallel._showing import kind_of, name_of, shown
 from kafka_parallel._unfinished import Results, is_async, require_finished
 from kafka_parallel.errors import BatchFailed, ConfigurationError, InvalidResult, StateError
@@ -201,7 +202,8 @@ def producing(
     """Make a handler of *handler* whose results are produced before their record counts as handled.
 
     *handler* returns ``None``, bytes, a `Result`, or a list of these; a batch handler returns ``None``, or a list with
-    one of these for each record, in their order, or the error of a record that failed. The broker has acknowledged all
+    one of these for each record, in their order, or the error of a record that failed. It may sort or filter a copy of
+    its list only. The broker has acknowledged all
     of them when the record counts; without that, the record has failed. A record that is tried again may have results
     in the topic already. The producer belongs to the run: it is opened with the consumer's connection and closed at
     the end. ``linger_ms`` is 5 unless *producer_config* says otherwise.
@@ -242,17 +244,17 @@ async def _judged_async(handler: Callable[[Any], Any], record: Any) -> Results:
 
 
 def _judged_list(handler: Callable[[Any], Any], records: list[Any]) -> list[Results | Exception]:
-    count = len(records)
+    given = tuple(records)
     try:
-        return _of_each(handler(records), count)
+        return _of_each(handler(records), given, records)
     except BatchFailed as error:
         raise _without_results() from error
 
 
 async def _judged_list_async(handler: Callable[[Any], Any], records: list[Any]) -> list[Results | Exception]:
-    count = len(records)
+    given = tuple(records)
     try:
-        return _of_each(await handler(records), count)
+        return _of_each(await handler(records), given, records)
     except BatchFailed as error:
         raise _without_results() from error
 
@@ -291,11 +293,14 @@ def _result_of(returned: Any) -> Result:
     raise InvalidResult(f"a handler that is producing returned {kind_of(returned)}: {RIGHT}")
 
 
-def _of_each(returned: Any, count: int) -> list[Results | Exception]:
-    """The results of each of *count* records, or its error.
+def _of_each(returned: Any, given: Sequence[Any], left: Sequence[Any]) -> list[Results | Exception]:
+    """The results of each of the records that a handler was given, or its error.
 
+    :param left: the handler's list as it has left it.
     :raises InvalidResult: *returned* is not a list with an item for each.
+    :raises ConfigurationError: the handler has changed its list, so it is not known which item is whose.
     """
+    count = len(given)
     if returned is None:
         return [NO_RESULTS] * count
     _require_finished(returned)
@@ -305,6 +310,7 @@ def _of_each(returned: Any, count: int) -> list[Results | Exception]:
             f"a batch handler that is producing returned {kind_of(returned)}{size} for {count} records: return None, "
             "or a list with an item for each record: None, bytes, a Result, a list of these, or the record's error"
         )
+    require_places(given, left, "returned a list of results")
     return [each if isinstance(each, Exception) else _results_of(each) for each in returned]
 
 

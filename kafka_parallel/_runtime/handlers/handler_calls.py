@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kafka_parallel._batch_places import keeping_places
 from kafka_parallel._runtime.handlers.batch_attempt import BatchAttempts, inside, of_list
 from kafka_parallel._runtime.handlers.child_calls import SentRecord, tellers
 from kafka_parallel._runtime.handlers.compatibility import can_stop_handlers, is_remote
@@ -168,7 +169,7 @@ class HandlerCalls:
         executor, sent = self._executor, self._sent
         if is_remote(executor):
             return lambda run: executor.call([sent(task) for task in run.tasks])
-        return of_list(self._handler)
+        return of_list(keeping_places(self._handler))
 
     def _innermost_of_batch(self) -> Callable[[Sequence[Any], BatchContext], Any]:
         """The same as `_innermost`, for a list; a handler gets one of its own."""
@@ -177,7 +178,7 @@ class HandlerCalls:
             return self._delivering(
                 lambda _, context: executor.call([sent_of(attempt) for attempt in context.attempts])
             )
-        handler = self._finishing
+        handler = keeping_places(self._finishing)
         return self._delivering(lambda records, _: handler([*records]))
 
     @property

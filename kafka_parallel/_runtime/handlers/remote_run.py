@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kafka_parallel._batch_places import keeping_places
 from kafka_parallel._core.outcome import Failure, NoVerdict
 from kafka_parallel._runtime.client.deserializers import from_fields
 from kafka_parallel._runtime.handlers.child_calls import wrapped
@@ -82,7 +83,7 @@ def program(
         _require_picklable(what, sent)
     for plugin, wrapper in wrappers.items():
         _require_picklable_wrapper(plugin, wrapper)
-    call, prepare = finishing(handler), from_fields(source.deserializers)
+    call, prepare = finishing(keeping_places(handler) if is_batch else handler), from_fields(source.deserializers)
     if wrappers:
         make_raw = from_fields(dict.fromkeys(source.deserializers))
         call, prepare = wrapped(call, prepare, make_raw, wrappers, is_batch=is_batch)

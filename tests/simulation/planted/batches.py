@@ -6,6 +6,13 @@ from tests.simulation.planted.bug import Bug
 
 BUGS = [
     Bug(
+        "take places in a batch handler's sorted list for those of the records as they came",
+        where="kafka_parallel._batch_places:require_places",
+        old="len(left) != len(given) or any(map(is_not, given, left))",
+        new="len(left) != len(given)",
+        executor="tests/test_batch_places.py::test_places_in_a_changed_list_stop_the_run_and_nothing_is_committed",
+    ),
+    Bug(
         "take a batch for handled from which records were kept out",
         where="kafka_parallel._runtime.handlers.batch_attempt:BatchAttempts.decide",
         old="not run.failures and not run.outcomes",
