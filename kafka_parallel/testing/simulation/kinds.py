@@ -19,7 +19,7 @@ from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.calls import Call
 from kafka_parallel.testing.simulation.event_loop import SimulatedLoop
 from kafka_parallel.testing.simulation.plan import Plan
-from kafka_parallel.testing.simulation.pool import SimulatedPool, arrive
+from kafka_parallel.testing.simulation.pool import SimulatedPool, arrive, arrive_in_list
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.threads import Threads
 from kafka_parallel.testing.simulation.world import World
@@ -154,7 +154,7 @@ class Processes:
     def handler(self, acts: Acts) -> Callable[[Any], Any]:
         """Make a handler that can be sent; the pool does the real work."""
         self._pool.acts = acts
-        return arrive
+        return arrive if self.batch is None else arrive_in_list
 
 
 def batch_of(plan: Plan) -> Batch | None:

@@ -34,6 +34,11 @@ def arrive(record: Any) -> Any:
     return record
 
 
+def arrive_in_list(given: list[Any]) -> Any:
+    """Stand for a batch handler on its way: it is called with a list as that is, and gives the one thing in it."""
+    return given[0]
+
+
 class _DeadError(Exception):
     """A process ended in the middle of a call.
 
@@ -166,7 +171,7 @@ class SimulatedPool:
         for sent in calls:
             began = self._world.now
             try:
-                records = [self._arrive(self._prepare(tuple(raw))) for raw in sent]
+                records = [self._called(self._prepare(tuple(raw))) for raw in sent]
             except BaseException as error:  # noqa: BLE001 - reported, as by a process
                 return Report(place, returned, error, "prepare")
             try:
@@ -194,7 +199,11 @@ class SimulatedPool:
         self._wait(call, wants)
         call.is_on_its_way = True
         ended.append(call)
-        self._arrive(self.acts.end(call))  # the handler's substitute is given that value, and so is judged by it
+        self._called(self.acts.end(call))  # the handler's substitute is given that value, and so is judged by it
+
+    def _called(self, value: Any) -> Any:
+        """Call the handler's substitute, which gives *value*; one of batches gets it in a list."""
+        return self._arrive([value] if self._program.is_batch else value)
 
     def _die(self, call: Call, *, is_unwanted: bool = False) -> None:
         """Die at some moment; the work done by then is unknown.
