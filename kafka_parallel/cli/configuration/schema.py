@@ -25,7 +25,7 @@ BY_TYPE = {
     "int": kinds.WHOLE, "int | None": kinds.WHOLE, "float": kinds.NUMBER, "float | None": kinds.NUMBER,
     "bool": kinds.FLAG, "str | None": kinds.TEXT,
 }  # fmt: skip
-OPTIONS = {"ordering": kinds.TEXT, "explain_signal": kinds.SIGNAL}
+OPTIONS = {"executor": kinds.TEXT, "ordering": kinds.TEXT, "explain_signal": kinds.SIGNAL}
 # Options that the command decides, or that stand elsewhere, and where.
 NOT_OPTIONS = {
     "plugins": "write a table [[plugins]] for each",
