@@ -14,7 +14,7 @@ KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/t
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
-.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop dist demo bench bench-peers bench-crashes simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist demo bench bench-peers bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -88,6 +88,10 @@ interop: $(VENV)/ready  ## Kill the Java consumer and ours in turn, in one group
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/faults/test_java_maps.py tests/faults/test_java_takeover.py
 
 weekly: unit-all faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
+
+clusters: $(VENV)/ready  ## Install Dask and Ray, 300 MB, and kill workers of a local cluster of each
+	$(BIN)/python -m pip install -q --group clusters
+	$(BIN)/pytest -q -p no:xdist tests/clusters
 
 dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the wheel alone on a real Kafka
 	rm -rf dist

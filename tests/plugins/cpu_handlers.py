@@ -37,6 +37,12 @@ def handle(record):
     note("end", record)
 
 
+def handle_for_a_while(record):
+    note("begin", record)
+    threading.Event().wait(0.05)
+    note("end", record)
+
+
 def fail_at_three(record):
     note("begin", record)
     if record.offset == 3:
