@@ -25,7 +25,8 @@ def shown(value: object) -> str:
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, str):
-        return repr(value if len(value) <= LONGEST else f"{value[:LONGEST]}...")
+        is_plain = type(value).__repr__ is str.__repr__  # another one may hide the text, and a part of it hides nothing
+        return repr(f"{value[:LONGEST]}..." if is_plain and len(value) > LONGEST else value)
     if isinstance(value, type):
         return f"the class {_name_of_class(value)}"
     if isinstance(value, (FunctionType, MethodType, functools.partial)):

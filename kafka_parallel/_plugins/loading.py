@@ -155,7 +155,7 @@ def imported(point: importlib.metadata.EntryPoint, name: str, distribution: str)
     """
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = f"plugin {name!r} of {distribution} ({point.value})"
         raise PluginError(f"{place} cannot be imported: {described(error)}; fix or uninstall it") from error
 
@@ -173,7 +173,7 @@ def instance(loaded: Any, settings: Mapping[str, Any], who: str) -> Any:
         return loaded(**settings)
     except KafkaParallelError:
         raise
-    except Exception as error:  # its text may have a setting in it, and is shown as the cause alone
+    except (Exception, SystemExit) as error:  # its text may have a setting in it, and is shown as the cause alone
         raise PluginError(f"{who} failed with a {type(error).__name__}, with the settings {given}") from error
 
 

@@ -11,7 +11,10 @@ from typing import Any
 
 import click
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import IllegalArgumentError, KafkaConfigurationError, KafkaError, KafkaTimeoutError
+
+from kafka_parallel.cli.cluster_description import id_of_cluster
+from kafka_parallel.cli.configuration.value_kinds import PROTOCOLS
 
 __all__ = ()
 
@@ -27,6 +30,11 @@ NO_ANSWER_OF_2 = "NoBrokersAvailable"
 OURS = frozenset({"group_id", "enable_auto_commit", "auto_offset_reset", "key_deserializer", "value_deserializer"})
 # Never left out for a client that does not know one: it shall fail rather than connect less securely.
 SECURITY = ("security_", "ssl_", "sasl_")
+
+# The errors by which kafka-python refuses a setting: a wrong value, say, or a certificate whose file is not there.
+REFUSALS = (
+    AssertionError, AttributeError, OSError, TypeError, ValueError, IllegalArgumentError, KafkaConfigurationError,
+)  # fmt: skip
 
 
 def servers_of(settings: Mapping[str, Any]) -> str:
@@ -69,7 +77,7 @@ class Connection:
     def cluster_id(self) -> str:
         """Ask for the id of the cluster; ``"unknown"``, with a warning, if the client cannot tell."""
         with closing(self.admin()) as admin:
-            found = _cluster_id(admin)
+            found = id_of_cluster(admin)
         if found is None:
             click.echo("warning: this cluster does not tell its id, so a bookmark cannot tell it from others", err=True)
             return "unknown"
@@ -88,13 +96,14 @@ class Connection:
         patience = {name: FIRST_ANSWER_MS for name in FIRST_ANSWER if name in client.DEFAULT_CONFIG}
         try:
             return client(**{**patience, **settings, **ours})
+        except REFUSALS as error:
+            names = ", ".join(sorted(settings))
+            why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+            raise click.UsageError(f"{client.__name__} refuses the settings of {self._place}{why}: {names}") from error
         except KafkaError as error:
             if not isinstance(error, KafkaTimeoutError) and type(error).__name__ != NO_ANSWER_OF_2:
                 raise
             raise NoBroker(self._silent()) from error
-        except (AssertionError, AttributeError, TypeError, ValueError) as error:
-            names = ", ".join(sorted(settings))
-            raise click.UsageError(f"{client.__name__} refuses the settings of {self._place}: {names}") from error
 
     def _silent(self) -> str:
         servers = servers_of(self._settings)
@@ -104,20 +113,6 @@ class Connection:
             "security_protocol with its ssl_* and sasl_* settings; for a slow network, give more time by "
             f"{FIRST_ANSWER[0]} in {self._place}"
         )
-
-
-def _cluster_id(admin: KafkaAdminClient) -> str | None:
-    """The id of the cluster of *admin*.
-
-    With brokers before 3.7, ``describe_cluster()`` of kafka-python 3.0 looks for a field that the answer does not have
-    (KIP-919). The id is in each answer about metadata as well, which both lines of the client keep.
-    """
-    try:
-        return str(admin.describe_cluster()["cluster_id"])
-    except KeyError:
-        holder: Any = getattr(admin, "_manager", None) or getattr(admin, "_client", None)
-        found: str | None = getattr(getattr(holder, "cluster", None), "cluster_id", None)
-        return found
 
 
 def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,7 +141,9 @@ def _settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise click.UsageError(f"--client-config {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise click.UsageError(f"--client-config {path} is not JSON (line {getattr(error, 'lineno', '?')})") from None
     if not isinstance(found, dict):
@@ -156,4 +153,6 @@ def _settings(path: Path | None) -> dict[str, Any]:
             raise click.UsageError(f"--client-config {path} sets {name!r}, which the command decides: leave it out")
         if name not in KafkaConsumer.DEFAULT_CONFIG:
             raise click.UsageError(f"--client-config {path} sets {name!r}, which kafka-python does not know")
+    if found.get("security_protocol", "PLAINTEXT") not in PROTOCOLS:
+        raise click.UsageError(f"--client-config {path} sets security_protocol: give one of {', '.join(PROTOCOLS)}")
     return found

@@ -37,13 +37,19 @@ def load_object(reference: str, place: str) -> Any:
     module_name, _, name = reference.partition(":")
     found = _module(module_name, reference, place)
     for part in name.split("."):
-        if not hasattr(found, part):
-            known = [each for each in dir(found) if not each.startswith("_")]
-            raise ConfigurationError(
-                f"{place}: {reference} cannot be imported: {_where(found)} has no {part!r}{did_you_mean(part, known)}"
-            )
-        found = getattr(found, part)
+        found = _attribute(found, part, f"{place}: {reference} cannot be imported")
     return found
+
+
+def _attribute(holder: Any, name: str, problem: str) -> Any:
+    """The attribute *name* of *holder*: a property or a lazy module runs code of the user's for it."""
+    try:
+        return getattr(holder, name)
+    except AttributeError:
+        known = [each for each in dir(holder) if not each.startswith("_")]
+        raise ConfigurationError(f"{problem}: {_where(holder)} has no {name!r}{did_you_mean(name, known)}") from None
+    except (Exception, SystemExit) as error:
+        raise ConfigurationError(f"{problem}: {line_of(error)}") from error
 
 
 def _where(found: Any) -> str:
@@ -118,7 +124,7 @@ def _binds(signature: inspect.Signature, *arguments: object) -> bool:
 def called(factory: Callable[[], Any], reference: str, place: str) -> Any:
     """Call the user's *factory*.
 
-    :raises ConfigurationError: it raised an error; names its line.
+    :raises ConfigurationError: it raised an error, or ended the process; names its line.
     """
     from kafka.errors import KafkaError
 
@@ -126,5 +132,5 @@ def called(factory: Callable[[], Any], reference: str, place: str) -> Any:
         return factory()
     except KafkaError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"{place}: {reference} failed with a {class_name(error)}: {line_of(error)}") from error

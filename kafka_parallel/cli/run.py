@@ -15,7 +15,7 @@ from kafka_parallel.cli.handler_import import use_folder
 from kafka_parallel.cli.log_formats import set_up_logging
 from kafka_parallel.cli.read_to_end import ReadToEnd, ends_of
 from kafka_parallel.cli.run_building import Prepared, prepared_run, subscribe
-from kafka_parallel.cli.run_endings import LastCommit, StopSignals, code_of_error, code_of_stop
+from kafka_parallel.cli.run_endings import LastCommit, StopSignals, code_of_error, code_of_exit, code_of_stop
 from kafka_parallel.cli.run_options import with_run_config
 from kafka_parallel.errors import ConfigurationError, PluginError
 
@@ -52,6 +52,8 @@ def _run(prepared: Prepared, last_commit: LastCommit) -> int:
             consumer.run(prepared.handler, prepared.batch)
         except Exception as error:  # noqa: BLE001 - any error of the run is an exit code
             return code_of_error(error, consumer)
+        except SystemExit as error:
+            return code_of_exit(error)
         return code_of_stop(consumer, signals, last_commit)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer
-from kafka.errors import IllegalArgumentError, KafkaConfigurationError
 
 from kafka_parallel import Batch, ParallelConsumer
 from kafka_parallel._plugins.loading import (
@@ -23,9 +22,10 @@ from kafka_parallel._plugins.manager import blocked_by, named_by
 from kafka_parallel._showing import kind_of
 from kafka_parallel.cli.configuration.run_config import PluginConfig, RunConfig
 from kafka_parallel.cli.configuration.schema import tables
-from kafka_parallel.cli.configuration.secrets import SECRET
+from kafka_parallel.cli.configuration.secrets import SECRET, LookedUp
 from kafka_parallel.cli.configuration.value_kinds import OBJECT, OBJECTS, is_reference
 from kafka_parallel.cli.configuration.variables import SERVERS_VARIABLE
+from kafka_parallel.cli.connection import REFUSALS
 from kafka_parallel.cli.handler_import import called, check_handler, is_factory, load_object
 from kafka_parallel.cli.log_formats import quiet_client
 from kafka_parallel.errors import ConfigurationError, KafkaParallelError
@@ -35,10 +35,6 @@ __all__ = ()
 # Milliseconds in which a broker must answer, unless the configuration says otherwise.
 BOOTSTRAP_TIMEOUT_MS = 5_000
 LOG_CONTEXT = "log-context"
-# The errors by which kafka-python refuses a setting: a wrong value, say, or a certificate whose file is not there.
-REFUSALS = (
-    AssertionError, AttributeError, OSError, TypeError, ValueError, IllegalArgumentError, KafkaConfigurationError,
-)  # fmt: skip
 
 
 class Prepared(NamedTuple):
@@ -94,7 +90,10 @@ def made_by(factory: Any, config: RunConfig) -> Prepared:
     ]
     others += [plugin.place for plugin in config.plugins]
     if others:
-        raise ConfigurationError(f"{others[0]}: {reference} builds the consumer itself, so that this changes nothing")
+        raise ConfigurationError(
+            f"{place}: {reference} takes no record: a handler takes one; a factory takes nothing and builds the "
+            f"consumer itself, so that {others[0]} changes nothing"
+        )
     made = called(factory, reference, place)
     if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], ParallelConsumer):
         check_handler(made[1], f"the handler of {reference}", place)
@@ -211,7 +210,8 @@ def subscribe(consumer: KafkaConsumer, topics: tuple[str, ...]) -> None:
 
 def _safe(error: Exception, settings: Mapping[str, Any]) -> str:
     """The text of *error*, or the names of the *settings* if a secret is in it."""
-    secrets = [value for name, value in settings.items() if SECRET.search(name) and isinstance(value, str)]
+    texts = {name: value for name, value in settings.items() if isinstance(value, str)}
+    secrets = [text for name, text in texts.items() if SECRET.search(name) or isinstance(text, LookedUp)]
     text = f"{type(error).__name__}: {error}"
     return ", ".join(sorted(settings)) if any(secret in text for secret in secrets) else text
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from kafka_parallel import CommitContext, ParallelConsumer, hookimpl
 from kafka_parallel._logs import area_logger
+from kafka_parallel._showing import shown
 from kafka_parallel.cli.connection import NO_BROKER
 from kafka_parallel.errors import CommitFailed, ConfigurationError, MemberFenced, PluginError, RecordFailed, StateError
 
@@ -90,6 +91,12 @@ def code_of_error(error: Exception, consumer: ParallelConsumer) -> int:
     if isinstance(error, (CommitFailed, MemberFenced)):
         return REFUSED
     return WRONG if isinstance(error, WRONG_CALLS) and not has_polled(consumer) else FAILED
+
+
+def code_of_exit(error: SystemExit) -> int:
+    """The exit code after a handler or a plugin ended the process by *error*: its own would mean something else."""
+    log.error("the run has failed: %s", f"a handler or a plugin called sys.exit({shown(error.code)})", exc_info=error)
+    return FAILED
 
 
 def code_of_stop(consumer: ParallelConsumer, signals: StopSignals, last_commit: LastCommit) -> int:

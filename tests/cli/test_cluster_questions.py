@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -197,3 +198,16 @@ def test_a_group_without_a_past():
     facts = ask_cluster(Admin(), "", [], "g")
 
     assert (facts.group.refusal, facts.group.members) == (None, ())
+
+
+@pytest.mark.parametrize("holder", ["_manager", "_client"])
+def test_brokers_too_old_for_the_question_are_counted_by_the_metadata(holder):
+    class Admin(Admin3):
+        def describe_cluster(self):
+            raise KeyError("endpoint_type")
+
+    admin = Admin()
+    brokers = [SimpleNamespace(node_id=7), SimpleNamespace(node_id=8)]
+    setattr(admin, holder, SimpleNamespace(cluster=SimpleNamespace(brokers=lambda: brokers)))
+
+    assert ask_cluster(admin, "", [], None).brokers == 2

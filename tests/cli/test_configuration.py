@@ -137,6 +137,13 @@ def test_a_secret_may_be_in_a_file_of_its_own(tmp_path):
     assert config.consumer == {"ssl_password": "hush", "retry_backoff_ms": 7}
 
 
+def test_files_of_windows_begin_with_a_mark_and_end_lines_with_two_characters(tmp_path):
+    (tmp_path / "password").write_bytes(b"\xef\xbb\xbfhush\r\n")
+    (tmp_path / "x.toml").write_bytes(b'\xef\xbb\xbf[consumer]\r\nssl_password = {file = "password"}\r\n')
+
+    assert load(Flags(files=[tmp_path / "x.toml"]), {}, tmp_path).consumer == {"ssl_password": "hush"}
+
+
 def test_the_default_file_that_is_not_read_is_told(folder):
     (folder / "other.toml").write_text("")
 
@@ -181,12 +188,13 @@ def test_a_file_leaves_plugins_out_that_are_installed_for_all_and_flags_may_want
 def test_a_secret_of_a_plugin_is_looked_up_at_any_depth(tmp_path):
     (tmp_path / "kafka-parallel.toml").write_text(
         '[[plugins]]\nname = "dlq"\n[plugins.producer_config]\nsasl_plain_password = {env = "HUSH"}\n'
+        'servers = [{password = {env = "HUSH"}}]\n'
     )
 
     config = load(Flags(plugins=['dedup:redis={env = "REDIS_URL"}']), {"HUSH": "a", "REDIS_URL": "b"}, tmp_path)
 
     assert [dict(plugin.settings) for plugin in config.plugins] == [
-        {"producer_config": {"sasl_plain_password": "a"}},
+        {"producer_config": {"sasl_plain_password": "a", "servers": [{"password": "a"}]}},
         {"redis": "b"},
     ]
 

@@ -27,7 +27,25 @@ def refused(folder, monkeypatch, text="", flags=(), environment=None):
 
 
 IN_CONSUMER = "[consumer] of kafka-parallel.toml: "
+IN_PLUGIN = "[[plugins]] 1 of kafka-parallel.toml: plugin 'x': "
+RIGHT = 'write {env = "NAME"} for an environment variable, or {file = "/run/secrets/NAME"}'
 FILES = [
+    (
+        "[consumer]\nsecurity_protocol = 'SASL-SSL'",
+        f"{IN_CONSUMER}security_protocol is a text: give one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
+    ),
+    (
+        "[consumer]\nmax_poll_records = {env = 'PATH'}",
+        f"{IN_CONSUMER}max_poll_records is a text: give a whole number",
+    ),
+    (
+        "[[plugins]]\nname = 'x'\nservers = [{password = 'hush'}]",
+        f"{IN_PLUGIN}password is a secret, and is written down here: {RIGHT}",
+    ),
+    (
+        "[[plugins]]\nname = 'x'\nservers = ['redis://me:hush@here']",
+        f"{IN_PLUGIN}servers has a password in its address, and is written down here: {RIGHT}",
+    ),
     # unknown names
     ("handlr = 'a:b'", "kafka-parallel.toml: there is no setting 'handlr'; did you mean 'handler'?"),
     ("workers = 3", "kafka-parallel.toml: there is no setting 'workers' here: it belongs into [parallel]"),

@@ -55,6 +55,11 @@ def alone():
 def breaks(): return 1 / 0
 class Handler:
     def __init__(self, record): ...
+def leaves(): raise SystemExit(0)
+class Holder:
+    @property
+    def handle(self): return 1 / 0
+holder = Holder()
 SETTINGS = {}
 """
 
@@ -101,6 +106,16 @@ SETTINGS = {}
             "takes one record; a factory takes nothing and returns (ParallelConsumer(...), handler)"),
         ),
         (
+            "billing:leaves",
+            ("HANDLER: billing:leaves failed with a SystemExit: billing.py, line 12: SystemExit: 0"),
+        ),
+        (
+            "billing:holder.handle",
+            ("HANDLER: billing:holder.handle cannot be imported: billing.py, line 15: ZeroDivisionError: division by "
+            "zero"),
+        ),
+        ("lazy:handle", ("HANDLER: lazy:handle cannot be imported: lazy.py, line 1: SystemExit: handle")),
+        (
             "billing:breaks",
             ("HANDLER: billing:breaks failed with a ZeroDivisionError: billing.py, line 9: ZeroDivisionError: division "
             "by zero"),
@@ -111,11 +126,11 @@ def test_a_handler(refused, tmp_path, reference, message):
     files = {
         "billing": FILE, "broken": "import json\nimport requestz\n", "outer": "import broken\n",
         "syntax": "def handle(record)\n    pass\n", "divides": "def f():\n    # here\n    return 1 / 0\nf()\n",
-        "exits": "raise SystemExit(5)",
+        "exits": "raise SystemExit(5)", "lazy": "def __getattr__(name): raise SystemExit(name)",
     }  # fmt: skip
     for name, text in files.items():
         (tmp_path / f"{name}.py").write_text(text)
-    flags = () if reference.endswith(("make", "alone", "breaks")) else FLAGS
+    flags = () if reference.endswith(("make", "alone", "breaks", "leaves")) else FLAGS
 
     assert refused(reference, *flags) == message
 
@@ -150,11 +165,17 @@ def test_a_handler(refused, tmp_path, reference, message):
         ),
         (
             ("billing:make", "--workers", "3"),
-            "--workers: billing:make builds the consumer itself, so that this changes nothing",
+            (
+                "HANDLER: billing:make takes no record: a handler takes one; a factory takes nothing and builds the "
+                "consumer itself, so that --workers changes nothing"
+            ),
         ),
         (
             ("billing:make", "-p", "dlq"),
-            "-p dlq: billing:make builds the consumer itself, so that this changes nothing",
+            (
+                "HANDLER: billing:make takes no record: a handler takes one; a factory takes nothing and builds the "
+                "consumer itself, so that -p dlq changes nothing"
+            ),
         ),
     ],
 )
@@ -200,3 +221,19 @@ def test_no_broker_is_said_within_seconds(run, tmp_path):
 )
 def test_a_factory_takes_nothing(function, expected):
     assert is_factory(function) is expected
+
+
+@pytest.mark.parametrize("plugin", ["retry", "retry-topics", "prometheus"])
+@pytest.mark.parametrize("length", [6, 100])
+def test_a_secret_that_a_plugin_refuses_is_not_shown(tmp_path, monkeypatch, plugin, length):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    secret = "hush".ljust(length, "!")
+    name = {"retry": "max_attempts", "retry-topics": "delays_ms", "prometheus": "port"}[plugin]
+    flags = ["--topic", "orders", "-p", f'{plugin}:{name}={{env = "HUSH"}}']
+
+    done = CliRunner(env={"HUSH": secret}).invoke(command(), ["doctor", "json:loads", *flags])
+
+    assert done.exit_code == 1, done.output
+    assert f"{name} of plugin {plugin} is a text that is not shown" in done.output
+    assert "hush" not in done.output

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
+import click
 import pytest
 from click.testing import CliRunner
+from kafka.errors import KafkaConfigurationError
 
+from kafka_parallel.cli.connection import Connection
 from kafka_parallel.cli.dlq import dlq
 
 
@@ -43,6 +47,7 @@ def test_a_choice_that_is_none(option, value):
         ({"value_deserializer": "hush"}, "'value_deserializer', which the command decides"),
         ({"sasl_pasword": "hush"}, "'sasl_pasword', which kafka-python does not know"),
         ({"request_timeout_ms": "hush"}, "request_timeout_ms"),
+        ({"security_protocol": "hush"}, "give one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
         (["hush"], "not a JSON object"),
     ],
 )
@@ -59,6 +64,22 @@ def test_a_file_of_settings_that_is_no_text(tmp_path):
     (tmp_path / "client.json").write_bytes(b"\xff\xfe\x00")
 
     assert "is not JSON" in refused("ls", "--client-config", str(tmp_path / "client.json"))
+
+
+@pytest.mark.parametrize("raised", [FileNotFoundError(2, "No such file or directory"), KafkaConfigurationError("hush")])
+def test_a_certificate_that_is_missing_and_a_setting_that_the_client_refuses(raised):
+    class Client:
+        DEFAULT_CONFIG: ClassVar = {"ssl_cafile": None}
+
+        def __init__(self, **_):
+            raise raised
+
+    with pytest.raises(click.UsageError) as refusal:
+        Connection({"ssl_cafile": "hush.pem"})._open(Client)
+
+    assert "Client refuses the settings of --client-config" in refusal.value.message
+    assert "hush" not in refusal.value.message
+    assert ("(No such file or directory)" in refusal.value.message) is isinstance(raised, OSError)
 
 
 def test_a_purge_of_nothing_or_of_two_things():

@@ -307,3 +307,14 @@ def test_skips_are_no_failures(app):
     app.run("--once")
 
     assert app.committed() == 1
+
+
+@pytest.mark.parametrize("status", [0, 3, None, "done"])
+def test_a_handler_that_calls_exit_is_a_failure_whatever_it_says(app, caplog, status):
+    app = app(lambda record: sys.exit(status))
+    app.append(b"1")
+
+    app.run(code=1)
+
+    assert app.committed() in {None, 0}
+    assert f"the run has failed: a handler or a plugin called sys.exit({status!r})" in caplog.text

@@ -31,6 +31,8 @@ def _value(name: str, value: Any, source: ValuePlace) -> Any:
     refuse_plain(name, value)
     if isinstance(value, dict):
         return {inner: _value(inner, found, source) for inner, found in value.items()}
+    if isinstance(value, list):
+        return [_value(name, found, source) for found in value]
     return value
 
 

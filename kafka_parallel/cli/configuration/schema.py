@@ -40,6 +40,7 @@ CLIENT = {
     "send_buffer_bytes": kinds.WHOLE, "ssl_context": kinds.OBJECT, "ssl_cafile": kinds.TEXT,
     "ssl_certfile": kinds.TEXT, "ssl_keyfile": kinds.TEXT, "ssl_crlfile": kinds.TEXT, "ssl_password": kinds.TEXT,
     "ssl_ciphers": kinds.TEXT, "api_version": kinds.VERSION, "sasl_mechanism": kinds.TEXT,
+    "security_protocol": kinds.PROTOCOL,
     "sasl_plain_username": kinds.TEXT, "sasl_plain_password": kinds.TEXT, "sasl_kerberos_name": kinds.TEXT,
     "sasl_kerberos_domain_name": kinds.TEXT, "sasl_oauth_token_provider": kinds.OBJECT, "proxy_url": kinds.TEXT,
     "socks5_proxy": kinds.TEXT,

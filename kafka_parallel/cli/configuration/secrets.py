@@ -18,6 +18,15 @@ IN_ADDRESS = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 RIGHT = 'write {env = "NAME"} for an environment variable, or {file = "/run/secrets/NAME"}'
 
 
+class LookedUp(str):
+    """A text that stood elsewhere. Messages quote values by ``repr``, and this one is not shown there."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "a text that is not shown"
+
+
 def is_reference(value: object) -> bool:
     """Tell whether *value* says where the text is, instead of being it."""
     return isinstance(value, dict) and len(value) == 1 and set(value) <= {"env", "file"}
@@ -34,7 +43,7 @@ def refuse_plain(name: str, value: object) -> None:
         raise ValueError(f"{name} has a password in its address, and is written down here: {RIGHT}")
 
 
-def resolved(reference: Mapping[str, Any], environment: Mapping[str, str], folder: Path) -> str:
+def resolved(reference: Mapping[str, Any], environment: Mapping[str, str], folder: Path) -> LookedUp:
     """The text that *reference* leads to.
 
     :param folder: where relative paths begin.
@@ -43,7 +52,7 @@ def resolved(reference: Mapping[str, Any], environment: Mapping[str, str], folde
     ((where, name),) = reference.items()
     if not isinstance(name, str) or not name:
         raise ValueError(f"{where} names nothing: {RIGHT}")
-    return _of_variable(name, environment) if where == "env" else _of_file(folder / name)
+    return LookedUp(_of_variable(name, environment) if where == "env" else _of_file(folder / name))
 
 
 def _of_variable(name: str, environment: Mapping[str, str]) -> str:
@@ -54,7 +63,7 @@ def _of_variable(name: str, environment: Mapping[str, str]) -> str:
 
 def _of_file(path: Path) -> str:
     try:
-        found = path.read_text("utf-8").rstrip("\r\n")
+        found = path.read_text("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -56,7 +56,7 @@ def of_file(table: str, name: str, value: Any, source: ValuePlace) -> Setting:
         if table == "consumer":
             refuse_plain(name, value)
             if is_reference(value):
-                return of_text(table, name, resolved(value, source.environment, source.folder), source.place)
+                return _of_text(table, name, resolved(value, source.environment, source.folder), source.place)
         return Setting(table, name, _made(kind, name, _taken(kind, table, name, value)), source.place)
     except ValueError as error:
         raise ConfigurationError(f"{source.place}: {error}") from None
@@ -68,10 +68,14 @@ def of_text(table: str, name: str, text: str, place: str) -> Setting:
     :raises ConfigurationError: as `of_file`.
     """
     try:
-        kind = kind_of(table, name)
-        return Setting(table, name, _made(kind, name, _parsed(kind, table, name, text)), place)
+        return _of_text(table, name, text, place)
     except ValueError as error:
         raise ConfigurationError(f"{place}: {error}") from None
+
+
+def _of_text(table: str, name: str, text: str, place: str) -> Setting:
+    kind = kind_of(table, name)
+    return Setting(table, name, _made(kind, name, _parsed(kind, table, name, text)), place)
 
 
 def _taken(kind: Kind, table: str, name: str, value: Any) -> Any:

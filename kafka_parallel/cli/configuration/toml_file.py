@@ -44,7 +44,7 @@ def read(path: Path) -> dict[str, Any]:
     :raises ConfigurationError: it cannot be read, or is no TOML.
     """
     try:
-        return toml_text.parsed(path.read_text("utf-8"))
+        return toml_text.parsed(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

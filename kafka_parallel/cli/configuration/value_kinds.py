@@ -100,8 +100,11 @@ def _version(value: str | list[int]) -> tuple[int, ...]:
 WHOLE = Kind("a whole number", _is_whole, int)
 NUMBER = Kind("a number", _is_number, _number)
 FLAG = Kind("true or false", lambda value: isinstance(value, bool), _flag)
-TEXT = Kind("a text", _is_text, str)
+TEXT = Kind("a text", _is_text, lambda text: text)
 TEXTS = Kind("a list of texts", _are_texts, _texts, tuple)
+# kafka-python 3.x takes any text, and connects without TLS and without a password if it knows none of these.
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+PROTOCOL = Kind(f"one of {', '.join(PROTOCOLS)}", lambda value: value in PROTOCOLS, lambda text: text)
 SERVERS = Kind('"host:port", or a list of these', lambda value: _is_text(value) or _are_texts(value), _texts)
 OBJECT = Kind('"module:name" of an object to import', _is_object, _object)
 OBJECTS = Kind(

@@ -14,6 +14,7 @@ import kafka.errors
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
+from kafka_parallel.cli.cluster_description import brokers_of
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts, GroupFacts, MemberFacts, TopicFacts
 
 __all__ = ()
@@ -35,7 +36,7 @@ def ask_cluster(admin: Any, servers: str, topics: Collection[str], group_id: str
     :param servers: where it was connected to, for the report.
     :raises KafkaError: the cluster stopped answering.
     """
-    brokers = _brokers(admin)
+    brokers = brokers_of(admin)
     one = str(next(iter(brokers), ""))
     names = sorted(topics)
     configs = _configs(admin, ConfigResourceType.TOPIC, names)
@@ -49,19 +50,6 @@ def ask_cluster(admin: Any, servers: str, topics: Collection[str], group_id: str
         topics={name: _topic(described.get(name, {"error_code": MISSING_TOPIC}), configs.get(name)) for name in names},
         group=None if group_id is None else _group(admin, group_id),
     )
-
-
-def _brokers(admin: Any) -> list[int]:
-    """The ids of the brokers.
-
-    With brokers before 3.7, ``describe_cluster()`` of kafka-python 3.0 looks for a field that the answer does not have
-    (KIP-919); its metadata has them all the same.
-    """
-    try:
-        found = admin.describe_cluster()["brokers"]
-    except KeyError:
-        return [broker.node_id for broker in admin._manager.cluster.brokers()]  # noqa: SLF001
-    return [broker.get("broker_id", broker.get("node_id")) for broker in found]
 
 
 def _topic(found: Mapping[str, Any], config: Mapping[str, str] | None) -> TopicFacts:
