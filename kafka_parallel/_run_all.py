@@ -59,6 +59,10 @@ def run_all(runs: Iterable[ConsumerAndHandler], *more: Never) -> None:
 
 
 def _checked(runs: Iterable[ConsumerAndHandler]) -> list[ConsumerAndHandler]:
+    if not isinstance(runs, Iterable):
+        raise ConfigurationError(
+            f"run_all() got {shown(runs)}: give a list of pairs of a ParallelConsumer and its handler"
+        )
     given = [*runs]
     if not given:
         raise ConfigurationError("run_all() got no consumer: give pairs of a ParallelConsumer and its handler")

@@ -37,6 +37,13 @@ T = TypeVar("T")
 # The time that resources of an application's event loop get to be closed at the end of run_async(), in seconds.
 CLOSE_TIMEOUT = 5.0
 
+# The arguments of the user's functions.
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "open": (),
+    "close": ("the resource",),
+    "is_broken": ("the resource", "the error"),
+}
+
 # Those of this process by their names: where a handler runs in a child process, only the name is sent there.
 _by_name: WeakValueDictionary[str, WorkerResource[Any]] = WeakValueDictionary()
 
@@ -63,7 +70,7 @@ class WorkerResource(Generic[T]):
         method ``close()``, on an event loop ``aclose()`` before that, if it has one.
     :param is_broken: is told the resource and the error of a failed attempt that used it; true = another one is opened
         for the next attempt. ``None`` = after every failed attempt. One that raises counts as true.
-    :raises ConfigurationError: for a name that is not a text, or a function that cannot be called.
+    :raises ConfigurationError: for a name that is not a text, or a function that cannot be called with its arguments.
     """
 
     serves_one_run = True
@@ -270,6 +277,24 @@ class _ChildWrapper:
 def _require(name: object, *functions: object) -> None:
     if not (isinstance(name, str) and name):
         raise ConfigurationError(f"the name of a worker resource is {shown(name)}: it must be a text")
-    for argument, function in zip(("open", "close", "is_broken"), functions, strict=True):
+    for argument, function in zip(ARGUMENTS, functions, strict=True):
         if not (callable(function) or (function is None and argument != "open")):
             raise ConfigurationError(f"{argument} of worker resource {name!r} is {shown(function)}: give a function")
+        if function is not None and (problem := _problem(function, len(ARGUMENTS[argument]))):
+            right = f"give a function of {' and '.join(ARGUMENTS[argument]) or 'nothing'}"
+            raise ConfigurationError(f"{argument} of worker resource {name!r} {problem}: {right}")
+
+
+def _problem(function: Any, count: int) -> str | None:
+    """Say why a call of *function* with *count* arguments would do nothing of use; ``None`` if it would."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return "has a yield in it, so a call of it runs nothing"
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # it does not tell, as many functions written in C
+        return None
+    try:
+        signature.bind(*[None] * count)
+    except TypeError as error:
+        return f"cannot be called so ({error})"
+    return None

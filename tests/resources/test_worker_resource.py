@@ -449,3 +449,29 @@ def test_asked_for_what_only_the_resource_has_it_says_how_to_get_there():
         AttributeError, match=r"worker resource 'connection' has no 'execute'.* write \.get\(\)\.execute$"
     ):
         connections.execute("select 1")
+
+
+def _yields():
+    yield
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"open": lambda settings: settings},
+            r"open .* cannot be called so .*: give a function of nothing",
+        ),
+        ({"open": _yields}, "open .* has a yield in it, so a call of it runs nothing: give a function of nothing"),
+        ({"open": list, "close": lambda: None}, "close .* cannot be called so .* give a function of the resource"),
+        ({"open": list, "is_broken": lambda error: True}, "give a function of the resource and the error"),
+    ],
+)
+def test_a_function_with_other_arguments_is_refused_before_the_first_record(given, message):
+    with pytest.raises(ConfigurationError, match=message):
+        WorkerResource("connection", **given)
+
+
+@pytest.mark.parametrize("given", [{"open": list}, {"open": dict, "close": print}, {"open": list, "is_broken": max}])
+def test_a_function_that_does_not_tell_its_arguments_is_taken(given):
+    assert WorkerResource("connection", **given).plugin_name == "connection"

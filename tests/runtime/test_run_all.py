@@ -185,6 +185,7 @@ def test_ctrl_c_without_signal_handlers_stops_all_and_is_raised():
 @pytest.mark.parametrize(
     ("given", "text"),
     [
+        (lambda: None, "run_all() got None: give a list of pairs"),
         (list, "run_all() got no consumer"),
         (lambda: [App().parallel()], "item 1 of run_all() is a ParallelConsumer"),
         (lambda: [(App().consumer(), ignore)], "item 1 of run_all() is (a FakeConsumer, ignore)"),
