@@ -3,8 +3,8 @@
 A new command has a module here, and its place in `command` below. One that takes the configuration of a whole consumer
 uses `run_options`; its settings are in the room `configuration`, and the checks before a deploy in `preflight`. Parts:
 
-- the group of commands: `command_group`; a connection and its errors: `connection`, `databases`; the user's functions:
-  `handler_import`; text on a terminal: `output`, `payloads`, `moments`
+- the group of commands: `command_group`; a connection and its errors: `connection`, `databases`; the cluster behind
+  it: `cluster_description`; the user's functions: `handler_import`; text on a terminal: `output`, `payloads`, `moments`
 - ``check`` and ``doctor``: `check`, `doctor`
 - ``run``: `run`, `run_options`, `run_building`, `run_endings`, `read_to_end`, `log_formats`
 - ``top``: `top`, `top_view`

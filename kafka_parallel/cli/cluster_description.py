@@ -1,4 +1,4 @@
-"""Which cluster it is and which brokers it has, through an admin client of either line of kafka-python.
+"""Finds the id and the brokers of a cluster, through an admin client of either line of kafka-python.
 
 With brokers before 3.7, ``describe_cluster()`` of kafka-python 3.0 looks for a field that the answer does not have
 (KIP-919). The facts are in each answer about metadata as well, which both lines of the client keep.
