@@ -88,6 +88,10 @@ def _bounds(given: object) -> dict[str, int]:
             raise wrong_setting(
                 NAME, "at_most", given, f"{{topic: number of records, at least 1}}; {shown(name)} is no topic"
             )
+        if not isinstance(most, int):  # not shown: a mapping in the wrong place may hold secrets
+            raise wrong_setting(
+                NAME, "at_most", given, f"{{topic: number of records, at least 1}}; that of {name!r} is not a number"
+            )
         if not _is_count(most):
             raise wrong_setting(NAME, f"at_most[{name!r}]", most, "a number of records, at least 1")
     return dict(given)

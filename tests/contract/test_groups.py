@@ -11,12 +11,13 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError
 
 from kafka_parallel._runtime.client.client_errors import is_lost
-from tests.contract.worlds import IMPATIENT, Listener, poll_together, read
+from tests.contract.worlds import IMPATIENT, Listener, know_topics, poll_together, read
 
 
 def member(world, topic, listener=None, **config):
     consumer = world.consumer(group_id=f"g-{topic}", **config)
     consumer.subscribe([topic], listener=listener)
+    know_topics(consumer)
     return consumer
 
 

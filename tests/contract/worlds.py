@@ -129,12 +129,10 @@ class RealWorld:
         config = {"auto_offset_reset": "earliest", "enable_auto_commit": False, **PATIENT, **config}
         consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, **config)
         self._opened.append(consumer)
-        # Otherwise a group leader may share out before it knows of a new topic, and the client leaves the join that
-        # its new metadata ask for half done if poll() ends meanwhile: a bug of its own, see finish_joining().
-        consumer.topics()
         if topics:
             consumer.subscribe(topics)
-        return self._opened[-1]
+        know_topics(consumer)
+        return consumer
 
     def producer(self, **config: Any) -> Any:
         return KafkaProducer(bootstrap_servers=self._bootstrap, max_block_ms=2000, **config)
@@ -143,6 +141,15 @@ class RealWorld:
         self._producer.close()
         for consumer in self._opened:
             consumer.close()
+
+
+def know_topics(consumer: Any) -> None:
+    """Let a client that has subscribed hear of its topics before it joins.
+
+    A leader of a group that shares out before that joins again when it hears of them, and leaves that join half done if
+    poll() ends meanwhile: a bug of the client, see finish_joining(). It forgets all that it heard before it subscribed.
+    """
+    consumer.topics()
 
 
 def read(consumer: Any, count: int) -> list[Any]:

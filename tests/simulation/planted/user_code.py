@@ -50,8 +50,8 @@ BUGS = [
     Bug(
         "do not look at what a handler returns in another process",
         where="kafka_parallel._runtime.handlers.remote_run:program",
-        old="finishing(handler)",
-        new="handler",
+        old="finishing(keeping_places(handler) if is_batch else handler)",
+        new="keeping_places(handler) if is_batch else handler",
         executor="process-pool",
     ),
     Bug(
