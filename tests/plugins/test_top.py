@@ -40,7 +40,7 @@ class SkipAll:
 def running(plugin, handler=lambda _: None, app=None, batch=None, **options):
     with (app or App()).parallel(FOREVER, plugins=[SkipAll(), plugin], **options) as parallel:
         parallel.start(handler, batch)
-        until("a socket", lambda: plugin._server is not None)
+        until("a socket of a run", lambda: plugin._server is not None and parallel.state == "running")
         yield parallel
 
 
