@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TopicWorkers"]
 
 NAME = "topic-workers"
+BOUNDS = "{topic: number of records, at least 1}"
 # Of so many workers one is kept free for urgent topics, unless ``reserved`` says how many are.
 USUAL_SHARE = 4
 
@@ -82,16 +83,12 @@ def _with_retries(topics: Collection[str], settings: Settings) -> frozenset[str]
 
 def _bounds(given: object) -> dict[str, int]:
     if not isinstance(given, Mapping):
-        raise wrong_setting(NAME, "at_most", given, "{topic: number of records, at least 1}")
+        raise wrong_setting(NAME, "at_most", given, BOUNDS)
     for name, most in given.items():
         if not _is_name(name):
-            raise wrong_setting(
-                NAME, "at_most", given, f"{{topic: number of records, at least 1}}; {shown(name)} is no topic"
-            )
+            raise wrong_setting(NAME, "at_most", given, f"{BOUNDS}; {shown(name)} is no topic")
         if not isinstance(most, int):  # not shown: a mapping in the wrong place may hold secrets
-            raise wrong_setting(
-                NAME, "at_most", given, f"{{topic: number of records, at least 1}}; that of {name!r} is not a number"
-            )
+            raise wrong_setting(NAME, "at_most", given, f"{BOUNDS}; that of {name!r} is not a number")
         if not _is_count(most):
             raise wrong_setting(NAME, f"at_most[{name!r}]", most, "a number of records, at least 1")
     return dict(given)
