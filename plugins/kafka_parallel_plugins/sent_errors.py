@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka_parallel.errors import HandlerError, RemoteTraceback
 from kafka_parallel.plugin_support import full_class_name
+
+if TYPE_CHECKING:
+    from kafka_parallel.values import Stage
 
 __all__ = ()
 
@@ -25,14 +28,14 @@ class Raised(NamedTuple):
     :ivar trace: its traceback as text, with those of its causes.
     """
 
-    stage: str
+    stage: Stage
     pickled: bytes | None
     type_name: str
     text: str
     trace: str
 
 
-def raised(stage: str, error: BaseException) -> Raised:
+def raised(stage: Stage, error: BaseException) -> Raised:
     """Describe *error* for the parent; whatever its class does, this returns."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return Raised(stage, _surviving(error), full_class_name(error), _said(error), trace)

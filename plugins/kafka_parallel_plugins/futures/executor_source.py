@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from kafka_parallel import ConfigurationError
@@ -192,16 +192,12 @@ def _is_place(given: object) -> bool:
 
 def _at(place: str) -> Any:
     """Import the object at ``"module:name"``."""
-    module, _, name = place.partition(":")
     try:
-        found = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        return resolve_name(place)
     except Exception as error:
         raise ConfigurationError(
             f"executor={place!r} of plugin futures cannot be imported ({class_name(error)}: {error})"
         ) from error
-    return found
 
 
 def _made(make: Callable[[], Any]) -> Executor:

@@ -9,9 +9,12 @@ import pickle
 import traceback
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka_parallel_plugins.sent_errors import Raised, pickled_result, raised
+
+if TYPE_CHECKING:
+    from kafka_parallel.values import Stage
 
 __all__ = ()
 
@@ -60,7 +63,8 @@ def run(payload: bytes, sent: bytes, _: str, *, is_batch: bool, wants_result: bo
         return problem
     handler, prepare = _loaded(payload)
     records = pickle.loads(sent)  # noqa: S301 - the parent's, in which what came from Kafka is bytes
-    began, stage = perf_counter(), "prepare"
+    began = perf_counter()
+    stage: Stage = "prepare"
     failure, result = None, None
     try:
         prepared = [prepare(fields) for fields in records]

@@ -136,9 +136,7 @@ class WaitingThreads(Threads):
         took = (outcome.duration_ms,)
         if outcome.raised is None:
             return Report(place, 1, durations_ms=took)
-        is_made = outcome.raised.stage != "prepare"
-        error = exception_of(outcome.raised)
-        return Report(place, 0, error, "handle" if is_made else "prepare", durations_ms=took)
+        return Report(place, 0, exception_of(outcome.raised), outcome.raised.stage, durations_ms=took)
 
     def _outcome(self, records: list[Any], *, wants_result: bool) -> remote.Outcome:
         """Have one call made for *records*, and wait for its end.

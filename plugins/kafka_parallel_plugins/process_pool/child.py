@@ -17,10 +17,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka_parallel_plugins.process_pool.messages import END, READY, Done, Progress, number_of
 from kafka_parallel_plugins.sent_errors import Raised, pickled_result, raised
+
+if TYPE_CHECKING:
+    from kafka_parallel.values import Stage
 
 __all__ = ()
 
@@ -180,7 +183,7 @@ class Runner:
         self._done.append(Done(place, returned, failure))
 
     def _attempt(self, prepare: Callable[[Any], Any], fields: Any) -> tuple[Raised | None, Any]:
-        stage = "prepare"
+        stage: Stage = "prepare"
         try:
             record = prepare(fields)
             stage = "handle"

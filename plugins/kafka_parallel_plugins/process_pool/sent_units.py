@@ -46,8 +46,7 @@ class SentUnits:
             del self._open[unit]
         if raised is None:
             return Report(unit, returned, durations_ms=durations_ms)
-        error, is_made = exception_of(raised), raised.stage != "prepare"
-        return Report(unit, returned, error, "handle" if is_made else "prepare", durations_ms=durations_ms)
+        return Report(unit, returned, exception_of(raised), raised.stage, durations_ms=durations_ms)
 
     def unbegun(self, units: Iterable[int]) -> list[Report]:
         """Take in the units that the process gives back: it has not begun them and never will."""
