@@ -62,7 +62,7 @@ class Loop:
     :param intake: takes in the records of a poll.
     :param positions: looks at where the client is.
     :param log_ends: looks at where the logs end.
-    :param idle_timeout: seconds without a record and without work after which the loop ends.
+    :param idle_timeout: seconds without a record and without work after which a poll that brings nothing is the last.
     :ivar thread_id: the thread that it runs on; ``None`` before it begins.
     :ivar polled_at: when it came out of ``poll()``, in seconds of the monotonic clock; ``None`` before the first time.
     """
@@ -122,7 +122,7 @@ class Loop:
         if self._scheduler.failure is not None:
             task = self._scheduler.failure[0]
             return "a broken executor" if task is None else f"the failure of {described(task)}"
-        if self._clock.monotonic() - self._last_activity >= self._idle_timeout:
+        if self.polled_at is not None and self.polled_at - self._last_activity >= self._idle_timeout:
             return f"consumer_timeout_ms={self._idle_timeout * 1000:g} without a record"
         return None
 

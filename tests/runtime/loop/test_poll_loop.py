@@ -327,9 +327,24 @@ def test_silence_is_a_reason_once_it_has_lasted_long_enough():
     world.step()
 
     world.clock.advance(2.9)
+    world.step()
     assert not world.loop.is_over
     world.clock.advance(0.2)
+    world.step()
     assert world.loop.over_by == "consumer_timeout_ms=3000 without a record"
+
+
+def test_time_in_which_nothing_was_polled_is_no_silence():
+    """The machine was busy or asleep, and records may be there."""
+    world = World({OURS: records(0)}, idle_timeout=3.0)
+    world.clock.advance(5.0)
+    assert not world.loop.is_over
+
+    world.step()  # a record: the time begins anew
+    world.handle_all()
+    world.clock.advance(5.0)
+
+    assert not world.loop.is_over
 
 
 def test_the_time_without_a_record_begins_when_the_workers_are_ready():
