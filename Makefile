@@ -63,11 +63,15 @@ explore: $(VENV)/ready  ## Run every interleaving of a few threads on the locked
 proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large scopes, five minutes each
 	$(BIN)/python -m tests.proof
 
+# A wait that never ended is tried once more and reported as a rerun: the machine may have stood still, or the client.
+# A verdict on records (lost, repeated, reordered) is final, and the long targets try nothing twice.
+ONCE_MORE := --reruns 1 --only-rerun "^(Failed: Timeout|AssertionError: waited )|KafkaTimeoutError|NoBrokersAvailable"
+
 broker: $(VENV)/ready  ## Run the tests on a real Kafka; "make faults" has more
-	$(BIN)/pytest -n 5 --dist worksteal -m "broker and not distribution" --ignore tests/faults
+	$(BIN)/pytest -n 5 --dist worksteal $(ONCE_MORE) -m "broker and not distribution" --ignore tests/faults
 
 kafka2: $(VENV2)/ready  ## Run the tests that depend most on the client again, on kafka-python 2.x, handlers on threads
-	$(VENV2)/bin/pytest -q -n 5 --dist worksteal -k "not asyncio and not process-pool" $(KAFKA2_TESTS)
+	$(VENV2)/bin/pytest -q -n 5 --dist worksteal $(ONCE_MORE) -k "not asyncio and not process-pool" $(KAFKA2_TESTS)
 
 kafka2-all: $(VENV2)/ready  ## The same with all tests that depend on the client: KAFKA2=2.2.9 is the oldest
 	$(VENV2)/bin/pytest -q -n 3 --dist worksteal $(KAFKA2_TESTS) $(KAFKA2_MORE)

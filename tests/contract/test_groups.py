@@ -11,7 +11,8 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError
 
 from kafka_parallel._runtime.client.client_errors import is_lost
-from tests.contract.worlds import IMPATIENT, Listener, know_topics, poll_together, read
+from tests.contract.worlds import IMPATIENT, Listener, poll_together, read
+from tests.joined_at_once import know_topics
 
 
 def member(world, topic, listener=None, **config):

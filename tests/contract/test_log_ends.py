@@ -20,7 +20,7 @@ def asked_end(consumer, partition):
     """Ask, and poll until there is an answer with the end; ask again if it is an error, as the loop does."""
     deadline, answers = time.monotonic() + PATIENCE, [{}]
     while partition not in answers[-1]:
-        assert time.monotonic() < deadline, f"no end of {partition} after {PATIENCE} s: {answers}"
+        assert time.monotonic() < deadline, f"waited {PATIENCE} s for the end of {partition}: {answers}"
         count = len(answers)
         ClientPartitions(consumer).ask_for_ends([partition], answers.append)
         for _ in range(50):

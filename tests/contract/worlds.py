@@ -15,6 +15,7 @@ from kafka.admin import KafkaAdminClient
 
 from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel.testing import FakeCluster, FakeConsumer, FakeProducer
+from tests.joined_at_once import know_topics
 
 # No test waits longer for anything, in seconds.
 PATIENCE = 180.0
@@ -143,21 +144,12 @@ class RealWorld:
             consumer.close()
 
 
-def know_topics(consumer: Any) -> None:
-    """Let a client that has subscribed hear of its topics before it joins.
-
-    A leader of a group that shares out before that joins again when it hears of them, and leaves that join half done if
-    poll() ends meanwhile: a bug of the client, see finish_joining(). It forgets all that it heard before it subscribed.
-    """
-    consumer.topics()
-
-
 def read(consumer: Any, count: int) -> list[Any]:
     """Poll until there are *count* records."""
     found: list[Any] = []
     deadline = time.monotonic() + PATIENCE
     while len(found) < count:
-        assert time.monotonic() < deadline, f"only {len(found)} of {count} records after {PATIENCE} s"
+        assert time.monotonic() < deadline, f"waited {PATIENCE} s, and only {len(found)} of {count} records came"
         for records in consumer.poll(200).values():
             found += records
     return found
@@ -172,7 +164,7 @@ def wait_for_position(consumer: Any, partition: TopicPartition, expected: int) -
     """Poll, without getting a record, until the client is at *expected*."""
     deadline = time.monotonic() + PATIENCE
     while (position := position_of(consumer, partition)) != expected:
-        assert time.monotonic() < deadline, f"the position is {position}, not {expected}, after {PATIENCE} s"
+        assert time.monotonic() < deadline, f"waited {PATIENCE} s for position {expected}: it is {position}"
         assert consumer.poll(100) == {}
 
 
@@ -200,7 +192,7 @@ def poll_together(*consumers: Any, until: Callable[[], bool], first_reads: list[
     for thread in threads:
         thread.join(PATIENCE)
     assert not errors, errors
-    assert until(), f"it did not happen within {PATIENCE} s"
+    assert until(), f"waited {PATIENCE} s, and it did not happen"
 
 
 class Listener(kafka.ConsumerRebalanceListener):

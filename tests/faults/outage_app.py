@@ -18,6 +18,7 @@ from kafka import KafkaConsumer
 sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History
+from tests.joined_at_once import know_topics
 
 KINDS = ("bare", "threads", "asyncio")
 
@@ -38,6 +39,7 @@ def main() -> None:
         auto_commit_interval_ms=1000,
         heartbeat_interval_ms=1000,
     )
+    know_topics(consumer)
     APPS[options.kind](consumer, History(options.history))
 
 

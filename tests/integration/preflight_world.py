@@ -13,6 +13,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from kafka_parallel.cli import command
 from kafka_parallel.cli.preflight.installation import look
 from tests.integration.kafka_app import PATIENT_CLIENT
+from tests.joined_at_once import know_topics
 
 HANDLERS = "tests.integration.preflight_handlers"
 COOPERATIVE = "kafka.coordinator.assignors.cooperative_sticky:CooperativeStickyAssignor"
@@ -93,6 +94,7 @@ class World:
             partition_assignment_strategy=[strategy], **config,
         )  # fmt: skip
         self._members.append(member)
+        know_topics(member)
         for _ in range(600):
             member.poll(100)
             if member.assignment():

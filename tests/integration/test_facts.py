@@ -17,6 +17,7 @@ from kafka_parallel import ParallelConsumer
 from kafka_parallel._core import log_ends
 from tests.integration.kafka_app import consume, observer, produce, wait_for
 from tests.integration.test_positions import send, send_transaction
+from tests.joined_at_once import know_topics
 
 pytestmark = pytest.mark.broker
 
@@ -31,7 +32,7 @@ def hold(record):
 @contextmanager
 def running(bootstrap, topic, handler=lambda _: None, config=None, **options):
     consumer = consume(bootstrap, topic, f"g-{topic}", **{**QUICK, **(config or {})})
-    consumer.topics()  # or the group may share out before its leader knows of a new topic
+    know_topics(consumer)
     parallel = ParallelConsumer(consumer, workers=4, **options)
     parallel.start(handler)
     try:

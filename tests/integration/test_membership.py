@@ -14,6 +14,7 @@ from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, Kind, judge, read
 from tests.contract.worlds import Listener
 from tests.integration.kafka_app import IDLE_MS, KEYS, Worker, committed, consume, ends, produce, wait_for
+from tests.joined_at_once import know_topics
 
 pytestmark = pytest.mark.broker
 
@@ -141,8 +142,9 @@ def told_by(bootstrap, name, run):
     first, second = (KafkaConsumer(group_id="g-" + name, bootstrap_servers=bootstrap, **config) for _ in range(2))
     first.subscribe([name], listener=listener)
     second.subscribe([name])
+    know_topics(first)
+    know_topics(second)
     with run(first):
-        # A member that joins before it has seen the new topic is given nothing at first.
         wait_for(lambda: listener.told[-1:] == [("assigned", {0, 1})], "the first assignment")
         listener.told.clear()
         with Polled(second):

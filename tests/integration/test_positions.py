@@ -16,6 +16,7 @@ from kafka.admin import KafkaAdminClient
 
 from kafka_parallel import ParallelConsumer
 from tests.integration.kafka_app import observer, wait_for
+from tests.joined_at_once import know_topics
 
 pytestmark = pytest.mark.broker
 
@@ -32,8 +33,8 @@ class Member:
 
     def __init__(self, kind, bootstrap, topic, group, handled, *, act=lambda _: None, **config):
         self.consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, **{**QUICK, **config})
-        self.consumer.topics()  # or the group may share out before its leader knows of a new topic
         self.consumer.subscribe([topic])
+        know_topics(self.consumer)
         self.handled, self._act = handled, act
         self._is_over = threading.Event()
         self.parallel = None
