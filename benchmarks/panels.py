@@ -15,6 +15,12 @@ MEASURES = {
     "cpu": "x time of one thread",
     "memory": "x naive pool",
     "cost": "x smallest",
+    "latency": "p50 x poll loop",
+    "restart": "x poll loop",
+    "rebalance": "join, kept, x poll loop",
+    "batches": "x poll loop",
+    "start": "CPU x poll loop",
+    "import": "x kafka-python",
 }
 
 

@@ -29,9 +29,10 @@ class Ratio:
 class Row:
     """One runner on one workload, or one size of something whose cost should not grow.
 
-    :ivar kind: the behaviour of the handler (see `Workload`), or "cost".
+    :ivar kind: the behaviour of the handler (see `Workload`), or "cost", or a kind of `benchmarks.delays`.
     :ivar figures: medians: ``seconds`` from the first handler's start to the last one's end, ``wall`` with starting,
         joining and leaving, ``cpu`` seconds, ``peak`` megabytes, ``ideal`` and ``greedy`` seconds, ``us`` a record.
+        Those of `benchmarks.delays` are explained on its page.
     :ivar reason: why there are no figures; empty if there are.
     """
 

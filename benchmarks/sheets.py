@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from benchmarks.rows import Row, Run
 
 TEXT = ("workload", "runner", "keeps every record", "order")
+# The kinds of rows that say nothing about the promises of a runner.
+WITHOUT_PROMISES = ("cost", "latency", "restart", "rebalance", "batches", "start", "import")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def sheets(run: Run) -> Iterator[Sheet]:
 
 
 def _sheet(title: str, columns: tuple[str, ...], rows: Sequence[Row], cells: Callable[[Row], Sequence[str]]) -> Sheet:
-    words = TEXT[:2] if rows[0].kind == "cost" else TEXT
+    words = TEXT[:2] if rows[0].kind in WITHOUT_PROMISES else TEXT
     lines = []
     for row in rows:
         numbers = (row.reason, *[""] * (len(columns) - 1)) if row.reason else cells(row)
@@ -72,6 +74,34 @@ def _cost(row: Row) -> Sequence[str]:
     return (f"{row.figures['us']:.2f}", *_ratio(row, "x smallest"))
 
 
+def _latency(row: Row) -> Sequence[str]:
+    shown = [(f"{row.figures[name] * 1e3:.1f}", *_ratio(row, f"{name} x poll loop")) for name in ("p50", "p99")]
+    return [cell for cells in shown for cell in cells]
+
+
+def _restart(row: Row) -> Sequence[str]:
+    return (f"{row.figures['seconds']:.2f}", *_ratio(row, "x poll loop"))
+
+
+def _rebalance(row: Row) -> Sequence[str]:
+    waits = (f"{row.figures[name]:.2f}" for name in ("join kept", "join moved", "leave kept", "leave moved"))
+    return (*waits, *_ratio(row, "join, kept, x poll loop"), *_ratio(row, "leave, moved, x poll loop"))
+
+
+def _batches(row: Row) -> Sequence[str]:
+    rate, cost = (f"{row.figures['rate']:,.0f}", f"{row.figures['us']:.1f}")
+    return (rate, *_ratio(row, "x poll loop"), cost, *_ratio(row, "cost x single records"))
+
+
+def _start(row: Row) -> Sequence[str]:
+    wall, cpu = (f"{row.figures[name]:.2f}" for name in ("wall", "cpu"))
+    return (wall, cpu, *_ratio(row, "CPU x poll loop"))
+
+
+def _import(row: Row) -> Sequence[str]:
+    return (f"{row.figures['cpu'] * 1e3:.0f}", *_ratio(row, "x kafka-python"))
+
+
 def _ratio(row: Row, measure: str, digits: int = 2) -> tuple[str, str]:
     found = row.ratio(measure)
     if found is None:
@@ -107,6 +137,37 @@ _LAYOUTS: dict[str, tuple[str, tuple[str, ...], Callable[[Row], Sequence[str]]]]
         ("us a record", "x smallest", "spread"),
         _cost,
     ),
+    "latency": (
+        "From production to the handler",
+        ("p50, ms", "p50 x poll loop", "p50 spread", "p99, ms", "p99 x poll loop", "p99 spread"),
+        _latency,
+    ),
+    "restart": ("After a broker's restart", ("seconds", "x poll loop", "spread"), _restart),
+    "rebalance": (
+        "The longest wait of a record in a rebalance, in seconds",
+        (
+            "join, kept",
+            "join, moved",
+            "leave, kept",
+            "leave, moved",
+            "join, kept, x poll loop",
+            "join spread",
+            "leave, moved, x poll loop",
+            "leave spread",
+        ),
+        _rebalance,
+    ),
+    "batches": (
+        "A handler of batches that does nothing",
+        ("records/s", "x poll loop", "spread", "CPU, us a record", "cost x single records", "cost spread"),
+        _batches,
+    ),
+    "start": (
+        "From the start of a program to its first record",
+        ("wall, s", "CPU, s", "CPU x poll loop", "spread"),
+        _start,
+    ),
+    "import": ("An import", ("CPU, ms", "x kafka-python", "spread"), _import),
 }
 
 

@@ -111,6 +111,7 @@ def all_workloads() -> dict[str, Workload]:
     keys = zipf_keys(8000)
     found = (
         Workload("no-op", "nothing", 100_000, _always(0), _uniform, waiting=60_000),
+        Workload("no-op, in batches", "nothing", 100_000, _always(0), _uniform, workers=16, waiting=60_000),
         Workload("5 ms", "sleep", 8_000, _always(0.005), _uniform),
         Workload("5 ms, Zipf keys", "sleep", 8_000, _always(0.005), keys.__getitem__),
         Workload("100 ms, 1,000 at once", "sleep", 20_000, _always(0.1), _uniform, workers=1000),

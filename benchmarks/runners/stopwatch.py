@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -52,6 +53,21 @@ class Stopwatch:
             if handle is not None:
                 await handle(value(record))
             if next(ends) == records:
+                self._end()
+
+        return timed
+
+    def timing_batches(self) -> Callable[[Sequence[Any]], None]:
+        """Return a handler of batches that does nothing; a lock per batch, for a batch has any number of records."""
+        lock, handled = threading.Lock(), 0
+
+        def timed(records: Sequence[Any]) -> None:
+            nonlocal handled
+            now = time.perf_counter()
+            with lock:
+                before, handled = handled, handled + len(records)
+                self.began = self.began or now
+            if before < self._records <= before + len(records):
                 self._end()
 
         return timed

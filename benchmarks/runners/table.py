@@ -49,11 +49,15 @@ RUNNERS = (
         "ours_asyncio:run_with_clients_decoder",
         without="kafka-parallel, asyncio",
     ),
+    Runner("kafka-parallel, batches of 1", "ours_batches:run_of_1"),
+    Runner("kafka-parallel, batches of 10", "ours_batches:run_of_10"),
+    Runner("kafka-parallel, batches of 1,000", "ours_batches:run_of_1000"),
     Runner("kafka-parallel, 2 processes", "ours_processes:run"),
     Runner("kafka-parallel, none fails", "failing:run_without_failures", order="key"),
     Runner("kafka-parallel, 50 fail", "failing:run_with_failures", order="key"),
     Runner("aiokafka sem", "aiokafka_semaphore:run", "aiokafka", keeps="no: commits what runs"),
     Runner("aiokafka gather", "aiokafka_gather:run", "aiokafka"),
+    Runner("aiokafka lists", "aiokafka_lists:run", "aiokafka", keeps="not if a handler raises", order="partition"),
     Runner("arroyo threads", "arroyo_threads:run", "arroyo"),
     Runner("arroyo, 2 processes", "arroyo_processes:run", "arroyo"),
     Runner("faststream kcm", "faststream_kcm:run", "faststream", keeps="not if a handler raises", most=3_000),
@@ -68,6 +72,7 @@ _THREADS = ("naive pool", "kafka-parallel", "kafka-parallel, by key")
 _ASYNCIO = ("kafka-parallel, asyncio", "kafka-parallel, asyncio, by key")
 _PLUGINS = ("kafka-parallel, 3 plugins", "kafka-parallel, asyncio, 3 plugins")
 _DECODER = ("kafka-parallel, client's decoder", "kafka-parallel, asyncio, client's decoder")
+_BATCHES = tuple(f"kafka-parallel, batches of {size}" for size in ("1", "10", "1,000"))
 _PEERS = (
     "aiokafka sem", "aiokafka gather", "arroyo threads", "faststream kcm", "pyrallel", "pyrallel, by key",
     "Java PC", "Java PC, by key",
@@ -77,6 +82,7 @@ _PEERS_ONCE = tuple(name for name in _PEERS if name != "pyrallel")
 # The runners of each workload: first ours and kafka-python's recipes, then the peers.
 ENTRANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no-op": (("poll loop", "poll loop, auto-commit", *_THREADS, *_ASYNCIO, *_PLUGINS, *_DECODER), _PEERS),
+    "no-op, in batches": (("poll loop", "poll loop, auto-commit", "kafka-parallel", *_BATCHES), ("aiokafka lists",)),
     "5 ms": ((*_THREADS, *_ASYNCIO), _PEERS_ONCE),
     "5 ms, Zipf keys": ((_THREADS[2], _ASYNCIO[1]), ("pyrallel, by key", "Java PC, by key")),
     "100 ms, 1,000 at once": (_ASYNCIO, ("aiokafka sem", "aiokafka gather", "pyrallel")),

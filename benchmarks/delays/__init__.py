@@ -1,0 +1,1 @@
+"""The delays that throughput does not show: of a record, of a restart, of a rebalance, and of a start."""
