@@ -85,7 +85,7 @@ class InstanceMaker:
         settings = self._consumer_config(number)
         kind = Rearranging if self._plan.is_rearranged else WatchedConsumer
         consumer = kind(self._cluster, self._checker, self._plan.habits, f"i{number}", process, settings)
-        seeker = Seeker(self._world, self._checker, f"i{number}", consumer) if self._plan.seeks else None
+        seeker = Seeker(self._world, self._checker, f"i{number}", consumer, TOPIC) if self._plan.seeks else None
         consumer.seeker = seeker
         if self._plan.membership == "assigned":
             consumer.assign([partition for partition in self._cluster.logs if partition.topic == TOPIC])

@@ -6,17 +6,15 @@ come while records below run or wait for a retry, while partitions leave, and wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 
 from kafka_parallel._runtime.client.guarded_class import is_guarded
-from kafka_parallel.testing.simulation.acts import TOPIC
-from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.world import World
 
 if TYPE_CHECKING:
-    from kafka_parallel.testing.simulation.clients import WatchedConsumer
+    from kafka_parallel.testing.simulation.jumps import Jumps
     from kafka_parallel.testing.simulation.process import Process
 
 # The wait of the thread between two jumps, in seconds, and how many one instance makes, and all of them together:
@@ -29,17 +27,33 @@ IN_HANDLER, IN_LISTENER = 0.1, 0.5
 FARTHEST_BACK, FARTHEST_ON = 12, 4
 
 
+class Witness(Protocol):
+    """Judges a run, and has to know of each jump before it comes."""
+
+    jumps: Jumps
+
+    def seeks(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
+        """Note that the application of *instance* is about to jump in *partition* from *position* to *target*."""
+
+    def bounds_of(self, partition: TopicPartition) -> tuple[int, int]:
+        """The first offset of *partition* that there is, and the end of its log."""
+
+
 class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
     """Jumps in the partitions of one consumer.
 
+    :param witness: hears of each jump.
     :param name: the name of the instance.
+    :param consumer: a fake consumer, of any class.
+    :param topic: in whose partitions it jumps.
     """
 
-    def __init__(self, world: World, checker: Checker, name: str, consumer: WatchedConsumer) -> None:
+    def __init__(self, world: World, witness: Witness, name: str, consumer: Any, topic: str) -> None:
         self._world = world
-        self._checker = checker
+        self._witness = witness
         self._name = name
         self._consumer = consumer
+        self._topic = topic
         self._left = MOST
 
     def begin(self, process: Process) -> None:
@@ -70,11 +84,13 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _jump(self, among: set[TopicPartition] | None = None) -> None:
         """Jump in one partition whose position is known."""
-        if not self._left or self._checker.jumps.total >= MOST_IN_ALL:
+        if not self._left or self._witness.jumps.total >= MOST_IN_ALL:
             return
         if self._consumer.is_closed or not is_guarded(self._consumer):
             return
-        assigned = sorted(p for p in self._consumer.assignment() if p.topic == TOPIC and (among is None or p in among))
+        assigned = sorted(
+            p for p in self._consumer.assignment() if p.topic == self._topic and (among is None or p in among)
+        )
         known = [p for p in assigned if (state := self._consumer.state_of(p)) is not None and state.position]
         if known:
             self._left -= 1
@@ -82,11 +98,11 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _jump_to(self, partition: TopicPartition) -> None:
         chance, position = self._world.random, self._consumer.state_of(partition).position.offset
-        start, end = self._checker.bounds_of(partition)
+        start, end = self._witness.bounds_of(partition)
         first, last = max(start, position - FARTHEST_BACK), min(end, position + FARTHEST_ON)
         target = chance.choice([start, end, *[chance.randint(min(first, last), last)] * 6])
         self._world.note(f"{self._name}'s user jumps in {partition.partition} from {position} to {target}")
-        self._checker.seeks(self._name, partition, position, target)
+        self._witness.seeks(self._name, partition, position, target)
         if target == start and chance.random() < 0.5:
             self._consumer.seek_to_beginning(partition)
         else:

@@ -32,7 +32,7 @@ BUGS = [
         where=f"{PLUGIN}.pending_results:_try_of",
         old="context.assignment_id, context.attempt",
         new="0, context.attempt",
-        executor="tests/plugins/test_pending_results.py::test_after_a_jump_back_attempts_count_from_one_again",
+        executor="exactly-once",
     ),
     Bug(
         "let an attempt from before a jump take away the results of the one behind it",
@@ -41,7 +41,7 @@ BUGS = [
             return
 """,
         new="",
-        executor="tests/plugins/test_pending_results.py::test_an_attempt_from_before_the_jump_takes_nothing_away",
+        executor="exactly-once",
     ),
     Bug(
         "go on at the first unfinished record, with the results of the finished ones gone",
