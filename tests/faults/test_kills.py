@@ -12,13 +12,13 @@ import pytest
 from kafka_parallel.testing.history import History, Kind, read
 from tests.faults.conftest import conclude, rounds, with_dead_letters
 from tests.integration.handlers import EXECUTORS, OTHERS
-from tests.integration.kafka_app import KEYS, Worker, committed, has_grown, produce, wait_for
+from tests.integration.kafka_app import KEYS, TAKES_PLACE, Worker, committed, has_grown, produce, wait_for
 from tests.integration.kill_points import POINTS
 from tests.integration.test_dlq import dead_letters
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
-QUICK = {"session_ms": 1000, "commit_interval_ms": 100}
+QUICK = {"commit_interval_ms": 100, **TAKES_PLACE}
 
 
 def after_death(history, worker, bootstrap, group, produced):

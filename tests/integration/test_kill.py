@@ -10,7 +10,7 @@ import pytest
 
 from kafka_parallel.testing.history import History, Kind, judge, read
 from tests.integration.handlers import EXECUTORS, OTHERS
-from tests.integration.kafka_app import Worker, committed, ends, has_grown, produce, wait_for
+from tests.integration.kafka_app import TAKES_PLACE, Worker, committed, ends, has_grown, produce, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -27,7 +27,7 @@ def test_nothing_is_lost_by_kills_at_random_moments(kafka_broker, topic, tmp_pat
     bootstrap, chance = kafka_broker.bootstrap_servers, random.Random()
     produced = produce(bootstrap, topic(4), 2_000 * kills, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"executor": executor, "session_ms": 1000, **kind}
+    options = {"executor": executor, **TAKES_PLACE, **kind}
 
     for _ in range(kills):
         has_worked = has_grown(history)
