@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from compileall import compile_dir
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +65,16 @@ def prepare(name: str) -> list[str]:
         raise Missing(f"it was not installed within {PATIENCE} s") from None
 
 
+@contextmanager
+def _one_process() -> Iterator[None]:
+    """Tests that run beside each other need the same environment: the first makes it, the others wait for it."""
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # the lock goes with the file
+
+
+@_one_process()
 def _prepare_python(name: str, needs: Needs) -> Path:
     folder = FOLDER / name
     marker, python = folder / "installed", folder / "bin" / "python"
@@ -101,6 +113,11 @@ def prepare_java() -> list[str]:
     missing = [name for name in ("java", "javac", "mvn") if shutil.which(name) is None]
     if missing:
         raise Missing(f"no {' and no '.join(missing)} on the PATH")
+    return _prepare_java()
+
+
+@_one_process()
+def _prepare_java() -> list[str]:
     folder, pom, sources = FOLDER / "java", JAVA_SOURCES / "pom.xml", sorted(JAVA_SOURCES.glob("*.java"))
     lib, classes, marker = folder / "lib", folder / "classes", folder / "installed"
     wanted = "".join(path.read_text() for path in (pom, *sources))
@@ -121,7 +138,8 @@ def _run(command: Sequence[str]) -> None:
 
 def last_words(output: str) -> str:
     """The line of a program's output that says best why it failed, fit to be published: no addresses, no paths."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", output)  # Maven colours even what no terminal shows
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     named = [line for line in lines if re.match(r"(\[?ERROR|error|[\w.]*(Error|Exception)\b)", line)]
     line = (named or lines or ["it said nothing"])[-1]
     return re.sub(r"\w+://\S+|(?<![\w.])(/[\w.+@-]+){2,}", "...", line)[:200]

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from benchmarks import environments
 from benchmarks.costs import prepared, queue
 from benchmarks.environments import ENVIRONMENTS, ROOT, Missing, last_words, prepare
 from benchmarks.job import Job
@@ -99,11 +100,42 @@ def test_without_java_it_is_said_what_is_missing(tmp_path, monkeypatch):
         prepare("java")
 
 
+ALONE = """#!{python}
+import fcntl, pathlib
+pathlib.Path("{folder}", "java").mkdir(exist_ok=True)
+calls = pathlib.Path("{folder}", "calls")
+calls.write_text(calls.read_text() + "x" if calls.exists() else "x")
+with open("{folder}/.lock") as file:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(0)
+raise SystemExit("another process may do the same at the same time")
+"""
+
+
+def test_one_process_at_a_time_makes_an_environment(tmp_path, monkeypatch):
+    monkeypatch.setattr(environments, "FOLDER", tmp_path / "made")
+    for tool in ("java", "javac", "mvn"):
+        program = tmp_path / tool
+        program.write_text(ALONE.format(python=sys.executable, folder=tmp_path / "made"))
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert prepare("java") == prepare("java")
+
+    assert (tmp_path / "made" / "calls").read_text() == "xx", "mvn and javac, once each"
+
+
 def test_what_is_published_of_a_failure_has_no_path_and_no_address():
     output = "Traceback\n  File x\nOSError: /home/me/it and https://example.org/simple are gone\n\nafterwards\n"
 
     assert last_words(output) == "OSError: ... and ... are gone"
     assert last_words("") == "it said nothing"
+    assert (
+        last_words("[\x1b[1;31mERROR\x1b[m] it is gone\n[INFO] \x1b[1mnone\x1b[m\n\x1b[0m\x1b[0m\n")
+        == "[ERROR] it is gone"
+    )
 
 
 @pytest.mark.parametrize(
