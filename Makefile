@@ -14,7 +14,7 @@ KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/t
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
-.PHONY: setup test lint docs prometheus databases unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist demo bench bench-peers bench-delays bench-crashes simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist demo bench bench-peers bench-delays bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -50,6 +50,10 @@ databases:  ## Install Debian's PostgreSQL, MariaDB and Redis, those that are mi
 	{ ls /usr/lib/postgresql/*/bin/initdb && command -v mariadbd && command -v redis-server; } >/dev/null 2>&1 || { \
 		SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && $$SUDO env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qy --no-install-recommends postgresql mariadb-server redis-server; }
+
+compiler:  ## Install Debian's C compiler, if it is missing, for the tests of the compiled decoder; needs root or sudo
+	command -v gcc >/dev/null || { SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && \
+		$$SUDO apt-get install -qy --no-install-recommends gcc libc6-dev; }
 
 unit: $(VENV)/ready  ## Run the tests that need no Kafka; of many alike a sample, by recent changes and by lot
 	$(BIN)/pytest $(UNIT)

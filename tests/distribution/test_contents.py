@@ -16,7 +16,7 @@ pytestmark = pytest.mark.distribution
 PACKAGES = {"kafka_parallel", "kafka_parallel_plugins"}
 # The files of the libraries: modules, the marker of typed packages, and the checksums of a test broker's downloads.
 SUFFIXES = {".py", ".typed", ".lock"}
-EXTRAS = {"cli", "demo", "django", "metrics", "offset-map-zstd", "otel", "prometheus", "redis", "testing"}
+EXTRAS = {"cli", "compiled", "demo", "django", "metrics", "offset-map-zstd", "otel", "prometheus", "redis", "testing"}
 
 
 @pytest.fixture(scope="module")

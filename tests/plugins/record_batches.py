@@ -17,11 +17,9 @@ from kafka.record.util import calc_crc32c
 from kafka_parallel._runtime.client.decoder_check import OnTrial
 from kafka_parallel._runtime.client.decoding import DecodedRecords
 from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
-from kafka_parallel_plugins.fast_decoder import decode
 
 PARTITION = TopicPartition("orders", 3)
 CLIENT = Fetcher.PartitionRecords
-FAST = type("PartitionRecords", (DecodedRecords, CLIENT), {"decode": staticmethod(decode), "check": OnTrial()})
 HEADER = DefaultRecordBatch.HEADER_STRUCT.size
 
 binaries = st.one_of(st.none(), st.binary(max_size=9), st.binary(min_size=60, max_size=70), st.just(b"x" * 8200))
@@ -68,6 +66,11 @@ class Batch:
             struct.pack_into(">h", data, 21, attributes | 8)
             struct.pack_into(">q", data, 35, self.append_time)
         return signed(data)
+
+
+def reading_with(decode: Any) -> type:
+    """The client's class of fetched data, with the decoder *decode*."""
+    return type("PartitionRecords", (DecodedRecords, CLIENT), {"decode": staticmethod(decode), "check": OnTrial()})
 
 
 def signed(data: bytearray) -> bytearray:

@@ -1,4 +1,4 @@
-"""`fast-decoder` makes of any bytes exactly the installed client's records, positions and errors."""
+"""Both forms of `fast-decoder` make of any bytes exactly the installed client's records, positions and errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from kafka import errors as kafka_errors
 from kafka_parallel._runtime.client.decoding import READ_COMMITTED
 from tests.plugins.record_batches import (
     CLIENT,
-    FAST,
     HEADER,
     PARTITION,
     Batch,
@@ -55,52 +54,52 @@ def log_of(found, base_offset=0):
     return bytes(data)
 
 
-def assert_same(data, *arguments, **options):
+def assert_same(fast, data, *arguments, **options):
     expected = story(CLIENT, data, *arguments, **options)
-    assert story(FAST, data, *arguments, **options) == expected
+    assert story(fast, data, *arguments, **options) == expected
     return expected
 
 
 @given(st.lists(batches, max_size=4), takes, st.integers(0, 40), st.booleans())
-def test_records_and_positions_are_the_clients(found, takes, fetch_offset, check_crcs):
-    assert_same(log_of(found), takes, fetch_offset, check_crcs=check_crcs)
+def test_records_and_positions_are_the_clients(fast, found, takes, fetch_offset, check_crcs):
+    assert_same(fast, log_of(found), takes, fetch_offset, check_crcs=check_crcs)
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
-def test_every_compression_is_read(codec):
+def test_every_compression_is_read(fast, codec):
     batch = Batch([(0, 10**12, b"key", b"value " * 20, [("h", b"1")])] * 1200, codec=codec)
 
-    told = assert_same(log_of([batch, batch]), [700, 700])
+    told = assert_same(fast, log_of([batch, batch]), [700, 700])
 
     assert [len(taken) for taken in told[0::2][:3]] == [700, 700, 1000]
 
 
 @pytest.mark.parametrize("magic", [0, 1])
 @pytest.mark.parametrize("codec", [0, 1, 2, 3])
-def test_old_message_formats_are_read_by_the_client(magic, codec):
+def test_old_message_formats_are_read_by_the_client(fast, magic, codec):
     old = Batch([(0, 10**12, b"key", b"v" * 300, [])] * 5, codec=codec if (magic, codec) != (0, 3) else 0, magic=magic)
 
-    told = assert_same(log_of([old, OF_EVERY_KIND]), [2, 4])
+    told = assert_same(fast, log_of([old, OF_EVERY_KIND]), [2, 4])
 
     assert len(told[0]) == 2
 
 
-def test_records_that_old_messages_break_raise_the_clients_error():
+def test_records_that_old_messages_break_raise_the_clients_error(fast):
     data = bytearray(Batch([(0, 10**12, b"key", b"value", [])] * 2, magic=1).build(0))
     data[-1] ^= 1
 
-    told = assert_same(bytes(data), [5])
+    told = assert_same(fast, bytes(data), [5])
 
     assert any(isinstance(found, tuple) and found[0] is kafka_errors.CorruptRecordError for found in told)
 
 
-def test_a_position_in_the_middle_of_a_batch_is_kept():
-    told = assert_same(log_of([OF_EVERY_KIND]), [1], 1)
+def test_a_position_in_the_middle_of_a_batch_is_kept(fast):
+    told = assert_same(fast, log_of([OF_EVERY_KIND]), [1], 1)
 
     assert [record.offset for record in told[0]] == [1]
 
 
-def test_nothing_of_an_aborted_transaction_and_no_marker_comes_out():
+def test_nothing_of_an_aborted_transaction_and_no_marker_comes_out(fast):
     data = b"".join(
         (
             Batch([(0, 10**12, b"k", b"aborted", [])] * 3, producer=(7, True)).build(0),
@@ -112,8 +111,8 @@ def test_nothing_of_an_aborted_transaction_and_no_marker_comes_out():
         )
     )
 
-    told = assert_same(data, [1], isolation_level=READ_COMMITTED, aborted_transactions=aborted((7, 0)))
-    all_of_it = assert_same(data, [1])
+    told = assert_same(fast, data, [1], isolation_level=READ_COMMITTED, aborted_transactions=aborted((7, 0)))
+    all_of_it = assert_same(fast, data, [1])
 
     assert [record.offset for record in told[0] + told[2]] == [3, 4, 6]
     assert told[3][0] == 9
@@ -133,7 +132,7 @@ def test_nothing_of_an_aborted_transaction_and_no_marker_comes_out():
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20)), max_size=3),
     takes,
 )
-def test_transactions_are_followed_as_the_client_does(found, ended, takes):
+def test_transactions_are_followed_as_the_client_does(fast, found, ended, takes):
     data, offset = bytearray(), 0
     for item in found:
         if isinstance(item, tuple):
@@ -146,12 +145,12 @@ def test_transactions_are_followed_as_the_client_does(found, ended, takes):
     options = {"isolation_level": READ_COMMITTED}
     expected = story(CLIENT, bytes(data), takes, aborted_transactions=aborted(*ended), **options)
 
-    assert story(FAST, bytes(data), takes, aborted_transactions=aborted(*ended), **options) == expected
+    assert story(fast, bytes(data), takes, aborted_transactions=aborted(*ended), **options) == expected
 
 
 @settings(max_examples=400)
 @given(batches, st.data(), takes, st.booleans())
-def test_broken_bytes_are_what_they_are_to_the_client(batch, data, takes, is_signed):
+def test_broken_bytes_are_what_they_are_to_the_client(fast, batch, data, takes, is_signed):
     broken = bytearray(log_of([batch, batch]))
     for _ in range(data.draw(st.integers(1, 3))):
         broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
@@ -159,16 +158,16 @@ def test_broken_bytes_are_what_they_are_to_the_client(batch, data, takes, is_sig
         end = len(batch.build(0))
         broken[:end] = signed(broken[:end])
 
-    assert_same(bytes(broken), takes, check_crcs=data.draw(st.booleans()))
+    assert_same(fast, bytes(broken), takes, check_crcs=data.draw(st.booleans()))
 
 
 @settings(max_examples=200)
 @given(batches, st.data())
-def test_what_is_cut_off_is_what_it_is_to_the_client(batch, data):
+def test_what_is_cut_off_is_what_it_is_to_the_client(fast, batch, data):
     whole = bytearray(log_of([batch, batch]))
     cut = whole[: data.draw(st.integers(0, len(whole)))]
 
-    assert_same(bytes(cut), [3])
+    assert_same(fast, bytes(cut), [3])
 
 
 def payloads():
@@ -189,10 +188,10 @@ def payloads():
         yield signed(changed)
 
 
-def test_no_changed_byte_and_no_end_makes_a_difference():
+def test_no_changed_byte_and_no_end_makes_a_difference(fast):
     errors = 0
     for data in payloads():
-        told = assert_same(bytes(data), [1, 2])
+        told = assert_same(fast, bytes(data), [1, 2])
         errors += any(isinstance(found, tuple) and found[0] is kafka_errors.CorruptRecordError for found in told)
 
     assert errors > 1000
@@ -207,8 +206,8 @@ def of_payload(payload, count):
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
-def test_records_of_any_bytes_are_what_they_are_to_the_client(payload, count):
-    assert_same(of_payload(payload, count), [1, 2, 3])
+def test_records_of_any_bytes_are_what_they_are_to_the_client(fast, payload, count):
+    assert_same(fast, of_payload(payload, count), [1, 2, 3])
 
 
 def wide(number, width):
@@ -225,7 +224,7 @@ widths = st.sampled_from([1, 1, 2, 3, 5, 9, 10, 11])
 
 
 @given(st.lists(widths, min_size=9, max_size=9), st.integers(-(2**69), 2**69), st.integers(-(2**40), 2**40))
-def test_numbers_of_any_width_are_what_they_are_to_the_client(chosen, timestamp, offset):
+def test_numbers_of_any_width_are_what_they_are_to_the_client(fast, chosen, timestamp, offset):
     values = [0, timestamp, offset, 3, 4, 1, 2, -1]
     parts = [wide(value, width) for value, width in zip(values, chosen, strict=False)]
     for number, content in ((3, b"key"), (4, b"four"), (6, b"hi")):
@@ -233,10 +232,10 @@ def test_numbers_of_any_width_are_what_they_are_to_the_client(chosen, timestamp,
     record = b"".join(parts)
     payload = wide(len(record), chosen[-1]) + record
 
-    assert_same(of_payload(payload * 2, 2), [1])
+    assert_same(fast, of_payload(payload * 2, 2), [1])
 
 
-def test_the_partition_is_the_fetched_one():
-    (record,) = story(FAST, log_of([Batch([(0, 10**12, None, None, [])])]), [1])[0]
+def test_the_partition_is_the_fetched_one(fast):
+    (record,) = story(fast, log_of([Batch([(0, 10**12, None, None, [])])]), [1])[0]
 
     assert (record.topic, record.partition) == PARTITION

@@ -8,7 +8,7 @@ import pytest
 from kafka.consumer.fetcher import Fetcher
 
 from kafka_parallel._runtime.client import decoder_check, decoding
-from kafka_parallel_plugins.fast_decoder import decode
+from kafka_parallel_plugins.fast_decoder.batch_decoder import decode
 from tests.plugins.record_batches import CLIENT, HEADER, Batch, signed, story
 
 RECORDS = [(0, 10**12, b"key", b"value", [("h", b"1")])] * 1100

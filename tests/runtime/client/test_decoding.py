@@ -11,7 +11,7 @@ from kafka.consumer.fetcher import Fetcher
 from kafka_parallel import Decoded, PluginError, hookimpl
 from kafka_parallel._runtime.client import decoding, fetcher_patch
 from kafka_parallel._runtime.client.decoding import DecodedRecords
-from kafka_parallel_plugins.fast_decoder import decode
+from kafka_parallel_plugins.fast_decoder.batch_decoder import decode
 from tests.plugins.record_batches import CLIENT, Batch, story
 from tests.runtime.app import App
 

@@ -20,12 +20,13 @@ from kafka_parallel._runtime.client.decoding import DecodedRecords
 from kafka_parallel._runtime.client.slices import REST, SlicedRecords, Slices
 from kafka_parallel._runtime.loop.poll_loop import Loop
 from kafka_parallel.testing import FakeConsumer
-from kafka_parallel_plugins.fast_decoder import decode
-from tests.plugins.record_batches import CLIENT, FAST, PARTITION, Batch, aborted, marker, story
+from kafka_parallel_plugins.fast_decoder.batch_decoder import decode
+from tests.plugins.record_batches import CLIENT, PARTITION, Batch, aborted, marker, reading_with, story
 from tests.runtime.app import GROUP, TOPIC, App
 
 ONE = (0, 10**12, b"key", b"value", [("h", b"1")])
 SLICED = type("PartitionRecords", (SlicedRecords, CLIENT), {"rest": staticmethod(lambda: None)})
+FAST = reading_with(decode)
 SLICED_AND_FAST = type(
     "PartitionRecords", (DecodedRecords, SLICED), {"decode": staticmethod(decode), "check": OnTrial()}
 )

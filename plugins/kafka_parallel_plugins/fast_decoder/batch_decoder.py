@@ -1,9 +1,12 @@
-"""Makes records of a batch's bytes in a quarter of the client's time, in Python.
+"""Makes records of a batch's bytes in a quarter of the client's time, in Python, and in a sixteenth of it compiled.
 
 kafka-python calls a function per number (eight and more a record), copies each record over two objects and asks their
 properties for values it has just put there. Here all numbers of one or two bytes are read in place, in one loop over
 local variables. It is long for that reason only: a call per number costs as much as all the rest. Rare and broken input
 is left to the client, so that there is one opinion about the error to raise.
+
+This file is also the source of the distribution kafka-parallel-compiled, which mypyc compiles where kafka-parallel is
+not installed: so the types of all that a batch holds are said here.
 """
 
 from __future__ import annotations
@@ -13,28 +16,23 @@ from typing import TYPE_CHECKING
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from kafka_parallel import Decoded, RawBatch, hookimpl
+from kafka_parallel import Decoded
 
 if TYPE_CHECKING:
-    from kafka_parallel import Decoder, Settings
-
-__all__ = ["FastDecoder"]
+    from kafka_parallel import RawBatch
 
 
-# see docs/decisions/0042-decoder-on-one-object.md
-class FastDecoder:
-    """Decodes records faster than the client, into the same objects; it has no settings."""
-
-    @hookimpl
-    def provide_decoder(self, settings: Settings) -> Decoder:  # noqa: ARG002 - there is nothing to choose
-        """Provide `decode`, which is called in the place of the client's own code."""
-        return decode
-
-
+# see docs/decisions/0101-compiled-decoder-beside-the-pure-one.md
 def decode(batch: RawBatch, position: int, most: int) -> Decoded:  # noqa: C901, PLR0912, PLR0915 - see the top
     """Decode at most *most* records of *batch* from *position* on; stop before a broken one."""
-    data, end, topic, partition, epoch = batch.data, len(batch.data), batch.topic, batch.partition, batch.leader_epoch
-    base_offset, first_timestamp, append_time = batch.base_offset, batch.first_timestamp, batch.append_time
+    data: bytes = batch.data
+    topic: str = batch.topic
+    partition: int = batch.partition
+    epoch: int = batch.leader_epoch
+    base_offset: int = batch.base_offset
+    first_timestamp: int = batch.first_timestamp
+    append_time: int | None = batch.append_time
+    end = len(data)
     timestamp_type = 0 if append_time is None else 1
     new, kind = tuple.__new__, ConsumerRecord
     records: list[ConsumerRecord] = []
