@@ -128,6 +128,8 @@ def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:
     )  # fmt: skip
     @wraps(command)
     def connected(*args: Any, bootstrap_servers: str, client_config: Path | None, **options: Any) -> Any:
+        if not bootstrap_servers.strip():
+            raise click.UsageError("--bootstrap-servers is empty: give host:port")
         settings = {"bootstrap_servers": bootstrap_servers.split(","), **_settings(client_config)}
         try:
             return command(Connection(settings), *args, **options)

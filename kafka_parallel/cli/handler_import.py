@@ -69,6 +69,8 @@ def _missing(name: str, error: BaseException) -> str | None:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing is None or not (name == missing or name.startswith(f"{missing}.")):
         return None
+    if name.endswith(".py"):
+        return f"{name} is a file: write {name.removesuffix('.py')}:NAME, without .py"
     known = [module.name for module in pkgutil.iter_modules([str(Path.cwd())])]
     return f"there is no module {missing!r} in {Path.cwd()} or elsewhere on sys.path{did_you_mean(missing, known)}"
 

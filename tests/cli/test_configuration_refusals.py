@@ -35,6 +35,27 @@ FILES = [
         f"{IN_CONSUMER}security_protocol is a text: give one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
     ),
     (
+        "[consumer]\nauto_offset_reset = 'earlist'",
+        f"{IN_CONSUMER}auto_offset_reset is a text: give one of earliest, latest, none",
+    ),
+    (
+        "[consumer]\nisolation_level = 'commited'",
+        f"{IN_CONSUMER}isolation_level is a text: give one of read_uncommitted, read_committed",
+    ),
+    ("[consumer]\ngroup_id = ' '", f"{IN_CONSUMER}group_id is a text: give a name that is not empty"),
+    (
+        "[consumer]\nbootstrap_servers = []",
+        f'{IN_CONSUMER}bootstrap_servers is a list: give "host:port", or a list of these',
+    ),
+    ("topics = ['']", "kafka-parallel.toml: topics is a list: give a list of names of topics"),
+    *(
+        (
+            f"[[plugins]]\nname = 'x'\n{name} = 'hush'",
+            f"{IN_PLUGIN}{name} is a secret, and is written down here: {RIGHT}",
+        )
+        for name in ("pwd", "db_passphrase", "aws_secret_key")
+    ),
+    (
         "[consumer]\nmax_poll_records = {env = 'PATH'}",
         f"{IN_CONSUMER}max_poll_records is a text: give a whole number",
     ),
@@ -102,7 +123,7 @@ FILES = [
         ),
     ),
     # wrong types
-    ("topics = 'orders'", "kafka-parallel.toml: topics is a text, 'orders': give a list of texts"),
+    ("topics = 'orders'", "kafka-parallel.toml: topics is a text, 'orders': give a list of names of topics"),
     (
         "handler = 'billing'",
         ("kafka-parallel.toml: handler is a text, 'billing': give \"module:name\" of an object to import"),
@@ -248,6 +269,12 @@ def test_a_variable(tmp_path, monkeypatch, variable, value, message):
         (
             ["--topic", "orders,refunds"],
             "--topic orders,refunds: no name of a topic has a comma: write --topic orders --topic refunds",
+        ),
+        (["--topic", ""], "--topic is empty: give the name of a topic"),
+        (["--group", ""], "--group: group_id is a text: give a name that is not empty"),
+        (
+            ["--bootstrap-servers", ""],
+            '--bootstrap-servers: bootstrap_servers is a text: give "host:port", or a list of these',
         ),
         (["--batch", "0"], "--batch: Batch(max_records=0): must be an integer of at least 1"),
         (["--log-format", "xml"], '--log-format: log_format is \'xml\': give "text" or "json"'),

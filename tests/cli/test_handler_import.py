@@ -72,6 +72,8 @@ SETTINGS = {}
             ("HANDLER: bill:handle cannot be imported: there is no module 'bill' in HERE or elsewhere on sys.path; did "
             "you mean 'billing'?"),
         ),
+        ("billing.py:handle", ("HANDLER: billing.py:handle cannot be imported: billing.py is a file: write "
+            "billing:NAME, without .py")),
         (
             "billing:handel",
             "HANDLER: billing:handel cannot be imported: billing.py has no 'handel'; did you mean 'handle'?",

@@ -85,3 +85,10 @@ def test_a_certificate_that_is_missing_and_a_setting_that_the_client_refuses(rai
 def test_a_purge_of_nothing_or_of_two_things():
     assert "choose the letters to delete" in refused("purge", "orders-dlq")
     assert "choose the letters to delete" in refused("purge", "orders-dlq", "--all", "--until", "2026-01-01")
+
+
+def test_servers_of_a_variable_that_is_not_set():
+    done = CliRunner().invoke(dlq, ["ls", "--bootstrap-servers", ""])
+
+    assert done.exit_code == 2
+    assert "--bootstrap-servers is empty: give host:port" in done.output

@@ -53,6 +53,8 @@ def settings(flags: Flags) -> Iterator[Setting]:
         if value is not None:
             yield of_text(table, name, value, flag)
     for topic in flags.topics:
+        if not topic.strip():
+            raise ConfigurationError("--topic is empty: give the name of a topic")
         if "," in topic:
             each = " ".join(f"--topic {name.strip()}" for name in topic.split(","))
             raise ConfigurationError(f"--topic {topic}: no name of a topic has a comma: write {each}")

@@ -19,7 +19,7 @@ __all__ = ()
 # The table of the settings that stand above all tables.
 TOP = ""
 PLUGINS = "plugins"
-TOP_SETTINGS = {"handler": kinds.OBJECT, "topics": kinds.TEXTS, "log_format": kinds.LOG_FORMAT}
+TOP_SETTINGS = {"handler": kinds.OBJECT, "topics": kinds.TOPICS, "log_format": kinds.LOG_FORMAT}
 # Options of the library by the texts of their types; the others have a kind of their own.
 BY_TYPE = {
     "int": kinds.WHOLE, "int | None": kinds.WHOLE, "float": kinds.NUMBER, "float | None": kinds.NUMBER,
@@ -34,13 +34,13 @@ NOT_OPTIONS = {
 BATCH = {"max_records": kinds.WHOLE, "max_wait_ms": kinds.NUMBER, "max_bytes": kinds.WHOLE, "of": kinds.TEXT}
 # Settings of the client whose kind their default does not tell.
 CLIENT = {
-    "bootstrap_servers": kinds.SERVERS, "consumer_timeout_ms": kinds.NUMBER, "group_id": kinds.TEXT,
+    "bootstrap_servers": kinds.SERVERS, "consumer_timeout_ms": kinds.NUMBER, "group_id": kinds.NAME,
     "group_instance_id": kinds.TEXT, "key_deserializer": kinds.OBJECT, "value_deserializer": kinds.OBJECT,
     "partition_assignment_strategy": kinds.OBJECTS, "receive_buffer_bytes": kinds.WHOLE,
     "send_buffer_bytes": kinds.WHOLE, "ssl_context": kinds.OBJECT, "ssl_cafile": kinds.TEXT,
     "ssl_certfile": kinds.TEXT, "ssl_keyfile": kinds.TEXT, "ssl_crlfile": kinds.TEXT, "ssl_password": kinds.TEXT,
     "ssl_ciphers": kinds.TEXT, "api_version": kinds.VERSION, "sasl_mechanism": kinds.TEXT,
-    "security_protocol": kinds.PROTOCOL,
+    "security_protocol": kinds.PROTOCOL, "auto_offset_reset": kinds.RESET, "isolation_level": kinds.ISOLATION,
     "sasl_plain_username": kinds.TEXT, "sasl_plain_password": kinds.TEXT, "sasl_kerberos_name": kinds.TEXT,
     "sasl_kerberos_domain_name": kinds.TEXT, "sasl_oauth_token_provider": kinds.OBJECT, "proxy_url": kinds.TEXT,
     "socks5_proxy": kinds.TEXT,

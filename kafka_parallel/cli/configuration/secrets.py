@@ -12,7 +12,9 @@ from typing import Any
 
 __all__ = ()
 
-SECRET = re.compile(r"(^|[_.-])(password|passwd|secret|token|credentials?|api_?key|access_?key|private_?key)$", re.I)
+SECRET = re.compile(
+    r"(^|[_.-])(password|passwd|pwd|passphrase|secret|token|credentials?|(api|access|private|secret)_?key)$", re.I
+)
 # A password in an address: redis://user:password@host.
 IN_ADDRESS = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 RIGHT = 'write {env = "NAME"} for an environment variable, or {file = "/run/secrets/NAME"}'

@@ -40,8 +40,22 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_name(value: object) -> bool:
+    """Tell whether *value* names something: the text of a variable that is not set names nothing."""
+    return isinstance(value, str) and bool(value.strip())
+
+
 def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_name, value))
+
+
+def _one_of(*names: str) -> Kind:
+    """A kind of texts of which there are few: the client takes a misspelt one in silence, or says it late."""
+    return Kind(f"one of {', '.join(names)}", lambda value: value in names, lambda text: text)
 
 
 def _is_object(value: object) -> bool:
@@ -104,8 +118,14 @@ TEXT = Kind("a text", _is_text, lambda text: text)
 TEXTS = Kind("a list of texts", _are_texts, _texts, tuple)
 # kafka-python 3.x takes any text, and connects without TLS and without a password if it knows none of these.
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-PROTOCOL = Kind(f"one of {', '.join(PROTOCOLS)}", lambda value: value in PROTOCOLS, lambda text: text)
-SERVERS = Kind('"host:port", or a list of these', lambda value: _is_text(value) or _are_texts(value), _texts)
+PROTOCOL = _one_of(*PROTOCOLS)
+RESET = _one_of("earliest", "latest", "none")
+ISOLATION = _one_of("read_uncommitted", "read_committed")
+NAME = Kind("a name that is not empty", _is_name, lambda text: text)
+TOPICS = Kind("a list of names of topics", _are_names, _texts, tuple)
+SERVERS = Kind(
+    '"host:port", or a list of these', lambda value: _is_name(value) or (value != [] and _are_names(value)), _texts
+)
 OBJECT = Kind('"module:name" of an object to import', _is_object, _object)
 OBJECTS = Kind(
     'a list of "module:name" of objects to import',
