@@ -14,7 +14,7 @@ KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/t
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
-.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist demo bench bench-peers bench-delays bench-crashes simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist demo bench bench-peers bench-delays bench-check bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -119,6 +119,9 @@ bench-peers: $(VENV)/ready  ## Measure other consumers too, in about 20 minutes;
 
 bench-delays: $(VENV)/ready  ## Measure latency, rebalances, restarts, batches, starts, 25 minutes; writes docs/benchmarks/delays.md
 	$(BIN)/python -m benchmarks.delays
+
+bench-check: $(VENV)/ready  ## Compare ratios of a run of two minutes with stored bounds; fails if one is clearly worse
+	$(BIN)/python -m benchmarks.bounds
 
 bench-crashes: $(VENV)/ready  ## Count repeats after kills, ours and Java's, in about 40 minutes; writes docs/benchmarks/crashes.md
 	$(BIN)/python -m benchmarks.crashes

@@ -7,7 +7,7 @@ them a consumer that has other work is compared with a loop that has none.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -20,7 +20,7 @@ from benchmarks.delays.programs.setup import Setup
 from kafka_parallel.testing.broker import Broker
 
 # Records a second, and for how many seconds they arrive.
-RATES = {50: 5.0, 500: 3.0}
+RATES: Mapping[int, float] = {50: 5.0, 500: 3.0}
 WARM_UP_S = 1.5
 STUCK_RECORDS, BULK_RECORDS = 5_000, 150_000
 WORKERS, BULK_WORKERS = 16, 64
@@ -50,10 +50,13 @@ def fill_bulk(broker: Broker) -> str:
     return topic
 
 
-def measure(broker: Broker, entrant: Entrant, situation: str, bulk: str, folder: Path) -> dict[int, Lateness]:
+def measure(
+    broker: Broker, entrant: Entrant, situation: str, bulk: str, folder: Path, rates: Mapping[int, float] = RATES
+) -> dict[int, Lateness]:
     """The lateness of one life of *entrant*, by the rate.
 
     :param bulk: the bulk topic.
+    :param rates: records a second, and for how many seconds they arrive.
     :raises NotMeasured: it failed or was too slow.
     """
     topic = f"latency-{time.time_ns()}"
@@ -68,7 +71,7 @@ def measure(broker: Broker, entrant: Entrant, situation: str, bulk: str, folder:
             arrivals.send()
         life.wait_for(has_begun(TIMED_PARTITIONS), "its first records")
         arrivals.send_for(WARM_UP_S, min(RATES))
-        found = {rate: _lateness(life, arrivals, rate, seconds) for rate, seconds in RATES.items()}
+        found = {rate: _lateness(life, arrivals, rate, seconds) for rate, seconds in rates.items()}
     arrivals.close()
     return found
 
