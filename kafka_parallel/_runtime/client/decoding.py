@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+import kafka
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CorruptRecordError
 
@@ -35,6 +36,7 @@ class DecodedRecords(fetcher_patch.StandIn):
     :ivar check: whether the decoder is to be asked, and its records to be compared.
     """
 
+    replaces = ("take", "_unpack_records")
     decode: Decoder
     check: OnTrial
 
@@ -45,7 +47,13 @@ class DecodedRecords(fetcher_patch.StandIn):
             self.next_fetch_offset = records[-1].offset + 1
         return records
 
-    def _unpack_records(self: Any, tp: TopicPartition, records: Any, *_: Any) -> Iterator[ConsumerRecord]:
+    def _unpack_records(
+        self: Any,
+        tp: TopicPartition,
+        records: Any,
+        key_deserializer: None,  # noqa: ARG002
+        value_deserializer: None,  # noqa: ARG002
+    ) -> Iterator[ConsumerRecord]:
         return chain.from_iterable(self._chunks(tp, records))  # a generator of records costs a seventh of decoding
 
     def _chunks(self: Any, tp: TopicPartition, records: Any) -> Iterator[list[ConsumerRecord]]:
@@ -166,7 +174,16 @@ def put(decoder: Decoder, fetcher: Any, name: str) -> str:
 
     :param name: the decoder and its plugin, as the log names them.
     """
-    problem = fetcher_patch.put(fetcher, DecodedRecords, decode=staticmethod(decoder), check=OnTrial())
-    if not problem:
-        fetcher.PartitionRecords.check = DecoderCheck(name)
-    return problem
+    asked: list[RawBatch] = []
+
+    def noting(batch: RawBatch, position: int, most: int) -> Decoded:
+        asked.append(batch)
+        return decoder(batch, position, most)
+
+    if problem := fetcher_patch.put(fetcher, DecodedRecords, decode=staticmethod(noting), check=OnTrial()):
+        return problem
+    if not asked:
+        fetcher_patch.remove_last(fetcher)
+        return f"kafka-python {kafka.__version__} reads batches in another way, and did not ask it"
+    fetcher.PartitionRecords.decode, fetcher.PartitionRecords.check = staticmethod(decoder), DecoderCheck(name)
+    return ""

@@ -1,40 +1,54 @@
 """Replaces the fetcher's ``PartitionRecords`` class, which holds the fetched data of a partition, with a subclass, on
 one consumer only.
 
-Its fetcher makes ``self.PartitionRecords(...)``, in 2.2.9 to 3.0.12 alike. So an attribute of that name on one fetcher
-is enough, and no module is patched. The replacement is the client's own class with a few methods of ours before it.
+Its fetcher makes ``self.PartitionRecords(...)``, in all of kafka-python from 2.2.9 on. So an attribute of that name on
+one fetcher is enough, and no module is patched. The replacement is the client's own class with a few methods of ours
+before it, and is used only if it reads as the client's class does: see ``reading_trial.py``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, ClassVar
 
 import kafka
-from kafka import TopicPartition
-from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
+
+from kafka_parallel._runtime.client import reading_trial
 
 NAME = "PartitionRecords"
-# Whose class was read to the end, by the first two numbers of the version.
-KNOWN = ("2.2", "2.3", "3.0")
 
 
 class StandIn:
-    """The base class before the client's class in one made of both."""
+    """The base class before the client's class in one made of both.
+
+    :cvar replaces: the client's methods that it stands in for, with their parameters.
+    :cvar catches_errors: whether the client's errors do not come out of it.
+    """
+
+    replaces: ClassVar[tuple[str, ...]] = ("take",)
+    catches_errors: ClassVar[bool] = False
 
 
 # see docs/decisions/0042-decoder-on-one-object.md
 def put(fetcher: Any, kind: type[StandIn], **attributes: Any) -> str:
     """Replace the fetcher's class NAME by a subclass with *kind* as its first base, or return the reason not to."""
-    if not kafka.__version__.startswith(tuple(f"{known}." for known in KNOWN)):
-        return f"kafka-python {kafka.__version__} is not known to read batches as {', '.join(KNOWN)} do"
     base = getattr(fetcher, NAME, None)
     if base is None or (NAME in vars(fetcher) and not issubclass(base, StandIn)):
         return f"{type(fetcher).__module__}.{type(fetcher).__qualname__} has no {NAME} of kafka-python's"
     changed = type(NAME, (kind, base), attributes)
-    if problem := _difference(base, changed):
+    if problem := _unlike(kind, _clients(base)) or _difference(kind, base, changed, attributes):
         return f"its records differ from those of kafka-python {kafka.__version__} ({problem})"
     setattr(fetcher, NAME, changed)
     return ""
+
+
+def remove_last(fetcher: Any) -> None:
+    """Let *fetcher* use the class again that it had before the last change."""
+    base = vars(fetcher)[NAME].__bases__[1]
+    if issubclass(base, StandIn):
+        setattr(fetcher, NAME, base)
+    else:
+        remove(fetcher)
 
 
 def remove(fetcher: Any) -> None:
@@ -43,25 +57,31 @@ def remove(fetcher: Any) -> None:
         delattr(fetcher, NAME)
 
 
-def _difference(base: Any, changed: Any) -> str:
-    """Try both on a batch that the client wrote itself; it is cheaper to find out now than to guess from a version."""
-    batch = _probe()
-    expected, found = _outcome(base, batch), _outcome(changed, batch)
-    return "" if expected == found else f"expected {expected}, got {found}"
+def _clients(base: Any) -> Any:
+    """The client's own class below those of ours."""
+    return next(kind for kind in base.__mro__ if not issubclass(kind, StandIn))
 
 
-def _outcome(made: Any, batch: bytes) -> Any:
-    try:
-        part = made(1, TopicPartition("kafka-parallel-probe", 3), MemoryRecords(batch))
-        return part.take(), part.next_fetch_offset, part.leader_epoch, part.bytes_read, part.records_read, bool(part)
-    except Exception as error:  # noqa: BLE001 - an unknown client, or a plugin's code
-        return repr(error)
+def _unlike(kind: type[StandIn], client: Any) -> str:
+    """Tell which method of *kind* stands in for another one of *client* than it was written for."""
+    for name, ours in inspect.getmembers(kind, inspect.isfunction):
+        theirs = getattr(client, name, None)
+        if name not in kind.replaces and theirs is not None and theirs is not getattr(object, name, None):
+            return f"kafka-python has a {name}() of its own"
+        if name in kind.replaces and (theirs is None or _parameters(theirs) != _parameters(ours)):
+            return f"kafka-python has no {name}({', '.join(_parameters(ours))})"
+    return ""
 
 
-def _probe() -> bytes:
-    builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=1 << 16)
-    for number in range(3):
-        builder.append(10**12 + 100 * number, b"key", b"v" * 100 * number, [("header", b"1"), ("none", None)])
-    builder.append(10**12, None, None, [])
-    builder.close()
-    return bytes(builder.buffer())
+def _parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def _difference(kind: type[StandIn], base: Any, changed: Any, attributes: dict[str, Any]) -> str:
+    """Try both; it is cheaper to find out now than to guess from a version. Those of ours in *base* may tell of errors
+    that they read, so the client's class alone is tried on broken data.
+    """
+    if (problem := reading_trial.difference(base, changed, broken=False)) or kind.catches_errors:
+        return problem
+    client = _clients(base)
+    return reading_trial.difference(client, type(NAME, (kind, client), attributes), broken=True)

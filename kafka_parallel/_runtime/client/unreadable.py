@@ -39,6 +39,7 @@ class CaughtRecords(fetcher_patch.StandIn):
     :ivar note: gets the unreadable record.
     """
 
+    catches_errors = True
     note: Callable[[Unreadable], None]
 
     def take(self: Any, n: int | None = None) -> list[ConsumerRecord]:

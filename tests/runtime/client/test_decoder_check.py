@@ -8,6 +8,7 @@ import pytest
 from kafka.consumer.fetcher import Fetcher
 
 from kafka_parallel._runtime.client import decoder_check, decoding
+from kafka_parallel._runtime.client.reading_trial import PARTITION as TRIAL
 from kafka_parallel_plugins.fast_decoder.batch_decoder import decode
 from tests.plugins.record_batches import CLIENT, HEADER, Batch, signed, story
 
@@ -20,7 +21,7 @@ def changing(change):
 
     def decoder(batch, position, most):
         found = decode(batch, position, most)
-        return found if batch.topic == "kafka-parallel-probe" else change(found)
+        return found if batch.topic == TRIAL.topic else change(found)
 
     return decoder
 
@@ -80,7 +81,7 @@ def test_a_decoder_that_reads_a_broken_record_is_found(caplog):
     data = bytes(signed(broken))
 
     def reading_on(batch, position, most):
-        if batch.topic == "kafka-parallel-probe":
+        if batch.topic == TRIAL.topic:
             return decode(batch, position, most)
         left = decode(batch, position, most)
         return left._replace(records=[left.records[0]] * most)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from itertools import dropwhile
 
-import kafka
 import pytest
 from kafka.consumer.fetcher import Fetcher
 
 from kafka_parallel import Decoded, PluginError, hookimpl
 from kafka_parallel._runtime.client import decoding, fetcher_patch
 from kafka_parallel._runtime.client.decoding import DecodedRecords
+from kafka_parallel._runtime.client.slices import Slices
 from kafka_parallel_plugins.fast_decoder.batch_decoder import decode
 from tests.plugins.record_batches import CLIENT, Batch, story
 from tests.runtime.app import App
@@ -61,12 +62,29 @@ def test_it_is_put_into_one_fetcher_and_taken_back(fetcher):
     assert fetcher.PartitionRecords is CLIENT
 
 
-@pytest.mark.parametrize("version", ["3.1.0", "2.20.3", "4.0.0", "2.1.6"])
-def test_a_client_that_is_not_known_is_left_as_it_is(fetcher, monkeypatch, version):
-    monkeypatch.setattr(kafka, "__version__", version)
+class ReadsElsewhere(CLIENT):
+    """A newer client, which has the old method still and calls another one."""
 
-    assert f"kafka-python {version} is not known" in decoding.put(decode, fetcher, "a decoder")
+    def __init__(self, fetch_offset, tp, records, *arguments, **options):
+        super().__init__(fetch_offset, tp, records, *arguments, **options)
+        self.record_iterator = dropwhile(self._maybe_skip_record, CLIENT._unpack_records(self, tp, records, None, None))
+
+
+def test_a_client_that_does_not_ask_the_decoder_is_left_as_it_is():
+    fetcher = type("Fetcher", (), {"PartitionRecords": ReadsElsewhere})()
+
+    assert decoding.put(decode, fetcher, "a decoder").endswith("reads batches in another way, and did not ask it")
     assert vars(fetcher) == {}
+
+
+def test_the_decoders_before_it_stay_if_it_is_not_asked():
+    fetcher = type("Fetcher", (), {"PartitionRecords": ReadsElsewhere})()
+    assert Slices().put(fetcher) == ""
+    sliced = fetcher.PartitionRecords
+
+    decoding.put(decode, fetcher, "a decoder")
+
+    assert fetcher.PartitionRecords is sliced
 
 
 @pytest.mark.parametrize(("decoder", "said"), [(shouting, "HEY"), (raising, "KeyError('nothing here')")])

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,8 +62,9 @@ def test_the_client_that_is_installed_chooses_as_is_known(caplog):
 
     chosen, asked = asyncio.run(choose()), backend.resolve_backend("selector", {})
 
-    assert chosen_loop(SimpleNamespace(_net=chosen, config={"net": None})) is not None
-    assert chosen_loop(SimpleNamespace(_net=asked, config={"net": None})) is None
+    with closing(chosen), closing(asked):
+        assert chosen_loop(SimpleNamespace(_net=chosen, config={"net": None})) is not None
+        assert chosen_loop(SimpleNamespace(_net=asked, config={"net": None})) is None
 
 
 def test_green_threads_are_no_reason_to_refuse():
