@@ -8,6 +8,7 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, ProducerFencedError
 
+from kafka_parallel_plugins.exactly_once.transactional_producer import TransactionalProducer
 from tests.contract.worlds import PATIENCE, poll_together, read
 
 OFFSETS = OffsetAndMetadata(1, "", -1)
@@ -109,6 +110,29 @@ def test_a_member_of_an_earlier_generation_is_refused_and_can_abort(world_3, top
     begin_with(producer, target, b"b")
     producer.commit_transaction()
     assert values(world_3, target) == [b"b"]
+    producer.close()
+
+
+def test_offsets_that_were_refused_are_not_in_the_next_transaction(world_3, topics):
+    """kafka-python 3.0 sends them with it, under its membership, while another member may have their partition."""
+    moved, stays = (TopicPartition(topic, 0) for topic in topics)
+    group = "g-" + moved.topic
+    first, producer = member(world_3, moved.topic, group), transactional(world_3, moved.topic)
+    before = first.group_metadata()
+    second = world_3.consumer(moved.topic, group_id=group)
+    poll_together(first, second, until=lambda: first.group_metadata().generation_id > before.generation_id)
+    transactions, until = TransactionalProducer(producer, time.monotonic), time.monotonic() + PATIENCE
+
+    transactions.begin_next(until)
+    with pytest.raises(CommitFailedError):
+        transactions.send_offsets({moved: OFFSETS}, before, until)
+    transactions.end_by_abort(until)
+    transactions.begin_next(until)
+    transactions.send_offsets({stays: OFFSETS}, group, until)
+    transactions.end_by_commit(until)
+
+    assert first.committed(stays) == 1
+    assert first.committed(moved) is None
     producer.close()
 
 

@@ -34,6 +34,7 @@ class Answer:
 class Manager:
     def __init__(self, answers):
         self.answers = answers
+        self._pending_txn_offset_commits = {}
 
     def __getattr__(self, name):
         def act(*_):
@@ -141,6 +142,27 @@ def test_an_abort_without_an_answer_is_waited_for_by_the_next_transaction():
     assert len(answer.waited) == 3
 
 
+def test_an_abort_without_an_answer_is_not_begun_again():
+    """The client refuses it, as the end of a producer that may still go on."""
+    producer = Producer(begin_abort=Answer(comes=False))
+    found = transactional(producer)
+    found.end_by_abort(101.0)
+    with pytest.raises(KafkaTimeoutError):
+        found.begin_next(101.0)
+
+    producer._transaction_manager.answers["begin_abort"] = KafkaError("Invalid transition")
+    found.end_by_abort(101.0)
+
+
+def test_the_offsets_that_the_client_would_add_to_the_next_transaction_are_forgotten():
+    producer = Producer()
+    producer._transaction_manager._pending_txn_offset_commits["partition"] = "offset"
+
+    transactional(producer).begin_next(101.0)
+
+    assert producer._transaction_manager._pending_txn_offset_commits == {}
+
+
 @pytest.mark.parametrize("answer", [KafkaError("in an error state"), Answer(ProducerFencedError())])
 def test_a_producer_that_cannot_abort_is_of_no_use(answer):
     with pytest.raises(UnusableError):
@@ -158,6 +180,7 @@ def test_the_real_client_has_the_names_that_are_waited_for():
 
     manager = transaction_manager.TransactionManager
     assert all(hasattr(manager, name) for name in ("begin_commit", "begin_abort", "send_offsets_to_transaction"))
+    assert manager("id")._pending_txn_offset_commits == {}
     result = transaction_manager.TransactionalRequestResult()
     assert result.wait(timeout_ms=1) is False
     threading.Timer(0, result.done).start()

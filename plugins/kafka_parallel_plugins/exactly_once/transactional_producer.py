@@ -67,11 +67,22 @@ class TransactionalProducer:
             if self._aborting is not None:
                 self._await(self._aborting, until)
                 self._aborting = None
+            self._forget_refused_offsets()
             self._producer.begin_transaction()
         except KafkaTimeoutError:
             raise
         except KafkaError as error:
             raise UnusableError from error
+
+    def _forget_refused_offsets(self) -> None:
+        """Keep offsets that were refused out of the next transaction: kafka-python 3.0 adds them to its own.
+
+        They would be stored under the membership of now, also those of partitions that another member has by now. The
+        owner after it would repeat what that one has written, or skip records without results.
+        """
+        refused = getattr(self._manager, "_pending_txn_offset_commits", None)
+        if refused:
+            refused.clear()
 
     def send_records(self, records: Sequence[Outgoing], until: float) -> None:
         """Send *records*, and wait until the brokers have acknowledged all of them.
@@ -121,10 +132,12 @@ class TransactionalProducer:
             raise UnansweredError from error
 
     def end_by_abort(self, until: float) -> None:
-        """Abort the transaction; if no answer comes in time, return: `begin_next` waits for it.
+        """Abort the transaction, unless that was begun; if no answer comes in time, return: `begin_next` waits for it.
 
         :raises UnusableError: it cannot be aborted, so the producer can begin no other one.
         """
+        if self._aborting is not None:
+            return
         try:
             if self._manager is None:
                 self._producer.abort_transaction()
