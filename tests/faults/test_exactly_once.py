@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from kafka_parallel.testing.history import Produced
 from kafka_parallel.testing.pytest_plugin import broker_or_skip, topic_name
 from tests.faults.conftest import rounds
 from tests.faults.transacting_app import POINTS
@@ -24,6 +25,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(rounds(900, 3600))]
 
 APP = Path(__file__).with_name("transacting_app.py")
 PARTITIONS = 3
+# More than members handle until a fault has had its effect.
+PER_FAULT = 3000
 
 
 class Member:
@@ -59,7 +62,13 @@ class Case:
 
     def __init__(self, bootstrap, source, target, count):
         self.bootstrap, self.source, self.target, self.group = bootstrap, source, target, "g-" + source
-        self.produced = produce(bootstrap, source, count, keys=KEYS, value=b"v")
+        self.produced = Produced(source, {})
+        self.add(count)
+
+    def add(self, count):
+        """Produce so many more: a pace of members that a machine decides must not end a test before its faults."""
+        for partition, keys in produce(self.bootstrap, self.source, count, keys=KEYS, value=b"v").keys.items():
+            self.produced.keys.setdefault(partition, {}).update(keys)
 
     def seen(self):
         """The places of the records whose results readers with read_committed see, by partition, in order."""
@@ -153,15 +162,16 @@ def test_a_kill_at_a_point_of_a_transaction(case, point):
 def test_a_member_that_was_frozen_beyond_its_session_writes_nothing_more(case):
     """It is frozen at any moment of a transaction; its successor goes on; then it wakes up."""
     freezes = rounds(1, 20)
-    case = case(2000 * freezes)
+    case = case(PER_FAULT)
     for _ in range(freezes):
+        case.add(PER_FAULT)
         has_more = case.has_more()
-        with Member(case, sleep_ms=10, session_ms=2000, transaction_ms=60_000) as zombie:
+        with Member(case, sleep_ms=40, session_ms=4000, transaction_ms=60_000) as zombie:
             wait_for(has_more, "the first member to commit")
             time.sleep(random.random() * 0.3)
             zombie.signal(signal.SIGSTOP)
             has_gone_on = case.has_more(100)
-            with Member(case, sleep_ms=10, session_ms=2000) as second:
+            with Member(case, sleep_ms=40, session_ms=4000) as second:
                 with suppress(AssertionError):  # it waits for the offsets of a transaction that the zombie has open
                     wait_for(has_gone_on, "the second member to go on", timeout=15)
                 zombie.signal(signal.SIGCONT)
@@ -176,12 +186,13 @@ def test_a_member_that_was_frozen_beyond_its_session_writes_nothing_more(case):
 @pytest.mark.parametrize("assignor", ["range", "cooperative"])
 def test_members_come_and_go_in_the_middle_of_transactions(case, assignor):
     visits = rounds(2, 20)
-    case = case(3000 * visits)
+    case = case(PER_FAULT)
     with ExitStack() as stack:
-        stays = stack.enter_context(Member(case, sleep_ms=10, assignor=assignor))
+        stays = stack.enter_context(Member(case, sleep_ms=20, session_ms=10_000, assignor=assignor))
         for _ in range(visits):
+            case.add(PER_FAULT)
             has_more = case.has_more(50)
-            visitor = stack.enter_context(Member(case, sleep_ms=10, assignor=assignor))
+            visitor = stack.enter_context(Member(case, sleep_ms=20, session_ms=10_000, assignor=assignor))
             wait_for(has_more, "members to commit")
             time.sleep(1 + random.random())
             visitor.signal(random.choice([signal.SIGTERM, signal.SIGKILL]))
@@ -202,10 +213,11 @@ def test_the_broker_is_killed_and_restarted():
     with broker_or_skip("jvm") as broker:
         broker.create_topic("source", PARTITIONS)
         broker.create_topic("target", PARTITIONS)
-        case = Case(broker.bootstrap_servers, "source", "target", 1500 * kills)
+        case = Case(broker.bootstrap_servers, "source", "target", PER_FAULT)
         for _ in range(kills):
+            case.add(PER_FAULT)
             has_more = case.has_more()
-            with Member(case, sleep_ms=10) as member:
+            with Member(case, sleep_ms=40) as member:
                 wait_for(has_more, "a member to commit")
                 time.sleep(random.random() * 0.3)
                 broker.kill()

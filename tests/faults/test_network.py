@@ -54,7 +54,7 @@ def test_a_network_with(line, tmp_path, report, fault):
     produced = produce(bootstrap, new_topic(broker, "network", 4), PER_FAULT * count, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
 
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, idle_ms=12_000, **IMPATIENT) as worker:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, until_committed=1, **IMPATIENT) as worker:
         for _ in range(count):
             wait_for(has_grown(history, by=1001), "the worker to work")
             begin(proxy)
@@ -72,7 +72,7 @@ def test_dead_letters_over_a_network_with(line, tmp_path, report, fault):
     produced = produce(bootstrap, new_topic(broker, "network", 4), PER_FAULT // 2, keys=KEYS)
     dead = new_topic(broker, "dead", 1)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"sleep_ms": 16, "idle_ms": 12_000, "dead_letters": dead, **IMPATIENT}
+    options = {"sleep_ms": 16, "until_committed": 1, "dead_letters": dead, **IMPATIENT}
 
     with Worker(bootstrap, produced.topic, group, history.path, **options) as worker:
         wait_for(has_grown(history, by=1001), "the worker to work")
@@ -90,7 +90,7 @@ def test_a_broker_that_crashes(tmp_path, report):
         bootstrap = broker.bootstrap_servers
         produced = produce(bootstrap, new_topic(broker, "crash", 4), PER_FAULT * crashes, keys=KEYS)
         history, group = History(tmp_path / "history"), "g-" + produced.topic
-        options = {"sleep_ms": 16, "idle_ms": 30_000, **IMPATIENT}
+        options = {"sleep_ms": 16, "until_committed": 1, **IMPATIENT}
         with Worker(bootstrap, produced.topic, group, history.path, **options) as worker:
             for _ in range(crashes):
                 wait_for(has_grown(history, by=1001), "the worker to work")

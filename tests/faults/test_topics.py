@@ -59,7 +59,7 @@ def test_a_topic_that_is_deleted_does_not_stop_the_others(kafka_broker, topic, t
         admin.close()
         more = produce(bootstrap, stays, 2000, keys=KEYS)
         assert worker.wait(120) in {0, 1}  # committing for a topic that is gone may be refused: then it says so
-    with Worker(bootstrap, stays, group, history.path, sleep_ms=1, idle_ms=IDLE_MS) as last:
+    with Worker(bootstrap, stays, group, history.path, sleep_ms=1, until_committed=1) as last:
         assert last.wait() == 0
 
     everything = Produced(stays, {0: {**produced.keys[0], **more.keys[0]}})
@@ -100,13 +100,13 @@ def test_offsets_that_somebody_resets_count_from_the_next_start_on(kafka_broker,
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(1), 4000, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=IDLE_MS) as first:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, until_committed=1) as first:
         assert first.wait() == 0
     verdict = judge(read(history.path), produced)
     assert (verdict.is_good, verdict.repeated) == (True, 0)
 
     reset(bootstrap, group, produced.topic, 3000)
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, idle_ms=IDLE_MS) as second:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=1, until_committed=1) as second:
         assert second.wait() == 0
 
     verdict = judge(read(history.path), produced)

@@ -29,7 +29,7 @@ def test_a_static_member_that_is_killed_and_comes_back_moves_nothing(kafka_broke
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 20_000, keys=KEYS)
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"sleep_ms": 16, "session_ms": 20_000, "idle_ms": 8000}
+    options = {"sleep_ms": 16, "session_ms": 20_000, "until_committed": 1}
 
     def static(name):
         return Worker(bootstrap, produced.topic, group, history.path, instance_id=name, **options)

@@ -11,7 +11,7 @@ import pytest
 from kafka_parallel import ParallelConsumer
 from kafka_parallel.testing.history import History, judge, read
 from tests.integration.handlers import EXECUTORS, OTHERS
-from tests.integration.kafka_app import IDLE_MS, Worker, committed, consume, ends, has_begun, produce, wait_for
+from tests.integration.kafka_app import Worker, committed, consume, ends, has_begun, produce, wait_for
 from tests.integration.worker import assignor as assignor_of
 
 pytestmark = pytest.mark.broker
@@ -36,9 +36,9 @@ def test_a_member_that_joins_and_leaves_costs_nothing(kafka_broker, topic, tmp_p
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 20_000, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"sleep_ms": 16, "executor": executor, "assignor": assignor}
+    options = {"sleep_ms": 16, "session_ms": 20_000, "executor": executor, "assignor": assignor}
 
-    with Worker(bootstrap, produced.topic, group, history.path, idle_ms=8000, **options) as stays:
+    with Worker(bootstrap, produced.topic, group, history.path, until_committed=1, **options) as stays:
         wait_for(has_begun(history), "the first member to work")
         with Worker(bootstrap, produced.topic, group, history.path, **options) as leaves:
             wait_for(lambda: leaves.process.pid in runs(history.path), "the second member to work")
@@ -89,14 +89,14 @@ def test_a_start_after_sigterm_repeats_nothing(kafka_broker, topic, tmp_path, ex
     bootstrap = kafka_broker.bootstrap_servers
     produced = produce(bootstrap, topic(4), 10_000, keys=[b"key-%d" % number for number in range(200)])
     history, group = History(tmp_path / "history"), "g-" + produced.topic
-    options = {"executor": executor, **kind}
+    options = {"executor": executor, "session_ms": 20_000, **kind}
 
     with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=16, **options) as first:
         wait_for(has_begun(history), "the first start to work")
         time.sleep(1)
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
-    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, idle_ms=IDLE_MS, **options) as second:
+    with Worker(bootstrap, produced.topic, group, history.path, sleep_ms=4, until_committed=1, **options) as second:
         assert second.wait() == 0
 
     verdict = judge(read(history.path), produced)
