@@ -14,7 +14,7 @@ KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/t
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
-.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist demo bench bench-peers bench-delays bench-check bench-crashes simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist compiled demo bench bench-peers bench-delays bench-check bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -95,7 +95,7 @@ faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for h
 interop: $(VENV)/ready  ## Kill the Java consumer and ours in turn, in one group; needs java, javac and mvn
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/faults/test_java_maps.py tests/faults/test_java_takeover.py
 
-weekly: unit-all faults kafka2-all older-brokers planted proof  ## Run the long checks that "make test" leaves out, for hours
+weekly: unit-all faults kafka2-all older-brokers planted proof compiled  ## Run the long checks that "make test" leaves out, for hours
 
 clusters: $(VENV)/ready  ## Install Dask and Ray, 300 MB, and kill workers of a local cluster of each
 	$(BIN)/python -m pip install -q --group clusters
@@ -107,6 +107,10 @@ dist: $(VENV)/ready  ## Build the wheel and the sdist, check both, and try the w
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 	$(BIN)/pytest -q tests/distribution
+
+compiled: $(VENV)/ready  ## Build the sdist of the compiled decoder and a wheel for each CPython that is here, into compiled/dist
+	$(BIN)/python -m pip install -q --group wheels
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python compiled/build_wheels.py
 
 demo: $(VENV)/ready  ## Show kafka-parallel on a real Kafka
 	$(BIN)/python -m examples.demo
@@ -137,7 +141,7 @@ changelog: $(VENV)/ready  ## Show the section that the next release adds to CHAN
 	$(BIN)/towncrier build --draft
 
 clean:  ## Remove virtual environments, built files and caches
-	rm -rf .simulation-*.json .bench .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf compiled/build compiled/dist compiled/*.egg-info compiled/LICENSE compiled/kafka_parallel_compiled.py .simulation-*.json .bench .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
