@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["kafka_broker", "topic"]
 
+# How long a broker may take to get ready for tests, in milliseconds: on a busy machine 60 s have not been enough.
+READY_WITHIN_MS = 180_000
+
 
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[Broker]:
@@ -59,7 +62,7 @@ def broker_or_skip(kind: str | None = None, config: Mapping[str, str] = MappingP
     from kafka_parallel.testing.faults import NotAvailableError
 
     try:
-        return start_broker(kind=kind, config=config)
+        return start_broker(kind=kind, timeout_ms=READY_WITHIN_MS, config=config)
     except NotAvailableError as error:
         if in_ci():
             raise
