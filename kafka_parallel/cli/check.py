@@ -22,7 +22,7 @@ from kafka_parallel.cli.preflight.group_findings import group_findings
 from kafka_parallel.cli.preflight.installation import PythonFacts, installation_findings, look
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.cli.preflight.need_findings import need_findings
-from kafka_parallel.cli.preflight.time_findings import Circumstances, time_findings
+from kafka_parallel.cli.preflight.time_findings import Circumstances, heartbeat_findings, time_findings
 from kafka_parallel.cli.preflight.topic_findings import source_findings
 from kafka_parallel.cli.run_options import with_run_config
 
@@ -51,6 +51,7 @@ def _without_cluster(intended: Intended, installed: PythonFacts) -> Iterator[Fin
     yield from handler_findings(intended)
     yield from combination_findings(intended)
     yield from (found for found in time_findings(intended, Circumstances()) if found.level == FAIL)
+    yield from heartbeat_findings(intended)
 
 
 def _facts(intended: Intended) -> ClusterFacts:

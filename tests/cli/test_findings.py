@@ -148,6 +148,34 @@ def test_an_eager_assignor_is_told_as_advice(names, words):
     assert words in found.text
 
 
+def of_heartbeats(*names, **settings):
+    strategy = [type("Assignor", (), {"name": name}) for name in names]
+    given = {"group_id": "g", "partition_assignment_strategy": strategy, **settings}
+    found = time_findings(Intended(given=given), Circumstances())
+    return [(each.level, each.text) for each in found if each.subject == "heartbeat_interval_ms"]
+
+
+def test_a_cooperative_group_with_the_default_heartbeat_is_told_the_setting():
+    [(level, text)] = of_heartbeats("cooperative-sticky")
+
+    assert level == "note"
+    assert text.startswith("3000 with cooperative-sticky")
+    assert "stands still for up to 3 s; set heartbeat_interval_ms=300" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        (["cooperative-sticky"], {"heartbeat_interval_ms": 1_000}),
+        (["cooperative-sticky"], {"group_id": None}),
+        (["cooperative-sticky", "range"], {}),
+        (["range"], {}),
+    ],
+)
+def test_other_groups_hear_nothing_of_heartbeats(names, settings):
+    assert of_heartbeats(*names, **settings) == []
+
+
 @pytest.mark.parametrize(("plugins", "hint"), [([], "offset-map leaves fewer"), (["offset-map"], "those that run")])
 def test_repeats_after_a_kill_are_counted(plugins, hint):
     intended, problems = with_plugins(

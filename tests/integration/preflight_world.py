@@ -49,6 +49,7 @@ class World:
                 "auto_offset_reset": "earliest",
                 **PATIENT_CLIENT,
                 "partition_assignment_strategy": [COOPERATIVE],
+                "heartbeat_interval_ms": 300,
             },
             "parallel": {"workers": PARTITIONS},
             "batch": {},

@@ -109,11 +109,44 @@ def test_what_runs_on_a_retained_partition_runs_on(kafka_broker, topic):
     assert committed(bootstrap, "g-" + produced.topic, produced) == ends(produced)
 
 
+def test_a_partition_that_stays_is_handled_while_another_member_is_waited_for(kafka_broker, topic):
+    strategy = pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky").CooperativeStickyAssignor
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(2), 200, keys=KEYS)
+    patience = {"session_timeout_ms": 60_000, "heartbeat_interval_ms": 300}
+    config = {"partition_assignment_strategy": [strategy], "consumer_timeout_ms": float("inf"), **patience}
+    stays, joins = (consume(bootstrap, produced.topic, "g-" + produced.topic, **config) for _ in range(2))
+    know_topics(stays)
+    know_topics(joins)
+    handled: list[tuple[int, int]] = []
+
+    with ParallelConsumer(stays, workers=4) as parallel:
+        parallel.start(lambda record: handled.append((record.partition, record.offset)))
+        wait_for(lambda: len(handled) == 200, "the only member to handle all")
+        with Polled(joins, closes=False):
+            wait_for(stays._coordinator.need_rejoin, "the member to hear of another one")
+        # The other one does not join again, so the group waits for it.
+        wait_for(lambda: len(stays.assignment()) == 1, "the member to give up a partition")
+        wait_for(lambda: stays._coordinator.rejoining, "the member to join again")
+        ((_, kept),) = stays.assignment()
+        later = produce(bootstrap, produced.topic, 100, keys=KEYS)
+
+        wait_for(lambda: len(handled) == 200 + len(later.keys[kept]), "the partition that stays to be handled")
+
+        assert stays._coordinator.rejoining
+        assert {partition for partition, _ in handled[200:]} == {kept}
+        with Polled(joins):
+            wait_for(lambda: len(joins.assignment()) == 1, "the other member to have its share")
+
+    assert len(set(handled)) == len(handled)
+    assert committed(bootstrap, "g-" + produced.topic, produced)[kept] == ends(later)[kept]
+
+
 class Polled:
     """A consumer polled on a thread, the bare way."""
 
-    def __init__(self, consumer):
-        self._is_over, self._consumer = threading.Event(), consumer
+    def __init__(self, consumer, *, closes=True):
+        self._is_over, self._consumer, self._closes = threading.Event(), consumer, closes
         self._thread = threading.Thread(target=self._poll)
 
     def __enter__(self):
@@ -123,7 +156,8 @@ class Polled:
     def __exit__(self, *_):
         self._is_over.set()
         self._thread.join()
-        self._consumer.close()
+        if self._closes:
+            self._consumer.close()
 
     def _poll(self):
         while not self._is_over.is_set():

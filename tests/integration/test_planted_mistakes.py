@@ -373,6 +373,17 @@ def test_a_healthy_consumer_hears_nothing(world, build):
     }
 
 
+@pytest.mark.parametrize("command", [CHECK, DOCTOR])
+def test_a_cooperative_group_with_the_default_heartbeat_is_told_the_setting(world, command):
+    del world.tables["consumer"]["heartbeat_interval_ms"]
+
+    found, code, _ = world.findings(command)
+
+    [text] = [line["text"] for line in found if line["subject"] == "heartbeat_interval_ms"]
+    assert "set heartbeat_interval_ms=300" in text
+    assert code == 0
+
+
 def built_by_a_factory(world):
     """Everything is the user's own code."""
     servers = world.tables["consumer"]["bootstrap_servers"]

@@ -3,8 +3,9 @@
 The rooms `loop` and `handlers` import it, and nothing else here knows kafka-python. Its parts: the consumer as a run
 uses it (`consumer_adapter`, `async_commits`, `client_errors`), its brokers and partitions (`connections`,
 `reconnects`, `client_partitions`, `end_offsets`), its place in the group (`rebalance_listener`, `membership`,
-`coordinator`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`, `refusals`, `detours`, `own_calls`,
-`polled_records`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`, `reading_trial`, `decoding`,
-`decoder_check`, `slices`, `prefetched`, `unreadable`, `deserializers`, `lazy_deserializers`, `own_headers`), and
-checks of usability (`consumer_checks`, `signatures`, `forks`, `process_guards`).
+`coordinator`, `fetching_while_joining`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`, `refusals`,
+`detours`, `own_calls`, `polled_records`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`,
+`reading_trial`, `decoding`, `decoder_check`, `slices`, `prefetched`, `unreadable`, `deserializers`,
+`lazy_deserializers`, `own_headers`), and checks of usability (`consumer_checks`, `signatures`, `forks`,
+`process_guards`).
 """

@@ -23,16 +23,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kafka_parallel._logs import area_logger
-from kafka_parallel._runtime.client import decoding, fetcher_patch
+from kafka_parallel._runtime.client import decoding, fetcher_patch, fetching_while_joining
 from kafka_parallel._runtime.client.async_commits import send_commit
 from kafka_parallel._runtime.client.client_errors import FENCED
 from kafka_parallel._runtime.client.client_partitions import ClientPartitions
 from kafka_parallel._runtime.client.connections import Connections
-from kafka_parallel._runtime.client.consumer_checks import (
-    is_overridden,
-    require_consumer,
-    require_signatures,
-)
+from kafka_parallel._runtime.client.consumer_checks import is_overridden, require_consumer, require_signatures
 from kafka_parallel._runtime.client.coordinator import end_heartbeats, finish_joining, is_joining
 from kafka_parallel._runtime.client.extra_topics import ExtraTopics
 from kafka_parallel._runtime.client.fencing import is_fenced
@@ -251,6 +247,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         acts = membership.before(assigned), membership.before(revoked)
         listener = chained_listener(self._consumer, users, start_thread, *acts, lost)
         self._taken.changes.put(vars(self._subscription), "rebalance_listener", value=listener)
+        fetching_while_joining.put(self._coordinator, membership, self._taken.changes)
 
     # Acts
 

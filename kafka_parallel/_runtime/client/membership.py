@@ -47,6 +47,14 @@ class Membership:
                 self._joined_anew()
 
     @property
+    def is_unchanged(self) -> bool:
+        """True if the client is the member that it was last seen to be, as far as it knows; while it joins, too."""
+        generation = getattr(self._coordinator, "_generation", None)
+        if generation is None or not self._id:
+            return False
+        return bool(generation.generation_id >= 0 and generation.member_id == self._id)
+
+    @property
     def has_metadata(self) -> bool:
         """True if the client can tell its membership: 2.x cannot."""
         return hasattr(self._coordinator, "group_metadata")

@@ -22,6 +22,9 @@ HEARTBEATS = 3
 SHORT_SESSION_MS = 10_000
 # A static member needs about so long to be replaced by its successor.
 RESTART_MS = 30_000
+# A cooperative group waits for a heartbeat of each member, twice if partitions move.
+LONG_HEARTBEAT_MS = 1_000
+QUICK_HEARTBEAT_MS = 300
 LONG_INTERVAL_MS = 10_000
 LONG_BACKOFF_MS = 1_000
 DEFAULT_BACKOFF_MS = KafkaConsumer.DEFAULT_CONFIG["reconnect_backoff_max_ms"]
@@ -52,6 +55,7 @@ def time_findings(intended: Intended, given: Circumstances) -> Iterator[Finding]
     yield from _grace(intended, given.grace_ms)
     yield from _session(intended)
     yield from _membership(intended)
+    yield from heartbeat_findings(intended)
     yield from _positions(intended)
     yield from _repeats(intended, given.rate)
     yield from _reconnect(intended)
@@ -161,6 +165,19 @@ def _membership(intended: Intended) -> Iterator[Finding]:
             "session_timeout_ms",
             f"{config['session_timeout_ms']} with group_instance_id: a restart that takes longer moves the partitions "
             f"all the same; set it above the time of a restart, {RESTART_MS} or more",
+        )
+
+
+def heartbeat_findings(intended: Intended) -> Iterator[Finding]:
+    """Judge how long the partitions that move in a cooperative rebalance stand still."""
+    heartbeat, names = intended.config["heartbeat_interval_ms"], intended.assignors
+    is_cooperative = bool(names) and all(name.startswith("cooperative") for name in names)
+    if intended.group_id is not None and is_cooperative and heartbeat > LONG_HEARTBEAT_MS:
+        yield remark(
+            "heartbeat_interval_ms",
+            f"{heartbeat} with {', '.join(names)}: members hear of a rebalance by their heartbeats, so a partition "
+            f"that moves stands still for up to {heartbeat / 1000:g} s; set heartbeat_interval_ms={QUICK_HEARTBEAT_MS} "
+            "for all members",
         )
 
 

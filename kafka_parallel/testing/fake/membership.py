@@ -8,6 +8,7 @@ hands back to the same member keeps its position and its pause in 3.x, and forge
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
@@ -91,8 +92,15 @@ class Membership:
         self._has_joined = False
         self._times_new = 0
         self._listener_error: Exception | None = None
+        self._heard_at = clock.monotonic()
         if self._keeps_state:
             self.group_metadata: Callable[[], Any] = self._group_metadata
+            self._rebalance_protocol = SimpleNamespace(name="COOPERATIVE" if is_cooperative else "EAGER")
+            self.heartbeat = SimpleNamespace(session_timeout_expired=self._session_timeout_expired)
+
+    def _session_timeout_expired(self) -> bool:
+        """Tell whether it is a session since the last heartbeat: there are none while it joins."""
+        return self._clock.monotonic() - self._heard_at > float(self.config["session_timeout_ms"]) / 1000
 
     @property
     def _group_id(self) -> str:
@@ -103,10 +111,27 @@ class Membership:
 
     # Taking part
 
-    def poll(self) -> bool:
-        """Send a heartbeat and take part in a rebalance; tell whether the member may fetch."""
-        if not self._subscription.is_by_group or self.config["group_id"] is None:
+    def need_rejoin(self) -> bool:
+        """Tell whether the next poll takes part in a rebalance."""
+        return self._takes_part and not self.is_current()
+
+    @property
+    def _takes_part(self) -> bool:
+        return self._subscription.is_by_group and self.config["group_id"] is not None
+
+    def time_to_next_poll(self) -> float:
+        """The seconds until the next heartbeat."""
+        return float(self.config["heartbeat_interval_ms"]) / 1000
+
+    def poll(self, timeout_ms: float | None = None) -> bool:
+        """Send a heartbeat and take part in a rebalance; tell whether the member may fetch.
+
+        *timeout_ms* is accepted and never passes: the consumer waits, and asks again.
+        """
+        if not self._takes_part:
             return True
+        if not self.rejoining:
+            self._heard_at = self._clock.monotonic()
         group = self._cluster.keep(self._group_id, self._name, self._next_poll_due())
         if group.is_fenced(self._name):
             return self._go_on_fenced()

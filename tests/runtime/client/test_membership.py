@@ -102,3 +102,22 @@ def test_a_member_that_joins_commits_later_except_for_partitions_that_leave():
     with pytest.raises(RebalanceInProgressError):
         world.membership.metadata(is_leaving=False)
     assert world.membership.metadata(is_leaving=True) is told
+
+
+@pytest.mark.parametrize(
+    ("generation", "member_id", "is_unchanged"), [(3, "m-1", True), (-1, "m-1", False), (3, "m-2", False)]
+)
+@pytest.mark.parametrize("rejoining", [False, True])
+def test_it_is_unchanged_while_it_has_the_id_that_was_seen_and_a_generation(
+    generation, member_id, is_unchanged, rejoining
+):
+    world = World("m-1")
+    world.coordinator._generation = SimpleNamespace(generation_id=generation, member_id=member_id)
+    world.coordinator.rejoining = rejoining
+
+    assert world.membership.is_unchanged is is_unchanged
+
+
+@pytest.mark.parametrize("coordinator", [None, SimpleNamespace(_generation=SimpleNamespace(member_id=""))])
+def test_a_member_that_has_not_joined_yet_is_not_unchanged(coordinator):
+    assert not Membership(coordinator, lambda: None).is_unchanged

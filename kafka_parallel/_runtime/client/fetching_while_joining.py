@@ -1,0 +1,121 @@
+"""Lets a cooperative member go on with the partitions it keeps while it waits for its group.
+
+It holds its partitions while it joins: no other member gets one before this one has taken the answer in, and
+has joined again without the partition. Kafka's own consumer hands out records meanwhile. kafka-python's ``poll()``
+returns nothing until the answer is there, and that comes when the last member has heard of the rebalance by its
+heartbeat: three seconds by default, for a whole group.
+
+``poll()`` fetches if ``poll()`` of its coordinator says that the member is in its group. So for the time of a run that
+says so while the member joins, too. The client takes an answer in within that same call, on the thread that fetches:
+assignments do not change while records are handed out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import kafka
+
+from kafka_parallel._logs import area_logger
+from kafka_parallel._runtime.client.coordinator import is_joining
+
+if TYPE_CHECKING:
+    from kafka_parallel._runtime.client.changes import Changes
+    from kafka_parallel._runtime.client.membership import Membership
+
+log = area_logger("rebalance")
+
+# The longest wait for records before the next look for the group's answer, in seconds.
+LOOK = 0.02
+# The versions whose joins were read to the end.
+KNOWN = "3.0."
+
+
+# see docs/decisions/0103-fetching-while-joining.md
+def put(coordinator: Any, membership: Membership, changes: Changes) -> None:
+    """Let the consumer of *coordinator* fetch while it joins until *changes* are taken back, if it may at all."""
+    protocol = getattr(coordinator, "_rebalance_protocol", None)
+    if protocol is None:  # 2.x, whose members give up all partitions to join
+        return
+    is_cooperative = protocol.name == "COOPERATIVE"
+    if kafka.__version__.startswith(KNOWN):
+        fetching = FetchingWhileJoining(coordinator, membership, is_cooperative=is_cooperative)
+        for name in ("poll", "time_to_next_poll"):
+            changes.put(vars(coordinator), name, value=getattr(fetching, name))
+    elif is_cooperative:
+        log.info("poll() returns nothing while this member waits for its group: the joins of kafka-python %s are not "
+                 "known to be those of %sx", kafka.__version__, KNOWN)  # fmt: skip
+
+
+class FetchingWhileJoining:
+    """The two methods of one member's coordinator that ``poll()`` asks before it fetches.
+
+    :param coordinator: the client's.
+    :param membership: its membership as it was last seen.
+    :param is_cooperative: whether it keeps partitions while it joins.
+    """
+
+    def __init__(self, coordinator: Any, membership: Membership, *, is_cooperative: bool) -> None:
+        self._coordinator = coordinator
+        self._membership = membership
+        self._is_cooperative = is_cooperative
+        self._poll = coordinator.poll
+        self._time_to_next_poll = coordinator.time_to_next_poll
+
+    def poll(self, timeout_ms: float | None = None) -> bool:
+        """Take part in the group, without waiting for others if there is something to fetch meanwhile.
+
+        :returns: whether records may be handed out.
+        """
+        coordinator = self._coordinator
+        if is_joining(coordinator) or coordinator.need_rejoin():
+            self._await_answer()
+            timeout_ms = 0 if self._keeps_partitions else timeout_ms
+        return bool(self._poll(timeout_ms=timeout_ms)) or (is_joining(coordinator) and self._keeps_partitions)
+
+    def time_to_next_poll(self) -> float:
+        """The seconds until `poll` is to be called again; the client counts to a heartbeat, and joins without any."""
+        return LOOK if is_joining(self._coordinator) else float(self._time_to_next_poll())
+
+    @property
+    def _keeps_partitions(self) -> bool:
+        """True if there are partitions, and no reason to believe that they are another member's.
+
+        A member that was removed joins anew under another id.
+        """
+        coordinator = self._coordinator
+        return (
+            self._is_cooperative
+            and bool(coordinator._subscription.assignment)  # noqa: SLF001
+            and self._membership.is_unchanged
+            and self._is_heard_of
+            and not coordinator.coordinator_unknown()
+        )
+
+    @property
+    def _is_heard_of(self) -> bool:
+        """False if the member may have been removed, for it has not heard of its coordinator for a session.
+
+        It hears of that by the answer to its join, which may be late by minutes.
+        """
+        return not self._coordinator.heartbeat.session_timeout_expired()
+
+    def _await_answer(self) -> None:
+        """Let the client take in an answer that came between two calls: it would forget it, and join once more."""
+        join = getattr(self._coordinator, "_join_task", None)
+        if join is not None and not isinstance(join, AwaitedJoin) and self._is_heard_of:
+            self._coordinator._join_task = AwaitedJoin(join)  # noqa: SLF001
+
+
+class AwaitedJoin:
+    """A join that the client awaits, answered or not.
+
+    :param join: the future of its answer.
+    :ivar is_done: whether to begin another one without a look at the answer.
+    """
+
+    is_done = False
+
+    def __init__(self, join: Any) -> None:
+        self.add_callback = join.add_callback
+        self.add_errback = join.add_errback

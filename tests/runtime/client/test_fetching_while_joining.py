@@ -1,0 +1,196 @@
+"""A cooperative member fetches while it joins, unless its partitions may be another member's by now."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import kafka
+import pytest
+from kafka.errors import UnknownMemberIdError
+from kafka.future import Future
+
+from kafka_parallel._runtime.client import fetching_while_joining
+from kafka_parallel._runtime.client.changes import Changes
+from kafka_parallel._runtime.client.fetching_while_joining import KNOWN, LOOK, AwaitedJoin
+from kafka_parallel._runtime.client.membership import Membership
+
+knows_this_client = pytest.mark.skipif(not kafka.__version__.startswith(KNOWN), reason="joins of another version")
+
+
+class Coordinator:
+    """A member of generation 3 with one partition; its calls of poll() are answered with `is_in_group`."""
+
+    def __init__(self, protocol="COOPERATIVE"):
+        self.is_in_group, self.timeouts = True, []
+        self.rejoining = self.is_expired = self.coordinator_is_gone = False
+        self._rebalance_protocol = SimpleNamespace(name=protocol)
+        self._generation = SimpleNamespace(generation_id=3, member_id="m-1")
+        self._subscription = SimpleNamespace(assignment={"p": object()})
+        self._join_task = None
+        self.heartbeat = SimpleNamespace(session_timeout_expired=lambda: self.is_expired)
+
+    def poll(self, timeout_ms=None):
+        self.timeouts.append(timeout_ms)
+        return self.is_in_group
+
+    def time_to_next_poll(self):
+        return 3.0
+
+    def need_rejoin(self):
+        return self.rejoining
+
+    def coordinator_unknown(self):
+        return self.coordinator_is_gone
+
+    def join(self):
+        self.rejoining, self.is_in_group = True, False
+
+
+def taken_over(coordinator):
+    changes = Changes()
+    fetching_while_joining.put(coordinator, Membership(coordinator, lambda: None), changes)
+    return changes
+
+
+@knows_this_client
+def test_a_member_that_joins_does_not_wait_for_others_and_may_fetch():
+    coordinator = Coordinator()
+    taken_over(coordinator)
+    coordinator.join()
+
+    assert coordinator.poll(timeout_ms=100)
+    assert coordinator.timeouts == [0]
+    assert coordinator.time_to_next_poll() == LOOK
+
+
+def test_a_member_that_does_not_join_does_as_before():
+    coordinator = Coordinator()
+    taken_over(coordinator)
+
+    assert coordinator.poll(timeout_ms=100)
+    coordinator.is_in_group = False
+
+    assert not coordinator.poll(timeout_ms=100)
+    assert coordinator.timeouts == [100, 100]
+    assert coordinator.time_to_next_poll() == 3.0
+
+
+def is_joined_anew(coordinator):
+    coordinator._generation.member_id = "m-2"
+
+
+def is_removed(coordinator):
+    coordinator._generation.generation_id = -1
+
+
+def is_silent(coordinator):
+    coordinator.is_expired = True
+
+
+def is_without_coordinator(coordinator):
+    coordinator.coordinator_is_gone = True
+
+
+def has_nothing(coordinator):
+    coordinator._subscription.assignment.clear()
+
+
+@pytest.mark.parametrize("befalls", [is_joined_anew, is_removed, is_silent, is_without_coordinator, has_nothing])
+def test_a_member_whose_partitions_may_be_anothers_waits_for_the_answer(befalls):
+    coordinator = Coordinator()
+    taken_over(coordinator)
+    coordinator.join()
+    befalls(coordinator)
+
+    assert not coordinator.poll(timeout_ms=100)
+    assert coordinator.timeouts == [100]
+
+
+@pytest.mark.parametrize("befalls", [is_joined_anew, is_removed])
+def test_a_member_that_is_removed_while_it_asks_fetches_no_more(befalls):
+    coordinator = Coordinator()
+    ask = coordinator.poll
+
+    def poll(timeout_ms=None):
+        befalls(coordinator)
+        return ask(timeout_ms=timeout_ms)
+
+    coordinator.poll = poll
+    taken_over(coordinator)
+    coordinator.join()
+
+    assert not coordinator.poll(timeout_ms=100)
+
+
+def test_an_eager_member_has_given_up_its_partitions():
+    coordinator = Coordinator(protocol="EAGER")
+    taken_over(coordinator)
+    coordinator.join()
+
+    assert not coordinator.poll(timeout_ms=100)
+    assert coordinator.timeouts == [100]
+
+
+@pytest.mark.parametrize("coordinator", [None, SimpleNamespace()])
+def test_a_client_without_a_group_or_without_such_groups_is_left_alone(coordinator):
+    taken_over(coordinator)
+
+
+@pytest.mark.parametrize("version", ["3.1.0", "3.10.0"])
+def test_a_client_of_another_version_is_left_alone_and_it_is_said(version, monkeypatch, caplog):
+    monkeypatch.setattr(kafka, "__version__", version)
+    coordinator = Coordinator()
+
+    with caplog.at_level("INFO"):
+        taken_over(coordinator)
+
+    assert "poll" not in vars(coordinator)
+    assert f"the joins of kafka-python {version} are not known" in caplog.text
+
+
+@knows_this_client
+@pytest.mark.parametrize("protocol", ["COOPERATIVE", "EAGER"])
+@pytest.mark.parametrize("befalls", [lambda coordinator: None, is_joined_anew, has_nothing])
+def test_an_answer_that_came_between_two_polls_is_still_awaited(protocol, befalls):
+    coordinator = Coordinator(protocol)
+    taken_over(coordinator)
+    coordinator.join()
+    befalls(coordinator)
+    coordinator._join_task = Future().success(b"assignment")
+
+    coordinator.poll(timeout_ms=100)
+    coordinator.poll(timeout_ms=100)
+
+    answers = []
+    assert not coordinator._join_task.is_done
+    coordinator._join_task.add_callback(answers.append)
+    assert answers == [b"assignment"]
+
+
+def test_an_answer_that_may_be_older_than_a_session_is_not():
+    coordinator = Coordinator()
+    taken_over(coordinator)
+    coordinator.join()
+    is_silent(coordinator)
+    coordinator._join_task = join = Future().success(b"assignment")
+
+    coordinator.poll(timeout_ms=100)
+
+    assert coordinator._join_task is join
+
+
+def test_a_failed_join_is_still_awaited_too():
+    errors = []
+
+    AwaitedJoin(Future().failure(UnknownMemberIdError())).add_errback(errors.append)
+
+    assert [type(error) for error in errors] == [UnknownMemberIdError]
+
+
+@knows_this_client
+def test_all_is_as_before_once_the_changes_are_taken_back():
+    coordinator = Coordinator()
+
+    taken_over(coordinator).undo()
+
+    assert not {"poll", "time_to_next_poll"} & vars(coordinator).keys()
