@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.runners.table import OWN
+from benchmarks.runners.table import COMPILED, OWN
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".bench"
 OWN_FOLDERS = ("kafka_parallel", "plugins", "benchmarks")
 JAVA_SOURCES = Path(__file__).with_name("java")
+COMPILED_SOURCES = (ROOT / "compiled/setup.py", ROOT / "plugins/kafka_parallel_plugins/fast_decoder/batch_decoder.py")
 PATIENCE = 300
 
 
@@ -60,6 +61,8 @@ def prepare(name: str) -> list[str]:
             compile_dir(ROOT / folder, quiet=1)  # as pip does with the peers: compiling takes memory and time
         return [sys.executable]
     try:
+        if name == COMPILED:
+            return ["env", f"PYTHONPATH={_prepare_compiled()}", *prepare(OWN)]
         return [*prepare_java(), "Benchmark"] if name == "java" else [str(_prepare_python(name, ENVIRONMENTS[name]))]
     except subprocess.TimeoutExpired:
         raise Missing(f"it was not installed within {PATIENCE} s") from None
@@ -86,6 +89,20 @@ def _prepare_python(name: str, needs: Needs) -> Path:
     _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *needs.requirements])
     marker.write_text(wanted)
     return python
+
+
+@_one_process()
+def _prepare_compiled() -> Path:
+    """Build the compiled form of the decoder of these sources, in a folder for this interpreter alone."""
+    folder = FOLDER / COMPILED
+    marker = folder / "installed"
+    wanted = "".join((sys.version, *(path.read_text() for path in COMPILED_SOURCES)))
+    if not (marker.exists() and marker.read_text() == wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        options = ["-q", "--disable-pip-version-check", "--no-deps", "--target", str(folder)]
+        _run([sys.executable, "-m", "pip", "install", *options, str(ROOT / "compiled")])
+        marker.write_text(wanted)
+    return folder
 
 
 def _interpreter(oldest: tuple[int, int]) -> str:

@@ -12,6 +12,7 @@ from benchmarks.job import Job
 from benchmarks.runners.clients import consumer
 from benchmarks.runners.stopwatch import Stopwatch
 from kafka_parallel import ParallelConsumer
+from kafka_parallel_plugins.fast_decoder.compiled import compiled_decoder as find_compiled_decoder
 
 
 def three_plugins(job: Job) -> Sequence[Any]:
@@ -22,6 +23,13 @@ def three_plugins(job: Job) -> Sequence[Any]:
 def clients_decoder(_: Job) -> Sequence[Any]:
     """None, and records are decoded by kafka-python itself."""
     return ("no:fast-decoder",)
+
+
+def compiled_decoder(_: Job) -> Sequence[Any]:
+    """None, and it is an error if the compiled decoder is not used: it would be measured as the one in Python."""
+    if find_compiled_decoder() is None:
+        raise RuntimeError("kafka-parallel-compiled is not installed")
+    return ()
 
 
 def no_plugins(_: Job) -> Sequence[Any]:

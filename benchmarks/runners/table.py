@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OWN = "own"
+# Ours, with kafka-parallel-compiled.
+COMPILED = "compiled"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ RUNNERS = (
     Runner("kafka-parallel, by key", "ours_threads:run_by_key", order="key"),
     Runner("kafka-parallel, 3 plugins", "ours_threads:run_with_plugins", without="kafka-parallel"),
     Runner("kafka-parallel, client's decoder", "ours_threads:run_with_clients_decoder", without="kafka-parallel"),
+    Runner(
+        "kafka-parallel, compiled decoder",
+        "ours_threads:run_with_compiled_decoder",
+        COMPILED,
+        without="kafka-parallel",
+    ),
     Runner("kafka-parallel, asyncio", "ours_asyncio:run"),
     Runner("kafka-parallel, asyncio, by key", "ours_asyncio:run_by_key", order="key"),
     Runner("kafka-parallel, asyncio, 3 plugins", "ours_asyncio:run_with_plugins", without="kafka-parallel, asyncio"),
@@ -72,6 +80,7 @@ _THREADS = ("naive pool", "kafka-parallel", "kafka-parallel, by key")
 _ASYNCIO = ("kafka-parallel, asyncio", "kafka-parallel, asyncio, by key")
 _PLUGINS = ("kafka-parallel, 3 plugins", "kafka-parallel, asyncio, 3 plugins")
 _DECODER = ("kafka-parallel, client's decoder", "kafka-parallel, asyncio, client's decoder")
+_COMPILED = "kafka-parallel, compiled decoder"  # it needs a compiler, so it is measured where peers are installed
 _BATCHES = tuple(f"kafka-parallel, batches of {size}" for size in ("1", "10", "1,000"))
 _PEERS = (
     "aiokafka sem", "aiokafka gather", "arroyo threads", "faststream kcm", "pyrallel", "pyrallel, by key",
@@ -81,7 +90,10 @@ _PEERS = (
 _PEERS_ONCE = tuple(name for name in _PEERS if name != "pyrallel")
 # The runners of each workload: first ours and kafka-python's recipes, then the peers.
 ENTRANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "no-op": (("poll loop", "poll loop, auto-commit", *_THREADS, *_ASYNCIO, *_PLUGINS, *_DECODER), _PEERS),
+    "no-op": (
+        ("poll loop", "poll loop, auto-commit", *_THREADS, *_ASYNCIO, *_PLUGINS, *_DECODER),
+        (_COMPILED, *_PEERS),
+    ),
     "no-op, in batches": (("poll loop", "poll loop, auto-commit", "kafka-parallel", *_BATCHES), ("aiokafka lists",)),
     "5 ms": ((*_THREADS, *_ASYNCIO), _PEERS_ONCE),
     "5 ms, Zipf keys": ((_THREADS[2], _ASYNCIO[1]), ("pyrallel, by key", "Java PC, by key")),

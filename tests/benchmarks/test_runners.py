@@ -16,7 +16,7 @@ from benchmarks.environments import ENVIRONMENTS, ROOT, Missing, last_words, pre
 from benchmarks.job import Job
 from benchmarks.runners import handler_log
 from benchmarks.runners.stopwatch import Stopwatch
-from benchmarks.runners.table import ENTRANTS, OWN, RUNNERS, entrants
+from benchmarks.runners.table import COMPILED, ENTRANTS, OWN, RUNNERS, entrants
 from benchmarks.session import NotMeasured, _run
 from benchmarks.workloads import all_workloads
 
@@ -36,7 +36,7 @@ def test_every_runner_is_there_without_its_client_being_imported(runner):
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assigned = {ast.unparse(name) for node in tree.body if isinstance(node, ast.Assign) for name in node.targets}
     assert function in defined | assigned
-    assert runner.environment in {*ENVIRONMENTS, OWN}
+    assert runner.environment in {*ENVIRONMENTS, COMPILED, OWN}
 
 
 def test_every_workload_has_entrants_and_every_runner_enters():
