@@ -39,7 +39,7 @@ class Checker:
     :param most_uncommitted: how many records of a partition may have begun above the committed offset.
     :param isolation: which records consumers get.
     :param starts: where the group begins.
-    :ivar holdings, bounds, copies, committed, tenures: each judges a part of it.
+    :ivar holdings, bounds, copies, committed, wanted, tenures: each judges a part of it.
     :ivar endless: how many handlers never return.
     :ivar done: the records that are done, each with how often.
     """
@@ -78,6 +78,7 @@ class Checker:
         self.committed = CommittedOffsets(
             cluster, source, self.starts, isolation, self.done, self.violate, self.jumps, is_latest=reset == "latest"
         )
+        self.wanted = self.committed.wanted
         self.holdings.finishes_on_arrival = self.committed.told.is_known
         self.endless = 0
         self.violation: Violation | None = None
@@ -94,6 +95,7 @@ class Checker:
         """Note that *instance* got *partitions*: it may see records again."""
         self.tenures.assigned(instance, partitions)
         self.committed.told.assigned(instance, partitions)
+        self.wanted.ends(instance, partitions)
         self.starts.falls(instance)
         for partition in partitions:
             self._periods[instance, partition] = self._periods.get((instance, partition), 0) + 1
@@ -104,15 +106,23 @@ class Checker:
     def seeks(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
         """Note that the application of *instance* is about to jump in *partition* from *position* to *target*."""
         self.jumps.note(instance, partition, position, target)
+        self._excuse(instance, partition, min(position, target))
         self.committed.told.jumped(instance, partition)
+        self.wanted.jumps(instance, partition, target, self._cluster.clock.monotonic())
         self.committed.has_news = True
-        log = self._cluster.logs[partition]
-        for record in log.read(min(target, position), len(log.records)):  # also those that a map told, which is dropped
-            self._excused[partition, record.offset] += 1
         if target >= position:
             return
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] == partition]:
             del self._answered[who, lane]
+
+    def _excuse(self, instance: str, partition: TopicPartition, offset: int) -> None:
+        """Let records from *offset* on come again, and those that a map tells, which a jump has dropped: they may have
+        been fetched, and not taken in."""
+        log, is_known = self._cluster.logs[partition], self.committed.told.is_known
+        for record in log.read(0, len(log.records)):
+            self._excused[partition, record.offset] += record.offset >= offset or is_known(
+                instance, (partition, record.offset)
+            )
 
     def bounds_of(self, partition: TopicPartition) -> tuple[int, int]:
         """The first offset of *partition* that there is, and the end of its log."""
@@ -140,6 +150,7 @@ class Checker:
         """
         place, instance = place_of(record), call.instance
         partition = place[0]
+        self.wanted.begins(instance, place)
         self.starts.decide(partition, self.holdings.first_offset(instance, partition))
         self._calls[instance, place].append(call)
         committed = self.committed.offset(partition)
@@ -293,6 +304,7 @@ class Checker:
     def _finish(self, instance: str, place: Place) -> None:
         """Count it; *instance* forgets its earlier attempts."""
         self.holdings.finished(place)
+        self.wanted.begins(instance, place)
         self.done[place] = self.done.get(place, 0) + 1
         self._finished_by[instance].add(place)
         self._failures[place].pop(instance, None)

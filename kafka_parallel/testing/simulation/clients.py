@@ -57,6 +57,7 @@ class WatchedConsumer(FakeConsumer):
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
         """Fetch."""
         self._checker.tenures.goes_on(self._instance)
+        self._checker.wanted.polls(self._instance)
         if not self.is_leaving():  # on its way out it throws its records away
             self._checker.holdings.fetches(self._instance)
         batch = self._polled(*arguments, **options)
@@ -120,18 +121,24 @@ class WatchedConsumer(FakeConsumer):
         super().seek(partition, offset)
         self._checker.holdings.sought(self._instance, partition, offset)
 
-    def commit(self, *arguments: Any, **options: Any) -> None:
+    def commit(self, offsets: Any = None, timeout_ms: Any = None) -> None:
         """Commit; who is refused for good gives up all that it holds."""
         self._checker.tenures.goes_on(self._instance)
+        self._judge(offsets)
         try:
-            super().commit(*arguments, **options)
+            super().commit(offsets, timeout_ms)
         except KafkaError as error:
             self._refused(error)
             raise
 
     def commit_async(self, offsets: Any = None, callback: Any = None) -> Any:
         """Commit without waiting; the same holds once the answer is there."""
+        self._judge(offsets)
         return super().commit_async(offsets, callback).add_errback(self._refused)
+
+    def _judge(self, offsets: Any) -> None:
+        if self._instance not in self._checker.interrupted:  # a jump may have been interrupted before it took place
+            self._checker.wanted.commits(self._instance, offsets or {}, self._clock.monotonic())
 
     def _refused(self, error: Exception) -> None:
         self._checker.starts.falls(self._instance)

@@ -12,7 +12,8 @@ from kafka_parallel.testing.fake.log import Isolation
 from kafka_parallel.testing.simulation.calls import Lane, Place
 from kafka_parallel.testing.simulation.jumps import Jumps
 from kafka_parallel.testing.simulation.starts import Starts
-from kafka_parallel.testing.simulation.told import ToldFinished
+from kafka_parallel.testing.simulation.told import ToldFinished, told_by
+from kafka_parallel.testing.simulation.wanted import WantedAgain
 
 
 class CommittedOffsets:
@@ -26,6 +27,7 @@ class CommittedOffsets:
     :param jumps: those of the application.
     :param is_latest: whether a group without a committed offset begins at the end of the log: see ``starts.py``.
     :ivar told: the records that commits tell to be finished above their offsets.
+    :ivar wanted: the records that jumps want handled again.
     :ivar has_news: whether something was committed since `is_complete` was asked.
     """
 
@@ -52,6 +54,7 @@ class CommittedOffsets:
         self._is_latest = is_latest
         self._offsets: dict[TopicPartition, int] = {}
         self.told = ToldFinished(done, self._read, self._has_record, violate)
+        self.wanted = WantedAgain(self._read, told_by, violate)
         cluster.on_commit = self._commit
         cluster.on_reset = self._was_reset
 

@@ -67,6 +67,7 @@ def draw(seed: int) -> Plan:
     plan = _skewed(_taken_over(plan))
     plan = _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
     plan = _with_stuck_heads(plan) if is_calm and plan.has_map else plan
+    plan = _with_jumps_ahead(plan) if plan.seeks and plan.has_map else plan
     return _interrupted(_rearranged(plan), is_calm=is_calm)
 
 
@@ -164,6 +165,16 @@ def _with_stuck_heads(plan: Plan) -> Plan:
         return plan
     kills = tuple((chance.choice([0.1, 0.5, 1.5]), "kill") for _ in range(chance.randint(1, 3)))
     return replace(_patient(plan), events=kills)  # type: ignore[arg-type]
+
+
+def _with_jumps_ahead(plan: Plan) -> Plan:
+    """Jump into what a map tells in some of the plans with both: after a kill with slow handlers it tells much."""
+    chance = random.Random(f"jumps beside maps {plan.seed}")
+    if chance.random() < 0.6:
+        return plan
+    # The second kill comes after the group has waited for the dead one, and has gone on.
+    kills = (chance.choice([0.5, 1.5]), "kill"), (0.1, "start"), (chance.choice([11.5, 13.0]), "kill")
+    return replace(_patient(plan), events=kills, jumps_ahead=True)  # type: ignore[arg-type]
 
 
 def _rearranged(plan: Plan) -> Plan:

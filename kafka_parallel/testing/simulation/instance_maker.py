@@ -85,7 +85,10 @@ class InstanceMaker:
         settings = self._consumer_config(number)
         kind = Rearranging if self._plan.is_rearranged else WatchedConsumer
         consumer = kind(self._cluster, self._checker, self._plan.habits, f"i{number}", process, settings)
-        seeker = Seeker(self._world, self._checker, f"i{number}", consumer, TOPIC) if self._plan.seeks else None
+        seeker = None
+        if self._plan.seeks:
+            targets = self._checker.committed.told.at_or_above if self._plan.jumps_ahead else None
+            seeker = Seeker(self._world, self._checker, f"i{number}", consumer, TOPIC, targets)
         consumer.seeker = seeker
         if self._plan.membership == "assigned":
             consumer.assign([partition for partition in self._cluster.logs if partition.topic == TOPIC])

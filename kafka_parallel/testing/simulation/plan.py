@@ -74,6 +74,7 @@ class Plan:
     :ivar odd_place: which user code does that: handlers, the deserialiser or the ordering.
     :ivar is_heard: whether a plugin hears of attempts that have ended.
     :ivar seeks: whether the application jumps in its partitions beside the run.
+    :ivar jumps_ahead: whether these jumps go only to records that a commit tells to be finished.
     :ivar is_meddled_with: whether the application goes on using its consumer beside the run.
     :ivar is_refused_first: whether each first start is refused, and another one follows on the same consumer.
     :ivar is_rearranged: whether the application has a consumer class whose polls change the order of records.
@@ -123,6 +124,7 @@ class Plan:
     is_meddled_with: bool = False
     is_refused_first: bool = False
     seeks: bool = False
+    jumps_ahead: bool = False
     is_rearranged: bool = False
     begins_at: float = 0.3
     quiet: frozenset[int] = frozenset()

@@ -6,7 +6,8 @@ come while records below run or wait for a retry, while partitions leave, and wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from kafka_parallel.testing.simulation.jumps import Jumps
     from kafka_parallel.testing.simulation.process import Process
 
+Targets: TypeAlias = Callable[[TopicPartition, int], list[int]]
 # The wait of the thread between two jumps, in seconds, and how many one instance makes, and all of them together:
 # everything has to come to an end, and instances may die and start again for long.
 WAITS = (0.01, 0.05, 0.3, 1.0)
 MOST, MOST_IN_ALL = 4, 12
 # The likelihood that a handler or the listener jumps.
 IN_HANDLER, IN_LISTENER = 0.1, 0.5
+# Both where jumps go to given targets: there are some only for moments.
+WAITS_FOR_TARGETS, IN_HANDLER_TO_TARGETS = (0.001, 0.01, 0.05), 0.5
 # How far a jump goes at most, in offsets.
 FARTHEST_BACK, FARTHEST_ON = 12, 4
 
@@ -46,15 +50,19 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
     :param name: the name of the instance.
     :param consumer: a fake consumer, of any class.
     :param topic: in whose partitions it jumps.
+    :param targets: the offsets at or above the position in a partition to which it jumps; by lot without it.
     """
 
-    def __init__(self, world: World, witness: Witness, name: str, consumer: Any, topic: str) -> None:
+    def __init__(
+        self, world: World, witness: Witness, name: str, consumer: Any, topic: str, targets: Targets | None = None
+    ) -> None:
         self._world = world
         self._witness = witness
         self._name = name
         self._consumer = consumer
         self._topic = topic
         self._left = MOST
+        self._targets = targets
 
     def begin(self, process: Process) -> None:
         """Begin a thread that jumps now and then."""
@@ -62,7 +70,7 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def in_handler(self) -> None:
         """Jump, by lot, while a handler runs."""
-        if self._world.random.random() < IN_HANDLER:
+        if self._world.random.random() < (IN_HANDLER if self._targets is None else IN_HANDLER_TO_TARGETS):
             self._jump()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
@@ -79,7 +87,7 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _go_on(self) -> None:
         while self._left and not self._consumer.is_closed:
-            self._world.sleep(self._world.random.choice(WAITS))
+            self._world.sleep(self._world.random.choice(WAITS if self._targets is None else WAITS_FOR_TARGETS))
             self._jump()
 
     def _jump(self, among: set[TopicPartition] | None = None) -> None:
@@ -92,18 +100,29 @@ class Seeker(ConsumerRebalanceListener):  # type: ignore[misc]
             p for p in self._consumer.assignment() if p.topic == self._topic and (among is None or p in among)
         )
         known = [p for p in assigned if (state := self._consumer.state_of(p)) is not None and state.position]
+        if self._targets is not None:
+            known = [p for p in known if self._targets(p, self._position(p))]
         if known:
             self._left -= 1
             self._jump_to(self._world.random.choice(known))
 
+    def _position(self, partition: TopicPartition) -> int:
+        return int(self._consumer.state_of(partition).position.offset)
+
     def _jump_to(self, partition: TopicPartition) -> None:
-        chance, position = self._world.random, self._consumer.state_of(partition).position.offset
-        start, end = self._witness.bounds_of(partition)
-        first, last = max(start, position - FARTHEST_BACK), min(end, position + FARTHEST_ON)
-        target = chance.choice([start, end, *[chance.randint(min(first, last), last)] * 6])
+        position, (start, _) = self._position(partition), self._witness.bounds_of(partition)
+        target = self._target(partition, position)
         self._world.note(f"{self._name}'s user jumps in {partition.partition} from {position} to {target}")
         self._witness.seeks(self._name, partition, position, target)
-        if target == start and chance.random() < 0.5:
+        if target == start and self._world.random.random() < 0.5:
             self._consumer.seek_to_beginning(partition)
         else:
             self._consumer.seek(partition, target)
+
+    def _target(self, partition: TopicPartition, position: int) -> int:
+        chance = self._world.random
+        if self._targets is not None:
+            return chance.choice(self._targets(partition, position))
+        start, end = self._witness.bounds_of(partition)
+        first, last = max(start, position - FARTHEST_BACK), min(end, position + FARTHEST_ON)
+        return chance.choice([start, end, *[chance.randint(min(first, last), last)] * 6])

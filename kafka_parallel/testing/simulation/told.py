@@ -45,7 +45,7 @@ class ToldFinished:
 
     def commit(self, partition: TopicPartition, committed: OffsetAndMetadata) -> None:
         """Note that *committed* is stored."""
-        told = _ranges(partition, committed)
+        told = told_by(partition, committed)
         for record in self._read(partition, committed.offset):
             if record.offset in told and (partition, record.offset) not in self._done:
                 self._violate(f"{partition}: @{record.offset} was told to be finished, and is not")
@@ -71,6 +71,11 @@ class ToldFinished:
         """Tell whether *instance* knows that the record is finished, of the last commit or of one before it began."""
         return self.is_told(place) or place[1] in self._known.get((instance, place[0]), ())
 
+    def at_or_above(self, partition: TopicPartition, offset: int) -> list[int]:
+        """The records of *partition* from *offset* on that the last stored commit tells to be finished."""
+        _, told = self._told.get(partition, (0, OffsetRanges()))
+        return [one.offset for one in self._read(partition, offset) if one.offset in told] if told else []
+
     def is_told(self, place: Place) -> bool:
         """Tell whether the last stored commit says that the record is finished, to owners that will believe it."""
         partition, offset = place
@@ -78,7 +83,8 @@ class ToldFinished:
         return offset in told and self._has_record(partition, base)
 
 
-def _ranges(partition: TopicPartition, committed: OffsetAndMetadata) -> OffsetRanges:
+def told_by(partition: TopicPartition, committed: OffsetAndMetadata) -> OffsetRanges:
+    """The offsets that *committed* tells to be finished above its own."""
     if not committed.metadata:
         return OffsetRanges()
     told = _reader().on_assign({partition: committed})

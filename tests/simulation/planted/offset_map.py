@@ -60,8 +60,6 @@ BUGS = [
         where="kafka_parallel._core.finished_before:FinishedBefore.jump",
         old='self._forget("the user goes on elsewhere", is_wanted=True)',
         new="",
-        # No simulation requires that what a jump goes back to is handled again.
-        executor="tests/plugins/test_offset_map.py::test_records_that_the_user_seeks_to_are_handled_again",
     ),
     Bug(
         "forget what is recorded when the first of its records have come",

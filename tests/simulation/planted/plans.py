@@ -58,6 +58,13 @@ SLOW_HEADS: Mapping[str, Any] = {
         "max_uncommitted": 1000,
     },
 }
+# Jumps into what the map of a dead member tells, while the head below it is slow.
+JUMPS_AHEAD: Mapping[str, Any] = {
+    **SLOW_HEADS,
+    "seeks": True,
+    "jumps_ahead": True,
+    "events": ((1.5, "kill"), (0.1, "start"), (12.5, "kill")),
+}
 LEAVING: Mapping[str, Any] = {
     "membership": "eager",
     "slow": 0.3,
@@ -136,6 +143,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
     },
     "finish a coroutine that was cancelled without settling it": {**LEAVING, "late": 0.01},
     "give the slot of a task away that goes on": {**LEAVING},
+    "go on believing what is recorded after a jump of the user": JUMPS_AHEAD,
     "go on after a static member was fenced": {
         "membership": "static",
         "events": ((0.1, "start"), (0.2, "start"), (0.3, "start"), (0.3, "start"), (1.0, "start")),

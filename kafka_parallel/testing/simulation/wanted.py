@@ -1,0 +1,97 @@
+"""The records that a jump of the application wants handled, though they may have been finished before.
+
+The rule: once the run has noticed a jump, and while the partition stays, no commit may pass a record from the target
+on, or tell that it is finished, before a handler has begun with it again. It does not matter what an earlier commit, or
+the map beside it, says of the record. A partition that leaves ends this: a jump that no commit tells is not handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import OffsetAndMetadata, TopicPartition
+
+from kafka_parallel._core.offset_ranges import OffsetRanges
+from kafka_parallel.testing.simulation.calls import Place
+
+# A jump is noticed within so many polls and seconds: positions are looked at now and then.
+POLLS, SECONDS = 3, 0.3
+
+
+@dataclass
+class Wish:
+    """The records of one partition that an instance has to begin with.
+
+    :ivar places: those with which it has not begun yet, since the latest jump.
+    :ivar poll: the number of the poll before that jump.
+    :ivar time: when it was, in seconds of the world.
+    """
+
+    places: set[Place] = field(default_factory=set)
+    poll: int = 0
+    time: float = 0.0
+
+
+class WantedAgain:
+    """The wishes of all instances.
+
+    :param read: returns the records of a partition that consumers get, from an offset on; none that a jump has passed.
+    :param told_by: returns the offsets that a commit tells to be finished above its own.
+    :param violate: is called with what is wrong.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[TopicPartition, int], list[Any]],
+        told_by: Callable[[TopicPartition, OffsetAndMetadata], OffsetRanges],
+        violate: Callable[[str], object],
+    ) -> None:
+        self._read = read
+        self._told_by = told_by
+        self._violate = violate
+        self._wishes: dict[tuple[str, TopicPartition], Wish] = {}
+        self._polls: dict[str, int] = {}
+
+    def polls(self, instance: str) -> None:
+        """Note that *instance* polls."""
+        self._polls[instance] = self._polls.get(instance, 0) + 1
+
+    def jumps(self, instance: str, partition: TopicPartition, target: int, now: float) -> None:
+        """Note that the application of *instance* jumps to *target* of *partition*, *now*."""
+        wish = self._wishes.setdefault((instance, partition), Wish())
+        below = {place for place in wish.places if place[1] < target}  # taken before, and kept
+        wish.places = below | {(partition, record.offset) for record in self._read(partition, target)}
+        wish.poll, wish.time = self._polls.get(instance, 0), now
+
+    def begins(self, instance: str, place: Place) -> None:
+        """Note that *instance* begins with a record, or is done with it without a handler."""
+        if wish := self._wishes.get((instance, place[0])):
+            wish.places.discard(place)
+
+    def ends(self, instance: str, partitions: Collection[TopicPartition]) -> None:
+        """Note that *instance* has *partitions* anew, or not any more."""
+        for partition in partitions:
+            self._wishes.pop((instance, partition), None)
+
+    def commits(self, instance: str, offsets: Mapping[TopicPartition, OffsetAndMetadata], now: float) -> None:
+        """Judge a commit that *instance* sends *now*."""
+        for partition, committed in offsets.items():
+            wish = self._wishes.get((instance, partition))
+            if wish and wish.places and self._is_noticed(instance, wish, now):
+                self._judge(instance, partition, committed, wish)
+
+    def _is_noticed(self, instance: str, wish: Wish, now: float) -> bool:
+        return self._polls.get(instance, 0) - wish.poll >= POLLS and now - wish.time > SECONDS
+
+    def _judge(self, instance: str, partition: TopicPartition, committed: OffsetAndMetadata, wish: Wish) -> None:
+        told = self._told_by(partition, committed)
+        lowest = min(offset for _, offset in wish.places)
+        for record in self._read(partition, lowest):
+            is_told = record.offset < committed.offset or record.offset in told
+            if is_told and (partition, record.offset) in wish.places:
+                self._violate(
+                    f"{instance} commits {committed.offset} of {partition}, which finishes @{record.offset}: it was "
+                    "not handled again after a jump to it or before it"
+                )
