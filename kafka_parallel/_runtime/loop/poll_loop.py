@@ -46,7 +46,7 @@ LONGEST_POLL = 0.1
 # The wait between two polls while a partition is paused, unless it may be resumed before: records fetched of others
 # meanwhile are as late as this. So it is done only for as long after something was paused or resumed; later the paused
 # partitions are slow or stuck, and the loop waits in poll(), for this share of the time that nothing has changed.
-LOOK_WHILE_PAUSED = 0.01
+LOOK_WHILE_PAUSED = 0.002
 SHARE_IN_POLL = 1 / 8
 # The wait for work to run out between two polls that only keep the member alive.
 KEEP_ALIVE = 0.05

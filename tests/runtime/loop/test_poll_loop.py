@@ -196,6 +196,17 @@ def test_a_full_partition_is_paused_and_resumed_and_plugins_hear_of_it():
     assert ("resume", {OURS}) in world.step()
 
 
+def test_soon_after_a_pause_the_loop_waits_in_the_poll_again_where_records_of_others_find_it():
+    world = World({OURS: records(*range(7))}, limits=(100, 10**9, 7))
+    world.scheduler.assign([FOREIGN], {}, {})
+    world.step()
+
+    while (act := world.step()[-1]) == ("poll", 0, 4):
+        assert world.clock.now <= 0.002, "a record of the other partition is as late as this"
+
+    assert (act[0], act[1] > 0) == ("poll", True)
+
+
 def test_records_of_a_partition_that_is_not_ours_are_given_back_a_little_later():
     world = World({OURS: records(1), FOREIGN: records(5, 6)})
 
