@@ -46,18 +46,26 @@ def begin_with(producer, topic, value):
     producer.send(topic, value=value, key=b"k").get(10)
 
 
-def values(world, topic):
-    """The values that a reader with read_committed sees, up to where it can read."""
-    consumer = world.consumer(isolation_level="read_committed")
+def values(world, topic, *, is_open=False):
+    """The values that a reader with read_committed sees, up to where it can read.
+
+    :param is_open: whether a transaction is open; else the end of the last may still be on its way to the topic.
+    """
+    consumer, all_there_is = world.consumer(isolation_level="read_committed"), world.consumer()
     partition = TopicPartition(topic, 0)
     consumer.assign([partition])
     consumer.seek_to_beginning(partition)
-    end, found, deadline = consumer.end_offsets([partition])[partition], [], time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
+    while not is_open and consumer.end_offsets([partition]) != all_there_is.end_offsets([partition]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    end, found = consumer.end_offsets([partition])[partition], []
     while consumer.position(partition) < end:
         assert time.monotonic() < deadline
         for records in consumer.poll(200).values():
             found += [record.value for record in records]
     consumer.close()
+    all_there_is.close()
     return found
 
 
@@ -68,7 +76,7 @@ def test_records_and_offsets_are_there_after_the_commit_and_not_before(world_3, 
 
     begin_with(producer, target, b"a")
     producer.send_offsets_to_transaction({partition: OFFSETS}, consumer.group_metadata())
-    assert values(world_3, target) == []
+    assert values(world_3, target, is_open=True) == []
     producer.commit_transaction()
 
     assert values(world_3, target) == [b"a"]
@@ -113,27 +121,45 @@ def test_a_member_of_an_earlier_generation_is_refused_and_can_abort(world_3, top
     producer.close()
 
 
-def test_offsets_that_were_refused_are_not_in_the_next_transaction(world_3, topics):
-    """kafka-python 3.0 sends them with it, under its membership, while another member may have their partition."""
-    moved, stays = (TopicPartition(topic, 0) for topic in topics)
+@pytest.fixture
+def refused(world_3, topics):
+    """A member, and its producer whose offsets of the first topic were refused because it has joined anew."""
+    moved = TopicPartition(topics[0], 0)
     group = "g-" + moved.topic
     first, producer = member(world_3, moved.topic, group), transactional(world_3, moved.topic)
     before = first.group_metadata()
     second = world_3.consumer(moved.topic, group_id=group)
     poll_together(first, second, until=lambda: first.group_metadata().generation_id > before.generation_id)
+    producer.begin_transaction()
+    with pytest.raises(CommitFailedError):
+        producer.send_offsets_to_transaction({moved: OFFSETS}, before)
+    producer.abort_transaction()
+    yield first, producer
+    producer.close()
+
+
+def test_offsets_that_were_refused_are_sent_with_the_next_transaction(refused, topics):
+    """This is the client's: the partition may be another member's by then."""
+    first, producer = refused
+    moved, stays = (TopicPartition(topic, 0) for topic in topics)
+
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction({stays: OFFSETS}, "g-" + moved.topic)
+    producer.commit_transaction()
+
+    assert (first.committed(stays), first.committed(moved)) == (1, 1)
+
+
+def test_the_plugin_keeps_them_out_of_it(refused, topics):
+    first, producer = refused
+    moved, stays = (TopicPartition(topic, 0) for topic in topics)
     transactions, until = TransactionalProducer(producer, time.monotonic), time.monotonic() + PATIENCE
 
     transactions.begin_next(until)
-    with pytest.raises(CommitFailedError):
-        transactions.send_offsets({moved: OFFSETS}, before, until)
-    transactions.end_by_abort(until)
-    transactions.begin_next(until)
-    transactions.send_offsets({stays: OFFSETS}, group, until)
+    transactions.send_offsets({stays: OFFSETS}, "g-" + moved.topic, until)
     transactions.end_by_commit(until)
 
-    assert first.committed(stays) == 1
-    assert first.committed(moved) is None
-    producer.close()
+    assert (first.committed(stays), first.committed(moved)) == (1, None)
 
 
 def test_a_second_producer_of_an_id_ends_the_first(world_3, topics):

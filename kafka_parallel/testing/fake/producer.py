@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import IllegalStateError, KafkaError, ProducerFencedError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    ProducerFencedError,
+    UnknownTopicOrPartitionError,
+)
 from kafka.producer.future import RecordMetadata
 
 from kafka_parallel.testing.fake.sent import Sent
@@ -36,6 +42,8 @@ class FakeProducer:
         self._epoch: int | None = None
         self._is_open = False
         self._error: Exception | None = None
+        # Offsets that were refused: kafka-python 3.0 sends them with the next transaction.
+        self._pending_txn_offset_commits: dict[TopicPartition, OffsetAndMetadata] = {}
 
     def partitions_for(self, topic: str) -> set[int]:
         """The partitions of *topic*.
@@ -139,7 +147,7 @@ class FakeProducer:
     def send_offsets_to_transaction(
         self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_metadata: Any
     ) -> None:
-        """Make *offsets* part of the transaction.
+        """Make *offsets* part of the transaction, and with them those that were refused in an earlier one.
 
         :raises CommitFailedError: the member of *group_metadata* is outdated.
         :raises ProducerFencedError: another producer has the transactional id, or the transaction took too long.
@@ -150,10 +158,14 @@ class FakeProducer:
             self._cluster.on_call("send_offsets_to_transaction", "before")
             with self._cluster.in_transaction() as transactions:
                 self._cluster.require_member(group_id, member_of(group_metadata))
-                transactions.add_offsets(str(self._name), self._current, group_id, offsets, self._ends_at)
+                together = {**self._pending_txn_offset_commits, **offsets}
+                transactions.add_offsets(str(self._name), self._current, group_id, together, self._ends_at)
+            self._pending_txn_offset_commits.clear()
             self._cluster.on_call("send_offsets_to_transaction", "after")
         except Exception as error:
             self._error = error
+            if isinstance(error, CommitFailedError):
+                self._pending_txn_offset_commits.update(offsets)
             raise
 
     def commit_transaction(self) -> None:

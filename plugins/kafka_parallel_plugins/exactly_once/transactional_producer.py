@@ -80,7 +80,8 @@ class TransactionalProducer:
         They would be stored under the membership of now, also those of partitions that another member has by now. The
         owner after it would repeat what that one has written, or skip records without results.
         """
-        refused = getattr(self._manager, "_pending_txn_offset_commits", None)
+        holder = self._producer if self._manager is None else self._manager
+        refused = getattr(holder, "_pending_txn_offset_commits", None)
         if refused:
             refused.clear()
 
