@@ -217,10 +217,7 @@ class TaskChunk:
 
 def count_of(units: Iterable[Runnable]) -> int:
     """The number of tasks of *units* together."""
-    count = 0
-    for unit in units:
-        count += 1 if isinstance(unit, Task) else len(unit.tasks)
-    return count
+    return sum([1 if unit.__class__ is Task else len(unit.tasks) for unit in units])
 
 
 def take_all(told: list[T]) -> list[T]:

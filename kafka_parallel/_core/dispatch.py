@@ -176,7 +176,7 @@ class Dispatch:
         settled, behind = chunk.collect()
         for task in behind:
             self._count_attempt(task)
-        ended = [end for end in settled if end[2] is not None or end[3]]
+        ended, others = self._finish_handled(settled)
         for _, _, lane, back in ended:
             if back:
                 self._count_out(chunk, len(back))
@@ -185,7 +185,7 @@ class Dispatch:
             self._end([end[0] for end in settled if end[1] is not NotRun])
         failures: list[tuple[Task, Failure]] = []
         count = len(settled)
-        for task, outcome in self._finish_handled(settled):
+        for task, outcome in others:
             if outcome is NotRun:
                 count -= 1  # it went back, and was counted there
             elif isinstance(outcome, Retry) and task.lane is not None and task.lane in busy:
@@ -207,21 +207,25 @@ class Dispatch:
         self._backlog.retries.stop_counting(tasks)
         self._admission.count_ends(tasks)
 
-    def _finish_handled(self, settled: list[Settled]) -> list[tuple[Task, BatchOutcome]]:
-        """Finish the records whose handler returned, all of an assignment at once; return the others."""
+    def _finish_handled(self, settled: list[Settled]) -> tuple[list[Settled], list[tuple[Task, BatchOutcome]]]:
+        """Finish the records that were handled, all of an assignment at once; return ended units and other records."""
+        ended: list[Settled] = []
         others: list[tuple[Task, BatchOutcome]] = []
         assignment: Assignment | None = settled[0][0].follow() if settled else None
         offsets: list[int] = []
-        for task, outcome, _, _ in settled:
+        for end in settled:
+            task, outcome, lane, back = end
+            if lane is not None or back:
+                ended.append(end)
             if outcome is not None:
                 others.append((task, outcome))
-                continue
-            if task.assignment is not assignment:
+            elif task.assignment is assignment:
+                offsets.append(task.offset)
+            else:
                 self._finish_all(assignment, offsets)
-                assignment, offsets = task.follow(), []
-            offsets.append(task.offset)
+                assignment, offsets = task.follow(), [task.offset]
         self._finish_all(assignment, offsets)
-        return others
+        return ended, others
 
     def _finish_all(self, assignment: Assignment | None, offsets: list[int]) -> None:
         if assignment is not None and assignment.live:

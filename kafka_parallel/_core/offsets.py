@@ -25,9 +25,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from operator import lt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from kafka_parallel._core.offset_ranges import OffsetRange
@@ -110,9 +110,10 @@ class OffsetLedger:
 
     def finish_offsets(self, offsets: Iterable[int]) -> int:
         """Note that *offsets* need no more work; tell how many of them were unfinished."""
-        pop = self.sizes.pop
-        sizes = [size for offset in offsets if (size := pop(offset, None)) is not None]
-        self.bytes -= sum(sizes)
+        sizes = list(map(self.sizes.pop, offsets, repeat(None)))
+        if None in sizes:
+            sizes = [size for size in sizes if size is not None]
+        self.bytes -= sum(cast("list[int]", sizes))
         self._forget_finished()
         return len(sizes)
 
@@ -130,6 +131,8 @@ class OffsetLedger:
     def _forget_finished(self) -> None:
         """Move the head past everything that is not unfinished."""
         order, unfinished = self._order, self.sizes
+        if not unfinished:  # the usual case if handlers are fast
+            order.clear()
         while order and order[0] not in unfinished:
             order.popleft()
 

@@ -72,6 +72,15 @@ class ByAge:
             return fresh[0]
         return again[0][-1] if again else None
 
+    def oldest_first(self) -> Iterator[Task | Lane]:
+        """Take out one entry after the other; nothing may come meanwhile. It runs once per record: it is kept flat."""
+        fresh = self._fresh
+        if not (self._again or self._older):  # the usual case in no order: nothing became ready again
+            while fresh:
+                yield fresh.popleft()
+        while (entry := self.pop()) is not None:
+            yield entry
+
     def pop(self) -> Task | Lane | None:
         """Take out the oldest entry."""
         fresh, again = self._fresh, self._oldest_again
@@ -192,8 +201,9 @@ class ReadyQueue(TaskQueue):
     def pop_units(self, limit: int) -> list[Runnable]:
         """Take units with at most *limit* tasks in all, oldest first. Their lanes are held from now on."""
         units: list[Runnable] = []
-        pop = self._entries.pop
-        while limit > 0 and (entry := pop()) is not None:
+        if limit <= 0:
+            return units
+        for entry in self._entries.oldest_first():
             if isinstance(entry, Task):
                 units.append(entry)
                 limit -= 1
@@ -201,6 +211,8 @@ class ReadyQueue(TaskQueue):
                 tasks = entry.claim(limit)
                 units.append(tasks[0] if len(tasks) == 1 else Unit(entry, [*tasks]))
                 limit -= len(tasks)
+            if limit <= 0:
+                break
         if units:
             last = units[-1]
             seq = last.seq if isinstance(last, Task) else last.tasks[-1].seq

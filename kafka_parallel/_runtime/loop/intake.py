@@ -90,7 +90,8 @@ class Intake:
 
     def _tasks(self, records: Sequence[Any], fetched_at: float) -> list[Task]:
         """Make a task of each record. This runs once per record on the thread that fetches: it is kept flat."""
-        ordering, identity_of, kind, tasks = self._ordering, self._identities.of, NoneType, []
+        ordering, identity_of, kind, new = self._ordering, self._identities.of, NoneType, Task.__new__
+        tasks: list[Task] = []
         for record in records:
             key, error = None, None
             if ordering is not None:
@@ -110,9 +111,17 @@ class Intake:
             size = (key_size if key_size > 0 else 0) + (value_size if value_size > 0 else 0)
             if record.headers:
                 size += record.serialized_header_size
-            tasks.append(Task(record, record.offset, key, size, fetched_at))
-            if error is not None:
-                tasks[-1].error = error
+            task = new(Task)  # as Task(...) makes it, without a call for each: twice as fast
+            task.record = record
+            task.offset = record.offset
+            task.key = key
+            task.size = size
+            task.queued_at = fetched_at
+            task.seq = 0
+            task.attempt = 1
+            task.first_failed_at_ms = task.failing_since = task.failed_by = task.lane = None
+            task.error = error
+            tasks.append(task)
         return tasks
 
     def _fitting(

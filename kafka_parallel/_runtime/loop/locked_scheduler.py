@@ -153,7 +153,7 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
         :returns: false if it took so long that the chunk was taken away from its worker.
         """
         try:
-            if isinstance(task, TaskBatch):
+            if task.__class__ is TaskBatch:
                 chunk.settle_all(self._run_batch(task))
             else:
                 chunk.settle(task, self._attempt_one(task) if task.assignment.live or task.is_wanted else NoVerdict)

@@ -9,6 +9,7 @@ import pytest
 from kafka import TopicPartition
 
 from kafka_parallel import ConfigurationError
+from kafka_parallel._core.task import Task
 from kafka_parallel._runtime.client.client_partitions import ClientPartitions
 from kafka_parallel._runtime.loop import intake
 from kafka_parallel._runtime.loop.assign_answers import AssignAnswers
@@ -71,6 +72,18 @@ def raising(error):
         raise error
 
     return act
+
+
+def facts_of(task):
+    return {name: getattr(task, name, "not set") for name in Task.__slots__}
+
+
+def test_a_task_that_is_taken_in_is_like_one_that_is_made_alone():
+    world, found = World(lambda record: record.key), record(7)
+
+    world.take(found)
+
+    assert facts_of(world.tasks[P][0]) == facts_of(Task(found, 7, b"k", 10, 10.0))
 
 
 def test_without_an_ordering_no_record_has_a_key():
