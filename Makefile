@@ -7,6 +7,9 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 CANARY ?= kafka-python
 VENV_CANARY ?= .venv-$(VERSION)-canary
+FREE_THREADED ?=
+FREE_THREADED_HOME ?= $(CURDIR)/.venv-free-threaded
+FREE_THREADED_TESTS := tests/core tests/runtime/handlers tests/runtime/loop tests/runtime/test_races.py
 SEEDS ?= 100000
 UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
@@ -14,7 +17,7 @@ KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/t
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
-.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary older-brokers weekly explore proof planted faults interop clusters dist compiled demo bench bench-peers bench-delays bench-check bench-crashes simulate changelog clean help
+.PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary free-threaded older-brokers weekly explore proof planted faults interop clusters dist compiled demo bench bench-peers bench-delays bench-check bench-crashes simulate changelog clean help
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -83,6 +86,14 @@ kafka2-all: $(VENV2)/ready  ## The same with all tests that depend on the client
 canary: $(VENV_CANARY)/ready  ## Say what breaks on the newest pre-release of kafka-python, or on CANARY=requirement
 	$(VENV_CANARY)/bin/python -m pip install -q --upgrade --pre "$(CANARY)"
 	$(VENV_CANARY)/bin/python -m tests.canary $(KAFKA2_TESTS)
+
+free-threaded:  ## Run suites without the interpreter lock, on FREE_THREADED=python or on a CPython that it builds
+	@found=$$($(PYTHON) -m tests.free_threaded.interpreter $(FREE_THREADED_HOME) $(FREE_THREADED)); \
+	case $$? in 0) ;; 77) exit 0 ;; *) exit 1 ;; esac; set -e; cd $(CURDIR); \
+	"$$found" -m venv $(FREE_THREADED_HOME)/venv; export PYTHON_GIL=0; python=$(FREE_THREADED_HOME)/venv/bin/python; \
+	$$python -m pip install -q -e . hypothesis pytest pytest-timeout; \
+	$$python -m tests.free_threaded.parallel_runs; \
+	$$python -m pytest -q -m "not broker and not distribution" $(FREE_THREADED_TESTS)
 
 older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run
 	for version in 2.8.2 3.4.1; do \
