@@ -6,13 +6,17 @@ from types import SimpleNamespace
 
 import kafka
 import pytest
+from kafka import TopicPartition
 from kafka.errors import UnknownMemberIdError
 from kafka.future import Future
 
+from kafka_parallel import ParallelConsumer
 from kafka_parallel._runtime.client import fetching_while_joining
 from kafka_parallel._runtime.client.changes import Changes
 from kafka_parallel._runtime.client.fetching_while_joining import KNOWN, LOOK, AwaitedJoin
 from kafka_parallel._runtime.client.membership import Membership
+from kafka_parallel.testing import FakeCluster, FakeConsumer
+from tests.until import run_until
 
 knows_this_client = pytest.mark.skipif(not kafka.__version__.startswith(KNOWN), reason="joins of another version")
 
@@ -194,3 +198,41 @@ def test_all_is_as_before_once_the_changes_are_taken_back():
     taken_over(coordinator).undo()
 
     assert not {"poll", "time_to_next_poll"} & vars(coordinator).keys()
+
+
+@knows_this_client
+def test_a_run_handles_the_partition_it_keeps_while_another_member_is_waited_for():
+    cluster, handled = FakeCluster(), []
+    cluster.create_topic("topic", 2)
+    first, other = (member_of(cluster) for _ in range(2))
+    steps = iter(
+        [
+            lambda: len(first.assignment()) == 2,
+            lambda: other.poll(0) is not None,
+            lambda: len(first.assignment()) == 1 and first._coordinator.rejoining,
+            lambda: [cluster.append("topic", b"v", partition=number) for number in range(2)],
+            lambda: handled,
+        ]
+    )
+    step = next(steps)
+
+    def all_done():
+        nonlocal step
+        while step is not None and step():
+            step = next(steps, None)
+        return step is None
+
+    run_until(all_done, ParallelConsumer(first), lambda record: handled.append((first.assignment(), place_of(record))))
+    other.close()
+
+    assert [list(kept) for kept, _ in handled] == [[place] for _, place in handled]
+
+
+def member_of(cluster):
+    strategy = pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky").CooperativeStickyAssignor
+    config = {"partition_assignment_strategy": [strategy], "auto_offset_reset": "earliest"}
+    return FakeConsumer("topic", cluster=cluster, group_id="group", habits="3.x", **config)
+
+
+def place_of(record):
+    return TopicPartition(record.topic, record.partition)
