@@ -154,6 +154,21 @@ def test_an_abort_without_an_answer_is_not_begun_again():
     found.end_by_abort(101.0)
 
 
+def test_an_abort_that_has_no_answer_for_a_minute_is_the_end():
+    now = [100.0]
+    found = TransactionalProducer(Producer(begin_abort=Answer(comes=False)), lambda: now[0])
+    found.end_by_abort(101.0)
+    now[0] += 59
+    with pytest.raises(KafkaTimeoutError):
+        found.begin_next(160.0)
+
+    now[0] += 1
+    with pytest.raises(UnusableError) as unusable:
+        found.begin_next(161.0)
+
+    assert isinstance(unusable.value.__cause__, KafkaTimeoutError)
+
+
 def test_the_offsets_that_the_client_would_add_to_the_next_transaction_are_forgotten():
     producer = Producer()
     producer._transaction_manager._pending_txn_offset_commits["partition"] = "offset"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ()
 
+# Seconds without an answer to an abort after which none is expected: the coordinator has ended the transaction itself.
+LONGEST_ABORT = 60.0
+
 
 class RefusedError(Exception):
     """A record was refused, or not acknowledged in time; ``__cause__`` says why.
@@ -55,13 +58,14 @@ class TransactionalProducer:
         self._clock = clock
         self._manager: Any = getattr(producer, "_transaction_manager", None)
         self._aborting: Any = None
+        self._abort_began = 0.0
 
     def begin_next(self, until: float) -> None:
         """Begin a transaction; first wait for the answer to the last abort, if it is outstanding.
 
         :param until: when to give up, in seconds of the monotonic clock.
         :raises KafkaTimeoutError: the answer did not come in time.
-        :raises UnusableError: the producer can make no transaction any more.
+        :raises UnusableError: the producer can make no transaction any more, or the answer has not come for a minute.
         """
         try:
             if self._aborting is not None:
@@ -69,8 +73,10 @@ class TransactionalProducer:
                 self._aborting = None
             self._forget_refused_offsets()
             self._producer.begin_transaction()
-        except KafkaTimeoutError:
-            raise
+        except KafkaTimeoutError as error:
+            if self._clock() - self._abort_began < LONGEST_ABORT:
+                raise
+            raise UnusableError from error
         except KafkaError as error:
             raise UnusableError from error
 
@@ -143,7 +149,7 @@ class TransactionalProducer:
             if self._manager is None:
                 self._producer.abort_transaction()
                 return
-            self._aborting = self._manager.begin_abort()
+            self._aborting, self._abort_began = self._manager.begin_abort(), self._clock()
             self._await(self._aborting, until)
             self._aborting = None
         except KafkaTimeoutError:
