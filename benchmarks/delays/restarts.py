@@ -21,6 +21,8 @@ from kafka_parallel.testing.broker import Broker
 PARTITIONS = (0, 1, 2, 3)
 RATE = 100
 BEFORE_S, DOWN_S = 2.0, 3.0
+# How long a start of the broker may take, on a machine that does much else.
+START_MS = 180_000
 
 
 def measure(broker: Broker, entrants: Sequence[Entrant], folder: Path) -> Mapping[str, float | str]:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.delays import latency, rebalances, starts
 from benchmarks.delays.entrants import ENTRANTS
 from benchmarks.delays.found import Compared, Found
-from benchmarks.delays.kinds import KINDS, Latencies
+from benchmarks.delays.kinds import KINDS, Latencies, Restarts
 from benchmarks.delays.life import has_begun
 from benchmarks.delays.page import page
 from benchmarks.delays.programs.notes import ENTRY, TIMED, Notes, Start, read, timed_value
@@ -20,6 +20,7 @@ from benchmarks.environments import ROOT
 from benchmarks.panels import panels
 from benchmarks.session import NotMeasured
 from benchmarks.sheets import sheets
+from kafka_parallel.errors import BrokerError
 from tests.benchmarks.made import ratio, row, run
 
 MS = 1_000_000
@@ -154,6 +155,19 @@ def test_an_import_takes_time_and_one_that_fails_says_so(monkeypatch):
     assert 0 < starts.measure_import("small") < 60
     with pytest.raises(NotMeasured, match="No module named 'no_such_module'"):
         starts.measure_import("missing")
+
+
+def test_a_broker_that_does_not_come_back_is_a_reason_and_no_end(monkeypatch):
+    def fail(**_):
+        raise BrokerError("the broker was not ready in 60000 ms: refused; the last lines of its log: ...")
+
+    monkeypatch.setattr("benchmarks.delays.kinds.start_broker", fail)
+    restarts = Restarts(None, None)
+    restarts.do_round()
+    restarts.do_round()
+
+    (failed,) = restarts.found.rows()
+    assert failed.reason == "the broker was not ready in 60000 ms: refused"
 
 
 FIGURES = {
