@@ -16,7 +16,7 @@ from tests.integration.kafka_app import KEYS, TAKES_PLACE, Worker, committed, ha
 from tests.integration.kill_points import POINTS
 from tests.integration.test_dlq import dead_letters
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(rounds(900, 3600))]
 
 QUICK = {"commit_interval_ms": 100, **TAKES_PLACE}
 

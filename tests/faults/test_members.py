@@ -14,7 +14,7 @@ from tests.integration.handlers import EXECUTORS
 from tests.integration.kafka_app import KEYS, Worker, committed, ends, has_begun, produce, wait_for
 from tests.integration.test_rebalance import ASSIGNORS, runs
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(rounds(900, 3600))]
 
 
 # How many seconds a member stays that comes and goes.

@@ -12,7 +12,7 @@ from kafka_parallel.testing.tcp_proxy import TcpProxy
 from tests.faults.conftest import conclude, rounds, with_dead_letters
 from tests.integration.kafka_app import KEYS, Worker, has_grown, produce, wait_for
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(rounds(900, 3600))]
 
 # More per fault than a worker can handle meanwhile, or it would have nothing left to do.
 PER_FAULT = 14_000
