@@ -115,6 +115,13 @@ class Checker:
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] == partition]:
             del self._answered[who, lane]
 
+    def moved(self, partition: TopicPartition, offset: int) -> None:
+        """Note that another program stores *offset* as the commit of *partition*: records from there on come again."""
+        log = self._cluster.logs[partition]
+        for record in log.read(offset, len(log.records)):
+            self._excused[partition, record.offset] += 1
+        self.committed.moved(partition, offset)
+
     def _excuse(self, instance: str, partition: TopicPartition, offset: int) -> None:
         """Let records from *offset* on come again, and those that a map tells, which a jump has dropped: they may have
         been fetched, and not taken in."""

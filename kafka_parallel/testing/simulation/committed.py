@@ -80,6 +80,14 @@ class CommittedOffsets:
             self.told.commit(partition, committed)
         self.has_news = True
 
+    def moved(self, partition: TopicPartition, offset: int) -> None:
+        """Note that another program stores *offset*."""
+        self._jumps.move(partition, self.offset(partition), offset)
+        self._offsets[partition] = offset
+        self.told.moved(partition, offset)
+        self.wanted.moved(partition, offset)
+        self.has_news = True
+
     def _was_reset(self, partition: TopicPartition, offset: int) -> None:
         self._starts.reset(partition, offset)
         self.has_news = True

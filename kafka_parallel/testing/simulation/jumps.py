@@ -31,13 +31,18 @@ class Jumps:
         """Note that *instance* jumps in *partition* from *position* to *target*."""
         self.total += 1
         self._counts[instance, partition] += 1
+        self.move(partition, position, target)
+        if target < position:
+            self._back[instance, partition].append(target)
+            self._lowest[partition] = min(target, self._lowest.get(partition, target))
+
+    def move(self, partition: TopicPartition, position: int, target: int) -> None:
+        """Note that the next record of *partition* is the one at *target* instead of *position*, for any instance."""
         passed = {(partition, offset) for offset in range(position, target)}
         self.skipped |= passed
         self.passed |= passed
         if target < position:
             self.passed = {place for place in self.passed if place[0] != partition or place[1] < target}
-            self._back[instance, partition].append(target)
-            self._lowest[partition] = min(target, self._lowest.get(partition, target))
 
     def count(self, instance: str, partition: TopicPartition) -> int:
         """How often *instance* has jumped in *partition*."""

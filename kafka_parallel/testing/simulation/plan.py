@@ -23,6 +23,7 @@ Event: TypeAlias = Literal[
     "pause",
     "expire",
     "interrupt",
+    "move commits",
 ]
 
 OddPlace: TypeAlias = Literal["handler", "deserializer", "ordering"]

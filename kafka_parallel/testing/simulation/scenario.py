@@ -26,6 +26,7 @@ from kafka_parallel.testing.simulation.hostile import MisbehaviourError
 from kafka_parallel.testing.simulation.instance import LONGEST_END, Instance
 from kafka_parallel.testing.simulation.instance_maker import DEAD, SESSION_TIMEOUT, STATIC_IDS, Guests, InstanceMaker
 from kafka_parallel.testing.simulation.interruption import Interruption, SignalRaised, own_tracing
+from kafka_parallel.testing.simulation.moved_commits import Mover
 from kafka_parallel.testing.simulation.odd_code import act_oddly, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
 from kafka_parallel.testing.simulation.plan import Event, Plan
@@ -283,10 +284,22 @@ class Simulation:
 
     def _kill(self) -> None:
         for instance in self._chosen():
-            self.world.note(f"{instance.name} is killed")
-            self._has_killed = True
-            self.checker.cannot_commit(instance.name)
-            instance.kill()
+            self._kill_one(instance)
+
+    def _kill_one(self, instance: Instance) -> None:
+        self.world.note(f"{instance.name} is killed")
+        self._has_killed = True
+        self.checker.cannot_commit(instance.name)
+        instance.kill()
+
+    def _move_commits(self) -> None:
+        """Let another program move commits; brokers refuse that while the group has a member."""
+        for instance in self._instances:
+            if instance.is_alive:
+                self._kill_one(instance)
+        self._bury()
+        self.world.sleep(SESSION_TIMEOUT + 1)
+        Mover(self.world, self.cluster, self.checker, TOPIC).move()
 
     def _freeze(self) -> None:
         if self.plan.membership == "assigned":
@@ -342,4 +355,5 @@ class Simulation:
         "start": _start, "stop": _stop, "kill": _kill, "freeze": _freeze,
         "freeze in rebalance": _freeze_in_rebalance, "expire": _expire, "rebalance": _rebalance,
         "interrupt": _interrupt, "add partition": _add_partition, "delete records": _delete_records, "pause": _pause,
+        "move commits": _move_commits,
     }  # fmt: skip

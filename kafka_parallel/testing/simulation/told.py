@@ -53,6 +53,10 @@ class ToldFinished:
             self._violate(f"{partition}: {missing} were told to be finished, and the next commit does not tell it")
         self._told[partition] = committed.offset, told
 
+    def moved(self, partition: TopicPartition, offset: int) -> None:
+        """Note that another program has stored *offset*: the map beside it, if there is one, counts no more."""
+        self._told[partition] = offset, OffsetRanges()
+
     def _forgotten(self, partition: TopicPartition, offset: int, told: OffsetRanges) -> list[int]:
         above = (record.offset for record in self._read(partition, offset + 1))
         return [one for one in above if one not in told and self.is_told((partition, one))]

@@ -1,8 +1,10 @@
-"""The records that a jump of the application wants handled, though they may have been finished before.
+"""The records that have to be handled although they may have been finished before: behind a jump of the application,
+or where another program has moved the commit of the group.
 
 The rule: once the run has noticed a jump, and while the partition stays, no commit may pass a record from the target
 on, or tell that it is finished, before a handler has begun with it again. It does not matter what an earlier commit, or
 the map beside it, says of the record. A partition that leaves ends this: a jump that no commit tells is not handed on.
+After a move it holds from the start, for all members.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class WantedAgain:
         self._violate = violate
         self._wishes: dict[tuple[str, TopicPartition], Wish] = {}
         self._polls: dict[str, int] = {}
+        self._of_group: dict[TopicPartition, set[Place]] = {}
 
     def polls(self, instance: str) -> None:
         """Note that *instance* polls."""
@@ -65,10 +68,15 @@ class WantedAgain:
         wish.places = below | {(partition, record.offset) for record in self._read(partition, target)}
         wish.poll, wish.time = self._polls.get(instance, 0), now
 
+    def moved(self, partition: TopicPartition, offset: int) -> None:
+        """Note that another program has moved the commit of *partition* to *offset*, while the group had no member."""
+        self._of_group[partition] = {(partition, record.offset) for record in self._read(partition, offset)}
+
     def begins(self, instance: str, place: Place) -> None:
         """Note that *instance* begins with a record, or is done with it without a handler."""
         if wish := self._wishes.get((instance, place[0])):
             wish.places.discard(place)
+        self._of_group.get(place[0], set()).discard(place)
 
     def ends(self, instance: str, partitions: Collection[TopicPartition]) -> None:
         """Note that *instance* has *partitions* anew, or not any more."""
@@ -80,18 +88,22 @@ class WantedAgain:
         for partition, committed in offsets.items():
             wish = self._wishes.get((instance, partition))
             if wish and wish.places and self._is_noticed(instance, wish, now):
-                self._judge(instance, partition, committed, wish)
+                self._judge(instance, partition, committed, wish.places)
+            if moved := self._of_group.get(partition):
+                self._judge(instance, partition, committed, moved)
 
     def _is_noticed(self, instance: str, wish: Wish, now: float) -> bool:
         return self._polls.get(instance, 0) - wish.poll >= POLLS and now - wish.time > SECONDS
 
-    def _judge(self, instance: str, partition: TopicPartition, committed: OffsetAndMetadata, wish: Wish) -> None:
+    def _judge(
+        self, instance: str, partition: TopicPartition, committed: OffsetAndMetadata, wanted: set[Place]
+    ) -> None:
         told = self._told_by(partition, committed)
-        lowest = min(offset for _, offset in wish.places)
+        lowest = min(offset for _, offset in wanted)
         for record in self._read(partition, lowest):
             is_told = record.offset < committed.offset or record.offset in told
-            if is_told and (partition, record.offset) in wish.places:
+            if is_told and (partition, record.offset) in wanted:
                 self._violate(
                     f"{instance} commits {committed.offset} of {partition}, which finishes @{record.offset}: it was "
-                    "not handled again after a jump to it or before it"
+                    "not handled again after a jump, or a move of the commit, to it or before it"
                 )

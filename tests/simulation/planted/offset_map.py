@@ -56,6 +56,12 @@ BUGS = [
         executor="tests/core/test_finished_before.py::test_a_record_of_offsets_that_the_log_does_not_have_is_not_believed",
     ),
     Bug(
+        "believe the map of a commit that another program has moved",
+        where="kafka_parallel_plugins.offset_map:OffsetMap._finished",
+        old="mark_of(partition, commit).startswith(mark)",
+        new="True",
+    ),
+    Bug(
         "go on believing what is recorded after a jump of the user",
         where="kafka_parallel._core.finished_before:FinishedBefore.jump",
         old='self._forget("the user goes on elsewhere", is_wanted=True)',

@@ -118,6 +118,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "failing": 0.3,
         "membership": "eager",
     },
+    "believe the map of a commit that another program has moved": {**SLOW_HEADS, "events": ((1.5, "move commits"),)},
     "count a record as finished although its dead letter was not acknowledged": {
         **DEAD_LETTERS,
         "limit": None,
