@@ -68,7 +68,7 @@ def draw(seed: int) -> Plan:
     plan = _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
     plan = _with_stuck_heads(plan) if is_calm and plan.has_map else plan
     plan = _with_jumps_ahead(plan) if plan.seeks and plan.has_map else plan
-    return _with_moved_commits(_interrupted(_rearranged(plan), is_calm=is_calm))
+    return _with_places(_with_moved_commits(_interrupted(_rearranged(plan), is_calm=is_calm)))
 
 
 def _taken_over(plan: Plan) -> Plan:
@@ -175,6 +175,14 @@ def _with_jumps_ahead(plan: Plan) -> Plan:
     # The second kill comes after the group has waited for the dead one, and has gone on.
     kills = (chance.choice([0.5, 1.5]), "kill"), (0.1, "start"), (chance.choice([11.5, 13.0]), "kill")
     return replace(_patient(plan), events=kills, jumps_ahead=True)  # type: ignore[arg-type]
+
+
+def _with_places(plan: Plan) -> Plan:
+    """Let few records be in flight in some plans whose handlers are as many as that: no deadline, batch or process."""
+    chance = random.Random(f"places {plan.seed}")
+    if plan.executor not in {"thread-pool", "asyncio"} or chance.random() < 0.8:
+        return plan
+    return replace(plan, places=chance.choice([1, 2]))
 
 
 def _with_moved_commits(plan: Plan) -> Plan:

@@ -67,6 +67,7 @@ class Plan:
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
     :ivar adaptive: the settings of the ``adaptive-concurrency`` plugin, if it is there.
+    :ivar places: how many records of the topic the ``topic-workers`` plugin lets be in flight, if it is there.
     :ivar batches: the settings of batches, if handlers are of a kind that takes them.
     :ivar deadline_ms: the deadline of handlers, if they are of a kind that has one.
     :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
@@ -110,6 +111,7 @@ class Plan:
     breaker: Mapping[str, Any] | None = None
     pace: Mapping[str, Any] | None = None
     adaptive: Mapping[str, Any] | None = None
+    places: int | None = None
     retry_topics: tuple[int, ...] = ()
     executor: str = "thread-pool"
     is_unreadable: bool = False
@@ -166,6 +168,7 @@ class Plan:
             return False
         return (
             not any(likely)
+            and self.places is None  # a drain may end before all that it needs had a place
             and not (self.is_unreadable or self.oddity)
             and not self._has(FREEZES | {"expire", "delete records", "interrupt"})
         )
@@ -191,7 +194,7 @@ class Plan:
     @property
     def most_running(self) -> int:
         """The most handlers of an instance that run at once: one that is overdue has another worker in its place."""
-        workers: int = self.options["workers"]
+        workers: int = min(self.options["workers"], self.places or self.options["workers"])
         return 2 * workers if self.timeout_ms is not None and "thread-pool" in self.executor else workers
 
     @property

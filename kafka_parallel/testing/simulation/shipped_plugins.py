@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.current_record import CurrentRecord, has_current_record
 from kafka_parallel.testing.simulation.kinds import built_in
@@ -20,6 +21,8 @@ def shipped_plugins(plan: Plan, world: World, checker: Checker) -> list[object]:
         found.append(built_in("rate-limit")(**plan.pace))
     if plan.adaptive is not None:
         found.append(built_in("adaptive-concurrency")(**plan.adaptive))
+    if plan.places is not None:
+        found.append(built_in("topic-workers")(at_most={TOPIC: plan.places}))
     if plan.has_map:
         found.append(built_in("offset-map")())
     if has_current_record(plan):

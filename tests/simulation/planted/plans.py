@@ -184,11 +184,13 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "membership": "eager",
         "options": SHORT,
     },
+    "let one record more of a topic be in flight than has a place": {"places": 1, "options": {"workers": 4}},
     "let the window of the ratio only grow": {
         **DEAD_LETTERS,
         "limit": {"max_consecutive": None, "max_ratio": 0.5, "window": 3},
         "failing": 0.3,
     },
+    "never give back the place of a record that ends": {"places": 2},
     "poll again on the way out after poll() has failed for good": {"is_fatal": True, "poll_faults": 0.1},
     "run a coroutine although its assignment has ended": {
         "membership": "eager",
