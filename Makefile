@@ -9,7 +9,7 @@ CANARY ?= kafka-python
 VENV_CANARY ?= .venv-$(VERSION)-canary
 FREE_THREADED ?=
 FREE_THREADED_HOME ?= $(CURDIR)/.venv-free-threaded
-FREE_THREADED_TESTS := tests/core tests/runtime/handlers tests/runtime/loop tests/runtime/test_races.py
+FREE_THREADED_TESTS ?= tests/core tests/runtime/test_races.py
 SEEDS ?= 100000
 UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
@@ -91,7 +91,7 @@ free-threaded:  ## Run suites without the interpreter lock, on FREE_THREADED=pyt
 	@found=$$($(PYTHON) -m tests.free_threaded.interpreter $(FREE_THREADED_HOME) $(FREE_THREADED)); \
 	case $$? in 0) ;; 77) exit 0 ;; *) exit 1 ;; esac; set -e; cd $(CURDIR); \
 	"$$found" -m venv $(FREE_THREADED_HOME)/venv; export PYTHON_GIL=0; python=$(FREE_THREADED_HOME)/venv/bin/python; \
-	$$python -m pip install -q -e . hypothesis pytest pytest-timeout; \
+	$$python -m pip install -q --only-binary hypothesis -e . hypothesis pytest pytest-timeout; \
 	$$python -m tests.free_threaded.parallel_runs; \
 	$$python -m pytest -q -m "not broker and not distribution" $(FREE_THREADED_TESTS)
 
