@@ -36,14 +36,15 @@ class Judged:
 def judge(values: Sequence[float], bound: float) -> Judged:
     """Compare *values*, a ratio of each round, with the most that the ratio may be.
 
-    It is worse if the median is beyond the bound and all but one of the rounds agree.
+    It is worse if the median is beyond the bound and all but one of the rounds agree. Rounds that lie far apart must
+    all agree, and clearly: then they contradict each other about how much worse it is, and not about whether.
     """
     if len(values) < ROUNDS:
         return Judged(Verdict.NONE, median(values or [0.0]), 0.0)
     ordered, value = sorted(values), median(values)
     spread = (ordered[-2] - ordered[1]) / value
     if spread > SPREAD:
-        return Judged(Verdict.NONE, value, spread)
+        return Judged(Verdict.WORSE if ordered[0] > bound * (1 + SPREAD) else Verdict.NONE, value, spread)
     if value <= bound:
         return Judged(Verdict.FINE, value, spread)
     return Judged(Verdict.WORSE if ordered[1] > bound else Verdict.NONE, value, spread)

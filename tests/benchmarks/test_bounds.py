@@ -25,6 +25,8 @@ from benchmarks.workloads import all_workloads
         ((1.2, 1.25, 1.4, 1.4, 1.4), Verdict.NONE),
         ((0.5, 1.0, 1.6, 2.0, 9.0), Verdict.NONE),
         ((0.2, 0.5, 1.0, 1.2, 9.0), Verdict.NONE),
+        ((2.5, 3.0, 4.0, 5.0, 6.0), Verdict.WORSE),
+        ((1.4, 3.0, 4.0, 5.0, 6.0), Verdict.NONE),
         ((9.0, 9.0, 9.0), Verdict.NONE),
         ((), Verdict.NONE),
     ],
