@@ -38,6 +38,7 @@ SOURCE = sha256(pkgutil.get_data("kafka_parallel_plugins.fast_decoder", "batch_d
 def decode(batch, position, most):
     found = in_python(batch, position, most)
 """
+ASKED_FOR_NOTHING = "def __getattr__(name):\n    raise RuntimeError(name)\n"
 OTHER_KEYS = "[record._replace(key=b'other') for record in found.records]"
 OTHERS = {
     "other keys": f"    return found._replace(records={OTHER_KEYS})",
@@ -45,6 +46,7 @@ OTHERS = {
     "a record left out": "    return found._replace(records=found.records[1:])",
     "another position": "    return found._replace(position=1)",
     "another size": "    return found._replace(size=1)",
+    "bytearrays": "    return found._replace(records=[r._replace(value=bytearray(r.value)) for r in found.records])",
     "an error": "    raise SystemError('unknown opcode')",
 }
 LATER = f"""
@@ -142,6 +144,26 @@ def test_a_module_that_makes_other_records_is_not_used(site, caplog, body):
     assert decoder is decode
     assert level == "WARNING"
     assert line.startswith(f"{IN_PYTHON}kafka-parallel-compiled 0.0.9 makes other records than its source does (")
+
+
+@pytest.mark.parametrize("content", [OF_THIS_SOURCE[: OF_THIS_SOURCE.index("def decode")], ASKED_FOR_NOTHING])
+def test_a_module_that_lacks_its_names_is_not_used(site, caplog, content):
+    install(site, f"{MODULE}.py", content.encode())
+
+    decoder, level, line = provided(caplog)
+
+    assert (decoder, level) == (decode, "WARNING")
+    assert line.startswith(f"{IN_PYTHON}kafka-parallel-compiled 0.0.9 ")
+
+
+@pytest.mark.parametrize(("content", "level"), [(b"SOURCE = ''", "WARNING"), (None, "INFO")])
+def test_metadata_that_cannot_be_read_does_not_stop_a_start(site, caplog, content, level):
+    install(site, f"{MODULE}.py", content or b"")
+    (site / "kafka_parallel_compiled-0.0.9.dist-info" / "METADATA").write_bytes(b"Version: \xff\xfe\n")
+    if content is None:
+        (site / f"{MODULE}.py").unlink()
+
+    assert provided(caplog)[:2] == (decode, level)
 
 
 def test_one_that_makes_other_records_later_leaves_them_to_the_client(site, caplog):
