@@ -54,6 +54,7 @@ class Decoder(Protocol):
         """Decode up to *most* records of *batch* from *position* on; the batch holds at least that many.
 
         It stops before a record that is broken or that it does not know: the client goes on from there, with the error
-        that it always had for it. If it raises, the client decodes this record and all that follow. Called on the
-        thread that polls, never by two at once for the same consumer.
+        that it always had for it. If it raises an ``Exception``, or returns anything that cannot be the
+        answer, the client decodes this record and all that follow. Called on the thread that polls, never by two at
+        once for the same consumer.
         """

@@ -5,7 +5,7 @@ uses it (`consumer_adapter`, `async_commits`, `client_errors`), its brokers and 
 `reconnects`, `client_partitions`, `end_offsets`), its place in the group (`rebalance_listener`, `membership`,
 `coordinator`, `fetching_while_joining`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`, `refusals`,
 `detours`, `own_calls`, `polled_records`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`,
-`reading_trial`, `decoding`, `decoder_check`, `slices`, `prefetched`, `unreadable`, `deserializers`,
+`reading_trial`, `decoding`, `decoder_check`, `replaced_code`, `slices`, `prefetched`, `unreadable`, `deserializers`,
 `lazy_deserializers`, `own_headers`), and checks of usability (`consumer_checks`, `signatures`, `forks`,
 `process_guards`).
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_parallel._logs import area_logger
+from kafka_parallel._runtime.client.reading_trial import types_of
 from kafka_parallel.errors import PluginError
 
 if TYPE_CHECKING:
@@ -70,9 +71,27 @@ def difference(expected: Sequence[ConsumerRecord], end: int, found: Decoded) -> 
     for theirs, ours in zip(expected, found.records, strict=False):
         if type(theirs) is not type(ours):
             return f"it made a {type(ours).__name__} of the record at offset {theirs.offset}"
-        if theirs != ours:
-            names = [name for name in theirs._fields if getattr(theirs, name) != getattr(ours, name)]
-            return f"it made another {' and '.join(names)} of the record at offset {theirs.offset}"
+        if theirs != ours or types_of(theirs) != types_of(ours):
+            names = [name for name in theirs._fields if _differs(getattr(theirs, name), getattr(ours, name))]
+            return f"it made another {' and '.join(names or ['headers'])} of the record at offset {theirs.offset}"
     if len(expected) != len(found.records):
         return f"it made {len(found.records)} records of bytes in which kafka-python finds {len(expected)}"
     return "" if end == found.position else f"it read up to byte {found.position}, and kafka-python up to {end}"
+
+
+def _differs(theirs: object, ours: object) -> bool:
+    return type(theirs) is not type(ours) or theirs != ours
+
+
+def misshapen(found: object, position: int, most: int, end: int) -> str:
+    """Tell why *found* cannot be the answer to a call for at most *most* records between *position* and *end*."""
+    if not isinstance(found, tuple) or len(found) != 3 or type(getattr(found, "records", None)) is not list:
+        return f"it returned a {type(found).__name__} that is no Decoded with a list of records"
+    records, behind, size = found
+    if type(behind) is not int or type(size) is not int:
+        return f"the position and the size that it returned are {behind!r} and {size!r}, and not two int"
+    if len(records) > most:
+        return f"it made {len(records)} records where {most} were asked for"
+    if records and not position < behind <= end:
+        return f"it read up to byte {behind} of {end}, and had to read on from byte {position}"
+    return ""

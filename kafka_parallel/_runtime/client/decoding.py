@@ -16,7 +16,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CorruptRecordError
 
 from kafka_parallel._runtime.client import fetcher_patch
-from kafka_parallel._runtime.client.decoder_check import DecoderCheck, OnTrial, difference
+from kafka_parallel._runtime.client.decoder_check import DecoderCheck, OnTrial, difference, misshapen
+from kafka_parallel._runtime.client.replaced_code import replaced_function
 from kafka_parallel._showing import described
 from kafka_parallel.decoders import Decoded, RawBatch
 
@@ -124,12 +125,16 @@ class DecodedRecords(fetcher_patch.StandIn):
             yield found.records
 
     def _asked(self: Any, raw: RawBatch, position: int, most: int) -> Decoded:
-        """Ask the plugin; if it raises, that is its fault, and no record's: the client goes on."""
+        """Ask the plugin; an error or an odd answer is its fault, and no record's: the client goes on."""
         try:
-            return self.decode(raw, position, most)  # type: ignore[no-any-return]
+            found = self.decode(raw, position, most)
+            problem = misshapen(found, position, most, len(raw.data))
         except Exception as error:  # noqa: BLE001 - a plugin's code; the log tells of it
-            self.check.distrust(raw, self.next_fetch_offset, f"it failed with {described(error)}")
+            problem = f"it failed with {described(error)}"
+        if problem:
+            self.check.distrust(raw, self.next_fetch_offset, problem)
             return Decoded([], position, 0)
+        return found  # type: ignore[no-any-return]
 
     def _compared(
         self: Any, tp: TopicPartition, batch: Any, raw: RawBatch, found: Decoded
@@ -185,5 +190,8 @@ def put(decoder: Decoder, fetcher: Any, name: str) -> str:
     if not asked:
         fetcher_patch.remove_last(fetcher)
         return f"kafka-python {kafka.__version__} reads batches in another way, and did not ask it"
+    if name_of_theirs := replaced_function(fetcher_patch.clients_class(fetcher)):
+        fetcher_patch.remove_last(fetcher)
+        return f"{name_of_theirs} is not kafka-python's own code, and a decoder would pass it over"
     fetcher.PartitionRecords.decode, fetcher.PartitionRecords.check = staticmethod(decoder), DecoderCheck(name)
     return ""

@@ -57,6 +57,11 @@ def remove(fetcher: Any) -> None:
         delattr(fetcher, NAME)
 
 
+def clients_class(fetcher: Any) -> Any:
+    """The class of *fetcher* below those of ours: the client's own, or that of a program that has replaced it."""
+    return _clients(getattr(fetcher, NAME))
+
+
 def _clients(base: Any) -> Any:
     """The client's own class below those of ours."""
     return next(kind for kind in base.__mro__ if not issubclass(kind, StandIn))

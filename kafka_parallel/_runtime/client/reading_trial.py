@@ -63,6 +63,13 @@ def difference(client: Any, changed: Any, *, broken: bool) -> str:
     return ""
 
 
+def types_of(record: Any) -> tuple[Any, ...]:
+    """The types of *record*, of its fields and of its headers' parts: a memoryview equals the bytes that it shows."""
+    headers = record.headers
+    parts = tuple(tuple(map(type, header)) for header in headers) if type(headers) is list else ()
+    return (type(record), *map(type, record), *parts)
+
+
 def _story(kind: Any, log: Log) -> list[Any]:
     """The records of *log* and the state of their reader, take by take, up to its end or the first error."""
     from kafka.record.memory_records import MemoryRecords
@@ -73,7 +80,8 @@ def _story(kind: Any, log: Log) -> list[Any]:
         for most in TAKES:
             if not part:
                 break
-            told += [part.take(most), _state(part)]
+            records = part.take(most)
+            told += [records, _state(part), tuple(map(types_of, records))]
     except Exception as error:  # noqa: BLE001 - it is compared
         told.append(described(error))
     return told

@@ -14,6 +14,7 @@ from tests.plugins.record_batches import CLIENT, HEADER, Batch, signed, story
 
 RECORDS = [(0, 10**12, b"key", b"value", [("h", b"1")])] * 1100
 DATA = bytes(Batch(RECORDS).build(0) + Batch(RECORDS).build(1100))
+EVEN = bytes(Batch(RECORDS[:1000]).build(0))
 
 
 def changing(change):
@@ -42,6 +43,19 @@ def with_tuples(found):
     return found._replace(records=[tuple(record) for record in found.records])
 
 
+def with_views(found):
+    return found._replace(records=[record._replace(value=memoryview(record.value)) for record in found.records])
+
+
+def with_views_in_headers(found):
+    headers = [("h", memoryview(b"1"))]
+    return found._replace(records=[record._replace(headers=headers) for record in found.records])
+
+
+def with_real_numbers(found):
+    return found._replace(records=[record._replace(timestamp=float(record.timestamp)) for record in found.records])
+
+
 def failing(found):
     raise KeyError("nothing here")
 
@@ -59,6 +73,9 @@ def records_with(decoder, data=DATA):
         (with_one_record_less, "it read up to byte"),
         (with_bytes_left, "it read up to byte"),
         (with_tuples, "it made a tuple of the record at offset 0"),
+        (with_views, "it made another value of the record at offset 0"),
+        (with_views_in_headers, "it made another headers of the record at offset 0"),
+        (with_real_numbers, "it made another timestamp of the record at offset 0"),
         (failing, "it failed with KeyError('nothing here')"),
     ],
 )
@@ -116,3 +133,33 @@ def test_a_decoder_that_goes_wrong_later_is_found_at_the_next_comparison(monkeyp
     assert records_with(changing(going_wrong)) == story(CLIENT, DATA, [3, 600])
     assert "from orders[3]@1600 on" in caplog.text
     assert len(slices) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda _: None, "it returned a NoneType that is no Decoded"),
+        (tuple, "it returned a tuple that is no Decoded"),
+        (
+            lambda found: found._replace(records=iter(found.records)),
+            "it returned a Decoded that is no Decoded with a list",
+        ),
+        (lambda found: found._replace(position=None), "are None and "),
+        (lambda found: found._replace(size=None), "and None, and not two int"),
+        (lambda found: found._replace(records=found.records * 2), "it made 1000 records where 500 were asked for"),
+        (lambda found: found._replace(position=HEADER), f"it read up to byte {HEADER} of "),
+        (lambda found: found._replace(position=1 << 40), f"it read up to byte {1 << 40} of "),
+    ],
+)
+def test_an_odd_answer_between_two_comparisons_is_refused(change, said, caplog):
+    slices = []
+
+    def going_wrong(found):
+        slices.append(found)
+        return change(found) if len(slices) == 2 else found
+
+    assert records_with(changing(going_wrong), EVEN) == story(CLIENT, EVEN, [3, 600])
+
+    assert said in caplog.text
+    assert "from orders[3]@500 on" in caplog.text
+    assert len(slices) == 2
