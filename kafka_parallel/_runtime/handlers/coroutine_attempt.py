@@ -79,13 +79,13 @@ class CoroutineAttempts:
                 call = partial(self._call if self._enter is None else self._entered(self._enter), task, record)
                 return self._rest(task, record, wants, within(self._timeout, task, context, call))
             if self._enter is None or (leave := context.run(self._enter, task)) is None:
-                inside = InContext(context, self._call(task, record))
+                coroutine = self._call(task, record)
             else:
-                inside = InContext(context, in_scope_async(leave, self._call, task, record))
+                coroutine = in_scope_async(leave, self._call, task, record)
         except BaseException as error:  # noqa: BLE001 - turned into an outcome, raised again by run()
             return self._failed(task, record, error)
         try:
-            inside.step_first()
+            awaited = context.run(coroutine.send, None)  # to its first wait, which most do not need
         except StopIteration as end:  # nothing of the user's can raise this one here: it is how a coroutine returns
             what = None if end.value is None else unfinished(end.value, may_skip=self._may_skip)
             if what is not None:
@@ -93,7 +93,7 @@ class CoroutineAttempts:
             return self._left_out(task, record) if type(end.value) is Skip else None
         except BaseException as error:  # noqa: BLE001 - as above
             return self._rest(task, record, wants, raised(error))
-        return self._rest(task, record, wants, ended(inside))
+        return self._rest(task, record, wants, ended(InContext(context, coroutine, awaited)))
 
     def _entered(self, enter: Enter) -> Callable[[Task, Any], Any]:
         """Make the call a coroutine function that enters the scopes itself: it may be cancelled before it begins."""

@@ -39,9 +39,9 @@ class CoroutineWork:
 
     def begin_task(self, chunk: Any, task: Any, wants: Wants) -> Awaitable[None] | None:
         """Begin *task*; return the rest of it, which settles it in *chunk*, or ``None`` if it has ended."""
-        if isinstance(task, TaskBatch):
+        if task.__class__ is TaskBatch:
             return self._settle_batch(chunk, task, wants)
-        if not wants(task):
+        if not (task.assignment.live or wants(task)):  # the usual case without a call
             chunk.settle(task, NoVerdict)
             return None
         rest = self._attempts.begin_attempt(task, wants)

@@ -39,24 +39,18 @@ class HandlerExit(BaseException):
 class InContext:
     """Awaits *coroutine* with the variables of *context*; variables that it sets are seen nowhere else.
 
+    :param awaited: the first thing that it waits for, if it has run to there.
     :ivar is_closed: true if the coroutine was closed (GeneratorExit) because its task was garbage-collected.
     :ivar coroutine: the awaitable it waits for, under a name that tools can follow as they follow ``cr_await``.
     """
 
     __slots__ = ("_awaited", "_context", "coroutine", "is_closed")
 
-    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any], awaited: Any = NOTHING) -> None:
         self.is_closed = False
         self._context = context
-        self._awaited: Any = NOTHING
+        self._awaited = awaited
         self.coroutine = coroutine
-
-    def step_first(self) -> None:
-        """Run it to its first wait, before it is awaited.
-
-        :raises StopIteration: it ended without waiting.
-        """
-        self._awaited = self._context.run(self.coroutine.send, None)
 
     def __await__(self) -> InContext:
         return self

@@ -102,18 +102,18 @@ def test_a_record_is_settled_with_the_outcome_of_its_rest():
 
 
 def test_a_record_whose_result_is_not_wanted_is_not_begun():
-    attempting = Attempting()
+    attempting, task = Attempting(), task_of()
+    task.assignment.live = False
 
-    assert settled(CoroutineWork(attempting, None), task_of(), wants=lambda _: False) == ([(0, NoVerdict)], True)
+    assert settled(CoroutineWork(attempting, None), task, wants=lambda _: False) == ([(0, NoVerdict)], True)
     assert attempting.begun == []
 
 
 @pytest.mark.parametrize(("is_wanted", "outcome"), [(True, "cancelled"), (False, NoVerdict)])
 def test_a_cancelled_record_counts_as_failed_only_if_it_is_wanted(is_wanted, outcome):
-    asked = iter([True, is_wanted])  # it is wanted when it begins
-    work = CoroutineWork(Attempting(stays()), None)
+    work = CoroutineWork(Attempting(stays()), None)  # its assignment is live when it begins
 
-    assert settled(work, task_of(), wants=lambda _: next(asked), cancels=True) == ([(0, outcome)], False)
+    assert settled(work, task_of(), wants=lambda _: is_wanted, cancels=True) == ([(0, outcome)], False)
 
 
 # Batches

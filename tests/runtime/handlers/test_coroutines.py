@@ -42,8 +42,8 @@ def test_a_coroutine_that_was_begun_goes_on_where_it_waits():
         steps.append("went on")
 
     async def begin_and_await():
-        inside = InContext(contextvars.copy_context(), act())
-        inside.step_first()
+        context, coroutine = contextvars.copy_context(), act()
+        inside = InContext(context, coroutine, context.run(coroutine.send, None))
         steps.append("between")
         await ended(inside)
 

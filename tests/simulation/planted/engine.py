@@ -397,7 +397,7 @@ BUGS = [
     Bug(
         "run a coroutine although its assignment has ended",
         where="kafka_parallel._runtime.handlers.coroutine_work:CoroutineWork.begin_task",
-        old="not wants(task)",
+        old="not (task.assignment.live or wants(task))",
         new="False",
         executor="asyncio",
     ),
