@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import importlib.metadata
 import logging
 import shutil
 import subprocess
@@ -30,6 +31,8 @@ else:
 PROJECTS = (compiled_form.ROOT / "pyproject.toml", compiled_form.PROJECT / "pyproject.toml")
 LOGGER = "kafka_parallel_plugins.fast_decoder"
 IN_PYTHON = "the decoder is the one in Python, for kafka-parallel-compiled cannot be used: "
+OWN = importlib.metadata.version("kafka-parallel")
+REMEDY = f"pip install --force-reinstall --no-deps kafka-parallel-compiled=={OWN} brings the one for this Python"
 OF_THIS_SOURCE = """
 import pkgutil
 from hashlib import sha256
@@ -117,9 +120,7 @@ def test_a_module_that_cannot_be_imported_is_named(site, caplog, name, said):
     assert level == "WARNING"
     assert line.startswith(f"{IN_PYTHON}{sys.implementation.cache_tag} cannot import kafka-parallel-compiled 0.0.9 (")
     assert said in line
-    assert line.endswith(
-        "; pip install --upgrade 'kafka-parallel[compiled]' brings the one for this Python and this version"
-    )
+    assert line.endswith(f"; {REMEDY}")
 
 
 @pytest.mark.parametrize("source", ["", "SOURCE = 'f00'\n"], ids=["no fingerprint", "another fingerprint"])
@@ -131,7 +132,7 @@ def test_a_module_of_another_version_is_not_asked(site, caplog, source):
     assert decoder is decode
     assert level == "WARNING"
     assert line.startswith(
-        f"{IN_PYTHON}kafka-parallel-compiled 0.0.9 was compiled of the source of another version; pip install"
+        f"{IN_PYTHON}kafka-parallel-compiled 0.0.9 was not compiled from the source of kafka-parallel {OWN}; {REMEDY}"
     )
 
 
@@ -219,7 +220,7 @@ def test_the_trial_has_a_record_of_each_kind():
 def test_an_error_is_raised_to_those_who_ask_themselves(site):
     install(site, f"{MODULE}.py", b"")
 
-    with pytest.raises(NotUsableError, match=r"another version; pip install"):
+    with pytest.raises(NotUsableError, match=r"not compiled from the source of kafka-parallel \S+; pip install"):
         compiled_decoder()
 
 

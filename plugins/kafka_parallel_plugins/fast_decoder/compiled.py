@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "kafka-parallel-compiled"
 MODULE = "kafka_parallel_compiled"
-REMEDY = "pip install --upgrade 'kafka-parallel[compiled]' brings the one for this Python and this version"
+# An upgrade would leave the module as it is where its version is right and its Python, or its source, is not.
+REMEDY = "pip install --force-reinstall --no-deps kafka-parallel-compiled==%s brings the one for this Python"
 
 # A record with headers, one with long values that is older and has no key, one of nothing; the fourth is cut off.
 TRIAL = RawBatch(
@@ -53,7 +54,9 @@ def compiled_decoder() -> Decoder | None:
         return None
     found = vars(module)
     if found.get("SOURCE") != _source():
-        raise NotUsableError(f"{_named()} was compiled of the source of another version; {REMEDY}")
+        raise NotUsableError(
+            f"{_named()} was not compiled from the source of kafka-parallel {_own_version()}; {_remedy()}"
+        )
     if problem := _difference(found.get("decode")):
         raise NotUsableError(f"{_named()} makes other records than its source does ({problem}); please report this")
     return found["decode"]  # type: ignore[no-any-return]
@@ -63,9 +66,11 @@ def _imported() -> Any:
     try:
         return import_module(MODULE)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and _version() is None:
+        if isinstance(error, ModuleNotFoundError) and _version(DISTRIBUTION) is None:
             return None
-        raise NotUsableError(f"{sys.implementation.cache_tag} cannot import {_named()} ({error}); {REMEDY}") from error
+        raise NotUsableError(
+            f"{sys.implementation.cache_tag} cannot import {_named()} ({error}); {_remedy()}"
+        ) from error
 
 
 def _source() -> str:
@@ -92,11 +97,19 @@ def _outcome(decoder: Any) -> Any:
 
 
 def _named() -> str:
-    return f"{DISTRIBUTION} {_version() or '(not installed by pip)'}"
+    return f"{DISTRIBUTION} {_version(DISTRIBUTION) or '(not installed by pip)'}"
 
 
-def _version() -> str | None:
+def _remedy() -> str:
+    return REMEDY % _own_version()
+
+
+def _own_version() -> str:
+    return _version("kafka-parallel") or "VERSION"
+
+
+def _version(distribution: str) -> str | None:
     try:
-        return version(DISTRIBUTION)
+        return version(distribution)
     except (PackageNotFoundError, ValueError):  # the second: what is left of its metadata is no text
         return None
