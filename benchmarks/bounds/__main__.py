@@ -64,7 +64,10 @@ def report(judged: Mapping[str, Judged], found: Mapping[str, Sequence[float]]) -
     width = max(map(len, judged))
     lines = [f"{name:<{width}}  {_line(each, len(found[name]), BOUNDS[name])}" for name, each in judged.items()]
     count = {verdict: sum(each.verdict is verdict for each in judged.values()) for verdict in Verdict}
-    lines.append(f"{count[Verdict.FINE]} fine, {count[Verdict.WORSE]} worse, {count[Verdict.NONE]} without a verdict")
+    lines.append(
+        f"{count[Verdict.FINE]} fine, {count[Verdict.WORSE]} worse, {count[Verdict.NONE]} without a verdict "
+        "(their rounds contradict each other, or none began within --seconds)"
+    )
     return "".join(line + "\n" for line in lines)
 
 

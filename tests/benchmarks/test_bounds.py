@@ -57,7 +57,8 @@ def test_a_time_that_is_over_leaves_ratios_without_a_verdict(monkeypatch, capsys
     monkeypatch.setattr(sys, "argv", ["bounds"])
 
     assert bounds.main() == 0
-    assert f"{len(ratios.BOUNDS)} without a verdict" in capsys.readouterr().out
+    assert f"{len(ratios.BOUNDS)} without a verdict (" in (said := capsys.readouterr().out)
+    assert "none began within --seconds" in said
 
 
 def test_a_runner_that_fails_is_a_failure_and_says_why(monkeypatch, capsys):

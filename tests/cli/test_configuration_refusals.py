@@ -47,6 +47,11 @@ FILES = [
         "[consumer]\nbootstrap_servers = []",
         f'{IN_CONSUMER}bootstrap_servers is a list: give "host:port", or a list of these',
     ),
+    (
+        "[consumer]\npartition_assignment_strategy = ['cooperative-sticky']",
+        IN_CONSUMER
+        + 'partition_assignment_strategy is a list: give a list of objects to import, each written "module:name"',
+    ),
     ("topics = ['']", "kafka-parallel.toml: topics is a list: give a list of names of topics"),
     *(
         (

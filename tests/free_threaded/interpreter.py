@@ -56,7 +56,10 @@ def interpreter(folder: Path, chosen: str = "") -> str:
     if chosen:
         if is_free_threaded(chosen):
             return chosen
-        raise NotToBeHadError(f"{chosen} is no Python that was built with --disable-gil")
+        raise NotToBeHadError(
+            f"{chosen} cannot be run, or was not built with --disable-gil; leave FREE_THREADED out, and one is looked "
+            "for or built"
+        )
     found = next((path for path in candidates(folder) if is_free_threaded(path)), None)
     return found or build(source(folder), folder)
 
@@ -87,7 +90,9 @@ def source(folder: Path) -> Path:
     given = os.environ.get("CPYTHON_SOURCE")
     archive = Path(given) if given else debian_archive(folder)
     if not archive.exists():
-        raise NotToBeHadError(f"CPYTHON_SOURCE={given} does not exist")
+        raise NotToBeHadError(
+            f"CPYTHON_SOURCE={given} does not exist: name an archive or a folder of CPython's sources, or leave it out"
+        )
     if archive.is_dir():
         return archive
     unpacked = folder / "source"

@@ -128,7 +128,7 @@ SERVERS = Kind(
 )
 OBJECT = Kind('"module:name" of an object to import', _is_object, _object)
 OBJECTS = Kind(
-    'a list of "module:name" of objects to import',
+    'a list of objects to import, each written "module:name"',
     lambda value: _are_texts(value) and all(map(is_reference, value)),
     lambda text: list(map(_object, _texts(text))),
 )

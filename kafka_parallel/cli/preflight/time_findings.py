@@ -152,7 +152,8 @@ def _membership(intended: Intended) -> Iterator[Finding]:
         yield remark(
             "partition_assignment_strategy",
             f"{', '.join(names)}: each rebalance takes all partitions from all members; with "
-            "CooperativeStickyAssignor (kafka-python 3.x) those that stay go on",
+            "CooperativeStickyAssignor of kafka.coordinator.assignors.cooperative_sticky (kafka-python 3.x) those that "
+            "stay go on",
         )
     elif not all(is_cooperative):
         yield remark(
