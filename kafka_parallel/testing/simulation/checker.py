@@ -103,6 +103,14 @@ class Checker:
         for who, lane in [key for key in self._answered if key[0] == instance and key[1][0] in partitions]:
             del self._answered[who, lane]  # the answered records may come again
 
+    def gave_up(self, instance: str, partitions: Collection[TopicPartition], drain: float) -> None:
+        """Note that *instance* gives up *partitions*: records that run there longer than a *drain* lasts come again."""
+        self.tenures.gave_up(instance, partitions)
+        now = self._cluster.clock.monotonic()
+        for (who, place), calls in self._calls.items():
+            if who == instance and place[0] in partitions and calls:
+                self._excused[place] += not calls[-1].has_ended and calls[-1].lasted(now) >= drain
+
     def seeks(self, instance: str, partition: TopicPartition, position: int, target: int) -> None:
         """Note that the application of *instance* is about to jump in *partition* from *position* to *target*."""
         self.jumps.note(instance, partition, position, target)

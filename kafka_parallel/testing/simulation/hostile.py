@@ -48,7 +48,7 @@ class Watcher:
     def on_revoke(self, partitions: frozenset[TopicPartition], lost: bool) -> None:  # noqa: FBT001 - the hook's
         """Tell the story."""
         self._acts.unwanted(partitions)
-        self._checker.tenures.gave_up(self._name, partitions)
+        self._checker.gave_up(self._name, partitions, self._plan.options["revoke_timeout_ms"] / 1000)
         numbers = sorted(partition.partition for partition in partitions)
         self._world.note(f"{self._name} {'lost' if lost else 'gave up'} {numbers}")
 
