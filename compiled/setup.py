@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 ORIGINAL = REPOSITORY / "plugins/kafka_parallel_plugins/fast_decoder/batch_decoder.py"
 MODULE = "kafka_parallel_compiled.py"
-# What says to another version of kafka-parallel that this module is not of its source.
+# It tells another version of kafka-parallel that this module is not of its source.
 FINGERPRINT = '\nSOURCE = "%s"\n'
 # mypy finds neither kafka-parallel nor kafka-python where an sdist is built, so it must not use them here either.
 MYPY = ["--config-file=", "--follow-imports=skip", "--ignore-missing-imports"]

@@ -1,4 +1,4 @@
-"""What the ratios of several rounds say about a bound; nothing if they lie too far apart."""
+"""The verdict of the ratios of several rounds on a bound; nothing if they lie too far apart."""
 
 from __future__ import annotations
 

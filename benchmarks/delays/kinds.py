@@ -1,4 +1,9 @@
-"""The kinds of rows: what is measured in a round of each, and how it is compared."""
+"""The kinds of rows: the measurements of a round of each, and how they are compared.
+
+A consumer or a situation more is a row more of its kind: `entrants`, and the situations, protocols or names in the
+module that measures it. A new kind also needs its table in ``benchmarks/sheets.py`` and its bars in
+``benchmarks/panels.py``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a start costs: an import, and the way from the start of a program to its first record."""
+"""The costs of a start: an import, and the way from the start of a program to its first record."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ uses it (`consumer_adapter`, `async_commits`, `client_errors`), its brokers and 
 `coordinator`, `fetching_while_joining`, `fencing`), taking it over (`takeover`, `changes`, `guarded_class`, `refusals`,
 `detours`, `own_calls`, `polled_records`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`,
 `reading_trial`, `decoding`, `decoder_check`, `replaced_code`, `slices`, `prefetched`, `unreadable`, `deserializers`,
-`lazy_deserializers`, `own_headers`), and checks of usability (`consumer_checks`, `signatures`, `forks`,
+`lazy_deserializers`, `own_headers`; `decoding`, `slices` and `unreadable` stand in for the client's reader of batches,
+and use its private attributes), and checks of usability (`consumer_checks`, `signatures`, `forks`,
 `process_guards`).
 """

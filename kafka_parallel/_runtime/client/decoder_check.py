@@ -1,8 +1,8 @@
 """Does the decoder of a plugin still make the client's records? Now and then both decode, and the two are compared.
 
-The trial at the start has seen one batch that the client wrote itself. Producers write others, so the comparison goes
-on during the run: with the first slice, and with one in a thousand after it. From the first difference on, the client
-decodes, and the handlers get its records.
+The trial at the start (`reading_trial`) has seen small logs that the client wrote itself. Producers write others, so
+the comparison goes on during the run: with the first slice, and with one in a thousand after it. From the first
+difference on, the client decodes, and the handlers get its records.
 """
 
 from __future__ import annotations
