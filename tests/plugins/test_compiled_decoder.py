@@ -97,7 +97,10 @@ def test_the_compiled_form_is_used_if_it_fits(site, caplog):
 
 @pytest.mark.skipif(compiled_form.is_installed(), reason="kafka-parallel-compiled is installed")
 def test_where_it_is_not_installed_the_line_is_no_warning(site, caplog):
-    said = "the decoder is the one in Python: kafka-parallel-compiled is not installed"
+    said = (
+        "the decoder is the one in Python: kafka-parallel-compiled is not installed; "
+        "pip install 'kafka-parallel[compiled]' brings it"
+    )
 
     assert provided(caplog) == (decode, "INFO", said)
 

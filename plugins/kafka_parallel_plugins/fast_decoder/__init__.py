@@ -30,7 +30,10 @@ class FastDecoder:
             log.warning("the decoder is the one in Python, for kafka-parallel-compiled cannot be used: %s", error)
             return decode
         if compiled is None:
-            log.info("the decoder is the one in Python: kafka-parallel-compiled is not installed")
+            log.info(
+                "the decoder is the one in Python: kafka-parallel-compiled is not installed; "
+                "pip install 'kafka-parallel[compiled]' brings it"
+            )
             return decode
         log.info("the decoder is the compiled one")
         return compiled
