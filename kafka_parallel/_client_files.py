@@ -1,4 +1,6 @@
-"""Do the files of the package ``kafka`` come from kafka-python alone? kafka-python-ng, a fork of it, writes the same.
+"""Are the files of the package ``kafka`` those of a kafka-python that is known here, and of nothing else?
+
+kafka-python-ng, a fork of it, writes the same files.
 
 Of two distributions that write one file, pip leaves that of the one installed last. If that was the fork, the package
 is a mixture, and most mixtures cannot even be imported: this module is imported first, and says why. If it was
@@ -9,10 +11,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import re
 
 __all__ = ()
 
 FORK = "kafka-python-ng"
+# Older ones lack modules that kafka-parallel imports.
+_OLDEST = 2, 2
 _MEND = "pip uninstall kafka-python-ng kafka-python, then pip install kafka-python"
 
 
@@ -45,6 +50,15 @@ def mixture(client: str | None, fork: str | None, imported: str | None) -> tuple
     return (f"{both}: the next change of one by pip removes or mixes the files of both; {_MEND}", False)
 
 
+def too_old(client: str | None) -> str | None:
+    """Say that kafka-python is too old to be used, if the version *client* is; ``None`` = it is not installed."""
+    if client is None or tuple(map(int, re.findall(r"\d+", client)[:2])) >= _OLDEST:
+        return None
+    return (
+        f"kafka-python {client} is installed, which is too old for kafka-parallel: pip install 'kafka-python>=2.2.9,<4'"
+    )
+
+
 def imported_version() -> str | None:
     """The version that the package ``kafka`` says of itself."""
     version: str | None = getattr(importlib.import_module("kafka"), "__version__", None)
@@ -52,6 +66,8 @@ def imported_version() -> str | None:
 
 
 def _require_importable() -> None:
+    if (age := too_old(version_of("kafka-python"))) is not None:
+        raise ImportError(age)
     try:
         importlib.import_module("kafka")
     except ImportError as error:

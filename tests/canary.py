@@ -19,7 +19,10 @@ LONGEST_S = 3600.0
 
 
 def main(suites: list[str]) -> int:
-    """Run all *suites*; return 1 if one breaks."""
+    """Run all *suites*; return 1 if one breaks, 2 if there are none."""
+    if not suites:
+        print("no suite is given: name files or folders of tests", file=sys.stderr)
+        return 2
     print(f"kafka-python {importlib.metadata.version('kafka-python')}, Python {sys.version.split()[0]}", flush=True)
     has_failed = False
     with TemporaryDirectory() as folder:
@@ -52,7 +55,8 @@ def summary(suite: str, report: Path, last_line: str) -> tuple[str, bool]:
     skipped = sum(case.find("skipped") is not None for case in cases)
     passed = len(cases) - len(broken) - skipped
     if not broken:
-        return f"{suite}: {passed} pass, {skipped} skipped", passed > 0
+        why = "" if cases else f": {last_line}"
+        return f"{suite}: {passed} pass, {skipped} skipped{why}", passed > 0
     names = ", ".join(dict.fromkeys(str(case.get("name")).split("[")[0] for case in broken[:SHOWN]))
     more = f" and {len(broken) - SHOWN} more" * (len(broken) > SHOWN)
     return f"{suite}: {len(broken)} of {len(cases)} BREAK: {names}{more}: {_reason(broken[0])}", False

@@ -38,6 +38,18 @@ def test_a_suite_that_cannot_be_run_says_why(tmp_path):
     assert (line, is_good) == ("suite: CANNOT BE RUN: ERROR: no such option", False)
 
 
+def test_a_suite_without_tests_says_why(tmp_path, capsys):
+    assert canary.main([str(tmp_path / "absent")]) == 1
+
+    assert "absent: 0 pass, 0 skipped: ERROR: file or directory not found" in capsys.readouterr().out
+
+
+def test_no_suite_at_all_is_a_mistake(capsys):
+    assert canary.main([]) == 2
+
+    assert "name files or folders of tests" in capsys.readouterr().err
+
+
 def test_one_suite_that_breaks_fails_the_whole(tmp_path, capsys):
     good, bad = tmp_path / "test_good.py", tmp_path / "test_bad.py"
     good.write_text("def test_good(): pass\n")

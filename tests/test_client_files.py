@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kafka_parallel._client_files import mixture
+from kafka_parallel._client_files import mixture, too_old
 
 ROOT = Path(__file__).parents[1]
 MIXED_INIT = "from kafka.util import classproperty"  # as the real mixture of 3.0.12 and 2.2.3 fails
@@ -33,6 +33,33 @@ def test_a_mixture_is_told_from_one_that_works(client, fork, imported, expected)
     if found is not None:
         assert fork in found[0]
         assert "pip uninstall kafka-python-ng kafka-python, then pip install kafka-python" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("client", "is_told"),
+    [(None, False), ("3.0.12", False), ("2.2.0", False), ("3.1.0.dev0", False), ("2.1.5", True), ("1.4.7", True)],
+)
+def test_a_version_is_told_that_lacks_needed_modules(client, is_told):
+    found = too_old(client)
+
+    assert (found is not None) == is_told
+    if found is not None:
+        assert client in found
+        assert "pip install 'kafka-python>=2.2.9,<4'" in found
+
+
+def test_an_import_beside_an_old_client_names_its_version(tmp_path):
+    metadata = tmp_path / "kafka_python-2.0.2.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: kafka-python\nVersion: 2.0.2\n")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import kafka_parallel"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True,
+        text=True, timeout=600, check=False,
+    )  # fmt: skip
+
+    assert done.stderr.splitlines()[-1].startswith("ImportError: kafka-python 2.0.2 is installed, which is too old")
 
 
 def beside_the_fork(folder, program):

@@ -42,7 +42,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help="measure nothing new later (default: %(default)s)"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.seconds > 0:
+        parser.error(f"--seconds {options.seconds:g} must be above 0")
+    return options
 
 
 def measure(seconds: float) -> Mapping[str, Sequence[float]]:

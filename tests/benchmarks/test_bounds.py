@@ -119,3 +119,13 @@ def test_every_part_has_its_bounds(monkeypatch):
     assert found["64 at once for 5 ms, time x ideal"] == [1 / all_workloads()["5 ms"].scaled(0.25).ideal("none")] * 2
     assert all(len(values) == 2 for values in found.values())
     assert all(name in BY_NAME for name in ratios._NO_OP.values())
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_no_time_at_all_is_refused(monkeypatch, capsys, seconds):
+    monkeypatch.setattr(sys, "argv", ["bounds", f"--seconds={seconds}"])
+
+    with pytest.raises(SystemExit, match="2"):
+        bounds.main()
+
+    assert f"--seconds {seconds} must be above 0" in capsys.readouterr().err

@@ -8,6 +8,7 @@ imports nothing beyond the standard library.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -166,4 +167,8 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], subject:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="tests.free_threaded.interpreter", description=__doc__)
+    parser.add_argument("folder", help="of an earlier build, or of the one to come")
+    parser.add_argument("chosen", nargs="?", default="", help="the path of the Python to use")
+    options = parser.parse_args()
+    sys.exit(main(options.folder, options.chosen))
