@@ -96,7 +96,7 @@ class Membership:
         if self._keeps_state:
             self.group_metadata: Callable[[], Any] = self._group_metadata
             self._rebalance_protocol = SimpleNamespace(name="COOPERATIVE" if is_cooperative else "EAGER")
-            self.heartbeat = SimpleNamespace(session_timeout_expired=self._session_timeout_expired)
+            self.heartbeat: SimpleNamespace = SimpleNamespace(session_timeout_expired=self._session_timeout_expired)
 
     def _session_timeout_expired(self) -> bool:
         """Tell whether it is a session since the last heartbeat: there are none while it joins."""
