@@ -10,17 +10,20 @@ from kafka_parallel._consumer import ParallelConsumer
 from kafka_parallel._runtime.loop.shutdown import Signals
 from kafka_parallel._runtime.loop.together import Together
 from kafka_parallel._showing import shown
+from kafka_parallel.consumer_types import BatchHandler, Handler
 from kafka_parallel.errors import ConfigurationError
+from kafka_parallel.values import Batch
 
 if TYPE_CHECKING:
     from typing_extensions import Never  # a checker has it; Python has one from 3.11 on
 
     from kafka_parallel._runtime.loop.together import BegunRun
-    from kafka_parallel.consumer_types import BatchHandler, Handler
-    from kafka_parallel.values import Batch
 
-OfSingleRecords: TypeAlias = "tuple[ParallelConsumer, Handler] | tuple[ParallelConsumer, Handler, None]"
-ConsumerAndHandler: TypeAlias = "OfSingleRecords | tuple[ParallelConsumer, BatchHandler, Batch]"
+ConsumerAndHandler: TypeAlias = (
+    tuple[ParallelConsumer, Handler]
+    | tuple[ParallelConsumer, Handler, None]
+    | tuple[ParallelConsumer, BatchHandler, Batch]
+)
 
 
 # see docs/decisions/0089-runs-end-together.md

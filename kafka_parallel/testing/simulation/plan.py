@@ -194,8 +194,10 @@ class Plan:
     @property
     def most_running(self) -> int:
         """The most handlers of an instance that run at once: one that is overdue has another worker in its place."""
-        workers: int = min(self.options["workers"], self.places or self.options["workers"])
-        return 2 * workers if self.timeout_ms is not None and "thread-pool" in self.executor else workers
+        workers: int = self.options["workers"]
+        if self.timeout_ms is None:
+            return min(workers, self.places or workers)
+        return 2 * workers if "thread-pool" in self.executor else workers
 
     @property
     def is_timed_exactly(self) -> bool:

@@ -21,7 +21,7 @@ def shipped_plugins(plan: Plan, world: World, checker: Checker) -> list[object]:
         found.append(built_in("rate-limit")(**plan.pace))
     if plan.adaptive is not None:
         found.append(built_in("adaptive-concurrency")(**plan.adaptive))
-    if plan.places is not None:
+    if plan.places is not None and plan.timeout_ms is None:  # a late handler outlives its place
         found.append(built_in("topic-workers")(at_most={TOPIC: plan.places}))
     if plan.has_map:
         found.append(built_in("offset-map")())
