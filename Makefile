@@ -72,7 +72,7 @@ proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large sco
 
 # A wait that never ended is tried once more and reported as a rerun: the machine may have stood still, or the client.
 # A verdict on records (lost, repeated, reordered) is final, and the long targets try nothing twice.
-ONCE_MORE := --reruns 1 --only-rerun "^(Failed: Timeout|AssertionError: waited )|KafkaTimeoutError|NoBrokersAvailable"
+ONCE_MORE := -raR --reruns 1 --only-rerun "^(Failed: Timeout|AssertionError: waited )|KafkaTimeoutError|NoBrokersAvailable"
 
 broker: $(VENV)/ready  ## Run the tests on a real Kafka; "make faults" has more
 	$(BIN)/pytest -n 5 --dist worksteal $(ONCE_MORE) -m "broker and not distribution" --ignore tests/faults
