@@ -52,9 +52,14 @@ def page(run: Run, picture: str = "") -> str:
     command = "make bench-peers" if run.has_peers else "make bench"
     title = "Benchmarks beside other consumers" if run.has_peers else "Benchmarks"
     head = HEAD.format(title=title, command=command, day=run.at[:10], rounds=run.rounds)
+    return assembled(run, head, NOTES, picture)
+
+
+def assembled(run: Run, head: str, notes: str, picture: str) -> str:
+    """A page that begins with *head*, shows the figures of *run* and ends with *notes*; ``""`` = no picture."""
     image = [f"![The ratios as bars]({picture})\n"] if picture else []
     tables = [f"## {sheet.title}\n\n{markdown(sheet)}\n" for sheet in sheets(run)]
     plots = "\n\n".join(text_plot(panel) for panel in panels(run))
     plot = f"## The ratios as text\n\nSolid bars are kafka-parallel.\n\n```text\n{plots}\n```\n"
     machine = "\n".join(f"| {name} | {value} |" for name, value in run.machine.items())
-    return "\n".join([head, *image, *tables, plot, f"## Machine\n\n| | |\n|---|---|\n{machine}\n", NOTES])
+    return "\n".join([head, *image, *tables, plot, f"## Machine\n\n| | |\n|---|---|\n{machine}\n", notes])

@@ -1,6 +1,6 @@
 """The ratios of a short run, and the most that each may be: about a third more than it was when the bound was set.
 
-Where the question allows it the processor's time is compared, which a busy machine lengthens far less than the wall's.
+Most compare processor time, which a busy machine lengthens far less than the time on the wall.
 Each ratio is taken within one round.
 """
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.delays import latency, rebalances, restarts
-from benchmarks.panels import panels, text_plot
+from benchmarks.page import assembled
 from benchmarks.rows import Run
-from benchmarks.sheets import markdown, sheets
 
 HEAD = """\
 # Delays and batches
@@ -47,9 +46,4 @@ matplotlib in `.bench/`. `python -m benchmarks.delays --only latency --dry` meas
 def page(run: Run, load: str, picture: str = "") -> str:
     """The page of *run*, with the picture of that name if there is one."""
     head = HEAD.format(day=run.at[:10], rounds=run.rounds, load=load)
-    image = [f"![The ratios as bars]({picture})\n"] if picture else []
-    tables = [f"## {sheet.title}\n\n{markdown(sheet)}\n" for sheet in sheets(run)]
-    plots = "\n\n".join(text_plot(panel) for panel in panels(run))
-    plot = f"## The ratios as text\n\nSolid bars are kafka-parallel.\n\n```text\n{plots}\n```\n"
-    machine = "\n".join(f"| {name} | {value} |" for name, value in run.machine.items())
-    return "\n".join([head, *image, *tables, plot, f"## Machine\n\n| | |\n|---|---|\n{machine}\n", NOTES])
+    return assembled(run, head, NOTES, picture)
