@@ -1,4 +1,4 @@
-"""How a plugin is found by its name, imported, and made with its settings.
+"""How the plugin of an entry point is imported, and made with its settings.
 
 No message has the value of a setting in it: it may be a password.
 """
@@ -7,39 +7,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from kafka_parallel._plugins.installed import PLUGINS_ELSEWHERE
 from kafka_parallel._showing import described, kind_of, shown
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.errors import ConfigurationError, KafkaParallelError, PluginError
-
-NAMED_GROUP = "kafka_parallel"
-AUTOLOAD_GROUP = "kafka_parallel.autoload"
-OWN_DISTRIBUTION = "kafka-parallel"
-# Names of other libraries for plugins of ours.
-PLUGINS_ELSEWHERE = {
-    "threads": "thread-pool",
-    "threading": "thread-pool",
-    "processes": "process-pool",
-    "multiprocessing": "process-pool",
-    "async": "asyncio",
-    "dask": "futures",
-    "ray": "futures",
-    "dead-letter": "dlq",
-    "dead-letter-queue": "dlq",
-    "deadletter": "dlq",
-    "metrics": "timing-metrics",
-    "otel": "opentelemetry",
-    "key": "key-ordered",
-    "partition": "partition-queue",
-}
-
-# Names of parts of ours that are no plugins, and how each is used.
-NO_PLUGINS = {
-    "inbox": "call kafka_parallel.inbox.first_time(...) in the handler",
-    "producing": "write run(producing(handler, topic=...))",
-}
 
 # The choices without another distribution.
 CHOICES = {
@@ -80,49 +54,6 @@ def name_of(plugin: object) -> str:
     return type(plugin).__name__
 
 
-def _own_entry_points() -> list[importlib.metadata.EntryPoint]:
-    points = importlib.metadata.entry_points(group=NAMED_GROUP)
-    return [point for point in points if point.dist is not None and point.dist.name == OWN_DISTRIBUTION]
-
-
-def refuse_reserved(found: importlib.metadata.EntryPoint) -> None:
-    """Refuse a plugin that takes the name of a built-in one.
-
-    :raises PluginError: it does.
-    """
-    if found.name in {point.name for point in _own_entry_points()}:
-        raise PluginError(f"plugin {found.name!r} of {distribution_of(found)} takes the name of a built-in plugin")
-
-
-def find(name: str) -> importlib.metadata.EntryPoint:
-    """Find the entry point *name*; a built-in before anyone else's."""
-    named = importlib.metadata.entry_points(group=NAMED_GROUP)
-    automatic = importlib.metadata.entry_points(group=AUTOLOAD_GROUP)
-    found = {(distribution_of(point), point.value): point for point in (*named, *automatic) if point.name == name}
-    own = [point for point in _own_entry_points() if point.name == name]
-    candidates = own or list(found.values())
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        places = " and ".join(sorted(distribution_of(point) for point in candidates))
-        raise PluginError(f"plugin {name!r} is provided by {places}: uninstall one of them")
-    if name in NO_PLUGINS:
-        raise PluginError(f"{name} is no plugin: {NO_PLUGINS[name]}")
-    known = sorted({point.name for point in (*named, *automatic)})
-    raise PluginError(f"there is no plugin {name!r}; installed are: {', '.join(known) or 'none'}{_meant(name, known)}")
-
-
-def _meant(name: str, known: Collection[str]) -> str:
-    """How *name* is written right: several plugins in one text, a plugin with its setting, or one of *known*."""
-    several = [part.strip() for part in name.split(",")]
-    if len(several) > 1 and set(several) <= set(known):
-        return f"; {name!r} is {len(several)} plugins: give each by itself, {' and '.join(map(repr, several))}"
-    plugin = name.partition("=")[0].strip()
-    if "=" in name and plugin in known:
-        return f"; {plugin!r} is one, and a setting of it has a name: {plugin}:SETTING=VALUE on a command line"
-    return did_you_mean(name, known, PLUGINS_ELSEWHERE)
-
-
 def unknown_choice(option: str, name: str) -> str:
     """Say that no plugin is called *name*, which was given as *option*, and list the choices."""
     known = CHOICES[option]
@@ -134,18 +65,6 @@ def unknown_choice(option: str, name: str) -> str:
         f"{option}={shown(name)}: there is no such {option} and no such plugin; give {listed}, {others}"
         f"{did_you_mean(name, known, PLUGINS_ELSEWHERE)}"
     )
-
-
-def installed() -> set[str]:
-    """The names of all built-in and installed plugins."""
-    return {
-        point.name for group in (NAMED_GROUP, AUTOLOAD_GROUP) for point in importlib.metadata.entry_points(group=group)
-    }
-
-
-def distribution_of(point: importlib.metadata.EntryPoint) -> str:
-    """Name the distribution that *point* comes from, with its version."""
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
 
 
 def imported(point: importlib.metadata.EntryPoint, name: str, distribution: str) -> Any:

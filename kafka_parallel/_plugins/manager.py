@@ -7,7 +7,6 @@ one that was only installed is reported and left out. Built-in names cannot be t
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,19 +16,8 @@ import pluggy
 from kafka_parallel import hookspecs
 from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.implementations import function_of, mark_of, problem_of, raw_attribute, refuse_unfinished
-from kafka_parallel._plugins.loading import (
-    AUTOLOAD_GROUP,
-    distribution_of,
-    find,
-    imported,
-    installed,
-    instance,
-    name_of,
-    pair,
-    refuse_reserved,
-    unknown_choice,
-    what_was_meant,
-)
+from kafka_parallel._plugins.installed import distribution_of, installed_plugins
+from kafka_parallel._plugins.loading import imported, instance, name_of, pair, unknown_choice, what_was_meant
 from kafka_parallel._showing import described, kind_of
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.errors import ConfigurationError, PluginError
@@ -97,6 +85,7 @@ class Plugins:
     ) -> None:
         self._pm = HookFinder(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
+        self._installed = installed_plugins()
         self._distributions: dict[str, str] = {}
         self._defaults: set[str] = set()
         everywhere = named_by(environment)
@@ -224,7 +213,7 @@ class Plugins:
 
     def _block(self, name: str) -> None:
         self._pm.set_blocked(name)
-        if name not in (known := installed()):
+        if name not in (known := self._installed.names()):
             log.warning("'no:%s' blocks nothing: there is no plugin %r%s", name, name, did_you_mean(name, known))
 
     def _load_all(self, items: Sequence[object]) -> None:
@@ -243,7 +232,7 @@ class Plugins:
             raise type(error)(f"{PLUGINS_VARIABLE} in the environment names {name!r}: {error}") from error
 
     def _load_chosen(self, option: str, name: str, settings: Mapping[str, Any]) -> None:
-        if name not in installed():
+        if name not in self._installed.names():
             raise ConfigurationError(unknown_choice(option, name))
         self._load_named(name, settings)
 
@@ -262,18 +251,18 @@ class Plugins:
     def _load_named(self, name: str, settings: Mapping[str, Any]) -> None:
         if self._pm.is_blocked(name):
             raise PluginError(f"plugin {name!r} is named and blocked by 'no:{name}': leave one of the two out")
-        found = find(name)
+        found = self._installed.find(name)
         distribution = distribution_of(found)
         loaded = imported(found, name, distribution)
         plugin = instance(loaded, settings, f"plugin {name!r} of {distribution}")
         self._register(plugin, name, distribution)
 
     def _autoload(self) -> None:
-        for found in importlib.metadata.entry_points(group=AUTOLOAD_GROUP):
+        for found in self._installed.automatic:
             if self._pm.is_blocked(found.name) or found.name in self.names():
                 continue
             try:
-                refuse_reserved(found)
+                self._installed.refuse_reserved(found)
                 distribution = distribution_of(found)
                 loaded = imported(found, found.name, distribution)
                 self._register(instance(loaded, {}, f"plugin {found.name!r}"), found.name, distribution)

@@ -12,14 +12,8 @@ from pathlib import Path
 import click
 
 from kafka_parallel._plugins.implementations import mark_of, raw_attribute
-from kafka_parallel._plugins.loading import (
-    AUTOLOAD_GROUP,
-    NAMED_GROUP,
-    distribution_of,
-    find,
-    imported,
-    refuse_reserved,
-)
+from kafka_parallel._plugins.installed import AUTOLOAD_GROUP, InstalledPlugins, distribution_of
+from kafka_parallel._plugins.loading import imported
 from kafka_parallel._plugins.manager import HOOKS, NO_AUTOLOAD_VARIABLE, PLUGINS_VARIABLE, blocked_by, named_by
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.cli.configuration.flags import Flags
@@ -107,27 +101,26 @@ class Choice:
 
 def listed(choice: Choice) -> Iterator[InstalledPlugin]:
     """Each installed plugin by its name, and each that was chosen and is not installed."""
+    installed = InstalledPlugins()
     points = {
-        (point.name, distribution_of(point), point.value): (point, group)
-        for group in (AUTOLOAD_GROUP, NAMED_GROUP)
-        for point in importlib.metadata.entry_points(group=group)
+        (point.name, distribution_of(point), point.value): point for point in (*installed.automatic, *installed.named)
     }
-    for _, (point, group) in sorted(points.items()):
-        yield _listed(point, choice, is_automatic=group == AUTOLOAD_GROUP)
+    for _, point in sorted(points.items()):
+        yield _listed(point, choice, installed)
     for name in sorted(choice.used.keys() - {name for name, _, _ in points}):
-        reason = f"{choice.used[name]}: {_problem(name)}"
+        reason = f"{choice.used[name]}: {_problem(name, installed)}"
         yield InstalledPlugin(name, "-", "-", "-", "failed", reason)
 
 
-def _problem(name: str) -> str:
+def _problem(name: str, installed: InstalledPlugins) -> str:
     try:
-        find(name)
+        installed.find(name)
     except PluginError as error:
         return str(error)
     return ""
 
 
-def _listed(point: importlib.metadata.EntryPoint, choice: Choice, *, is_automatic: bool) -> InstalledPlugin:
+def _listed(point: importlib.metadata.EntryPoint, choice: Choice, installed: InstalledPlugins) -> InstalledPlugin:
     distribution = point.dist.name if point.dist is not None else "-"
     version = point.dist.version if point.dist is not None else "-"
 
@@ -137,23 +130,23 @@ def _listed(point: importlib.metadata.EntryPoint, choice: Choice, *, is_automati
     if point.name in choice.blocked:
         return told("blocked", choice.blocked[point.name])
     try:
-        hooks = _hooks(point)
+        hooks = _hooks(point, installed)
     except PluginError as error:
         return told("failed", str(error))
     if point.name in choice.used:
         return told("active", choice.used[point.name], hooks)
-    if is_automatic and choice.autoloads:
+    if point.group == AUTOLOAD_GROUP and choice.autoloads:
         return told("active", f"installed for {AUTOLOAD_GROUP}", hooks)
     return told("installed", "", hooks)
 
 
-def _hooks(point: importlib.metadata.EntryPoint) -> list[str]:
+def _hooks(point: importlib.metadata.EntryPoint, installed: InstalledPlugins) -> list[str]:
     """The hooks that the plugin of *point* implements.
 
     :raises PluginError: it cannot be used.
     """
-    if find(point.name).value != point.value:
-        refuse_reserved(point)
+    if installed.find(point.name).value != point.value:
+        installed.refuse_reserved(point)
     loaded = imported(point, point.name, distribution_of(point))
     marks = {name: mark_of(raw_attribute(loaded, name)) for name in dir(loaded)}
     if inspect.ismodule(loaded):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kafka_parallel._plugins.loading import installed
+from kafka_parallel._plugins.installed import InstalledPlugins
 from kafka_parallel.cli.command_group import CommandGroup
 from kafka_parallel.cli.plugin_template import files_of
 
@@ -29,7 +29,7 @@ def new(name: str, folder: Path | None) -> None:
     """
     if not NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} is no name for a plugin: write lower-case words with dashes, as in slow-log")
-    if name in installed():
+    if name in InstalledPlugins().names():
         raise click.UsageError(f"there is a plugin {name!r} already: a consumer could not tell the two apart")
     folder = folder or Path(f"kafka-parallel-{name}")
     if folder.exists() and any(folder.iterdir()):

@@ -9,15 +9,8 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer
 
 from kafka_parallel import Batch, ParallelConsumer
-from kafka_parallel._plugins.loading import (
-    CHOICES,
-    check_settings,
-    distribution_of,
-    find,
-    imported,
-    installed,
-    unknown_choice,
-)
+from kafka_parallel._plugins.installed import InstalledPlugins, distribution_of
+from kafka_parallel._plugins.loading import CHOICES, check_settings, imported, unknown_choice
 from kafka_parallel._plugins.manager import blocked_by, named_by
 from kafka_parallel._showing import kind_of
 from kafka_parallel.cli.configuration.run_config import PluginConfig, RunConfig
@@ -126,9 +119,10 @@ def check_plugins(config: RunConfig) -> None:
     :raises ConfigurationError: one does not take its settings.
     :raises PluginError: one is not installed, or cannot be imported.
     """
+    installed = InstalledPlugins()
     for plugin in config.plugins:
         try:
-            found = find(plugin.name)
+            found = installed.find(plugin.name)
             distribution = distribution_of(found)
             loaded = imported(found, plugin.name, distribution)
             check_settings(loaded, plugin.settings, f"plugin {plugin.name!r} of {distribution}")
@@ -146,7 +140,7 @@ def parallel_options(config: RunConfig) -> dict[str, Any]:
         chosen, place = options.get(name), config.places.get(f"parallel.{name}", "")
         if name == "ordering" and chosen is not None and is_reference(chosen):
             options[name] = load_object(chosen, place)
-        elif chosen is not None and chosen not in CHOICES[name] and chosen not in installed():
+        elif chosen is not None and chosen not in CHOICES[name] and chosen not in InstalledPlugins().names():
             raise ConfigurationError(f"{place}: {unknown_choice(name, chosen)}")
     return options
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from kafka_parallel._plugins.loading import installed
+from kafka_parallel._plugins.installed import InstalledPlugins
 from kafka_parallel.cli.configuration.flags import Flags
 from kafka_parallel.cli.configuration.precedence import load
 from kafka_parallel.errors import ConfigurationError
@@ -20,7 +20,7 @@ __all__ = ()
 
 def _plugins(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
     """The names of installed plugins, for the shell's completion."""
-    return sorted(name for name in installed() if name.startswith(begun))
+    return sorted(name for name in InstalledPlugins().names() if name.startswith(begun))
 
 
 OPTIONS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import EntryPoint, version
+from importlib.metadata import EntryPoint, EntryPoints, version
 
 import kafka
 import pytest
@@ -119,7 +119,7 @@ NO_HOOK = object()
 )  # fmt: skip
 def test_a_plugin_that_cannot_be_used_is_told_with_its_reason(monkeypatch, value, reason):
     point = EntryPoint("theirs", value, "kafka_parallel.autoload")._for(Distribution())
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point] * (group == point.group))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda: EntryPoints([point]))
 
     (found,) = listed(Choice({}, {}, autoloads=True))
 
@@ -128,9 +128,7 @@ def test_a_plugin_that_cannot_be_used_is_told_with_its_reason(monkeypatch, value
 
 def test_a_plugin_for_autoload_is_active_unless_that_is_switched_off(monkeypatch):
     point = EntryPoint("theirs", "kafka_parallel_plugins.retry:RetryWithBackoff", "kafka_parallel.autoload")
-    monkeypatch.setattr(
-        "importlib.metadata.entry_points", lambda group: [point._for(Distribution())] * (group == point.group)
-    )
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda: EntryPoints([point._for(Distribution())]))
 
     assert [found.status for found in listed(Choice({}, {}, autoloads=True))] == ["active"]
     assert [found.status for found in listed(Choice({}, {}, autoloads=False))] == ["installed"]

@@ -10,7 +10,8 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from kafka_parallel._plugins.implementations import mark_of, raw_attribute
-from kafka_parallel._plugins.loading import distribution_of, find, imported, instance, name_of
+from kafka_parallel._plugins.installed import InstalledPlugins, distribution_of
+from kafka_parallel._plugins.loading import imported, instance, name_of
 
 __all__: list[str] = []
 
@@ -71,7 +72,7 @@ def made_by_entry_point(name: str, settings: Mapping[str, Any]) -> Any:
     :raises PluginError: there is none, or it cannot be made.
     :raises ConfigurationError: it does not take these *settings*.
     """
-    point = find(name)
+    point = InstalledPlugins().find(name)
     distribution = distribution_of(point)
     return instance(imported(point, name, distribution), settings, f"plugin {name!r} of {distribution}")
 
