@@ -9,6 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from kafka_parallel import Handled, HandlerTimeout, RecordContext, Retry, Skip, hookimpl
+from kafka_parallel.errors import WorkerDied
 from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.limits import LimitJudge, RetryShare
@@ -90,6 +91,8 @@ class Auditor:
         """Audit the answer."""
         raw = context.raw
         self._checker.decides(self._name, raw, error.call if isinstance(error, NoLuckError) else None)
+        if isinstance(error, WorkerDied) and error.is_unwanted:
+            self._checker.violate(f"{self._name} asked about {raw.offset}, killed with its process for another record")
         if isinstance(error, HandlerTimeout):
             self._checker.overdue(self._name, raw, self._world.now, self._timeout)
         if isinstance(error, NoLuckError) and error.call.is_late:

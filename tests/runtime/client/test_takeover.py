@@ -277,6 +277,24 @@ def test_a_refused_start_leaves_the_consumer_to_a_bare_loop(reason, habits):
     assert app.committed == 6
 
 
+@HABITS
+def test_the_client_commits_nothing_by_itself_during_a_run(habits):
+    app, seen = App(), []
+    consumer = app.consumer(habits=habits)
+    consumer.subscribe([TOPIC])
+    parallel = ParallelConsumer(consumer, install_signal_handlers=False)
+
+    def handle(_):
+        seen.append(seen_of(consumer)["auto-commit"])
+        if len(seen) == 6:
+            parallel.stop()
+
+    parallel.run(handle)
+
+    assert set(seen) == {(False, False)}
+    assert seen_of(consumer)["auto-commit"] == (True, True)
+
+
 def test_another_start_may_follow_a_refused_one():
     app = App()
     parallel = app.parallel(executor="thread-pool")

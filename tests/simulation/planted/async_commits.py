@@ -31,6 +31,7 @@ BUGS = [
         where="kafka_parallel._runtime.loop.committer:Committer._failed",
         old="frozenset(partition for partition, held in commit.held.items() if held.is_ours)",
         new="self._scheduler.ask(lambda scheduler: scheduler.assigned)",
+        executor="tests/runtime/loop/test_committer.py::test_a_late_refusal_is_only_about_what_was_held_when_it_was_sent",
     ),
     Bug(
         "send a commit while another is on its way",

@@ -106,6 +106,7 @@ BUGS = [
         where="kafka_parallel._runtime.client.consumer_adapter:Client.take_over",
         old='takeover.changes.put(config, "enable_auto_commit", value=False)',
         new="pass",
+        executor="tests/runtime/client/test_takeover.py::test_the_client_commits_nothing_by_itself_during_a_run",
     ),
     Bug(
         "T1 mark as committed what is finished now, not what was sent",

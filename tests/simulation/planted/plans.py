@@ -105,12 +105,22 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "events": ((0.5, "stop"), (0.5, "start"), (0.5, "stop")),
         "options": {"stop_timeout_ms": 600000, "revoke_timeout_ms": 1500},
     },
+    "T9 look whether a record is still ours when it is taken, and not again when it runs": LEAVING,
+    "ask what a deadline means that passed after the partition left": {**LEAVING, "overdue": 0.3, "deadline_ms": 300},
+    "ask what the failure of a batch means although a partition of it has left": LEAVING,
     "begin a rate anew with each partition that comes": {
         **CALM,
         "pace": {"records_per_second": None, "per_key_per_second": 5, "burst": 1},
         "membership": "eager",
         "events": REBALANCES,
         "lanes": "key",
+    },
+    "begin a retry topic where auto_offset_reset says": {
+        "retry_topics": (30,),
+        "reset": "latest",
+        "lanes": "unordered",
+        "failing": 0.3,
+        "membership": "eager",
     },
     "believe any time in a retry header": {
         "retry_topics": (30,),
@@ -134,6 +144,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "membership": "eager",
         "commit_faults": 0.3,
     },
+    "do not cancel coroutines that nobody waits for": LEAVING,
     "do not count retries in batches": {
         **UNSTOPPED,
         "backoff": {"max_attempts": 5, "delay_ms": 1, "max_delay_ms": 8000, "jitter": 1, "max_share": 0.34},
@@ -142,13 +153,20 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "breaker": None,
         "options": {"workers": 3},
     },
+    "drop everything that has not started when leaving": {
+        **CALM,
+        "membership": "eager",
+        "lanes": "key",
+        "events": ((0.03, "rebalance"),) * 12,
+        "options": {**ROOMY, "workers": 4},
+    },
     "finish a coroutine that was cancelled without settling it": {**LEAVING, "late": 0.01},
     "give the slot of a task away that goes on": {**LEAVING},
-    "go on believing what is recorded after a jump of the user": JUMPS_AHEAD,
     "go on after a static member was fenced": {
         "membership": "static",
         "events": ((0.1, "start"), (0.2, "start"), (0.3, "start"), (0.3, "start"), (1.0, "start")),
     },
+    "go on believing what is recorded after a jump of the user": JUMPS_AHEAD,
     "handle records before their start is committed": {
         **CALM,
         "reset": "latest",
@@ -163,6 +181,31 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "hostile": 0.0,
         "batches": {"max_records": 5, "max_wait_ms": 50, "max_bytes": 1000000, "of": "mixed"},
     },
+    "leave the stuck head out of what is left": {
+        **CALM,
+        "overdue": 0.1,
+        "deadline_ms": 300,
+        "options": ROOMY,
+        "events": (),
+    },
+    "let a batch wait from the time at which the record came that is to go first": {
+        **CALM,
+        "partitions": 2,
+        "quiet": frozenset({1}),
+        "lull": 1.5,
+        "reset": "earliest",
+        "membership": "eager",
+        "events": (),
+        "transactions": 0.0,
+        "batches": {"max_records": 50, "max_wait_ms": 2000, "max_bytes": 1000000, "of": "mixed"},
+        "options": ROOMY,
+    },
+    "let a commit of the program overtake one of the run": {
+        "is_meddled_with": True,
+        "membership": "eager",
+        "seeks": False,
+        "is_fatal": False,
+    },
     "let a handler past its deadline end a row of dead letters": {
         **DEAD_LETTERS,
         "limit": {"max_consecutive": 2, "max_ratio": None, "window": 8},
@@ -176,6 +219,12 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "overdue": 0.3,
         "deadline_ms": 300,
     },
+    "let a key go on before its record without a verdict has run again": {
+        **UNSTOPPED,
+        "dying": 0.3,
+        "dead_letters": True,
+        "lanes": "key",
+    },
     "let a success that came after the partition left end a row of dead letters": {
         **DEAD_LETTERS,
         "limit": {"max_consecutive": 1, "max_ratio": None, "window": 8},
@@ -184,6 +233,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "membership": "eager",
         "options": SHORT,
     },
+    "let a wanted record fail whose process was killed for another": {"dying": 0.1},
     "let one record more of a topic be in flight than has a place": {"places": 1, "options": {"workers": 4}},
     "let the window of the ratio only grow": {
         **DEAD_LETTERS,
@@ -191,6 +241,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "failing": 0.3,
     },
     "never give back the place of a record that ends": {"places": 2},
+    "no epoch check: count what ends under a former assignment for the one of now": {**LEAVING, "failing": 0.0},
     "poll again on the way out after poll() has failed for good": {"is_fatal": True, "poll_faults": 0.1},
     "run a coroutine although its assignment has ended": {
         "membership": "eager",
@@ -205,6 +256,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "hostile": 0.0,
         "batches": {"max_records": 5, "max_wait_ms": 50, "max_bytes": 1000000, "of": "mixed"},
     },
+    "say that an attempt counts although its partition has left": LEAVING,
     "stop at the ratio, not above it": {
         **DEAD_LETTERS,
         "limit": {"max_consecutive": None, "max_ratio": 0.5, "window": 8},
@@ -229,6 +281,8 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         **SLOW_HEADS,
         "events": (),
     },
+    "tell of an attempt that failed after its partition left": LEAVING,
+    "tell of an attempt that returned after its partition left": LEAVING,
     "tell of the newest record as committed": {**CALM, "events": ()},
     "time a coroutine with what is decided about its failure": {
         "is_heard": True,

@@ -16,6 +16,7 @@ BUGS = [
         where="kafka_parallel._core.progress:progress",
         old="assignment.ledger.records + assignment.ledger.dropped",
         new="max(0, assignment.ledger.records - 1)",
+        executor="thread-pool with deadline",
     ),
     Bug(
         "tell of the newest record instead of the position: a marker is left for ever",
