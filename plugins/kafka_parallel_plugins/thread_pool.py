@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kafka_parallel import Executor, Settings, Work, hookimpl
@@ -38,15 +38,23 @@ class Threads:
 
     They are daemons because a handler that never returns must not keep the process alive; nothing that has to be
     finished is left to them, for commits are made by the thread of run().
+
+    :param workers: how many at once.
+    :param thread_module: the module ``threading``; a simulation gives a substitute.
+    :param clock: measures how long handlers take, in seconds.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(
+        self, workers: int, thread_module: Any = threading, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._thread_module = thread_module
+        self._clock = clock
         self._workers = workers
         self._sizer = ChunkSizer()
         self._work: Work
         self._threads: list[threading.Thread] = []
         self._at: dict[int, Any] = {}
-        self._lock = threading.Lock()  # guards the list of threads and the counts below
+        self._lock = thread_module.Lock()  # guards the list of threads and the counts below
         self._to_start = workers  # how many workers have no thread yet
         self._idle = 0  # how many threads wait for work, or are about to; not counted once all are started
         self._late = 0  # how many threads are at a handler that has taken too long
@@ -68,7 +76,7 @@ class Threads:
             self._idle += 1
             name = f"kafka-parallel-{self._started}"
             self._started += 1
-            thread = threading.Thread(target=self._pull, args=(self._work, more), name=name, daemon=True)
+            thread = self._thread_module.Thread(target=self._pull, args=(self._work, more), name=name, daemon=True)
             thread.start()  # under the lock: a concurrent join must not find a thread that was not started
             self._threads.append(thread)
 
@@ -108,11 +116,11 @@ class Threads:
 
     def join(self, timeout_ms: float) -> bool:
         """Wait up to *timeout_ms* milliseconds in all for the threads to end; tell whether all of them did."""
-        deadline = time.monotonic() + timeout_ms / 1000
+        deadline = self._clock() + timeout_ms / 1000
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - self._clock()))
         return not any(thread.is_alive() for thread in threads)
 
     def _pull(self, work: Work, more: int) -> None:
@@ -152,7 +160,7 @@ class Threads:
 
         :returns: false if a handler took longer than its deadline.
         """
-        clock, at, me = time.perf_counter, self._at, threading.get_ident()
+        clock, at, me = self._clock, self._at, self._thread_module.get_ident()
         handed_over = now = clock()
         count = 0
         for task in chunk:

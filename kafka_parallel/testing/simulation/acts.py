@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
+from weakref import WeakValueDictionary
 
 from kafka import TopicPartition
 
@@ -38,6 +39,19 @@ class NoLuckError(ValueError):
         super().__init__("no luck")
         self.call = call
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent: the error that arrives is of the same call."""
+        _calls[id(self.call)] = self.call
+        return _no_luck, (id(self.call),)
+
+
+# Calls whose errors were sent; the checker keeps each as long as its run lasts.
+_calls: WeakValueDictionary[int, Call] = WeakValueDictionary()
+
+
+def _no_luck(number: int) -> NoLuckError:
+    return NoLuckError(_calls[number])
+
 
 class Owner(Protocol):
     """The consumer of an instance."""
@@ -52,6 +66,7 @@ class Acts:
     :param name: the instance.
     :param consumer: its consumer.
     :param failing: how likely a handler fails, from 0 to 1.
+    :ivar ends: how often partitions have left.
     """
 
     def __init__(self, world: World, plan: Plan, checker: Checker, name: str, consumer: Owner, failing: float) -> None:
@@ -71,6 +86,7 @@ class Acts:
         self._all_busy_until = 0.0
         self._stops_at = FOREVER
         self._lane_busy_until: dict[Lane, float] = {}
+        self.ends = 0
 
     def begin(self, records: Sequence[Any], *, is_prompt: bool = True) -> Call:
         """Begin; return the call, which knows how many seconds it takes.
@@ -194,6 +210,10 @@ class Acts:
         self._world.note(f"{self._name} gave up {_numbers(call)}")
         self._checker.ended(call, map(place_of, call.records), self._world.now)
 
+    def violate(self, what: str) -> NoReturn:
+        """Note that something is wrong with the calls of handlers."""
+        self._checker.violate(f"{self._name} {what}")
+
     def reported(self, call: Call) -> None:
         """Note that the report arrives of a call that ended in another process."""
         self._checker.reported(call)
@@ -207,6 +227,7 @@ class Acts:
 
     def unwanted(self, partitions: Collection[TopicPartition]) -> None:
         """Note that records of *partitions* are no longer wanted: other calls must hear of it promptly."""
+        self.ends += 1
         for call in self._waiting:
             self._left[call].update(partitions)
             if all(place_of(record)[0] in self._left[call] for record in call.records):

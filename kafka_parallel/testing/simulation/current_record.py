@@ -77,7 +77,7 @@ class CurrentRecord:
 
 def has_current_record(plan: Plan) -> bool:
     """Tell whether the plugin is there: a lot of its own, of the seed alone."""
-    return "process-pool" not in plan.executor and random.Random(f"current record {plan.seed}").random() < 0.3
+    return not plan.is_elsewhere and random.Random(f"current record {plan.seed}").random() < 0.3
 
 
 def check_current(checker: Checker, records: Sequence[Any], *, is_batch: bool) -> None:

@@ -68,7 +68,7 @@ def draw(seed: int) -> Plan:
     plan = _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
     plan = _with_stuck_heads(plan) if is_calm and plan.has_map else plan
     plan = _with_jumps_ahead(plan) if plan.seeks and plan.has_map else plan
-    return _with_places(_with_moved_commits(_interrupted(_rearranged(plan), is_calm=is_calm)))
+    return _on_futures(_with_places(_with_moved_commits(_interrupted(_rearranged(plan), is_calm=is_calm))))
 
 
 def _taken_over(plan: Plan) -> Plan:
@@ -183,6 +183,17 @@ def _with_places(plan: Plan) -> Plan:
     if plan.executor not in {"thread-pool", "asyncio"} or chance.random() < 0.8:
         return plan
     return replace(plan, places=chance.choice([1, 2]))
+
+
+def _on_futures(plan: Plan) -> Plan:
+    """Let an executor of the application run the handlers of some plans; by a chance of its own, as above."""
+    kinds = {
+        "thread-pool": "futures", "process-pool": "futures", "batch on process-pool": "batch on futures",
+        "thread-pool with deadline": "futures with deadline", "batch on thread-pool": "batch on futures",
+    }  # fmt: skip
+    if plan.executor not in kinds or random.Random(f"futures {plan.seed}").random() < 0.85:
+        return plan
+    return replace(plan, executor=kinds[plan.executor])
 
 
 def _with_moved_commits(plan: Plan) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from kafka_parallel import Handled, HandlerTimeout, RecordContext, Retry, Skip, hookimpl
-from kafka_parallel.errors import WorkerDied
+from kafka_parallel.errors import ConfigurationError, WorkerDied
 from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.limits import LimitJudge, RetryShare
@@ -165,9 +165,13 @@ class Listener:
     def on_handled(self, handled: Sequence[Handled]) -> None:
         """Tell the checker."""
         for raw, _, _, started, ended, error in handled:
-            is_made_up = self._plan.hostile > 0 or isinstance(error, KeptOutError)
+            is_made_up = self._plan.hostile > 0 or isinstance(error, KeptOutError) or self._has_no_call(error)
             exact = self._plan.is_timed_exactly
             self._checker.told(self._name, raw, ended - started, error, is_exact=exact, is_made_up=is_made_up)
+
+    def _has_no_call(self, error: BaseException | None) -> bool:
+        """Tell whether *error* may come from an application's executor, which does not tell if a call had begun."""
+        return "futures" in self._plan.executor and isinstance(error, (WorkerDied, ConfigurationError))
 
 
 class Gate:

@@ -101,7 +101,7 @@ class InstanceMaker:
         meddler = consumer.meddler = Meddler(
             self._world, self._checker, instance.name, consumer, acts.stop, lambda: instance.is_stopping
         )
-        if "process-pool" not in self._plan.executor:
+        if not self._plan.is_elsewhere:
             acts.meddle = meddler.in_handler
         meddler.begin(process)
 
@@ -112,7 +112,7 @@ class InstanceMaker:
             meddle()
             seeker.in_handler()
 
-        if "process-pool" not in self._plan.executor:
+        if not self._plan.is_elsewhere:
             acts.meddle = act
         seeker.begin(process)
 

@@ -18,6 +18,7 @@ from kafka_parallel import Batch, Executor, Settings, Work, hookimpl
 from kafka_parallel.testing.simulation.acts import Acts, NoLuckError
 from kafka_parallel.testing.simulation.calls import Call
 from kafka_parallel.testing.simulation.event_loop import SimulatedLoop
+from kafka_parallel.testing.simulation.executor import START_TIMEOUT, Application, run_here
 from kafka_parallel.testing.simulation.plan import Plan
 from kafka_parallel.testing.simulation.pool import SimulatedPool, arrive, arrive_in_list
 from kafka_parallel.testing.simulation.process import Process
@@ -157,6 +158,32 @@ class Processes:
         return arrive if self.batch is None else arrive_in_list
 
 
+class Futures:
+    """Plain functions on an executor of the application: the real plugin ``futures``, whose threads are actors."""
+
+    event_loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, world: World, process: Process, plan: Plan) -> None:
+        self._application = Application(world, process, plan)
+        self._threads = Threads(process)
+        self._clock = process.monotonic
+        self.executor: object = self
+        self.batch = batch_of(plan)
+
+    @hookimpl
+    def provide_executor(self, settings: Settings) -> Executor:
+        """Provide the threads of the plugin."""
+        plugin = import_module(built_in("futures").__module__)
+        clock = {"thread_module": self._threads, "clock": self._clock}
+        source = plugin.ExecutorSource(self._application.given(), START_TIMEOUT, **clock)
+        return plugin.WaitingThreads(settings.workers, source, **clock)  # type: ignore[no-any-return]
+
+    def handler(self, acts: Acts) -> Callable[[Any], Any]:
+        """Make a handler that can be sent; the executor of the application does the real work."""
+        self._application.acts = acts
+        return run_here
+
+
 def batch_of(plan: Plan) -> Batch | None:
     """The application's ``batch=`` for ``run()``."""
     return None if plan.batch is None else Batch(**plan.batch)
@@ -173,6 +200,9 @@ KINDS: Mapping[str, Callable[[World, Process, Plan], Kind]] = {
     "process-pool": Processes,
     "process-pool with deadline": Processes,
     "batch on process-pool": Processes,
+    "futures": Futures,
+    "futures with deadline": Futures,
+    "batch on futures": Futures,
 }
 
 

@@ -70,8 +70,8 @@ class Plan:
     :ivar places: how many records of the topic the ``topic-workers`` plugin lets be in flight, if it is there.
     :ivar batches: the settings of batches, if handlers are of a kind that takes them.
     :ivar deadline_ms: the deadline of handlers, if they are of a kind that has one.
-    :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies, a wrapper
-        keeps a record out of a batch; each from 0 to 1.
+    :ivar overdue, dying, kept_out: how likely such a handler takes longer, the process of a handler dies (or the future
+        of its call ends without it), a wrapper keeps a record out of a batch; each from 0 to 1.
     :ivar oddity: the behaviour of user code that fails, by its name in ``user_code.py``; empty = as most code fails.
     :ivar odd_place: which user code does that: handlers, the deserialiser or the ordering.
     :ivar is_heard: whether a plugin hears of attempts that have ended.
@@ -197,7 +197,7 @@ class Plan:
         workers: int = self.options["workers"]
         if self.timeout_ms is None:
             return min(workers, self.places or workers)
-        return 2 * workers if "thread-pool" in self.executor else workers
+        return 2 * workers if "thread-pool" in self.executor or "futures" in self.executor else workers
 
     @property
     def is_timed_exactly(self) -> bool:
@@ -218,13 +218,23 @@ class Plan:
         """Tell whether a batch waits for nothing but company, workers, and others of its keys."""
         # Between a first fetch and its start being committed, the answer to the commit on its way is waited for.
         return self.is_calm and not (
-            self.pace or self.adaptive or self.hiccups or self.is_slow_to_answer or self.has_guests
+            "futures" in self.executor  # a worker waits longer than its handler takes
+            or self.pace
+            or self.adaptive
+            or self.hiccups
+            or self.is_slow_to_answer
+            or self.has_guests
         )
 
     @property
     def is_paced(self) -> bool:
         """Tell whether the starts of single records can be told apart."""
-        return self.batch is None and "process-pool" not in self.executor
+        return self.batch is None and not self.is_elsewhere
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Tell whether handlers run where nothing of the consumer is, and may begin some time after it was decided."""
+        return "process-pool" in self.executor or "futures" in self.executor
 
     @property
     def may_halt(self) -> bool:

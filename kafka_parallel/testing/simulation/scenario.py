@@ -15,7 +15,7 @@ from kafka import TopicPartition
 from kafka_parallel import RecordFailed
 from kafka_parallel._options import Options
 from kafka_parallel.errors import FATAL as FATAL_ERRORS
-from kafka_parallel.errors import CommitFailed, MemberFenced
+from kafka_parallel.errors import CommitFailed, ConfigurationError, MemberFenced
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker, Violation
@@ -249,6 +249,7 @@ class Simulation:
             (isinstance(error, RecordFailed) and plan.may_halt)
             or (isinstance(error, (*FATAL, CommitFailed)) and plan.is_fatal)
             or (isinstance(error, CommitFailed) and plan.membership == "assigned" and plan.commit_faults > 0)
+            or (self._has_no_executor(error) and "futures" in plan.executor and plan.dying > 0)
             or isinstance(error, SignalRaised)
             or (isinstance(error, MemberFenced) and plan.membership == "static")
             or (isinstance(error, (*FATAL_ERRORS, MisbehaviourError)) and plan.hostile > 0)
@@ -256,6 +257,12 @@ class Simulation:
         if not expected:
             raise error
         self.may_repeat = True
+
+    @staticmethod
+    def _has_no_executor(error: BaseException) -> bool:
+        """Tell whether the application's executor broke for good: inside of wrappers a record fails with that."""
+        found = error.__cause__ if isinstance(error, RecordFailed) else error
+        return isinstance(found, ConfigurationError)
 
     def _start(self) -> None:
         alive = sum(instance.is_alive for instance in self._instances)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+from greenlet import getcurrent
 
 from kafka_parallel.testing.simulation import process as processes
 from kafka_parallel.testing.simulation.process import Process
+
+# The interval, in seconds, at which a thread is looked at whose end is waited for.
+LOOK_EVERY = 0.01
 
 
 class Threads:
@@ -17,9 +23,19 @@ class Threads:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def Thread(self, *, target: Callable[[], None], name: str, daemon: bool) -> Thread:  # noqa: N802 - threading's name
+    def Thread(  # noqa: N802 - threading's name
+        self, *, target: Callable[..., None], args: tuple[Any, ...] = (), name: str, daemon: bool
+    ) -> Thread:
         """Make a thread."""
-        return Thread(self._process, target, name)
+        return Thread(self._process, lambda: target(*args), name)
+
+    def Lock(self) -> Semaphore:  # noqa: N802 - threading's name
+        """Make a lock, which may be held while its thread waits."""
+        return Semaphore(self._process, 1)
+
+    def get_ident(self) -> int:
+        """The number of the thread that runs now."""
+        return id(getcurrent())
 
     def Semaphore(self, value: int) -> Semaphore:  # noqa: N802 - threading's name
         """Make a semaphore."""
@@ -31,21 +47,41 @@ class Threads:
 
 
 class Thread:
-    """A thread that is not started yet."""
+    """A thread.
+
+    :ivar name: its name.
+    :ivar ident: its number; ``None`` before it runs.
+    """
 
     def __init__(self, process: Process, target: Callable[[], None], name: str) -> None:
         self._process = process
         self._target = target
-        self._name = name
+        self.name = name
+        self.ident: int | None = None
         self._started: processes.Thread | None = None
 
     def start(self) -> None:
         """Start it."""
-        self._started = self._process.start_thread(self._target, self._name)
+
+        def run() -> None:
+            self.ident = id(getcurrent())
+            self._target()
+
+        self._started = self._process.start_thread(run, self.name)
+
+    def is_alive(self) -> bool:
+        """Tell whether it was started and still runs."""
+        return self._started is not None and self._started.is_alive()
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, *timeout* seconds at most."""
+        deadline = self._process.monotonic() + timeout
+        while self.is_alive() and self._process.monotonic() < deadline:
+            self._process.sleep(LOOK_EVERY)
 
 
 class Semaphore:
-    """A semaphore."""
+    """A semaphore; with the value 1 a lock."""
 
     def __init__(self, process: Process, value: int) -> None:
         self._value = value
@@ -64,6 +100,12 @@ class Semaphore:
         with self._lock:
             self._value += 1
             self._released.notify()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class Event:
@@ -84,7 +126,7 @@ class Event:
             self._has_happened = True
             self._changed.notify_all()
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float | None = None) -> bool:
         """Wait for it, *timeout* seconds at most; tell whether it has happened."""
         with self._lock:
             if not self._has_happened:

@@ -36,16 +36,26 @@ class ExecutorSource:
 
     :param given: an executor, a function that makes one, or the place of either as ``"module:name"``.
     :param start_timeout: seconds that an executor gets to run a first call, which imports the handler.
+    :param thread_module: the module ``threading``; a simulation gives a substitute.
+    :param clock: tells seconds.
     """
 
-    def __init__(self, given: Any, start_timeout: float) -> None:
+    def __init__(
+        self,
+        given: Any,
+        start_timeout: float,
+        thread_module: Any = threading,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._thread_module = thread_module
+        self._clock = clock
         self._given = given
         self._start_timeout = start_timeout
         self._make: Callable[[], Any] | None = None
         self._executor: Executor | None = None
         self._program: Program
-        self._replacing = threading.Lock()
-        self._is_over = threading.Event()
+        self._replacing = thread_module.Lock()
+        self._is_over = thread_module.Event()
 
     def open(self, program: Program, is_stopping: Callable[[], bool]) -> bool:
         """Have the executor, and wait until it has imported the handler; tell whether it did, or the run is to end.
@@ -132,18 +142,18 @@ class ExecutorSource:
     def _try_out(self, executor: Executor, is_over: Callable[[], bool]) -> bool:
         """Have *executor* import the handler once; tell whether it did, or *is_over*."""
         who = f"the executor {shown(executor)} of plugin futures"
-        name, done = self._program.name, threading.Event()
+        name, done = self._program.name, self._thread_module.Event()
         try:
             future = executor.submit(remote.import_program, self._program.payload)
             future.add_done_callback(lambda _: done.set())
         except Exception as error:
             raise ConfigurationError(f"{who} takes no calls ({error}): give one that is not shut down") from error
-        deadline = time.monotonic() + self._start_timeout
-        while not done.wait(max(0.0, min(LOOK_EVERY, deadline - time.monotonic()))):
+        deadline = self._clock() + self._start_timeout
+        while not done.wait(max(0.0, min(LOOK_EVERY, deadline - self._clock()))):
             if is_over():
                 future.cancel()
                 return False
-            if time.monotonic() >= deadline:
+            if self._clock() >= deadline:
                 future.cancel()
                 raise ConfigurationError(
                     f"{who} did not import {name} within start_timeout_ms={self._start_timeout * 1000:g}: does it "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
@@ -60,12 +61,18 @@ class WaitingThreads(Threads):
 
     cannot_stop_handlers = True
 
-    def __init__(self, workers: int, source: ExecutorSource) -> None:
-        super().__init__(workers)
+    def __init__(
+        self,
+        workers: int,
+        source: ExecutorSource,
+        thread_module: Any = threading,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        super().__init__(workers, thread_module, clock)
         self._source = source
         self._program: Program
         self._waiting: dict[Future[Any], None] = {}  # single acts on a dict are atomic, with and without the GIL
-        self._is_ending = threading.Event()
+        self._is_ending = thread_module.Event()
         self._names = map(f"{uuid.uuid4().hex}-{{}}".format, count())
 
     def __repr__(self) -> str:
@@ -168,7 +175,7 @@ class WaitingThreads(Threads):
         )
 
     def _wait(self, future: Future[Any]) -> None:
-        done = threading.Event()
+        done = self._thread_module.Event()
         self._waiting[future] = None
         future.add_done_callback(lambda _: done.set())
         if self._is_ending.is_set():  # join() may have looked before this one was there

@@ -144,6 +144,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         "membership": "eager",
         "commit_faults": 0.3,
     },
+    "decide about the records of a broken executor before its workers are gone": {"dying": 0.1},
     "do not cancel coroutines that nobody waits for": LEAVING,
     "do not count retries in batches": {
         **UNSTOPPED,
@@ -281,6 +282,7 @@ PLANS: Mapping[str, Mapping[str, Any]] = {
         **SLOW_HEADS,
         "events": (),
     },
+    "take the record of a lost worker for one that is handled": {"dying": 0.1},
     "tell of an attempt that failed after its partition left": LEAVING,
     "tell of an attempt that returned after its partition left": LEAVING,
     "tell of the newest record as committed": {**CALM, "events": ()},
