@@ -56,10 +56,10 @@ def values(world, topic, *, is_open=False):
     consumer.assign([partition])
     consumer.seek_to_beginning(partition)
     deadline = time.monotonic() + PATIENCE
-    while not is_open and consumer.end_offsets([partition]) != all_there_is.end_offsets([partition]):
+    while not is_open and world.stable_end(partition) != all_there_is.end_offsets([partition])[partition]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    end, found = consumer.end_offsets([partition])[partition], []
+    end, found = world.stable_end(partition), []
     while consumer.position(partition) < end:
         assert time.monotonic() < deadline
         for records in consumer.poll(200).values():
@@ -184,8 +184,7 @@ def test_a_transaction_takes_no_more_than_its_time(world_3, topics):
     begin_with(producer, target, b"a")
 
     deadline = time.monotonic() + PATIENCE
-    reader = world_3.consumer(isolation_level="read_committed")
-    while reader.end_offsets([TopicPartition(target, 0)]) == {TopicPartition(target, 0): 0}:
+    while world_3.stable_end(TopicPartition(target, 0)) == 0:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

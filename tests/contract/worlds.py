@@ -59,6 +59,11 @@ class FakeWorld:
         yield
         log.end_transaction(commits=True)
 
+    def stable_end(self, partition: TopicPartition) -> int:
+        """The offset up to which a reader with "read_committed" can read."""
+        self._cluster.end_late_transactions()
+        return self._cluster.log(partition).readable_end("read_committed")
+
     def delete_before(self, topic: str, offset: int) -> None:
         self._cluster.logs[TopicPartition(topic, 0)].delete_before(offset)
 
@@ -120,6 +125,13 @@ class RealWorld:
             producer.send(topic, b"v", b"k", partition=0)
         producer.flush()  # without it, 2.x's abort_transaction() never returns
         return producer
+
+    def stable_end(self, partition: TopicPartition) -> int:
+        """The same. The admin client is asked: `asks_as_broker` may be true of the consumer."""
+        admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        found = admin.list_partition_offsets({partition: -1}, isolation_level="read_committed")
+        admin.close()
+        return int(found[partition].offset)
 
     def delete_before(self, topic: str, offset: int) -> None:
         admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)

@@ -33,6 +33,7 @@ from kafka_parallel._runtime.client.coordinator import end_heartbeats, finish_jo
 from kafka_parallel._runtime.client.extra_topics import ExtraTopics
 from kafka_parallel._runtime.client.fencing import is_fenced
 from kafka_parallel._runtime.client.forks import ParentsConsumer, require_own_process
+from kafka_parallel._runtime.client.joint_commits import JointCommits
 from kafka_parallel._runtime.client.lazy_deserializers import LazyDeserializers
 from kafka_parallel._runtime.client.membership import Membership
 from kafka_parallel._runtime.client.polled_records import BYTES_ERRORS, UsersPoll, records_of
@@ -61,6 +62,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
 
     :param consumer: the user's consumer; it is changed by `take_over`, and given back by `undo_takeover` or `close`.
     :ivar membership: of its group, from `listen` on.
+    :ivar joint_commits: asks for the commits of several partitions at once.
     :ivar partitions: what any thread may know of its partitions.
     :ivar failure: the error of the user's deserialiser or a plugin's decoder in ``poll()``: never call that again.
     :raises ConfigurationError: it is no consumer, its methods do not accept a run's arguments, or it is closed.
@@ -82,6 +84,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._slices = Slices()
         kind = type(consumer).__qualname__
         self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)
+        self.joint_commits = JointCommits(consumer)
         is_users = is_overridden(consumer, "poll")
         self._users_poll = UsersPoll(kind, lambda: self.partitions.states) if is_users else None
         self._is_polling = False

@@ -27,8 +27,8 @@ log = area_logger("rebalance")
 
 # The longest wait for records before the next look for the group's answer, in seconds.
 LOOK = 0.02
-# The versions whose joins were read to the end.
-KNOWN = "3.0."
+# The versions whose joins were read to the end; the second one is a state of August 2026.
+KNOWN = ("3.0.", "3.1.0.dev")
 
 
 # see docs/decisions/0103-fetching-while-joining.md
@@ -44,7 +44,7 @@ def put(coordinator: Any, membership: Membership, changes: Changes) -> None:
             changes.put(vars(coordinator), name, value=getattr(fetching, name))
     elif is_cooperative:
         log.info("poll() returns nothing while this member waits for its group: the joins of kafka-python %s are not "
-                 "known to be those of %sx", kafka.__version__, KNOWN)  # fmt: skip
+                 "known to be those of %sx", kafka.__version__, KNOWN[0])  # fmt: skip
 
 
 class FetchingWhileJoining:

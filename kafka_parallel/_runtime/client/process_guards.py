@@ -1,7 +1,7 @@
 """Finds facts about this Python process that stop a run, or are warned of when it starts.
 
-Two packages that write kafka-python's files, threads that are not threads, and an event loop that the client chose by
-itself. The command ``check`` says the first two by the same functions.
+Two packages that write kafka-python's files, threads that are not threads, an event loop that the client chose by
+itself, and a client that is told wrong ends of logs. The command ``check`` says the first two by the same functions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from kafka_parallel._client_files import FORK, imported_version, mixture, version_of
 from kafka_parallel._logs import area_logger
+from kafka_parallel._runtime.client.stable_ends import asks_as_broker
 from kafka_parallel.errors import ConfigurationError
 
 log = area_logger("run")
@@ -35,7 +36,7 @@ def check_process(consumer: Any) -> None:
     :raises ConfigurationError: a run cannot work here.
     """
     found = mixed_files(version_of("kafka-python"), version_of(FORK), imported_version())
-    for hazard in (found, green_threads(patched_by()), chosen_loop(consumer)):
+    for hazard in (found, green_threads(patched_by()), chosen_loop(consumer), unstable_ends(consumer)):
         if hazard is None:
             continue
         if hazard.is_fatal:
@@ -83,5 +84,18 @@ def chosen_loop(consumer: Any) -> Hazard | None:
         "chose its asyncio backend for this KafkaConsumer, because it was built inside of a running event loop, and "
         "kafka-parallel is tested with the other: write KafkaConsumer(..., net='selector'), or net='asyncio' if you "
         "mean that one",
+        is_fatal=False,
+    )
+
+
+def unstable_ends(consumer: Any) -> Hazard | None:
+    """Judge a *consumer* that means to read committed records only, and is told ends behind open transactions."""
+    if consumer.config.get("isolation_level") != "read_committed" or not asks_as_broker(consumer):
+        return None
+    return Hazard(
+        "kafka-python",
+        f"{imported_version()} asks for the ends of logs as a broker does: with isolation_level='read_committed', "
+        "end_offsets() and a start at auto_offset_reset='latest' lie behind the records of open transactions, and such "
+        "a start does not read them; pip install kafka-python==3.0.12, or a later one",
         is_fatal=False,
     )

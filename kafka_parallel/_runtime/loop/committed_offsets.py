@@ -1,13 +1,15 @@
 """Questions about the group's commits, asked while the client waits for the answer to a rebalance.
 
-The coordinator may be busy with the same rebalance, so a question that may be asked again is asked again. All questions
-of one kind in a rebalance share one deadline: the callback keeps the client from all else until then.
+One question is asked for all partitions of an assignment. If it has no answer in time, or a refusal for one of them,
+each is asked for alone: one that cannot be had keeps no other from being known. The coordinator may be busy with the
+same rebalance, so such a question is asked again if that may help. All questions of one kind in a rebalance share one
+deadline: the callback keeps the client from all else until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_retriable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 log = area_logger("rebalance")
 
 # The time that all questions of one kind in a rebalance may take, in seconds, and the wait before one is asked again.
+# The one for all partitions gets half of it: a commit that waits for a transaction lets it wait.
 ANSWER_TIMEOUT = 5.0
 RETRY_AFTER = 0.1
 
@@ -31,6 +34,18 @@ class UnknownCommitError(Exception):
     """The coordinator did not say what is committed; its cause says why, if it has one."""
 
 
+class CommitAnswers(NamedTuple):
+    """CommitAnswers to the questions of one kind.
+
+    :ivar found: the commits there are.
+    :ivar unknown: partitions of which it is not known whether there is one.
+    """
+
+    found: dict[TopicPartition, Any]
+    unknown: dict[TopicPartition, UnknownCommitError]
+
+
+# see docs/decisions/0104-one-question-for-all-commits.md
 class CommittedOffsets:
     """Asks the group coordinator; used where rebalances are answered."""
 
@@ -39,11 +54,42 @@ class CommittedOffsets:
         self._scheduler = scheduler
         self._clock = clock
 
-    def deadline(self) -> float:
-        """The time by which the questions that begin now have to be answered."""
-        return self._clock.monotonic() + ANSWER_TIMEOUT
+    def offsets(self, partitions: Collection[TopicPartition]) -> CommitAnswers:
+        """Ask for the committed offsets of *partitions*."""
+        deadline = self._clock.monotonic() + ANSWER_TIMEOUT
+        known = self.together(partitions, ANSWER_TIMEOUT / 2)
+        return self._one_by_one(partitions, deadline) if known is None else CommitAnswers(known, {})
 
-    def of(self, partition: TopicPartition, deadline: float, **metadata: bool) -> Any:
+    def together(self, partitions: Collection[TopicPartition], timeout: float) -> dict[TopicPartition, int] | None:
+        """Return the committed offsets of those of *partitions* that have one, or ``None``: then ask for each alone."""
+        commits = self._client.joint_commits.of(partitions, timeout) if partitions else {}
+        return None if commits is None else {partition: commit.offset for partition, commit in commits.items()}
+
+    def with_metadata(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        """Return the commits of those *partitions* that have one; say once if some cannot be had."""
+        deadline = self._clock.monotonic() + ANSWER_TIMEOUT
+        if (commits := self._client.joint_commits.of(partitions, ANSWER_TIMEOUT / 2)) is not None:
+            return commits
+        found, unknown = self._one_by_one(partitions, deadline, metadata=True)
+        if unknown:
+            cause = next(iter(unknown.values())).__cause__
+            log.warning("the commits of %s are not known (%r): records that they tell to be finished above the "
+                        "committed offset will be processed again", named(unknown), cause)  # fmt: skip
+        return found
+
+    def _one_by_one(self, partitions: Iterable[TopicPartition], deadline: float, **metadata: bool) -> CommitAnswers:
+        answers = CommitAnswers({}, {})
+        for partition in sorted(partitions):
+            try:
+                commit = self._of(partition, deadline, **metadata)
+            except UnknownCommitError as error:
+                answers.unknown[partition] = error
+            else:
+                if commit is not None:
+                    answers.found[partition] = commit
+        return answers
+
+    def _of(self, partition: TopicPartition, deadline: float, **metadata: bool) -> Any:
         """Return the group's committed offset of *partition*, or offset and *metadata*; ``None`` without one.
 
         :raises UnknownCommitError: there was no answer before the *deadline*, or none can be had.
@@ -58,20 +104,3 @@ class CommittedOffsets:
                     break
                 self._scheduler.wait_until(lambda _: False, min(RETRY_AFTER, left))
         raise UnknownCommitError from last
-
-    def with_metadata(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """Return the commits of those *partitions* that have one; say once if some cannot be had."""
-        found: dict[TopicPartition, OffsetAndMetadata] = {}
-        unknown: dict[TopicPartition, UnknownCommitError] = {}
-        deadline = self.deadline()
-        for partition in sorted(partitions):
-            try:
-                if (commit := self.of(partition, deadline, metadata=True)) is not None:
-                    found[partition] = commit
-            except UnknownCommitError as error:
-                unknown[partition] = error
-        if unknown:
-            cause = next(iter(unknown.values())).__cause__
-            log.warning("the commits of %s are not known (%r): records that they tell to be finished above the "
-                        "committed offset will be processed again", named(unknown), cause)  # fmt: skip
-        return found

@@ -7,7 +7,7 @@ never disturbed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from kafka_parallel._logs import area_logger
 from kafka_parallel._runtime.client.client_errors import is_retriable
 from kafka_parallel._runtime.loop import reports
 from kafka_parallel._runtime.loop.assign_answers import AssignAnswers
-from kafka_parallel._runtime.loop.committed_offsets import CommittedOffsets, UnknownCommitError
+from kafka_parallel._runtime.loop.committed_offsets import CommittedOffsets
 from kafka_parallel._runtime.loop.committer import CommitResult, Committer
 from kafka_parallel._runtime.loop.finishing import wait_drained
 from kafka_parallel._runtime.loop.sentences import named
@@ -128,6 +128,7 @@ class Rebalance:
             self._failed("taking", new, error)
 
     def _begin_assignments(self, new: frozenset[TopicPartition]) -> None:
+        self._client.joint_commits.drop_late_answers()
         done = self.assign_answers.announce(new)
         starts = self._go_on(new)
         self._scheduler.assign(new, done, starts)
@@ -205,9 +206,9 @@ class Rebalance:
         """Seek back to dropped records if the client kept a position past them; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
         kept = self._client.positions(known)
-        deadline = self._committed_offsets.deadline()
+        committed = self._committed(kept)
         starts = {
-            partition: max(_or(known[partition], position), self._committed(partition, deadline))
+            partition: max(_or(known[partition], position), committed.get(partition, -1))
             for partition, position in kept.items()
         }
         for partition, offset in starts.items():
@@ -223,9 +224,12 @@ class Rebalance:
 
         :raises KafkaError: the committed offset cannot be had for good.
         """
+        if not self.unsettled:
+            return
+        known = self._committed_offsets.together(self.unsettled, SETTLE_TIMEOUT / 2)
         for partition in sorted(self.unsettled):
             try:
-                offset = self._client.committed(partition, SETTLE_TIMEOUT)
+                offset = self._client.committed(partition, SETTLE_TIMEOUT) if known is None else known.get(partition)
             except Exception as error:
                 if not is_retriable(error):
                     raise
@@ -237,20 +241,18 @@ class Rebalance:
             self.unsettled.discard(partition)
             self._scheduler.defer(partition, 0.0)
 
-    def _committed(self, partition: TopicPartition, deadline: float) -> int:
-        """The group's committed offset: others may have had the partition since we gave it up. -1 if unknown."""
-        try:
-            offset: int | None = self._committed_offsets.of(partition, deadline)
-        except UnknownCommitError as error:
-            if self._is_transactional:
-                raise CommitFailed(
-                    f"the committed offset of {named([partition])} is not known, and with transactions no record may "
-                    "be handled that another member has committed"
-                ) from error.__cause__
+    def _committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The group's committed offsets, as far as known: others may have had the partitions since we gave them up."""
+        found, unknown = self._committed_offsets.offsets(partitions)
+        if unknown and self._is_transactional:
+            raise CommitFailed(
+                f"the committed offset of {named(unknown)} is not known, and with transactions no record may "
+                "be handled that another member has committed"
+            ) from next(iter(unknown.values())).__cause__
+        for partition in unknown:
             log.warning("the committed offset of %s[%d] is not known: records that others handled since we gave the "
                         "partition up will be processed again", partition.topic, partition.partition)  # fmt: skip
-            return -1
-        return -1 if offset is None else offset
+        return found
 
     def _drain(self, partitions: frozenset[TopicPartition]) -> None:
         """Wait for running records; a stop that is requested meanwhile bounds the wait too, counted from its request.

@@ -88,6 +88,11 @@ class OnIoThread:
         return self._running == threading.get_ident()
 
     @staticmethod
+    def run(function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call *function*: while it does not wait, it does not matter on which thread."""
+        return function(*arguments)
+
+    @staticmethod
     def sleep(seconds: float) -> Any:
         """Return an awaitable that lets *seconds* pass."""
         return _Sleep(seconds)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.group import KafkaConsumer
-from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError, KafkaTimeoutError
+from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError
 
 from kafka_parallel._runtime.client.consumer_checks import usable
 from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
@@ -299,15 +299,8 @@ class FakeConsumer:
     def committed(self, partition: TopicPartition, metadata: bool = False, timeout_ms: float | None = None) -> Any:
         """The group's commit for *partition*: the offset, or offset and *metadata*; ``None`` if there is none."""
         self._require(self.config["group_id"] is not None, "Requires group_id")
-        self._cluster.on_call("committed", "before")
-        if self._is_3 and self._subscription_is_unstable(partition):
-            raise KafkaTimeoutError("the committed offset waits for a transaction")
-        found = self._cluster.committed(self.config["group_id"], partition)
+        found = self._coordinator.fetch_committed_offsets([partition], timeout_ms=timeout_ms).get(partition)
         return found if found is None or metadata else found.offset
-
-    def _subscription_is_unstable(self, partition: TopicPartition) -> bool:
-        is_strict = self.config["isolation_level"] == "read_committed"
-        return is_strict and self._cluster.is_unstable(self.config["group_id"], partition)
 
     # The end
 

@@ -133,7 +133,7 @@ def test_nothing_is_asked_without_a_reader():
 def test_a_commit_that_cannot_be_had_is_said_and_its_records_are_repeated(caplog):
     app, reader = App(), Reader([range(3, 5)])
     committed_at(app, 2)
-    app.cluster.fail("committed", GroupAuthorizationFailedError())
+    app.cluster.fail("committed", GroupAuthorizationFailedError(), times=2)
 
     assert app.run(plugins=[reader]) is None
 

@@ -1,24 +1,33 @@
-"""Questions for committed offsets are repeated where that helps, and end with the time of their rebalance."""
+"""One question is asked for all committed offsets, others are repeated where that helps, and their time is limited."""
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
+
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import GroupAuthorizationFailedError, NodeNotReadyError
 
-from kafka_parallel._runtime.loop.committed_offsets import ANSWER_TIMEOUT, CommittedOffsets, UnknownCommitError
+from kafka_parallel._runtime.loop.committed_offsets import ANSWER_TIMEOUT, CommittedOffsets
 from kafka_parallel.testing.fake.clock import ManualClock
 
-ZERO, ONE = TopicPartition("t", 0), TopicPartition("t", 1)
+ZERO, ONE, TWO = (TopicPartition("t", number) for number in range(3))
 COMMIT = OffsetAndMetadata(7, "text", 3)
 
 
 class Broker:
-    """Answers as told, one answer for each question; the last one for all others. Each question takes some time."""
+    """Answers as told, one answer for each question; the last one for all others. Each question takes some time.
 
-    def __init__(self, *answers, seconds=0.0):
+    :param together: the answer to the question for all partitions.
+    """
+
+    def __init__(self, *answers, seconds=0.0, together=None):
         self.clock, self.asked = ManualClock(), []
+        self.joint_commits, self._together = SimpleNamespace(of=self._all_of), together
         self._answers, self._seconds = list(answers), seconds
+
+    def _all_of(self, _, timeout):
+        self.clock.sleep(min(self._seconds, timeout))
+        return self._together
 
     def committed(self, partition, timeout, metadata=False):
         self.asked.append(partition)
@@ -35,23 +44,53 @@ class Broker:
         return CommittedOffsets(self, self, self.clock)
 
 
-def test_a_broker_that_is_not_ready_is_asked_again():
-    broker = Broker(NodeNotReadyError(), NodeNotReadyError(), COMMIT)
+def test_one_question_is_enough():
+    broker = Broker(COMMIT, together={ONE: COMMIT})
     offsets = broker.offsets()
 
-    assert offsets.of(ZERO, offsets.deadline()) == 7
+    assert offsets.offsets([ZERO, ONE]) == ({ONE: 7}, {})
+    assert offsets.with_metadata([ZERO, ONE]) == {ONE: COMMIT}
+    assert broker.asked == []
+
+
+def test_nothing_is_asked_for_no_partition():
+    broker = Broker(COMMIT, seconds=1.0)
+
+    assert broker.offsets().offsets([]) == ({}, {})
+    assert (broker.asked, broker.clock.now) == ([], 0.0)
+
+
+def test_a_broker_that_is_not_ready_is_asked_again():
+    broker = Broker(NodeNotReadyError(), NodeNotReadyError(), COMMIT)
+
+    assert broker.offsets().offsets([ZERO]) == ({ZERO: 7}, {})
     assert len(broker.asked) == 3
 
 
 def test_a_refusal_is_not_asked_again():
     broker = Broker(GroupAuthorizationFailedError())
-    offsets = broker.offsets()
 
-    with pytest.raises(UnknownCommitError) as raised:
-        offsets.of(ZERO, offsets.deadline())
+    found, unknown = broker.offsets().offsets([ZERO])
 
-    assert isinstance(raised.value.__cause__, GroupAuthorizationFailedError)
+    assert (found, list(unknown)) == ({}, [ZERO])
+    assert isinstance(unknown[ZERO].__cause__, GroupAuthorizationFailedError)
     assert len(broker.asked) == 1
+
+
+def test_a_refusal_of_one_leaves_the_others_known():
+    broker = Broker(GroupAuthorizationFailedError(), None, COMMIT)
+
+    found, unknown = broker.offsets().offsets([ZERO, ONE, TWO])
+
+    assert (found, list(unknown)) == ({TWO: 7}, [ZERO])
+
+
+def test_the_question_for_all_leaves_time_for_each():
+    """A partition that waits for a transaction lets the question wait that is for all of them."""
+    broker = Broker(COMMIT, seconds=ANSWER_TIMEOUT)
+
+    assert broker.offsets().offsets([ZERO, ONE]).found == {ZERO: 7}
+    assert broker.clock.now == ANSWER_TIMEOUT
 
 
 def test_all_partitions_share_one_time_limit(caplog):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import NodeNotReadyError
 
 from kafka_parallel._core.buffer_limits import BufferLimits
@@ -97,6 +97,13 @@ def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_
             self.now += timeout
             raise NodeNotReadyError("no coordinator")
 
+        @property
+        def joint_commits(self):
+            return self
+
+        def of(self, _, timeout: float) -> None:
+            self.now += timeout
+
         def seek(self, partition, offset: int) -> None:
             pass
 
@@ -156,11 +163,21 @@ class Client:
 
     def __init__(self, acts):
         self._acts, self.kept, self.stored = acts, {}, {}
+        self.joint_commits = SimpleNamespace(of=self._commits, drop_late_answers=lambda: self.asked.clear())
+        self.asked = []
 
     def positions(self, partitions):
         return {partition: self.kept[partition] for partition in partitions if partition in self.kept}
 
+    def _commits(self, partitions, _):
+        self.asked.append(set(partitions))
+        found = {partition: offset for partition in partitions if (offset := self.stored.get(partition)) is not None}
+        if any(isinstance(offset, Exception) for offset in found.values()):
+            return None
+        return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in found.items()}
+
     def committed(self, partition, timeout):
+        self.asked.append(partition)
         offset = self.stored.get(partition)
         if isinstance(offset, Exception):
             raise offset
@@ -414,6 +431,21 @@ def test_records_that_others_have_committed_meanwhile_are_not_fetched_again():
     assert dropped_at(World(), position=5, stored=4) == [("seek", ZERO, 4)]
 
 
+def test_all_partitions_that_come_back_are_asked_for_by_one_question():
+    world, both = World(), frozenset([ZERO, ONE])
+    world.assign(ZERO, ONE)
+    world.feed(ZERO, 3)
+    world.feed(ONE, 3)
+    world.rebalance.lost(both)
+    world.client.kept, world.client.stored = dict.fromkeys(both, 5), {ONE: 4}
+    world.acts.clear()
+
+    world.assign(ZERO, ONE)
+
+    assert world.client.asked == [both]
+    assert {act for act in world.acts if act[0] == "seek"} == {("seek", ZERO, 3), ("seek", ONE, 4)}
+
+
 def test_a_client_that_forgot_its_position_reads_the_committed_offset_by_itself():
     world = World()
     world.assign(ZERO)
@@ -477,6 +509,29 @@ def test_a_delayed_topic_goes_on_where_it_is_committed_or_at_its_beginning(store
 
     assert world.acts == [act]
     assert world.rebalance.unsettled == set()
+
+
+def test_all_delayed_topics_are_asked_for_by_one_question():
+    world = World(delayed={"t"})
+    world.client.stored = {ZERO: 7}
+    world.assign(ZERO, ONE)
+    world.acts.clear()
+
+    world.rebalance.locate_delayed_topics()
+    world.rebalance.locate_delayed_topics()
+
+    assert world.client.asked == [{ZERO, ONE}]
+    assert world.acts == [("seek", ZERO, 7), ("seek to the beginning", ONE)]
+
+
+def test_a_delayed_topic_is_located_although_another_cannot_be():
+    world = World(delayed={"t"})
+    world.client.stored = {ZERO: 7, ONE: NodeNotReadyError("no coordinator")}
+    world.assign(ZERO, ONE)
+
+    world.rebalance.locate_delayed_topics()
+
+    assert world.rebalance.unsettled == {ONE}
 
 
 def test_a_delayed_topic_is_not_read_until_its_committed_offset_is_known():
