@@ -7,6 +7,8 @@ VENV2 ?= .venv-$(VERSION)-kafka-$(KAFKA2)
 BIN := $(VENV)/bin
 CANARY ?= kafka-python
 VENV_CANARY ?= .venv-$(VERSION)-canary
+# The longest time of one suite.
+CANARY_SECONDS ?= 300
 FREE_THREADED ?=
 FREE_THREADED_HOME ?= $(CURDIR)/.venv-free-threaded
 FREE_THREADED_TESTS ?= tests/core tests/runtime/test_races.py
@@ -14,6 +16,7 @@ SEEDS ?= 100000
 UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
 KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,order rebalance membership positions takeover detours failure fast_decoder slices dlq facts))
+CANARY_TESTS := $(filter-out tests/typing,$(KAFKA2_TESTS)) tests/integration/test_producing.py tests/plugins/test_exactly_once.py tests/faults/test_exactly_once.py
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
 
@@ -85,7 +88,7 @@ kafka2-all: $(VENV2)/ready  ## The same with all tests that depend on the client
 
 canary: $(VENV_CANARY)/ready  ## Say what breaks on the newest pre-release of kafka-python, or on CANARY=requirement
 	$(VENV_CANARY)/bin/python -m pip install -q --upgrade --pre "$(CANARY)"
-	$(VENV_CANARY)/bin/python -m tests.canary $(KAFKA2_TESTS)
+	$(VENV_CANARY)/bin/python -m tests.canary --seconds $(CANARY_SECONDS) --workers 3 --select "not asyncio and not process-pool" $(CANARY_TESTS)
 
 free-threaded:  ## Run suites without the interpreter lock, on FREE_THREADED=python or on a CPython that it builds
 	@found=$$($(PYTHON) -m tests.free_threaded.interpreter $(FREE_THREADED_HOME) $(FREE_THREADED)); \

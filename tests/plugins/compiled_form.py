@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -20,6 +21,8 @@ from kafka_parallel_plugins.fast_decoder import batch_decoder, compiled
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "compiled"
 NEEDED = ("mypyc", "setuptools")
+# The one that PROJECT asks for: venv of Python 3.11 puts an older one into each environment.
+OLDEST_SETUPTOOLS = 77
 
 
 def is_installed():
@@ -76,11 +79,16 @@ def _build(folder, path):
     (copy / PROJECT.name / path.name).rename(path)
 
 
+def _has_old_setuptools():
+    return int(importlib.metadata.version("setuptools").partition(".")[0]) < OLDEST_SETUPTOOLS
+
+
 def _require_compiler():
     """Skip the test where nothing can be compiled; in CI that is an error."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     header = Path(sysconfig.get_path("include"), "Python.h")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing += [f"setuptools {OLDEST_SETUPTOOLS} or later"] * ("setuptools" not in missing and _has_old_setuptools())
     missing += [str(header)] if not header.exists() else []
     missing += [compiler] if shutil.which(compiler) is None else []
     if missing:
