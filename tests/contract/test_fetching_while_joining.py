@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from kafka.future import Future
 
 from kafka_parallel._runtime.client import fetching_while_joining
 from kafka_parallel._runtime.client.changes import Changes
@@ -13,20 +14,28 @@ from tests.contract.worlds import PATIENCE, know_topics, poll_together, read
 
 # A poll in which a busy broker answers a join.
 LONG_MS = 3000
+# How long an answer takes over a slow line, in seconds.
+LATE = 0.05
 
 
 @pytest.fixture
-def rebalance(world):
+def assignors(world):
     if not world.is_3:
         pytest.skip("2.x has no cooperative assignor")
-    return Waiting(world, pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky"))
+    return pytest.importorskip("kafka.coordinator.assignors.cooperative_sticky")
+
+
+@pytest.fixture
+def rebalance(world, assignors):
+    return Waiting(world, assignors)
 
 
 class Waiting:
     """Two members of two partitions: the first one has given one up, the other one has to join again to get it."""
 
-    def __init__(self, world, assignors):
+    def __init__(self, world, assignors, *, by_pattern=False):
         self._world, self._topic = world, world.create_topic(2)
+        self._topics = {"pattern": f"^{self._topic}$"} if by_pattern else {"topics": [self._topic]}
         self._config = {"partition_assignment_strategy": [assignors.CooperativeStickyAssignor]}
         self.first = self._member()
         poll_together(self.first, until=lambda: len(self.first.assignment()) == 2)
@@ -34,7 +43,8 @@ class Waiting:
         self.changes = Changes()
 
     def _member(self):
-        member = self._world.consumer(self._topic, group_id=f"g-{self._topic}", **self._config)
+        member = self._world.consumer(group_id=f"g-{self._topic}", **self._config)
+        member.subscribe(**self._topics)
         know_topics(member)
         return member
 
@@ -114,6 +124,36 @@ def test_an_answer_that_came_between_two_polls_is_taken_in(rebalance):
     assert rebalance.first._coordinator._generation.generation_id == generation + 1
 
 
+def test_a_pattern_is_looked_up_over_a_slow_line(world, assignors):
+    rebalance = Waiting(world, assignors, by_pattern=True)
+    rebalance.fetch_while_joining()
+    answer_late(rebalance.first)
+    rebalance.begin(poll_ms=0)
+    rebalance.append(3)
+
+    others = rebalance.end(reads=3)
+    poll_together(rebalance.first, until=lambda: not rebalance.first._coordinator.rejoining)
+
+    assert {record.partition for record in others} == {1 - rebalance.kept}
+
+
+def answer_late(consumer):
+    """Let each update of the metadata be known a while after it was asked for; the fake one knows all at once."""
+    cluster = getattr(consumer._coordinator, "_cluster", None)
+    if not hasattr(cluster, "request_update"):
+        return
+    ask, asked = cluster.request_update, []
+
+    def request_update():
+        if not asked or asked[-1].is_done:
+            asked.append(Future())
+            tell = lambda: asked[-1].success(cluster)  # noqa: E731
+            ask().add_callback(lambda _: consumer._net.call_later(LATE, tell))
+        return asked[-1]
+
+    cluster.request_update = request_update
+
+
 def test_one_that_is_another_member_by_now_hands_out_nothing_while_it_joins(rebalance):
     rebalance.fetch_while_joining()
     rebalance.membership._id = "another-one"
@@ -129,4 +169,4 @@ def test_the_client_is_as_before_once_the_changes_are_taken_back(rebalance):
 
     rebalance.changes.undo()
 
-    assert not {"poll", "time_to_next_poll"} & vars(rebalance.first._coordinator).keys()
+    assert not {"poll", "ensure_active_group", "time_to_next_poll"} & vars(rebalance.first._coordinator).keys()

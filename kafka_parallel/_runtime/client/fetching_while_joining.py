@@ -27,6 +27,8 @@ log = area_logger("rebalance")
 
 # The longest wait for records before the next look for the group's answer, in seconds.
 LOOK = 0.02
+# The shortest time for new metadata, in milliseconds: a look without any would never meet an answer over a slow line.
+UPDATE_MS = 500
 # The versions whose joins were read to the end; the second one is a state of August 2026.
 KNOWN = ("3.0.", "3.1.0.dev")
 
@@ -40,7 +42,7 @@ def put(coordinator: Any, membership: Membership, changes: Changes) -> None:
     is_cooperative = protocol.name == "COOPERATIVE"
     if kafka.__version__.startswith(KNOWN):
         fetching = FetchingWhileJoining(coordinator, membership, is_cooperative=is_cooperative)
-        for name in ("poll", "time_to_next_poll"):
+        for name in ("poll", "ensure_active_group", "time_to_next_poll"):
             changes.put(vars(coordinator), name, value=getattr(fetching, name))
     elif is_cooperative:
         log.info("poll() returns nothing while this member waits for its group: the joins of kafka-python %s are not "
@@ -48,7 +50,7 @@ def put(coordinator: Any, membership: Membership, changes: Changes) -> None:
 
 
 class FetchingWhileJoining:
-    """The two methods of one member's coordinator that ``poll()`` asks before it fetches.
+    """The methods of one member's coordinator that decide whether ``poll()`` fetches, and after which wait.
 
     :param coordinator: the client's.
     :param membership: its membership as it was last seen.
@@ -60,7 +62,9 @@ class FetchingWhileJoining:
         self._membership = membership
         self._is_cooperative = is_cooperative
         self._poll = coordinator.poll
+        self._ensure_active_group = coordinator.ensure_active_group
         self._time_to_next_poll = coordinator.time_to_next_poll
+        self._wait_ms: float | None = None
 
     def poll(self, timeout_ms: float | None = None) -> bool:
         """Take part in the group, without waiting for others if there is something to fetch meanwhile.
@@ -68,14 +72,34 @@ class FetchingWhileJoining:
         :returns: whether records may be handed out.
         """
         coordinator = self._coordinator
+        if self._is_unanswered and self._keeps_partitions:
+            coordinator._invoke_completed_offset_commit_callbacks()  # noqa: SLF001 - the rest of poll() joins
+            return True
         if is_joining(coordinator) or coordinator.need_rejoin():
             self._await_answer()
-            timeout_ms = 0 if self._keeps_partitions else timeout_ms
+            self._wait_ms, timeout_ms = timeout_ms, self._time_to_join(timeout_ms)
         return bool(self._poll(timeout_ms=timeout_ms)) or (is_joining(coordinator) and self._keeps_partitions)
+
+    def ensure_active_group(self, timeout_ms: float | None = None) -> bool:
+        """Begin a join or take its answer in, and wait for others only if there is nothing to fetch meanwhile."""
+        if timeout_ms is not None and self._wait_ms is not None:
+            timeout_ms = min(timeout_ms, self._wait_ms)
+        return bool(self._ensure_active_group(timeout_ms=0 if self._keeps_partitions else timeout_ms))
 
     def time_to_next_poll(self) -> float:
         """The seconds until `poll` is to be called again; the client counts to a heartbeat, and joins without any."""
         return LOOK if is_joining(self._coordinator) else float(self._time_to_next_poll())
+
+    def _time_to_join(self, timeout_ms: float | None) -> float | None:
+        """The time for the client's ``poll()``: with a pattern it waits for newer metadata first, each time."""
+        has_pattern = self._coordinator._subscription.subscribed_pattern is not None  # noqa: SLF001
+        return timeout_ms if timeout_ms is None or not has_pattern else max(timeout_ms, UPDATE_MS)
+
+    @property
+    def _is_unanswered(self) -> bool:
+        join = getattr(self._coordinator, "_join_task", None)
+        is_answered = join is None or (join.has_answer if isinstance(join, AwaitedJoin) else join.is_done)
+        return is_joining(self._coordinator) and not is_answered
 
     @property
     def _keeps_partitions(self) -> bool:
@@ -117,5 +141,11 @@ class AwaitedJoin:
     is_done = False
 
     def __init__(self, join: Any) -> None:
+        self._join = join
         self.add_callback = join.add_callback
         self.add_errback = join.add_errback
+
+    @property
+    def has_answer(self) -> bool:
+        """True if an answer has come, or an error."""
+        return bool(self._join.is_done)

@@ -138,8 +138,11 @@ class Membership:
         group = self._cluster.keep(self._group_id, self._name, self._next_poll_due())
         if group.is_fenced(self._name):
             return self._go_on_fenced()
-        if group.is_current(self._name, self.generation):
-            return True
+        return group.is_current(self._name, self.generation) or self.ensure_active_group(timeout_ms)
+
+    def ensure_active_group(self, timeout_ms: float | None = None) -> bool:
+        """Take part in a rebalance; tell whether it is over for this member. *timeout_ms* never passes."""
+        group = self._cluster.group(self._group_id)
         if not self.rejoining:  # only once: a member that is removed after that never hears of it
             self._prepare()
             self._raise_listener_error()

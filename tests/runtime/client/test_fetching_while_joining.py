@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import kafka
@@ -13,7 +14,7 @@ from kafka.future import Future
 from kafka_parallel import ParallelConsumer
 from kafka_parallel._runtime.client import fetching_while_joining
 from kafka_parallel._runtime.client.changes import Changes
-from kafka_parallel._runtime.client.fetching_while_joining import KNOWN, LOOK, AwaitedJoin
+from kafka_parallel._runtime.client.fetching_while_joining import KNOWN, LOOK, UPDATE_MS, AwaitedJoin
 from kafka_parallel._runtime.client.membership import Membership
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from tests.until import run_until
@@ -22,19 +23,27 @@ knows_this_client = pytest.mark.skipif(not kafka.__version__.startswith(KNOWN), 
 
 
 class Coordinator:
-    """A member of generation 3 with one partition; its calls of poll() are answered with `is_in_group`."""
+    """A member of generation 3 with one partition; `is_in_group` tells whether its joins have been answered.
+
+    :ivar polls: the times of its calls of poll(), in milliseconds.
+    :ivar waits: the times for which it was to wait for the group.
+    """
 
     def __init__(self, protocol="COOPERATIVE"):
-        self.is_in_group, self.timeouts = True, []
+        self.is_in_group, self.polls, self.waits, self.callbacks = True, [], [], 0
         self.rejoining = self.is_expired = self.coordinator_is_gone = False
         self._rebalance_protocol = SimpleNamespace(name=protocol)
         self._generation = SimpleNamespace(generation_id=3, member_id="m-1")
-        self._subscription = SimpleNamespace(assignment={"p": object()})
+        self._subscription = SimpleNamespace(assignment={"p": object()}, subscribed_pattern=None)
         self._join_task = None
         self.heartbeat = SimpleNamespace(session_timeout_expired=lambda: self.is_expired)
 
     def poll(self, timeout_ms=None):
-        self.timeouts.append(timeout_ms)
+        self.polls.append(timeout_ms)
+        return not self.need_rejoin() or self.ensure_active_group(timeout_ms=timeout_ms)
+
+    def ensure_active_group(self, timeout_ms=None):
+        self.waits.append(timeout_ms)
         return self.is_in_group
 
     def time_to_next_poll(self):
@@ -45,6 +54,9 @@ class Coordinator:
 
     def coordinator_unknown(self):
         return self.coordinator_is_gone
+
+    def _invoke_completed_offset_commit_callbacks(self):
+        self.callbacks += 1
 
     def join(self):
         self.rejoining, self.is_in_group = True, False
@@ -63,8 +75,48 @@ def test_a_member_that_joins_does_not_wait_for_others_and_may_fetch():
     coordinator.join()
 
     assert coordinator.poll(timeout_ms=100)
-    assert coordinator.timeouts == [0]
+    assert coordinator.waits == [0]
     assert coordinator.time_to_next_poll() == LOOK
+
+
+@knows_this_client
+def test_the_client_is_not_asked_while_there_is_no_answer():
+    coordinator = Coordinator()
+    taken_over(coordinator)
+    coordinator.join()
+    coordinator._join_task = join = Future()
+
+    assert coordinator.poll(timeout_ms=100)
+    assert (coordinator.polls, coordinator.callbacks) == ([], 1)
+
+    join.success(b"assignment")
+    assert coordinator.poll(timeout_ms=100)
+    assert coordinator.polls == [100]
+
+
+@knows_this_client
+@pytest.mark.parametrize("timeout_ms", [0, 100])
+@pytest.mark.parametrize("protocol", ["COOPERATIVE", "EAGER"])
+def test_there_is_time_for_the_metadata_that_a_pattern_is_looked_up_in(protocol, timeout_ms):
+    coordinator = Coordinator(protocol)
+    taken_over(coordinator)
+    coordinator._subscription.subscribed_pattern = re.compile("topic")
+    coordinator.join()
+
+    coordinator.poll(timeout_ms=timeout_ms)
+
+    assert coordinator.polls == [UPDATE_MS]
+    assert coordinator.waits == [0 if protocol == "COOPERATIVE" else timeout_ms]
+
+
+@knows_this_client
+def test_a_pattern_is_no_reason_to_poll_longer_once_it_has_joined():
+    coordinator = Coordinator()
+    taken_over(coordinator)
+    coordinator._subscription.subscribed_pattern = re.compile("topic")
+
+    assert coordinator.poll(timeout_ms=0)
+    assert coordinator.polls == [0]
 
 
 def test_a_member_that_does_not_join_does_as_before():
@@ -72,10 +124,9 @@ def test_a_member_that_does_not_join_does_as_before():
     taken_over(coordinator)
 
     assert coordinator.poll(timeout_ms=100)
-    coordinator.is_in_group = False
 
-    assert not coordinator.poll(timeout_ms=100)
-    assert coordinator.timeouts == [100, 100]
+    assert coordinator.polls == [100]
+    assert coordinator.waits == []
     assert coordinator.time_to_next_poll() == 3.0
 
 
@@ -107,7 +158,7 @@ def test_a_member_whose_partitions_may_be_anothers_waits_for_the_answer(befalls)
     befalls(coordinator)
 
     assert not coordinator.poll(timeout_ms=100)
-    assert coordinator.timeouts == [100]
+    assert coordinator.waits == [100]
 
 
 @pytest.mark.parametrize("befalls", [is_joined_anew, is_removed])
@@ -132,7 +183,7 @@ def test_an_eager_member_has_given_up_its_partitions():
     coordinator.join()
 
     assert not coordinator.poll(timeout_ms=100)
-    assert coordinator.timeouts == [100]
+    assert coordinator.waits == [100]
 
 
 @pytest.mark.parametrize("coordinator", [None, SimpleNamespace()])
@@ -197,7 +248,7 @@ def test_all_is_as_before_once_the_changes_are_taken_back():
 
     taken_over(coordinator).undo()
 
-    assert not {"poll", "time_to_next_poll"} & vars(coordinator).keys()
+    assert not {"poll", "ensure_active_group", "time_to_next_poll"} & vars(coordinator).keys()
 
 
 @knows_this_client

@@ -43,4 +43,11 @@ BUGS = [
         new="False",
         executor=f"{TESTS}::test_an_answer_that_came_between_two_polls_is_still_awaited",
     ),
+    Bug(
+        "leave no time for the metadata that a pattern is looked up in",
+        where=f"{WHERE}:FetchingWhileJoining._time_to_join",
+        old="max(timeout_ms, UPDATE_MS)",
+        new="timeout_ms",
+        executor=f"{TESTS}::test_there_is_time_for_the_metadata_that_a_pattern_is_looked_up_in",
+    ),
 ]
