@@ -13,7 +13,7 @@ was held is lost, and that whatever the client still has is a new assignment.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.errors import CommitFailedError, RebalanceInProgressError
 
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from kafka import TopicPartition
 
     from kafka_parallel._runtime.client.rebalance_listener import Act
+
+
+class GroupGeneration(NamedTuple):
+    """One generation of a group, as one of its members knows it."""
+
+    member_id: str
+    number: int
+
+    def follows(self, earlier: GroupGeneration) -> bool:
+        """Tell whether it is the next one after *earlier*, for the same member."""
+        return (earlier.member_id, earlier.number + 1) == self
 
 
 # see docs/decisions/0015-seek-back.md
@@ -53,6 +64,18 @@ class Membership:
         if generation is None or not self._id:
             return False
         return bool(generation.generation_id >= 0 and generation.member_id == self._id)
+
+    @property
+    def eager_generation(self) -> GroupGeneration | None:
+        """The generation that the client belongs to, as far as it knows, if its group gives up all for a rebalance.
+
+        ``None`` in a cooperative group, and in 2.x, which does not say so.
+        """
+        protocol = getattr(self._coordinator, "_rebalance_protocol", None)
+        if protocol is None or protocol.name != "EAGER" or not self.is_unchanged:
+            return None
+        found = self._coordinator._generation  # noqa: SLF001 - see group_metadata(), which takes a lock
+        return GroupGeneration(found.member_id, found.generation_id)
 
     @property
     def has_metadata(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, repeat
 from typing import Any, TypeAlias
 
 import kafka
@@ -16,8 +17,9 @@ from kafka import TopicPartition
 from kafka_parallel._runtime.clock import Thread
 
 KAFKA_PYTHON_3 = int(kafka.__version__.split(".")[0]) >= 3
-# The interval at which the 3.x listener checks whether its helper thread is done, in seconds.
-TICK = 0.01
+# The interval at which the 3.x listener checks whether its helper thread is done, in seconds. Most are done within one
+# or two round trips to a broker, and all of the consumer waits for that: so the first checks follow quickly.
+TICK, FIRST_TICK, FIRST_TICKS = 0.01, 0.001, 50
 
 Act: TypeAlias = "Callable[[frozenset[TopicPartition]], None]"
 StartThread: TypeAlias = "Callable[[Callable[[], None], str], Thread]"
@@ -96,7 +98,8 @@ class IoThreadListener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
                 errors.append(error)
 
         thread = self._start_thread(run, "kafka-parallel-rebalance")
+        ticks = chain(repeat(FIRST_TICK, FIRST_TICKS), repeat(TICK))
         while thread.is_alive():
-            await self._consumer._net.sleep(TICK)  # noqa: SLF001 - the client's only way to wait on its own loop
+            await self._consumer._net.sleep(next(ticks))  # noqa: SLF001 - the only way to wait on the client's own loop
         if errors:
             raise errors[0]

@@ -18,6 +18,7 @@ from kafka_parallel._runtime.loop.assign_answers import AssignAnswers
 from kafka_parallel._runtime.loop.committed_offsets import CommittedOffsets
 from kafka_parallel._runtime.loop.committer import CommitResult, Committer
 from kafka_parallel._runtime.loop.finishing import wait_drained
+from kafka_parallel._runtime.loop.returns import Returns
 from kafka_parallel._runtime.loop.sentences import named
 from kafka_parallel.errors import CommitFailed
 
@@ -92,6 +93,7 @@ class Rebalance:
         self._hooks = hooks
         self._committed_offsets = CommittedOffsets(client, scheduler, clock)
         self.assign_answers = AssignAnswers(hooks, self._committed_offsets)
+        self._returns = Returns(client, clock, session_timeout)
         self._delayed = delayed
         self._drain_timeout = drain_timeout
         self._session_timeout = session_timeout
@@ -160,6 +162,7 @@ class Rebalance:
             self.lost_unsaid(ours | self._committer.lost)
         else:
             reports.left(ours)
+            self._returns.give_up(ours)
             self._end(ours, lost=False)
 
     def raise_failure(self) -> None:
@@ -206,7 +209,9 @@ class Rebalance:
         """Seek back to dropped records if the client kept a position past them; return these offsets."""
         known = {partition: self._resume_at.pop(partition) for partition in partitions & self._resume_at.keys()}
         kept = self._client.positions(known)
-        committed = self._committed(kept)
+        elsewhere = self._returns.come(partitions)
+        # With transactions the last commit may be stored although its answer was an error.
+        committed = self._committed(kept.keys() if self._is_transactional else kept.keys() & elsewhere)
         starts = {
             partition: max(_or(known[partition], position), committed.get(partition, -1))
             for partition, position in kept.items()

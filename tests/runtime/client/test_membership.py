@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from kafka.errors import CommitFailedError, RebalanceInProgressError
 
-from kafka_parallel._runtime.client.membership import Membership
+from kafka_parallel._runtime.client.membership import GroupGeneration, Membership
 
 
 class World:
@@ -121,3 +121,31 @@ def test_it_is_unchanged_while_it_has_the_id_that_was_seen_and_a_generation(
 @pytest.mark.parametrize("coordinator", [None, SimpleNamespace(_generation=SimpleNamespace(member_id=""))])
 def test_a_member_that_has_not_joined_yet_is_not_unchanged(coordinator):
     assert not Membership(coordinator, lambda: None).is_unchanged
+
+
+def generation_of(protocol, *, number=5, seen="m-1", is_2=False):
+    """The generation of a member that was last seen as *seen*."""
+    coordinator = SimpleNamespace(_generation=SimpleNamespace(member_id=seen, generation_id=number), rejoining=False)
+    if not is_2:
+        coordinator._rebalance_protocol = SimpleNamespace(name=protocol)
+    membership = Membership(coordinator, lambda: None)
+    coordinator._generation.member_id = "m-1"
+    return membership.eager_generation
+
+
+def test_the_generation_of_an_eager_group_is_known():
+    assert generation_of("EAGER") == GroupGeneration("m-1", 5)
+
+
+def test_there_is_no_eager_generation_where_all_is_not_given_up_or_nothing_is_held():
+    assert generation_of("COOPERATIVE") is None
+    assert generation_of("EAGER", number=-1) is None
+    assert generation_of("EAGER", seen="m-0") is None
+    assert generation_of("EAGER", is_2=True) is None
+
+
+@pytest.mark.parametrize(
+    ("later", "follows"), [(("m", 6), True), (("m", 7), False), (("m", 5), False), (("n", 6), False)]
+)
+def test_a_generation_follows_the_one_before_it_for_the_same_member(later, follows):
+    assert GroupGeneration(*later).follows(GroupGeneration("m", 5)) is follows

@@ -11,6 +11,7 @@ from kafka.errors import NodeNotReadyError
 from kafka_parallel._core.buffer_limits import BufferLimits
 from kafka_parallel._core.commit_schedule import CommitRules
 from kafka_parallel._core.task import Task
+from kafka_parallel._runtime.client.membership import GroupGeneration
 from kafka_parallel._runtime.loop.committer import CommitResult
 from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 from kafka_parallel._runtime.loop.rebalance import COMMIT_TIMEOUT, SLICE, Rebalance
@@ -97,6 +98,8 @@ def test_all_partitions_of_a_rebalance_share_one_limit_for_asking_where_they_go_
             self.now += timeout
             raise NodeNotReadyError("no coordinator")
 
+        membership = None
+
         @property
         def joint_commits(self):
             return self
@@ -160,6 +163,7 @@ class Client:
     is_joining = False
     has_group_assignment = True
     group_id = "g"
+    membership = None
 
     def __init__(self, acts):
         self._acts, self.kept, self.stored = acts, {}, {}
@@ -444,6 +448,26 @@ def test_all_partitions_that_come_back_are_asked_for_by_one_question():
 
     assert world.client.asked == [both]
     assert {act for act in world.acts if act[0] == "seek"} == {("seek", ZERO, 3), ("seek", ONE, 4)}
+
+
+@pytest.mark.parametrize(("is_transactional", "asked"), [(False, []), (True, [{ZERO}])])
+def test_nothing_is_asked_of_a_partition_that_comes_straight_back(is_transactional, asked):
+    """With transactions the last commit may be stored although its answer was an error."""
+    world = World(is_transactional=is_transactional)
+    world.client.membership = SimpleNamespace(eager_generation=GroupGeneration("m", 5))
+    world.client.assignment = lambda: frozenset([ZERO])
+    world.assign(ZERO)
+    world.feed(ZERO, 3)
+    world.shutdown.request(0.0)
+    world.rebalance.revoked(frozenset([ZERO]))
+    world.client.kept, world.client.stored = {ZERO: 5}, {ZERO: 3}
+    world.client.membership.eager_generation = GroupGeneration("m", 6)
+    world.acts.clear()
+
+    world.assign(ZERO)
+
+    assert world.client.asked == asked
+    assert [act for act in world.acts if act[0] == "seek"] == [("seek", ZERO, 3)]
 
 
 def test_a_client_that_forgot_its_position_reads_the_committed_offset_by_itself():
