@@ -2,17 +2,21 @@
 
 A subclass or a patch of the client's classes may change records: mask them, decrypt them, leave some out. A decoder
 makes records without that code. Trying it finds no difference where a patch looks at the topic, so each function is
-asked for the module that it was written in.
+asked for the module that it was written in. The classes are looked up where the client does so, for a program may put
+its own in their place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import FunctionType
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
-from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
-from kafka.record.memory_records import MemoryRecords
+from kafka.consumer import fetcher
+from kafka.record import default_records, memory_records
+
+# The classes of bytes, batches and records, each in the module that makes objects of it.
+CLASSES = ((fetcher, "MemoryRecords"), (memory_records, "DefaultRecordBatch"), (default_records, "DefaultRecord"))
 
 
 def replaced_function(records_class: Any) -> str:
@@ -20,18 +24,24 @@ def replaced_function(records_class: Any) -> str:
 
     :param records_class: the client's class for the fetched data of a partition, or what a program has put there.
     """
-    for kind in (records_class, MemoryRecords, DefaultRecordBatch, DefaultRecord):
+    kinds = [records_class]
+    for module, name in CLASSES:
+        kinds.append(kind := getattr(module, name))
+        if not isinstance(kind, type):
+            return f"{module.__name__}.{name}"
+    for kind in kinds:
         for name, function in _functions(kind):
             if not _is_the_clients(function):
                 return f"{kind.__qualname__}.{name}"
     return ""
 
 
-def _functions(kind: Any) -> Iterator[tuple[str, Any]]:
-    """The functions of *kind* and of the classes above it, those of properties among them."""
+def _functions(kind: type) -> Iterator[tuple[str, Any]]:
+    """The functions of *kind* and of the classes above it, and all else that acts when it is read."""
     for name, value in ((name, value) for above in kind.__mro__[:-1] for name, value in vars(above).items()):
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-        if callable(function) and not isinstance(function, type):
+        acts = callable(function) or hasattr(type(function), "__get__")
+        if acts and not isinstance(function, type | GetSetDescriptorType | MemberDescriptorType):
             yield name, function
 
 

@@ -6,7 +6,9 @@ import functools
 import logging
 
 import pytest
+from kafka.consumer import fetcher
 from kafka.consumer.fetcher import Fetcher
+from kafka.record import MemoryRecords, default_records, memory_records
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 
 from kafka_parallel._runtime.client import decoding
@@ -72,6 +74,73 @@ def test_code_of_batches_and_records_counts_too(monkeypatch, kind, name):
     monkeypatch.setattr(kind, name, property(patched) if isinstance(theirs, property) else patched)
 
     assert replaced_function(CLIENT) == f"{kind.__name__}.{name}"
+
+
+class Descriptor:
+    """A property of its own kind, as ``functools.cached_property`` is: it cannot be called."""
+
+    def __get__(self, instance, owner):
+        return b"***"
+
+
+def test_a_property_of_another_kind_is_found(monkeypatch):
+    monkeypatch.setattr(DefaultRecord, "value", Descriptor())
+
+    assert replaced_function(CLIENT) == "DefaultRecord.value"
+
+
+class OwnRecords(MemoryRecords):
+    def next_batch(self):
+        raise NotImplementedError
+
+
+class OwnBatch(DefaultRecordBatch):
+    def __next__(self):
+        raise NotImplementedError
+
+
+class OwnRecord(DefaultRecord):
+    @property
+    def value(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "kind", "function"),
+    [
+        (fetcher, "MemoryRecords", OwnRecords, "next_batch"),
+        (memory_records, "DefaultRecordBatch", OwnBatch, "__next__"),
+        (default_records, "DefaultRecord", OwnRecord, "value"),
+    ],
+)
+def test_a_class_is_found_that_takes_the_place_of_the_clients(monkeypatch, module, name, kind, function):
+    monkeypatch.setattr(module, name, kind)
+
+    assert replaced_function(CLIENT) == f"{kind.__name__}.{function}"
+
+
+def test_a_function_that_takes_the_place_of_a_class_is_found(monkeypatch):
+    monkeypatch.setattr(memory_records, "DefaultRecordBatch", functools.partial(DefaultRecordBatch))
+
+    assert replaced_function(CLIENT) == "kafka.record.memory_records.DefaultRecordBatch"
+
+
+def test_records_that_only_their_values_tell_apart_are_the_programs_own(monkeypatch):
+    class Unmasked(DefaultRecord):
+        """Changes no value of the trial."""
+
+        @property
+        def value(self):
+            value = super().value
+            return b"public" if value == b"secret" else value
+
+    monkeypatch.setattr(default_records, "DefaultRecord", Unmasked)
+    fetcher = fetcher_of(CLIENT)
+
+    problem = decoding.put(decode, fetcher, "a decoder")
+
+    assert problem == f"{Unmasked.__qualname__}.value is not kafka-python's own code, and a decoder would pass it over"
+    assert {record.value for record in story(fetcher.PartitionRecords, DATA, [])[0]} == {b"public"}
 
 
 def test_the_records_of_a_program_that_changes_them_are_its_own():

@@ -6,6 +6,13 @@ from tests.simulation.planted.bug import Bug
 
 BUGS = [
     Bug(
+        "decode records of a class that a program has put in the place of the client's",
+        where="kafka_parallel._runtime.client.replaced_code:replaced_function",
+        old="kinds.append((kind := getattr(module, name)))",
+        new="kinds.append((kind := type(module)))",
+        executor="tests/runtime/client/test_replaced_code.py::test_a_class_is_found_that_takes_the_place_of_the_clients",
+    ),
+    Bug(
         "order by keys that are objects made in poll()",
         where="kafka_parallel_plugins.key_ordered:_require_bytes",
         old="not settings.has_raw_bytes",
