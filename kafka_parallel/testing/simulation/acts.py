@@ -14,14 +14,13 @@ from kafka_parallel.testing.simulation.calls import Call, Lane, place_of
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.current_record import check_current, has_current_record
 from kafka_parallel.testing.simulation.limits import RetryShare
-from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.plan import TOPIC, Plan
 from kafka_parallel.testing.simulation.user_code import BY_NAME
 from kafka_parallel.testing.simulation.world import World
 
 # The seconds within which a handler must hear that its result is no longer wanted.
 PROMPTLY = 0.5
 FOREVER = float("inf")
-TOPIC = "t"
 FORGED = b"forged"
 # The header of a record of a retry topic that says where it was read.
 PLACE = "simulated-place"
@@ -143,6 +142,8 @@ class Acts:
 
     def _note_start(self, call: Call, record: Any, *, is_prompt: bool) -> None:
         plan, partition = self.plan, place_of(record)[0]
+        if record.topic not in {TOPIC, *plan.retry_topic_names}:
+            self.violate(f"handles {record.topic} @{record.offset}, which is the business of another group")
         is_owner = self._consumer.owns(partition) and self._checker.tenures.is_latest(self._name, partition)
         if record.topic != TOPIC and record.value not in {FORGED, FORGED.decode()}:
             self._checker.copies.due(record, self._world.wall())

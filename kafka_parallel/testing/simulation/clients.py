@@ -11,15 +11,13 @@ from kafka.errors import KafkaError
 from kafka_parallel._runtime.client.consumer_checks import usable
 from kafka_parallel.testing.fake import FakeCluster, FakeConsumer, FakeProducer
 from kafka_parallel.testing.fake.membership import is_rebalancing
-from kafka_parallel.testing.simulation.acts import PLACE, TOPIC
+from kafka_parallel.testing.simulation.acts import PLACE
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.hostile import place_of
 from kafka_parallel.testing.simulation.interruption import Interruption
-from kafka_parallel.testing.simulation.plan import LONGEST
+from kafka_parallel.testing.simulation.plan import LONGEST, TOPIC
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.user_code import BY_NAME
-
-GROUP = "group"
 
 
 class Pausing(Protocol):
@@ -113,7 +111,7 @@ class WatchedConsumer(FakeConsumer):
         if self._instance in self._checker.interrupted:
             return False  # in the middle of its first poll, say, before it knows where it begins
         if not self._subscription.is_by_group:
-            return not self._cluster.group(GROUP).members
+            return not self._cluster.group(self.config["group_id"]).members
         return self._coordinator.is_current()
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -156,7 +154,7 @@ class WatchedConsumer(FakeConsumer):
         """Tell whether the cluster considers *partition* this member's."""
         if not self._subscription.is_by_group:
             return True
-        group = self._cluster.group(GROUP)
+        group = self._cluster.group(self.config["group_id"])
         return self._coordinator.is_current() and partition in group.members[self.name].assigned
 
 

@@ -55,14 +55,15 @@ class CommittedOffsets:
         self._offsets: dict[TopicPartition, int] = {}
         self.told = ToldFinished(done, self._read, self._has_record, violate)
         self.wanted = WantedAgain(self._read, told_by, violate)
-        cluster.on_commit = self._commit
-        cluster.on_reset = self._was_reset
+        cluster.on_commit = self.commit
+        cluster.on_reset = self.was_reset
 
     def offset(self, partition: TopicPartition) -> int:
         """The committed offset of *partition*; 0 without one."""
         return self._offsets.get(partition, 0)
 
-    def _commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    def commit(self, _: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Note that the brokers store *offsets* of its group."""
         for partition, committed in offsets.items():
             before = self.offset(partition)
             self._starts.decide(partition, committed.offset)
@@ -88,7 +89,8 @@ class CommittedOffsets:
         self.wanted.moved(partition, offset)
         self.has_news = True
 
-    def _was_reset(self, partition: TopicPartition, offset: int) -> None:
+    def was_reset(self, partition: TopicPartition, offset: int) -> None:
+        """Note that a member was sent to *offset* of *partition*, whose position did not exist any more."""
         self._starts.reset(partition, offset)
         self.has_news = True
 

@@ -68,7 +68,8 @@ def draw(seed: int) -> Plan:
     plan = _with_silence(_with_kills(plan) if is_calm and not is_patient else plan)
     plan = _with_stuck_heads(plan) if is_calm and plan.has_map else plan
     plan = _with_jumps_ahead(plan) if plan.seeks and plan.has_map else plan
-    return _on_futures(_with_places(_with_moved_commits(_interrupted(_rearranged(plan), is_calm=is_calm))))
+    plan = _on_futures(_with_places(_with_moved_commits(_interrupted(_rearranged(plan), is_calm=is_calm))))
+    return _with_neighbour(plan) if plan.retry_topics else plan
 
 
 def _taken_over(plan: Plan) -> Plan:
@@ -183,6 +184,12 @@ def _with_places(plan: Plan) -> Plan:
     if plan.executor not in {"thread-pool", "asyncio"} or chance.random() < 0.8:
         return plan
     return replace(plan, places=chance.choice([1, 2]))
+
+
+def _with_neighbour(plan: Plan) -> Plan:
+    """Let another group read the topic and have retry topics, too; by a chance of its own, as above."""
+    chance = random.Random(f"neighbours {plan.seed}")
+    return plan if chance.random() < 0.5 else replace(plan, neighbour=chance.choice(["apart", "apart", "shared"]))
 
 
 def _on_futures(plan: Plan) -> Plan:

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from kafka_parallel._options import Options
 from kafka_parallel.testing.fake import FakeCluster
-from kafka_parallel.testing.simulation.acts import TOPIC, Acts
+from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.checker import Checker
-from kafka_parallel.testing.simulation.clients import GROUP, Rearranging, WatchedConsumer, WatchedProducer
+from kafka_parallel.testing.simulation.clients import Rearranging, WatchedConsumer, WatchedProducer
 from kafka_parallel.testing.simulation.commit_watch import CommitWatch
 from kafka_parallel.testing.simulation.hostile import Auditor, Counter, Gate, Hostile, Listener, Watcher
 from kafka_parallel.testing.simulation.instance import Instance
@@ -18,7 +18,7 @@ from kafka_parallel.testing.simulation.kinds import KINDS, built_in, dlq_limit
 from kafka_parallel.testing.simulation.limits import LimitJudge
 from kafka_parallel.testing.simulation.meddling import Meddler
 from kafka_parallel.testing.simulation.odd_code import deserializer_of
-from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.plan import TOPIC, Plan
 from kafka_parallel.testing.simulation.process import Process
 from kafka_parallel.testing.simulation.refusal import Refusal
 from kafka_parallel.testing.simulation.seeking import Seeker
@@ -39,6 +39,7 @@ class InstanceMaker:
     :param options: of the consumer under test.
     :param leaves: is called with the name of an instance when it leaves its group.
     :param guests: makes the plugins of others for the instance with that name; ``None`` = there are none.
+    :param is_neighbour: whether they are those of another group beside that of the run.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class InstanceMaker:
         options: Options,
         leaves: Callable[[str], None],
         guests: Guests | None = None,
+        *,
+        is_neighbour: bool = False,
     ) -> None:
         self._world = world
         self._cluster = cluster
@@ -58,13 +61,14 @@ class InstanceMaker:
         self._options = options
         self._leaves = leaves
         self._guests = guests
+        self._letter = plan.group[0] if is_neighbour else "i"
 
     def make(self, number: int, failing: float) -> Instance:
         """Make the instance with that *number*.
 
         :param failing: how likely its handlers fail, from 0 to 1.
         """
-        plan, name, process = self._plan, f"i{number}", Process(self._world)
+        plan, name, process = self._plan, f"{self._letter}{number}", Process(self._world)
         consumer = self._consumer(number, process)
         kind = KINDS[plan.executor](self._world, process, plan)
         acts = Acts(self._world, plan, self._checker, name, consumer, failing)
@@ -84,11 +88,11 @@ class InstanceMaker:
     def _consumer(self, number: int, process: Process) -> WatchedConsumer:
         settings = self._consumer_config(number)
         kind = Rearranging if self._plan.is_rearranged else WatchedConsumer
-        consumer = kind(self._cluster, self._checker, self._plan.habits, f"i{number}", process, settings)
+        consumer = kind(self._cluster, self._checker, self._plan.habits, f"{self._letter}{number}", process, settings)
         seeker = None
         if self._plan.seeks:
             targets = self._checker.committed.told.at_or_above if self._plan.jumps_ahead else None
-            seeker = Seeker(self._world, self._checker, f"i{number}", consumer, TOPIC, targets)
+            seeker = Seeker(self._world, self._checker, f"{self._letter}{number}", consumer, TOPIC, targets)
         consumer.seeker = seeker
         if self._plan.membership == "assigned":
             consumer.assign([partition for partition in self._cluster.logs if partition.topic == TOPIC])
@@ -117,10 +121,10 @@ class InstanceMaker:
         seeker.begin(process)
 
     def _consumer_config(self, number: int) -> dict[str, Any]:
-        chance, membership = self._world.random, self._plan.membership
+        plan, chance, membership = self._plan, self._world.random, self._plan.membership
         return {
-            "client_id": f"i{number}",
-            "group_id": GROUP,
+            "client_id": f"{self._letter}{number}",
+            "group_id": plan.group,
             "group_instance_id": f"static-{number % STATIC_IDS}" if membership == "static" else None,
             "partition_assignment_strategy": ["cooperative-sticky" if membership == "cooperative" else "range"],
             "max_poll_records": chance.choice([1, 7, 500]),
@@ -154,7 +158,7 @@ class InstanceMaker:
             limit = None if plan.limit is None else dlq_limit(plan.limit)
             found.append(built_in("dlq")(topic=DEAD, limit=limit, make_producer=producer))
         if plan.retry_topics:
-            settings = {"delays_ms": plan.retry_topics, "wall_clock": self._world.wall}
+            settings = {"delays_ms": plan.retry_topics, "name": plan.retry_topic, "wall_clock": self._world.wall}
             found.append(built_in("retry-topics")(**settings, make_producer=producer))
         return found if judge is None else [*found, judge]
 

@@ -12,7 +12,6 @@ from kafka import OffsetAndMetadata, TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
 from kafka_parallel.testing.simulation.checker import Checker
-from kafka_parallel.testing.simulation.clients import GROUP
 from kafka_parallel.testing.simulation.world import World
 
 # How far a commit is moved at most, in offsets, if not to an end of the log.
@@ -20,20 +19,21 @@ FARTHEST = 6
 
 
 class Mover:
-    """Moves commits of one topic.
+    """Moves commits of one topic and group.
 
     :param checker: hears of each move.
     """
 
-    def __init__(self, world: World, cluster: FakeCluster, checker: Checker, topic: str) -> None:
+    def __init__(self, world: World, cluster: FakeCluster, checker: Checker, topic: str, group: str) -> None:
         self._world = world
         self._cluster = cluster
         self._checker = checker
         self._topic = topic
+        self._group = group
 
     def move(self) -> None:
         """Move the commits of some partitions."""
-        for partition, committed in sorted(self._cluster.group(GROUP).committed.items()):
+        for partition, committed in sorted(self._cluster.group(self._group).committed.items()):
             if partition.topic == self._topic and self._world.random.random() < 0.7:
                 self._move(partition, committed)
 
@@ -48,4 +48,4 @@ class Mover:
         moved = chance.choice([kept, kept._replace(leader_epoch=-1), OffsetAndMetadata(target, "", -1)])
         self._world.note(f"the commit of {partition.partition} is moved from {committed.offset} to {moved}")
         self._checker.moved(partition, target)
-        self._cluster.group(GROUP).commit({partition: moved})
+        self._cluster.group(self._group).commit({partition: moved})

@@ -63,6 +63,9 @@ class Plan:
     :ivar backoff: the settings of the ``retry`` plugin, if it decides about failures.
     :ivar executor: the executor, and so the kind of the handlers: see ``kinds.py``.
     :ivar retry_topics: the delays of the ``retry-topics`` plugin in milliseconds, if it decides about failures.
+    :ivar group: the name of the consumer group.
+    :ivar neighbour: whether another group with retry topics reads the same topic: with topics of its own ("apart"), or
+        with the same ones ("shared"), whose names have no group in them; empty = there is none.
     :ivar is_unreadable: whether there is a deserialiser, which raises for the longest values.
     :ivar breaker: the settings of the ``circuit-breaker`` plugin, if it is there.
     :ivar pace: the settings of the ``rate-limit`` plugin, if it is there.
@@ -113,6 +116,8 @@ class Plan:
     adaptive: Mapping[str, Any] | None = None
     places: int | None = None
     retry_topics: tuple[int, ...] = ()
+    group: str = "group"
+    neighbour: Literal["", "apart", "shared"] = ""
     executor: str = "thread-pool"
     is_unreadable: bool = False
     oddity: str = ""
@@ -232,6 +237,17 @@ class Plan:
         return self.batch is None and not self.is_elsewhere
 
     @property
+    def retry_topic(self) -> str:
+        """The name of a retry topic, as the setting of the plugin."""
+        return "{topic}-retry-{number}" if self.neighbour == "shared" else "{topic}-{group}-retry-{number}"
+
+    @property
+    def retry_topic_names(self) -> list[str]:
+        """The retry topics of its group."""
+        count = range(len(self.retry_topics))
+        return [self.retry_topic.format(topic=TOPIC, group=self.group, number=number) for number in count]
+
+    @property
     def is_elsewhere(self) -> bool:
         """Tell whether handlers run where nothing of the consumer is, and may begin some time after it was decided."""
         return "process-pool" in self.executor or "futures" in self.executor
@@ -245,6 +261,7 @@ class Plan:
         return any(event in kinds for _, event in self.events)
 
 
+TOPIC = "t"
 # Times within which quick handlers always finish.
 CALM_REVOKE_MS, CALM_STOP_MS = 1500, 20_000
 # A stop that waits for every handler, however slow.

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from kafka import TopicPartition
 
 from kafka_parallel.testing.fake import FakeCluster
-from kafka_parallel.testing.simulation.acts import FORGED, TOPIC
-from kafka_parallel.testing.simulation.clients import GROUP
-from kafka_parallel.testing.simulation.plan import Plan, Planned
+from kafka_parallel.testing.simulation.acts import FORGED
+from kafka_parallel.testing.simulation.plan import TOPIC, Plan, Planned
 from kafka_parallel.testing.simulation.world import World
 
 # The time that a transaction may stay open, in seconds.
@@ -73,4 +72,4 @@ class Production:
         for _ in range(random.randint(0, 3)):
             name = random.choice(["retry_topic-backoff-timestamp", "retry_topic-attempts"])
             value = random.choice([b"", b"\x7f" + b"\xff" * 7, b"\xff" * 4, b"\x01" * 30])
-            self._cluster.append(f"{TOPIC}-{GROUP}-retry-0", FORGED, None, headers=[(name, value)], partition=0)
+            self._cluster.append(self._plan.retry_topic_names[0], FORGED, None, headers=[(name, value)], partition=0)

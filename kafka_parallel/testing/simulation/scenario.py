@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,9 +15,7 @@ from kafka_parallel._options import Options
 from kafka_parallel.errors import FATAL as FATAL_ERRORS
 from kafka_parallel.errors import CommitFailed, ConfigurationError, MemberFenced
 from kafka_parallel.testing.fake import FakeCluster
-from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker, Violation
-from kafka_parallel.testing.simulation.clients import GROUP
 from kafka_parallel.testing.simulation.drawing import draw
 from kafka_parallel.testing.simulation.faults import FATAL, Faults
 from kafka_parallel.testing.simulation.hostile import MisbehaviourError
@@ -29,9 +25,10 @@ from kafka_parallel.testing.simulation.interruption import Interruption, SignalR
 from kafka_parallel.testing.simulation.moved_commits import Mover
 from kafka_parallel.testing.simulation.odd_code import act_oddly, is_odd_to
 from kafka_parallel.testing.simulation.odd_keys import OddKey
-from kafka_parallel.testing.simulation.plan import Event, Plan
+from kafka_parallel.testing.simulation.plan import TOPIC, Event, Plan
 from kafka_parallel.testing.simulation.production import Production
 from kafka_parallel.testing.simulation.rest import REST, ProgressJudge
+from kafka_parallel.testing.simulation.run_result import Run, no_collection, tell_each_group
 from kafka_parallel.testing.simulation.starts import Starts
 from kafka_parallel.testing.simulation.world import World
 
@@ -43,50 +40,24 @@ MOST_INSTANCES = 4
 SETTLED = 2.0
 
 
-@dataclass(frozen=True)
-class Run:
-    """The result of a run.
-
-    :ivar trace: a digest of every step; equal for two runs of a seed.
-    :ivar records: how many there were.
-    :ivar repeats: how many were finished again.
-    :ivar may_repeat: whether something other than a kill happened that makes repeats unavoidable.
-    """
-
-    trace: str
-    records: int
-    repeats: int
-    may_repeat: bool
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Let no cycle of objects be collected: the moment depends on the process, and a weak reference shows it."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 class Simulation:
     """One run.
 
     :param seed: decides everything that the plan leaves open.
     :param plan: the plan; drawn from the seed if not given.
     :param guests: makes further plugins for each instance; the plan says that there are some.
+    :param beside: the run of another group, in whose world and on whose cluster this one is.
     """
 
-    def __init__(self, seed: int, plan: Plan | None = None, guests: Guests | None = None) -> None:
+    def __init__(
+        self, seed: int, plan: Plan | None = None, guests: Guests | None = None, beside: Simulation | None = None
+    ) -> None:
         self.plan = plan = plan or draw(seed)
-        self.world = World(seed)
-        self.cluster = FakeCluster(self.world)
-        self.cluster.create_topic(TOPIC, plan.partitions)
-        self.cluster.create_topic(DEAD, 1)
-        for number in range(len(plan.retry_topics)):
-            self.cluster.create_topic(f"{TOPIC}-{GROUP}-retry-{number}", 1)
+        self.world: World = World(seed) if beside is None else beside.world
+        self.cluster: FakeCluster = self._new_cluster() if beside is None else beside.cluster
+        for name in plan.retry_topic_names:
+            if TopicPartition(name, 0) not in self.cluster.logs:
+                self.cluster.create_topic(name, 1)
         # Records dropped above one that halts are gone from memory, but the checker cannot know.
         most = float("inf") if plan.may_halt else plan.options["max_buffered_records"]
         # So is a batch in which a fatal fault strikes, before it is known how much of it has room.
@@ -101,17 +72,29 @@ class Simulation:
         self.cluster.on_call = self._faults.strike
         ordering = self._ordering if plan.lanes != "unordered" else "unordered"
         options = Options(ordering=ordering, handler_timeout_ms=plan.timeout_ms, **plan.options)
-        self._maker = InstanceMaker(self.world, self.cluster, self.checker, plan, options, self._leaves, guests)
+        self._maker = InstanceMaker(
+            self.world, self.cluster, self.checker, plan, options, self._leaves, guests, is_neighbour=beside is not None
+        )
         self._instances: list[Instance] = []
         self._numbers = itertools.count()
-        self._production = Production(self.world, self.cluster, plan)
+        self.production: Production = beside.production if beside else Production(self.world, self.cluster, plan)
         trouble = plan.commit_faults or plan.hiccups  # a commit may have been stored although it failed
         self._progress_judge = ProgressJudge(self.cluster, self.checker, TOPIC, is_exact=not trouble)
-        self._is_quiet = self._has_rested = False
+        self._is_quiet = self._has_rested = self._was_complete = self._is_ending = False
         self.may_repeat = not plan.is_calm
         self._has_killed = False
         self._fenced_since: dict[str, float] = {}
         self._failing = plan.failing
+        self._groups = [self]
+        if plan.neighbour and beside is None:
+            self._groups.append(Simulation(seed, replace(plan, group="neighbour"), guests, self))
+            tell_each_group(self.cluster, {one.plan.group: one.checker.committed for one in self._groups})
+
+    def _new_cluster(self) -> FakeCluster:
+        cluster = FakeCluster(self.world)
+        cluster.create_topic(TOPIC, self.plan.partitions)
+        cluster.create_topic(DEAD, 1)
+        return cluster
 
     def _lane_of(self, record: Any) -> Any:
         return {"key": record.key, "partition": "all"}.get(self.plan.lanes)
@@ -133,36 +116,71 @@ class Simulation:
         :raises Violation: if a promise was broken.
         :raises StalledError: if it does not come to an end.
         """
-        with _no_collection(), own_tracing():
+        with no_collection(), own_tracing():
             try:
                 return self._run()
             finally:
                 self.world.close()
 
     def _run(self) -> Run:
-        self.world.spawn(self._production.run)
+        groups = self._groups
+        self.world.spawn(self.production.run)
+        for group in groups:
+            group.begin()
+        self.world.run(until=lambda: all(group.is_over() for group in groups))
+        for group in groups:
+            group.rest()
+        self.world.run(until=lambda: all(group.is_judged() for group in groups))
+        for group in groups:
+            group.end()
+        self.world.run(until=lambda: not any(group.is_alive for group in groups))
+        return [group.result() for group in groups][-1]
+
+    # The steps of the run of one group
+
+    def begin(self) -> None:
+        """Start the first instance, and let the events happen."""
         self._start()
         self.world.spawn(self._happen)
-        self.world.run(until=self._is_over)
+
+    def rest(self) -> None:
+        """Judge the instances when nothing happens any more."""
         self.world.spawn(self._judge_rest)
-        self.world.run(until=self._is_judged)
+
+    def end(self) -> None:
+        """Stop the instances."""
+        self._is_ending = True
         for instance in self._instances:
             instance.stop()
-        self.world.run(until=lambda: not any(instance.is_alive for instance in self._instances))
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether an instance has not ended."""
+        return any(instance.is_alive for instance in self._instances)
+
+    def result(self) -> Run:
+        """Tell how it went.
+
+        :raises Violation: if a promise was broken.
+        """
         if self.checker.violation is not None:
             raise self.checker.violation
         if not self.may_repeat and (needless := self.checker.needless_repeats):
             raise Violation(f"{needless} were repeated although nothing made it necessary")
         return Run(self.world.trace, len(self.plan.records), self.checker.repeats, self.may_repeat)
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Tell whether all is done and committed.
+
+        :raises Violation: if a promise was broken.
+        """
         if self.checker.violation is not None:
             raise self.checker.violation
         if self.plan.reset == "latest" and self.world.now < SETTLED:
             return False  # whether there is anything to do shows with the first fetch
-        if not (self._production.is_over and self._is_quiet and self.checker.committed.has_news):
-            return False
-        return self.checker.committed.is_complete(self._watched)
+        if self.production.is_over and self._is_quiet and self.checker.committed.has_news:
+            self._was_complete = self.checker.committed.is_complete(self._watched)
+        return self._was_complete
 
     def _judge_rest(self) -> None:
         self.world.sleep(REST)
@@ -173,7 +191,11 @@ class Simulation:
                 self._progress_judge.at_rest(instance)
         self._has_rested = True
 
-    def _is_judged(self) -> bool:
+    def is_judged(self) -> bool:
+        """Tell whether the instances were judged at rest.
+
+        :raises Violation: if a promise was broken.
+        """
         if self.checker.violation is not None:
             raise self.checker.violation
         return self._has_rested
@@ -189,7 +211,7 @@ class Simulation:
         while True:
             self._bury()
             self._restart_blocked()
-            if not any(instance.is_alive for instance in self._instances):
+            if not (self._is_ending or any(instance.is_alive for instance in self._instances)):
                 self._start()
             if self.world.now > PATIENCE:
                 raise Violation(f"not everything was committed after {PATIENCE} s: {self.checker.committed.state()}")
@@ -214,7 +236,7 @@ class Simulation:
                 raise Violation(f"{instance.name} goes on although the limit of dead letters stopped it")
 
     def _require_fenced_to_end(self) -> None:
-        group = self.cluster.group(GROUP)
+        group = self.cluster.group(self.plan.group)
         for instance in self._instances:
             if not (instance.is_alive and group.is_fenced(instance.consumer.name)):
                 continue
@@ -239,7 +261,8 @@ class Simulation:
 
     @property
     def _watched(self) -> list[TopicPartition]:
-        return [partition for partition in self.cluster.logs if partition.topic != DEAD]
+        topics = {TOPIC, *self.plan.retry_topic_names}
+        return [partition for partition in self.cluster.logs if partition.topic in topics]
 
     def _explain(self, instance: Instance, error: BaseException) -> None:
         """Accept the deaths that the plan causes, and raise every other error."""
@@ -306,7 +329,7 @@ class Simulation:
                 self._kill_one(instance)
         self._bury()
         self.world.sleep(SESSION_TIMEOUT + 1)
-        Mover(self.world, self.cluster, self.checker, TOPIC).move()
+        Mover(self.world, self.cluster, self.checker, TOPIC, self.plan.group).move()
 
     def _freeze(self) -> None:
         if self.plan.membership == "assigned":
@@ -328,7 +351,7 @@ class Simulation:
     def _expire(self) -> None:
         for instance in self._chosen():
             self.may_repeat = True
-            self.cluster.group(GROUP).leave(instance.consumer.name)
+            self.cluster.group(self.plan.group).leave(instance.consumer.name)
 
     def _interrupt(self) -> None:
         """Let the application's signal handler raise, in the middle of anything after the next poll."""
@@ -338,7 +361,7 @@ class Simulation:
             instance.consumer.interruption = Interruption(self.world.random.randint(0, steps), raises)
 
     def _rebalance(self) -> None:
-        self.cluster.group(GROUP).rebalance()
+        self.cluster.group(self.plan.group).rebalance()
 
     def _add_partition(self) -> None:
         if self.plan.membership != "assigned":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kafka_parallel.testing.simulation.acts import TOPIC
 from kafka_parallel.testing.simulation.checker import Checker
 from kafka_parallel.testing.simulation.current_record import CurrentRecord, has_current_record
 from kafka_parallel.testing.simulation.kinds import built_in
-from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.plan import TOPIC, Plan
 from kafka_parallel.testing.simulation.world import World
 
 

@@ -24,7 +24,7 @@ LINES = 60
 
 NO_TROUBLE: tuple[dict[str, Any], ...] = (
     {"hostile": 0.0}, {"late": 0.0}, {"hiccups": 0.0}, {"poll_faults": 0.0}, {"commit_faults": 0.0}, {"failing": 0.0},
-    {"slow": 0.0}, {"is_halting": False}, {"is_fatal": False},
+    {"slow": 0.0}, {"is_halting": False}, {"is_fatal": False}, {"neighbour": ""},
     {"limit": None}, {"dead_letters": False, "limit": None}, {"partitions": 1},
     {"executor": "thread-pool"}, {"overdue": 0.0}, {"dying": 0.0}, {"kept_out": 0.0},
 )  # fmt: skip
