@@ -179,11 +179,10 @@ class Loop:
         """Take the answer in to the commit on its way, and send the next if one is due: one is on its way at a time."""
         committer = self._committer  # where poll() is not called any more, the client reads answers only if it is told
         self._answered(committer.take_answer() if self._may_poll else committer.wait(LONGEST_POLL))
-        if self._committer.is_on_its_way:
-            return
-        if self._is_due(is_asked=self._is_commit_asked):
+        if not committer.is_on_its_way and self._is_due(is_asked=self._is_commit_asked):
             self._is_commit_asked = False  # if it was asked again meanwhile, this commit covers that too
-            self._answered(self._committer.send(COMMIT_TIMEOUT))
+            self._positions.report_begun(self._clock.monotonic())
+            self._answered(committer.send(COMMIT_TIMEOUT))
 
     def _is_due(self, *, is_asked: bool = False, begins: bool = False) -> bool:
         due = self._scheduler.commit_due(is_asked=is_asked, begins=begins)

@@ -60,8 +60,12 @@ class Positions:
     def report_if_due(self, now: float) -> None:
         """Look at all partitions that have begun if it is some time since that was done."""
         if now >= self._next_look:
-            self._next_look = now + LOOK
-            self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))
+            self.report_begun(now)
+
+    def report_begun(self, now: float) -> None:
+        """Look at all partitions that have begun: before a commit, for the application may have jumped since."""
+        self._next_look = now + LOOK
+        self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))
 
     def report(self, partitions: frozenset[TopicPartition] | None = None) -> None:
         """Tell the scheduler where the client is in *partitions* (all without it), as far as it knows."""

@@ -11,8 +11,9 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from kafka_parallel import hookimpl
+from kafka_parallel import ParallelConsumer, hookimpl
 from kafka_parallel._core import commit_schedule
+from kafka_parallel._runtime.loop import positions
 from kafka_parallel.testing import FakeConsumer
 from kafka_parallel.testing.fake.fetcher import Fetcher
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
@@ -156,6 +157,28 @@ def test_what_comes_of_a_partition_before_it_is_known_to_be_ours_comes_again(mon
 
     assert sorted(app.handled) == [0, 0, 1, 2]
     assert app.committed == 3
+
+
+def test_a_commit_after_a_jump_back_does_not_pass_it(monkeypatch):
+    """Nothing comes of the partition, and the look now and then is far away, as while a hook holds the loop up."""
+    monkeypatch.setattr(positions, "LOOK", 3600.0)
+    app, commits = App(records=4), []
+    is_handled, is_committed = threading.Event(), threading.Event()
+    app.cluster.on_commit = lambda _, offsets: (commits.append(offsets[PARTITION].offset), is_committed.set())
+    quiet = {"auto_commit_interval_ms": 3_600_000, "consumer_timeout_ms": 60_000}
+    consumer = app.consumer(**quiet)
+    with ParallelConsumer(consumer, install_signal_handlers=False) as parallel:
+        parallel.start(lambda record: is_handled.set() if record.offset == 3 else None)
+        assert is_handled.wait(30)
+        consumer.pause(PARTITION)
+        commits.clear()
+        is_committed.clear()
+
+        consumer.seek(PARTITION, 1)
+        consumer.commit()
+
+        assert is_committed.wait(30)
+    assert commits[0] == 1
 
 
 def test_unchanged_offsets_are_committed_again(monkeypatch):

@@ -15,7 +15,7 @@ BUGS = [
         "take a position before the records before it are fed",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._go_round",
         old="self._positions.distrust",
-        new="self._positions.look",
+        new="self._positions.report",
     ),
     Bug(
         "believe positions until a poll has returned",
@@ -54,10 +54,17 @@ BUGS = [
         new="",
     ),
     Bug(
+        "commit beyond a jump back that the latest look came too early for",
+        where="kafka_parallel._runtime.loop.poll_loop:Loop._commit_if_due",
+        old="self._positions.report_begun(self._clock.monotonic())",
+        new="",
+        executor="tests/runtime/loop/test_positions.py::test_a_commit_after_a_jump_back_does_not_pass_it",
+    ),
+    Bug(
         "never look at positions again",
-        where="kafka_parallel._runtime.loop.positions:Positions.report_if_due",
-        old="now >= self._next_look",
-        new="False",
+        where="kafka_parallel._runtime.loop.positions:Positions.report_begun",
+        old="self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))",
+        new="",
     ),
     Bug(
         "lose what a failed poll had passed",
