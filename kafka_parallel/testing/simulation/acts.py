@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn, Protocol
 from weakref import WeakValueDictionary
@@ -65,7 +66,7 @@ class Acts:
     :param name: the instance.
     :param consumer: its consumer.
     :param failing: how likely a handler fails, from 0 to 1.
-    :ivar ends: how often partitions have left.
+    :ivar ends: how often each partition has left.
     """
 
     def __init__(self, world: World, plan: Plan, checker: Checker, name: str, consumer: Owner, failing: float) -> None:
@@ -85,7 +86,7 @@ class Acts:
         self._all_busy_until = 0.0
         self._stops_at = FOREVER
         self._lane_busy_until: dict[Lane, float] = {}
-        self.ends = 0
+        self.ends: Counter[TopicPartition] = Counter()
 
     def begin(self, records: Sequence[Any], *, is_prompt: bool = True) -> Call:
         """Begin; return the call, which knows how many seconds it takes.
@@ -228,7 +229,7 @@ class Acts:
 
     def unwanted(self, partitions: Collection[TopicPartition]) -> None:
         """Note that records of *partitions* are no longer wanted: other calls must hear of it promptly."""
-        self.ends += 1
+        self.ends.update(partitions)
         for call in self._waiting:
             self._left[call].update(partitions)
             if all(place_of(record)[0] in self._left[call] for record in call.records):

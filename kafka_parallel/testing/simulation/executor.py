@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
+from kafka import TopicPartition
 
 from kafka_parallel.testing.simulation.acts import Acts
 from kafka_parallel.testing.simulation.calls import Call
@@ -67,7 +68,7 @@ class _Job:
 
     def __init__(self, application: Application, act: Callable[[], Any], *, is_fresh: bool) -> None:
         self._application = application
-        self._ends, self._submitted = application.acts.ends, application.world.now
+        self._ends, self._submitted = application.acts.ends.copy(), application.world.now
         self._is_fresh = is_fresh
         self.act = act
         self.future = _Arriving(self._arrive)
@@ -78,6 +79,11 @@ class _Job:
     def _arrive(self) -> None:
         for call in self.ended:
             self._application.acts.reported(call)
+
+    @property
+    def left(self) -> set[TopicPartition]:
+        """The partitions that have left since it was submitted: the assignments of its records there are over."""
+        return set((self._application.acts.ends - self._ends).keys())
 
     @property
     def is_prompt(self) -> bool:
@@ -197,6 +203,7 @@ class SimulatedExecutor(Executor):
     def _handle(self, job: _Job, given: Any) -> Any:
         acts, plan, chance = self._application.acts, self._application.plan, self._world.random
         call = acts.begin(given if isinstance(given, list) else [given], is_prompt=job.is_prompt)
+        call.gone |= call.partitions & job.left
         seconds = call.seconds
         if not self._runs_in_submit and chance.random() < plan.dying / 4:
             self._application.process.start_thread(self._break, "break")
