@@ -168,6 +168,8 @@ def shown(value: object) -> str:
         return f"({items},)" if len(value) == 1 else f"({items})"
     if getattr(value, "__name__", "") == "<lambda>" or type(value).__name__ == "_HAS_DEFAULT_FACTORY_CLASS":
         return "..."
+    if inspect.ismodule(value):
+        return value.__name__
     if isinstance(value, type) or callable(value):
         return _name(value)
     return repr(value)

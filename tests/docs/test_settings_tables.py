@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,19 @@ class Plugin:
     """
 
     def __init__(self, topic: str, *, wait_ms: float | None = None) -> None: ...
+
+
+class PluginOfAModule:
+    """Does it.
+
+    :param threads: whose threads.
+    """
+
+    def __init__(self, threads: Any = threading) -> None: ...
+
+
+def test_a_module_is_shown_by_its_name_and_not_by_its_place():
+    assert settings_tables.table(PluginOfAModule)[2:] == ["| `threads` | `Any` | `threading` | whose threads. |"]
 
 
 def test_a_table_has_type_default_and_meaning():
