@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -62,13 +63,15 @@ def run(suite: str, options: list[str], longest_s: float) -> Outcome:
 
 
 def run_pytest(arguments: list[str], notes: Path, longest_s: float) -> str:
-    """Run pytest, and end it when its time is over; return the last line that it writes."""
+    """Run pytest, and end it when its time is over or this is interrupted; return the last line that it writes."""
     with Path(notes.parent, "output").open("w+") as output:
         process = start(arguments, notes, output)
         try:
-            process.wait(longest_s)
-        except subprocess.TimeoutExpired:
-            end(process)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(longest_s)
+        finally:
+            if process.poll() is None:
+                end(process)
         output.seek(0)
         lines = output.read().strip().splitlines()
     return lines[-1] if lines else f"exit code {process.returncode}"
@@ -105,4 +108,5 @@ def named(tests: list[str]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the suite that runs is left behind
     sys.exit(main(sys.argv[1:]))

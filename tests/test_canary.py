@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -34,6 +36,8 @@ GOOD = "def test_good(): pass\n"
 SKIPPED = "import pytest\ndef test_it(): pytest.skip('not here')\n"
 UNREADABLE = "import not_there_at_all\n"
 ENDLESS = """
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -119,6 +123,31 @@ def test_a_suite_without_a_note_gives_the_last_line(tmp_path):
     outcome = read(tmp_path / "absent", "ERROR: file or directory not found")
 
     assert (outcome.is_good, outcome.reason) == (False, "ERROR: file or directory not found")
+
+
+class Interrupted:
+    """A process, and a wait for it that the operator interrupts."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
+        self.send_signal, self.poll, self.pid = self.process.send_signal, self.process.poll, self.process.pid
+        self._is_interrupted = False
+
+    def wait(self, timeout=None):
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            raise KeyboardInterrupt
+        return self.process.wait(timeout)
+
+
+def test_a_suite_ends_with_the_canary(monkeypatch, tmp_path):
+    suite = Interrupted()
+    monkeypatch.setattr(canary, "start", lambda *_: suite)
+
+    with pytest.raises(KeyboardInterrupt):
+        canary.run_pytest([], tmp_path / "notes", 600.0)
+
+    assert suite.process.returncode is not None
 
 
 def test_more_tests_than_fit_are_counted():
