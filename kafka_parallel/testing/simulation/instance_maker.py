@@ -143,12 +143,16 @@ class InstanceMaker:
             plugins += [Hostile(world, plan.seed, plan.hostile), Shapes(world, plan.seed, name, plan.hostile)]
         plugins += self._last_resorts(judge)
         audited = "" if self._guests else TOPIC  # a guest's Skip needs no copy that we know
-        plugins.append(Auditor(world, self._checker, plan, name, audited, judge))
+        auditor = Auditor(world, self._checker, plan, name, audited, judge)
+        if not self._guests:
+            plugins.append(auditor)
         if plan.batch is not None and plan.kept_out:
             plugins.append(Gate(world, self._checker, name, plan.kept_out))
         plugins.extend(self._listeners(name, acts))
-        guests = self._guests(self._cluster, self._checker, name) if self._guests else ()
-        return [*plugins, *shipped_plugins(plan, world, self._checker), *guests]
+        plugins += shipped_plugins(plan, world, self._checker)
+        if self._guests:  # they may answer around all others, and the answer that counts is audited
+            plugins += [*self._guests(self._cluster, self._checker, name), auditor]
+        return plugins
 
     def _last_resorts(self, judge: LimitJudge | None) -> list[object]:
         """The plugin that writes failed records elsewhere, and the judge behind it."""
