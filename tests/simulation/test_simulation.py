@@ -161,14 +161,14 @@ def test_a_world_in_which_nobody_can_act_is_a_stall():
 @pytest.fixture
 def broken(monkeypatch):
     """A checker that objects to each commit after the fourth record."""
-    judge = CommittedOffsets._commit
+    judge = CommittedOffsets.commit
 
-    def _commit(self, group, offsets):
+    def commit(self, group, offsets):
         judge(self, group, offsets)
         if len(self._done) > 4:
             self._violate("on purpose")
 
-    monkeypatch.setattr(CommittedOffsets, "_commit", _commit)
+    monkeypatch.setattr(CommittedOffsets, "commit", commit)
 
 
 def test_a_failing_plan_is_made_smaller(broken, monkeypatch):

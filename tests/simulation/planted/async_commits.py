@@ -36,11 +36,8 @@ BUGS = [
     Bug(
         "send a commit while another is on its way",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._commit_if_due",
-        old="""
-            if self._committer.is_on_its_way:
-                return
-        """,
-        new="",
+        old="not committer.is_on_its_way and self._is_due(is_asked=self._is_commit_asked)",
+        new="self._is_due(is_asked=self._is_commit_asked)",
     ),
     Bug(
         "commit before a revoke while another commit is on its way",
