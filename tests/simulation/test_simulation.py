@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
@@ -145,6 +146,42 @@ def test_the_checker_sees_a_commit_that_runs_ahead():
     checker.started(checker.called("i", [record]), record, is_owner=True, is_prompt=True)
     with pytest.raises(Violation, match="committed"):
         checker.started(checker.called("i", [record]), record, is_owner=True, is_prompt=True)
+
+
+@pytest.fixture
+def behind_the_start():
+    """A checker whose group began at @2 of @0 to @2, jumped to @0, and has committed that; a function that commits."""
+    cluster = FakeCluster(World(0))
+    cluster.create_topic("t", 1)
+    for key in (b"a", b"b", b"a"):
+        cluster.append("t", b"v", key, partition=0)
+    partition, checker = TopicPartition("t", 0), Checker(cluster, lambda record: record.key, 10, "latest")
+
+    def commit(offset):
+        cluster.on_commit("g", {partition: SimpleNamespace(offset=offset, metadata="")})
+
+    commit(2)
+    checker.seeks("i", partition, 2, 0)
+    commit(0)
+    return checker, partition, commit
+
+
+def test_the_checker_judges_commits_below_the_start_of_the_group_after_a_jump(behind_the_start):
+    _, _, commit = behind_the_start
+
+    with pytest.raises(Violation, match="1 was committed, but @0 is not done"):
+        commit(1)
+
+
+def test_a_handler_that_never_returns_blocks_a_partition_below_the_start_of_the_group(behind_the_start):
+    checker, partition, _ = behind_the_start
+
+    def is_blocked(first):
+        return checker.committed.is_blocked([partition], {(partition, b"a"): first}, lambda record: record.key)
+
+    assert is_blocked(0)
+    assert not is_blocked(2)
+    assert not checker.committed.is_complete([partition])
 
 
 def test_a_world_in_which_nobody_can_act_is_a_stall():

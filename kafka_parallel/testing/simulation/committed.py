@@ -112,7 +112,7 @@ class CommittedOffsets:
         """Tell whether every record of *partitions* is done, and all committed that can be read."""
         self.has_news = False
         ends = {partition: self._cluster.logs[partition].readable_end(self._isolation) for partition in partitions}
-        return all(self.offset(partition) >= end for partition, end in ends.items() if end > self._begin(partition))
+        return all(self._first_left(partition) >= end for partition, end in ends.items())
 
     def is_blocked(
         self,
@@ -144,20 +144,23 @@ class CommittedOffsets:
         return ", ".join(f"{p.topic}[{p.partition}] {self.offset(p)} of {end}" for p, end in ends.items())
 
     def _first_left(self, partition: TopicPartition) -> int:
-        """The first offset whose record would be handled again if the group started now."""
-        return max(self.offset(partition), self._begin(partition))
+        """The first offset whose record would be handled again if the group started now.
 
-    def _begin(self, partition: TopicPartition) -> int:
-        """The first offset that has to be handled; the end of the log while that is not decided.
-
-        With "latest" it is decided by the first commit or the first handler. An instance that dies between a fetch and
-        either has done nothing yet, and the next start begins at a later end.
+        A jump may take the commit to before the first start of the group: that counts no more then.
         """
-        log = self._cluster.logs[partition]
-        if not (self._is_latest and partition.topic == self._source):
-            return max(log.start, self._starts.skipped(partition))
+        committed = self._offsets.get(partition)
+        if committed is None and self._is_latest and partition.topic == self._source:
+            return self._latest_start(partition)
+        return max(committed or 0, self._cluster.logs[partition].start, self._starts.skipped(partition))
+
+    def _latest_start(self, partition: TopicPartition) -> int:
+        """The start of a group without a commit, with "latest"; the end of the log while that is not decided.
+
+        It is decided by the first commit or the first handler. An instance that dies between a fetch and either has
+        done nothing yet, and the next start begins at a later end.
+        """
         start = self._starts.get(partition)
-        return log.end if start is None else start
+        return self._cluster.logs[partition].end if start is None else start
 
     def _read(self, partition: TopicPartition, offset: int) -> list[Any]:
         """The records of *partition* from *offset* on that a consumer gets, without those that a jump has passed."""
