@@ -372,6 +372,7 @@ class Loop:
             raise
         except Exception as error:  # noqa: BLE001 - on the way out: the last commit decides
             self._may_poll = is_retriable(error)  # after an error for good the client may never return
+            self._positions.go_back()
             log.warning("poll() failed while the last records were finished: %r", error)
             self._scheduler.wait_until(lambda _: False, timeout)
 

@@ -2,9 +2,10 @@
 
 A position says "everything below has been handed out, or never will be". It may be committed only if the records below
 it have been taken in as well. So positions are not believed from the begin of a poll to the end of taking in its
-records, nor after a poll or an intake that failed. An application's signal handler may raise between any two steps: so
-trust ends before the client moves, and comes back last. Rebalance callbacks may look: they run inside of the client's
-``poll()``, after all that earlier polls brought was taken in and before that one hands out anything.
+records, nor after an intake that failed, nor after a poll that failed until the client was sent back. An application's
+signal handler may raise between any two steps: so trust ends before the client moves, and comes back last. Rebalance
+callbacks may look: they run inside of the client's ``poll()``, after all that earlier polls brought was taken in and
+before that one hands out anything.
 """
 
 from __future__ import annotations
@@ -83,9 +84,9 @@ class Positions:
         self._scheduler.learn_positions(self._client.positions(partitions.difference(self._unsettled)))
 
     def go_back(self) -> None:
-        """Have everything fetched again that a failed poll passed and did not hand out."""
+        """Have everything fetched again that a failed poll passed and did not hand out; believe as before it."""
         expected = self._scheduler.ask(lambda scheduler: scheduler.expected())
         for partition, position in self._client.positions(expected).items():
             if position > expected[partition]:
                 self._client.seek(partition, expected[partition])
-        self.trust()
+        self.trust_as_before()

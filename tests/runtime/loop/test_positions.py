@@ -6,6 +6,7 @@ Every test is about the client's own position, which is all that is known of a p
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from kafka import TopicPartition
@@ -17,6 +18,13 @@ from kafka_parallel._runtime.loop import positions
 from kafka_parallel.testing import FakeConsumer
 from kafka_parallel.testing.fake.fetcher import Fetcher
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
+
+
+def until(holds):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come so far"
+        threading.Event().wait(0.005)
 
 
 def write(app, count):
@@ -179,6 +187,31 @@ def test_a_commit_after_a_jump_back_does_not_pass_it(monkeypatch):
 
         assert is_committed.wait(30)
     assert commits[0] == 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_jump_back_counts_while_the_run_stops_although_a_poll_failed(moment, caplog):
+    """Polls keep the member in its group while the last record runs: one that fails ends no trust in later ones."""
+    app, has_begun, may_end = App(records=4), threading.Event(), threading.Event()
+
+    def handle(record):
+        if record.offset == 3:
+            has_begun.set()
+            assert may_end.wait(60)
+
+    consumer = app.consumer(consumer_timeout_ms=60_000)
+    parallel = ParallelConsumer(consumer, install_signal_handlers=False)
+    parallel.start(handle)
+    assert has_begun.wait(30)
+
+    parallel.stop()
+    app.cluster.fail("poll", KafkaConnectionError(), times=2, moment=moment)  # the loop may end with a poll of its own
+    until(lambda: "poll() failed while the last records were finished" in caplog.text)
+    consumer.seek(PARTITION, 1)
+    may_end.set()
+
+    assert parallel.join(60_000)
+    assert app.committed == 1
 
 
 def test_unchanged_offsets_are_committed_again(monkeypatch):

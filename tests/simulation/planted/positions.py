@@ -61,6 +61,14 @@ BUGS = [
         executor="tests/runtime/loop/test_positions.py::test_a_commit_after_a_jump_back_does_not_pass_it",
     ),
     Bug(
+        "never believe positions again after a poll has failed on the way out",
+        where="kafka_parallel._runtime.loop.poll_loop:Loop._keep_alive",
+        old="self._positions.go_back()",
+        new="pass",
+        executor="tests/runtime/loop/test_positions.py::"
+        "test_a_jump_back_counts_while_the_run_stops_although_a_poll_failed",
+    ),
+    Bug(
         "never look at positions again",
         where="kafka_parallel._runtime.loop.positions:Positions.report_begun",
         old="self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))",
