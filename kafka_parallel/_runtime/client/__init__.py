@@ -2,7 +2,7 @@
 
 The rooms `loop` and `handlers` import it, and nothing else here knows kafka-python. Its parts: the consumer as a run
 uses it (`consumer_adapter`, `async_commits`, `joint_commits`, `client_errors`), its brokers and partitions
-(`connections`, `reconnects`, `client_partitions`, `end_offsets`, `stable_ends`), its place in the group
+(`connections`, `reconnects`, `client_partitions`, `user_seeks`, `end_offsets`, `stable_ends`), its place in the group
 (`rebalance_listener`, `membership`, `coordinator`, `fetching_while_joining`, `fencing`), taking it over (`takeover`,
 `changes`, `guarded_class`, `refusals`,
 `detours`, `own_calls`, `polled_records`, `pauses`, `extra_topics`), fetching and decoding (`fetcher_patch`,

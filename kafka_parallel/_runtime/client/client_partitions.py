@@ -7,7 +7,6 @@ statements and read here by single ones, so no lock is needed. The consumer's ow
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from kafka.errors import KafkaError
 
 from kafka_parallel._core.log_ends import FetchedEnd
 from kafka_parallel._runtime.client.end_offsets import Answered, ask_for_ends
+from kafka_parallel._runtime.client.user_seeks import UserSeeks
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -24,16 +24,12 @@ class ClientPartitions:
     """The partitions of one consumer.
 
     :param consumer: the user's consumer, taken over or not.
-    :ivar user_seeks: the partitions in which the user has sought, each noted before it happens.
+    :ivar user_seeks: the jumps of the user.
     """
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
-        self.user_seeks: deque[TopicPartition] = deque()
-
-    def take_user_seeks(self) -> list[TopicPartition]:
-        """Return those that were noted since the last call."""
-        return [self.user_seeks.popleft() for _ in range(len(self.user_seeks))]
+        self.user_seeks = UserSeeks()
 
     def fetched_ends(self) -> dict[TopicPartition, FetchedEnd]:
         """The end of each log as the last fetch told it: the high watermark."""

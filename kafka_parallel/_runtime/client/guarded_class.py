@@ -56,14 +56,8 @@ class GuardedRun(Protocol):
     def change(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Change the subscription, if the consumer's own ``close()`` does so."""
 
-    def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
-        """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
-
-    def note_user_seek(self, *partitions: TopicPartition) -> None:
-        """Note that the user is about to jump in *partitions* (all without any)."""
-
-    def sought(self, *partitions: TopicPartition) -> None:
-        """Note a jump in *partitions* (all without any)."""
+    def jump(self, method: str, partitions: tuple[TopicPartition, ...], *target: int) -> Any:
+        """Jump in *partitions* (all without any) by that *method* of the consumer."""
 
     def set_closed(self, value: bool) -> None:  # noqa: FBT001 - what an attribute is set to
         """Note that the consumer is closed, if it is the run that closes it; else ask the run to stop."""
@@ -159,18 +153,15 @@ class Guard:
 
     def seek(self, partition: TopicPartition, offset: int) -> Any:
         """Go on at *offset*, also behind a record that cannot be read."""
-        self._takeover.note_user_seek(partition)
-        result = self._takeover.own.seek(partition, offset)
-        self._takeover.sought(partition)
-        return result
+        return self._takeover.jump("seek", (partition,), offset)
 
     def seek_to_beginning(self, *partitions: TopicPartition) -> Any:
         """Go on at the first record there is."""
-        return self._takeover.seek_and_mend("seek_to_beginning", partitions)
+        return self._takeover.jump("seek_to_beginning", partitions)
 
     def seek_to_end(self, *partitions: TopicPartition) -> Any:
         """Go on at the next record that is written."""
-        return self._takeover.seek_and_mend("seek_to_end", partitions)
+        return self._takeover.jump("seek_to_end", partitions)
 
 
 def guarded_class(base: type, takeover: GuardedRun) -> type:

@@ -7,7 +7,6 @@ refused leaves the consumer untouched, and a run that has ended leaves nothing o
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +19,7 @@ from kafka_parallel._runtime.client.guarded_class import GUARDED, guarded_class,
 from kafka_parallel._runtime.client.own_calls import OwnCalls
 from kafka_parallel._runtime.client.pauses import Pauses
 from kafka_parallel._runtime.client.refusals import refuse_change, refuse_closing, refuse_offsets
+from kafka_parallel._runtime.client.user_seeks import UserSeeks
 from kafka_parallel.errors import ConfigurationError, StateError
 
 # All that is finished: per partition the offset to commit and its leader epoch.
@@ -43,7 +43,7 @@ class Takeover:
     :ivar pauses: the pauses, ours and the user's.
     :ivar changes: the changes made; others may add to them.
     :ivar jumped: is called after each jump in a partition.
-    :ivar user_seeks: the partitions in which the user is about to jump, for another to take out.
+    :ivar user_seeks: notes the jumps of the user.
     :raises StateError: another ParallelConsumer runs this consumer.
     :raises ConfigurationError: it cannot be taken over.
     """
@@ -53,7 +53,7 @@ class Takeover:
     ) -> None:
         self.stop = stop
         self.jumped: Callable[[], None] = lambda: None
-        self.user_seeks: deque[TopicPartition] = deque()
+        self.user_seeks = UserSeeks()
         self.changes = Changes()
         self._consumer = consumer
         self._finished = finished
@@ -123,16 +123,20 @@ class Takeover:
             refuse_change(method)
         return getattr(self.own, method)(*arguments, **options)
 
-    def seek_and_mend(self, method: str, partitions: tuple[TopicPartition, ...]) -> Any:
-        """Call that *method* of the consumer, also for partitions that stand at a record that cannot be read."""
-        self.note_user_seek(*partitions)
-        result = getattr(self.own, method)(*partitions)
+    def jump(self, method: str, partitions: tuple[TopicPartition, ...], *target: int) -> Any:
+        """Jump in *partitions* (all without any) by that *method* of the consumer, for the user.
+
+        Those that stand at a record that cannot be read go on.
+
+        :param target: the offset, if the method has it.
+        """
+        act = getattr(self.own, method)
+        changed = partitions or tuple(self._consumer.assignment())
+        self.user_seeks.jump_begins(changed)
+        result = act(*partitions, *target)
+        self.user_seeks.jump_ends(changed, lambda partition: act(partition, *target))
         self.sought(*partitions)
         return result
-
-    def note_user_seek(self, *partitions: TopicPartition) -> None:
-        """Note that the user is about to jump in *partitions* (all without any): records come from there soon."""
-        self.user_seeks.extend(partitions or self._consumer.assignment())
 
     def sought(self, *partitions: TopicPartition) -> None:
         """Note a jump in *partitions* (all without any)."""

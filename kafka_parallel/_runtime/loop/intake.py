@@ -69,7 +69,7 @@ class Intake:
         due = self._due(fetched) if self._delayed else fetched
         tasks = {partition: self._tasks(records, fetched_at) for partition, records in due.items()}
         epochs = {partition: _leader_epochs(records) for partition, records in due.items()}
-        fitting, sought = self._fitting(tasks, bytes_left), self._client.partitions.take_user_seeks()
+        fitting, sought = self._fitting(tasks, bytes_left), self._client.partitions.user_seeks.take_begun()
         kept_out = self._scheduler.feed(fitting, epochs, sought, self._log_ends())
         if self._assign_answers.is_pending:
             self._assign_answers.tell_forgotten()

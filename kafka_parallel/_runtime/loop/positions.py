@@ -41,7 +41,12 @@ class Positions:
         self._can_be_believed = self._could_be_believed = True
 
     def distrust(self) -> None:
-        """Believe none from now on, before a poll: the client may pass records that are not taken in."""
+        """Believe none from now on, before a poll: the client may pass records that are not taken in.
+
+        The poll may pass the target of a jump of the user, and fail: so such a jump is looked at before.
+        """
+        if self._client.partitions.user_seeks.forget_jumps():
+            self._report_begun()
         self._could_be_believed = self._can_be_believed
         self._can_be_believed = False
 
@@ -66,6 +71,9 @@ class Positions:
     def report_begun(self, now: float) -> None:
         """Look at all partitions that have begun: before a commit, for the application may have jumped since."""
         self._next_look = now + LOOK
+        self._report_begun()
+
+    def _report_begun(self) -> None:
         self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))
 
     def report(self, partitions: frozenset[TopicPartition] | None = None) -> None:
@@ -84,8 +92,13 @@ class Positions:
         self._scheduler.learn_positions(self._client.positions(partitions.difference(self._unsettled)))
 
     def go_back(self) -> None:
-        """Have everything fetched again that a failed poll passed and did not hand out; believe as before it."""
+        """Have everything fetched again that a failed poll passed and did not hand out; believe as before it.
+
+        The client goes on at the target of a jump that the user has made meanwhile.
+        """
         expected = self._scheduler.ask(lambda scheduler: scheduler.expected())
+        for partition in self._client.partitions.user_seeks.repeat_jumps(self._client.positions(expected)):
+            del expected[partition]
         for partition, position in self._client.positions(expected).items():
             if position > expected[partition]:
                 self._client.seek(partition, expected[partition])

@@ -44,7 +44,6 @@ class Run:
         self.own = SimpleNamespace(
             commit=lambda *arguments, **options: self.asked.append(("own commit", arguments, options)),
             commit_async=lambda *arguments: self.asked.append(("own commit_async", arguments)) or "the client's future",
-            seek=lambda *arguments: self.asked.append(("own seek", arguments)),
         )
         self.calls = SimpleNamespace(are_ours=lambda *purposes: ours in purposes)
         self.pauses = Pauses(self.asked)
@@ -56,18 +55,12 @@ class Run:
         self.asked.append(("commit", offsets, method))
         return {"p": 5}
 
-    def note_user_seek(self, *partitions):
-        self.asked.append(("user seeks", *partitions))
-
-    def sought(self, *partitions):
-        self.asked.append(("sought", *partitions))
-
     def change(self, method, arguments, options):
         self.asked.append(("change", method, arguments, options))
         return "changed"
 
-    def seek_and_mend(self, method, partitions):
-        self.asked.append((method, partitions))
+    def jump(self, method, partitions, *target):
+        self.asked.append((method, partitions, *target))
 
     def set_closed(self, value):
         self.asked.append(("closed", value))
@@ -202,8 +195,7 @@ def test_a_seek_lets_a_partition_go_on_that_stood_at_an_unreadable_record():
     consumer.seek_to_end()
 
     assert run.asked == [
-        ("user seeks", "p"), ("own seek", ("p", 5)), ("sought", "p"),
-        ("seek_to_beginning", ("p",)), ("seek_to_end", ()),
+        ("seek", ("p",), 5), ("seek_to_beginning", ("p",)), ("seek_to_end", ()),
     ]  # fmt: skip
 
 

@@ -476,12 +476,12 @@ def test_a_takeover_that_fails_in_the_middle_leaves_the_consumer_as_it_was():
 def test_each_seek_of_the_user_is_noted_and_none_of_the_run(taken):
     consumer, client = taken
     client.seek(PARTITION, 0)
-    assert client.partitions.take_user_seeks() == []
+    assert client.partitions.user_seeks.take_begun() == []
 
     consumer.seek(PARTITION, 0)
-    assert client.partitions.take_user_seeks() == [PARTITION]
+    assert client.partitions.user_seeks.take_begun() == [PARTITION]
     consumer.seek_to_beginning(PARTITION)
-    assert {*client.partitions.take_user_seeks()} == {PARTITION}
+    assert {*client.partitions.user_seeks.take_begun()} == {PARTITION}
     consumer.seek_to_end()  # in all partitions
-    assert {*client.partitions.take_user_seeks()} == consumer.assignment()
-    assert client.partitions.take_user_seeks() == []
+    assert {*client.partitions.user_seeks.take_begun()} == consumer.assignment()
+    assert client.partitions.user_seeks.take_begun() == []

@@ -214,6 +214,51 @@ def test_a_jump_back_counts_while_the_run_stops_although_a_poll_failed(moment, c
     assert app.committed == 1
 
 
+@pytest.mark.parametrize(
+    ("jump", "again"),
+    [
+        (lambda consumer: consumer.seek(PARTITION, 1), [1, 2, 3, 4, 5]),
+        (lambda consumer: consumer.seek_to_beginning(PARTITION), [0, 1, 2, 3, 4, 5]),
+        (lambda consumer: consumer.seek_to_beginning(), [0, 1, 2, 3, 4, 5]),
+        (lambda consumer: consumer.seek(PARTITION, 5), [5]),
+    ],
+)
+def test_a_jump_counts_that_comes_while_a_poll_runs_which_passes_its_target_and_fails(monkeypatch, jump, again):
+    app, jumps, original = App(records=4), [jump], Fetcher.fetched_records
+    consumer = FakeConsumer(TOPIC, cluster=app.cluster, group_id=GROUP, auto_offset_reset="earliest",
+                            consumer_timeout_ms=800)  # fmt: skip
+
+    def fetched_records(self, *arguments):
+        if jumps and len(app.handled) == 4:
+            write(app, 2)
+            jumps.pop()(consumer)
+            app.cluster.fail("poll", KafkaConnectionError(), moment="after")
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Fetcher, "fetched_records", fetched_records)
+    app.run_on(consumer)
+
+    assert app.handled == [0, 1, 2, 3, *again]
+
+
+def test_a_jump_between_two_polls_counts_although_the_second_passes_its_target_and_fails():
+    app = App(records=4)
+    consumer = app.consumer(consumer_timeout_ms=800)
+    jumps = [1]
+
+    class Jumping:
+        @hookimpl
+        def on_commit(self):
+            if jumps and len(app.handled) == 4:
+                consumer.seek(PARTITION, jumps.pop())
+                app.cluster.fail("poll", KafkaConnectionError(), moment="after")
+
+    parallel = ParallelConsumer(consumer, workers=2, install_signal_handlers=False, plugins=[Jumping()])
+    parallel.run(app.handle(lambda _: None))
+
+    assert app.handled == [0, 1, 2, 3, 1, 2, 3]
+
+
 def test_unchanged_offsets_are_committed_again(monkeypatch):
     """A broker forgets an offset that is not committed for long, if a group has no members: with assign()."""
     monkeypatch.setattr(commit_schedule, "RENEWAL", 0.1)

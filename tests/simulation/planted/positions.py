@@ -69,8 +69,24 @@ BUGS = [
         "test_a_jump_back_counts_while_the_run_stops_although_a_poll_failed",
     ),
     Bug(
+        "lose a jump while a poll ran that passed its target and failed",
+        where="kafka_parallel._runtime.loop.positions:Positions.go_back",
+        old="self._client.partitions.user_seeks.repeat_jumps(self._client.positions(expected))",
+        new="()",
+        executor="tests/runtime/loop/test_positions.py::"
+        "test_a_jump_counts_that_comes_while_a_poll_runs_which_passes_its_target_and_fails",
+    ),
+    Bug(
+        "lose a jump before a poll that passed its target and failed",
+        where="kafka_parallel._runtime.loop.positions:Positions.distrust",
+        old="self._report_begun()",
+        new="pass",
+        executor="tests/runtime/loop/test_positions.py::"
+        "test_a_jump_between_two_polls_counts_although_the_second_passes_its_target_and_fails",
+    ),
+    Bug(
         "never look at positions again",
-        where="kafka_parallel._runtime.loop.positions:Positions.report_begun",
+        where="kafka_parallel._runtime.loop.positions:Positions._report_begun",
         old="self.report(self._scheduler.ask(lambda scheduler: scheduler.assigned - scheduler.unbegun))",
         new="",
     ),
