@@ -28,7 +28,6 @@ COSTS = "costs"
 def main() -> int:
     """Run the benchmark."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     console = Console(width=None if sys.stdout.isatty() else 150)
     workloads = [found.scaled(options.scale) for name, found in all_workloads().items() if _is_chosen(name, options)]
     axes = AXES if _is_chosen(COSTS, options) else ()
@@ -91,4 +90,5 @@ def _measure_costs(axes: Sequence[Axis], rounds: int, progress: Progress) -> lis
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     sys.exit(main())

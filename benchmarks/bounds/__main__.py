@@ -26,7 +26,6 @@ ROUNDS = 5
 def main() -> int:
     """Measure and compare."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     try:
         found = measure(options.seconds)
     except NotMeasured as reason:
@@ -80,4 +79,5 @@ def _line(judged: Judged, rounds: int, bound: float) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     sys.exit(main())

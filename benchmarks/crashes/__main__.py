@@ -24,7 +24,6 @@ from kafka_parallel.testing.broker import Broker, start_broker
 def main() -> int:
     """Run the benchmark."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     console = Console(width=None if sys.stdout.isatty() else 150)
     with start_broker() as broker, Progress(console=console) as progress:
         found = {each.name: _measure(each, broker, options, progress) for each in SCENARIOS}
@@ -57,4 +56,5 @@ def _measure(scenario: Scenario, broker: Broker, options: argparse.Namespace, pr
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     sys.exit(main())

@@ -26,7 +26,6 @@ from kafka_parallel.testing.broker import Broker, start_broker
 def main() -> int:
     """Run the benchmark."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     console = Console(width=None if sys.stdout.isatty() else 150)
     before = os.getloadavg()[0]
     with start_broker() as broker, Progress(console=console) as progress:
@@ -73,4 +72,5 @@ def _store(run: Run, load: str, console: Console) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
     sys.exit(main())

@@ -101,7 +101,10 @@ def _changed_at(folder: str) -> int:
 
 def distribution_of(point: importlib.metadata.EntryPoint) -> str:
     """Name the distribution that *point* comes from, with its version."""
-    return " ".join(_name_and_version(point.dist)) if point.dist is not None else "an unknown distribution"
+    if point.dist is None:
+        return "an unknown distribution"
+    name, version = _name_and_version(point.dist)
+    return f"{name} {version}" if version else f"{name}, of an unknown version"
 
 
 @lru_cache(maxsize=100)

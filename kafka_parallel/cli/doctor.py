@@ -34,8 +34,9 @@ def doctor(
 ) -> None:
     """Compute which settings fight each other; each line has the number and the setting to change.
 
-    It asks no broker; check does. The environment variable TERMINATION_GRACE tells the seconds that the platform grants
-    between SIGTERM and SIGKILL. Exit codes: 0, 1 (a line is fail), 2 (called wrongly).
+    It asks no broker, unless HANDLER is a factory whose consumer connects; check does. The environment variable
+    TERMINATION_GRACE tells the seconds that the platform grants between SIGTERM and SIGKILL. Exit codes: 0, 1 (a line
+    is fail), 2 (called wrongly).
     """
     circumstances = Circumstances(
         grace_ms=grace_ms(os.environ), handler_ms=handler_ms, rate=rate, partitions=partitions, cpus=cpus()

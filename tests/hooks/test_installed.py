@@ -45,6 +45,14 @@ def test_a_folder_of_the_path_may_be_absent_or_the_working_directory(tmp_path, m
     assert "beside" in installed_plugins().names()
 
 
+def test_a_distribution_without_a_version_is_named(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    write_distribution(tmp_path, "bare")
+    (tmp_path / "bare-1.5.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: bare\n")
+
+    assert distribution_of(InstalledPlugins().find("bare")) == "bare, of an unknown version"
+
+
 def test_a_name_of_two_distributions_is_refused_with_both(tmp_path, monkeypatch):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

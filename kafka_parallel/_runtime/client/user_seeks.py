@@ -1,7 +1,8 @@
 """The jumps of the user that the loop has yet to see: in which partitions, and how to repeat them.
 
-A jump shows in the client's position, unless a poll has passed its target and has failed then: the records of it are
-gone, and the position may be where it was before. So each jump since the begin of a poll can be repeated after it.
+A jump shows in the client's position. A poll that runs at that time may pass its target and then fail: the records of
+that poll are gone, and the position may be where it was before the jump. So each jump that was made since a poll
+began can be repeated when that poll has failed.
 """
 
 from __future__ import annotations

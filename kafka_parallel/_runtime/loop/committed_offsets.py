@@ -35,7 +35,7 @@ class UnknownCommitError(Exception):
 
 
 class CommitAnswers(NamedTuple):
-    """CommitAnswers to the questions of one kind.
+    """The answers to the questions of one kind.
 
     :ivar found: the commits there are.
     :ivar unknown: partitions of which it is not known whether there is one.

@@ -2,7 +2,7 @@
 
 A position says "everything below has been handed out, or never will be". It may be committed only if the records below
 it have been taken in as well. So positions are not believed from the begin of a poll to the end of taking in its
-records, nor after an intake that failed, nor after a poll that failed until the client was sent back. An application's
+records, nor after an intake that failed, nor between a poll that failed and the client's way back. An application's
 signal handler may raise between any two steps: so trust ends before the client moves, and comes back last. Rebalance
 callbacks may look: they run inside of the client's ``poll()``, after all that earlier polls brought was taken in and
 before that one hands out anything.
@@ -43,7 +43,7 @@ class Positions:
     def distrust(self) -> None:
         """Believe none from now on, before a poll: the client may pass records that are not taken in.
 
-        The poll may pass the target of a jump of the user, and fail: so such a jump is looked at before.
+        The poll may pass the target of a jump of the user, and fail: so jumps before it are looked at now.
         """
         if self._client.partitions.user_seeks.forget_jumps():
             self._report_begun()

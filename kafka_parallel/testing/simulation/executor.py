@@ -1,4 +1,4 @@
-"""A `concurrent.futures.Executor` of the simulated application, whose futures end in every way that futures can.
+"""A `concurrent.futures.Executor` of the simulated application, whose futures end in many ways.
 
 A call runs in an actor of its own, or in ``submit()`` itself. Results come late and out of order. By lot a worker is
 lost, another part of the application cancels a future, or the whole executor breaks: one that a function made fails its
