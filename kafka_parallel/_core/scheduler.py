@@ -146,14 +146,17 @@ class Scheduler(Generic[P]):
 
     # see docs/decisions/0008-commit-the-start-first.md
     # see docs/decisions/0059-commit-the-position.md
-    def learn_positions(self, positions: Mapping[P, int]) -> CommitSnapshot[P]:
+    def learn_positions(self, positions: Mapping[P, int], sought: Iterable[P] = ()) -> CommitSnapshot[P]:
         """Learn where the client is: the offset of each partition's next record, about to be fed or still to come.
 
         A jump back (a seek, a reset) ends the assignment and begins a new one. If records are not taken in, the client
         passes some that are never fed: its position there says nothing unless it is such a jump.
 
+        *sought* tells in which partitions the user has jumped since the last call, or the last of `feed`.
+
         :returns: where assignments are whose start is due to be committed: nothing is confirmed of them.
         """
+        self._forget_finished_before(sought)
         found = self._assignments.select(positions)
         for partition, assignment in found:
             if positions[partition] < (assignment.ledger.next or 0):
@@ -190,13 +193,13 @@ class Scheduler(Generic[P]):
         Records above one that stopped the consumer are ignored too: those between them were dropped.
 
         *leader_epochs* tells from which offset on which leader epoch holds (KIP-320), *sought* in which partitions the
-        user has jumped since the last call, *log_ends* where logs ended when the tasks were fetched, as far as known.
+        user has jumped since the last call, or the last of `learn_positions`, *log_ends* where logs ended when the
+        tasks were fetched, as far as known.
 
         :returns: where `max_uncommitted` keeps records out: the offset from which on they have to be fetched again.
         """
         kept_out = {}
-        for _, left in self._assignments.select(sought):
-            left.finished_before.jump()
+        self._forget_finished_before(sought)
         for partition, tasks in fetched.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and assignment.takes_records:
@@ -212,6 +215,10 @@ class Scheduler(Generic[P]):
                     assignment.saw_leader_epoch(offset, leader_epoch)
         self.backpressure.learn_sizes([task.size for tasks in fetched.values() for task in tasks])
         return kept_out
+
+    def _forget_finished_before(self, sought: Iterable[P]) -> None:
+        for _, left in self._assignments.select(sought):
+            left.finished_before.jump()
 
     # Leaving
 

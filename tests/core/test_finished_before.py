@@ -135,6 +135,16 @@ def test_nothing_recorded_counts_after_a_jump_of_the_user_whichever_way():
     assert run(found) == [10, 15, 16, 17]
 
 
+def test_nothing_recorded_is_committed_again_after_a_jump_forward_that_no_record_followed():
+    """A failed poll after it, say: the position alone could be a gap in the log."""
+    found = scheduler(recorded((11, 20)))
+
+    found.learn_positions({"p": 11}, ["p"])
+
+    assert found.snapshot().offsets == {"p": (11, -1)}
+    assert found.snapshot().finished_above == {"p": []}
+
+
 @pytest.mark.parametrize(("committed", "seen", "counts"), [(3, 2, False), (3, 3, True), (3, 4, True), (-1, 0, True)])
 def test_a_leader_epoch_below_the_committed_one_is_of_another_log(committed, seen, counts):
     found = scheduler(recorded((11, 20), leader_epoch=committed))

@@ -7,14 +7,14 @@ import logging
 import threading
 
 import pytest
-from kafka import OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 
 from kafka_parallel import Batch, ConfigurationError, ParallelConsumer, RecordFailed, hookimpl
 from kafka_parallel.testing.fake import cluster as fake_cluster
 from kafka_parallel_plugins.offset_map import OffsetMap
 from kafka_parallel_plugins.offset_map.codec import decode, encode
 from kafka_parallel_plugins.offset_map.mark import mark_of
-from tests.runtime.app import GROUP, PARTITION, App
+from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
 RECORDS = 40
 
@@ -117,6 +117,36 @@ def test_the_map_of_a_java_consumer_is_understood():
     assert app.run(plugins=["offset-map"]) is None
 
     assert app.handled == [10, 12, 13, *range(15, RECORDS)]
+
+
+def test_a_jump_forward_ends_a_map_although_no_record_follows():
+    """Kind: a position alone does not tell a jump from a gap in the log."""
+    app = App(RECORDS)
+    app.cluster.commit(GROUP, None, {PARTITION: OffsetAndMetadata(10, "bAAFEgA=", -1)})  # 11 and 14 are finished
+    consumer, is_committed = app.consumer(consumer_timeout_ms=60_000), threading.Event()
+
+    class PausesAndJumps(ConsumerRebalanceListener):
+        def on_partitions_revoked(self, revoked):
+            pass
+
+        def on_partitions_assigned(self, assigned):
+            consumer.pause(*assigned)
+
+    def note(_, offsets):
+        if offsets[PARTITION].offset == 11:
+            is_committed.set()
+        elif not is_committed.is_set():
+            consumer.seek(PARTITION, 11)
+
+    app.cluster.on_commit = note
+    consumer.subscribe([TOPIC], listener=PausesAndJumps())
+    with ParallelConsumer(consumer, plugins=["offset-map"], install_signal_handlers=False) as parallel:
+        parallel.start(app.handle(lambda _: None))
+        assert is_committed.wait(30)
+
+    assert committed(app) == (11, "")
+    assert app.run(plugins=["offset-map"]) is None
+    assert app.handled == [*range(11, RECORDS)]
 
 
 def test_the_map_of_a_java_consumer_beyond_the_end_of_the_log_is_not_believed(caplog):

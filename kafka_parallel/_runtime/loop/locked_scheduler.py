@@ -270,10 +270,10 @@ class LockedScheduler(Generic[P]):  # see docs/decisions/0001-one-lock-one-owner
 
     # The loop's side
 
-    def learn_positions(self, positions: Mapping[P, int]) -> CommitSnapshot[P]:
+    def learn_positions(self, positions: Mapping[P, int], sought: Iterable[P] = ()) -> CommitSnapshot[P]:
         """Learn where the client is; return where assignments are that nothing is confirmed of."""
         with self._lock:
-            return self._scheduler.learn_positions(positions)
+            return self._scheduler.learn_positions(positions, sought)
 
     def feed(self, fetched: Mapping[P, Sequence[Task]], leader_epochs: Mapping[P, Iterable[tuple[int, int]]],
              sought: Iterable[P] = (), log_ends: Mapping[P, int] | None = None) -> dict[P, int]:  # fmt: skip

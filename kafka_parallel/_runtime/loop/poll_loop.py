@@ -216,7 +216,7 @@ class Loop:
             raise
         except Exception as error:  # noqa: BLE001 - raised again, or tried again
             if isinstance(error, HeldBack):
-                self._scheduler.learn_positions(error.places)  # the next start begins there
+                self._positions.learn(error.places)  # the next start begins there
             if not is_retriable(error):
                 self._end_by(error)
             self._positions.go_back()
@@ -296,7 +296,7 @@ class Loop:
         :param positions: the offsets of the records that come next: of those about to be fed, or of partitions without
             a record, as soon as the client knows where it is.
         """
-        starts = self._scheduler.learn_positions(positions) if positions else None
+        starts = self._positions.learn(positions) if positions else None
         if starts is None or not starts.offsets:
             return ()
         is_stored = self._send_starts(starts)

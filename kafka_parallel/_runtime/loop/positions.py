@@ -10,12 +10,13 @@ before that one hands out anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
+    from kafka_parallel._core.scheduler import CommitSnapshot
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
 
@@ -89,7 +90,16 @@ class Positions:
             self._learn(partitions)
 
     def _learn(self, partitions: frozenset[TopicPartition]) -> None:
-        self._scheduler.learn_positions(self._client.positions(partitions.difference(self._unsettled)))
+        self.learn(self._client.positions(partitions.difference(self._unsettled)))
+
+    def learn(self, positions: Mapping[TopicPartition, int]) -> CommitSnapshot[TopicPartition]:
+        """Tell the scheduler of *positions* that were looked at before this call, and of the jumps up to now.
+
+        A jump shows as one only if it goes back: one forward could be a gap in the log.
+
+        :returns: where assignments are whose start is due to be committed.
+        """
+        return self._scheduler.learn_positions(positions, self._client.partitions.user_seeks.take_begun())
 
     def go_back(self) -> None:
         """Have everything fetched again that a failed poll passed and did not hand out; believe as before it.

@@ -128,7 +128,7 @@ class World:
             self.client,
             self.scheduler,
             self.intake,
-            Noting(self.acts, "go_back", of_unbegun=dict),
+            Noting(self.acts, "go_back", of_unbegun=dict, learn=self.scheduler.learn_positions),
             Noting(self.acts),
             self.committer,
             self.rebalance,
