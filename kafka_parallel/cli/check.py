@@ -19,7 +19,7 @@ from kafka_parallel.cli.preflight.finding_lines import show
 from kafka_parallel.cli.preflight.findings import FAIL, Finding, failure, good, has_failed
 from kafka_parallel.cli.preflight.from_config import intended_or_usage
 from kafka_parallel.cli.preflight.group_findings import group_findings
-from kafka_parallel.cli.preflight.installation import PythonFacts, installation_findings, look
+from kafka_parallel.cli.preflight.installation import PythonFacts, ends_findings, installation_findings, look
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.cli.preflight.need_findings import need_findings
 from kafka_parallel.cli.preflight.time_findings import Circumstances, heartbeat_findings, time_findings
@@ -48,6 +48,7 @@ def check_command(config: RunConfig, *, as_json: bool) -> None:
 
 def _without_cluster(intended: Intended, installed: PythonFacts) -> Iterator[Finding]:
     yield from installation_findings(installed)
+    yield from ends_findings(installed, intended.config.get("isolation_level"))
     yield from handler_findings(intended)
     yield from combination_findings(intended)
     yield from (found for found in time_findings(intended, Circumstances()) if found.level == FAIL)

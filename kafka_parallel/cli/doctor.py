@@ -14,6 +14,7 @@ from kafka_parallel.cli.preflight.combination_findings import combination_findin
 from kafka_parallel.cli.preflight.finding_lines import show
 from kafka_parallel.cli.preflight.findings import OK, Finding, has_failed
 from kafka_parallel.cli.preflight.from_config import intended_or_usage
+from kafka_parallel.cli.preflight.installation import PythonFacts, ends_findings, look
 from kafka_parallel.cli.preflight.intended import Intended
 from kafka_parallel.cli.preflight.time_findings import Circumstances, time_findings
 from kafka_parallel.cli.run_options import with_run_config
@@ -42,14 +43,15 @@ def doctor(
         grace_ms=grace_ms(os.environ), handler_ms=handler_ms, rate=rate, partitions=partitions, cpus=cpus()
     )
     intended, findings = intended_or_usage(config)
-    shown = show([*findings, *settings_findings(intended, circumstances)], as_json=as_json)
+    shown = show([*findings, *settings_findings(intended, circumstances, look())], as_json=as_json)
     if not shown and not as_json:
         click.echo("nothing to say")
     sys.exit(int(has_failed(shown)))
 
 
-def settings_findings(intended: Intended, given: Circumstances) -> Iterator[Finding]:
+def settings_findings(intended: Intended, given: Circumstances, installed: PythonFacts) -> Iterator[Finding]:
     """Judge the settings of the *intended* consumer; all that is well is left out."""
+    yield from ends_findings(installed, intended.config.get("isolation_level"))
     yield from (finding for finding in handler_findings(intended) if finding.level != OK)
     yield from combination_findings(intended)
     yield from time_findings(intended, given)

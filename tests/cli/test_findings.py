@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from kafka_parallel._options import Options
+from kafka_parallel._runtime.client.process_guards import unstable_ends
 from kafka_parallel.cli.check import cluster_findings
-from kafka_parallel.cli.doctor import grace_ms
+from kafka_parallel.cli.doctor import grace_ms, settings_findings
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts, GroupFacts, MemberFacts, TopicFacts
 from kafka_parallel.cli.preflight.combination_findings import combination_findings
 from kafka_parallel.cli.preflight.installation import PythonFacts, installation_findings, look, numbers
@@ -132,6 +133,26 @@ def test_this_python_is_looked_at():
 
 
 # The doctor
+
+
+@pytest.mark.parametrize(
+    ("isolation", "as_broker", "found"),
+    [
+        ("read_committed", True, ["kafka-python"]),
+        ("read_committed", False, []),
+        ("read_uncommitted", True, []),
+        (None, True, []),
+    ],
+)
+def test_ends_behind_open_transactions(isolation, as_broker, found):
+    """The words are those that a run says."""
+    hazard = unstable_ends("read_committed", as_broker=True)
+    given = {"group_id": "g", "isolation_level": isolation}
+
+    said = settings_findings(Intended(given=given), Circumstances(), PythonFacts(as_broker=as_broker))
+
+    about = [finding for finding in said if finding.text == hazard.text]
+    assert [(each.level, each.subject) for each in about] == [("warn", subject) for subject in found]
 
 
 @pytest.mark.parametrize(

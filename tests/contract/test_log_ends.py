@@ -109,5 +109,5 @@ def test_both_are_the_high_watermark_while_a_transaction_is_open(world, isolatio
 
         assert fetched_end(consumer, partition).offset == 3
         assert asked_end(consumer, partition) == 3
-        stops = isolation == "read_committed" and not asks_as_broker(consumer)
+        stops = isolation == "read_committed" and not asks_as_broker(consumer._fetcher)
         assert consumer.end_offsets([partition]) == {partition: 1 if stops else 3}

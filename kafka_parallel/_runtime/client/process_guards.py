@@ -1,7 +1,8 @@
 """Finds facts about this Python process that stop a run, or are warned of when it starts.
 
 Two packages that write kafka-python's files, threads that are not threads, an event loop that the client chose by
-itself, and a client that is told wrong ends of logs. The command ``check`` says the first two by the same functions.
+itself, and a client that is told wrong ends of logs. The commands ``check`` (all but the loop) and ``doctor`` (the
+ends) say them by the same functions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def check_process(consumer: Any) -> None:
     :raises ConfigurationError: a run cannot work here.
     """
     found = mixed_files(version_of("kafka-python"), version_of(FORK), imported_version())
-    for hazard in (found, green_threads(patched_by()), chosen_loop(consumer), unstable_ends(consumer)):
+    ends = unstable_ends(
+        consumer.config.get("isolation_level"), as_broker=asks_as_broker(getattr(consumer, "_fetcher", None))
+    )
+    for hazard in (found, green_threads(patched_by()), chosen_loop(consumer), ends):
         if hazard is None:
             continue
         if hazard.is_fatal:
@@ -88,9 +92,13 @@ def chosen_loop(consumer: Any) -> Hazard | None:
     )
 
 
-def unstable_ends(consumer: Any) -> Hazard | None:
-    """Judge a *consumer* that means to read committed records only, and is told ends behind open transactions."""
-    if consumer.config.get("isolation_level") != "read_committed" or not asks_as_broker(consumer):
+def unstable_ends(isolation_level: str | None, *, as_broker: bool) -> Hazard | None:
+    """Judge a consumer that means to read committed records only, and is told ends behind open transactions.
+
+    :param isolation_level: that of the consumer.
+    :param as_broker: whether its client asks for ends as a broker does.
+    """
+    if isolation_level != "read_committed" or not as_broker:
         return None
     return Hazard(
         "kafka-python",

@@ -15,6 +15,7 @@ from copy import copy
 from typing import Any
 
 from kafka import TopicPartition
+from kafka.consumer.fetcher import Fetcher
 
 # What a reader says in the place of a replica's number.
 READER = -1
@@ -34,18 +35,27 @@ class _Unsent:
         raise _RequestMadeError(request)
 
 
-def asks_as_broker(consumer: Any) -> bool:
-    """Tell whether *consumer* is told ends behind open transactions, whatever its ``isolation_level`` says.
+def installed_fetcher() -> Any:
+    """A fetcher of the installed client without a consumer: it has the attributes that `asks_as_broker` needs."""
+    fetcher = object.__new__(Fetcher)
+    fetcher._isolation_level = 1
+    return fetcher
+
+
+def asks_as_broker(fetcher: Any) -> bool:
+    """Tell whether *fetcher* is told ends behind open transactions, whatever its consumer's ``isolation_level`` says.
 
     kafka-python 2.x, a fake consumer and a client that makes its request in another way are taken for readers.
+
+    :param fetcher: that of a consumer, or `installed_fetcher`.
     """
-    make = getattr(type(consumer._fetcher), "_send_list_offsets_request", None)  # noqa: SLF001
+    make = getattr(type(fetcher), "_send_list_offsets_request", None)
     if not inspect.iscoroutinefunction(make):
         return False
-    fetcher = copy(consumer._fetcher)  # noqa: SLF001 - the one in use is left alone
-    fetcher._manager = _Unsent()  # noqa: SLF001
+    asking = copy(fetcher)  # the one in use is left alone
+    asking._manager = _Unsent()  # noqa: SLF001
     try:
-        make(fetcher, 0, _LATEST).send(None)
+        make(asking, 0, _LATEST).send(None)
     except _RequestMadeError as made:
         return getattr(made.request, "replica_id", READER) != READER
     except Exception:  # noqa: BLE001 - it is made in another way, and nothing is known of it

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kafka_parallel._client_files import FORK, imported_version, version_of
-from kafka_parallel._runtime.client.process_guards import Hazard, green_threads, mixed_files, patched_by
+from kafka_parallel._runtime.client.process_guards import Hazard, green_threads, mixed_files, patched_by, unstable_ends
+from kafka_parallel._runtime.client.stable_ends import asks_as_broker, installed_fetcher
 from kafka_parallel.cli.preflight.findings import Finding, failure, good, warning
 
 __all__ = ()
@@ -28,6 +29,7 @@ class PythonFacts:
     :ivar has_crc32c: whether checksums are computed in C.
     :ivar codecs: the formats of compression that can be read, beside gzip.
     :ivar patched_by: ``"gevent"`` or ``"eventlet"``, if it has replaced threads; else ``None``.
+    :ivar as_broker: whether the client asks for the ends of logs as a broker does.
     """
 
     client: str | None = None
@@ -36,6 +38,7 @@ class PythonFacts:
     has_crc32c: bool = True
     codecs: frozenset[str] = frozenset(CODECS)
     patched_by: str | None = None
+    as_broker: bool = False
 
 
 def look() -> PythonFacts:
@@ -47,6 +50,7 @@ def look() -> PythonFacts:
         has_crc32c=importlib.util.find_spec("crc32c") is not None,
         codecs=frozenset(codec for codec, module in CODECS.items() if importlib.util.find_spec(module) is not None),
         patched_by=patched_by(),
+        as_broker=asks_as_broker(installed_fetcher()),
     )
 
 
@@ -58,6 +62,11 @@ def installation_findings(found: PythonFacts) -> Iterator[Finding]:
         yield warning("crc32c", "is not installed: the checksum of each batch is computed in Python, and reading takes "
                    "twice as long; pip install crc32c")  # fmt: skip
     yield from _hazards(green_threads(found.patched_by))
+
+
+def ends_findings(found: PythonFacts, isolation_level: str | None) -> Iterator[Finding]:
+    """Judge whether a consumer of this *isolation_level* is told the right ends of logs."""
+    yield from _hazards(unstable_ends(isolation_level, as_broker=found.as_broker))
 
 
 def _hazards(hazard: Hazard | None) -> Iterator[Finding]:

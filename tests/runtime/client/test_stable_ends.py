@@ -7,10 +7,9 @@ from types import SimpleNamespace
 
 import kafka
 import pytest
-from kafka.consumer.fetcher import Fetcher
 
 from kafka_parallel._runtime.client.process_guards import check_process
-from kafka_parallel._runtime.client.stable_ends import asks_as_broker
+from kafka_parallel._runtime.client.stable_ends import asks_as_broker, installed_fetcher
 from kafka_parallel.testing import FakeCluster, FakeConsumer, ManualClock
 
 # 3.0.12's list of changes names it.
@@ -61,16 +60,13 @@ def of_2x(self, node_id, _):
 def test_the_request_tells_who_asks(send, is_broker):
     consumer = consumer_of(send)
 
-    assert asks_as_broker(consumer) is is_broker
+    assert asks_as_broker(consumer._fetcher) is is_broker
     assert consumer._fetcher._manager is None  # the one in use has its connections still
 
 
 def test_the_installed_client_is_judged_by_its_own_request():
     """Of 3.1 and later, either is right: the contract holds the judgement to a real broker."""
-    fetcher = object.__new__(Fetcher)
-    fetcher._isolation_level = 1
-
-    found = asks_as_broker(SimpleNamespace(_fetcher=fetcher))
+    found = asks_as_broker(installed_fetcher())
 
     assert found == AS_BROKER or kafka.__version__.startswith("3.1.")
 
@@ -79,7 +75,7 @@ def test_the_installed_client_is_judged_by_its_own_request():
 def test_a_fake_consumer_is_a_reader(habits):
     consumer = FakeConsumer(cluster=FakeCluster(ManualClock()), habits=habits)
 
-    assert not asks_as_broker(consumer)
+    assert not asks_as_broker(consumer._fetcher)
     consumer.close()
 
 
