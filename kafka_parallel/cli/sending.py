@@ -26,7 +26,7 @@ BATCH = 100
 REPLAYED = "kafka-parallel.replayed"
 VALUE_OMITTED = "kafka-parallel.value-omitted"
 # How long the answers of one batch may take, in seconds.
-ANSWER_TIMEOUT = 60.0
+BATCH_TIMEOUT = 60.0
 
 
 def has_value(letter: Letter) -> bool:
@@ -52,7 +52,7 @@ class Replay:
     def close(self) -> None:
         """Close the clients."""
         self._consumer.close()
-        close_producer(self._producer, ANSWER_TIMEOUT * 1000)
+        close_producer(self._producer, BATCH_TIMEOUT * 1000)
 
     def replay_all(self, topic: str, selection: Selection, places: Collection[Place]) -> int:
         """Send the letters of *topic* at *places*; return how many were sent.
@@ -95,7 +95,7 @@ class Replay:
             pending.append(self._hand_over(letter))
             time.sleep(self._pause)
         for answer in pending:
-            answer.get(timeout=ANSWER_TIMEOUT)
+            answer.get(timeout=BATCH_TIMEOUT)
         self._bookmark.end([_place(letter) for letter in batch])
 
     def _ends(self, batch: list[Letter]) -> Ends:

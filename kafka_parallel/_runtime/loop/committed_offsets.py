@@ -26,7 +26,7 @@ log = area_logger("rebalance")
 
 # The time that all questions of one kind in a rebalance may take, in seconds, and the wait before one is asked again.
 # The one for all partitions gets half of it: a commit that waits for a transaction lets it wait.
-ANSWER_TIMEOUT = 5.0
+COMMITS_TIMEOUT = 5.0
 RETRY_AFTER = 0.1
 
 
@@ -56,8 +56,8 @@ class CommittedOffsets:
 
     def offsets(self, partitions: Collection[TopicPartition]) -> CommitAnswers:
         """Ask for the committed offsets of *partitions*."""
-        deadline = self._clock.monotonic() + ANSWER_TIMEOUT
-        known = self.together(partitions, ANSWER_TIMEOUT / 2)
+        deadline = self._clock.monotonic() + COMMITS_TIMEOUT
+        known = self.together(partitions, COMMITS_TIMEOUT / 2)
         return self._one_by_one(partitions, deadline) if known is None else CommitAnswers(known, {})
 
     def together(self, partitions: Collection[TopicPartition], timeout: float) -> dict[TopicPartition, int] | None:
@@ -67,8 +67,8 @@ class CommittedOffsets:
 
     def with_metadata(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """Return the commits of those *partitions* that have one; say once if some cannot be had."""
-        deadline = self._clock.monotonic() + ANSWER_TIMEOUT
-        if (commits := self._client.joint_commits.of(partitions, ANSWER_TIMEOUT / 2)) is not None:
+        deadline = self._clock.monotonic() + COMMITS_TIMEOUT
+        if (commits := self._client.joint_commits.of(partitions, COMMITS_TIMEOUT / 2)) is not None:
             return commits
         found, unknown = self._one_by_one(partitions, deadline, metadata=True)
         if unknown:

@@ -32,7 +32,7 @@ __all__ = ["Dedup", "RedisUnavailable"]
 log = get_logger(__name__)
 
 # Seconds that one answer may take, for a client that is made here.
-ANSWER_TIMEOUT = 1.0
+REDIS_TIMEOUT = 1.0
 # The longest that a start waits for the first answer, in seconds, however long the client would.
 START_TIMEOUT = 2.0
 # Threads that ask Redis for coroutines, at most.
@@ -259,7 +259,7 @@ def _connected(url: str) -> Any:
     except ImportError:
         raise ConfigurationError("plugin dedup needs redis for a URL: pip install 'kafka-parallel[redis]'") from None
     try:
-        return Redis.from_url(url, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT, retry=None)
+        return Redis.from_url(url, socket_timeout=REDIS_TIMEOUT, socket_connect_timeout=REDIS_TIMEOUT, retry=None)
     except ValueError:
         raise ConfigurationError("redis of plugin dedup is no URL: write redis://host:6379/0") from None
 

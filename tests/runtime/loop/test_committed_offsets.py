@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import GroupAuthorizationFailedError, NodeNotReadyError
 
-from kafka_parallel._runtime.loop.committed_offsets import ANSWER_TIMEOUT, CommittedOffsets
+from kafka_parallel._runtime.loop.committed_offsets import COMMITS_TIMEOUT, CommittedOffsets
 from kafka_parallel.testing.fake.clock import ManualClock
 
 ZERO, ONE, TWO = (TopicPartition("t", number) for number in range(3))
@@ -87,14 +87,14 @@ def test_a_refusal_of_one_leaves_the_others_known():
 
 def test_the_question_for_all_leaves_time_for_each():
     """A partition that waits for a transaction lets the question wait that is for all of them."""
-    broker = Broker(COMMIT, seconds=ANSWER_TIMEOUT)
+    broker = Broker(COMMIT, seconds=COMMITS_TIMEOUT)
 
     assert broker.offsets().offsets([ZERO, ONE]).found == {ZERO: 7}
-    assert broker.clock.now == ANSWER_TIMEOUT
+    assert broker.clock.now == COMMITS_TIMEOUT
 
 
 def test_all_partitions_share_one_time_limit(caplog):
-    broker = Broker(NodeNotReadyError(), seconds=ANSWER_TIMEOUT)
+    broker = Broker(NodeNotReadyError(), seconds=COMMITS_TIMEOUT)
 
     assert broker.offsets().with_metadata([ZERO, ONE]) == {}
 

@@ -824,7 +824,7 @@ BUGS = [
     Bug(
         "note a batch as sent before it was acknowledged",
         where="kafka_parallel.cli.sending:Replay._send",
-        old="answer.get(timeout=ANSWER_TIMEOUT)",
+        old="answer.get(timeout=BATCH_TIMEOUT)",
         new="answer",
         executor="replay",
     ),
