@@ -176,8 +176,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         :raises StateError: another ParallelConsumer runs this consumer.
         :raises ConfigurationError: its class cannot be guarded.
         """
-        self._takeover = takeover = Takeover(self._consumer, finished, ask, stop)
-        takeover.user_seeks = self.partitions.user_seeks
+        self._takeover = takeover = Takeover(self._consumer, self.partitions.user_seeks, finished, ask, stop)
         if self._users_poll is not None:
             takeover.jumped = self._users_poll.sought
         for config in self._configs:

@@ -35,6 +35,7 @@ class Takeover:
     """One consumer during one run.
 
     :param consumer: the user's consumer.
+    :param user_seeks: notes the jumps of the user.
     :param finished: the offsets that are safe to commit now.
     :param ask: asks the run to commit it, for a ``commit()`` of the user.
     :param stop: asks the run to stop; the seconds that running records get, or ``None``.
@@ -43,19 +44,23 @@ class Takeover:
     :ivar pauses: the pauses, ours and the user's.
     :ivar changes: the changes made; others may add to them.
     :ivar jumped: is called after each jump in a partition.
-    :ivar user_seeks: notes the jumps of the user.
     :raises StateError: another ParallelConsumer runs this consumer.
     :raises ConfigurationError: it cannot be taken over.
     """
 
     def __init__(
-        self, consumer: Any, finished: Finished, ask: Callable[[], None], stop: Callable[[float | None], None]
+        self,
+        consumer: Any,
+        user_seeks: UserSeeks,
+        finished: Finished,
+        ask: Callable[[], None],
+        stop: Callable[[float | None], None],
     ) -> None:
         self.stop = stop
         self.jumped: Callable[[], None] = lambda: None
-        self.user_seeks = UserSeeks()
         self.changes = Changes()
         self._consumer = consumer
+        self._user_seeks = user_seeks
         self._finished = finished
         self._ask = ask
         self.calls = OwnCalls()
@@ -132,9 +137,9 @@ class Takeover:
         """
         act = getattr(self.own, method)
         changed = partitions or tuple(self._consumer.assignment())
-        self.user_seeks.jump_begins(changed)
+        self._user_seeks.jump_begins(changed)
         result = act(*partitions, *target)
-        self.user_seeks.jump_ends(changed, lambda partition: act(partition, *target))
+        self._user_seeks.jump_ends(changed, lambda partition: act(partition, *target))
         self.sought(*partitions)
         return result
 

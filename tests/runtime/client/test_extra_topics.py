@@ -8,6 +8,7 @@ from kafka import TopicPartition
 from kafka_parallel import ConfigurationError
 from kafka_parallel._runtime.client.extra_topics import ExtraTopics
 from kafka_parallel._runtime.client.takeover import Takeover
+from kafka_parallel._runtime.client.user_seeks import UserSeeks
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 
 
@@ -27,7 +28,7 @@ def consumer(cluster):
 
 
 def taken(consumer):
-    return Takeover(consumer, dict, lambda: None, lambda _: None)
+    return Takeover(consumer, UserSeeks(), dict, lambda: None, lambda _: None)
 
 
 def test_the_topics_are_subscribed_to_besides_those_of_the_user(consumer):

@@ -11,6 +11,7 @@ from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka_parallel import ConfigurationError, DelayedTopics, ParallelConsumer, PluginError, StateError, hookimpl
 from kafka_parallel._runtime.client.consumer_adapter import Client
 from kafka_parallel._runtime.client.takeover import Takeover
+from kafka_parallel._runtime.client.user_seeks import UserSeeks
 from kafka_parallel.testing import FakeCluster, FakeConsumer
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
 
@@ -446,7 +447,7 @@ def consumer_with(states):
 
 
 def take(consumer):
-    return Takeover(consumer, dict, lambda: None, lambda _: None)
+    return Takeover(consumer, UserSeeks(), dict, lambda: None, lambda _: None)
 
 
 def test_partitions_may_change_while_it_is_taken_over():
