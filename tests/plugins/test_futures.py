@@ -557,6 +557,13 @@ def test_workers_without_the_library_are_told_apart(error):
     assert "kafka-parallel must be installed where its workers run" in refused(executor)
 
 
+def test_a_first_call_that_others_cancel_is_told_as_cancelled():
+    message = refused(Scripted(check=lambda call: call.future.cancel()))
+
+    assert "was to import the handler 'handle' was cancelled: keep the executor open" in message
+    assert "cannot run calls" not in message
+
+
 def test_an_executor_without_free_workers_is_refused_in_time():
     app = App()
     parallel = app.parallel(executor=futures(Scripted(check=lambda call: None), start_timeout_ms=10))

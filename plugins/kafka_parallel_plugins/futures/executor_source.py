@@ -161,7 +161,13 @@ class ExecutorSource:
                 )
         try:
             outcome = future.result()
-        except (Exception, CancelledError) as error:
+        except CancelledError as error:
+            raise ConfigurationError(
+                f"the call by which {who} was to import {name} was cancelled: keep the executor open, and let "
+                "kafka-parallel alone cancel the futures that it submits; a cluster cancels a call that it cannot "
+                "read, too: kafka-parallel must be installed where its workers run, in the same version"
+            ) from error
+        except Exception as error:
             raise ConfigurationError(
                 f"{who} cannot run calls ({class_name(error)}: {error}): kafka-parallel must be installed where "
                 "its workers run, in the same version"
