@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -14,6 +13,7 @@ from rich.progress import Progress
 from benchmarks.costs.axes import AXES, Axis
 from benchmarks.costs.session import measure as measure_cost
 from benchmarks.machine import facts
+from benchmarks.program import run_program
 from benchmarks.publish import show, store
 from benchmarks.results import rows_of
 from benchmarks.rows import Row, Run
@@ -90,5 +90,4 @@ def _measure_costs(axes: Sequence[Axis], rounds: int, progress: Progress) -> lis
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
-    sys.exit(main())
+    run_program(main)

@@ -7,7 +7,6 @@ verdict on it, and that is no failure.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.bounds.ratios import BOUNDS, Ratios
 from benchmarks.bounds.verdicts import Judged, Verdict, judge
+from benchmarks.program import run_program
 from benchmarks.session import NotMeasured
 from kafka_parallel.testing.broker import start_broker
 
@@ -79,5 +79,4 @@ def _line(judged: Judged, rounds: int, bound: float) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
-    sys.exit(main())
+    run_program(main)

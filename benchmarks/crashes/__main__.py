@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from benchmarks.crashes.lives import Consumer
 from benchmarks.crashes.page import Kills, page
 from benchmarks.crashes.scenarios import CONSUMERS, SCENARIOS, Scenario
 from benchmarks.machine import facts
+from benchmarks.program import run_program
 from benchmarks.publish import DOCS
 from kafka_parallel.testing.broker import Broker, start_broker
 
@@ -56,5 +56,4 @@ def _measure(scenario: Scenario, broker: Broker, options: argparse.Namespace, pr
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
-    sys.exit(main())
+    run_program(main)

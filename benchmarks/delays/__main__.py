@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from benchmarks import history
 from benchmarks.delays.kinds import KINDS
 from benchmarks.delays.page import page
 from benchmarks.machine import facts
+from benchmarks.program import run_program
 from benchmarks.publish import DOCS, draw, show
 from benchmarks.rows import Row, Run
 from kafka_parallel.testing.broker import Broker, start_broker
@@ -72,5 +72,4 @@ def _store(run: Run, load: str, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes are ended
-    sys.exit(main())
+    run_program(main)
