@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer
 
 from kafka_parallel import Batch, ParallelConsumer
-from kafka_parallel._plugins.installed import InstalledPlugins, distribution_of
+from kafka_parallel._plugins.installed import distribution_of, installed_plugins
 from kafka_parallel._plugins.loading import CHOICES, check_settings, imported, unknown_choice
 from kafka_parallel._plugins.manager import blocked_by, named_by
 from kafka_parallel._showing import kind_of
@@ -119,7 +119,7 @@ def check_plugins(config: RunConfig) -> None:
     :raises ConfigurationError: one does not take its settings.
     :raises PluginError: one is not installed, or cannot be imported.
     """
-    installed = InstalledPlugins()
+    installed = installed_plugins()
     for plugin in config.plugins:
         try:
             found = installed.find(plugin.name)
@@ -140,7 +140,7 @@ def parallel_options(config: RunConfig) -> dict[str, Any]:
         chosen, place = options.get(name), config.places.get(f"parallel.{name}", "")
         if name == "ordering" and chosen is not None and is_reference(chosen):
             options[name] = load_object(chosen, place)
-        elif chosen is not None and chosen not in CHOICES[name] and chosen not in InstalledPlugins().names():
+        elif chosen is not None and chosen not in CHOICES[name] and chosen not in installed_plugins().names():
             raise ConfigurationError(f"{place}: {unknown_choice(name, chosen)}")
     return options
 
