@@ -14,11 +14,16 @@ FREE_THREADED_HOME ?= $(CURDIR)/.venv-free-threaded
 FREE_THREADED_TESTS ?= tests/core tests/runtime/test_races.py
 SEEDS ?= 100000
 UNIT := -n 4 --dist worksteal -m "not broker and not distribution" --ignore tests/exploration
+# The folders with tests on a real Kafka: collecting all others takes longer than importing these; a test holds it.
+BROKER_TESTS := tests/integration tests/contract tests/docs tests/examples tests/inbox
 KAFKA2_TESTS := tests/contract tests/typing tests/runtime/client tests/plugins/test_fast_decoder.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,order rebalance membership positions takeover detours failure fast_decoder slices dlq facts))
 CANARY_TESTS := $(filter-out tests/typing,$(KAFKA2_TESTS)) tests/integration/test_producing.py tests/plugins/test_exactly_once.py tests/faults/test_exactly_once.py
 KAFKA2_MORE := tests/runtime tests/faults/test_kills.py tests/faults/test_members.py $(addprefix tests/integration/test_,\
 	$(addsuffix .py,kill dlq_unavailable retries cli_dlq slow_handler cli_run bad_input backpressure verdicts offset_map))
+
+# Tests start hundreds of interpreters, and each would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup test lint docs prometheus databases compiler unit unit-all broker kafka2 kafka2-all canary free-threaded older-brokers weekly explore proof planted faults interop clusters dist compiled demo bench bench-peers bench-delays bench-check bench-crashes simulate changelog clean help
 
@@ -61,7 +66,7 @@ compiler:  ## Install Debian's C compiler, if it is missing, for the tests of th
 	command -v gcc >/dev/null || { SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && \
 		$$SUDO apt-get install -qy --no-install-recommends gcc libc6-dev; }
 
-unit: $(VENV)/ready  ## Run the tests that need no Kafka; of many alike a sample, by recent changes and by lot
+unit: $(VENV)/collected  ## Run the tests that need no Kafka; of many alike a sample, by recent changes and by lot
 	$(BIN)/pytest $(UNIT)
 
 unit-all: $(VENV)/ready  ## The same without a sample
@@ -77,8 +82,8 @@ proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large sco
 # A verdict on records (lost, repeated, reordered) is final, and the long targets try nothing twice.
 ONCE_MORE := -raR --reruns 1 --only-rerun "^(Failed: Timeout|AssertionError: waited )|KafkaTimeoutError|NoBrokersAvailable"
 
-broker: $(VENV)/ready  ## Run the tests on a real Kafka; "make faults" has more
-	$(BIN)/pytest -n 5 --dist worksteal $(ONCE_MORE) -m "broker and not distribution" --ignore tests/faults
+broker: $(VENV)/collected  ## Run the tests on a real Kafka; "make faults" has more
+	$(BIN)/pytest -n 5 --dist worksteal $(ONCE_MORE) -m broker $(BROKER_TESTS)
 
 kafka2: $(VENV2)/ready  ## Run the tests that depend most on the client again, on kafka-python 2.x, handlers on threads
 	$(VENV2)/bin/pytest -q -n 5 --dist worksteal $(ONCE_MORE) -k "not asyncio and not process-pool" $(KAFKA2_TESTS)
@@ -100,7 +105,7 @@ free-threaded:  ## Run suites without the interpreter lock, on FREE_THREADED=pyt
 
 older-brokers: $(VENV)/ready  ## Run the tests on Kafka 2.8 with ZooKeeper and on 3.4, which many clusters still run
 	for version in 2.8.2 3.4.1; do \
-		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 4 --dist worksteal -m "broker and not distribution" --ignore tests/docs || exit 1; \
+		KAFKA_PARALLEL_KAFKA_VERSION=$$version $(BIN)/pytest -q -n 4 --dist worksteal -m broker $(filter-out tests/docs,$(BROKER_TESTS)) tests/faults || exit 1; \
 	done
 
 faults: $(VENV)/ready  ## Break a real Kafka and its clients in every way, for half an hour
@@ -161,6 +166,12 @@ $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install -q --group dev -e ".[demo]"
+	touch $@
+
+# pytest rewrites the asserts of a module before its first import, which takes far longer than the import: workers that
+# start together would each do it for all modules.
+$(VENV)/collected: $(VENV)/ready
+	$(BIN)/pytest --collect-only -qq tests >/dev/null
 	touch $@
 
 $(VENV2)/ready: pyproject.toml

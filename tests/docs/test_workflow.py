@@ -40,6 +40,14 @@ def test_the_tests_run_on_every_version_of_python_that_the_package_names():
     assert sorted(JOBS["test"]["strategy"]["matrix"]["python"]) == sorted(named)
 
 
+def test_the_tests_on_a_real_kafka_are_all_in_the_folders_that_are_collected_for_them():
+    (collected,) = re.findall(r"^BROKER_TESTS := (.*)", MAKEFILE, re.MULTILINE)
+    marked = {path for path in (ROOT / "tests").rglob("*.py") if "mark.broker" in path.read_text()} - {Path(__file__)}
+    folders = {str(Path(*path.relative_to(ROOT).parts[:2])) for path in marked}
+
+    assert set(collected.split()) == folders - {"tests/faults", "tests/distribution"}  # which have their own targets
+
+
 # The site
 
 

@@ -60,10 +60,9 @@ def cases(seeds):
     """The seeds with the kinds of handlers they are run with: their own and one by lot, or all of them."""
     by_lot = lot()
     for seed in seeds:
-        others = [kind for kind in KINDS if kind != draw(seed).executor]
-        yield from (
-            (seed, kind) for kind in (draw(seed).executor, *(others if draws_all() else [by_lot.choice(others)]))
-        )
+        own = draw(seed).executor
+        others = [kind for kind in KINDS if kind != own]
+        yield from ((seed, kind) for kind in (own, *(others if draws_all() else [by_lot.choice(others)])))
 
 
 @pytest.fixture(autouse=True)
