@@ -10,10 +10,11 @@ from typing import Any, Literal
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.consumer.group import KafkaConsumer
-from kafka.errors import IllegalStateError, KafkaConfigurationError, KafkaError
+from kafka.errors import KafkaConfigurationError, KafkaError
 
 from kafka_parallel._runtime.client.consumer_checks import usable
 from kafka_parallel._runtime.client.rebalance_listener import KAFKA_PYTHON_3
+from kafka_parallel.testing.fake.arguments import Arguments
 from kafka_parallel.testing.fake.callbacks import InPoll, OnIoThread
 from kafka_parallel.testing.fake.clock import Timeline
 from kafka_parallel.testing.fake.cluster import FakeCluster
@@ -59,6 +60,9 @@ class FakeConsumer:
         self._clock = clock or cluster.clock
         self._closed = False
         self._is_3 = KAFKA_PYTHON_3 if habits is None else habits == "3.x"
+        self._arguments = Arguments(is_3=self._is_3)
+        if topics:
+            self._arguments.require_subscription(topics, None, None)
         self._callbacks: InPoll | OnIoThread = OnIoThread(self._clock) if self._is_3 else InPoll()
         if isinstance(self._callbacks, OnIoThread):
             self._net = self._callbacks
@@ -94,19 +98,25 @@ class FakeConsumer:
         """Subscribe to *topics*, or to all that match *pattern*, from the next poll on.
 
         :param listener: a ``ConsumerRebalanceListener``; its methods are called in ``poll()``.
-        :raises IllegalStateError: partitions were assigned by hand.
+        :raises IllegalStateError: partitions were assigned by hand, or it has a subscription of the other kind.
+        :raises TypeError: *topics* is no sequence of names, or *listener* no ``ConsumerRebalanceListener``.
+        :raises ValueError: there is no topic; in 2.x it is an AssertionError.
         """
-        if self._states and not self._subscription.is_by_group:
-            raise IllegalStateError("subscription and manual assignment exclude each other")
+        self._arguments.require_subscription(topics, pattern, listener)
+        self._arguments.require_one_way(self._subscription.has_kind(bool(pattern)))
         self._subscription.subscribe(topics, pattern, listener)
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read *partitions*, without a rebalance; a later call replaces them.
 
         :raises IllegalStateError: topics are subscribed to.
+        :raises AttributeError: one is no partition, and so has no topic.
         """
-        if self._subscription.is_by_group:
-            raise IllegalStateError("subscription and manual assignment exclude each other")
+        if not partitions:
+            self.unsubscribe()
+            return
+        self._arguments.require_one_way(not self._subscription.is_by_group)
+        self._arguments.require_topics(partitions)
         self._subscription.choose(partitions)
 
     def unsubscribe(self) -> None:
@@ -142,13 +152,16 @@ class FakeConsumer:
         """Take part in rebalances and fetch; wait at most *timeout_ms* for the first record.
 
         :raises KafkaError: the cluster's answer, or one that `FakeCluster.fail` ordered.
+        :raises ValueError: a negative *timeout_ms*, or no *max_records*; in 2.x it is an AssertionError.
         """
-        self._require(not self._closed, "KafkaConsumer is closed")
+        most = self.config["max_poll_records"] if max_records is None else max_records
+        self._arguments.require_poll(timeout_ms, most)
+        self._arguments.require(not self._closed, "KafkaConsumer is closed")
         deadline = self._clock.monotonic() + timeout_ms / 1000
         self._client.call_back()
         self._cluster.on_call("poll", "before")
         known = {partition: state for partition, state in self._states.items() if state.has_valid_position}
-        while not (found := self._poll_once(max_records or self.config["max_poll_records"])):
+        while not (found := self._poll_once(most)):
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 break
@@ -189,32 +202,49 @@ class FakeConsumer:
         It is found out if need be: by the group's commit, or by ``auto_offset_reset``. *timeout_ms* is accepted and
         never passes.
 
+        :raises TypeError: *partition* is none.
         :raises IllegalStateError: *partition* is not assigned; in 2.x it is an AssertionError.
         """
-        self._require(partition in self._states, "Partition is not assigned")
+        self._require_assigned(partition)
         self._cluster.on_call("position", "before")
         return self._fetcher.find(partition)
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """The end of the log of *partition* when it was fetched last; ``None`` before that."""
-        self._require(partition in self._states, "Partition is not assigned")
+        self._require_assigned(partition)
         return self._states[partition].highwater
+
+    def _require_assigned(self, partition: Any) -> None:
+        self._arguments.require_partition(partition)
+        self._arguments.require(partition in self._states, "Partition is not assigned")
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Let the next `poll` return records of *partition* from *offset* on; nothing is committed by it.
 
-        :raises IllegalStateError: *partition* is not assigned; in 2.x it is an AssertionError.
+        :raises TypeError: *partition* is none.
+        :raises ValueError: *offset* is no integer from 0 on, or *partition* is not assigned; in 2.x it is an
+            AssertionError.
         """
-        self._require(partition in self._states, "Unassigned partition")
+        self._arguments.require_target(partition, offset, self._states)
         self._states[partition].seek(offset)
 
     def seek_to_beginning(self, *partitions: TopicPartition) -> None:
-        """Seek to the first record there is, in *partitions* or else in all that are assigned."""
+        """Seek to the first record there is, in *partitions* or else in all that are assigned.
+
+        :raises TypeError: one of *partitions* is none.
+        :raises ValueError: one of them is not assigned, or no partition is; in 2.x it is an AssertionError.
+        """
+        self._arguments.require_some(partitions, self._states)
         for partition in partitions or self._states:
             self.seek(partition, self._cluster.log(partition).start)
 
     def seek_to_end(self, *partitions: TopicPartition) -> None:
-        """Seek behind the last readable record, in *partitions* or else in all that are assigned."""
+        """Seek behind the last readable record, in *partitions* or else in all that are assigned.
+
+        :raises TypeError: one of *partitions* is none.
+        :raises ValueError: one of them is not assigned, or no partition is; in 2.x it is an AssertionError.
+        """
+        self._arguments.require_some(partitions, self._states)
         for partition in partitions or self._states:
             self.seek(partition, self._cluster.log(partition).readable_end(self.config["isolation_level"]))
 
@@ -241,16 +271,20 @@ class FakeConsumer:
     def pause(self, *partitions: TopicPartition) -> None:
         """Return nothing of *partitions* in `poll` until `resume`; their positions stay.
 
+        :raises TypeError: one of *partitions* is none.
         :raises KeyError: one is not assigned.
         """
+        self._arguments.require_partitions(partitions)
         for partition in partitions:
             self._states[partition].paused = True
 
     def resume(self, *partitions: TopicPartition) -> None:
         """Return records of *partitions* in `poll` again, from their positions on.
 
+        :raises TypeError: one of *partitions* is none.
         :raises KeyError: one is not assigned.
         """
+        self._arguments.require_partitions(partitions)
         for partition in partitions:
             self._states[partition].paused = False
 
@@ -261,11 +295,11 @@ class FakeConsumer:
     ) -> None:
         """Commit *offsets*, or all positions; wait for the answer.
 
+        :raises TypeError: *offsets* is no mapping of partitions to offsets; in 2.x it is an AssertionError.
         :raises RuntimeError: called on the I/O thread (3.x), which would wait for itself.
         :raises KafkaError: the coordinator's answer, or one that `FakeCluster.fail` ordered.
         """
-        self._require(self.config["group_id"] is not None, "Requires group_id")
-        chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
+        chosen = self._chosen(offsets)
         self._coordinator.commit_offsets_sync(chosen, timeout_ms=timeout_ms)
 
     def commit_async(
@@ -274,9 +308,14 @@ class FakeConsumer:
         callback: Callable[[Any, Any], None] | None = None,
     ) -> CommitFuture:
         """Commit without waiting; a later ``poll()`` calls *callback* with the offsets and ``None`` or the error."""
-        self._require(self.config["group_id"] is not None, "Requires group_id")
-        chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
+        chosen = self._chosen(offsets)
         return self._coordinator.commit_offsets_async(chosen, callback=callback)
+
+    def _chosen(self, offsets: Mapping[TopicPartition, OffsetAndMetadata] | None) -> Any:
+        self._arguments.require(self.config["group_id"] is not None, "Requires group_id")
+        chosen = self._subscription.all_consumed_offsets() if offsets is None else offsets
+        self._arguments.require_offsets(chosen)
+        return chosen
 
     def group_metadata(self) -> Any:
         """The membership, for a producer's transaction.
@@ -298,7 +337,8 @@ class FakeConsumer:
 
     def committed(self, partition: TopicPartition, metadata: bool = False, timeout_ms: float | None = None) -> Any:
         """The group's commit for *partition*: the offset, or offset and *metadata*; ``None`` if there is none."""
-        self._require(self.config["group_id"] is not None, "Requires group_id")
+        self._arguments.require(self.config["group_id"] is not None, "Requires group_id")
+        self._arguments.require_partition(partition)
         found = self._coordinator.fetch_committed_offsets([partition], timeout_ms=timeout_ms).get(partition)
         return found if found is None or metadata else found.offset
 
@@ -314,8 +354,3 @@ class FakeConsumer:
                 self._auto_commit(lambda: FakeConsumer.commit(self))
         self._coordinator.give_up_all()
         self._coordinator.leave()
-
-    def _require(self, holds: bool, otherwise: str) -> None:
-        """Raise this version's error for wrong use."""
-        if not holds:
-            raise IllegalStateError(otherwise) if self._is_3 else AssertionError(otherwise)

@@ -68,6 +68,12 @@ class Subscription:
         """Tell whether a group assigns the partitions."""
         return bool(self.topics or self.subscribed_pattern)
 
+    def has_kind(self, by_pattern: bool) -> bool:
+        """Tell whether it may become one *by_pattern* or else by topics: it is one, or nothing yet."""
+        if not self.is_by_group:
+            return not self.assignment
+        return by_pattern == (self.subscribed_pattern is not None)
+
     def wants(self, topic: str) -> bool:
         """Tell whether *topic* is subscribed to."""
         if self.subscribed_pattern is not None:
