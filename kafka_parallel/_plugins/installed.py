@@ -125,6 +125,8 @@ def _meant(name: str, known: Collection[str]) -> str:
     several = [part.strip() for part in name.split(",")]
     if len(several) > 1 and set(several) <= set(known):
         return f"; {name!r} is {len(several)} plugins: give each by itself, {' and '.join(map(repr, several))}"
+    if name.lower().startswith("no:"):
+        return f"; a plugin is left out with 'no:' in small letters: {name.lower()!r}"
     plugin = name.partition("=")[0].strip()
     if "=" in name and plugin in known:
         return f"; {plugin!r} is one, and a setting of it has a name: {plugin}:SETTING=VALUE on a command line"

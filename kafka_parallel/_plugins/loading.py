@@ -27,20 +27,50 @@ def pair(item: tuple[Any, ...]) -> tuple[str, Mapping[str, Any]]:
 
     :raises ConfigurationError: it is something else.
     """
-    if len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping):
-        return item[0], item[1]
+    if len(item) == 2 and isinstance(item[1], Mapping):
+        if isinstance(item[0], str):
+            _refuse_block(item[0])
+            return item[0], item[1]
+        if may_be_plugin(item[0]):
+            raise ConfigurationError(f"plugins: {_settings_outside(*item)}")
     kinds = ", ".join(kind_of(part) for part in item[:3])
     raise ConfigurationError(f"plugins: a tuple of {len(item)} ({kinds}) is no plugin; a pair is (name, {{settings}})")
+
+
+def may_be_plugin(item: object) -> bool:
+    """Tell whether *item* is an object that can have hooks."""
+    return item is not None and not isinstance(item, (str, tuple, int, float, bytes, list, dict, set))
+
+
+def _refuse_block(name: str) -> None:
+    if name.strip().startswith("no:"):
+        raise ConfigurationError(
+            f"plugins: {name.strip()!r} leaves a plugin out, and one that is left out takes no settings: write the "
+            f"text alone, plugins=[{name.strip()!r}]"
+        )
+
+
+def _settings_outside(plugin: object, settings: Mapping[Any, Any]) -> str:
+    """Say where the *settings* of a *plugin* that is given as an object belong; no value is in it."""
+    if not inspect.isclass(plugin):
+        return f"{kind_of(plugin)} is given with settings, and an object has its own: give the object alone"
+    call = f"{plugin.__name__}({', '.join(f'{name}=...' for name in settings)})"
+    return (
+        f"the class {plugin.__qualname__} is given with settings, and a (name, {{settings}}) pair is for a plugin by "
+        f"its name: make the object, plugins=[{call}]"
+    )
 
 
 def what_was_meant(item: object, previous: object) -> str:
     """Name the correct form of *item*, which came after *previous*; no value of a setting is in it."""
     if isinstance(item, Mapping) and isinstance(previous, str):
         return f": settings go into one tuple with their plugin's name, in a list: plugins=[({previous!r}, {{...}})]"
+    if isinstance(item, Mapping) and may_be_plugin(previous):
+        return f": {_settings_outside(previous, item)}"
     if isinstance(item, Mapping) and item:
         pairs = ", ".join(f"({str(name)!r}, {{...}})" for name in item)
         return f": a plugin with settings is a tuple in a list: plugins=[{pairs}]"
-    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
+    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and not item[0].startswith("no:"):
         return f": a pair must be a tuple: ({item[0]!r}, {{...}})"
     return "; give a name, a (name, {settings}) pair, an object or a module"
 
@@ -57,6 +87,9 @@ def name_of(plugin: object) -> str:
 def unknown_choice(option: str, name: str) -> str:
     """Say that no plugin is called *name*, which was given as *option*, and list the choices."""
     known = CHOICES[option]
+    if name.strip().startswith("no:"):
+        block = f"plugins=[{shown(name.strip())}]"
+        return f"{option}={shown(name)}: a plugin is left out with {block}; this option chooses one"
     others = "or the name of another plugin that provides one"
     listed = ", ".join(map(repr, known))
     if option == "ordering":

@@ -17,7 +17,15 @@ from kafka_parallel import hookspecs
 from kafka_parallel._logs import area_logger
 from kafka_parallel._plugins.implementations import function_of, mark_of, problem_of, raw_attribute, refuse_unfinished
 from kafka_parallel._plugins.installed import distribution_of, installed_plugins
-from kafka_parallel._plugins.loading import imported, instance, name_of, pair, unknown_choice, what_was_meant
+from kafka_parallel._plugins.loading import (
+    imported,
+    instance,
+    may_be_plugin,
+    name_of,
+    pair,
+    unknown_choice,
+    what_was_meant,
+)
 from kafka_parallel._showing import described, kind_of
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.errors import ConfigurationError, PluginError
@@ -242,7 +250,7 @@ class Plugins:
         elif isinstance(item, tuple):
             name, settings = pair(item)
             self._load_named(name, settings)
-        elif item is None or isinstance(item, (int, float, bytes, list, dict, set)):
+        elif not may_be_plugin(item):
             raise ConfigurationError(f"plugins: {kind_of(item)} is no plugin{what_was_meant(item, previous)}")
         else:
             who = f"the class {item.__qualname__}" if inspect.isclass(item) else kind_of(item)

@@ -166,6 +166,13 @@ FILES = [
     ("consumer = 3", "kafka-parallel.toml: consumer is a whole number: write a table, [consumer]"),
     ("[plugins]\nname = 'dlq'", "kafka-parallel.toml: plugins is a table: write a table [[plugins]] for each"),
     (
+        "[[plugins]]\nname = 'no:dlq'\ntopic = 'x'",
+        (
+            "[[plugins]] 1 of kafka-parallel.toml: plugin 'no:dlq': a plugin that is left out takes no settings: leave "
+            "out topic"
+        ),
+    ),
+    (
         "[[plugins]]\ntopic = 'x'",
         ('[[plugins]] 1 of kafka-parallel.toml has no name: write name = "dlq", and its settings below'),
     ),
@@ -290,6 +297,7 @@ def test_a_variable(tmp_path, monkeypatch, variable, value, message):
         ),
         (["-c", "absent.toml"], "absent.toml cannot be read: No such file or directory"),
         (["-p", "dlq", "-p", "no:dlq"], "-p dlq and -p no:dlq are both given: leave one of the two out"),
+        (["-p", "no:dlq:topic=x"], "-p no:dlq:...: a plugin that is left out takes no settings: write -p no:dlq"),
         (["-p", "dlq:topic"], "-p dlq:topic: write -p NAME, -p NAME:SETTING=VALUE or -p no:NAME"),
         (
             ["-p", "dedup:password=hush"],

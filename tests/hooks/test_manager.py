@@ -209,6 +209,20 @@ SECRET = {"producer_config": {"sasl_plain_password": "hidden"}}
         ([[SECRET]], "a list is no plugin"),
         ([b"hidden"], "a bytes is no plugin"),
         ([SECRET], "a plugin with settings is a tuple in a list"),
+        ([("no:dlq", SECRET)], r"'no:dlq' leaves a plugin out, .*: write the text alone, plugins=\['no:dlq'\]"),
+        ([("no:dlq", {})], "one that is left out takes no settings"),
+        (
+            [(Configured, {"size": "hidden"})],
+            r"the class Configured .*: make the object, plugins=\[Configured\(size=...\)\]",
+        ),
+        (
+            [Configured, {"size": "hidden"}],
+            r"the class Configured .*: make the object, plugins=\[Configured\(size=...\)\]",
+        ),
+        (
+            [(Configured(), SECRET)],
+            "a Configured is given with settings, and an object has its own: give the object alone",
+        ),
         ([("dlq", {"password": "hidden"})], r"it has no 'password'; it has topic, .*producer_config"),
         ([("dlq", {1: "hidden"})], r"it has no '1'"),
         ([("retry", {"max_attemps": 3})], r"it has no 'max_attemps'; .*; did you mean 'max_attempts'\?"),
@@ -249,6 +263,17 @@ def test_what_a_plugins_own_settings_error_says_is_its_cause():
 def test_a_misspelt_name_is_understood(name, meant):
     with pytest.raises(PluginError, match=f"there is no plugin '{name}'; installed are: .*; did you mean '{meant}'"):
         Plugins([name], {})
+
+
+def test_a_block_in_capitals_is_not_taken_for_its_opposite():
+    with pytest.raises(PluginError, match=r"a plugin is left out with 'no:' in small letters: 'no:dlq'$"):
+        Plugins(["NO:dlq"], {})
+
+
+@pytest.mark.parametrize("option", ["executor", "ordering"])
+def test_an_option_that_chooses_a_plugin_leaves_none_out(option):
+    with pytest.raises(ConfigurationError, match=r"a plugin is left out with plugins=\['no:asyncio'\]"):
+        Plugins([], {}, {option: "no:asyncio"})
 
 
 def test_a_block_that_blocks_nothing_is_said(caplog):

@@ -63,8 +63,17 @@ def settings(flags: Flags) -> Iterator[Setting]:
 
 
 def blocked(flags: Flags) -> list[str]:
-    """The names of the plugins that *flags* block."""
-    return [text.removeprefix("no:").strip() for text in flags.plugins if text.startswith("no:")]
+    """The names of the plugins that *flags* block.
+
+    :raises ConfigurationError: one has a setting.
+    """
+    found = [text.removeprefix("no:").strip() for text in flags.plugins if text.startswith("no:")]
+    for name, colon, _ in (name.partition(":") for name in found):
+        if colon:
+            raise ConfigurationError(
+                f"-p no:{name}:...: a plugin that is left out takes no settings: write -p no:{name}"
+            )
+    return found
 
 
 def plugins(flags: Flags, environment: Mapping[str, str]) -> Iterator[PluginConfig]:

@@ -44,12 +44,19 @@ def _blocked(of_file: Iterable[PluginConfig], wanted: Iterable[PluginConfig], bl
 
     :param wanted: by flags, which count before the file.
     :param blocked: by flags.
-    :raises ConfigurationError: flags want one of them, too.
+    :raises ConfigurationError: flags want one of them, too; or one has settings.
     """
     names = {plugin.name for plugin in wanted}
     if both := [name for name in blocked if name in names]:
         raise ConfigurationError(f"-p {both[0]} and -p no:{both[0]} are both given: leave one of the two out")
-    in_file = [plugin.name.removeprefix("no:") for plugin in of_file if plugin.name.startswith("no:")]
+    left_out = [plugin for plugin in of_file if plugin.name.startswith("no:")]
+    for plugin in left_out:
+        if plugin.settings:
+            raise ConfigurationError(
+                f"{plugin.place}: plugin {plugin.name!r}: a plugin that is left out takes no settings: leave out "
+                f"{', '.join(plugin.settings)}"
+            )
+    in_file = [plugin.name.removeprefix("no:") for plugin in left_out]
     return tuple(dict.fromkeys([*blocked, *(name for name in in_file if name not in names)]))
 
 
