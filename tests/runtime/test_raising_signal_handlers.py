@@ -102,6 +102,20 @@ def test_the_way_out_is_gone_to_its_end(act, nth):
     assert set(range(app.committed)) <= set(app.handled)
 
 
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_workers_end_although_it_raises_while_they_are_ended(nth):
+    app, before = App(10), {*threading.enumerate()}
+
+    with Raising(lambda frame, *_: place(frame) == "engine._end_workers", nth) as raising:
+        error = app.run()
+
+    assert raising.has_raised
+    assert isinstance(error, SystemExit)
+    for thread in {*threading.enumerate()} - before:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
 def test_a_commit_in_the_middle_of_which_it_raises_does_not_hold_the_stop_up():
     app = App(10)
 

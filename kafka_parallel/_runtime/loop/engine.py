@@ -56,8 +56,9 @@ class Engine:
         self.facts = parts.facts
         self.state = parts.facts.run_state
         self.name = reports.named_source(parts.settings)
-        # Closing comes twice: a signal handler may raise as it begins, and then the member must leave all the same.
-        self._ways_out = [self._drain_and_commit, self._end_workers, self._close_client, self._close_client]
+        # A signal handler may raise in the middle of a step: workers must end and the member must leave all the same.
+        self._ways_out = [self._drain_and_commit, *[self._end_workers] * 2, *[self._close_client] * 2]
+        self._have_workers_ended = False
         self._has_told = False
         self._release = release
 
@@ -224,8 +225,12 @@ class Engine:
                         running, reports.and_unbegun(unbegun))  # fmt: skip
 
     def _end_workers(self) -> None:
+        if self._have_workers_ended:
+            return
         self._scheduler.close()
-        if not self._executor.join(JOIN_TIMEOUT_MS):
+        is_over = self._executor.join(JOIN_TIMEOUT_MS)
+        self._have_workers_ended = True
+        if not is_over:
             log.warning("some handlers still run; their threads end with the process, their results are ignored")
 
     # see docs/decisions/0021-run-closes-the-consumer.md

@@ -92,6 +92,7 @@ class CommittedOffsets:
     def was_reset(self, partition: TopicPartition, offset: int) -> None:
         """Note that a member was sent to *offset* of *partition*, whose position did not exist any more."""
         self._starts.reset(partition, offset)
+        self.wanted.was_reset(partition, offset)
         self.has_news = True
 
     def confirmed(self, instance: str, partition: TopicPartition, offset: int) -> None:

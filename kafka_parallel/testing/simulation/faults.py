@@ -9,7 +9,7 @@ from kafka import errors
 
 from kafka_parallel.testing.fake.cluster import Moment
 from kafka_parallel.testing.fake.commits import AnswerLostError
-from kafka_parallel.testing.simulation.plan import Plan
+from kafka_parallel.testing.simulation.plan import ANSWER_SECONDS, Plan
 from kafka_parallel.testing.simulation.world import World
 
 Fault = Callable[[], Exception]
@@ -76,7 +76,7 @@ class Faults:
         """Let a commit at the interval, or its answer, be late, or its answer never come."""
         chance, plan = self._answers, self._plan
         if plan.is_slow_to_answer:
-            self._world.sleep(chance.choice([0.0, 0.01, 0.1, 0.1, 0.5, 1.0]))
+            self._world.sleep(chance.choice(ANSWER_SECONDS))
         if plan.commit_faults and chance.random() < plan.commit_faults / 4:
             self._world.note(f"no answer to commit_async, {moment} it took effect")
             raise AnswerLostError

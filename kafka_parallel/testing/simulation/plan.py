@@ -27,6 +27,8 @@ Event: TypeAlias = Literal[
 ]
 
 OddPlace: TypeAlias = Literal["handler", "deserializer", "ordering"]
+# How late a slow commit at the interval takes effect, and how late its answer comes after that.
+ANSWER_SECONDS = (0.0, 0.01, 0.1, 0.1, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ class Plan:
         slow = 0.0 if self.options["stop_timeout_ms"] >= PATIENT_STOP_MS else self.slow
         likely = (slow, self.failing, self.commit_faults, self.poll_faults, self.late, self.hostile, self.dying)
         if self.timeout_ms is not None or (self.batch is not None and self.kept_out):
+            return False
+        if self.is_slow_to_answer and self.max_poll_interval <= 2 * max(ANSWER_SECONDS):  # waited for at the end
             return False
         return (
             not any(likely)

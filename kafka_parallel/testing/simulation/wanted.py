@@ -72,6 +72,12 @@ class WantedAgain:
         """Note that another program has moved the commit of *partition* to *offset*, while the group had no member."""
         self._of_group[partition] = {(partition, record.offset) for record in self._read(partition, offset)}
 
+    def was_reset(self, partition: TopicPartition, offset: int) -> None:
+        """Note that a member was sent to *offset* of *partition*: what is below it does not come."""
+        wished = [wish.places for (_, wished), wish in self._wishes.items() if wished == partition]
+        for places in (*wished, self._of_group.get(partition, set())):
+            places.difference_update([place for place in places if place[1] < offset])
+
     def begins(self, instance: str, place: Place) -> None:
         """Note that *instance* begins with a record, or is done with it without a handler."""
         if wish := self._wishes.get((instance, place[0])):

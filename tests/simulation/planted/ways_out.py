@@ -11,4 +11,12 @@ BUGS = [
         old="self._may_poll = is_retriable(error)",
         new="",
     ),
+    Bug(
+        "leave workers waiting if a signal handler raises while they are ended",
+        where="kafka_parallel._runtime.loop.engine:Engine.__init__",
+        old="*[self._end_workers] * 2",
+        new="self._end_workers",
+        executor="tests/runtime/test_raising_signal_handlers.py::"
+        "test_workers_end_although_it_raises_while_they_are_ended[1]",
+    ),
 ]
