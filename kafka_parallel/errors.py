@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 FATAL = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
-"""The errors of user code that stop run() at once, and comes out as it is; all else is the failure of its record."""
+"""The errors of user code that stop run() at once and come out as they are; all else is the failure of its record."""
 
 
 class KafkaParallelError(Exception):

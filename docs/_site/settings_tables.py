@@ -1,4 +1,4 @@
-"""The table of settings on the page of each plugin, made of the docstring. `write_settings_tables.py` writes it.
+"""The table of settings on the page of each plugin, and of the consumer, made of the docstring; see `write_tables.py`.
 
 A forge shows the page as it is written and runs no directive. So the table stands in the page, and the site shows it in
 the place of the parameters of the class.
@@ -16,15 +16,15 @@ from typing import Any
 
 PAGES = Path(__file__).parents[1] / "reference"
 HEADING = "## Settings\n"
-CLASS = re.compile(r"^\.\. autoclass:: (kafka_parallel_plugins\.\S+)$", re.MULTILINE)
+CLASS = re.compile(r"^\.\. autoclass:: (kafka_parallel\S+)$", re.MULTILINE)
 PARAMETER = re.compile(r"^:param (\w+): (.*?)(?=^:|^\s*$|\Z)", re.MULTILINE | re.DOTALL)
 HEAD = ("| Setting | Type | Default | Meaning |", "|---|---|---|---|")
 
 
 @cache
 def pages() -> dict[Path, type]:
-    """The page of each plugin that has settings, and its class, the first one under the heading."""
-    found = {page: text for page in sorted(PAGES.glob("plugins-*.md")) if HEADING in (text := page.read_text())}
+    """Each page with settings, and their class, the first one under the heading."""
+    found = {page: text for page in sorted(PAGES.glob("*.md")) if HEADING in (text := page.read_text())}
     owners = {page: _owner(text) for page, text in found.items()}
     return {page: owner for page, owner in owners.items() if table(owner)}
 
@@ -43,19 +43,20 @@ def table(owner: type) -> list[str]:
 
 
 def _rows(owner: type) -> Iterator[str]:
-    from docs._site.docstrings import annotations, default_texts
+    from docs._site.docstrings import annotations, default_texts, spelt_out
 
     types, defaults = annotations(owner), default_texts(owner)
     for name, text in PARAMETER.findall(inspect.getdoc(owner) or ""):
         default = f"`{defaults[name]}`" if name in defaults else "needed"
-        yield "| " + " | ".join(map(_cell, (f"`{name}`", f"`{types[name]}`", default, _markdown(text)))) + " |"
+        kind = next(iter(spelt_out(owner, name)), types[name])
+        yield "| " + " | ".join(map(cell, (f"`{name}`", f"`{kind}`", default, markdown(text)))) + " |"
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     return " ".join(text.replace("``", "`").split())
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 

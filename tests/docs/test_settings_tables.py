@@ -60,7 +60,7 @@ def test_a_table_takes_the_place_of_an_older_one():
 def test_a_page_has_the_table_of_its_plugin(page):
     text = page.read_text()
 
-    assert text == settings_tables.with_table(text, PAGES[page]), "run python -m docs._site.write_settings_tables"
+    assert text == settings_tables.with_table(text, PAGES[page]), "run python -m docs._site.write_tables"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
