@@ -9,10 +9,13 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 __all__ = ()
+
+# A name in the first column is in one line, to be copied, unless it has more characters.
+LONGEST_NAME = 24
 
 
 def printable(value: object, most: int = 200) -> str:
@@ -32,10 +35,12 @@ def moment(timestamp_ms: int | None) -> str:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table to standard output; numbers are set to the right."""
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text(printable(cell), "", justify=_side(cell)) for cell in row))
+    """Write a table to standard output; numbers are set to the right, and no word is cut at the edge of its column."""
+    cells = [[Text(printable(cell), "", justify=_side(cell)) for cell in row] for row in rows]
+    table = Table(*(Column(name, overflow="fold") for name in columns))
+    table.columns[0].min_width = min(LONGEST_NAME, max((len(row[0]) for row in cells), default=0))
+    for row in cells:
+        table.add_row(*row)
     width = None if Console().is_terminal else 200
     Console(width=width).print(table)
 

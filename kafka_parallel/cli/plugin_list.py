@@ -5,24 +5,30 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kafka_parallel._plugins.implementations import mark_of, raw_attribute
 from kafka_parallel._plugins.installed import AUTOLOAD_GROUP, InstalledPlugins, distribution_of
-from kafka_parallel._plugins.loading import imported
+from kafka_parallel._plugins.loading import check_settings, imported
 from kafka_parallel._plugins.manager import HOOKS, NO_AUTOLOAD_VARIABLE, PLUGINS_VARIABLE, blocked_by, named_by
 from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel.cli.configuration.flags import Flags
 from kafka_parallel.cli.configuration.precedence import load
 from kafka_parallel.cli.configuration.run_config import RunConfig
-from kafka_parallel.cli.output import show_json, show_table
+from kafka_parallel.cli.output import printable, show_json, show_table
 from kafka_parallel.errors import ConfigurationError, PluginError
 
 __all__ = ()
+
+FAILED = "failed"
+# The most characters of an error: all that an error of ours has, and an end to those of others.
+LONGEST_REASON = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +62,34 @@ class InstalledPlugin:
 def plugins(files: tuple[Path, ...], wanted: tuple[str, ...], *, as_json: bool) -> None:
     """List the installed plugins, and say which of them a consumer with this configuration uses.
 
-    One that cannot be imported is listed with its error. The executor and the ordering are plugins too, and are chosen
-    by options.
+    One that cannot be imported, or does not take its settings, is listed with its error. The executor and the ordering
+    are plugins too, and are chosen by options. Exits with 1 if a plugin that is asked for cannot be used, else with 0.
     """
     try:
         config = load(Flags(files=files, plugins=wanted), os.environ, Path.cwd())
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from None
-    found = list(listed(Choice.of(config)))
+    choice = Choice.of(config)
+    found = list(listed(choice))
     if as_json:
         for plugin in found:
             show_json(asdict(plugin))
-        return
-    rows = [(p.name, f"{p.distribution} {p.version}", p.status, p.reason, " ".join(p.hooks)) for p in found]
+    else:
+        _show(found)
+    sys.exit(int(any(plugin.status == FAILED and plugin.name in choice.used for plugin in found)))
+
+
+def _show(found: Iterable[InstalledPlugin]) -> None:
+    """Write a table, and the errors below it: a sentence in a narrow column has its remedy far down."""
+    failed = [plugin for plugin in found if plugin.status == FAILED]
+    reasons = {plugin.name: "see below" for plugin in failed}
+    rows = [
+        (p.name, f"{p.distribution} {p.version}", p.status, reasons.get(p.name, p.reason), " ".join(p.hooks))
+        for p in found
+    ]
     show_table(["name", "from", "status", "reason", "hooks"], rows)
+    for plugin in failed:
+        click.echo(f"{printable(plugin.name)}: {printable(plugin.reason, LONGEST_REASON)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +99,13 @@ class Choice:
     :ivar used: by name, the place where it was asked for.
     :ivar blocked: likewise.
     :ivar autoloads: whether those for autoload are used without being asked for.
+    :ivar settings: by name, those that a plugin was given; secrets are in it, so ``repr`` does not show it.
     """
 
     used: dict[str, str]
     blocked: dict[str, str]
     autoloads: bool
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, config: RunConfig) -> Choice:
@@ -96,7 +118,8 @@ class Choice:
                 used.setdefault(item, PLUGINS_VARIABLE)
             else:
                 blocked.setdefault(name, PLUGINS_VARIABLE)
-        return cls(used, blocked, not os.environ.get(NO_AUTOLOAD_VARIABLE))
+        settings = {plugin.name: plugin.settings for plugin in config.plugins}
+        return cls(used, blocked, not os.environ.get(NO_AUTOLOAD_VARIABLE), settings)
 
 
 def listed(choice: Choice) -> Iterator[InstalledPlugin]:
@@ -109,7 +132,7 @@ def listed(choice: Choice) -> Iterator[InstalledPlugin]:
         yield _listed(point, choice, installed)
     for name in sorted(choice.used.keys() - {name for name, _, _ in points}):
         reason = f"{choice.used[name]}: {_problem(name, installed)}"
-        yield InstalledPlugin(name, "-", "-", "-", "failed", reason)
+        yield InstalledPlugin(name, "-", "-", "-", FAILED, reason)
 
 
 def _problem(name: str, installed: InstalledPlugins) -> str:
@@ -129,19 +152,22 @@ def _listed(point: importlib.metadata.EntryPoint, choice: Choice, installed: Ins
 
     if point.name in choice.blocked:
         return told("blocked", choice.blocked[point.name])
+    place = choice.used.get(point.name)
     try:
-        hooks = _hooks(point, installed)
-    except PluginError as error:
-        return told("failed", str(error))
-    if point.name in choice.used:
-        return told("active", choice.used[point.name], hooks)
+        loaded, hooks = _hooks(point, installed)
+        if place is not None:
+            check_settings(loaded, choice.settings.get(point.name, {}), f"plugin {point.name!r}")
+    except (PluginError, ConfigurationError) as error:
+        return told(FAILED, str(error) if place is None else f"{place}: {error}")
+    if place is not None:
+        return told("active", place, hooks)
     if point.group == AUTOLOAD_GROUP and choice.autoloads:
         return told("active", f"installed for {AUTOLOAD_GROUP}", hooks)
     return told("installed", "", hooks)
 
 
-def _hooks(point: importlib.metadata.EntryPoint, installed: InstalledPlugins) -> list[str]:
-    """The hooks that the plugin of *point* implements.
+def _hooks(point: importlib.metadata.EntryPoint, installed: InstalledPlugins) -> tuple[Any, list[str]]:
+    """The object of *point*, and the hooks that it implements.
 
     :raises PluginError: it cannot be used.
     """
@@ -156,4 +182,4 @@ def _hooks(point: importlib.metadata.EntryPoint, installed: InstalledPlugins) ->
         raise PluginError(f"there is no hook {unknown[0]!r}{did_you_mean(unknown[0], HOOKS)}")
     if not hooks:
         raise PluginError("it has no hook: decorate its functions with @hookimpl")
-    return hooks
+    return loaded, hooks

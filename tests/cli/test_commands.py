@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import partial
 from importlib.metadata import EntryPoint, EntryPoints, version
 
 import kafka
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from rich.console import Console
 
 from kafka_parallel import hookimpl
 from kafka_parallel.cli import command
@@ -60,8 +62,8 @@ def test_the_shell_completes_commands_flags_and_plugins():
 # Plugins
 
 
-def plugins(*arguments, **environment):
-    lines = invoked("plugins", "--json", *arguments, **environment).splitlines()
+def plugins(*arguments, code=0, **environment):
+    lines = invoked("plugins", "--json", *arguments, code=code, **environment).splitlines()
     return {plugin["name"]: plugin for plugin in map(json.loads, lines)}
 
 
@@ -84,7 +86,7 @@ def test_the_table_has_them_too():
 def test_the_plugins_of_a_configuration_are_active_and_others_blocked(empty_folder):
     (empty_folder / "kafka-parallel.toml").write_text('plugins = ["dlq", "retry"]')
 
-    found = plugins("-p", "no:retry", "-p", "absent", KAFKA_PARALLEL_PLUGINS="health,no:top")
+    found = plugins("-p", "no:retry", "-p", "absent", code=1, KAFKA_PARALLEL_PLUGINS="health,no:top")
 
     told = {name: (plugin["status"], plugin["reason"]) for name, plugin in found.items()}
     assert told["dlq"] == ("active", f"[[plugins]] 1 of {empty_folder / 'kafka-parallel.toml'}")
@@ -94,6 +96,26 @@ def test_the_plugins_of_a_configuration_are_active_and_others_blocked(empty_fold
     assert told["absent"][0] == "failed"
     assert told["absent"][1].startswith("-p absent: there is no plugin 'absent'")
     assert found["retry"]["hooks"] == []
+
+
+def test_a_plugin_with_a_setting_that_it_does_not_have_is_not_active():
+    found = plugins("-p", "retry:atempts=3", code=1)
+
+    assert found["retry"]["status"] == "failed"
+    assert found["retry"]["reason"].startswith(
+        "-p retry:atempts: plugin 'retry' does not take these settings (atempts)"
+    )
+    assert found["retry"]["reason"].endswith("; did you mean 'max_attempts'?")
+
+
+def test_a_narrow_terminal_cuts_neither_names_nor_errors(monkeypatch):
+    monkeypatch.setattr("kafka_parallel.cli.output.Console", partial(Console, width=80, force_terminal=True))
+
+    output = invoked("plugins", "-p", "retrry", code=1)
+
+    assert output.endswith("; did you mean 'retry'?\n")
+    assert " adaptive-concurrency " in output
+    assert "\u2026" not in output
 
 
 class Distribution:
