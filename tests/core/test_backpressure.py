@@ -107,6 +107,22 @@ def test_no_record_is_taken_that_lies_farther_from_the_commit_than_the_limit(ste
     assert first_stuck is not None or log.taken == offsets
 
 
+def test_a_partition_that_a_jump_widens_beyond_its_span_is_paused_and_no_other():
+    """The next poll would have been asked for less than nothing, which the client refuses."""
+    log = Log(BufferLimits(1000, 1 << 30, 10), range(6))
+    log.found.assign(["q"])
+    while log.poll("p", commits=False):
+        pass
+    assert not log.found.backpressure.paused
+
+    log.found.learn_positions({"p": 28}, ["p"])
+    log.found.learn_positions({"p": 22}, ["p"])
+    decision = log.found.backpressure.decide_pauses((), 0.0)
+
+    assert decision.pause == {"p": "uncommitted"}
+    assert decision.room == 5
+
+
 def test_a_seek_back_begins_anew_and_where_an_earlier_assignment_ended_its_commit_still_counts():
     found = Scheduler(BufferLimits(1000, 1000, 10), commits=CommitRules())
     found.assign(["p"])

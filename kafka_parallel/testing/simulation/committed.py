@@ -53,6 +53,7 @@ class CommittedOffsets:
         self._jumps = jumps
         self._is_latest = is_latest
         self._offsets: dict[TopicPartition, int] = {}
+        self._highest: dict[TopicPartition, int] = {}
         self.told = ToldFinished(done, self._read, self._has_record, violate)
         self.wanted = WantedAgain(self._read, told_by, violate)
         cluster.on_commit = self.commit
@@ -78,6 +79,7 @@ class CommittedOffsets:
                 if (partition, record.offset) not in self._done:
                     self._violate(f"{partition}: {committed.offset} was committed, but @{record.offset} is not done")
             self._offsets[partition] = committed.offset
+            self._highest[partition] = max(committed.offset, self._highest.get(partition, 0))
             self.told.commit(partition, committed)
         self.has_news = True
 
@@ -96,8 +98,8 @@ class CommittedOffsets:
         self.has_news = True
 
     def confirmed(self, instance: str, partition: TopicPartition, offset: int) -> None:
-        """Note that *instance* takes *offset* for stored."""
-        if self.offset(partition) < offset:
+        """Note that *instance* takes *offset* for stored: it has been, although a jump back may have come since."""
+        if self._highest.get(partition, 0) < offset:
             self._violate(f"{instance} takes {offset} of {partition} for committed, which no broker has stored")
 
     def uncommitted(self, partition: TopicPartition, offset: int) -> int:

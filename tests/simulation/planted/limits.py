@@ -12,6 +12,14 @@ BUGS = [
         new="True",
     ),
     Bug(
+        "ask for less than nothing after a jump",
+        where="kafka_parallel._core.backpressure:Backpressure.decide_pauses",
+        old="*(self._stretched if room > reserve else self._assignments.with_unfinished)",
+        new="*(() if room > reserve else self._assignments.with_unfinished)",
+        executor="tests/core/test_backpressure.py::"
+        "test_a_partition_that_a_jump_widens_beyond_its_span_is_paused_and_no_other",
+    ),
+    Bug(
         "count from what could be committed, not from what is",
         where="kafka_parallel._core.backpressure:Backpressure._base",
         old="assignment.restart_at if self._commits else assignment.ledger.committable",
