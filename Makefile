@@ -34,7 +34,7 @@ setup: $(VENV)/ready  ## Make a virtual environment with all that development ne
 
 # Most of the time of tests is waiting, so targets run beside each other; each shows its output as a whole when it ends.
 test:  ## Run all checks and tests, two targets at a time
-	$(MAKE) --jobs 2 --keep-going --output-sync=target broker lint unit docs kafka2 explore dist
+	$(MAKE) --jobs 2 --keep-going --output-sync=target broker lint unit kafka2 docs explore dist
 
 lint: $(VENV)/ready  ## Check style, types and layers
 	$(BIN)/ruff check .
@@ -73,7 +73,7 @@ unit-all: $(VENV)/ready  ## The same without a sample
 	KAFKA_PARALLEL_TESTS=all $(BIN)/pytest $(UNIT)
 
 explore: $(VENV)/ready  ## Run every interleaving of a few threads on the locked scheduler
-	$(BIN)/pytest -q --frontrun-patch-locks tests/exploration
+	$(BIN)/pytest -q -p frontrun --frontrun-patch-locks tests/exploration
 
 proof: $(VENV)/ready  ## Explore all orders of all acts of the core in large scopes, five minutes each
 	$(BIN)/python -m tests.proof
