@@ -1,4 +1,9 @@
-"""The settings of a consumer, and the combinations that are refused."""
+"""The settings of a consumer, and the combinations that are refused.
+
+A new option is a field of `Options`, and an argument of `ParallelConsumer` in ``_consumer.py``, which describes it.
+``_runtime/loop/assembly.py`` hands it to the part of a run that needs it. The command takes it by its type, and
+``python -m docs._site.write_tables`` puts it into the reference.
+"""
 
 from __future__ import annotations
 

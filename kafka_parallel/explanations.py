@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-__all__ = ["Cause", "Explanation"]
+__all__ = ["Cause", "Explanation", "PauseReason"]
+
+PauseReason: TypeAlias = Literal["records", "bytes", "uncommitted", "not due", "user", "unreadable"]
+"""Why a partition is not fetched. While the throttle of a plugin is closed, the reason is the name of the plugin.
+
+``"uncommitted"``, ``"records"``, ``"bytes"`` = the limit of that name is reached; ``"not due"`` = its next record has
+to wait; ``"user"`` = the program paused it; ``"unreadable"`` = kafka-python cannot read its next record.
+"""
 
 Cause: TypeAlias = Literal[
-    "loop", "broker", "rebalance", "commit", "throttle", "unreadable",
+    "loop", "broker", "rebalance", "commit", "throttle",
     "handler", "retry", "key", "rate", "limit", "worker",
-    "uncommitted", "records", "bytes", "not due", "user",
-    "leader", "unassigned", "idle", "flowing", "stopping", "not running",
+    PauseReason, "leader", "unassigned", "idle", "flowing", "stopping", "not running",
 ]  # fmt: skip
 """The kind of obstacle that keeps a run, a record or a partition.
 
@@ -27,9 +33,8 @@ The record that holds a commit point: ``"unreadable"`` for kafka-python; ``"hand
 for its next attempt; ``"key"`` = it waits for another record of its ordering key; ``"rate"`` = a plugin bounds how
 fast records start; ``"limit"`` = another limit on some records is reached; ``"worker"`` = all workers are busy.
 
-A partition that is not fetched: ``"uncommitted"``, ``"records"``, ``"bytes"`` = the limit of that name is reached;
-``"not due"`` = its next record has to wait; ``"user"`` = the program paused it; ``"leader"`` = the broker that has it
-is not connected.
+A partition that is not fetched: a `kafka_parallel.explanations.PauseReason`; ``"leader"`` = the broker that has it is
+not connected.
 """
 
 

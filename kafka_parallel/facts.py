@@ -102,9 +102,8 @@ class PartitionProgress:
     :ivar head_offset: the lowest unfinished offset, which holds the commit point; ``None`` if nothing is unfinished.
     :ivar head_timestamp_ms: the timestamp of that record, in milliseconds since the Unix epoch; ``None`` without one,
         or if the record stopped the run.
-    :ivar paused_by: the reasons for which it is not fetched: ``"records"``, ``"bytes"``, ``"uncommitted"`` or ``"not
-        due"`` for a limit that it reached, the name of a plugin whose throttle is closed, ``"user"``, ``"unreadable"``
-        for a record that cannot be read; empty = it is fetched.
+    :ivar paused_by: the reasons for which it is not fetched, each a `kafka_parallel.explanations.PauseReason` or the
+        name of a plugin whose throttle is closed; empty = it is fetched.
     """
 
     position: int | None = None

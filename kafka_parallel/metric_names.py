@@ -2,6 +2,9 @@
 
 It is plain data and imports nothing: an exporter of another system can be written from it and from
 ``Settings.facts``. The names are public: one that changes is a change for every dashboard.
+
+A new metric is a row here, and a ``put`` in ``kafka_parallel_plugins/prometheus/samples.py``; a gauge that
+OpenTelemetry shall have, too, is read in ``kafka_parallel_plugins/opentelemetry/gauges.py``.
 """
 
 from __future__ import annotations
@@ -104,8 +107,8 @@ METRICS = (
     _gauge("workers", (), "{worker}", "Most handlers that may run at once."),
     _gauge("longest_running_seconds", (), "s", "Time for which the oldest running handler has run; 0 if none runs."),
     _gauge("paused_partitions", ("reason",), "{partition}",
-           "Paused partitions by reason: records, bytes, uncommitted, not_due, user, or a plugin whose throttle is "
-           "closed.", "kafka_parallel.paused_partitions"),
+           "Paused partitions by reason: records, bytes, uncommitted, not_due, user, unreadable, or a plugin whose "
+           "throttle is closed.", "kafka_parallel.paused_partitions"),
     _counter("backpressure_seconds_total", (), "s", "Time in which back-pressure paused at least one partition."),
     _gauge("partitions_assigned", (), "{partition}", "Partitions that are this consumer's."),
     _counter("rebalances_total", ("kind",), "{rebalance}",

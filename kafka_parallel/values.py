@@ -266,8 +266,8 @@ class Transactions(Protocol):
 class BackpressureEvent:
     """Partitions were paused or resumed because of the records that are buffered.
 
-    :ivar paused: partitions paused now, each with the limit it reached: ``"records"``, ``"bytes"``, ``"uncommitted"``,
-        ``"not due"``, or the name of the plugin whose throttle is closed.
+    :ivar paused: partitions paused now, each with its `kafka_parallel.explanations.PauseReason`, or the name of the
+        plugin whose throttle is closed.
     :ivar resumed: partitions resumed now.
     :ivar buffered_records: records taken and not finished, over all partitions.
     :ivar buffered_bytes: their keys, values and headers, in bytes.

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from docs._site import metrics
+from kafka_parallel.explanations import PauseReason
 from kafka_parallel.metric_names import BUCKETS, COMMON_LABELS, METRICS, PREFIX
+
+ALERTS = Path(__file__).parents[1] / "deploy" / "prometheus" / "alerts.yml"
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
@@ -39,6 +44,14 @@ def test_no_name_is_there_twice():
 
     assert len(names) == len({*names}) > 30
     assert len(others) == len({*others}) == 6
+
+
+def test_reasons_for_a_pause_are_listed_where_they_cannot_be_derived():
+    names = [reason.replace(" ", "_") for reason in get_args(PauseReason)]
+    [meaning] = [metric.meaning for metric in METRICS if metric.name.endswith("paused_partitions")]
+
+    assert f"by reason: {', '.join(names)}, or a plugin" in meaning
+    assert f'paused_partitions{{reason!~"{"|".join(names)}"}}' in ALERTS.read_text()
 
 
 def test_buckets_rise():

@@ -1,5 +1,7 @@
 """When a partition must pause and when it may resume.
 
+A new reason is decided here, named in ``explanations.py`` (`PauseReason`), and said in ``_runtime/loop/sentences.py``.
+
 Rule 1: buffered records and bytes have a limit over all partitions. Nothing is ever fetched that has no room: the room
 that is left bounds the next poll.
 Rule 2: a partition may hold as much as is still free, so it is paused while it holds more than the rest of the buffer

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from kafka_parallel._core.obstacles import Head, Obstacles, obstacles
 from kafka_parallel._core.progress import handler_of
 from kafka_parallel._runtime.handlers.whereabouts import place_in
 from kafka_parallel._runtime.loop import sentences
 from kafka_parallel._runtime.loop.sentences import Where
-from kafka_parallel.explanations import Explanation
+from kafka_parallel.explanations import Explanation, PauseReason
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 SHORT, LONG_ROUND = 1.0, 5.0
 # The reasons of a record that are over soon where all goes well.
 USUAL = frozenset({"handler", "worker", "key"})
-# The causes that have the names of limits; another name is that of a plugin, whose throttle is a reason by itself.
-LIMITS: Mapping[str, Cause] = {"records": "records", "bytes": "bytes", "uncommitted": "uncommitted"}
+# The reasons that are limits; another name is that of a plugin, whose throttle is a reason by itself.
+LIMITS = frozenset(get_args(PauseReason)) - {"not due", "user", "unreadable"}
 
 
 # see docs/decisions/0069-one-sentence-per-cause.md
@@ -173,9 +173,9 @@ class Explainer:
     def _of_limits(found: Obstacles[TopicPartition]) -> Iterator[Explanation]:
         """Name the partitions that wait for room: where workers are the bottleneck, that is as it should be."""
         for partition, reason in sorted(found.paused_for.items()):
-            if (cause := LIMITS.get(reason)) is not None:
+            if reason in LIMITS:
                 sentence = sentences.not_fetched(partition, found)
-                yield Explanation(cause, sentence, partition, found.head_offset(partition))
+                yield Explanation(cast("Cause", reason), sentence, partition, found.head_offset(partition))
 
     @staticmethod
     def _none(found: Obstacles[TopicPartition]) -> Explanation:

@@ -112,10 +112,10 @@ def not_fetched(partition: TopicPartition, obstacles: Obstacles[TopicPartition])
     begin = f"{name_of(partition)} is not fetched until there is room again: "
     if reason == "uncommitted":
         return begin + _span(partition, obstacles, limits)
-    if reason == "records":
-        filled = f"the buffer has {total.records:,} of max_buffered_records={limits.records:,} records"
-    else:
-        filled = f"the buffer has {total.bytes:,} of max_buffered_bytes={limits.bytes:,} bytes"
+    filled = {
+        "records": f"the buffer has {total.records:,} of max_buffered_records={limits.records:,} records",
+        "bytes": f"the buffer has {total.bytes:,} of max_buffered_bytes={limits.bytes:,} bytes",
+    }[reason]
     return begin + filled + _fullest(obstacles.unfinished)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,6 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.samples import Exemplar, Sample
 
 from kafka_parallel import metric_names
+from kafka_parallel.explanations import PauseReason
 from kafka_parallel_plugins.prometheus.attempt_counts import added_up, last_examples
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ _FAMILIES: Mapping[str, Callable[[str, str], Metric]] = {
     "histogram": HistogramMetricFamily,
     "info": InfoMetricFamily,
 }
-# The reasons for a pause that are always shown, so that an alert on one has a series before it is true.
-PAUSE_REASONS = ("records", "bytes", "uncommitted", "not_due", "user", "unreadable")
+# They are always shown, so that an alert on one has a series before it is true.
+PAUSE_REASONS = tuple(reason.replace(" ", "_") for reason in get_args(PauseReason))
 
 
 class Families:

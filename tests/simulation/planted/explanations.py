@@ -43,8 +43,8 @@ BUGS = [
     Bug(
         "tell of the pause of the whole buffer as one of the span",
         where="kafka_parallel._runtime.loop.explainer:Explainer._of_limits",
-        old="LIMITS.get(reason)",
-        new="LIMITS.get(reason) and 'uncommitted'",
+        old='cast("Cause", reason)',
+        new="'uncommitted'",
         executor="incident",
     ),
     Bug(
