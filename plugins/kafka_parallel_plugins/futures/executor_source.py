@@ -142,23 +142,37 @@ class ExecutorSource:
     def _try_out(self, executor: Executor, is_over: Callable[[], bool]) -> bool:
         """Have *executor* import the handler once; tell whether it did, or *is_over*."""
         who = f"the executor {shown(executor)} of plugin futures"
-        name, done = self._program.name, self._thread_module.Event()
+        done = self._thread_module.Event()
         try:
             future = executor.submit(remote.import_program, self._program.payload)
             future.add_done_callback(lambda _: done.set())
         except Exception as error:
             raise ConfigurationError(f"{who} takes no calls ({error}): give one that is not shut down") from error
+        if not self._has_ended(done, is_over):
+            future.cancel()
+            if is_over():
+                return False
+            raise ConfigurationError(
+                f"{who} did not import {self._program.name} within start_timeout_ms={self._start_timeout * 1000:g}: "
+                "does it have workers that are free?"
+            )
+        self._require_import(who, future)
+        return True
+
+    def _has_ended(self, done: Any, is_over: Callable[[], bool]) -> bool:
+        """Wait for *done*, and tell whether it came before the start has to end or *is_over*."""
         deadline = self._clock() + self._start_timeout
         while not done.wait(max(0.0, min(LOOK_EVERY, deadline - self._clock()))):
-            if is_over():
-                future.cancel()
+            if is_over() or self._clock() >= deadline:
                 return False
-            if self._clock() >= deadline:
-                future.cancel()
-                raise ConfigurationError(
-                    f"{who} did not import {name} within start_timeout_ms={self._start_timeout * 1000:g}: does it "
-                    "have workers that are free?"
-                )
+        return True
+
+    def _require_import(self, who: str, future: Future[remote.Outcome]) -> None:
+        """Check the end of a first call.
+
+        :raises ConfigurationError: it has not imported the handler.
+        """
+        name = self._program.name
         try:
             outcome = future.result()
         except CancelledError as error:
@@ -174,7 +188,6 @@ class ExecutorSource:
             ) from error
         if outcome.import_error is not None:
             raise not_importable(who, name, outcome.import_error)
-        return True
 
     @staticmethod
     def _shut_down(executor: Executor, *, waits: bool) -> None:
