@@ -200,6 +200,20 @@ class Assignment:
         return self._leader_epochs[0][1]
 
 
+class Jump(NamedTuple, Generic[P]):
+    """A jump back of the client.
+
+    :ivar origin: the offset of the record that would have come next.
+    :ivar target: the offset of the one that comes instead.
+    :ivar given_up: how many records that were taken and not finished come again.
+    """
+
+    partition: P
+    origin: int
+    target: int
+    given_up: int
+
+
 # see docs/decisions/0043-flat-hot-path.md
 class Assignments(Generic[P]):
     """The assignments that are live now.

@@ -23,7 +23,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
-from kafka_parallel._core.assignment import Assignment, Assignments
+from kafka_parallel._core.assignment import Assignment, Assignments, Jump
 from kafka_parallel._core.backlog import Backlog
 from kafka_parallel._core.backpressure import Backpressure
 from kafka_parallel._core.batch_queue import BatchLimits
@@ -110,6 +110,7 @@ class Scheduler(Generic[P]):
     :ivar dispatch: gives tasks to workers, and takes in their outcomes.
     :ivar backpressure: which partitions pause and resume.
     :ivar commits: whether a commit is due, and why.
+    :ivar jumps: those back that were learnt of and not told yet.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Scheduler(Generic[P]):
         self._backlog = Backlog(batches, self.throttles.parked)
         self.dispatch = Dispatch(self._backlog, self.throttles, self._assignments)
         self.backpressure = Backpressure(self._assignments, self.throttles, limits, commits=commits is not None)
+        self.jumps: list[Jump[P]] = []
         self.commits = CommitSchedule(commits, self.backpressure, self.dispatch.totals)
 
     # Intake
@@ -174,9 +176,11 @@ class Scheduler(Generic[P]):
         Reasons for a pause are looked at anew, but no record is waited for.
         """
         self.dispatch.reclaim()
+        taken = assignment.unfinished
         successor = self._assignments.jump_back(partition, position)
         self._backlog.drop_above({assignment: position - 1})
         self.dispatch.totals.abandoned += assignment.unfinished - successor.unfinished
+        self.jumps.append(Jump(partition, assignment.ledger.next or 0, position, taken - successor.unfinished))
         for task in (*self._backlog.tasks_of([assignment]), *self.dispatch.held()):
             task.follow()
         self.backpressure.jumped_back(partition)

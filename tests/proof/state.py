@@ -20,8 +20,8 @@ from kafka_parallel._core.task import Task
 PLAIN = (type(None), bool, int, float, str, bytes)
 # Objects that tell the history of a state, or never change.
 LEFT_OUT = (Totals, Backpressure, BuiltinMethodType, FunctionType, MethodType, GeneratorType, type)
-# Every act is given the same time, so none of these can matter.
-NAMES_LEFT_OUT = {"record", "queued_at", "first_failed_at_ms", "failing_since", "since", "moved_at", "size"}
+# Every act is given the same time, and jumps are only told of: none of these can matter.
+NAMES_LEFT_OUT = {"jumps", "record", "queued_at", "first_failed_at_ms", "failing_since", "since", "moved_at", "size"}
 
 
 def canonical(*roots: Any) -> Any:

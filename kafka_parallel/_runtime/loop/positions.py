@@ -13,12 +13,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from kafka_parallel._logs import area_logger
+
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-    from kafka_parallel._core.scheduler import CommitSnapshot
+    from kafka_parallel._core.assignment import Jump
+    from kafka_parallel._core.scheduler import CommitSnapshot, Scheduler
     from kafka_parallel._runtime.client.consumer_adapter import Client
     from kafka_parallel._runtime.loop.locked_scheduler import LockedScheduler
+
+log = area_logger("poll")
 
 # The largest age of a known position, in seconds. It counts where the client forgets a position before it says that the
 # partition leaves: in a cooperative rebalance.
@@ -99,7 +104,12 @@ class Positions:
 
         :returns: where assignments are whose start is due to be committed.
         """
-        return self._scheduler.learn_positions(positions, self._client.partitions.user_seeks.take_begun())
+        starts = self._scheduler.learn_positions(positions, self._client.partitions.user_seeks.take_begun())
+        for jump in self._scheduler.ask(_taken_jumps):
+            log.info("%s[%d] goes back from offset %d to %d, by a seek() of the application or a reset of the client: "
+                     "%d records that were taken and not finished are given up, and come again", *jump.partition,
+                     jump.origin, jump.target, jump.given_up)  # fmt: skip
+        return starts
 
     def go_back(self) -> None:
         """Have everything fetched again that a failed poll passed and did not hand out; believe as before it.
@@ -113,3 +123,8 @@ class Positions:
             if position > expected[partition]:
                 self._client.seek(partition, expected[partition])
         self.trust_as_before()
+
+
+def _taken_jumps(scheduler: Scheduler[TopicPartition]) -> list[Jump[TopicPartition]]:
+    found, scheduler.jumps = scheduler.jumps, []
+    return found

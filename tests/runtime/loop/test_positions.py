@@ -189,6 +189,32 @@ def test_a_commit_after_a_jump_back_does_not_pass_it(monkeypatch):
     assert commits[0] == 1
 
 
+def test_a_jump_back_is_said_once_with_the_number_of_records_that_are_given_up(caplog):
+    caplog.set_level("INFO")
+    app, has_begun, may_end = App(records=4), threading.Event(), threading.Event()
+    offsets = []
+
+    def handle(record):
+        offsets.append(record.offset)
+        if record.offset == 2:
+            has_begun.set()
+            assert may_end.wait(60)
+
+    consumer = app.consumer(consumer_timeout_ms=60_000)
+    with ParallelConsumer(consumer, workers=1, install_signal_handlers=False) as parallel:
+        parallel.start(handle)
+        assert has_begun.wait(30)
+        consumer.seek(PARTITION, 1)
+        until(lambda: "goes back" in caplog.text)
+        may_end.set()
+        until(lambda: offsets.count(3) == 1)
+
+    said = [record.getMessage() for record in caplog.records if "goes back" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith(f"{TOPIC}[0] goes back from offset 4 to 1, by a seek() of the application")
+    assert ": 2 records that were taken and not finished are given up, and come again" in said[0]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_jump_back_counts_while_the_run_stops_although_a_poll_failed(moment, caplog):
     """Polls keep the member in its group while the last record runs: one that fails ends no trust in later ones."""
