@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 WAITS = (0.01, 0.05, 0.3, 1.0)
 # The likelihood that an act is a close(), and that a handler does something to the consumer.
 CLOSING, IN_HANDLER = 0.02, 0.1
+# The time of the last close(), in seconds: each makes the attempts count anew, and everything has to come to an end.
+LAST_CLOSE = 600.0
 
 
 class Meddler:
@@ -79,7 +81,7 @@ class Meddler:
         acts: tuple[Callable[[], None], ...] = (
             self._be_refused, self._be_refused, self._pause, self._resume, self._resume, self._commit,
         )  # fmt: skip
-        if chance.random() < CLOSING:
+        if chance.random() < CLOSING and self._world.now <= LAST_CLOSE:
             self._close()
         else:
             chance.choice(acts)()
