@@ -9,7 +9,7 @@ import pytest
 from kafka import TopicPartition
 
 from kafka_parallel import ParallelConsumer, hookimpl
-from tests.integration.kafka_app import consume, produce, wait_for
+from tests.integration.kafka_app import PATIENCE, consume, produce, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -71,6 +71,28 @@ def test_a_stuck_key_never_stops_another_partition(kafka_broker, topic):
         wait_for(lambda: parallel.statistics().paused == {stuck}, "the stuck partition alone to be paused")
         release.set()
         wait_for(lambda: len(handled) == 4_000, "everything to be handled")
+
+
+def test_a_partition_that_was_paused_waits_for_no_fetch_of_an_empty_one(kafka_broker, topic):
+    """One fetch is on its way to a node at a time, and the broker keeps it while the other partition has nothing."""
+    bootstrap, release, handled = kafka_broker.bootstrap_servers, threading.Event(), []
+    name = topic(2)
+    (busy,) = produce(bootstrap, name, 20, keys=[b"key"]).keys
+    waits = {"fetch_max_wait_ms": 290_000, "request_timeout_ms": 305_000, "consumer_timeout_ms": 3_600_000}
+    consumer = consume(bootstrap, name, "g-" + name, **waits)
+
+    def handle(record):
+        assert release.wait(PATIENCE)
+        handled.append(record.offset)
+
+    parallel = ParallelConsumer(consumer, workers=1, max_buffered_records=2)
+    with parallel:
+        parallel.start(handle)
+        wait_for(lambda: TopicPartition(name, busy) in parallel.statistics().paused, "it to be paused")
+        release.set()
+        wait_for(lambda: len(handled) == 20, "all records to be handled")
+        produce(bootstrap, name, 1, keys=[b"key"])
+        wait_for(lambda: len(handled) == 21, "the record after them to be handled")
 
 
 def bare_pause(bootstrap, name, partition):

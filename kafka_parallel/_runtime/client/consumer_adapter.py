@@ -32,6 +32,7 @@ from kafka_parallel._runtime.client.consumer_checks import is_overridden, requir
 from kafka_parallel._runtime.client.coordinator import end_heartbeats, finish_joining, is_joining
 from kafka_parallel._runtime.client.extra_topics import ExtraTopics
 from kafka_parallel._runtime.client.fencing import is_fenced
+from kafka_parallel._runtime.client.fetch_waits import FetchWaits
 from kafka_parallel._runtime.client.forks import ParentsConsumer, require_own_process
 from kafka_parallel._runtime.client.joint_commits import JointCommits
 from kafka_parallel._runtime.client.lazy_deserializers import LazyDeserializers
@@ -74,6 +75,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._consumer = consumer
         self._coordinator, self._fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
         self._subscription = consumer._subscription  # noqa: SLF001
+        self._configs: tuple[Any, Any] = consumer.config, getattr(self._coordinator, "config", None)
         self._built_in = os.getpid()
         self._takeover: Takeover | None = None
         self.membership: Membership | None = None
@@ -82,6 +84,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._reading = Reading()
         self._standing = StandingPartitions(self.group_id)
         self._slices = Slices()
+        self._fetch_waits = FetchWaits(self._fetcher)
         kind = type(consumer).__qualname__
         self.partitions, self.connections = ClientPartitions(consumer), Connections(consumer)
         self.joint_commits = JointCommits(consumer)
@@ -182,6 +185,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         for config in self._configs:
             takeover.changes.put(config, "enable_auto_commit", value=False)
         shorten_backoff(self._consumer, takeover.changes)
+        self._fetch_waits.put(takeover.changes)
         if self._deserializers.are_lazy:
             self._deserializers.take_out(takeover.changes)
         takeover.changes.note(lambda: fetcher_patch.remove(self._fetcher))
@@ -204,11 +208,6 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
     @property
     def _pauses(self) -> Pauses:
         return self._taken.pauses
-
-    @property
-    def _configs(self) -> tuple[Any, Any]:
-        """The places in which the client looks whether to commit by itself."""
-        return self._consumer.config, getattr(self._coordinator, "config", None)
 
     def undo_takeover(self) -> None:
         """Leave the consumer as it was, open."""
@@ -261,6 +260,7 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         :param in_slices: whether handlers are to have the interpreter between a few records and the next few.
         """
         self._slices.are_wanted = in_slices
+        self._fetch_waits.choose()
         free_parking(self._fetcher)
         finish_joining(self._coordinator)
         if self._users_poll is not None:
@@ -350,7 +350,8 @@ class Client:  # see docs/decisions/0045-whole-consumer-guarded.md, docs/decisio
         self._pauses.pause(partitions)
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
-        """End the effect of `pause` on *partitions*; those that the user paused stay paused."""
+        """End the effect of `pause` on *partitions*, perhaps none, after a change of pauses; the user's stay paused."""
+        self._fetch_waits.pauses_changed()
         self._pauses.resume(partitions)
 
     def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

@@ -56,4 +56,12 @@ BUGS = [
         old="tasks[ahead:]",
         new="()",
     ),
+    Bug(
+        "let a broker keep a fetch of empty partitions while others pause and resume",
+        where="kafka_parallel._runtime.client.consumer_adapter:Client.resume",
+        old="self._fetch_waits.pauses_changed()",
+        new="pass",
+        executor="tests/runtime/client/test_fetch_waits.py::"
+        "test_a_consumer_that_was_taken_over_sends_short_fetches_after_a_change_of_pauses",
+    ),
 ]
