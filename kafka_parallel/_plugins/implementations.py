@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pluggy
 
 from kafka_parallel._showing import kind_of, shown
+from kafka_parallel._suggestions import did_you_mean
 from kafka_parallel._unfinished import work_in
 from kafka_parallel.errors import PluginError
 from kafka_parallel.values import Halt, Retry, Skip
@@ -105,9 +106,10 @@ def problem_of(hook: str, function: Any, names: Sequence[str], *, is_wrapper: bo
         return f"is {kind_of(function)}: write a function or a method that calls it, and mark that with @hookimpl"
     if is_wrapper and hook not in WRAPPED:
         return f"is a wrapper, and there is nothing to wrap: write @hookimpl alone, and no yield ({_WRAPPABLE})"
-    missing = [name for name in _by_keyword_alone(function) if name not in names]
+    missing = [name for name in _needed(function) if name not in names]
     if missing:
-        return f"needs {', '.join(missing)}, which this hook does not give: it has {', '.join(names)}"
+        meant = did_you_mean(missing[0], names, {})
+        return f"needs {', '.join(missing)}, which this hook does not give: it has {', '.join(names)}{meant}"
     return _unrun(hook, function, is_wrapper=is_wrapper)
 
 
@@ -152,10 +154,11 @@ def _optional(function: Call) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in by_keyword]
 
 
-def _by_keyword_alone(function: Call) -> list[str]:
-    """The arguments that must be given by keyword: pluggy does not look at these."""
-    needed = [found for found in inspect.signature(function).parameters.values() if found.kind is found.KEYWORD_ONLY]
-    return [found.name for found in needed if found.default is found.empty]
+def _needed(function: Call) -> list[str]:
+    """The arguments without a default: of those by keyword alone, pluggy knows nothing."""
+    parameters = inspect.signature(function).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [found.name for found in parameters if found.default is found.empty and found.kind not in variadic]
 
 
 def wrapper_of(impl: pluggy.HookImpl, names: Sequence[str]) -> Callable[..., Generator[None, Any, Any]]:

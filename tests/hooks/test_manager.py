@@ -161,14 +161,18 @@ def test_a_misspelt_hook_is_refused():
         Plugins([Misspelt()], {})
 
 
-def test_an_argument_that_the_hook_does_not_have_is_refused():
-    class Wrong:
-        @hookimpl
-        def on_error(self, exception):
-            """Not its argument."""
+@pytest.mark.parametrize(("name", "meant"), [("recrod", "; did you mean 'record'?"), ("exception", "")])
+def test_an_argument_that_the_hook_does_not_have_is_refused_with_those_that_it_has(name, meant):
+    wrong = types.ModuleType("wrong")
+    exec(f"def on_error({name}): pass", vars(wrong))
+    wrong.on_error = hookimpl(wrong.on_error)
 
-    with pytest.raises(PluginError, match=r"(?s)'Wrong' .*exception"):
-        Plugins([Wrong()], {})
+    with pytest.raises(PluginError) as caught:
+        Plugins([wrong], {})
+    assert str(caught.value) == (
+        "plugin 'wrong' (given as an object) does not fit the hooks: on_error needs "
+        f"{name}, which this hook does not give: it has record, error, context{meant}"
+    )
 
 
 def test_a_plugin_of_the_environment_that_the_consumer_has_already_keeps_its_settings():
