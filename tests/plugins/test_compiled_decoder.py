@@ -30,7 +30,7 @@ else:
 
 PROJECTS = (compiled_form.ROOT / "pyproject.toml", compiled_form.PROJECT / "pyproject.toml")
 LOGGER = "kafka_parallel_plugins.fast_decoder"
-IN_PYTHON = "the decoder is the one in Python, for kafka-parallel-compiled cannot be used: "
+IN_PYTHON = "plugin fast-decoder offers its decoder in Python, for kafka-parallel-compiled cannot be used: "
 OWN = importlib.metadata.version("kafka-parallel")
 REMEDY = f"pip install --force-reinstall --no-deps kafka-parallel-compiled=={OWN} brings the one for this Python"
 OF_THIS_SOURCE = """
@@ -92,13 +92,13 @@ def test_the_compiled_form_is_used_if_it_fits(site, caplog):
     assert decoder is sys.modules[MODULE].decode
     assert decoder is not decode
     assert not hasattr(decoder, "__code__"), "it is not compiled"
-    assert (level, said) == ("INFO", "the decoder is the compiled one")
+    assert (level, said) == ("INFO", "plugin fast-decoder offers its compiled decoder")
 
 
 @pytest.mark.skipif(compiled_form.is_installed(), reason="kafka-parallel-compiled is installed")
 def test_where_it_is_not_installed_the_line_is_no_warning(site, caplog):
     said = (
-        "the decoder is the one in Python: kafka-parallel-compiled is not installed; "
+        "plugin fast-decoder offers its decoder in Python: kafka-parallel-compiled is not installed; "
         "pip install 'kafka-parallel[compiled]' brings it"
     )
 

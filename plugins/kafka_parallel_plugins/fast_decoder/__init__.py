@@ -23,17 +23,23 @@ class FastDecoder:
 
     @hookimpl
     def provide_decoder(self, settings: Settings) -> Decoder:  # noqa: ARG002 - there is nothing to choose
-        """Provide a decoder, which is called in the place of the client's own code, and log the form it has."""
+        """Provide a decoder, which is called in the place of the client's own code, and log the form it has.
+
+        The consumer tries it afterwards, and says so if it does not use it.
+        """
         try:
             compiled = compiled_decoder()
         except NotUsableError as error:
-            log.warning("the decoder is the one in Python, for kafka-parallel-compiled cannot be used: %s", error)
+            log.warning(
+                "plugin fast-decoder offers its decoder in Python, for kafka-parallel-compiled cannot be used: %s",
+                error,
+            )
             return decode
         if compiled is None:
             log.info(
-                "the decoder is the one in Python: kafka-parallel-compiled is not installed; "
+                "plugin fast-decoder offers its decoder in Python: kafka-parallel-compiled is not installed; "
                 "pip install 'kafka-parallel[compiled]' brings it"
             )
             return decode
-        log.info("the decoder is the compiled one")
+        log.info("plugin fast-decoder offers its compiled decoder")
         return compiled
