@@ -183,9 +183,11 @@ class Simulation:
         return self._was_complete
 
     def _judge_rest(self) -> None:
-        self.world.sleep(REST)
-        while not self.checker.committed.is_complete(self._watched):
-            self.world.sleep(REST)  # with "latest", a late first commit decides that there are records to handle
+        is_complete, has_rested = partial(self.checker.committed.is_complete, self._watched), False
+        while not has_rested:  # with "latest", a late first commit decides that there are records to handle
+            was_complete = is_complete()
+            self.world.sleep(REST)
+            has_rested = was_complete and is_complete()
         for instance in self._instances:
             if instance.is_alive and not (self.may_repeat or self.plan.seeks):  # a jump may just have come
                 self._progress_judge.at_rest(instance)
