@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from click.testing import CliRunner
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.admin import ACL, ACLFilter, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from kafka_parallel.cli import command
 from kafka_parallel.cli.preflight.installation import look
-from tests.integration.kafka_app import PATIENT_CLIENT
+from tests.integration.kafka_app import PATIENT_CLIENT, wait_for
 from tests.joined_at_once import know_topics
 
 HANDLERS = "tests.integration.preflight_handlers"
@@ -134,13 +135,18 @@ class World:
         with closing(KafkaAdminClient(bootstrap_servers=self.broker.bootstrap_servers)) as admin:
             for name, (kind, operations) in self._allowed.items():
                 pattern = ResourcePattern(kind, name)
-                admin.create_acls(
-                    [
-                        ACL("User:ANONYMOUS", "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern)
-                        for operation in operations
-                    ]
-                )
+                rules = [
+                    ACL("User:ANONYMOUS", "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern)
+                    for operation in operations
+                ]
+                admin.create_acls(rules)
+                of_pattern = ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)
+                wait_for(partial(_holds, admin, of_pattern, len(rules)), "the rules to hold")
         self._allowed.clear()
+
+
+def _holds(admin, of_pattern, count):
+    return len(admin.describe_acls(of_pattern)[0]) >= count
 
 
 def _dotted(config):
