@@ -101,18 +101,28 @@ class Connection:
             why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
             raise click.UsageError(f"{client.__name__} refuses the settings of {self._place}{why}: {names}") from error
         except KafkaError as error:
-            if not isinstance(error, KafkaTimeoutError) and type(error).__name__ != NO_ANSWER_OF_2:
+            if not is_silence(error):
                 raise
-            raise NoBroker(self._silent()) from error
+            raise NoBroker(words_on_silence({**patience, **self._settings}, self._place)) from error
 
-    def _silent(self) -> str:
-        servers = servers_of(self._settings)
-        waited = next((self._settings[name] for name in FIRST_ANSWER if name in self._settings), FIRST_ANSWER_MS)
-        return (
-            f"no broker answered at {servers} within {waited / 1000:g} s: check the address, that the broker runs, and "
-            "security_protocol with its ssl_* and sasl_* settings; for a slow network, give more time by "
-            f"{FIRST_ANSWER[0]} in {self._place}"
-        )
+
+def is_silence(error: KafkaError) -> bool:
+    """Tell whether a client could not be opened for want of an answer."""
+    return isinstance(error, KafkaTimeoutError) or type(error).__name__ == NO_ANSWER_OF_2
+
+
+def words_on_silence(settings: Mapping[str, Any], place: str) -> str:
+    """The message about brokers that do not answer.
+
+    :param settings: of the client, with the time that it waited.
+    :param place: where they were given.
+    """
+    setting = next(name for name in FIRST_ANSWER if name in settings)
+    return (
+        f"no broker answered at {servers_of(settings)} within {settings[setting] / 1000:g} s: check the address, that "
+        "the broker runs, and security_protocol with its ssl_* and sasl_* settings; for a slow network, give more "
+        f"time by {setting} in {place}"
+    )
 
 
 def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer
+from kafka.errors import KafkaError
 
 from kafka_parallel import Batch, ParallelConsumer
 from kafka_parallel._plugins.installed import distribution_of, installed_plugins
@@ -18,7 +19,7 @@ from kafka_parallel.cli.configuration.schema import tables
 from kafka_parallel.cli.configuration.secrets import SECRET, LookedUp
 from kafka_parallel.cli.configuration.value_kinds import OBJECT, OBJECTS, is_reference
 from kafka_parallel.cli.configuration.variables import SERVERS_VARIABLE
-from kafka_parallel.cli.connection import REFUSALS
+from kafka_parallel.cli.connection import REFUSALS, NoBroker, is_silence, words_on_silence
 from kafka_parallel.cli.handler_import import called, check_handler, is_factory, load_object
 from kafka_parallel.cli.log_formats import quiet_client
 from kafka_parallel.errors import ConfigurationError, KafkaParallelError
@@ -48,7 +49,8 @@ def prepared_run(config: RunConfig) -> Prepared:
 
     :raises ConfigurationError: something in *config* cannot work.
     :raises PluginError: a plugin is missing or broken.
-    :raises kafka.errors.KafkaError: no broker answered.
+    :raises NoBroker: no broker answered in time.
+    :raises kafka.errors.KafkaError: the cluster failed otherwise.
     """
     if config.handler is None:
         raise ConfigurationError('no handler is given: name a function as "module:function"')
@@ -73,7 +75,7 @@ def made_by(factory: Any, config: RunConfig) -> Prepared:
     """Let the user's *factory* build the consumer; it decides all that a configuration would.
 
     :raises ConfigurationError: *config* has more settings, or the factory does not do it.
-    :raises kafka.errors.KafkaError: no broker answered.
+    :raises NoBroker: the factory found none.
     """
     place, reference = config.places["handler"], str(config.handler)
     others = [
@@ -87,7 +89,10 @@ def made_by(factory: Any, config: RunConfig) -> Prepared:
             f"{place}: {reference} takes no record: a handler takes one; a factory takes nothing and builds the "
             f"consumer itself, so that {others[0]} changes nothing"
         )
-    made = called(factory, reference, place)
+    try:
+        made = called(factory, reference, place)
+    except KafkaError as error:
+        raise NoBroker(f"{reference} could not connect: {error!r}") from error
     if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], ParallelConsumer):
         check_handler(made[1], f"the handler of {reference}", place)
         return Prepared(made[0], made[1], _batch(config))
@@ -178,7 +183,8 @@ def open_consumer(settings: Mapping[str, Any]) -> KafkaConsumer:
 
     :param settings: its own, with objects imported.
     :raises ConfigurationError: kafka-python refuses the settings.
-    :raises kafka.errors.KafkaError: no broker answered.
+    :raises NoBroker: no broker answered in time.
+    :raises kafka.errors.KafkaError: the cluster failed otherwise.
     """
     ours = {"bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
     known = {name: value for name, value in ours.items() if name in KafkaConsumer.DEFAULT_CONFIG}
@@ -189,6 +195,11 @@ def open_consumer(settings: Mapping[str, Any]) -> KafkaConsumer:
         raise ConfigurationError(
             f"kafka-python refuses the settings of the consumer: {_safe(error, settings)}"
         ) from None
+    except KafkaError as error:
+        if not is_silence(error):
+            raise
+        waited = {**KafkaConsumer.DEFAULT_CONFIG, **known, **settings}
+        raise NoBroker(f"{words_on_silence(waited, '[consumer]')}; nothing was taken") from error
 
 
 def subscribe(consumer: KafkaConsumer, topics: tuple[str, ...]) -> None:

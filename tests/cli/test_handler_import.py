@@ -7,11 +7,14 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaConsumer
 
 from kafka_parallel.cli import command
+from kafka_parallel.cli.connection import FIRST_ANSWER
 from kafka_parallel.cli.handler_import import is_factory
 
 NEVER = "127.0.0.1:1"
+TIME = next(name for name in FIRST_ANSWER if name in KafkaConsumer.DEFAULT_CONFIG)
 FLAGS = ("--topic", "orders", "--bootstrap-servers", NEVER)
 
 
@@ -205,8 +208,16 @@ def test_no_broker_is_said_within_seconds(run, tmp_path):
     done = run("billing:handle", *FLAGS)
 
     assert done.exit_code == 3
-    assert done.output.startswith(f"Error: the cluster at {NEVER} failed: ")
-    assert "nothing was taken" in done.output
+    assert done.output.startswith(f"Error: no broker answered at {NEVER} within ")
+    assert "check the address, that the broker runs, and security_protocol" in done.output
+    assert done.output.endswith(f"give more time by {TIME} in [consumer]; nothing was taken\n")
+
+
+def test_the_time_that_was_given_to_a_broker_is_said(run, tmp_path):
+    (tmp_path / "billing.py").write_text(FILE)
+    (tmp_path / "kafka-parallel.toml").write_text(f"[consumer]\n{TIME} = 300\n")
+
+    assert f"no broker answered at {NEVER} within 0.3 s: " in run("billing:handle", *FLAGS).output
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,9 @@ from typing import Any, TypeVar
 
 import click
 from kafka import KafkaConsumer
-from kafka.errors import KafkaError
 
 from kafka_parallel._options import Options
 from kafka_parallel.cli.configuration.run_config import RunConfig
-from kafka_parallel.cli.connection import NoBroker
 from kafka_parallel.cli.handler_import import is_factory, load_object, use_folder
 from kafka_parallel.cli.preflight.findings import Finding, failure
 from kafka_parallel.cli.preflight.intended import PLUGINS, Intended, with_needs, with_plugins
@@ -42,7 +40,7 @@ def intended_by(config: RunConfig) -> tuple[Intended, list[Finding]]:
     """The consumer of *config*; each part of it that cannot be had is a finding.
 
     :raises ConfigurationError: options contradict each other.
-    :raises kafka.errors.KafkaError: the user's factory found no broker.
+    :raises NoBroker: the user's factory found none.
     """
     use_folder(Path.cwd())
     findings: list[Finding] = []
@@ -72,8 +70,6 @@ def intended_or_usage(config: RunConfig) -> tuple[Intended, list[Finding]]:
         return intended_by(config)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from None
-    except KafkaError as error:
-        raise NoBroker(f"{config.handler} could not connect: {error!r}") from error
 
 
 def _handler(config: RunConfig, findings: list[Finding]) -> Any:
