@@ -12,7 +12,7 @@ from kafka_parallel.cli.configuration.run_config import RunConfig
 from kafka_parallel.cli.preflight.buffer_findings import buffer_findings
 from kafka_parallel.cli.preflight.combination_findings import combination_findings, handler_findings, speed_findings
 from kafka_parallel.cli.preflight.finding_lines import show
-from kafka_parallel.cli.preflight.findings import OK, Finding, has_failed
+from kafka_parallel.cli.preflight.findings import OK, Finding, good, has_failed
 from kafka_parallel.cli.preflight.from_config import intended_or_usage
 from kafka_parallel.cli.preflight.installation import PythonFacts, ends_findings, look
 from kafka_parallel.cli.preflight.intended import Intended
@@ -44,9 +44,22 @@ def doctor(
     )
     intended, findings = intended_or_usage(config)
     shown = show([*findings, *settings_findings(intended, circumstances, look())], as_json=as_json)
-    if not shown and not as_json:
-        click.echo("nothing to say")
+    if not shown:
+        show([looked_at(intended)], as_json=as_json)
     sys.exit(int(has_failed(shown)))
+
+
+def looked_at(intended: Intended) -> Finding:
+    """The parts of the *intended* consumer that were compared, where none of them is to be changed."""
+    pattern = "none, and none is needed here" if intended.pattern is None else intended.pattern.pattern
+    topics = ", ".join(sorted(intended.topics)) or pattern
+    plugins = ", ".join(name for name, _ in intended.loaded())
+    return good(
+        "settings",
+        f"times, buffers, workers and plugins fit together: group {intended.group_id}, topics ({topics}), "
+        f"{intended.options.workers} workers, plugins ({plugins}), and {len(intended.given)} settings of the "
+        "KafkaConsumer beside its defaults",
+    )
 
 
 def settings_findings(intended: Intended, given: Circumstances, installed: PythonFacts) -> Iterator[Finding]:

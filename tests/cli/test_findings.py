@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from kafka_parallel._options import Options
 from kafka_parallel._runtime.client.process_guards import unstable_ends
+from kafka_parallel.cli import command
 from kafka_parallel.cli.check import cluster_findings
-from kafka_parallel.cli.doctor import grace_ms, settings_findings
+from kafka_parallel.cli.doctor import grace_ms, looked_at, settings_findings
 from kafka_parallel.cli.preflight.cluster_facts import ClusterFacts, GroupFacts, MemberFacts, TopicFacts
 from kafka_parallel.cli.preflight.combination_findings import combination_findings
 from kafka_parallel.cli.preflight.installation import PythonFacts, installation_findings, look, numbers
@@ -133,6 +136,40 @@ def test_this_python_is_looked_at():
 
 
 # The doctor
+
+
+class Cooperative:
+    name = "cooperative-sticky"
+
+
+FITTING = """
+[consumer]
+group_id = "billing"
+auto_offset_reset = "earliest"
+heartbeat_interval_ms = 300
+partition_assignment_strategy = ["tests.cli.test_findings:Cooperative"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "topics"), [((), "none, and none is needed here"), (("--topic", "orders"), "orders")]
+)
+def test_a_consumer_whose_settings_fit_gets_one_line_with_those(tmp_path, monkeypatch, flags, topics):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kafka-parallel.toml").write_text(FITTING)
+
+    done = CliRunner().invoke(command(), ["doctor", "json:loads", "-p", "retry", *flags])
+
+    assert done.output == (
+        "ok    settings: times, buffers, workers and plugins fit together: group billing, "
+        f"topics ({topics}), 16 workers, plugins (retry, log-context, key-ordered, thread-pool, fast-decoder), and 4 "
+        "settings of the KafkaConsumer beside its defaults\n"
+    )
+    assert done.exit_code == 0
+
+
+def test_a_pattern_is_named_in_the_place_of_topics():
+    assert "topics (orders-.*)" in looked_at(Intended(pattern=re.compile("orders-.*"))).text
 
 
 @pytest.mark.parametrize(
