@@ -95,6 +95,21 @@ def check_overrides(who: str, overrides: Mapping[str, Any]) -> None:
             )
 
 
+def refuse_fake_consumer(who: str, make_producer: object, consumer_config: Mapping[str, Any]) -> None:
+    """Refuse to look for the cluster of a ``FakeConsumer`` on the network.
+
+    :param who: the plugin, for messages.
+    :param make_producer: makes its producer.
+    :param consumer_config: the configuration of the consumer.
+    :raises ConfigurationError: the consumer is a fake one, and the producer would be a ``KafkaProducer``.
+    """
+    if consumer_config.get("is_fake") and make_producer is KafkaProducer:
+        raise ConfigurationError(
+            f"{owner(who)} would write to a real cluster, and the consumer is a FakeConsumer: give the plugin "
+            "make_producer=functools.partial(FakeProducer, cluster=cluster)"
+        )
+
+
 def owner(who: str) -> str:
     """Name the one who writes, for messages: a plugin, or `kafka_parallel.producing`."""
     return "producing()" if who == "producing" else f"plugin {who}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka_parallel.outbox._config import producer_config
+from kafka_parallel.outbox._config import producer_config, refuse_fake_consumer
 from kafka_parallel.outbox._producer import open_outbox
 
 if TYPE_CHECKING:
@@ -110,8 +110,10 @@ def open_writers(
     :param timeout_ms: most milliseconds one record may take, tries together.
     :param settings: of the run.
     :raises ConfigurationError: the cluster or one of the topics cannot be reached; its cause is kafka-python's error.
+        Or the consumer is a fake one, and *make_producer* is not.
     """
     if settings.transactions is None:
+        refuse_fake_consumer(who, make_producer, settings.consumer_config)
         config = producer_config(who, settings.consumer_config, overrides, timeout_ms)
         return open_outbox(who, make_producer, config, topics, timeout_ms, settings.clock)
     for topic in topics:

@@ -55,7 +55,8 @@ class FakeConsumer:
     ) -> None:
         if unknown := config.keys() - DEFAULTS.keys():
             raise KafkaConfigurationError(f"unrecognized configs: {unknown}")
-        self.config: dict[str, Any] = {**DEFAULTS, **config}
+        # The mark is for plugins that would connect to a cluster by these settings.
+        self.config: dict[str, Any] = {**DEFAULTS, **config, "is_fake": True}
         self._cluster = cluster
         self._clock = clock or cluster.clock
         self._closed = False
