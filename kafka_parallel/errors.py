@@ -56,7 +56,7 @@ def _made_again(
 
 
 class ConfigurationError(KafkaParallelError, ValueError):
-    """The caller's fault: an option, a handler or a consumer that cannot work. Raised before any record is taken."""
+    """The caller's fault: an option, a handler or a consumer that cannot work; mostly raised before any record."""
 
 
 class PluginError(KafkaParallelError):
@@ -160,7 +160,7 @@ class HandlerCancelled(KafkaParallelError):  # noqa: N818 - named after what hap
 
 
 class HandlerUnfinished(KafkaParallelError, TypeError):  # noqa: N818 - named after what happened to the handler
-    """The handler's fault: it returned work instead of doing it, or an answer of ``on_error``.
+    """The handler's fault: it returned work, or an answer of ``on_error``, instead of doing the work.
 
     Work is a coroutine, a generator, a context manager, a future, a ``map`` or a function.
     """
@@ -278,7 +278,7 @@ class RecordUnreadable(KafkaParallelError):  # noqa: N818 - named after what hap
 
 
 class StateError(KafkaParallelError, RuntimeError):
-    """The caller's fault: a call in the wrong order, such as run() a second time."""
+    """The caller's fault: a call that the state forbids: run() a second time, poll() of a consumer that is run."""
 
 
 class BrokerError(KafkaParallelError):

@@ -94,7 +94,7 @@ class Backpressure(Generic[P]):
         for partition, assignment in self._assignments.select(dict.fromkeys(candidates) if room else None):
             reason = closed_by or ("not due" if partition in held else None)
             reason = reason or self._rules.pause_reason(self._load(partition, assignment), total, reserve)
-            reason = reason or (None if room else "records")
+            reason = reason or (None if room else self._rules.full_reason(total))
             if reason is not None and partition not in self._paused:
                 pause[partition] = reason
         resume = frozenset(

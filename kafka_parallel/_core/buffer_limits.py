@@ -99,6 +99,10 @@ class PauseRules:
             return "bytes"
         return None
 
+    def full_reason(self, total: Load) -> str:
+        """Why there is no room while *total* is buffered."""
+        return "records" if total.records >= self._limits.records else "bytes"
+
     def may_resume(self, reason: str, load: Load, total: Load, reserve: int = 0) -> bool:
         """Tell whether a partition with *load* may resume that was paused for *reason*."""
         if self.room(total) == 0 or self.pause_reason(load, total, reserve) is not None:

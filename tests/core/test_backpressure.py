@@ -123,6 +123,16 @@ def test_a_partition_that_a_jump_widens_beyond_its_span_is_paused_and_no_other()
     assert decision.room == 5
 
 
+@pytest.mark.parametrize(("limits", "reason"), [((6, 1 << 30), "records"), ((1000, 65), "bytes")])
+def test_without_room_an_empty_partition_is_paused_for_the_limit_that_is_reached(limits, reason):
+    found = Scheduler(BufferLimits(*limits, 1000), commits=CommitRules())
+    found.assign(["p", "empty"])
+    found.learn_positions({"p": 0})
+    found.feed({"p": [Task(None, offset, None, 10, 0.0) for offset in range(6)]}, {})
+
+    assert found.backpressure.decide_pauses(["p"], 0.0).pause["empty"] == reason
+
+
 def test_a_seek_back_begins_anew_and_where_an_earlier_assignment_ended_its_commit_still_counts():
     found = Scheduler(BufferLimits(1000, 1000, 10), commits=CommitRules())
     found.assign(["p"])
