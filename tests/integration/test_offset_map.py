@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
@@ -100,3 +101,31 @@ def test_a_seek_to_the_committed_offset_itself_brings_all_above_it_again(kafka_b
         parallel.join()
 
     assert sorted(handled[jumps:]) == again
+
+
+def test_the_map_of_a_commit_above_the_first_record_is_believed(kafka_broker, topic):
+    """Such a commit has a leader epoch, which kafka-python 2.x does not read."""
+    bootstrap = kafka_broker.bootstrap_servers
+    produced = produce(bootstrap, topic(1), 40)
+    group, release, handled = "g-" + produced.topic, threading.Event(), []
+
+    def run(handle, is_enough):
+        consumer = consume(bootstrap, produced.topic, group, consumer_timeout_ms=float("inf"))
+        options = {"plugins": ["offset-map"], "ordering": "unordered", "workers": 2, "stop_timeout_ms": 100}
+        with ParallelConsumer(consumer, **options) as parallel:
+            parallel.start(handle)
+            wait_for(is_enough, "the records of this run")
+
+    def first(record):
+        if record.offset == 5:
+            release.wait(120)
+        else:
+            handled.append(record.offset)
+
+    run(first, lambda: len(handled) == 39)
+    release.set()
+    assert committed(bootstrap, group, produced) == {0: 5}
+    again = []
+    run(lambda record: again.append(record.offset), lambda: committed(bootstrap, group, produced) == ends(produced))
+
+    assert again == [5]

@@ -12,6 +12,7 @@ from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka_parallel import Batch, ConfigurationError, ParallelConsumer, RecordFailed, hookimpl
 from kafka_parallel.testing.fake import cluster as fake_cluster
 from kafka_parallel_plugins.offset_map import OffsetMap
+from kafka_parallel_plugins.offset_map import mark as mark_module
 from kafka_parallel_plugins.offset_map.codec import decode, encode
 from kafka_parallel_plugins.offset_map.mark import mark_of
 from tests.runtime.app import GROUP, PARTITION, TOPIC, App
@@ -203,6 +204,7 @@ def test_the_map_of_a_commit_that_was_moved_is_not_believed(caplog):
     assert caplog.text.count("the offset map in the commit of t[0]@10 was written for another commit") == 1
 
 
+@pytest.mark.skipif(not mark_module.READS_EPOCHS, reason="kafka-python 2.x leaves the epoch out")
 def test_the_map_of_a_commit_that_lost_its_leader_epoch_is_not_believed(caplog):
     """So does a tool that copies commits to another cluster, maybe to the same number by chance."""
     app, first, second = App(RECORDS), [], []
@@ -216,6 +218,20 @@ def test_the_map_of_a_commit_that_lost_its_leader_epoch_is_not_believed(caplog):
     assert "was written for another commit" in caplog.text
 
 
+def test_a_map_of_a_client_that_reads_no_leader_epochs_is_believed(monkeypatch):
+    """kafka-python 2.x reads -1 from each commit, and any version may take the partition over."""
+    monkeypatch.setattr(mark_module, "READS_EPOCHS", False)
+    app, first, second = App(RECORDS), [], []
+    run_of("thread-pool", app, first, failing=20)
+    assert app.cluster.committed(GROUP, PARTITION).leader_epoch == 0
+    monkeypatch.undo()
+
+    assert run_of("thread-pool", app, second) is None
+
+    assert sorted(first + second) == [*range(RECORDS)]
+
+
+@pytest.mark.skipif(not mark_module.READS_EPOCHS, reason="kafka-python 2.x leaves the epoch out")
 @pytest.mark.parametrize("other", [("u", 0, 5, 3), ("t", 1, 5, 3), ("t", 0, 6, 3), ("t", 0, 5, -1)])
 def test_the_mark_differs_for_another_topic_partition_offset_or_epoch(other):
     def mark(topic, partition, offset, leader_epoch):

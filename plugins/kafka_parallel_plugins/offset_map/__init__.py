@@ -15,7 +15,7 @@ from kafka.errors import OffsetMetadataTooLargeError
 from kafka_parallel import ConfigurationError, hookimpl
 from kafka_parallel.plugin_support import get_logger, shown
 from kafka_parallel_plugins.offset_map.codec import InvalidMap, decode_marked, encode_marked
-from kafka_parallel_plugins.offset_map.mark import mark_of
+from kafka_parallel_plugins.offset_map.mark import is_of, mark_of
 
 if TYPE_CHECKING:
     from kafka import OffsetAndMetadata, TopicPartition
@@ -80,7 +80,7 @@ class OffsetMap:
             log.warning("the metadata of the commit of %s[%d]@%d is no offset map (%s): records finished above it are "
                         "processed again", partition.topic, partition.partition, commit.offset, error)  # fmt: skip
             return []
-        if not mark_of(partition, commit).startswith(mark):
+        if not is_of(mark, partition, commit):
             log.warning("the offset map in the commit of %s[%d]@%d was written for another commit, which was moved or "
                         "copied with its metadata: records finished above it are processed again",
                         partition.topic, partition.partition, commit.offset)  # fmt: skip

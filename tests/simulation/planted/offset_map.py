@@ -58,8 +58,15 @@ BUGS = [
     Bug(
         "believe the map of a commit that another program has moved",
         where="kafka_parallel_plugins.offset_map:OffsetMap._finished",
-        old="mark_of(partition, commit).startswith(mark)",
+        old="is_of(mark, partition, commit)",
         new="True",
+    ),
+    Bug(
+        "believe only marks with a leader epoch, which some clients do not read",
+        where="kafka_parallel_plugins.offset_map.mark:is_of",
+        old="(commit.leader_epoch, UNKNOWN)",
+        new="(commit.leader_epoch,)",
+        executor="tests/plugins/test_offset_map.py::test_a_map_of_a_client_that_reads_no_leader_epochs_is_believed",
     ),
     Bug(
         "go on believing what is recorded after a jump of the user",
