@@ -148,8 +148,6 @@ class Loop:
         self._apply(decision)
         self._commit_starts(self._positions.of_unbegun())
         self._commit_if_due()
-        if self._client.failure is not None:
-            self._end_by(self._client.failure)
         self._positions.distrust()
         fetched = self._poll(decision)
         self._feed(fetched if decision.room else self._refetch(fetched), decision.bytes_left)
@@ -207,6 +205,8 @@ class Loop:
     # Fetching
 
     def _poll(self, decision: Decision[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        if self._client.failure is not None:
+            self._end_by(self._client.failure)
         try:
             if decision.room == 0 or decision.is_all_paused:
                 self._wait_for_workers(min(KEEP_ALIVE, self._committer.look_within(self._clock.monotonic())))
@@ -217,9 +217,9 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - raised again, or tried again
             if isinstance(error, HeldBack):
                 self._positions.learn(error.places)  # the next start begins there
-            self._positions.go_back()
             if not is_retriable(error):
                 self._end_by(error)
+            self._positions.go_back()
             log.warning("poll() failed and is tried again: %r", error)
             self._scheduler.wait_until(lambda _: False, LONGEST_POLL)
             return {}

@@ -243,7 +243,7 @@ def test_an_error_for_good_ends_the_run_when_the_taken_records_are_finished():
     with pytest.raises(ValueError, match="no authorisation"):
         world.step()
 
-    assert [act[0] for act in world.acts] == ["poll", "go_back"], "it is never called again"
+    assert [act[0] for act in world.acts] == ["poll"], "it is never called again"
 
 
 def test_records_that_do_not_finish_do_not_hold_such_an_end_up_for_ever():

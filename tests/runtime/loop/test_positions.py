@@ -240,30 +240,6 @@ def test_a_jump_back_counts_while_the_run_stops_although_a_poll_failed(moment, c
     assert app.committed == 1
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_jump_back_counts_while_records_are_finished_after_a_poll_that_failed_for_good(moment, caplog):
-    app, has_begun, may_end = App(records=4), threading.Event(), threading.Event()
-
-    def handle(record):
-        if record.offset == 3:
-            has_begun.set()
-            assert may_end.wait(60)
-
-    consumer = app.consumer(consumer_timeout_ms=60_000)
-    parallel = ParallelConsumer(consumer, install_signal_handlers=False)
-    parallel.start(handle)
-    assert has_begun.wait(30)
-
-    app.cluster.fail("poll", TopicAuthorizationFailedError(), moment=moment)
-    until(lambda: "poll() failed for good" in caplog.text)
-    consumer.seek(PARTITION, 1)
-    may_end.set()
-
-    with pytest.raises(TopicAuthorizationFailedError):
-        parallel.join(60_000)
-    assert app.committed == 1
-
-
 @pytest.mark.parametrize(
     ("jump", "again"),
     [

@@ -110,14 +110,6 @@ BUGS = [
         new="pass",
     ),
     Bug(
-        "lose a jump while records are finished after a poll that failed for good",
-        where="kafka_parallel._runtime.loop.poll_loop:Loop._poll",
-        old="self._positions.go_back()",
-        new="is_retriable(error) and self._positions.go_back()",
-        executor="tests/runtime/loop/test_positions.py::"
-        "test_a_jump_back_counts_while_records_are_finished_after_a_poll_that_failed_for_good",
-    ),
-    Bug(
         "throw away what comes of a partition that was assigned on the way out",
         where="kafka_parallel._runtime.loop.poll_loop:Loop._keep_alive",
         old="self._refetch(self._client.poll(timeout, 1))",
