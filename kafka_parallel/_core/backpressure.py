@@ -90,7 +90,8 @@ class Backpressure(Generic[P]):
         room, reserve = self._rules.room(total) if closed_by is None else 0, self._reserve
         pause: dict[P, str] = {}
         # A jump may widen a span as well, without a record.
-        candidates = [*fed, *held, *(self._stretched if room > reserve else self._assignments.with_unfinished)]
+        candidates = [*fed, *held, *self._stretched]
+        candidates += () if room > reserve else self._assignments.with_unfinished
         for partition, assignment in self._assignments.select(dict.fromkeys(candidates) if room else None):
             reason = closed_by or ("not due" if partition in held else None)
             reason = reason or self._rules.pause_reason(self._load(partition, assignment), total, reserve)

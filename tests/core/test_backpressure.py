@@ -123,6 +123,21 @@ def test_a_partition_that_a_jump_widens_beyond_its_span_is_paused_and_no_other()
     assert decision.room == 5
 
 
+def test_a_partition_that_a_jump_widens_is_paused_also_where_room_is_short():
+    log = Log(BufferLimits(3, 1 << 30, 10), range(6))
+    log.found.assign(["q"])
+    while log.poll("p", commits=False):
+        pass
+    log.found.learn_positions({"p": 28}, ["p"])
+    log.found.learn_positions({"p": 22, "q": 0}, ["p"])
+    log.found.feed({"q": [Task(None, offset, None, 1, 0.0) for offset in range(2)]}, {})
+
+    decision = log.found.backpressure.decide_pauses(["q"], 0.0)
+
+    assert decision.paused >= {"p"}
+    assert decision.room >= 0
+
+
 @pytest.mark.parametrize(("limits", "reason"), [((6, 1 << 30), "records"), ((1000, 65), "bytes")])
 def test_without_room_an_empty_partition_is_paused_for_the_limit_that_is_reached(limits, reason):
     found = Scheduler(BufferLimits(*limits, 1000), commits=CommitRules())
