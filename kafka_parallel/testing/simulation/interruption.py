@@ -16,7 +16,6 @@ from greenlet import getcurrent
 
 LIBRARY = str(Path(__file__).parents[2])
 FAKES = str(Path(__file__).parents[1])
-INSTANCE = str(Path(__file__).with_name("instance.py"))
 
 
 class SignalRaised(SystemExit):
@@ -47,17 +46,10 @@ class Interruption:
             return
         if getcurrent() is self._actor:
             self._steps -= 1
-        if self._steps < 0 and _is_of_a_run(frame):
+        if self._steps < 0:
             sys.settrace(None)
             self._raises()
             raise SignalRaised
-
-
-def _is_of_a_run(frame: FrameType | None) -> bool:
-    """Tell whether a run entered *frame*, and not a broker or the checker, which have no signals."""
-    while frame is not None and not frame.f_code.co_filename.startswith(FAKES):
-        frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename == INSTANCE
 
 
 @contextmanager
